@@ -1,0 +1,72 @@
+// Waiting with a deadline and a reason. Nothing in Pilotlight polls without this.
+
+import type { Stage } from './stage.ts'
+
+/** What a probe saw: the value waited for, or in words why it is not there yet. */
+export type Seen<T> = { readonly value: T } | { readonly not: string }
+
+/** How long to wait, how often to look, and who is told why it still waits. */
+export type WaitOptions = {
+  readonly limitSeconds: number
+  /** Milliseconds between two looks, 250 unless told. */
+  readonly everyMs?: number
+  readonly stage?: Stage
+  readonly signal?: AbortSignal
+}
+
+/** Thrown when the limit has passed; carries the last reason seen, so that the message tells the layer. */
+export class WaitedTooLong extends Error {
+  readonly code = 'WAITED_TOO_LONG'
+  readonly reason: string
+  constructor(what: string, reason: string, limitSeconds: number) {
+    super(`${what}: waited ${limitSeconds} s. Last seen: ${reason}`)
+    this.reason = reason
+  }
+}
+
+/**
+ * Looks again and again until `probe` sees the value. An error of the probe counts as "not yet", with its
+ * message as the reason.
+ *
+ * @throws {WaitedTooLong} after `limitSeconds`
+ * @throws the signal's reason, when it is aborted
+ */
+export async function waitUntil<T>(
+  what: string,
+  options: WaitOptions,
+  probe: () => Promise<Seen<T>>,
+): Promise<T> {
+  const end = performance.now() + options.limitSeconds * 1000
+  for (let reason = 'nothing yet'; ; ) {
+    options.signal?.throwIfAborted()
+    const seen = await probe().catch((error: unknown): Seen<T> => ({ not: messageOf(error) }))
+    if ('value' in seen) return seen.value
+    if (seen.not !== reason) {
+      reason = seen.not
+      options.stage?.waiting(`${what}: ${reason}`, options.limitSeconds)
+    }
+    if (performance.now() >= end) throw new WaitedTooLong(what, reason, options.limitSeconds)
+    await sleep(options.everyMs ?? 250, options.signal)
+  }
+}
+
+/** Resolves after `milliseconds`; rejects with the signal's reason when it is aborted before. */
+export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(finish, milliseconds)
+    signal?.addEventListener('abort', abort, { once: true })
+    function finish() {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }
+    function abort() {
+      clearTimeout(timer)
+      reject(signal?.reason as Error)
+    }
+  })
+}
+
+/** The words of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

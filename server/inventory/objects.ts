@@ -1,0 +1,92 @@
+// The objects that Pilotlight keeps, as plain data: what the site file compiles to, what `curl /profiles`
+// shows, what a Matchbox data directory holds. Types only, so anyone may import them.
+
+/** What a machine tells of itself (`mac`, `uuid`, `serial`, ...), or what a group wants of it. */
+export type Labels = Readonly<Record<string, string>>
+
+/** What a machine is for. */
+export type Role = 'controller' | 'compute'
+
+/** Hardware that somebody declared: known by MAC or UUID, with the address kept for it. */
+export type Machine = {
+  readonly name: string
+  /** Lower case, colons. */
+  readonly macs: readonly string[]
+  /** Lower case, as SMBIOS tells it. */
+  readonly uuid?: string
+  readonly role: Role
+  /** IPv4, the reservation that DHCP gives. */
+  readonly address: string
+  readonly labels: Labels
+}
+
+/** What a machine boots: kernel, initrds, arguments, and the Ignition template by file name (Matchbox's JSON). */
+export type Profile = {
+  readonly id: string
+  readonly name?: string
+  readonly boot?: {
+    readonly kernel?: string
+    readonly initrd?: readonly string[]
+    readonly args?: readonly string[]
+  }
+  readonly ignition_id?: string
+  readonly generic_id?: string
+  readonly cloud_id?: string
+}
+
+/** Selector to profile, with metadata for the templates (Matchbox's JSON). */
+export type Group = {
+  readonly id: string
+  readonly name?: string
+  readonly profile: string
+  readonly selector?: Labels
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** The network that Pilotlight serves addresses and loaders on. Addresses are dotted IPv4. */
+export type ProvisioningNetwork = {
+  /** CIDR, for example `10.20.0.0/24`. */
+  readonly subnet: string
+  readonly gateway: string
+  /** `full`: we give addresses; `proxy`: only the loader; `off`: DHCP is silent. */
+  readonly dhcp: 'full' | 'proxy' | 'off'
+  /** Inclusive bounds for machines without a reservation. */
+  readonly pool: { readonly first: string; readonly last: string }
+  readonly dns: readonly string[]
+}
+
+/** All that one site file makes the server know, replaced as a whole by `PUT /v1/sites/{name}`. */
+export type SiteObjects = {
+  readonly network: ProvisioningNetwork
+  readonly machines: readonly Machine[]
+  readonly profiles: readonly Profile[]
+  readonly groups: readonly Group[]
+}
+
+/** A file that a machine fetches once, with its one-time token. */
+export type BundleFile = {
+  /** Absolute path on the machine. */
+  readonly path: string
+  /** Permission bits, for example 0o600. */
+  readonly mode: number
+  readonly content: string
+}
+
+/** One thing that happened in one boot of one machine. */
+export type BootEvent = {
+  /** Grows by one an event, over all machines: the cursor of `GET /v1/events?after=`. */
+  readonly id: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** The boot this belongs to, for example `b-1f3a`. */
+  readonly boot: string
+  readonly mac: string
+  /** The inventory's name, when the machine is known. */
+  readonly machine?: string
+  readonly layer: 'dhcp' | 'tftp' | 'http' | 'os'
+  /** `discover offer request ack nak read sent script kernel initrd rootfs config bundle booted ready failed ...` */
+  readonly kind: string
+  /** A sentence for a person. */
+  readonly text: string
+  readonly detail: Readonly<Record<string, string | number>>
+}
