@@ -1,0 +1,55 @@
+// Checks that the files which a site's machines will be served exist, before anything is started.
+
+import { access, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Profile, Role } from '#server/inventory/objects.ts'
+import { YamlReader } from './document.ts'
+import { FileProblems } from './problems.ts'
+import type { Problem } from './problems.ts'
+import type { Site } from './site.ts'
+
+/**
+ * Looks for the profile of each role that the site uses, and for the templates which those profiles name,
+ * in the data directory (`profiles/`, `ignition/`, `ipxe/`).
+ *
+ * @throws {FileProblems} with each file that is missing or broken
+ */
+export async function checkDataDirectory(site: Site, directory: string): Promise<void> {
+  const roles = new Set(site.machines.map(({ role }) => role))
+  const found = await Promise.all([...roles].map(role => problemsOfRole(role, directory)))
+  const script = join(directory, 'ipxe', 'profile.ipxe.njk')
+  const problems = [...found.flat(), ...(await missing(script, 'every machine boots by this script'))]
+  if (problems.length > 0) throw new FileProblems(problems)
+}
+
+async function problemsOfRole(role: Role, directory: string): Promise<readonly Problem[]> {
+  const file = join(directory, 'profiles', `${role}.json`)
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return missing(file, `machines with the role ${role} boot by this profile`)
+  try {
+    const reader = new YamlReader(file, text) // JSON is YAML, and this reader knows lines
+    const { ignition_id: template } = reader.plain([]) as Profile
+    if (template !== undefined && !(await exists(join(directory, 'ignition', template)))) {
+      const mend = `write ignition/${template} in ${directory}, or name a template that is there`
+      reader.complain('PL-1008', ['ignition_id'], `the template ${template} is missing`, mend)
+    }
+    reader.finish()
+    return []
+  } catch (error) {
+    if (error instanceof FileProblems) return error.problems
+    throw error
+  }
+}
+
+async function missing(file: string, use: string): Promise<readonly Problem[]> {
+  if (await exists(file)) return []
+  const mend = 'put it back (the project keeps one), or give another --data-path'
+  return [{ code: 'PL-1008', file, line: 1, column: 1, what: `missing: ${use}`, mend }]
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,37 @@
+// Turns a site into the objects that the server keeps: the same groups that an operator may write by hand.
+
+import type { Group, Machine, SiteObjects } from '#server/inventory/objects.ts'
+import type { Site } from './site.ts'
+
+/**
+ * What the server must know of a site. Profiles stay empty: those of the roles lie in the data directory
+ * that every fresh server serves, so a site only adds its machines and one group for each.
+ */
+export function compileSite(site: Site): SiteObjects {
+  return {
+    network: site.network,
+    machines: site.machines,
+    profiles: [],
+    groups: site.machines.map(machine => groupOf(site, machine)),
+  }
+}
+
+/** One machine's group: picked by its MAC, or by its UUID if that is all we know; profile and role have one name. */
+function groupOf(site: Site, machine: Machine): Group {
+  const { name, role, address, uuid, macs } = machine
+  const [mac] = macs
+  return {
+    id: `${site.name}-${name}`,
+    name: `${name}: ${role} of ${site.name}`,
+    profile: role,
+    selector: mac === undefined ? { uuid: uuid ?? '' } : { mac },
+    metadata: {
+      site: site.name,
+      name,
+      role,
+      address,
+      apiAddress: site.cluster.apiAddress,
+      kubernetes: site.cluster.kubernetes,
+    },
+  }
+}

@@ -1,0 +1,63 @@
+// What is wrong in a file that a person wrote: code, place, what, and how to mend it.
+
+/** One mistake in a file. Lines and columns count from 1. */
+export type Problem = {
+  /** For example `PL-1002`; docs/errors.md has a paragraph on each. */
+  readonly code: ProblemCode
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  /** What is wrong, with the value seen. */
+  readonly what: string
+  /** What to do about it. */
+  readonly mend: string
+}
+
+/** Every kind of mistake that files can have; the texts stand in docs/errors.md. */
+export const problemCodes = {
+  'PL-1001': 'not readable as YAML',
+  'PL-1002': 'unknown key',
+  'PL-1003': 'missing key',
+  'PL-1004': 'wrong value',
+  'PL-1005': 'unknown role',
+  'PL-1006': 'networks overlap',
+  'PL-1007': 'written twice',
+  'PL-1008': 'missing file',
+  'PL-1009': 'not built yet',
+} as const
+
+/** A key of `problemCodes`. */
+export type ProblemCode = keyof typeof problemCodes
+
+/** Thrown when a file cannot be used. Nothing has been started or changed when it is thrown. */
+export class FileProblems extends Error {
+  readonly code = 'FILE_PROBLEMS'
+  readonly problems: readonly Problem[]
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(describeProblem).join('\n'))
+    this.problems = problems
+  }
+}
+
+/** Two lines for a person: place and mistake, then the mend. */
+export function describeProblem({ code, file, line, column, what, mend }: Problem): string {
+  return `${code} ${file}:${line}:${column} ${what}\n  ${mend}`
+}
+
+/** The allowed word nearest to what was written, if it is within two edits. */
+export function nearest(written: string, allowed: readonly string[]): string | undefined {
+  const ranked = allowed.map(word => ({ word, edits: editDistance(written, word) }))
+  return ranked.filter(({ edits }) => edits <= 2).toSorted((a, b) => a.edits - b.edits)[0]?.word
+}
+
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (const [i, letter] of Array.from(from).entries()) {
+    const next = [i + 1]
+    for (const [j, other] of Array.from(to).entries()) {
+      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + (letter === other ? 0 : 1))) // in bounds
+    }
+    row = next
+  }
+  return row[to.length]! // the row has to.length + 1 entries
+}

@@ -1,0 +1,186 @@
+// The `machines` of a site file: who they are, that no two are the same, and the address of each.
+
+import type { Labels, Machine, ProvisioningNetwork, Role } from '#server/inventory/objects.ts'
+import type { Path, YamlReader } from './document.ts'
+import { formatAddress, parseAddress } from './ipv4.ts'
+import type { Network } from './ipv4.ts'
+import { nearest } from './problems.ts'
+import { readHost } from './read-network.ts'
+
+const ROLES: readonly Role[] = ['controller', 'compute']
+/** The first host number that a machine without an `address` is given: 10.20.0.11 in 10.20.0.0/24. */
+const FIRST_MACHINE_HOST = 11
+
+type Draft = {
+  path: Path
+  name: string
+  mac?: string
+  uuid?: string
+  role: Role
+  address?: string
+  labels: Labels
+}
+
+/** Reads `machines` and gives an address to each that has none. */
+export function readMachines(
+  reader: YamlReader,
+  subnet: Network | undefined,
+  network: ProvisioningNetwork,
+): Machine[] {
+  const count = reader.length(
+    ['machines'],
+    'list them:  machines: [ { name: ctl-1, mac: …, role: controller } ]',
+  )
+  const drafts = Array.from({ length: count }, (_, index) => readMachine(reader, ['machines', index], subnet))
+  expectUnique(reader, drafts, 'name')
+  expectUnique(reader, drafts, 'mac')
+  expectUnique(reader, drafts, 'uuid')
+  expectUnique(reader, drafts, 'address')
+  expectOutsidePool(reader, drafts, network)
+  const controllers = drafts.filter(({ role }) => role === 'controller')
+  if (count > 0 && controllers.length !== 1) {
+    const [code, mend] =
+      controllers.length === 0
+        ? (['PL-1003', 'give one machine  role: controller'] as const)
+        : (['PL-1009', 'keep one controller; three with a shared address are a later issue'] as const)
+    reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, mend)
+  }
+  return withAddresses(drafts, subnet, network)
+}
+
+function readMachine(reader: YamlReader, path: Path, subnet: Network | undefined): Draft {
+  reader.expectKeys(path, ['name', 'mac', 'uuid', 'role', 'address', 'labels'])
+  const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
+  if (name !== '') expectHostName(reader, [...path, 'name'], name)
+  const mac = readMac(reader, [...path, 'mac'])
+  const uuid = readUuid(reader, [...path, 'uuid'])
+  if (!reader.has([...path, 'mac']) && !reader.has([...path, 'uuid'])) {
+    const mend = 'give  mac: 52:54:00:…  or  uuid: …  so that the machine is known when it boots'
+    reader.complain('PL-1003', path, 'neither mac nor uuid', mend)
+  }
+  const address = readHost(reader, [...path, 'address'], subnet)
+  return {
+    path,
+    name,
+    role: readRole(reader, [...path, 'role']),
+    labels: readLabels(reader, [...path, 'labels']),
+    ...(mac === undefined ? {} : { mac }),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(address === undefined ? {} : { address }),
+  }
+}
+
+function readMac(reader: YamlReader, path: Path): string | undefined {
+  const text = reader.text(path)
+  if (text === undefined) return undefined
+  const digits = text.replaceAll(/[:.-]/g, '').toLowerCase()
+  if (!/^[0-9a-f]{12}$/.test(digits)) {
+    reader.complain(
+      'PL-1004',
+      path,
+      `"${text}" is not a MAC address`,
+      'write six bytes, for example 52:54:00:20:00:01',
+    )
+    return undefined
+  }
+  return digits.match(/../g)?.join(':')
+}
+
+function readUuid(reader: YamlReader, path: Path): string | undefined {
+  const text = reader.text(path)?.toLowerCase()
+  if (text === undefined) return undefined
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) {
+    const mend = 'copy it from the firmware or from  dmidecode -s system-uuid'
+    reader.complain('PL-1004', path, `"${text}" is not a UUID`, mend)
+    return undefined
+  }
+  return text
+}
+
+function readRole(reader: YamlReader, path: Path): Role {
+  const text = reader.requiredText(path, `give one of: ${ROLES.join(' ')}`)
+  const role = ROLES.find(known => known === text)
+  if (role === undefined && text !== undefined) {
+    const guess = nearest(text, ROLES)
+    const mend = `${guess === undefined ? '' : `did you mean "${guess}"? `}roles: ${ROLES.join(' ')}`
+    reader.complain('PL-1005', path, `unknown role "${text}"`, mend)
+  }
+  return role ?? 'compute'
+}
+
+function readLabels(reader: YamlReader, path: Path): Labels {
+  return Object.fromEntries(reader.keys(path).map(key => [key, reader.text([...path, key]) ?? '']))
+}
+
+/** Complains about a name that no host can have (RFC 1123 §2.1). */
+export function expectHostName(reader: YamlReader, path: Path, name: string): void {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) return
+  reader.complain(
+    'PL-1004',
+    path,
+    `"${name}" cannot be a host name`,
+    'use lower-case letters, digits and dashes, at most 63, neither first nor last a dash',
+  )
+}
+
+function expectUnique(
+  reader: YamlReader,
+  drafts: readonly Draft[],
+  key: 'name' | 'mac' | 'uuid' | 'address',
+) {
+  const seen = new Map<string, Draft>()
+  for (const draft of drafts) {
+    const value = draft[key]
+    if (value === undefined || value === '') continue
+    const first = seen.get(value)
+    if (first === undefined) seen.set(value, draft)
+    else {
+      const mend = `each ${key} belongs to one machine: change it here or on ${first.name || 'the other'}`
+      reader.complain('PL-1007', [...draft.path, key], `${value} is also the ${key} of "${first.name}"`, mend)
+    }
+  }
+}
+
+function expectOutsidePool(
+  reader: YamlReader,
+  drafts: readonly Draft[],
+  { pool, gateway }: ProvisioningNetwork,
+) {
+  const [first, last] = [parseAddress(pool.first) ?? 0, parseAddress(pool.last) ?? 0]
+  for (const { path, address } of drafts) {
+    const number = address === undefined ? undefined : parseAddress(address)
+    if (number === undefined || address === undefined) continue
+    const clash =
+      address === gateway ? 'the gateway' : number >= first && number <= last ? 'inside the pool' : undefined
+    if (clash === undefined) continue
+    const mend = `choose one outside ${pool.first}-${pool.last} that is not ${gateway}`
+    reader.complain('PL-1007', [...path, 'address'], `${address} is ${clash}`, mend)
+  }
+}
+
+/** Gives each machine without an address the next free one, so that the same file always gives the same. */
+function withAddresses(
+  drafts: readonly Draft[],
+  subnet: Network | undefined,
+  { pool, gateway }: ProvisioningNetwork,
+): Machine[] {
+  const taken = new Set([gateway, ...drafts.flatMap(({ address }) => address ?? [])])
+  const [first, last] = [parseAddress(pool.first) ?? 0, parseAddress(pool.last) ?? 0]
+  let next =
+    (subnet?.first ?? 0) +
+    Math.min(FIRST_MACHINE_HOST, Math.max(1, (subnet?.last ?? 255) - (subnet?.first ?? 0) - 1))
+  const free = () => {
+    while (taken.has(formatAddress(next)) || (next >= first && next <= last)) next += 1
+    const address = formatAddress(next)
+    taken.add(address)
+    return address
+  }
+  return drafts.map(({ name, mac, uuid, role, address, labels }) => ({
+    name,
+    macs: mac === undefined ? [] : [mac],
+    ...(uuid === undefined ? {} : { uuid }),
+    role,
+    address: address ?? free(),
+    labels,
+  }))
+}

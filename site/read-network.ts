@@ -1,0 +1,88 @@
+// The `network` of a site file: subnet, gateway, pool, and what follows from them.
+
+import type { ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { Path, YamlReader } from './document.ts'
+import { formatAddress, isHostOf, parseAddress, parseNetwork } from './ipv4.ts'
+import type { Network } from './ipv4.ts'
+
+const inNetwork = (key: string): Path => ['network', key]
+
+/** Reads `network`, and gives its subnet as numbers too where that is readable. */
+export function readNetwork(reader: YamlReader): {
+  network: ProvisioningNetwork
+  subnet: Network | undefined
+} {
+  if (!reader.has(['network'])) {
+    reader.complain('PL-1003', ['network'], 'missing', 'write  network: { subnet: 10.20.0.0/24 }')
+  } else reader.expectKeys(['network'], ['subnet', 'gateway', 'dhcp', 'pool', 'dns'])
+  const subnetText = reader.has(['network'])
+    ? reader.requiredText(
+        inNetwork('subnet'),
+        'give the provisioning network, for example  subnet: 10.20.0.0/24',
+      )
+    : undefined
+  const subnet = subnetText === undefined ? undefined : expectNetwork(reader, inNetwork('subnet'), subnetText)
+  const host = (number: number) => (subnet ? formatAddress(subnet.first + number) : '0.0.0.0')
+  const gateway = readHost(reader, inNetwork('gateway'), subnet) ?? host(1)
+  const dhcp = reader.text(inNetwork('dhcp')) ?? 'full'
+  if (dhcp !== 'full' && dhcp !== 'proxy' && dhcp !== 'off') {
+    const mend = 'full: we give addresses; proxy: another DHCP server does; off: no DHCP from us'
+    reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, mend)
+  }
+  const pool = readPool(reader, inNetwork('pool'), subnet) ?? { first: host(100), last: host(199) }
+  const dns = reader.has(inNetwork('dns')) ? readList(reader, inNetwork('dns'), subnet) : [gateway]
+  const network = { subnet: subnetText ?? '', gateway, dhcp: dhcp as ProvisioningNetwork['dhcp'], pool, dns }
+  return { network, subnet }
+}
+
+function readList(reader: YamlReader, path: Path, subnet: Network | undefined): string[] {
+  const count = reader.length(path, 'write it as  [10.20.0.1]')
+  return Array.from({ length: count }, (_, index) => reader.text([...path, index]) ?? '').map(
+    (text, index) => {
+      if (parseAddress(text) === undefined) complainAddress(reader, [...path, index], text, subnet)
+      return text
+    },
+  )
+}
+
+function readPool(reader: YamlReader, path: Path, subnet: Network | undefined) {
+  const text = reader.text(path)
+  if (text === undefined) return undefined
+  const [first, last] = text.split('-').map(part => part.trim())
+  const [from, to] = [parseAddress(first ?? ''), parseAddress(last ?? '')]
+  const inside = from !== undefined && to !== undefined && from <= to
+  if (!inside || (subnet && !(isHostOf(subnet, from) && isHostOf(subnet, to)))) {
+    const mend = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
+    reader.complain('PL-1004', path, `"${text}" is not a range of the network`, mend)
+    return undefined
+  }
+  return { first: formatAddress(from), last: formatAddress(to) }
+}
+
+/** The network that `text` names, or a complaint. */
+export function expectNetwork(reader: YamlReader, path: Path, text: string): Network | undefined {
+  const network = parseNetwork(text)
+  if (network === undefined) {
+    const mend = 'write address/bits with the host bits zero, /8 to /30, for example 10.20.0.0/24'
+    reader.complain('PL-1004', path, `"${text}" is not an IPv4 network`, mend)
+  }
+  return network
+}
+
+/** The address at `path`, which must be one that a machine of `subnet` may have. */
+export function readHost(reader: YamlReader, path: Path, subnet: Network | undefined): string | undefined {
+  const text = reader.text(path)
+  if (text === undefined) return undefined
+  const address = parseAddress(text)
+  if (address === undefined || (subnet && !isHostOf(subnet, address))) {
+    complainAddress(reader, path, text, subnet)
+    return undefined
+  }
+  return text
+}
+
+function complainAddress(reader: YamlReader, path: Path, text: string, subnet: Network | undefined): void {
+  const range = subnet && `${formatAddress(subnet.first + 1)} to ${formatAddress(subnet.last - 1)}`
+  const mend = range ? `give one of ${range}` : 'write four numbers, for example 10.20.0.11'
+  reader.complain('PL-1004', path, `"${text}" is not an address of the network`, mend)
+}

@@ -1,0 +1,130 @@
+// Reads a site file: text to a checked Site with every default filled in, or all of its mistakes at once.
+
+import { readFile } from 'node:fs/promises'
+import type { Machine } from '#server/inventory/objects.ts'
+import { YamlReader } from './document.ts'
+import type { Path } from './document.ts'
+import { overlap } from './ipv4.ts'
+import type { Network } from './ipv4.ts'
+import { FileProblems } from './problems.ts'
+import { expectHostName, readMachines } from './read-machines.ts'
+import { expectNetwork, readNetwork } from './read-network.ts'
+import type { ClusterSettings, OpenstackSettings, Site } from './site.ts'
+
+const inCluster = (key: string): Path => ['cluster', key]
+const DEFAULT_KUBERNETES = '1.36.3'
+const DEFAULT_POD_CIDR = '10.2.0.0/16'
+const DEFAULT_SERVICE_CIDR = '10.3.0.0/24'
+
+/**
+ * Reads and checks the site file at `path`.
+ *
+ * @throws {FileProblems} with every mistake found, or when the file cannot be read
+ */
+export async function readSiteFile(path: string): Promise<Site> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const what = `cannot be read: ${error.code ?? error.message}`
+    const mend = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
+    throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, mend }])
+  })
+  return parseSite(path, text)
+}
+
+/**
+ * Checks the text of a site file and fills in what it leaves out.
+ *
+ * @throws {FileProblems} with every mistake found
+ */
+export function parseSite(file: string, text: string): Site {
+  const reader = new YamlReader(file, text)
+  reader.expectKeys([], ['name', 'network', 'machines', 'cluster', 'openstack'])
+  const name = readName(reader)
+  const { network, subnet } = readNetwork(reader)
+  const machines = readMachines(reader, subnet, network)
+  const cluster = readCluster(reader, subnet, machines)
+  const openstack = readOpenstack(reader)
+  reader.finish()
+  return { name, network, machines, cluster, openstack }
+}
+
+function readName(reader: YamlReader): string {
+  const name = reader.requiredText(['name'], 'name the rack, for example  name: rack-1') ?? ''
+  if (name !== '') expectHostName(reader, ['name'], name)
+  return name
+}
+
+function readCluster(
+  reader: YamlReader,
+  subnet: Network | undefined,
+  machines: readonly Machine[],
+): ClusterSettings {
+  if (reader.has(['cluster']))
+    reader.expectKeys(['cluster'], ['kubernetes', 'podCidr', 'serviceCidr', 'apiVip'])
+  const kubernetes = reader.text(inCluster('kubernetes')) ?? DEFAULT_KUBERNETES
+  if (!/^1\.\d+\.\d+$/.test(kubernetes)) {
+    reader.complain(
+      'PL-1004',
+      inCluster('kubernetes'),
+      `"${kubernetes}" is not a version`,
+      'write it whole, for example 1.36.3',
+    )
+  }
+  if (reader.has(inCluster('apiVip'))) {
+    const mend = 'leave it out: with one controller the API is served at its address'
+    reader.complain('PL-1009', inCluster('apiVip'), 'a shared API address is not built yet', mend)
+  }
+  const podCidr = reader.text(inCluster('podCidr')) ?? DEFAULT_POD_CIDR
+  const serviceCidr = reader.text(inCluster('serviceCidr')) ?? DEFAULT_SERVICE_CIDR
+  const networks: { path: Path; text: string; network: Network | undefined }[] = [
+    { path: ['network', 'subnet'], text: reader.text(['network', 'subnet']) ?? '', network: subnet },
+    {
+      path: inCluster('podCidr'),
+      text: podCidr,
+      network: expectNetwork(reader, inCluster('podCidr'), podCidr),
+    },
+    {
+      path: inCluster('serviceCidr'),
+      text: serviceCidr,
+      network: expectNetwork(reader, inCluster('serviceCidr'), serviceCidr),
+    },
+  ]
+  expectApart(reader, networks)
+  const apiAddress = machines.find(({ role }) => role === 'controller')?.address ?? ''
+  return { kubernetes, podCidr, serviceCidr, apiAddress }
+}
+
+function expectApart(
+  reader: YamlReader,
+  networks: readonly { path: Path; text: string; network: Network | undefined }[],
+): void {
+  for (const [index, one] of networks.entries()) {
+    for (const other of networks.slice(index + 1)) {
+      if (!one.network || !other.network || !overlap(one.network, other.network)) continue
+      const [blamed, innocent] = reader.has(other.path) ? [other, one] : [one, other]
+      const what = `${blamed.text} overlaps ${innocent.path.join('.')} ${innocent.text}`
+      reader.complain(
+        'PL-1006',
+        blamed.path,
+        what,
+        'machines, pods and services each need a network of their own',
+      )
+    }
+  }
+}
+
+function readOpenstack(reader: YamlReader): OpenstackSettings {
+  if (reader.has(['openstack'])) reader.expectKeys(['openstack'], ['plan', 'values'])
+  const plan = reader.text(['openstack', 'plan']) ?? 'compute-kit'
+  if (plan !== 'compute-kit') {
+    const [code, what] =
+      plan === 'openstack-helm'
+        ? (['PL-1009', 'the plan openstack-helm is not built yet'] as const)
+        : (['PL-1004', `unknown plan "${plan}"`] as const)
+    reader.complain(code, ['openstack', 'plan'], what, 'write  plan: compute-kit')
+  }
+  const values = reader.plain(['openstack', 'values']) ?? {}
+  if (typeof values !== 'object' || Array.isArray(values)) {
+    reader.complain('PL-1004', ['openstack', 'values'], 'must be a mapping', 'write release names as keys')
+  }
+  return { plan: 'compute-kit', values: values as Readonly<Record<string, unknown>> }
+}

@@ -1,0 +1,130 @@
+// Site files: what a good one becomes, and one clear message for each mistake.
+
+import t from 'tap'
+import { compileSite } from '#site/compile.ts'
+import { FileProblems } from '#site/problems.ts'
+import { parseSite } from '#site/read.ts'
+
+const GOOD = `name: rack-1
+network: { subnet: 10.20.0.0/24 }
+machines:
+  - { name: ctl-1, mac: 52-54-00-20-00-01, role: controller }
+  - { name: cmp-1, uuid: 4C4C4544-0000-2010-8020-80C04F202020, role: compute, labels: { rack: a } }
+`
+
+t.test('what a file leaves out is filled in', async t => {
+  const site = parseSite('site.yaml', GOOD)
+  t.match(site.network, {
+    gateway: '10.20.0.1',
+    dhcp: 'full',
+    pool: { first: '10.20.0.100', last: '10.20.0.199' },
+    dns: ['10.20.0.1'],
+  })
+  t.equal(site.cluster.kubernetes, '1.36.3')
+  t.equal(site.cluster.apiAddress, '10.20.0.11')
+  t.strictSame(
+    site.machines.map(({ name, macs, uuid, address }) => [name, macs, uuid, address]),
+    [
+      ['ctl-1', ['52:54:00:20:00:01'], undefined, '10.20.0.11'],
+      ['cmp-1', [], '4c4c4544-0000-2010-8020-80c04f202020', '10.20.0.12'],
+    ],
+  )
+})
+
+t.test('a site compiles to one group a machine, with its role as profile', async t => {
+  const { groups } = compileSite(parseSite('site.yaml', GOOD))
+  t.strictSame(
+    groups.map(({ id, profile, selector }) => [id, profile, selector]),
+    [
+      ['rack-1-ctl-1', 'controller', { mac: '52:54:00:20:00:01' }],
+      ['rack-1-cmp-1', 'compute', { uuid: '4c4c4544-0000-2010-8020-80c04f202020' }],
+    ],
+  )
+})
+
+t.test('an address that the file gives is not given again', async t => {
+  const text = `${GOOD}  - { name: cmp-2, mac: 52:54:00:20:00:03, role: compute, address: 10.20.0.12 }\n`
+  const addresses = parseSite('site.yaml', text).machines.map(({ address }) => address)
+  t.strictSame(addresses, ['10.20.0.11', '10.20.0.13', '10.20.0.12'])
+})
+
+/** A change to the good file, and the one message that it must give. */
+const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp][] = [
+  ['broken YAML', 'machines:', 'machines: [', /^PL-1001 site\.yaml:\d+:\d+ /],
+  [
+    'unknown key',
+    'role: compute',
+    'rol: compute',
+    /PL-1002 site\.yaml:5:\d+ machines\[1\]\.rol: unknown key\n {2}did you mean "role"\?/,
+  ],
+  ['missing key', 'name: cmp-1, ', '', /^PL-1003 site\.yaml:5:\d+ machines\[1\]\.name: missing/],
+  [
+    'a MAC that is none',
+    '52-54-00-20-00-01',
+    '52-54-00-20-00',
+    /^PL-1004 site\.yaml:4:\d+ machines\[0\]\.mac: "52-54-00-20-00" is not a MAC/,
+  ],
+  [
+    'unknown role',
+    'role: compute',
+    'role: computer',
+    /^PL-1005 site\.yaml:5:\d+ machines\[1\]\.role: unknown role "computer"\n {2}did you mean "compute"\? roles: controller compute$/,
+  ],
+  [
+    'overlapping networks',
+    '/24 }',
+    '/24 }\ncluster: { podCidr: 10.20.0.0/16 }',
+    /^PL-1006 site\.yaml:3:12 cluster\.podCidr: 10\.20\.0\.0\/16 overlaps network\.subnet 10\.20\.0\.0\/24/,
+  ],
+  [
+    'a subnet over the default pods',
+    'subnet: 10.20.0.0/24',
+    'subnet: 10.2.8.0/24',
+    /^PL-1006 site\.yaml:2:12 network\.subnet: 10\.2\.8\.0\/24 overlaps cluster\.podCidr/,
+  ],
+  [
+    'a MAC written twice',
+    'uuid: 4C4C4544-0000-2010-8020-80C04F202020',
+    'mac: 52:54:00:20:00:01',
+    /^PL-1007 site\.yaml:5:\d+ machines\[1\]\.mac: 52:54:00:20:00:01 is also the mac of "ctl-1"/,
+  ],
+  [
+    'an address in the pool',
+    'role: controller',
+    'role: controller, address: 10.20.0.150',
+    /^PL-1007 site\.yaml:4:\d+ machines\[0\]\.address: 10\.20\.0\.150 is inside the pool/,
+  ],
+  [
+    'a second controller',
+    'role: compute',
+    'role: controller',
+    /^PL-1009 site\.yaml:3:1 machines: 2 controllers/,
+  ],
+]
+
+for (const [title, from, to, says] of MISTAKES) {
+  t.test(`${title} gives one message with file, line and mend`, async t => {
+    const problems = mistakesOf(GOOD.replace(from, to))
+    t.match(problems.message, says)
+    t.equal(problems.problems.filter(({ code }) => says.source.includes(code)).length, 1)
+    for (const { mend } of problems.problems) t.ok(mend.length > 10)
+  })
+}
+
+t.test('several mistakes are told at once, in the order of the file', async t => {
+  const { problems } = mistakesOf(GOOD.replace('role: controller', 'role: boss').replace('subnet:', 'sub:'))
+  t.strictSame(
+    problems.map(({ code }) => code),
+    ['PL-1003', 'PL-1002', 'PL-1003', 'PL-1005'],
+  )
+})
+
+function mistakesOf(text: string): FileProblems {
+  try {
+    parseSite('site.yaml', text)
+  } catch (error) {
+    if (error instanceof FileProblems) return error
+    throw error
+  }
+  throw new Error('the file was taken as good')
+}
