@@ -37,7 +37,7 @@ export async function waitUntil<T>(
   probe: () => Promise<Seen<T>>,
 ): Promise<T> {
   const end = performance.now() + options.limitSeconds * 1000
-  for (let reason = 'nothing yet'; ; ) {
+  for (let reason = 'nothing yet'; ;) {
     options.signal?.throwIfAborted()
     const seen = await probe().catch((error: unknown): Seen<T> => ({ not: messageOf(error) }))
     if ('value' in seen) return seen.value

@@ -1,0 +1,115 @@
+// The tree of stages as data: who runs, who ended how, and when. Drawing it is another file's work.
+
+import type { Stage } from './stage.ts'
+import { messageOf } from './wait.ts'
+
+/** How a stage stands. */
+export type StageState = 'running' | 'done' | 'skipped' | 'failed'
+
+/** One stage as the tree keeps it. Times are milliseconds of the tree's clock. */
+export type StageNode = {
+  readonly title: string
+  readonly depth: number
+  readonly parent: StageNode | undefined
+  readonly children: StageNode[]
+  readonly startedAt: number
+  state: StageState
+  endedAt: number | undefined
+  /** What it waits for, while it runs. */
+  waiting: string
+  limitSeconds: number | undefined
+  /** What it said at its end. */
+  note: string
+}
+
+/** Told of each change, so that it may be drawn. */
+export type StageWatcher = (change: 'started' | 'waiting' | 'ended', node: StageNode) => void
+
+/** A tree of stages whose root is not shown; `root` is handed to whoever works. */
+export class StageTree {
+  readonly root: Stage
+  readonly node: StageNode
+  readonly #watch: StageWatcher
+  readonly #clock: () => number
+
+  /** `clock` gives milliseconds; it is a parameter so that tests own the time. */
+  constructor(watch: StageWatcher, clock: () => number = () => performance.now()) {
+    this.#watch = watch
+    this.#clock = clock
+    this.node = this.#makeNode('', undefined)
+    this.root = this.#stageOf(this.node)
+  }
+
+  /** Milliseconds since the tree was made. */
+  elapsed(): number {
+    return this.#clock() - this.node.startedAt
+  }
+
+  #makeNode(title: string, parent: StageNode | undefined): StageNode {
+    const node: StageNode = {
+      title,
+      parent,
+      depth: parent === undefined ? -1 : parent.depth + 1,
+      children: [],
+      startedAt: this.#clock(),
+      state: 'running',
+      endedAt: undefined,
+      waiting: '',
+      limitSeconds: undefined,
+      note: '',
+    }
+    parent?.children.push(node)
+    return node
+  }
+
+  #stageOf(node: StageNode): Stage {
+    const end = (state: StageState, note: string) => {
+      if (node.state !== 'running') return // a stage ends once; inStage may say `done` after `skipped`
+      Object.assign(node, { state, note, endedAt: this.#clock(), waiting: '' })
+      this.#watch('ended', node)
+    }
+    return {
+      child: title => {
+        const child = this.#makeNode(title, node)
+        this.#watch('started', child)
+        return this.#stageOf(child)
+      },
+      waiting: (reason, limitSeconds) => {
+        if (node.state !== 'running' || node.waiting === reason) return
+        Object.assign(node, { waiting: reason, limitSeconds })
+        this.#watch('waiting', node)
+      },
+      done: (note = '') => end('done', note),
+      skipped: note => end('skipped', note),
+      failed: error => end('failed', messageOf(error).split('\n')[0] ?? ''),
+    }
+  }
+}
+
+/** Seconds that a stage took, or has taken by `now`. */
+export function secondsOf(node: StageNode, now: number): number {
+  return ((node.endedAt ?? now) - node.startedAt) / 1000
+}
+
+/** The deepest stages that run now, oldest first: what a person would want to hear about. */
+export function runningLeaves(node: StageNode): StageNode[] {
+  const below = node.children.filter(({ state }) => state === 'running').flatMap(runningLeaves)
+  return below.length > 0 || node.depth < 0 ? below : [node]
+}
+
+/** A table row for each stage down to `depth`, for the summary at the end. */
+export function summaryRows(
+  node: StageNode,
+  now: number,
+  depth = 1,
+): { title: string; seconds: number; state: StageState; note: string }[] {
+  return node.children.flatMap(child => [
+    {
+      title: `${'  '.repeat(child.depth)}${child.title}`,
+      seconds: secondsOf(child, now),
+      state: child.state,
+      note: child.note,
+    },
+    ...(child.depth < depth ? summaryRows(child, now, depth) : []),
+  ])
+}
