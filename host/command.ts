@@ -48,6 +48,7 @@ export async function run(
   args: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
+  options.signal?.throwIfAborted()
   if (options.log) await mkdir(dirname(options.log), { recursive: true })
   const log = options.log ? createWriteStream(options.log, { flags: 'a' }) : undefined
   log?.write(`$ ${lineOf(command, args)}\n`)
