@@ -1,0 +1,453 @@
+// What the server answers to one DHCP packet: a pure decision over the packet, the network, the machines, the leases
+// and the time. RFC 2131 §4.3, with the PXE specification 2.1 and the firmware that bends both.
+
+import { bootOf, clientOf, clientText } from './firmware.ts'
+import type { Boot, BootServer, Client } from './firmware.ts'
+import { pickAddress } from './leases.ts'
+import type { Lease, LeaseChange, LeaseView } from './leases.ts'
+import { machineOf } from './machines.ts'
+import type { MachineIndex } from './machines.ts'
+import { addresses, addressIn, OPTION, text, uint32 } from './options.ts'
+import type { Options } from './options.ts'
+import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf } from './packet.ts'
+import type { Packet } from './packet.ts'
+import type { Subnet } from './subnet.ts'
+import type { Machine } from '#server/inventory/objects.ts'
+
+/** Where a packet goes, or came from. */
+export type Endpoint = { readonly address: string; readonly port: number }
+
+/** How a packet came in: on DHCP's port or on the PXE boot server's (4011), and from whom. */
+export type Arrival = { readonly service: 'dhcp' | 'pxe'; readonly from: Endpoint }
+
+/** All that a decision looks at beside the packet. */
+export type World = {
+  readonly subnet: Subnet
+  readonly server: BootServer
+  readonly machines: MachineIndex
+  readonly leases: LeaseView
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/** One thing for the boot journal; the fields of `BootEvent` that DHCP knows. */
+export type DhcpEvent = {
+  readonly mac: string
+  readonly layer: 'dhcp'
+  readonly kind:
+    'discover' | 'offer' | 'request' | 'ack' | 'nak' | 'decline' | 'release' | 'inform' | 'ignored'
+  readonly text: string
+  readonly detail: Readonly<Record<string, string | number>>
+  /** Firmware or iPXE asks afresh, so a new boot may have begun. */
+  readonly startsBoot?: boolean
+}
+
+/** The decision: a reply and where it goes, or silence and why; what changes in the leases; what the journal says. */
+export type Decision = {
+  readonly reply?: { readonly packet: Packet; readonly to: Endpoint }
+  /** Why nothing is sent, in words. */
+  readonly silence?: string
+  readonly changes: readonly LeaseChange[]
+  readonly events: readonly DhcpEvent[]
+}
+
+/** How long an address is kept, in seconds. */
+export const SECONDS = {
+  /** Between offer and request. */
+  offer: 60,
+  /** Firmware and iPXE: minutes, renewed by the operating system, so that a storm of unknown machines frees its pool. */
+  boot: 600,
+  /** An operating system nobody declared. */
+  unknown: 3600,
+  /** The operating system of a declared machine, which shall outlive a provisioner that is down for a night. */
+  machine: 43_200,
+  /** An address that a client found in use. */
+  declined: 600,
+} as const
+
+const CLIENT_PORT = 68
+const SERVER_PORT = 67
+const EVERYBODY = '255.255.255.255'
+
+// PXE 2.1, option 43: discovery control (6) with bit 3 set: boot the file named here, look for no other boot server.
+// Without it UEFI asks port 4011 for the same thing again (tianocore/edk2#8149).
+const BOOT_THIS_FILE = Uint8Array.of(6, 1, 8, 255)
+
+// iPXE's own options (175), number 176 set: do not wait two seconds for a proxy's offer; we are the whole answer.
+const NO_PROXY = Uint8Array.of(176, 1, 1)
+
+/**
+ * Decides what to answer to `message`.
+ *
+ * In `full` mode we are the only authority on our subnet: an address that a client must not have is refused with NAK,
+ * unless option 54 says that it speaks to another server. In `proxy` mode we add the boot file to the offers of
+ * another server and give no addresses. Silence always has a reason.
+ */
+export function decide(message: Packet, arrival: Arrival, world: World): Decision {
+  const refusal = refusalOf(message, world)
+  if (refusal !== undefined) return silent(refusal)
+  const exchange = exchangeOf(message, arrival, world)
+  if (arrival.service === 'pxe') return bootServerReply(exchange)
+  const type = messageTypeOf(message)
+  if (world.subnet.network.dhcp === 'proxy') return proxyReply(exchange, type)
+  if (type === MESSAGE.discover) return offer(exchange)
+  if (type === MESSAGE.request) return acknowledge(exchange)
+  if (type === MESSAGE.inform) return inform(exchange)
+  if (type === MESSAGE.decline) return quarantine(exchange)
+  if (type === MESSAGE.release) return release(exchange)
+  return silent(`message type ${type ?? 'none'} is not a client's`)
+}
+
+/** The packet with what was found out about its sender. */
+type Exchange = {
+  readonly message: Packet
+  readonly arrival: Arrival
+  readonly world: World
+  readonly client: Client
+  readonly boot: Boot
+  readonly machine: Machine | undefined
+  /** Our identifier of the machine by SMBIOS, from this packet or an earlier one of the same hardware address. */
+  readonly uuid: string | undefined
+}
+
+function refusalOf(message: Packet, { subnet }: World): string | undefined {
+  if (message.op !== 'request') return 'a reply of another server'
+  if (message.hardwareType !== 1 || message.mac.length !== 17) return 'not an Ethernet client'
+  if (subnet.network.dhcp === 'off') return 'DHCP is off on this network'
+  if (message.relayAddress !== NOWHERE && !subnet.holds(message.relayAddress)) {
+    return `relay ${message.relayAddress} stands outside ${subnet.network.subnet}`
+  }
+  return undefined
+}
+
+function exchangeOf(message: Packet, arrival: Arrival, world: World): Exchange {
+  const client = clientOf(message.options)
+  const remembered = world.leases.boundTo(message.mac)?.uuid
+  const uuids = client.uuids.length === 0 && remembered !== undefined ? [remembered] : client.uuids
+  const machine = machineOf(world.machines, message.mac, uuids)
+  const uuid = uuids.find(spelling => spelling === machine?.uuid) ?? uuids[0]
+  return { message, arrival, world, client, boot: bootOf(client, world.server), machine, uuid }
+}
+
+// --- full mode
+
+function offer(exchange: Exchange): Decision {
+  const { message, world } = exchange
+  const asked = discoverEvent(exchange)
+  const address = addressFor(exchange)
+  if (typeof address !== 'string')
+    return silent(address.none, [], [asked, event(exchange, 'ignored', address.none)])
+  const bound = world.leases.boundTo(message.mac)
+  const alreadyIts = bound?.address === address && bound.expiresAt > world.now
+  return {
+    reply: replyTo(exchange, MESSAGE.offer, address),
+    changes: alreadyIts ? [] : [put(exchange, address, 'offered', SECONDS.offer)],
+    events: [asked, event(exchange, 'offer', `offers ${address}${nextText(exchange.boot)}`, { address })],
+  }
+}
+
+function acknowledge(exchange: Exchange): Decision {
+  const { message, world } = exchange
+  const chosen = addressIn(message.options, OPTION.serverIdentifier)
+  if (chosen !== undefined && chosen !== world.server.address) return silent(`it chose the server ${chosen}`)
+  const wanted = wantedAddressOf(message)
+  const asked = event(exchange, 'request', `asks for ${wanted}`, { address: wanted })
+  const wrong = objectionTo(exchange, wanted)
+  if (wrong !== undefined) return refuse(exchange, asked, wrong)
+  const before = world.leases.boundTo(message.mac)
+  const moved = before !== undefined && before.address !== wanted
+  const seconds = leaseSecondsOf(exchange)
+  const words = `${wanted} is its address for ${seconds} s${nextText(exchange.boot)}`
+  return {
+    reply: replyTo(exchange, MESSAGE.ack, wanted),
+    changes: [
+      ...(moved ? [{ kind: 'drop', address: before.address } as const] : []),
+      put(exchange, wanted, 'bound', seconds),
+    ],
+    events: [asked, event(exchange, 'ack', words, { address: wanted, ...fileDetail(exchange.boot) })],
+  }
+}
+
+function refuse(exchange: Exchange, asked: DhcpEvent, why: string): Decision {
+  const { message, world } = exchange
+  const options: Options = new Map([
+    [OPTION.messageType, Uint8Array.of(MESSAGE.nak)],
+    [OPTION.serverIdentifier, addresses(world.server.address)],
+    [OPTION.message, text(why.slice(0, 200))],
+    ...echoed(message),
+  ])
+  // RFC 2131 §4.3.2: a relay shall broadcast the NAK, since the client may have no address there.
+  const packet = { ...replyHeader(message), broadcast: true, clientAddress: NOWHERE, options }
+  const relayed = message.relayAddress !== NOWHERE
+  const to = relayed
+    ? { address: message.relayAddress, port: SERVER_PORT }
+    : { address: EVERYBODY, port: CLIENT_PORT }
+  return { reply: { packet, to }, changes: [], events: [asked, event(exchange, 'nak', `refused: ${why}`)] }
+}
+
+function inform(exchange: Exchange): Decision {
+  const address = exchange.message.clientAddress
+  const words = `has ${address} and asks for the settings${nextText(exchange.boot)}`
+  return {
+    reply: replyTo(exchange, MESSAGE.ack, NOWHERE),
+    changes: [],
+    events: [event(exchange, 'inform', words, { address, ...fileDetail(exchange.boot) })],
+  }
+}
+
+function quarantine(exchange: Exchange): Decision {
+  const { message, world } = exchange
+  const address = wantedAddressOf(message)
+  const holder = world.leases.at(address)
+  // Only who holds an address may take it out of use, else one client could empty the pool.
+  if (holder?.mac !== message.mac) return silent(`declines ${address}, which is not its own`)
+  const words = `found ${address} in use by somebody else: nobody gets it for ${SECONDS.declined / 60} min`
+  return silent(
+    'a DECLINE has no answer',
+    [put(exchange, address, 'declined', SECONDS.declined)],
+    [event(exchange, 'decline', words, { address })],
+  )
+}
+
+function release(exchange: Exchange): Decision {
+  const { message, world } = exchange
+  const address = message.clientAddress
+  if (world.leases.at(address)?.mac !== message.mac)
+    return silent(`releases ${address}, which is not its own`)
+  return silent(
+    'a RELEASE has no answer',
+    // Expired, not forgotten: the machine gets the same address when it comes back.
+    [put(exchange, address, 'bound', 0)],
+    [event(exchange, 'release', `gives ${address} back`, { address })],
+  )
+}
+
+// --- proxy mode, and port 4011 in both modes
+
+function proxyReply(exchange: Exchange, type: number | undefined): Decision {
+  if (exchange.client.kind === 'plain') return silent('an operating system wants nothing of a proxy')
+  // The REQUEST on port 67 is for the server that gives addresses; ours comes on 4011, if at all.
+  if (type !== MESSAGE.discover) return silent('a proxy answers only to DISCOVER here')
+  const asked = discoverEvent(exchange)
+  if (exchange.boot.file === undefined) {
+    return silent(
+      'nothing to boot',
+      [],
+      [asked, event(exchange, 'ignored', exchange.boot.lacking ?? 'nothing to boot')],
+    )
+  }
+  const words = `offers no address${nextText(exchange.boot)}`
+  return {
+    reply: replyTo(exchange, MESSAGE.offer, NOWHERE),
+    changes: [],
+    events: [asked, event(exchange, 'offer', words, fileDetail(exchange.boot))],
+  }
+}
+
+function bootServerReply(exchange: Exchange): Decision {
+  const { message, arrival, boot, client } = exchange
+  if (client.kind === 'plain') return silent('an operating system wants nothing of a boot server')
+  if (boot.file === undefined)
+    return silent('nothing to boot', [], [event(exchange, 'ignored', boot.lacking ?? '')])
+  const type = messageTypeOf(message)
+  const answer = type === MESSAGE.discover ? MESSAGE.offer : MESSAGE.ack
+  if (type !== MESSAGE.discover && type !== MESSAGE.request && type !== MESSAGE.inform) {
+    return silent(`message type ${type ?? 'none'} is not for a boot server`)
+  }
+  const { packet } = replyTo(exchange, answer, NOWHERE)
+  const kind = answer === MESSAGE.offer ? 'offer' : 'ack'
+  return {
+    reply: { packet, to: arrival.from },
+    changes: [],
+    events: [event(exchange, kind, `tells on port 4011 what to boot${nextText(boot)}`, fileDetail(boot))],
+  }
+}
+
+// --- addresses
+
+/** The address to offer: the reservation, else what the client had, else what it asks for, else a free one. */
+function addressFor(exchange: Exchange): string | { readonly none: string } {
+  const { message, machine, world } = exchange
+  if (machine !== undefined) {
+    const wrong = objectionTo(exchange, machine.address)
+    return wrong === undefined ? machine.address : { none: wrong }
+  }
+  const { leases, subnet } = world
+  const remembered = [
+    leases.boundTo(message.mac)?.address,
+    leases.offeredTo(message.mac)?.address,
+    addressIn(message.options, OPTION.requestedAddress),
+  ]
+  const again = remembered.find(
+    address => address !== undefined && objectionTo(exchange, address) === undefined,
+  )
+  const fresh = () => pickAddress(subnet, leases, message.mac, it => objectionTo(exchange, it) === undefined)
+  const { first, last } = subnet.network.pool
+  return again ?? fresh() ?? { none: `every address of the pool ${first} to ${last} is taken` }
+}
+
+/** Why this client must not have `address`; undefined when it may. */
+function objectionTo({ message, machine, world }: Exchange, address: string): string | undefined {
+  const { subnet, server, leases, machines, now } = world
+  if (!subnet.holds(address)) return `${address} is not an address of ${subnet.network.subnet}`
+  if (address === server.address || address === subnet.network.gateway)
+    return `${address} is the network's own`
+  const lease = leases.at(address)
+  const isCurrent = lease !== undefined && lease.expiresAt > now
+  if (isCurrent && lease.state === 'declined') return `${address} was found in use by somebody else`
+  if (machine !== undefined) {
+    return address === machine.address
+      ? undefined
+      : `${address} is not the address of ${machine.name}, ${machine.address}`
+  }
+  const owner = machines.byAddress.get(address)
+  if (owner !== undefined) return `${address} is kept for ${owner.name}`
+  if (!subnet.pools(address)) return `${address} is outside the pool`
+  return isCurrent && lease.mac !== message.mac ? `${address} is leased to ${lease.mac}` : undefined
+}
+
+function leaseSecondsOf({ client, machine }: Exchange): number {
+  if (client.kind !== 'plain') return SECONDS.boot
+  return machine === undefined ? SECONDS.unknown : SECONDS.machine
+}
+
+function put(exchange: Exchange, address: string, state: Lease['state'], seconds: number): LeaseChange {
+  const { message, uuid, world } = exchange
+  const expiresAt = world.now + seconds * 1000
+  const lease: Lease = {
+    address,
+    mac: message.mac,
+    state,
+    expiresAt,
+    ...(uuid === undefined ? {} : { uuid }),
+  }
+  return { kind: 'put', lease }
+}
+
+// --- replies
+
+/** The fields that every reply takes from the request (RFC 2131 table 3). */
+function replyHeader(message: Packet): Omit<Packet, 'options'> {
+  return {
+    op: 'reply',
+    hardwareType: message.hardwareType,
+    hops: 0,
+    transaction: message.transaction,
+    seconds: 0,
+    broadcast: message.broadcast,
+    clientAddress: message.clientAddress,
+    yourAddress: NOWHERE,
+    nextServer: NOWHERE,
+    relayAddress: message.relayAddress,
+    mac: message.mac,
+    serverName: '',
+    bootFile: '',
+  }
+}
+
+function replyTo(exchange: Exchange, type: number, address: string): NonNullable<Decision['reply']> {
+  const { message, boot, world } = exchange
+  const packet: Packet = {
+    ...replyHeader(message),
+    // An offer carries no client address (RFC 2131 table 3).
+    clientAddress: type === MESSAGE.offer ? NOWHERE : message.clientAddress,
+    yourAddress: address,
+    // U-Boot and old ROMs read only these header fields, new ones prefer the options: both are filled.
+    nextServer: boot.file === undefined ? NOWHERE : world.server.address,
+    serverName: boot.file !== undefined && boot.by === 'tftp' ? world.server.address : '',
+    bootFile: boot.file !== undefined && boot.file.length < 128 ? boot.file : '',
+    options: replyOptions(exchange, type, address),
+  }
+  return { packet, to: destinationOf(message) }
+}
+
+function replyOptions(exchange: Exchange, type: number, address: string): Options {
+  const { message, world, client, boot, machine } = exchange
+  const { subnet, server } = world
+  const { network } = subnet
+  const isProxy = network.dhcp === 'proxy' || exchange.arrival.service === 'pxe'
+  const options: Options = new Map([
+    [OPTION.messageType, Uint8Array.of(type)],
+    [OPTION.serverIdentifier, addresses(server.address)],
+  ])
+  if (!isProxy) {
+    // Sent even when option 55 does not ask for them: some firmware forgets to (raspberrypi/firmware#871).
+    if (address !== NOWHERE) options.set(OPTION.leaseSeconds, uint32(leaseSecondsOf(exchange)))
+    options.set(OPTION.subnetMask, addresses(subnet.mask))
+    options.set(OPTION.router, addresses(network.gateway))
+    if (network.dns.length > 0) options.set(OPTION.dns, addresses(...network.dns))
+    options.set(OPTION.broadcastAddress, addresses(subnet.broadcast))
+    if (machine !== undefined) options.set(OPTION.hostname, text(machine.name))
+  }
+  if (boot.file !== undefined) {
+    // HTTP Boot takes only an offer of its own class (tinkerbell/smee#210); PXE wants its class, and with it option 43.
+    options.set(OPTION.vendorClass, text(client.kind === 'http' ? 'HTTPClient' : 'PXEClient'))
+    if (client.kind !== 'http') options.set(OPTION.vendorSpecific, BOOT_THIS_FILE)
+    if (boot.by === 'tftp') options.set(OPTION.tftpServerName, text(server.address))
+    options.set(OPTION.bootFile, text(boot.file))
+    if (client.kind === 'ipxe' && !isProxy) options.set(OPTION.ipxe, NO_PROXY)
+  }
+  for (const [option, value] of echoed(message)) options.set(option, value)
+  return options
+}
+
+// What goes back as it came: UUID (RFC 4578 §2.3), client identifier (RFC 6842), and last the relay's (RFC 3046).
+const ECHOED = [OPTION.clientUuid, OPTION.clientIdentifier, OPTION.relayAgent] as const
+
+function echoed(message: Packet): [number, Uint8Array][] {
+  return ECHOED.flatMap(option => {
+    const value = message.options.get(option)
+    return value === undefined ? [] : [[option, value]]
+  })
+}
+
+/**
+ * RFC 2131 §4.1: to the relay, else to the address that the client has, else to everybody. The fourth case, unicast to
+ * an address that the client does not have yet, needs a raw socket, so it is broadcast too, which clients accept.
+ */
+function destinationOf(message: Packet): Endpoint {
+  if (message.relayAddress !== NOWHERE) return { address: message.relayAddress, port: SERVER_PORT }
+  if (message.clientAddress !== NOWHERE) return { address: message.clientAddress, port: CLIENT_PORT }
+  return { address: EVERYBODY, port: CLIENT_PORT }
+}
+
+// --- words
+
+function discoverEvent(exchange: Exchange): DhcpEvent {
+  const { client } = exchange
+  const asks = event(exchange, 'discover', `${clientText(client)} looks for a server`)
+  return client.kind === 'plain' ? asks : { ...asks, startsBoot: true }
+}
+
+function event(
+  { message, client, uuid, machine }: Exchange,
+  kind: DhcpEvent['kind'],
+  words: string,
+  more: DhcpEvent['detail'] = {},
+): DhcpEvent {
+  const detail = {
+    client: client.kind,
+    ...(client.architectures.length === 0 ? {} : { architecture: client.architectures.join(' ') }),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(machine === undefined ? {} : { machine: machine.name }),
+    ...more,
+  }
+  return { mac: message.mac, layer: 'dhcp', kind, text: words, detail }
+}
+
+function nextText(boot: Boot): string {
+  if (boot.file !== undefined) return `, next ${boot.file} by ${boot.by.toUpperCase()}`
+  return boot.lacking === undefined ? '' : `, but ${boot.lacking}`
+}
+
+function fileDetail(boot: Boot): Record<string, string> {
+  return boot.file === undefined ? {} : { file: boot.file }
+}
+
+function silent(
+  silence: string,
+  changes: readonly LeaseChange[] = [],
+  events: readonly DhcpEvent[] = [],
+): Decision {
+  return { silence, changes, events }
+}

@@ -1,0 +1,212 @@
+// The DHCP server on the wire: moves packets, keeps time, and asks offer.ts what to answer. No acknowledgement leaves
+// before its lease is on disk; requests that arrive together share one commit.
+
+import { createSocket } from 'node:dgram'
+import type { Socket } from 'node:dgram'
+import { once } from 'node:events'
+import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
+import { LeaseTable } from './leases.ts'
+import type { Lease, LeaseChange } from './leases.ts'
+import { indexMachines } from './machines.ts'
+import { decide } from './offer.ts'
+import type { Arrival, Decision, DhcpEvent } from './offer.ts'
+import { decodePacket, encodePacket } from './packet.ts'
+import type { Packet } from './packet.ts'
+import { subnetOf } from './subnet.ts'
+
+/** Where leases outlive the process. */
+export interface LeaseStore {
+  all(): readonly Lease[]
+  /** Makes all `changes` in one transaction; they are on disk when it returns. */
+  commit(changes: readonly LeaseChange[]): void
+}
+
+/** Who keeps the boot journal. */
+export interface EventSink {
+  record(event: DhcpEvent): void
+}
+
+/** Who knows the declared machines: gives the same array until one of them changes, so that it is indexed once. */
+export interface Reservations {
+  machines(): readonly Machine[]
+}
+
+/** What the DHCP server needs. */
+export type DhcpOptions = {
+  /** Our IPv4 address on the provisioning network; its interface is the one that is served. */
+  readonly address: string
+  /** Base of the URLs that iPXE and HTTP Boot get, for example `http://10.20.0.1:8080`. */
+  readonly url: string
+  /** The network to serve, the same object until it changes; undefined while no site is known, and all is silent. */
+  readonly network: () => ProvisioningNetwork | undefined
+  readonly leases: LeaseStore
+  readonly events: EventSink
+  readonly reservations: Reservations
+  /** Hears of what no client is told: a packet that cannot be read, a commit or a send that failed. */
+  readonly report: (problem: Error) => void
+  /** Closes the server when aborted. */
+  readonly signal?: AbortSignal
+}
+
+/** A port that could not be opened. */
+export class CannotServeDhcp extends Error {
+  readonly code = 'CANNOT_SERVE_DHCP'
+  constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
+    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${adviceFor(cause)}`, { cause })
+  }
+}
+
+/**
+ * Opens the DHCP server: port 67 for broadcasts and for renewals by unicast, port 4011 for PXE boot server requests.
+ *
+ * @throws {CannotServeDhcp} when a port cannot be opened
+ */
+export async function openDhcp(options: DhcpOptions): Promise<DhcpServer> {
+  const server = new DhcpServer(options)
+  try {
+    await server.listen()
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+  return server
+}
+
+type Outgoing = { readonly socket: Socket; readonly decision: Decision }
+
+/** A running DHCP server; `openDhcp` makes it. */
+export class DhcpServer {
+  readonly #options: DhcpOptions
+  readonly #sockets: Socket[] = []
+  #table: LeaseTable
+  #subnet: ReturnType<typeof subnetOf> | undefined
+  #machines = indexMachines([])
+  #indexed: readonly Machine[] | undefined
+  #awaitingCommit: Outgoing[] = []
+  #flushing: NodeJS.Immediate | undefined
+  #closed = false
+  readonly #abort = () => void this.close()
+
+  constructor(options: DhcpOptions) {
+    this.#options = options
+    this.#table = new LeaseTable(options.leases.all())
+    options.signal?.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  /** Opens the ports; called once, by `openDhcp`. */
+  async listen(): Promise<void> {
+    this.#options.signal?.throwIfAborted()
+    const { address } = this.#options
+    // dgram cannot tell on which interface a broadcast came in, nor choose one to send a broadcast by. So one socket is
+    // bound to the broadcast address to hear, and one to our own address to speak: the kernel then sends by its interface.
+    const speaking = await this.#open(address, 67)
+    speaking.setBroadcast(true)
+    const hearing = await this.#open('255.255.255.255', 67)
+    const bootServer = await this.#open(address, 4011)
+    speaking.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
+    hearing.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
+    bootServer.on('message', (bytes, from) => this.#receive(bytes, { service: 'pxe', from }, bootServer))
+  }
+
+  /** The hardware address that has, or last had, the lease of `address`: tells TFTP and HTTP whose boot they serve. */
+  macOf(address: string): string | undefined {
+    const lease = this.#table.at(address)
+    return lease?.state === 'declined' ? undefined : lease?.mac
+  }
+
+  /** Answers what is committed already, then closes the ports. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    if (this.#flushing !== undefined) {
+      clearImmediate(this.#flushing)
+      this.#flush()
+    }
+    await Promise.all(this.#sockets.map(socket => new Promise<void>(done => socket.close(done))))
+  }
+
+  async #open(address: string, port: number): Promise<Socket> {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 20 })
+    this.#sockets.push(socket)
+    try {
+      socket.bind(port, address)
+      await once(socket, 'listening')
+    } catch (error) {
+      throw new CannotServeDhcp(this.#options.address, port, error as NodeJS.ErrnoException) // dgram throws no other
+    }
+    socket.on('error', this.#options.report)
+    return socket
+  }
+
+  #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
+    const decision = this.#decide(bytes, arrival)
+    if (decision === undefined) return
+    this.#table.apply(decision.changes)
+    // An offer promises nothing: only what must outlive us waits for the disk.
+    if (!decision.changes.some(isDurable)) return this.#finish({ socket, decision })
+    this.#awaitingCommit.push({ socket, decision })
+    this.#flushing ??= setImmediate(() => this.#flush())
+  }
+
+  #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {
+    const network = this.#options.network()
+    if (network === undefined) return undefined
+    if (this.#subnet?.network !== network) this.#subnet = subnetOf(network)
+    const machines = this.#options.reservations.machines()
+    if (this.#indexed !== machines) {
+      this.#indexed = machines
+      this.#machines = indexMachines(machines)
+    }
+    let packet: Packet
+    try {
+      packet = decodePacket(bytes)
+    } catch (problem) {
+      this.#options.report(problem as Error) // the codec throws its own errors only
+      return undefined
+    }
+    return decide(packet, arrival, {
+      subnet: this.#subnet,
+      server: this.#options,
+      machines: this.#machines,
+      leases: this.#table,
+      now: Date.now(),
+    })
+  }
+
+  #flush(): void {
+    const outgoing = this.#awaitingCommit
+    this.#awaitingCommit = []
+    this.#flushing = undefined
+    try {
+      this.#options.leases.commit(outgoing.flatMap(({ decision }) => decision.changes.filter(isDurable)))
+    } catch (problem) {
+      // Nobody was told anything yet: the clients ask again, and what we know goes back to what the disk knows.
+      this.#options.report(problem as Error)
+      this.#table = new LeaseTable(this.#options.leases.all())
+      return
+    }
+    for (const one of outgoing) this.#finish(one)
+  }
+
+  #finish({ socket, decision }: Outgoing): void {
+    if (decision.reply !== undefined) {
+      const { packet, to } = decision.reply
+      socket.send(encodePacket(packet), to.port, to.address, problem => {
+        if (problem && !this.#closed) this.#options.report(problem)
+      })
+    }
+    for (const event of decision.events) this.#options.events.record(event)
+  }
+}
+
+function isDurable(change: LeaseChange): boolean {
+  return change.kind === 'drop' || change.lease.state !== 'offered'
+}
+
+function adviceFor({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'another DHCP server has it. Stop that one, or serve with --no-dhcp.'
+  if (code === 'EACCES') return 'the port is privileged. Run as root, or with CAP_NET_BIND_SERVICE.'
+  if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
+  return `${message}.`
+}

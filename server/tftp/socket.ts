@@ -1,0 +1,341 @@
+// The TFTP server on the wire, for reading only: one socket hears requests on port 69, each transfer has its own.
+
+import { createSocket } from 'node:dgram'
+import type { Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { cleanName } from './name.ts'
+import { decodeTftp, encodeTftp, ERROR } from './packet.ts'
+import type { TftpPacket, TftpRequest } from './packet.ts'
+import { agree, ETHERNET_LIMITS, Transfer } from './transfer.ts'
+import type { Step, TransferEnd, TransferLimits } from './transfer.ts'
+
+/** One thing for the boot journal; the fields of `BootEvent` that TFTP knows. */
+export type TftpEvent = {
+  /** Empty when nobody knows whose address asked. */
+  readonly mac: string
+  readonly layer: 'tftp'
+  readonly kind: 'read' | 'sent' | 'failed'
+  readonly text: string
+  readonly detail: Readonly<Record<string, string | number>>
+}
+
+/** Who keeps the boot journal. */
+export interface EventSink {
+  record(event: TftpEvent): void
+}
+
+/** What the TFTP server needs. */
+export type TftpOptions = {
+  /** IPv4 address to serve on. */
+  readonly address: string
+  /** 69 unless told; 0 for any free one. */
+  readonly port?: number
+  /** Gives the file of a clean name (no leading slash, no `..`), undefined when there is none. */
+  readonly files: (name: string) => Promise<{ readonly bytes: Uint8Array } | undefined>
+  readonly events: EventSink
+  /** The hardware address behind a client's IPv4 address, when a lease tells it. */
+  readonly macOf?: (address: string) => string | undefined
+  /** Hears of what no client is told: a packet that cannot be read, a file that could not be. */
+  readonly report: (problem: Error) => void
+  readonly limits?: TransferLimits
+  /** Transfers at a time, 256 unless told; further requests wait their turn. */
+  readonly transfers?: number
+  /** Closes the server when aborted. */
+  readonly signal?: AbortSignal
+}
+
+/** A port that could not be opened. */
+export class CannotServeTftp extends Error {
+  readonly code = 'CANNOT_SERVE_TFTP'
+  constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
+    super(`Cannot serve TFTP on ${address}, UDP port ${port}: ${adviceFor(cause)}`, { cause })
+  }
+}
+
+/**
+ * Opens the TFTP server.
+ *
+ * @throws {CannotServeTftp} when the port cannot be opened
+ */
+export async function openTftp(options: TftpOptions): Promise<TftpServer> {
+  const server = new TftpServer(options)
+  try {
+    await server.listen()
+  } catch (error) {
+    server.close()
+    throw error
+  }
+  return server
+}
+
+type Client = { readonly address: string; readonly port: number }
+type Wanted = {
+  readonly client: Client
+  readonly request: TftpRequest
+  readonly name: string
+  readonly at: number
+}
+
+// A request that waited this long has been repeated or given up by its client.
+const LONGEST_TURN_MS = 10_000
+
+/** A running TFTP server; `openTftp` makes it. */
+export class TftpServer {
+  readonly #options: TftpOptions
+  readonly #socket: Socket
+  /** By client address and port: which a client keeps for all packets of one transfer. */
+  readonly #running = new Map<string, Sending>()
+  readonly #waiting = new Map<string, Wanted>()
+  #closed = false
+  readonly #abort = () => this.close()
+
+  constructor(options: TftpOptions) {
+    this.#options = options
+    this.#socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
+    options.signal?.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  /** The port that is served. */
+  get port(): number {
+    return this.#socket.address().port
+  }
+
+  /** Opens the port; called once, by `openTftp`. */
+  async listen(): Promise<void> {
+    this.#options.signal?.throwIfAborted()
+    const { address, port = 69, report } = this.#options
+    try {
+      this.#socket.bind(port, address)
+      await once(this.#socket, 'listening')
+    } catch (error) {
+      throw new CannotServeTftp(address, port, error as NodeJS.ErrnoException) // dgram throws no other
+    }
+    this.#socket.on('error', report)
+    this.#socket.on('message', (bytes, client) => this.#receive(bytes, client))
+  }
+
+  /** Closes the port and ends all transfers where they are. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#waiting.clear()
+    for (const sending of this.#running.values()) sending.close()
+    this.#socket.close()
+  }
+
+  #receive(bytes: Uint8Array, client: Client): void {
+    let packet: TftpPacket
+    try {
+      packet = decodeTftp(bytes)
+    } catch (problem) {
+      this.#options.report(problem as Error) // the codec throws its own error only
+      return
+    }
+    if (packet.kind === 'read') this.#read(packet, client)
+    else if (packet.kind === 'write')
+      this.#refuse(client, ERROR.accessViolation, 'this server only gives files')
+    // Anything else here is a late packet of a transfer that is over: an error would only start a quarrel.
+  }
+
+  #read(request: TftpRequest, client: Client): void {
+    const name = cleanName(request.file)
+    if (name === undefined) return this.#refuse(client, ERROR.accessViolation, 'not a file name here')
+    if (request.mode !== 'octet') {
+      return this.#refuse(
+        client,
+        ERROR.illegalOperation,
+        `mode ${request.mode} would spoil it: use octet (binary)`,
+      )
+    }
+    const key = keyOf(client)
+    const running = this.#running.get(key)
+    // A client that repeats its request before our answer reached it gets that answer again from the transfer itself.
+    if (running?.name === name && !running.hasBegun) return
+    running?.close()
+    this.#waiting.delete(key)
+    this.#waiting.set(key, { client, request, name, at: performance.now() })
+    this.#next()
+  }
+
+  // Those who wait go in the order in which they asked, but clients with fewer transfers under way go first.
+  #next(): void {
+    while (!this.#closed && this.#running.size < (this.#options.transfers ?? 256)) {
+      const wanted = this.#fairest()
+      if (wanted === undefined) return
+      this.#waiting.delete(keyOf(wanted.client))
+      if (performance.now() - wanted.at < LONGEST_TURN_MS) this.#begin(wanted)
+    }
+  }
+
+  #fairest(): Wanted | undefined {
+    if (this.#waiting.size <= 1) return this.#waiting.values().next().value
+    const load = Map.groupBy(this.#running.values(), sending => sending.client.address)
+    const loadOf = (wanted: Wanted) => load.get(wanted.client.address)?.length ?? 0
+    let best: Wanted | undefined
+    for (const wanted of this.#waiting.values()) {
+      if (best === undefined || loadOf(wanted) < loadOf(best)) best = wanted
+    }
+    return best
+  }
+
+  #begin({ client, request, name }: Wanted): void {
+    const key = keyOf(client)
+    const sending: Sending = new Sending(name, client, {
+      address: this.#options.address,
+      report: this.#options.report,
+      ended: () => {
+        if (this.#running.get(key) === sending) this.#running.delete(key)
+        this.#next()
+      },
+    })
+    this.#running.set(key, sending)
+    this.#send(sending, request).catch((problem: unknown) => {
+      sending.close()
+      this.#options.report(problem as Error) // of `files`, or of the transfer's socket
+      this.#refuse(client, ERROR.undefined, 'the server could not read it')
+      this.#record(client, 'failed', `${name} could not be read on the server`, { file: name })
+    })
+  }
+
+  async #send(sending: Sending, request: TftpRequest): Promise<void> {
+    const { name, client } = sending
+    const file = await this.#options.files(name)
+    if (file === undefined) {
+      sending.close()
+      this.#refuse(client, ERROR.notFound, `no file ${name}`)
+      return this.#record(client, 'failed', `${name} is not here`, { file: name })
+    }
+    const { bytes } = file
+    const limits = this.#options.limits ?? ETHERNET_LIMITS
+    const agreement = agree(request.options, bytes.length, limits)
+    const { blockBytes, windowBlocks } = agreement
+    this.#record(client, 'read', `reads ${name}`, { file: name, blockBytes, windowBlocks })
+    const transfer = new Transfer(bytes, agreement, limits)
+    const begun = performance.now()
+    const end = await sending.run(transfer)
+    const seconds = Math.round(performance.now() - begun) / 1000
+    const { resentBlocks } = transfer
+    const detail = { file: name, bytes: bytes.length, seconds, blockBytes, windowBlocks, resentBlocks }
+    if (end?.how === 'sent')
+      this.#record(client, 'sent', `has ${name}, ${bytes.length} bytes in ${seconds} s`, detail)
+    else if (end !== undefined && 'why' in end) this.#record(client, 'failed', `${name}: ${end.why}`, detail)
+  }
+
+  #refuse(client: Client, error: number, text: string): void {
+    if (this.#closed) return
+    this.#socket.send(encodeTftp({ kind: 'error', error, text }), client.port, client.address)
+  }
+
+  #record(client: Client, kind: TftpEvent['kind'], text: string, detail: TftpEvent['detail']): void {
+    const mac = this.#options.macOf?.(client.address) ?? ''
+    this.#options.events.record({
+      mac,
+      layer: 'tftp',
+      kind,
+      text,
+      detail: { address: client.address, ...detail },
+    })
+  }
+}
+
+type SendingNeeds = {
+  readonly address: string
+  readonly report: (problem: Error) => void
+  readonly ended: () => void
+}
+
+/** The edge of one transfer: its socket and its timer. */
+class Sending {
+  readonly name: string
+  readonly client: Client
+  readonly #needs: SendingNeeds
+  #socket: Socket | undefined
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = 0
+  #transfer: Transfer | undefined
+  #finish: ((end: TransferEnd | undefined) => void) | undefined
+  #closed = false
+  hasBegun = false
+
+  constructor(name: string, client: Client, needs: SendingNeeds) {
+    this.name = name
+    this.client = client
+    this.#needs = needs
+  }
+
+  /** Sends the file; undefined when it was closed under way. */
+  async run(transfer: Transfer): Promise<TransferEnd | undefined> {
+    if (this.#closed) return undefined
+    const socket = createSocket({ type: 'udp4', sendBufferSize: 1 << 20 })
+    this.#socket = socket
+    this.#transfer = transfer
+    const ended = new Promise<TransferEnd | undefined>(resolve => (this.#finish = resolve))
+    socket.bind(0, this.#needs.address)
+    await once(socket, 'listening')
+    if (this.#closed) return undefined
+    // Connected, so that the kernel drops packets of strangers, and a client that went away is noticed at once.
+    socket.connect(this.client.port, this.client.address)
+    await Promise.race([once(socket, 'connect'), ended])
+    if (this.#closed) return undefined
+    socket.on('error', problem => this.#end({ how: 'lost', why: problem.message }))
+    socket.on('message', bytes => this.#receive(bytes))
+    this.#do(transfer.start(performance.now()))
+    return ended
+  }
+
+  close(): void {
+    this.#end(undefined)
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#closed) return
+    this.hasBegun = true
+    try {
+      this.#do(this.#transfer!.receive(decodeTftp(bytes), performance.now())) // set before the socket was opened
+    } catch (problem) {
+      this.#needs.report(problem as Error) // a packet that cannot be read: the client repeats it, or gives up
+    }
+  }
+
+  #do(step: Step): void {
+    for (const packet of step.send) this.#socket?.send(packet)
+    if (step.end !== undefined) return this.#end(step.end)
+    this.#wakeAt(step.wakeAt)
+  }
+
+  // Every acknowledgement moves the deadline, mostly to a later time: the timer stays, and looks at the clock when it
+  // fires. Only an earlier deadline sets it anew.
+  #wakeAt(time: number): void {
+    if (this.#timer !== undefined && this.#timerAt <= time) return
+    clearTimeout(this.#timer)
+    this.#timerAt = time
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        this.#do(this.#transfer!.wake(performance.now()))
+      },
+      Math.max(1, time - performance.now()),
+    )
+  }
+
+  #end(end: TransferEnd | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#socket?.close()
+    this.#finish?.(end)
+    this.#needs.ended()
+  }
+}
+
+function keyOf({ address, port }: Client): string {
+  return `${address}:${port}`
+}
+
+function adviceFor({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'another TFTP server has it. Stop that one, or serve with --no-tftp.'
+  if (code === 'EACCES') return 'the port is privileged. Run as root, or with CAP_NET_BIND_SERVICE.'
+  if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
+  return `${message}.`
+}
