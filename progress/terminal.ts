@@ -1,5 +1,6 @@
 // Draws a tree of stages: repainted in place on a terminal, one plain line a change everywhere else.
 
+import { RELAY_VARIABLE, relayTree } from './relay.ts'
 import type { Stage } from './stage.ts'
 import { runningLeaves, secondsOf, StageTree, summaryRows } from './tree.ts'
 import type { StageNode } from './tree.ts'
@@ -26,13 +27,23 @@ const REPAINT_MS = 100
 const HEARTBEAT_MS = 15_000
 const GLYPHS = { running: '◐', done: '✓', skipped: '–', failed: '✗' } as const
 
-/** Starts drawing on `screen`; plain lines unless it is a terminal that can be repainted. */
+/**
+ * Starts drawing on `screen`: a tree on a terminal that can be repainted, plain lines elsewhere, and lines of
+ * JSON for a parent process that set `PILOTLIGHT_PROGRESS=json`.
+ */
 export function drawProgress(
   screen: Screen = process.stderr,
   environment: NodeJS.ProcessEnv = process.env,
 ): Drawing {
+  if (environment[RELAY_VARIABLE] === 'json') return relayLines(screen)
   const repaint = screen.isTTY === true && environment.TERM !== 'dumb' && environment.CI === undefined
   return repaint ? paintTree(screen, environment.NO_COLOR === undefined) : printLines(screen)
+}
+
+function relayLines(screen: Screen): Drawing {
+  const line = (text: string) => void screen.write(`${text}\n`)
+  const tree = relayTree(line)
+  return { root: tree.root, tree, line, close: () => {} }
 }
 
 function printLines(screen: Screen): Drawing {

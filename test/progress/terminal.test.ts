@@ -1,6 +1,7 @@
 // What long work prints: plain lines in a pipe, a repainted tree on a terminal.
 
 import t from 'tap'
+import { graftLines, relayTree } from '#progress/relay.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress, summaryTable } from '#progress/terminal.ts'
 import { StageTree } from '#progress/tree.ts'
@@ -57,6 +58,21 @@ t.test('a failure ends its stage with the first line of the message, and is pass
     { message: /no cgroup/ },
   )
   t.match(tree.node.children[0], { state: 'failed', note: 'no cgroup' })
+})
+
+t.test("a child's stages appear in its parent's tree as they were", async t => {
+  const parent = new StageTree(() => {})
+  const take = graftLines(parent.root)
+  const child = relayTree(line => t.ok(take(line)))
+  const boot = child.root.child('boot')
+  const machine = boot.child('ctl-1')
+  machine.waiting('the loader', 15)
+  t.match(parent.node.children[0]?.children[0], { title: 'ctl-1', waiting: 'the loader', limitSeconds: 15 })
+  machine.failed(new Error('no answer'))
+  boot.skipped('asked')
+  t.match(parent.node.children[0], { state: 'skipped', children: [{ state: 'failed', note: 'no answer' }] })
+  t.notOk(take('an ordinary line'))
+  t.notOk(take('{"stage":1,"par'))
 })
 
 t.test('the summary has a row for each stage, with seconds and notes', async t => {
