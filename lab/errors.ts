@@ -1,0 +1,29 @@
+// Every error that the lab gives on purpose.
+
+/** What went wrong in the lab, where, and how to mend it. */
+export class LabError extends Error {
+  /**
+   * For programs: `RACK_FILE` a mistake in a rack file, `NEEDS_ROOT` no right to make namespaces, `NOT_UP` no such
+   * lab, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` and
+   * `MACHINE_ON` the machine's power is not as needed, `NO_TOOL` a program of the host is missing,
+   * `NO_BOOT` a machine got nothing to boot, `MALFORMED_PACKET` bytes that are no such packet.
+   */
+  readonly code: LabErrorCode
+  constructor(code: LabErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The kinds of error above. */
+export type LabErrorCode =
+  | 'RACK_FILE'
+  | 'NEEDS_ROOT'
+  | 'NOT_UP'
+  | 'UP_ALREADY'
+  | 'NO_MACHINE'
+  | 'MACHINE_OFF'
+  | 'MACHINE_ON'
+  | 'NO_TOOL'
+  | 'NO_BOOT'
+  | 'MALFORMED_PACKET'

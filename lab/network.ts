@@ -1,0 +1,87 @@
+// The rack's network: one network namespace with a bridge, which is the cable and the switch, and a port for each
+// machine. Nothing is made in the host's own namespace but the mounts that keep the namespaces.
+
+import { existsSync } from 'node:fs'
+import { run } from '#host/command.ts'
+import type { Rack, RackMachine } from './rack.ts'
+
+/** The bridge inside the rack's namespace. Its address is the provisioner's. */
+export const BRIDGE = 'br0'
+/** The interface inside every machine. */
+export const MACHINE_INTERFACE = 'eth0'
+
+/** Name of the rack's network namespace. Labs differ in it, so two run side by side. */
+export function rackNamespace(lab: string): string {
+  return `pl-${lab}`
+}
+
+/** Name of a container machine's own network namespace. */
+export function machineNamespace(lab: string, machine: string): string {
+  return `pl-${lab}-${machine}`
+}
+
+/** Where a network namespace can be entered. */
+export function namespacePath(namespace: string): string {
+  return `/run/netns/${namespace}`
+}
+
+/** Words before a command line which make it run in the network namespace, with all of the host's mounts. */
+export function inNamespace(namespace: string): string[] {
+  return ['nsenter', `--net=${namespacePath(namespace)}`]
+}
+
+/**
+ * The bridge's port of a machine, an interface of the rack's namespace: the machine's name where Linux takes it
+ * (15 characters), so that `tcpdump -i ctl-1` reads well, else a number.
+ */
+export function portName(rack: Rack, machine: RackMachine): string {
+  return machine.name.length <= 15 && machine.name !== BRIDGE && machine.name !== 'lo'
+    ? machine.name
+    : `port${rack.machines.indexOf(machine)}`
+}
+
+/** Makes the rack's namespace and bridge. The bridge forwards at once: no spanning tree, no delay. */
+export async function makeRackNetwork(rack: Rack): Promise<void> {
+  const namespace = rackNamespace(rack.name)
+  const { address, prefix } = rack.bridge
+  await run('ip', ['netns', 'add', namespace], { limitSeconds: 10 })
+  await ipBatch(namespace, [
+    'link set lo up',
+    `link add ${BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+    `address add ${address}/${prefix} dev ${BRIDGE}`,
+    `link set ${BRIDGE} up`,
+  ])
+}
+
+/** Makes a container machine's namespace, plugged into the rack: `eth0` inside, with the machine's MAC. */
+export async function plugContainer(rack: Rack, machine: RackMachine): Promise<void> {
+  const namespace = machineNamespace(rack.name, machine.name)
+  const port = portName(rack, machine)
+  await removeNamespace(namespace)
+  await run('ip', ['netns', 'add', namespace], { limitSeconds: 10 })
+  await ipBatch(rackNamespace(rack.name), [
+    `link add ${port} type veth peer name ${MACHINE_INTERFACE} address ${machine.mac} netns ${namespace}`,
+    `link set ${port} master ${BRIDGE} up`,
+  ])
+}
+
+/** Makes the tap interface of an emulated machine, plugged into the rack. One that is there already is kept. */
+export async function plugTap(rack: Rack, machine: RackMachine): Promise<void> {
+  const namespace = rackNamespace(rack.name)
+  const port = portName(rack, machine)
+  const { stdout } = await run('ip', ['-n', namespace, '-json', 'link', 'show'], { limitSeconds: 10 })
+  if ((JSON.parse(stdout) as { ifname: string }[]).some(({ ifname }) => ifname === port)) return
+  await ipBatch(namespace, [`tuntap add dev ${port} mode tap`, `link set ${port} master ${BRIDGE} up`])
+}
+
+/** Removes a network namespace with all that is in it; one that is not there is fine. */
+export async function removeNamespace(namespace: string): Promise<void> {
+  if (!existsSync(namespacePath(namespace))) return
+  await run('ip', ['netns', 'delete', namespace], { limitSeconds: 10 })
+}
+
+/** Runs `ip` commands in one process, in the namespace; the first that fails ends it. */
+async function ipBatch(namespace: string, commands: readonly string[]): Promise<void> {
+  const input = `${commands.join('\n')}\n`
+  await run('ip', ['-n', namespace, '-batch', '-'], { limitSeconds: 10, input })
+}

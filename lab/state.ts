@@ -1,0 +1,66 @@
+// What a lab has made, on disk, so that any later command can find and remove it: one folder a lab, one a machine.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ProcessMark } from './process.ts'
+import type { Rack } from './rack.ts'
+
+/** The lab as a whole, written before anything is made. */
+export type LabState = { readonly rack: Rack; readonly startedAt: string }
+
+/** A machine's power supply while it is on. */
+export type PowerState = { readonly supervisor: ProcessMark; readonly since: string }
+
+/** The server of the rack, and the relay that leads to it from the host. */
+export type ServerState = { readonly process: ProcessMark; readonly url: string }
+
+/** The relays of the lab. */
+export type RelayState = { readonly processes: readonly ProcessMark[] }
+
+/** Files of a lab below its own folder. */
+export function labFiles(directory: string) {
+  return {
+    state: join(directory, 'state.json'),
+    server: join(directory, 'server.json'),
+    relays: join(directory, 'relays.json'),
+    serverLog: join(directory, 'server.log'),
+    relayLog: join(directory, 'relay.log'),
+    serverState: join(directory, 'server'),
+  }
+}
+
+/** Files of a machine below the lab's folder. */
+export function machineFiles(labDirectory: string, name: string) {
+  const directory = join(labDirectory, 'machines', name)
+  return {
+    directory,
+    console: join(directory, 'console.log'),
+    power: join(directory, 'power.json'),
+    guest: join(directory, 'guest'),
+    supervisorLog: join(directory, 'supervisor.log'),
+  }
+}
+
+/**
+ * Reads what a lab is.
+ *
+ * @throws the system's ENOENT when there is no lab in this folder
+ */
+export function readLabState(directory: string): LabState {
+  return JSON.parse(readFileSync(labFiles(directory).state, 'utf8')) as LabState
+}
+
+/** Reads a state file as it was written; undefined when it is not there. */
+export function readState(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Writes a state file whole. */
+export function writeState(path: string, state: LabState | PowerState | ServerState | RelayState): void {
+  writeFileSync(path, `${JSON.stringify(state, null, 2)}\n`)
+}
