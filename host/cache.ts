@@ -1,0 +1,384 @@
+// A cache of built artefacts, keyed by the content of what they are built from. A recipe says what goes in
+// and how to build it; the same inputs are built once, by one process at a time, and appear whole or not at
+// all.
+
+import { createHash } from 'node:crypto'
+import { link, mkdir, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+import { silentStage, type Stage } from '#progress/stage.ts'
+import { messageOf, waitUntil } from '#progress/wait.ts'
+
+/** Plain data that an artefact is keyed by: versions, package lists, flags, the text of files. */
+export type Input =
+  string | number | boolean | null | readonly Input[] | { readonly [name: string]: Input | undefined }
+
+/** What a recipe has at hand while it builds. */
+export type Work = {
+  /** An empty directory on the cache's file system; what lies in it at the end is the artefact. */
+  readonly directory: string
+  /** The directories of the artefacts this one needs, by the name of their recipe. */
+  readonly needs: Readonly<Record<string, string>>
+  readonly stage: Stage
+  /** A file for everything the commands say. */
+  readonly log: string
+  readonly signal?: AbortSignal
+}
+
+/** How one artefact comes about. Its key is the hash of `name`, `inputs`, and the keys of `needs`. */
+export type Recipe = {
+  /** Lower-case words and hyphens: the first part of the artefact's directory. */
+  readonly name: string
+  /** What a person reads while it is built. */
+  readonly title: string
+  readonly inputs: Input
+  readonly needs?: readonly Recipe[]
+  build(work: Work): Promise<void>
+}
+
+/** An artefact in the cache. */
+export type Artefact = {
+  readonly name: string
+  /** The first twelve hexadecimal digits of its key. */
+  readonly key: string
+  readonly path: string
+}
+
+/** Where the cache lies, who watches, and what ends the work early. */
+export type CacheOptions = {
+  /** The cache's directory; {@link cacheDirectory} unless told. */
+  readonly cache?: string
+  readonly stage?: Stage
+  readonly signal?: AbortSignal
+  /** Seconds to wait for another process which builds the same; an hour unless told. */
+  readonly lockLimitSeconds?: number
+  /** How many recipes are built side by side; 2 unless told. */
+  readonly concurrency?: number
+}
+
+/** A recipe that did not come through. The log and the next attempt's start are in the message. */
+export class BuildFailed extends Error {
+  readonly code = 'BUILD_FAILED'
+  readonly log: string
+  constructor(recipe: Recipe, log: string, cause: unknown) {
+    super(
+      `Could not build ${recipe.title}: ${messageOf(cause)}\n  The whole log: ${log}\n  Run the same again: finished parts are kept.`,
+      { cause },
+    )
+    this.log = log
+  }
+}
+
+/** Where artefacts lie: `PILOTLIGHT_CACHE`, or `~/.cache/pilotlight`. */
+export function cacheDirectory(): string {
+  return process.env['PILOTLIGHT_CACHE'] || join(homedir(), '.cache', 'pilotlight')
+}
+
+/**
+ * The key of what `recipe` builds: twelve hexadecimal digits over its name, its inputs and the keys of its
+ * needs.
+ */
+export function keyOf(recipe: Recipe): string {
+  const text = canonical([recipe.name, recipe.inputs, (recipe.needs ?? []).map(keyOf)])
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+}
+
+/** The artefact of `recipe` if the cache has it, without building anything. */
+export async function findArtefact(recipe: Recipe, cache = cacheDirectory()): Promise<Artefact | undefined> {
+  const artefact = artefactOf(recipe, cache)
+  return (await exists(artefact.path)) ? artefact : undefined
+}
+
+/**
+ * Gives the artefact of `recipe`, building it and what it needs unless the cache has it. What is independent
+ * is built side by side. A process that builds the same artefact is waited for; the lock of a dead one is
+ * taken over.
+ *
+ * @throws {BuildFailed} when a build ends badly; its log stays, and what was finished stays cached
+ */
+export async function obtain(recipe: Recipe, options: CacheOptions = {}): Promise<Artefact> {
+  const seats = new Seats(options.concurrency ?? 2)
+  const inProgress = new Map<string, Promise<Artefact>>()
+  const visit = (wanted: Recipe): Promise<Artefact> => {
+    const key = `${wanted.name}-${keyOf(wanted)}`
+    const known = inProgress.get(key)
+    if (known !== undefined) return known
+    const started = obtainOne(wanted, visit, seats, options)
+    inProgress.set(key, started)
+    return started
+  }
+  try {
+    return await visit(recipe)
+  } finally {
+    await Promise.allSettled(inProgress.values()) // a failure returns when everything it started has come to rest
+  }
+}
+
+/** One artefact as a person sees it in a list. */
+export type CachedArtefact = Artefact & {
+  readonly builtAt: Date
+  /** Seconds that its build took, without what it needed. */
+  readonly buildSeconds: number
+  readonly usedAt: Date
+}
+
+/** Every artefact in the cache, by name and then most recently used first. */
+export async function listCache(cache = cacheDirectory()): Promise<CachedArtefact[]> {
+  const names = await readdir(cache).catch(() => [])
+  const found: CachedArtefact[] = []
+  for (const entry of names) {
+    const [, name, key] = /^([a-z][a-z0-9-]*)-([0-9a-f]{12})$/.exec(entry) ?? []
+    if (name === undefined || key === undefined) continue
+    const path = join(cache, entry)
+    const note = await readNote(path)
+    if (note === undefined) continue
+    const { mtime } = await stat(join(path, NOTE))
+    found.push({
+      name,
+      key,
+      path,
+      usedAt: mtime,
+      builtAt: new Date(note.builtAt),
+      buildSeconds: note.seconds,
+    })
+  }
+  return found.toSorted((a, b) => a.name.localeCompare(b.name) || b.usedAt.getTime() - a.usedAt.getTime())
+}
+
+/**
+ * Removes all but the `keep` most recently used artefacts of each name, and what dead builds left behind.
+ *
+ * @returns the paths removed
+ */
+export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<string[]> {
+  const removed: string[] = []
+  for (const [, versions] of Map.groupBy(await listCache(cache), artefact => artefact.name)) {
+    for (const old of versions.slice(keep)) {
+      await removeTree(old.path)
+      removed.push(old.path)
+    }
+  }
+  const building = join(cache, BUILDING)
+  for (const entry of await readdir(building).catch(() => [])) {
+    const owner = /\.([0-9]+)-([0-9]+)$/.exec(entry)
+    if (owner !== null && (await isAlive({ pid: Number(owner[1]), start: owner[2]! }))) continue
+    await removeTree(join(building, entry))
+    removed.push(join(building, entry))
+  }
+  return removed
+}
+
+const NOTE = '.built.json'
+const BUILDING = '.building'
+
+async function obtainOne(
+  recipe: Recipe,
+  visit: (need: Recipe) => Promise<Artefact>,
+  seats: Seats,
+  options: CacheOptions,
+): Promise<Artefact> {
+  const cache = options.cache ?? cacheDirectory()
+  const artefact = artefactOf(recipe, cache)
+  const parent = options.stage ?? silentStage
+  if (await touch(artefact)) {
+    parent.child(recipe.title).skipped('cached')
+    return artefact
+  }
+  const needs: Record<string, string> = {}
+  for (const need of await Promise.all((recipe.needs ?? []).map(visit))) needs[need.name] = need.path
+  return seats.use(async () => {
+    options.signal?.throwIfAborted()
+    const stage = parent.child(recipe.title)
+    try {
+      const built = await locked(artefact, cache, stage, options, async () => {
+        if (await touch(artefact)) return false
+        await buildInto(artefact, recipe, needs, stage, cache, options.signal)
+        return true
+      })
+      if (built) stage.done()
+      else stage.skipped('cached')
+      return artefact
+    } catch (error) {
+      stage.failed(error)
+      throw error
+    }
+  })
+}
+
+async function buildInto(
+  artefact: Artefact,
+  recipe: Recipe,
+  needs: Readonly<Record<string, string>>,
+  stage: Stage,
+  cache: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const me = await myself()
+  const directory = join(cache, BUILDING, `${artefact.name}-${artefact.key}.${me.pid}-${me.start}`)
+  const log = join(cache, 'logs', `${artefact.name}-${artefact.key}.log`)
+  await mkdir(join(cache, 'logs'), { recursive: true })
+  await mkdir(directory, { recursive: true })
+  await writeFile(log, `${recipe.title}, ${new Date().toISOString()}\n`)
+  const begin = performance.now()
+  try {
+    await recipe.build({ directory, needs, stage, log, ...(signal ? { signal } : {}) })
+    const seconds = Math.round((performance.now() - begin) / 100) / 10
+    const note: Note = {
+      title: recipe.title,
+      seconds,
+      builtAt: new Date().toISOString(),
+      inputs: recipe.inputs,
+    }
+    await writeFile(join(directory, NOTE), `${JSON.stringify(note, undefined, 2)}\n`)
+    await rename(directory, artefact.path)
+  } catch (error) {
+    await removeTree(directory)
+    if (signal?.aborted) throw error
+    throw new BuildFailed(recipe, log, error)
+  }
+}
+
+type Note = { title: string; seconds: number; builtAt: string; inputs: Input }
+
+async function readNote(path: string): Promise<Note | undefined> {
+  const text = await readFile(join(path, NOTE), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : (JSON.parse(text) as Note) // written by buildInto, renamed whole
+}
+
+/** Marks the artefact as used now, and says whether it is there. */
+async function touch(artefact: Artefact): Promise<boolean> {
+  const now = new Date()
+  return utimes(join(artefact.path, NOTE), now, now).then(
+    () => true,
+    () => false,
+  )
+}
+
+function artefactOf(recipe: Recipe, cache: string): Artefact {
+  const key = keyOf(recipe)
+  return { name: recipe.name, key, path: join(cache, `${recipe.name}-${key}`) }
+}
+
+/** JSON with the members of every object in one order, so that equal data gives equal text. */
+function canonical(value: Input): string {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  )
+}
+
+// --- The lock: a file made whole by link(2), naming the process that holds it.
+
+type Owner = { readonly pid: number; readonly start: string }
+
+async function locked<T>(
+  artefact: Artefact,
+  cache: string,
+  stage: Stage,
+  options: CacheOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  await mkdir(join(cache, BUILDING), { recursive: true })
+  const me = await myself()
+  const lock = join(cache, `${artefact.name}-${artefact.key}.lock`)
+  const mine = join(cache, BUILDING, `lock-${artefact.key}-${counter++}.${me.pid}-${me.start}`)
+  await writeFile(mine, JSON.stringify(me))
+  const limitSeconds = options.lockLimitSeconds ?? 3600
+  const { signal } = options
+  try {
+    await waitUntil(
+      `the lock of ${artefact.name}`,
+      { limitSeconds, stage, ...(signal ? { signal } : {}) },
+      async () => {
+        if (await linked(mine, lock)) return { value: true }
+        const owner = await readOwner(lock)
+        if (owner === undefined) return { not: 'it was just given back' }
+        if (await isAlive(owner)) return { not: `process ${owner.pid} builds the same` }
+        await takeAway(lock, `${mine}-stale`)
+        return { not: `taking over from process ${owner.pid}, which is gone` }
+      },
+    )
+    try {
+      return await work()
+    } finally {
+      await unlink(lock)
+    }
+  } finally {
+    await rm(mine, { force: true })
+  }
+}
+
+let counter = 0
+
+async function linked(from: string, to: string): Promise<boolean> {
+  return link(from, to).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return false
+      throw error
+    },
+  )
+}
+
+/** Removes a dead owner's lock. Whoever was faster may hold it by now: then it is put back. */
+async function takeAway(lock: string, aside: string): Promise<void> {
+  await rename(lock, aside).catch(() => {})
+  const owner = await readOwner(aside)
+  if (owner !== undefined && (await isAlive(owner))) await linked(aside, lock)
+  await rm(aside, { force: true })
+}
+
+async function readOwner(path: string): Promise<Owner | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : (JSON.parse(text) as Owner) // written by `locked` before it was linked
+}
+
+async function myself(): Promise<Owner> {
+  return { pid: process.pid, start: (await startOf(process.pid)) ?? '0' }
+}
+
+async function isAlive(owner: Owner): Promise<boolean> {
+  return (await startOf(owner.pid)) === owner.start
+}
+
+/**
+ * When a process began, in clock ticks since the machine did: with it a pid is never mistaken for its
+ * successor's.
+ */
+async function startOf(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19] // proc(5): field 22, counted after the command's name
+}
+
+/** Lets only so many at a time do their work. */
+class Seats {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+  constructor(count: number) {
+    this.#free = count
+  }
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>(resolve => this.#waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#free++
+    }
+  }
+}
+
+async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 3 })
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,193 @@
+// What the host itself must have: commands from Debian packages, root, Go, room on the disk. What can be
+// installed is; the rest is said in one message with the command that mends it.
+
+import { access, constants, mkdir, statfs } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+
+import { inStage, type Stage } from '#progress/stage.ts'
+
+import { cacheDirectory } from './cache.ts'
+import { run } from './command.ts'
+
+/** One thing that the host needs, and why. */
+export type Prerequisite =
+  | {
+      /** A command on the PATH, or a file when it begins with `/`. */
+      readonly command: string
+      /** The Debian package which brings it. */
+      readonly package: string
+      readonly why: string
+    }
+  | { readonly root: true; readonly why: string }
+  | { readonly go: string; readonly why: string }
+  | { readonly gigabytes: number; readonly why: string }
+
+/** Things the host lacks and we could not install, each with its reason and its remedy. */
+export class PrerequisitesMissing extends Error {
+  readonly code = 'PREREQUISITES_MISSING'
+  readonly missing: readonly string[]
+  constructor(missing: readonly string[], options?: ErrorOptions) {
+    super(`This host is not ready:\n${missing.map(line => `  ${line}`).join('\n')}`, options)
+    this.missing = missing
+  }
+}
+
+/** For building images. */
+export const imagePrerequisites: readonly Prerequisite[] = [
+  { root: true, why: 'images are made in mount namespaces and with chroot' },
+  { go: '1.26', why: 'Kubernetes, containerd and the other programs are built from Go modules' },
+  { gigabytes: 20, why: 'images and their parts, and what Go keeps while it builds' },
+  { command: 'mmdebstrap', package: 'mmdebstrap', why: 'makes Debian roots' },
+  { command: 'mksquashfs', package: 'squashfs-tools', why: 'packs the live root' },
+  { command: 'tar', package: 'tar', why: 'packs image layers' },
+  { command: 'unshare', package: 'util-linux', why: 'keeps the mounts of a build apart' },
+  { command: 'gcc', package: 'gcc', why: 'builds pause, and the C parts of runc and Ignition' },
+  { command: 'pkg-config', package: 'pkg-config', why: 'finds libseccomp for runc' },
+  { command: '/usr/include/stdlib.h', package: 'libc6-dev', why: 'the C library of static programs' },
+  { command: '/usr/include/blkid/blkid.h', package: 'libblkid-dev', why: 'Ignition reads disk labels' },
+  { command: '/usr/include/seccomp.h', package: 'libseccomp-dev', why: 'runc confines system calls' },
+  {
+    command: '/usr/share/keyrings/debian-archive-keyring.gpg',
+    package: 'debian-archive-keyring',
+    why: 'checks what Debian signed',
+  },
+]
+
+/** For running a virtual rack. */
+export const labPrerequisites: readonly Prerequisite[] = [
+  { root: true, why: 'a rack is network namespaces, bridges and mounts' },
+  { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'machines of the driver qemu' },
+  { command: '/usr/share/OVMF/OVMF_CODE_4M.fd', package: 'ovmf', why: 'the firmware of UEFI machines' },
+  { command: '/usr/lib/ipxe/snponly.efi', package: 'ipxe', why: 'the loader that machines fetch by TFTP' },
+  { command: 'ip', package: 'iproute2', why: 'the network between the machines' },
+  { command: 'nft', package: 'nftables', why: "the rack's way out, where one is asked for" },
+  { command: 'nsenter', package: 'util-linux', why: 'runs the server inside the rack' },
+  { command: 'mount', package: 'mount', why: 'the roots of container machines' },
+]
+
+/** For asking a running cloud with the real client. */
+export const openstackClientPrerequisites: readonly Prerequisite[] = [
+  { command: 'openstack', package: 'python3-openstackclient', why: 'asks the cloud as its users would' },
+]
+
+/**
+ * Sees to it that the host has all of `needs`: missing packages are installed with apt-get, without questions
+ * and without recommended packages. Does nothing, and shows nothing, when all is there.
+ *
+ * @throws {PrerequisitesMissing} naming each thing that is still missing, why it is needed and the command
+ * that mends it
+ */
+export async function ensurePrerequisites(stage: Stage, needs: readonly Prerequisite[]): Promise<void> {
+  const lacking = await lackingPackages(needs)
+  const unmet = await unmetConditions(needs)
+  if (unmet.length > 0) throw new PrerequisitesMissing([...unmet, ...lacking.map(remedyOf)])
+  if (lacking.length === 0) return
+  await inStage(stage, `packages for this host: ${packagesOf(lacking).join(' ')}`, install)
+  const still = await lackingPackages(needs)
+  if (still.length > 0) throw new PrerequisitesMissing(still.map(remedyOf))
+
+  async function install(stage: Stage): Promise<void> {
+    const log = join(cacheDirectory(), 'logs', 'apt-get.log')
+    const packages = packagesOf(lacking)
+    stage.waiting(`apt-get install (${log})`, 900)
+    const attempt = () => aptGet(log, ['install', '--yes', '--no-install-recommends', ...packages])
+    try {
+      await attempt().catch(async () => {
+        stage.waiting(`apt-get update (${log})`, 900)
+        await aptGet(log, ['update']) // the lists may be missing, or older than the mirror
+        await attempt()
+      })
+    } catch (cause) {
+      throw new PrerequisitesMissing([...lacking.map(remedyOf), `apt-get did not do it: ${log}`], { cause })
+    }
+  }
+}
+
+/** Those of `needs` that are commands or files and that this host does not have. */
+export async function lackingPackages(needs: readonly Prerequisite[]): Promise<PackageNeed[]> {
+  const packages = needs.filter(need => 'command' in need)
+  const present = await Promise.all(packages.map(need => isThere(need.command)))
+  return packages.filter((_, index) => !present[index])
+}
+
+/** A need which a package meets. */
+export type PackageNeed = Extract<Prerequisite, { command: string }>
+
+async function unmetConditions(needs: readonly Prerequisite[]): Promise<string[]> {
+  const unmet: string[] = []
+  for (const need of needs) {
+    if ('root' in need && process.getuid?.() !== 0) {
+      unmet.push(`root: ${need.why}. Run the same with sudo.`)
+    }
+    if ('go' in need) {
+      const said = await run('go', ['version'], { limitSeconds: 30 }).catch(() => ({ stdout: '' }))
+      const version = goVersion(said.stdout)
+      if (version === undefined || !isAtLeast(version, need.go)) {
+        const found = version === undefined ? 'none on the PATH' : `this one is ${version}`
+        unmet.push(
+          `Go ${need.go} or newer (${found}): ${need.why}. Install it from your distribution or from go.dev.`,
+        )
+      }
+    }
+    if ('gigabytes' in need) {
+      const free = await freeGigabytes(cacheDirectory())
+      if (free < need.gigabytes) {
+        unmet.push(
+          `${need.gigabytes} GB free at ${cacheDirectory()} (${free.toFixed(1)} are): ${need.why}. ` +
+            `Point PILOTLIGHT_CACHE at a larger disk, or run: pilotlight images prune`,
+        )
+      }
+    }
+  }
+  return unmet
+}
+
+/** The version in what `go version` prints, for example `1.26.8`. */
+export function goVersion(said: string): string | undefined {
+  return /\bgo(\d+\.\d+(?:\.\d+)?)/.exec(said)?.[1]
+}
+
+/** Compares dotted numbers: says whether `version` is `wanted` or newer. */
+export function isAtLeast(version: string, wanted: string): boolean {
+  const [have, want] = [version, wanted].map(text => text.split('.').map(Number)) as [number[], number[]] // two texts
+  for (const [index, number] of want.entries()) {
+    const difference = (have[index] ?? 0) - number
+    if (difference !== 0) return difference > 0
+  }
+  return true
+}
+
+async function isThere(command: string): Promise<boolean> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const candidates = command.startsWith('/')
+    ? [command]
+    : [...folders, '/usr/sbin', '/sbin'].map(folder => join(folder, command))
+  for (const path of candidates) {
+    const found = await access(path, command.startsWith('/') ? constants.R_OK : constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (found) return true
+  }
+  return false
+}
+
+async function freeGigabytes(directory: string): Promise<number> {
+  await mkdir(directory, { recursive: true }).catch(() => {})
+  const { bavail, bsize } = await statfs(directory).catch(() => statfs(dirname(directory)))
+  return (bavail * bsize) / 1e9
+}
+
+async function aptGet(log: string, args: readonly string[]): Promise<void> {
+  const options = ['-o', 'Acquire::Retries=5', '-o', 'DPkg::Lock::Timeout=300']
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', [...options, ...args], { limitSeconds: 900, log, env })
+}
+
+function packagesOf(needs: readonly PackageNeed[]): string[] {
+  return [...new Set(needs.map(need => need.package))]
+}
+
+function remedyOf(need: PackageNeed): string {
+  return `${need.command}: ${need.why}. Install it with: apt-get install --no-install-recommends ${need.package}`
+}

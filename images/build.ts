@@ -1,0 +1,126 @@
+// All images of one Kubernetes version: what is built, where it lies, and whether it is there already.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { cacheDirectory, findArtefact, obtain, type Recipe } from '#host/cache.ts'
+import { ensurePrerequisites, imagePrerequisites } from '#host/prerequisites.ts'
+import { silentStage, type Stage } from '#progress/stage.ts'
+
+import { containerImagesRecipe } from './container-images.ts'
+import { hostToolsRecipe } from './go-tools.ts'
+import { initrdRecipe } from './initrd.ts'
+import { kubernetesRecipe } from './kubernetes.ts'
+import { rootfsRecipe } from './rootfs.ts'
+
+/** The Kubernetes version that is built when none is named. */
+export const DEFAULT_KUBERNETES = '1.36.3'
+
+/** The parts that can be asked for by themselves. */
+export type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs'
+
+/** Paths of finished images. */
+export type ImageSet = {
+  readonly kubernetes: string
+  readonly kernel: string
+  readonly initrd: string
+  readonly rootfs: string
+  /** SHA-256 of `rootfs`, in hexadecimal digits. */
+  readonly rootfsSha256: string
+  /** An OCI image layout with every container image. */
+  readonly containers: string
+  /**
+   * A directory of programs for this host: kubectl, helm, etcd, etcdctl, kube-apiserver, containerd, ctr,
+   * ignition-validate.
+   */
+  readonly tools: string
+}
+
+/** How to build. */
+export type BuildOptions = {
+  /** `1.36.3`, unless told. */
+  readonly kubernetes?: string
+  readonly stage?: Stage
+  readonly signal?: AbortSignal
+  readonly cache?: string
+}
+
+/**
+ * Builds all images of a Kubernetes version, or takes them from the cache. Root is needed (overlay mounts,
+ * chroot).
+ *
+ * @throws {PrerequisitesMissing} when this host lacks something that cannot be installed
+ * @throws {BuildFailed} when a part does not come through; what was finished is kept
+ */
+export async function buildImages(options: BuildOptions = {}): Promise<ImageSet> {
+  const ready = await findImages(options)
+  if (ready !== undefined) {
+    options.stage?.child('all images').skipped('cached')
+    return ready
+  }
+  await buildPart('all', options)
+  const built = await findImages(options)
+  if (built === undefined) throw new Error('images were built and are not in the cache') // our bug, or somebody pruned
+  return built
+}
+
+/**
+ * Builds one part alone and gives its directory: the host's tools are there long before a whole live system.
+ */
+export async function buildPart(part: ImagePart | 'all', options: BuildOptions = {}): Promise<string> {
+  const { kubernetes = DEFAULT_KUBERNETES, stage = silentStage, signal, cache = cacheDirectory() } = options
+  await ensurePrerequisites(stage, imagePrerequisites)
+  const recipes = partsOf(kubernetes)
+  const wanted: Recipe = part === 'all' ? everything(kubernetes) : recipes[part]
+  const artefact = await obtain(wanted, { cache, stage, ...(signal ? { signal } : {}) })
+  return artefact.path
+}
+
+/** The images of a Kubernetes version as far as the cache has all of them; builds nothing. */
+export async function findImages(
+  options: Pick<BuildOptions, 'kubernetes' | 'cache'> = {},
+): Promise<ImageSet | undefined> {
+  const { kubernetes = DEFAULT_KUBERNETES, cache = cacheDirectory() } = options
+  const parts = partsOf(kubernetes)
+  const [tools, containers, initrd, rootfs] = await Promise.all(
+    [parts.tools, parts.containers, parts.initrd, parts.rootfs].map(recipe => findArtefact(recipe, cache)),
+  )
+  if (!tools || !containers || !initrd || !rootfs) return undefined
+  return {
+    kubernetes,
+    kernel: join(initrd.path, 'vmlinuz'),
+    initrd: join(initrd.path, 'initrd.img'),
+    rootfs: join(rootfs.path, 'rootfs.squashfs'),
+    rootfsSha256: (await readFile(join(rootfs.path, 'rootfs.sha256'), 'utf8')).trim(),
+    containers: containers.path,
+    tools: tools.path,
+  }
+}
+
+/** The host's tools (see {@link ImageSet}) if the cache has them: tests ask, and are skipped without. */
+export async function findTools(
+  options: Pick<BuildOptions, 'kubernetes' | 'cache'> = {},
+): Promise<string | undefined> {
+  const { kubernetes = DEFAULT_KUBERNETES, cache = cacheDirectory() } = options
+  return (await findArtefact(hostToolsRecipe(kubernetesRecipe(kubernetes)), cache))?.path
+}
+
+function partsOf(kubernetes: string): Record<ImagePart, Recipe> {
+  return {
+    tools: hostToolsRecipe(kubernetesRecipe(kubernetes)),
+    containers: containerImagesRecipe(kubernetes),
+    initrd: initrdRecipe,
+    rootfs: rootfsRecipe(kubernetes),
+  }
+}
+
+function everything(kubernetes: string): Recipe {
+  const parts = partsOf(kubernetes)
+  return {
+    name: 'image-set',
+    title: `all images of Kubernetes ${kubernetes}`,
+    inputs: { kubernetes },
+    needs: Object.values(parts),
+    build: async () => {},
+  }
+}

@@ -1,0 +1,51 @@
+// How recipes run commands: politely beside other work, everything said goes to the log, and mounts stay
+// apart.
+
+import type { Work } from '#host/cache.ts'
+import { run } from '#host/command.ts'
+
+/**
+ * A command of a recipe: its name and arguments, the seconds it may take, and where and with what it runs.
+ */
+export type RecipeCommand = {
+  readonly limitSeconds: number
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/**
+ * Runs a command at low priority and gives what it printed.
+ *
+ * @throws {CommandFailed}
+ */
+export async function command(
+  work: Work,
+  how: RecipeCommand,
+  name: string,
+  args: readonly string[],
+): Promise<string> {
+  const options = { ...how, log: work.log, ...(work.signal ? { signal: work.signal } : {}) }
+  const { stdout } = await run('nice', ['-n', '5', name, ...args], options)
+  return stdout
+}
+
+/**
+ * Runs a script of ours in mount and PID namespaces of its own: whatever it mounts or starts ends with it,
+ * also when it is killed half way.
+ *
+ * @throws {CommandFailed}
+ */
+export async function isolatedScript(
+  work: Work,
+  limitSeconds: number,
+  script: string,
+  args: readonly string[],
+): Promise<void> {
+  const apart = '--mount --pid --fork --kill-child --mount-proc bash'.split(' ')
+  await command(work, { limitSeconds }, 'unshare', [...apart, script, ...args])
+}
+
+/** The words of several lines of text: how long lists are written so that they can be read. */
+export function words(...lines: readonly string[]): string[] {
+  return lines.flatMap(line => line.split(' '))
+}

@@ -1,0 +1,94 @@
+// Roots made of Debian packages: by mmdebstrap from nothing, or as one more layer above a root that exists.
+
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { Work } from '#host/cache.ts'
+import { run } from '#host/command.ts'
+
+import { command, isolatedScript } from './commands.ts'
+import { DEBIAN_SUITE, debianSources, fetchOptions, parseSources, sourceLine } from './apt-sources.ts'
+
+/** What a root consists of. */
+export type RootPlan = {
+  /**
+   * mmdebstrap's word for the base: `minbase` with apt, `extract` with just the packages' files, nothing
+   * configured.
+   */
+  readonly variant: 'minbase' | 'extract'
+  readonly packages: readonly string[]
+  /** Paths which dpkg leaves out, with its wildcards. */
+  readonly without: readonly string[]
+}
+
+/** The script that {@link addLayer} runs: part of the inputs of every recipe that does. */
+export const layerScript = join(import.meta.dirname, 'scripts', 'add-layer.sh')
+
+/** What no image needs of a package: documentation, translations. */
+export const NO_DOCUMENTATION: readonly string[] = [
+  '/usr/share/man/*',
+  '/usr/share/doc/*',
+  '/usr/share/info/*',
+  '/usr/share/locale/*',
+  '/usr/share/lintian/*',
+]
+
+/** Makes `<work.directory>/root` from the plan's packages, of the host's own package sources. */
+export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
+  const root = join(work.directory, 'root')
+  const { sources, options } = await hostApt()
+  const from = join(work.directory, '.sources.list')
+  await writeFile(from, `${sources.join('\n')}\n`)
+  work.stage.waiting(`mmdebstrap, ${plan.packages.length} packages named`, 1200)
+  const aptOptions = ['APT::Install-Recommends "false"', 'Acquire::Retries "5"', ...options]
+  const args = [
+    '--mode=root',
+    `--variant=${plan.variant}`,
+    `--include=${plan.packages.join(',')}`,
+    ...plan.without.map(path => `--dpkgopt=path-exclude=${path}`),
+    ...aptOptions.map(option => `--aptopt=${option}`),
+  ]
+  const mirrors = sources.length > 0 ? [from] : [] // none known: mmdebstrap's own default for the release
+  await command(work, { limitSeconds: 1200 }, 'mmdebstrap', [...args, DEBIAN_SUITE, root, ...mirrors])
+  await rm(from)
+  return root
+}
+
+/**
+ * Installs packages above the root at `lower` and leaves what was added in `<work.directory>/upper`:
+ * deletions are overlayfs' whiteouts there. Nothing is started, and all mounts end with the process.
+ */
+export async function addLayer(
+  work: Work,
+  lower: string,
+  packages: readonly string[],
+  finish: string,
+): Promise<string> {
+  const upper = join(work.directory, 'upper')
+  const { sources, options } = await hostApt()
+  const from = join(work.directory, '.sources.list')
+  const conf = join(work.directory, '.apt.conf')
+  await writeFile(from, `${sources.join('\n')}\n`)
+  await writeFile(conf, `${[...options, 'Acquire::Retries "5"'].map(it => `${it};`).join('\n')}\n`)
+  work.stage.waiting(`apt-get install, ${packages.length} packages named`, 1200)
+  await isolatedScript(work, 1200, layerScript, [lower, work.directory, from, conf, finish, ...packages])
+  return upper
+}
+
+/**
+ * The host's sources of our Debian release, one line each (none when it is no Debian), and how it fetches.
+ */
+async function hostApt(): Promise<{ sources: string[]; options: string[] }> {
+  const parts = '/etc/apt/sources.list.d'
+  const names = await readdir(parts).catch(() => [])
+  const files = [
+    '/etc/apt/sources.list',
+    ...names.filter(it => /\.(list|sources)$/.test(it)).map(it => join(parts, it)),
+  ]
+  const found = []
+  for (const file of files) {
+    found.push(...parseSources(file, await readFile(file, 'utf8').catch(() => '')))
+  }
+  const dump = await run('apt-config', ['dump'], { limitSeconds: 30 })
+  return { sources: [...new Set(debianSources(found).map(sourceLine))], options: fetchOptions(dump.stdout) }
+}

@@ -1,0 +1,93 @@
+// Image layers as files: a directory packed by tar, or a handful of files packed here, with the digest that
+// names it.
+
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+
+import type { Recipe, Work } from '#host/cache.ts'
+
+import { command } from './commands.ts'
+import { archiveEnd, archiveHeader, archivePadding, withParents, type ArchiveEntry } from './archive.ts'
+
+/** A layer's digest over its uncompressed tar, and its size in bytes. */
+export type Layer = { readonly digest: string; readonly size: number }
+
+/** A file that goes into a layer: where it lies on this host, and its path in the image. */
+export type LayerFile = { readonly from: string; readonly to: string; readonly mode?: number }
+
+/**
+ * Packs all below `directory` but what `without` names (tar's patterns, anchored) as the layer of this
+ * artefact.
+ */
+export async function packDirectory(
+  work: Work,
+  directory: string,
+  without: readonly string[],
+): Promise<void> {
+  const to = join(work.directory, 'layer.tar')
+  work.stage.waiting('tar', 600)
+  const exclude = without.map(pattern => `--exclude=${pattern}`)
+  const options = ['--create', `--file=${to}`, `--directory=${directory}`, '--sort=name', '--numeric-owner']
+  await command(work, { limitSeconds: 600 }, 'tar', [...options, '--anchored', ...exclude, '.'])
+  await describe(work)
+}
+
+/**
+ * Packs `files` and an empty `/tmp` as the layer of this artefact; owner root, time zero, so equal files give
+ * equal bytes.
+ */
+export async function packFiles(work: Work, files: readonly LayerFile[]): Promise<void> {
+  const entries: (ArchiveEntry & { from?: string })[] = [{ path: 'tmp/', mode: 0o1777 }]
+  for (const { from, to, mode = 0o755 } of files) {
+    entries.push({ path: to.replace(/^\/+/, ''), mode, size: (await stat(from)).size, from })
+  }
+  async function* bytes() {
+    for (const entry of withParents(entries)) {
+      yield archiveHeader(entry)
+      if (!('from' in entry) || entry.from === undefined) continue
+      yield* createReadStream(entry.from)
+      yield archivePadding(entry.size ?? 0)
+    }
+    yield archiveEnd
+  }
+  await pipeline(Readable.from(bytes()), createWriteStream(join(work.directory, 'layer.tar')))
+  await describe(work)
+}
+
+/** The layer in an artefact which {@link packDirectory} or {@link packFiles} made. */
+export async function layerIn(artefact: string): Promise<Layer> {
+  return JSON.parse(await readFile(join(artefact, 'layer.json'), 'utf8')) as Layer // written by `describe`
+}
+
+/** A recipe for a layer of some files out of other recipes' artefacts: `from` is `<recipe>/<file>`. */
+export function filesLayerRecipe(
+  name: string,
+  needs: readonly Recipe[],
+  files: readonly LayerFile[],
+): Recipe {
+  return {
+    name: `layer-${name}`,
+    title: `image layer of ${name}`,
+    inputs: files.map(({ from, to, mode = 0o755 }) => ({ from, to, mode })),
+    needs,
+    async build(work) {
+      const placed = files.map(file => {
+        const [recipe = '', ...rest] = file.from.split('/')
+        return { ...file, from: join(work.needs[recipe] ?? '', ...rest) }
+      })
+      await packFiles(work, placed)
+    },
+  }
+}
+
+async function describe(work: Work): Promise<void> {
+  const path = join(work.directory, 'layer.tar')
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  const layer: Layer = { digest: `sha256:${hash.digest('hex')}`, size: (await stat(path)).size }
+  await writeFile(join(work.directory, 'layer.json'), `${JSON.stringify(layer)}\n`)
+}

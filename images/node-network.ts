@@ -1,0 +1,61 @@
+// The layer under kube-proxy and flannel: the tools with which both change the kernel's network, and a shell.
+
+import { mkdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { Recipe } from '#host/cache.ts'
+
+import { words } from './commands.ts'
+import { makeRoot, NO_DOCUMENTATION } from './debian.ts'
+import { packDirectory } from './layers.ts'
+
+const PACKAGES = [
+  'nftables',
+  'iptables',
+  'conntrack',
+  'ipset',
+  'iproute2',
+  'busybox-static',
+  'curl',
+  'ca-certificates',
+]
+
+/** What scripts in pods may use of busybox. */
+const APPLETS = words(
+  'sh ash cat ls sleep wget nslookup ping ps grep sed awk mkdir cp mv rm ln id hostname nc echo date env touch kill',
+  'head tail tr cut sort find xargs chmod chown stat test true false mount umount sysctl',
+)
+
+/**
+ * The layer's packages are unpacked but not configured, so the links that Debian's alternatives would make
+ * are ours.
+ */
+export const nodeNetworkRecipe: Recipe = {
+  name: 'node-network',
+  title: 'image layer of network tools',
+  inputs: { method: 1, PACKAGES, NO_DOCUMENTATION, APPLETS },
+  async build(work) {
+    const root = await makeRoot(work, { variant: 'extract', packages: PACKAGES, without: NO_DOCUMENTATION })
+    for (const family of ['iptables', 'ip6tables']) {
+      for (const suffix of ['', '-save', '-restore']) {
+        await linkUnlessThere(`${family}-nft${suffix}`, join(root, 'usr/sbin', `${family}${suffix}`))
+      }
+    }
+    for (const folder of ['bin', 'tmp', 'proc', 'sys', 'run', 'root'])
+      await mkdir(join(root, folder), { recursive: true })
+    for (const applet of APPLETS) await linkUnlessThere('busybox', join(root, 'bin', applet))
+    await packDirectory(work, root, [
+      './etc/apt',
+      './var/lib/apt',
+      './var/cache',
+      './usr/share/bash-completion',
+      './boot',
+    ])
+  },
+}
+
+async function linkUnlessThere(target: string, path: string): Promise<void> {
+  await symlink(target, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+}

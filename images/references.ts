@@ -1,0 +1,40 @@
+// The names of the container images: what manifests and charts refer to, and what the images are stored
+// under.
+
+/** The registry name of everything built here. It resolves nowhere: these images are never pulled. */
+export const IMAGE_REGISTRY = 'pilotlight.local'
+
+/** Image references, by what they are for. */
+export type ImageReferences = {
+  readonly pause: string
+  readonly kubeApiserver: string
+  readonly kubeControllerManager: string
+  readonly kubeScheduler: string
+  readonly kubeProxy: string
+  readonly coredns: string
+  readonly flannel: string
+  readonly openstackInfra: string
+  readonly openstackControl: string
+}
+
+/** The sandbox image of every pod. */
+export const pauseReference = `${IMAGE_REGISTRY}/pause:1`
+
+/** The image references that belong to a Kubernetes version (`1.36.3`). */
+export function imageReferences(kubernetes: string): ImageReferences {
+  return {
+    pause: pauseReference,
+    kubeApiserver: image('kube-apiserver', `v${kubernetes}`),
+    kubeControllerManager: image('kube-controller-manager', `v${kubernetes}`),
+    kubeScheduler: image('kube-scheduler', `v${kubernetes}`),
+    kubeProxy: image('kube-proxy', `v${kubernetes}`),
+    coredns: image('coredns', 'v1.15.0'),
+    flannel: image('flannel', 'v0.28.4'),
+    openstackInfra: image('openstack-infra', 'zed'),
+    openstackControl: image('openstack-control', 'zed'),
+  }
+}
+
+function image(name: string, tag: string): string {
+  return `${IMAGE_REGISTRY}/${name}:${tag}`
+}

@@ -1,0 +1,95 @@
+// The live system's root as one squashfs: Debian's root, the programs of a node, our units, and the container
+// store.
+
+import { createHash } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
+import { chmod, cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+import type { Recipe } from '#host/cache.ts'
+
+import { isolatedScript } from './commands.ts'
+import { dataFile, textsBelow } from './files.ts'
+import {
+  cniPluginsRecipe,
+  containerdRecipe,
+  etcdctlRecipe,
+  etcdRecipe,
+  ignitionRecipe,
+  runcRecipe,
+} from './go-tools.ts'
+import { kubernetesRecipe } from './kubernetes.ts'
+import { liveRootRecipe } from './live-root.ts'
+import { pauseReference } from './references.ts'
+import { storeRecipe } from './store.ts'
+
+const script = dataFile('scripts/make-rootfs.sh')
+const rootFiles = dataFile('live/root')
+
+/** mksquashfs' words: what was measured is in images/README.md. */
+const COMPRESSION = ['-comp', 'zstd', '-Xcompression-level', '3']
+
+/** `rootfs.squashfs` and `rootfs.sha256` (its digest in hexadecimal digits). */
+export function rootfsRecipe(kubernetes: string): Recipe {
+  const binaries = kubernetesRecipe(kubernetes)
+  const store = storeRecipe(kubernetes)
+  const programs: Readonly<Record<string, readonly (readonly [Recipe, string])[]>> = {
+    'usr/local/bin': [
+      [binaries, 'kubelet'],
+      [binaries, 'kubectl'],
+      [etcdRecipe, 'etcd'],
+      [etcdctlRecipe, 'etcdctl'],
+      [containerdRecipe, 'containerd'],
+      [containerdRecipe, 'containerd-shim-runc-v2'],
+      [containerdRecipe, 'ctr'],
+      [runcRecipe, 'runc'],
+    ],
+    'opt/cni/bin': ['bridge', 'loopback', 'host-local', 'portmap'].map(
+      name => [cniPluginsRecipe, name] as const,
+    ),
+    'usr/lib/ignition': [[ignitionRecipe, 'ignition']],
+  }
+  const placed = Object.entries(programs).flatMap(([folder, list]) =>
+    list.map(([recipe, name]) => ({ recipe, name, to: `${folder}/${name}` })),
+  )
+  return {
+    name: 'live-rootfs',
+    title: 'live system: squashfs',
+    inputs: {
+      method: 1,
+      placed: placed.map(({ recipe, to }) => [recipe.name, to]),
+      files: textsBelow(rootFiles),
+      script: readFileSync(script, 'utf8'),
+      COMPRESSION,
+    },
+    needs: [...new Set([liveRootRecipe, store, ...placed.map(it => it.recipe)])],
+    async build(work) {
+      const added = join(work.directory, 'added')
+      await cp(rootFiles, added, { recursive: true })
+      await mkdir(join(added, 'usr/lib/pilotlight/containerd'))
+      for (const name of ['link-store', 'containerd-config']) {
+        const path = join(added, 'usr/lib/pilotlight', name)
+        await writeFile(path, (await readFile(path, 'utf8')).replaceAll('@PAUSE@', pauseReference))
+        await chmod(path, 0o755)
+      }
+      for (const { recipe, name, to } of placed) {
+        await mkdir(dirname(join(added, to)), { recursive: true })
+        await link(join(work.needs[recipe.name]!, name), join(added, to)) // every placed recipe is needed
+      }
+      const root = join(work.needs[liveRootRecipe.name]!, 'root')
+      const containers = join(work.needs[store.name]!, 'containerd')
+      const image = join(work.directory, 'rootfs.squashfs')
+      work.stage.waiting('mksquashfs', 900)
+      await isolatedScript(work, 900, script, [root, added, containers, image, ...COMPRESSION])
+      await rm(added, { recursive: true })
+      await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256(image)}\n`)
+    },
+  }
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}

@@ -1,0 +1,119 @@
+// containerd's store, filled when the image is built: a machine starts its first pod without unpacking
+// anything.
+
+import { spawn } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { once } from 'node:events'
+
+import type { Recipe, Work } from '#host/cache.ts'
+import { run } from '#host/command.ts'
+import { sleep, waitUntil } from '#progress/wait.ts'
+
+import { containerImagesRecipe } from './container-images.ts'
+import { containerdRecipe } from './go-tools.ts'
+import { blobPath } from './oci.ts'
+
+/**
+ * The recipe of containerd's root directory with every image unpacked, in `<artefact>/containerd`. A
+ * containerd of our own fills it and is stopped. The layers' archives are dropped (their content lies
+ * unpacked); manifests and configurations stay, which is all that the CRI reads of an image that is there.
+ */
+export function storeRecipe(kubernetes: string): Recipe {
+  const images = containerImagesRecipe(kubernetes)
+  return {
+    name: 'container-store',
+    title: 'the container store',
+    inputs: { method: 1 },
+    needs: [images, containerdRecipe],
+    async build(work) {
+      const layout = work.needs[images.name]! // both are in `needs`
+      const programs = work.needs[containerdRecipe.name]!
+      const root = join(work.directory, 'containerd')
+      const state = join(work.directory, '.state')
+      const socket = join(state, 'containerd.sock')
+      const config = join(work.directory, '.containerd.toml')
+      await mkdir(state)
+      await writeFile(config, buildConfig(root, state, socket))
+      await whileRunning(work, programs, config, socket, async () => {
+        const archive = join(work.directory, '.images.tar')
+        await run(
+          'tar',
+          ['--create', `--file=${archive}`, `--directory=${layout}`, '--exclude=./.built.json', '.'],
+          {
+            limitSeconds: 300,
+            log: work.log,
+          },
+        )
+        work.stage.waiting('import', 900)
+        await run(
+          join(programs, 'ctr'),
+          [`--address=${socket}`, '--namespace=k8s.io', 'images', 'import', archive],
+          {
+            limitSeconds: 900,
+            log: work.log,
+            ...(work.signal ? { signal: work.signal } : {}),
+          },
+        )
+        await rm(archive)
+      })
+      await dropLayers(layout, root)
+      for (const left of [state, config]) await rm(left, { recursive: true })
+    },
+  }
+}
+
+function buildConfig(root: string, state: string, socket: string): string {
+  return [
+    'version = 3',
+    `root = '${root}'`,
+    `state = '${state}'`,
+    "disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images', 'io.containerd.cri.v1.runtime', 'io.containerd.nri.v1.nri']",
+    `[grpc]\n  address = '${socket}'`,
+    '',
+  ].join('\n')
+}
+
+async function whileRunning(
+  work: Work,
+  programs: string,
+  config: string,
+  socket: string,
+  task: () => Promise<void>,
+): Promise<void> {
+  const log = openSync(work.log, 'a')
+  const daemon = spawn(join(programs, 'containerd'), ['--config', config], {
+    stdio: ['ignore', log, log],
+    env: { ...process.env, PATH: `${programs}:${process.env['PATH'] ?? ''}` },
+  })
+  const ended = once(daemon, 'exit')
+  try {
+    await waitUntil('containerd', { limitSeconds: 60, stage: work.stage }, async () => {
+      if (daemon.exitCode !== null) throw new Error(`it ended with status ${daemon.exitCode}`)
+      await run(join(programs, 'ctr'), [`--address=${socket}`, 'version'], { limitSeconds: 10 })
+      return { value: true }
+    })
+    await task()
+  } finally {
+    daemon.kill('SIGTERM')
+    await Promise.race([ended, sleep(15_000).then(() => daemon.kill('SIGKILL'))])
+    await ended
+  }
+}
+
+/** Removes the blobs of layers from the store's content, and leaves every other one. */
+async function dropLayers(layout: string, root: string): Promise<void> {
+  const index = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8')) as Listed
+  const layers = new Set<string>()
+  for (const { digest } of index.manifests) {
+    const manifest = JSON.parse(await readFile(join(layout, blobPath(digest)), 'utf8')) as Manifest
+    for (const layer of manifest.layers) layers.add(layer.digest.replace('sha256:', ''))
+  }
+  const blobs = join(root, 'io.containerd.content.v1.content', 'blobs', 'sha256')
+  for (const name of await readdir(blobs)) if (layers.has(name)) await rm(join(blobs, name))
+}
+
+/** What is read of the documents that images/oci.ts wrote. */
+type Listed = { manifests: readonly { digest: string }[] }
+type Manifest = { layers: readonly { digest: string }[] }
