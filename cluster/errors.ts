@@ -1,0 +1,28 @@
+// Every error that the cluster stage gives on purpose.
+
+/** The kept PKI is incomplete or does not fit together. Nothing was changed: replacing keys is a decision. */
+export class PkiDamaged extends Error {
+  readonly code = 'PKI_DAMAGED'
+}
+
+/** A node that Kubernetes knows is not what the site says about it, so it gets no role. */
+export class NodeMismatch extends Error {
+  readonly code = 'NODE_MISMATCH'
+  constructor(node: string, why: string) {
+    super(
+      `Node ${node} is not labelled: ${why}. ` +
+        `Correct the machine in the site file, or delete the node, then run this again.`,
+    )
+  }
+}
+
+/** The API server answered a request with a refusal. */
+export class ApiRefused extends Error {
+  readonly code = 'API_REFUSED'
+  /** The HTTP status of the answer. */
+  readonly status: number
+  constructor(what: string, status: number, why: string, options?: ErrorOptions) {
+    super(`${what}: the API server answered ${status}: ${why}`, options)
+    this.status = status
+  }
+}

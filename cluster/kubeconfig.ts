@@ -1,0 +1,45 @@
+// Kubeconfigs: who a client is, and where it finds the API.
+
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { stringify } from 'yaml'
+import { leafOf, type KeyPair, type Pki } from './pki.ts'
+
+/** Gives a kubeconfig (YAML) with everything inside it, for the client `user` of `server` (a URL). */
+export function renderKubeconfig(server: string, authority: string, user: string, pair: KeyPair): string {
+  return stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'pilotlight', cluster: { server, 'certificate-authority-data': base64(authority) } }],
+    users: [
+      {
+        name: user,
+        user: {
+          'client-certificate-data': base64(pair.certificate),
+          'client-key-data': base64(pair.key),
+        },
+      },
+    ],
+    contexts: [{ name: 'pilotlight', context: { cluster: 'pilotlight', user } }],
+    'current-context': 'pilotlight',
+  })
+}
+
+/** Gives the administrator's kubeconfig for the API at `server`, a URL like `https://10.20.0.11:6443`. */
+export function adminKubeconfig(pki: Pki, server: string): string {
+  return renderKubeconfig(server, pki.authorities.ca.certificate, 'pilotlight-admin', leafOf(pki, 'admin'))
+}
+
+/**
+ * Writes the administrator's kubeconfig to `path`, mode 0600. `server` is the API's URL; its host must be one that
+ * the serving certificate names: the API address, 127.0.0.1, localhost, or a controller's name.
+ */
+export async function writeKubeconfig(path: string, pki: Pki, server: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.new`, adminKubeconfig(pki, server), { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}

@@ -1,0 +1,133 @@
+// Makes X.509 certificates with ECDSA P-256 keys. The library is loaded on first use: most commands make none.
+
+import { createPrivateKey, generateKeyPairSync, randomBytes, webcrypto, type KeyObject } from 'node:crypto'
+import type * as Library from '@peculiar/x509'
+import type { Purpose } from './certificates.ts'
+
+/** A certificate and its private key, both PEM. */
+export type KeyPair = { readonly certificate: string; readonly key: string }
+
+/** What a certificate says, apart from its key. */
+export type Subject = { readonly commonName: string; readonly organization?: string }
+
+/** Validity in milliseconds since 1970. */
+export type Validity = { readonly notBefore: number; readonly notAfter: number }
+
+/** A leaf's contents. */
+export type Leaf = Subject & {
+  readonly purposes: readonly Purpose[]
+  readonly dns: readonly string[]
+  readonly addresses: readonly string[]
+}
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+
+/** Makes a certificate authority that signs leaves only (path length 0). */
+export async function makeAuthority(subject: Subject, validity: Validity): Promise<KeyPair> {
+  const x509 = await library()
+  const keys = newKeys()
+  const publicKey = await forSigning(keys.publicKey, ['verify'])
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: nameOf(subject),
+    issuer: nameOf(subject),
+    notBefore: new Date(validity.notBefore),
+    notAfter: new Date(validity.notAfter),
+    signingAlgorithm: algorithm,
+    publicKey,
+    signingKey: await forSigning(keys.privateKey, ['sign']),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+    ],
+  })
+  return { certificate: pem(certificate), key: privatePem(keys.privateKey) }
+}
+
+/** Makes a leaf with a new key, signed by `authority`, good for exactly its purposes. */
+export async function makeLeaf(leaf: Leaf, validity: Validity, authority: KeyPair): Promise<KeyPair> {
+  const x509 = await library()
+  const keys = newKeys()
+  const publicKey = await forSigning(keys.publicKey, ['verify'])
+  const issuer = new x509.X509Certificate(authority.certificate)
+  const usages = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth }
+  const names = [
+    ...leaf.dns.map(value => ({ type: 'dns', value }) as const),
+    ...leaf.addresses.map(value => ({ type: 'ip', value }) as const),
+  ]
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: nameOf(leaf),
+    issuer: issuer.subject,
+    notBefore: new Date(validity.notBefore),
+    notAfter: new Date(validity.notAfter),
+    signingAlgorithm: algorithm,
+    publicKey,
+    signingKey: await forSigning(createPrivateKey(authority.key), ['sign']),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension(leaf.purposes.map(purpose => usages[purpose])),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    ],
+  })
+  return { certificate: pem(certificate), key: privatePem(keys.privateKey) }
+}
+
+/** Makes the pair that signs and checks service account tokens, both PEM. */
+export function makeSigningPair(): { readonly publicKey: string; readonly privateKey: string } {
+  const keys = newKeys()
+  return {
+    publicKey: keys.publicKey.export({ type: 'spki', format: 'pem' }) as string, // PEM is text
+    privateKey: privatePem(keys.privateKey),
+  }
+}
+
+function newKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
+}
+
+function forSigning(key: KeyObject, usages: readonly ('sign' | 'verify')[]): Promise<webcrypto.CryptoKey> {
+  return Promise.resolve(key.toCryptoKey(algorithm, true, [...usages]))
+}
+
+function privatePem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }) as string // PEM is text
+}
+
+function pem(certificate: Library.X509Certificate): string {
+  return `${certificate.toString('pem').trim()}\n`
+}
+
+/** 127 random bits, positive and without a leading zero byte (RFC 5280 §4.1.2.2). */
+function serialNumber(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0]! & 0x3f) | 0x40 // 16 bytes were asked for
+  return bytes.toString('hex')
+}
+
+function nameOf(subject: Subject): Library.JsonName {
+  const organization = subject.organization === undefined ? [] : [{ O: [subject.organization] }]
+  return [...organization, { CN: [subject.commonName] }]
+}
+
+let loaded: Promise<typeof Library> | undefined
+
+function library(): Promise<typeof Library> {
+  loaded ??= load()
+  return loaded
+}
+
+async function load(): Promise<typeof Library> {
+  await import('#host/reflect-metadata.ts') // before the library, which looks for it as it loads
+  const x509 = await import('@peculiar/x509')
+  // The same interface: only the declarations of Node and of the browser differ.
+  x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0])
+  return x509
+}
