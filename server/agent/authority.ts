@@ -1,0 +1,149 @@
+// The server's own certificate authority: made once, kept with the state, it signs the certificate under which
+// machines fetch their bundles. Machines get the authority's certificate in their Ignition config.
+
+import '#host/reflect-metadata.ts'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { webcrypto } from 'node:crypto'
+import { join } from 'node:path'
+import type { X509Certificate } from '@peculiar/x509'
+
+/** What the HTTPS server shows, and what machines check it with; all PEM. */
+export type ServerIdentity = { readonly ca: string; readonly certificate: string; readonly key: string }
+
+const AUTHORITY_DAYS = 3650
+const LEAF_DAYS = 365
+const DAY_MS = 86_400_000
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+
+/**
+ * Gives the identity for `address`. The authority is made when it is not there; the certificate is made anew when it is
+ * for another address, signed by another authority, or has less than a third of its time left. Keys are readable to us
+ * only, and every file is replaced as a whole.
+ *
+ * @param now milliseconds since 1970
+ */
+export async function serverIdentity(
+  statePath: string,
+  address: string,
+  now: number,
+): Promise<ServerIdentity> {
+  // Loaded here: the package takes a tenth of a second, which a command that only prints its help shall not wait for.
+  const x509 = await import('@peculiar/x509')
+  await mkdir(statePath, { recursive: true, mode: 0o700 })
+  const files = {
+    ca: join(statePath, 'ca.crt'),
+    caKey: join(statePath, 'ca.key'),
+    certificate: join(statePath, 'agent.crt'),
+    key: join(statePath, 'agent.key'),
+  }
+  const kept = {
+    ca: await textOf(files.ca),
+    caKey: await textOf(files.caKey),
+    certificate: await textOf(files.certificate),
+    key: await textOf(files.key),
+  }
+  const authority =
+    kept.ca !== undefined && kept.caKey !== undefined
+      ? { certificate: new x509.X509Certificate(kept.ca), key: await importKey(kept.caKey) }
+      : await newAuthority()
+  const ca = authority.certificate.toString('pem')
+  if (kept.certificate !== undefined && kept.key !== undefined) {
+    const leaf = new x509.X509Certificate(kept.certificate)
+    if (await isGood(leaf, authority.certificate)) return { ca, certificate: kept.certificate, key: kept.key }
+  }
+  return await newLeaf()
+
+  async function newAuthority() {
+    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: serial(),
+      name: `CN=Pilotlight provisioning ${serial().slice(0, 8)}`,
+      notBefore: new Date(now - DAY_MS), // a machine's clock may be behind
+      notAfter: new Date(now + AUTHORITY_DAYS * DAY_MS),
+      signingAlgorithm: ALGORITHM,
+      keys,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ],
+    })
+    await keep(files.caKey, await exportKey(keys.privateKey), 0o600)
+    await keep(files.ca, certificate.toString('pem'), 0o644)
+    return { certificate, key: keys.privateKey }
+  }
+
+  async function newLeaf(): Promise<ServerIdentity> {
+    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serial(),
+      subject: `CN=${address}`,
+      issuer: authority.certificate.subject,
+      notBefore: new Date(now - DAY_MS),
+      notAfter: new Date(now + LEAF_DAYS * DAY_MS),
+      signingAlgorithm: ALGORITHM,
+      publicKey: keys.publicKey,
+      signingKey: authority.key,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]),
+        await x509.AuthorityKeyIdentifierExtension.create(authority.certificate),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ],
+    })
+    const identity = { ca, certificate: certificate.toString('pem'), key: await exportKey(keys.privateKey) }
+    await keep(files.key, identity.key, 0o600)
+    await keep(files.certificate, identity.certificate, 0o644)
+    return identity
+  }
+
+  async function isGood(leaf: X509Certificate, by: X509Certificate): Promise<boolean> {
+    const left = leaf.notAfter.getTime() - now
+    const names = leaf.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? []
+    return (
+      left > (LEAF_DAYS * DAY_MS) / 3 &&
+      names.some(name => name.type === 'ip' && name.value === address) &&
+      (await leaf.verify({ publicKey: by, signatureOnly: true }))
+    )
+  }
+}
+
+/** 16 random bytes, positive, in hex. */
+function serial(): string {
+  const bytes = webcrypto.getRandomValues(new Uint8Array(16))
+  bytes[0] = (bytes[0]! & 0x3f) | 0x40 // it has sixteen
+  return Buffer.from(bytes).toString('hex')
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  const bytes = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
+  return `-----BEGIN PRIVATE KEY-----\n${bytes.toString('base64').replaceAll(/.{1,64}/g, '$&\n')}-----END PRIVATE KEY-----\n`
+}
+
+async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+  const bytes = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64')
+  return await webcrypto.subtle.importKey('pkcs8', bytes, ALGORITHM, true, ['sign'])
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function keep(path: string, text: string, mode: number): Promise<void> {
+  const file = await open(`${path}.new`, 'w', mode)
+  try {
+    await file.chmod(mode)
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(`${path}.new`, path)
+}

@@ -1,0 +1,88 @@
+// What the agent on a machine asks over HTTPS: its bundle, once, and a place for its reports.
+
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { Tokens } from '../agent/tokens.ts'
+import { tarOf } from '../assets/tar.ts'
+import { NoBundle, TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
+import type { Catalog } from '../inventory/catalog.ts'
+import type { Journal } from '../inventory/journal.ts'
+import type { Machine } from '../inventory/objects.ts'
+import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { Log } from '../log.ts'
+import { problemAnswer } from './problems.ts'
+import { reportBody } from './schemas.ts'
+
+/** What these routes need of the service. */
+export type AgentNeeds = {
+  readonly catalog: () => Catalog
+  readonly tokens: Pick<Tokens, 'holder' | 'spend'>
+  readonly store: Pick<Store, 'bundle'>
+  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly log: Log
+}
+
+type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: string }
+
+/** `POST /agent/v1/bundle` and `POST /agent/v1/report`, with `Authorization: Bearer TOKEN`. */
+export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
+  const { catalog, tokens, store, journal, log } = needs
+  app.setErrorHandler(problemAnswer(log))
+
+  app.post('/agent/v1/bundle', (request, reply) => {
+    const { token, machine, mac } = holderOf(request)
+    try {
+      currentOnly(token, machine)
+      const files = store.bundle(machine.name)
+      if (files === undefined) throw new NoBundle(machine.name) // before the token is spent: it may ask again
+      tokens.spend(token)
+      const archive = tarOf(files, Math.floor(Date.now() / 1000))
+      tell(mac, 'http', 'bundle', `fetched ${files.length} files`, {
+        files: files.length,
+        bytes: archive.length,
+      })
+      return reply.type('application/x-tar').send(archive)
+    } catch (error) {
+      if (error instanceof TokenReplayed) {
+        log('warn', error.message, { machine: machine.name, from: request.ip })
+        tell(mac, 'http', 'replayed', `${request.ip} used the token a second time`, { from: request.ip })
+      }
+      throw error
+    }
+  })
+
+  app.post<{ Body: Report }>('/agent/v1/report', { schema: { body: reportBody } }, (request, reply) => {
+    const { token, machine, mac } = holderOf(request)
+    currentOnly(token, machine)
+    const { stage, text, log: tail } = request.body
+    tell(mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
+    return reply.code(204).send()
+  })
+  done()
+
+  function holderOf(request: FastifyRequest): { token: TokenRecord; machine: Machine; mac: string } {
+    const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+    if (secret === undefined) throw new UnknownToken()
+    const token = tokens.holder(secret)
+    const machine = catalog().machine({ name: token.machine })
+    if (machine === undefined) throw new UnknownToken() // it was taken out of its site
+    return { token, machine, mac: journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '' }
+  }
+
+  /** A token ends with its boot. */
+  function currentOnly(token: TokenRecord, machine: Machine): void {
+    const boot = journal.currentOf({ machine })
+    if (boot !== undefined && boot.id !== token.boot) {
+      throw new TokenExpired(machine.name, `is of boot ${token.boot}; this is boot ${boot.id}`)
+    }
+  }
+
+  function tell(
+    mac: string,
+    layer: 'http' | 'os',
+    kind: string,
+    text: string,
+    detail: Record<string, string | number>,
+  ) {
+    journal.record({ mac, layer, kind, text, detail })
+  }
+}

@@ -1,0 +1,144 @@
+// What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
+
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { Clients } from '../inventory/clients.ts'
+import type { Journal } from '../inventory/journal.ts'
+import type { Labels, Machine } from '../inventory/objects.ts'
+import { parseLabels, rawQueryOf } from '../match/labels.ts'
+import {
+  ignitionTextOf,
+  MATCHBOX_BOOT_SCRIPT,
+  machineOf,
+  matchOf,
+  scriptOf,
+  type Match,
+  type Sources,
+} from '../render/answers.ts'
+import { grubConfig } from '../render/grub.ts'
+import { metadataText } from '../render/metadata.ts'
+import type { Log } from '../log.ts'
+import { plain, plainAnswer, statusOf } from './problems.ts'
+
+/** What these routes need of the service. */
+export type BootNeeds = {
+  readonly sources: () => Sources
+  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe'>
+  readonly tokens: { mint(machine: string, boot: string): string }
+  readonly log: Log
+}
+
+/** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/metadata`. */
+export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
+  const { sources, journal, clients, tokens, log } = needs
+  app.setErrorHandler(plainAnswer(log))
+  // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_, payload, parsed) => {
+    payload.resume()
+    parsed(null)
+  })
+
+  app.all('/', (request, reply) => {
+    if (request.headers.accept?.includes('text/html')) return reply.redirect('/ui/', 302)
+    return plain(reply, 'matchbox\n')
+  })
+
+  for (const path of ['/boot.ipxe', '/boot.ipxe.0', '/autoexec.ipxe']) {
+    const name = path === '/autoexec.ipxe' ? 'ipxe/autoexec.ipxe.njk' : 'ipxe/boot.ipxe.njk'
+    app.all(path, (_, reply) => {
+      const { templates, endpoints } = sources()
+      return plain(reply, templates.has(name) ? templates.render(name, endpoints) : MATCHBOX_BOOT_SCRIPT)
+    })
+  }
+
+  app.all('/ipxe', (request, reply) =>
+    asked(request, (match, from) => {
+      const { script, assets } = scriptOf(sources(), match)
+      if (from !== undefined) {
+        clients.booted(request.ip, from, assets)
+        tell(from, match.labels, 'script', `runs profile ${match.profile.id}`, {
+          profile: match.profile.id,
+          group: match.group.id,
+        })
+      }
+      return plain(reply, script)
+    }),
+  )
+
+  app.all('/grub', (request, reply) => asked(request, match => plain(reply, grubConfig(match.profile))))
+
+  app.all('/ignition', (request, reply) =>
+    asked(request, (match, from) => {
+      // A token only goes to the machine itself: whoever else reads the config gets it without.
+      const { machine } = match
+      const boot =
+        from === undefined
+          ? undefined
+          : (journal.currentOf({ mac: from, ...(machine && { machine }) }) ??
+            tell(from, match.labels, 'asked', 'asks for its config, without a script from here', {}))
+      const token = machine && boot ? tokens.mint(machine.name, boot.id) : ''
+      const text = ignitionTextOf(sources(), match, token)
+      if (from !== undefined) {
+        const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
+        tell(from, match.labels, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
+      }
+      return reply.type('application/json').send(text)
+    }),
+  )
+
+  // Group only: the profile need not exist.
+  app.all('/metadata', (request, reply) => {
+    const query = rawQueryOf(request.raw.url ?? '')
+    const labels = parseLabels(query)
+    const text = metadataText(sources().catalog.group(labels), labels, query)
+    return plain(reply, text)
+  })
+
+  done()
+
+  /** Answers a request of whoever its labels tell; when that fails, its journal says why. */
+  function asked(
+    request: FastifyRequest,
+    answer: (match: Match, from: string | undefined) => FastifyReply,
+  ): FastifyReply {
+    const labels = parseLabels(rawQueryOf(request.raw.url ?? ''))
+    const { catalog } = sources()
+    const from = senderOf(request.ip, labels, machineOf(catalog, labels))
+    try {
+      return answer(matchOf(catalog, labels), from)
+    } catch (error) {
+      if (from !== undefined) refused(from, labels, request, error)
+      throw error
+    }
+  }
+
+  /** The MAC to write the journal for; undefined when somebody else looks at what the machine would get. */
+  function senderOf(address: string, labels: Labels, machine: Machine | undefined): string | undefined {
+    const mac = labels.mac ?? machine?.macs[0] ?? clients.macOf(address)
+    if (mac === undefined) return undefined
+    const macs = machine === undefined ? [mac] : [mac, ...machine.macs]
+    const own = { macs, ...(machine && { address: machine.address }) }
+    return clients.mayBe(address, own) ? mac : undefined
+  }
+
+  function tell(
+    mac: string,
+    labels: Labels,
+    kind: string,
+    text: string,
+    detail: Record<string, string | number>,
+  ) {
+    const { uuid } = labels
+    return journal.record({ mac, layer: 'http', kind, text, detail, ...(uuid === undefined ? {} : { uuid }) })
+  }
+
+  function refused(mac: string, labels: Labels, request: FastifyRequest, error: unknown): void {
+    const { status, code, text } = statusOf(error)
+    const machine = machineOf(sources().catalog, labels)
+    const last = journal.currentOf({ mac, ...(machine && { machine }) })?.last
+    if (last?.kind === 'refused' && last.text === text) return // a machine that waits asks again and again
+    const route = request.url.split('?', 1)[0] ?? ''
+    tell(mac, labels, 'refused', text, { status, code, route })
+  }
+}

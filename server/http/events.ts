@@ -1,0 +1,70 @@
+// Boot events as they come, by long poll, and the journal of one boot.
+
+import type { FastifyPluginCallback } from 'fastify'
+import { NotFound } from '../errors.ts'
+import type { Catalog } from '../inventory/catalog.ts'
+import { journalText, type Journal } from '../inventory/journal.ts'
+import type { Store } from '../inventory/store.ts'
+import type { Log } from '../log.ts'
+import { normaliseMac } from '../match/mac.ts'
+import { plain, problemAnswer } from './problems.ts'
+import { pretty } from './read.ts'
+import { eventsQuery } from './schemas.ts'
+
+/** What these routes need of the service. */
+export type EventNeeds = {
+  readonly catalog: () => Catalog
+  readonly journal: Pick<Journal, 'after' | 'currentOf'>
+  readonly store: Pick<Store, 'eventsOf' | 'bootsOf'>
+  /** Aborted when the server closes: those who wait get an empty answer. */
+  readonly signal: AbortSignal
+  readonly log: Log
+}
+
+/** `GET /v1/events?after=&machine=&wait=`, `GET /v1/machines/{name}/journal?boot=` and `/boots`. */
+export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done) => {
+  const { catalog, journal, store, signal, log } = needs
+  app.setErrorHandler(problemAnswer(log))
+
+  app.get<{ Querystring: { after?: number; machine?: string; wait?: number } }>(
+    '/v1/events',
+    { schema: { querystring: eventsQuery } },
+    async ({ query: { after = 0, machine, wait = 0 }, raw }, reply) => {
+      const gone = new AbortController()
+      raw.socket.once('close', () => gone.abort())
+      const events = await journal.after(after, {
+        limitMs: wait * 1000,
+        signal: AbortSignal.any([signal, gone.signal]),
+        ...(machine === undefined ? {} : { machine: normaliseMac(machine) ?? machine }),
+      })
+      return reply.header('cache-control', 'no-store').send({ events, last: events.at(-1)?.id ?? after })
+    },
+  )
+
+  app.get<ByName & { Querystring: { boot?: string } }>('/v1/machines/:name/journal', (request, reply) => {
+    const { name } = request.params
+    const boots = bootsOf(name)
+    const boot = request.query.boot ?? boots[0]?.id
+    if (boot === undefined || !boots.some(({ id }) => id === boot)) {
+      throw new NotFound(`boot of ${name}`, boot ?? 'latest', `'curl /v1/machines/${name}/boots' lists all.`)
+    }
+    const events = store.eventsOf(boot)
+    if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
+    return plain(reply, journalText(events))
+  })
+
+  app.get<ByName>('/v1/machines/:name/boots', ({ params: { name } }, reply) => pretty(reply, bootsOf(name)))
+  done()
+
+  function bootsOf(name: string) {
+    const machine = catalog().machine({ name })
+    const mac = normaliseMac(name)
+    if (machine === undefined && mac === undefined) {
+      throw new NotFound('machine', name, `'curl /machines' lists all.`)
+    }
+    const macs = machine?.macs ?? (mac === undefined ? [] : [mac])
+    return store.bootsOf({ macs, ...(machine && { machine: machine.name }) }, 1000)
+  }
+}
+
+type ByName = { Params: { name: string } }

@@ -1,0 +1,50 @@
+// How errors are answered: programs get RFC 9457 problem JSON, firmware plain text.
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ServerError } from '../errors.ts'
+import { causesOf, type Log } from '../log.ts'
+
+/** What Matchbox answers to everything that is not there; loaders and scripts have learned to expect it. */
+const NOT_FOUND_TEXT = '404 page not found\n'
+
+/** Status and code of anything thrown; what we did not throw on purpose is our bug, 500. */
+export function statusOf(error: unknown): { status: number; code: string; text: string } {
+  if (error instanceof ServerError) {
+    return { status: error.statusCode, code: error.code, text: error.message }
+  }
+  const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string }
+  if (statusCode !== undefined && statusCode < 500) {
+    return { status: statusCode, code: code ?? 'BAD_REQUEST', text: message ?? '' } // Fastify's own, of the request
+  }
+  return { status: 500, code: 'INTERNAL', text: 'The server failed. Its log has the reason.' }
+}
+
+/** Answers with `application/problem+json`, and logs what is our bug. */
+export function problemAnswer(log: Log) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const { status, code, text } = statusOf(error)
+    if (status === 500) log('error', causesOf(error), { code, url: request.url })
+    if (status === 503) void reply.header('retry-after', '1')
+    const problem = { type: 'about:blank', title: code, status, detail: text }
+    return reply
+      .code(status)
+      .type('application/problem+json')
+      .send(`${JSON.stringify(problem)}\n`)
+  }
+}
+
+/** Answers a boot route: Matchbox's text for what is not there, with our reason in a header; else the reason itself. */
+export function plainAnswer(log: Log) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const { status, code, text } = statusOf(error)
+    if (status >= 500) log('error', causesOf(error), { code, url: request.url })
+    void reply.header('x-content-type-options', 'nosniff')
+    if (text !== '') void reply.header('x-reason', text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 400))
+    return plain(reply.code(status), status === 404 ? NOT_FOUND_TEXT : `${text}\n`)
+  }
+}
+
+/** Sends a text as firmware wants it: with its length, never in chunks. */
+export function plain(reply: FastifyReply, text: string): FastifyReply {
+  return reply.type('text/plain; charset=utf-8').send(text)
+}

@@ -1,0 +1,96 @@
+// JSON schemas of what is put: the shapes of server/inventory/objects.ts, for Fastify to check.
+
+const text = { type: 'string', minLength: 1 } as const
+const ipv4 = { type: 'string', format: 'ipv4' } as const
+const texts = { type: 'object', additionalProperties: { type: 'string' } } as const
+const list = { type: 'array', items: { type: 'string' } } as const
+
+const network = {
+  type: 'object',
+  required: ['subnet', 'gateway', 'dhcp', 'pool', 'dns'],
+  properties: {
+    subnet: { type: 'string', pattern: '^[0-9.]+/[0-9]+$' },
+    gateway: ipv4,
+    dhcp: { enum: ['full', 'proxy', 'off'] },
+    pool: { type: 'object', required: ['first', 'last'], properties: { first: ipv4, last: ipv4 } },
+    dns: { type: 'array', items: ipv4 },
+  },
+} as const
+
+const machine = {
+  type: 'object',
+  required: ['name', 'macs', 'role', 'address', 'labels'],
+  properties: {
+    name: { type: 'string', pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' },
+    macs: list,
+    uuid: text,
+    role: { enum: ['controller', 'compute'] },
+    address: ipv4,
+    labels: texts,
+  },
+} as const
+
+const profile = {
+  type: 'object',
+  required: ['id'],
+  properties: {
+    id: text,
+    boot: { type: 'object', properties: { kernel: text, initrd: list, args: list } },
+    ignition_id: text,
+    generic_id: text,
+    cloud_id: text,
+  },
+} as const
+
+const group = {
+  type: 'object',
+  required: ['id', 'profile'],
+  properties: { id: text, profile: text, selector: texts, metadata: { type: 'object' } },
+} as const
+
+/** `SiteObjects`. */
+export const siteBody = {
+  type: 'object',
+  required: ['network', 'machines', 'profiles', 'groups'],
+  properties: {
+    network,
+    machines: { type: 'array', items: machine },
+    profiles: { type: 'array', items: profile },
+    groups: { type: 'array', items: group },
+  },
+} as const
+
+/** `BundleFile[]`. */
+export const bundleBody = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['path', 'mode', 'content'],
+    properties: {
+      path: { type: 'string', pattern: '^/' },
+      mode: { type: 'integer', minimum: 0, maximum: 4095 },
+      content: { type: 'string' },
+    },
+  },
+} as const
+
+/** What a machine's agent reports. */
+export const reportBody = {
+  type: 'object',
+  required: ['stage'],
+  properties: {
+    stage: { enum: ['booted', 'ready', 'failed'] },
+    text: { type: 'string', maxLength: 2000 },
+    log: { type: 'string', maxLength: 65_536 },
+  },
+} as const
+
+/** The query of the event stream. */
+export const eventsQuery = {
+  type: 'object',
+  properties: {
+    after: { type: 'integer', minimum: 0 },
+    machine: { type: 'string' },
+    wait: { type: 'number', minimum: 0, maximum: 60 },
+  },
+} as const

@@ -1,0 +1,109 @@
+// Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
+// were written for: field names in any case, unknown fields ignored, nothing after the value.
+
+import { normaliseMac } from '../match/mac.ts'
+import type { Group, Profile } from './objects.ts'
+
+/** A file of the data directory that cannot be used; the message says why. */
+export class BrokenFile extends Error {
+  readonly code = 'BROKEN_FILE'
+}
+
+/**
+ * Reads a group. MAC addresses in its selector are normalised, a null value becomes the empty text.
+ *
+ * @throws {BrokenFile} on bad JSON, a wrong type, or a selector MAC that is none
+ */
+export function parseGroup(text: string): Group {
+  const fields = fieldsOf(text)
+  const selector: Record<string, string> = {}
+  for (const [key, value] of Object.entries(objectIn(fields, 'selector') ?? {})) {
+    if (value !== null && typeof value !== 'string') {
+      throw new BrokenFile(`selector.${key} is ${JSON.stringify(value)}; write it as a string`)
+    }
+    selector[key] = value ?? ''
+    if (key.toLowerCase() !== 'mac') continue
+    const mac = normaliseMac(value ?? '')
+    if (mac === undefined) throw new BrokenFile(`selector.${key}: "${value ?? ''}" is no MAC address`)
+    selector[key] = mac
+  }
+  const name = textIn(fields, 'name')
+  const metadata = objectIn(fields, 'metadata')
+  return {
+    id: textIn(fields, 'id') ?? '',
+    ...(name === undefined ? {} : { name }),
+    profile: textIn(fields, 'profile') ?? '',
+    ...(Object.keys(selector).length === 0 ? {} : { selector }),
+    ...(metadata === undefined ? {} : { metadata }),
+  }
+}
+
+/**
+ * Reads a profile.
+ *
+ * @throws {BrokenFile} on bad JSON, a wrong type, or a missing id
+ */
+export function parseProfile(text: string): Profile {
+  const fields = fieldsOf(text)
+  const id = textIn(fields, 'id')
+  if (id === undefined || id === '') throw new BrokenFile('id is missing; every profile needs one')
+  const boot = objectIn(fields, 'boot')
+  const bootFields = boot && new Map(Object.entries(boot).map(([key, value]) => [key.toLowerCase(), value]))
+  const kernel = bootFields && textIn(bootFields, 'kernel')
+  const initrd = bootFields && textsIn(bootFields, 'initrd')
+  const args = bootFields && textsIn(bootFields, 'args')
+  const optional = ['name', 'ignition_id', 'cloud_id', 'generic_id'].flatMap(field => {
+    const value = textIn(fields, field)
+    return value === undefined || value === '' ? [] : [[field, value] as const]
+  })
+  return {
+    id,
+    ...(Object.fromEntries(optional) as Omit<Profile, 'id' | 'boot'>),
+    ...(bootFields && {
+      boot: { ...(kernel && { kernel }), ...(initrd && { initrd }), ...(args && { args }) },
+    }),
+  }
+}
+
+type Fields = ReadonlyMap<string, unknown>
+
+function fieldsOf(text: string): Fields {
+  if (text.startsWith('\uFEFF')) throw new BrokenFile('begins with a byte order mark; save it without')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new BrokenFile((error as Error).message, { cause: error }) // JSON.parse throws nothing but SyntaxError
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new BrokenFile('holds no JSON object')
+  }
+  return new Map(Object.entries(value).map(([key, field]) => [key.toLowerCase(), field as unknown]))
+}
+
+function textIn(fields: Fields, name: string): string | undefined {
+  const value = fields.get(name)
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string')
+    throw new BrokenFile(`${name} is ${JSON.stringify(value)}; write it as a string`)
+  return value
+}
+
+function textsIn(fields: Fields, name: string): string[] | undefined {
+  const value = fields.get(name)
+  if (value === undefined || value === null) return undefined
+  if (!Array.isArray(value)) throw new BrokenFile(`boot.${name} is no list`)
+  return value.map((item: unknown) => {
+    if (item === null) return ''
+    if (typeof item !== 'string')
+      throw new BrokenFile(`boot.${name} holds ${JSON.stringify(item)}; write strings`)
+    return item
+  })
+}
+
+function objectIn(fields: Fields, name: string): Record<string, unknown> | undefined {
+  const value = fields.get(name)
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'object' || Array.isArray(value)) throw new BrokenFile(`${name} is no object`)
+  return value as Record<string, unknown>
+}

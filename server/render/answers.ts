@@ -1,0 +1,92 @@
+// What a machine gets to boot: from its labels, through group and profile, to a script and an Ignition config.
+
+import { posix } from 'node:path'
+import { NothingToServe } from '../errors.ts'
+import type { Catalog } from '../inventory/catalog.ts'
+import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
+import { contextOf, type Endpoints } from './context.ts'
+import { ignitionOf } from './ignition.ts'
+import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, type AssetKind } from './ipxe.ts'
+import type { Templates } from './templates.ts'
+
+/** What decides an answer. */
+export type Sources = {
+  readonly catalog: Catalog
+  readonly templates: Templates
+  readonly endpoints: Endpoints
+}
+
+/** Who asks, and what they were matched to. */
+export type Match = {
+  readonly labels: Labels
+  readonly group: Group
+  readonly profile: Profile
+  readonly machine: Machine | undefined
+}
+
+/**
+ * Matches labels to group and profile.
+ *
+ * @throws {NoMatchingGroup} 404
+ * @throws {UnknownProfile} 404
+ */
+export function matchOf(catalog: Catalog, labels: Labels): Match {
+  const group = catalog.group(labels)
+  return { labels, group, profile: catalog.profile(group), machine: machineOf(catalog, labels) }
+}
+
+/** The declared machine that shows these labels. */
+export function machineOf(catalog: Catalog, { mac, uuid }: Labels): Machine | undefined {
+  return catalog.machine({ ...(mac === undefined ? {} : { mac }), ...(uuid === undefined ? {} : { uuid }) })
+}
+
+/**
+ * The iPXE script of a match, and which of the server's paths it makes the machine fetch. A profile of our kind is
+ * rendered by `ipxe/<profile>.ipxe.njk`, else by `ipxe/profile.ipxe.njk`; a Matchbox profile gives Matchbox's script.
+ *
+ * @throws {NothingToServe} 404, {TemplateFailed} 500, {UnknownTemplate} 404
+ */
+export function scriptOf(
+  { templates, endpoints }: Sources,
+  match: Match,
+): { readonly script: string; readonly assets: ReadonlyMap<string, AssetKind> } {
+  const { profile } = match
+  const context = contextOf(endpoints, { ...match, token: '' })
+  const { url } = endpoints.server
+  const own = `ipxe/${profile.id}.ipxe.njk`
+  const general = 'ipxe/profile.ipxe.njk'
+  const hasOwn = templates.has(own) && !RESERVED.has(profile.id)
+  if (hasOwn && profile.boot === undefined)
+    return { script: templates.render(own, context), assets: new Map() }
+  const render = (text: string) =>
+    isTemplated(profile) ? templates.renderText(`profile ${profile.id}`, text, context) : text
+  if (!hasOwn && !(isTemplated(profile) && templates.has(general))) {
+    const files = profile.boot?.kernel ? bootFilesOf(profile, url, render) : undefined
+    return { script: matchboxScript(profile), assets: files ? assetKindsOf(files, url) : new Map() }
+  }
+  const files = bootFilesOf(profile, url, render)
+  const script = templates.render(hasOwn ? own : general, { ...context, boot: files })
+  return { script, assets: assetKindsOf(files, url) }
+}
+
+/**
+ * The Ignition config of a match: a template (`*.njk`) is rendered and must be JSON; any other file is given as it is.
+ *
+ * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 500, {InvalidIgnition} 500
+ */
+export function ignitionTextOf({ templates, endpoints }: Sources, match: Match, token: string): string {
+  const { profile } = match
+  const { ignition_id: id } = profile
+  if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
+  const name = posix.join('ignition', posix.join('/', id))
+  if (!isTemplated(profile)) return templates.plain(name)
+  return JSON.stringify(ignitionOf(name, templates.render(name, contextOf(endpoints, { ...match, token }))))
+}
+
+/** Matchbox's boot script, for data directories that bring none: a chain to /ipxe with all that iPXE knows. */
+export const MATCHBOX_BOOT_SCRIPT =
+  '#!ipxe\nchain ipxe?uuid=${uuid}&mac=${mac:hexhyp}&domain=${domain}&hostname=${hostname}' +
+  '&serial=${serial}&arch=${buildarch:uristring}\n'
+
+/** Names in `ipxe/` that mean something else than a profile's own script. */
+const RESERVED: ReadonlySet<string> = new Set(['boot', 'autoexec', 'profile'])

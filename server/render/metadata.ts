@@ -1,0 +1,51 @@
+// A group's metadata as an environment file, in Matchbox's form; lines are sorted, so equal requests get equal answers.
+
+import type { Group, Labels } from '../inventory/objects.ts'
+
+/**
+ * `KEY=value` for each text, flag and number of metadata and selector, with objects flattened to `PARENT_CHILD`; then
+ * the request's labels as `REQUEST_QUERY_KEY`, and the query as it came. A requirement of the selector hides metadata
+ * of the same name. Unlike Matchbox: whole numbers are printed in full, an array gives its items by number
+ * (`TREES_0=fig`), and a line break in a value becomes a space, since it would begin a new assignment.
+ */
+export function metadataText(
+  group: Pick<Group, 'metadata' | 'selector'>,
+  labels: Labels,
+  rawQuery: string,
+): string {
+  const values: Record<string, unknown> = { ...group.metadata }
+  for (const [key, value] of Object.entries(group.selector ?? {})) values[key.toLowerCase()] = value
+  const lines: string[] = []
+  for (const [key, value] of Object.entries(values)) {
+    if (key !== 'request') lines.push(...linesOf(upper(key), value))
+  }
+  for (const [key, value] of Object.entries(labels))
+    lines.push(...linesOf(`REQUEST_QUERY_${upper(key)}`, value))
+  lines.push(...linesOf('REQUEST_RAW_QUERY', rawQuery))
+  return lines.toSorted().join('')
+}
+
+function linesOf(key: string, value: unknown): string[] {
+  if (typeof value === 'number') return [`${key}=${numberText(value)}\n`]
+  if (typeof value === 'boolean') return [`${key}=${value}\n`]
+  if (typeof value === 'string') return [`${key}=${value.replaceAll(/[\r\n]+/g, ' ')}\n`]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([child, inner]) => linesOf(`${key}_${upper(child)}`, inner))
+}
+
+/** Whole numbers in full; others as Go prints them, with an exponent of two digits beyond 10^-4 to 10^6. */
+function numberText(value: number): string {
+  if (Object.is(value, -0)) return '-0'
+  if (Number.isInteger(value)) return value.toLocaleString('en', { useGrouping: false })
+  const size = Math.abs(value)
+  if (size >= 1e-4 && size < 1e6) return `${value}`
+  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
+}
+
+/** Upper case letter by letter, as Go maps them: one that would become two stays as it is. */
+function upper(text: string): string {
+  return Array.from(text, letter => {
+    const large = letter.toUpperCase()
+    return large.length === letter.length ? large : letter
+  }).join('')
+}

@@ -1,0 +1,224 @@
+// The operator's page: a table of machines and the journal of one, kept live by the event stream. It is a client of the
+// HTTP API and knows nothing else; what it shows, curl shows too.
+
+/** Seconds that one question for events waits; without an answer for a little longer the page calls itself stale. */
+const WAIT_SECONDS = 20
+const PHASES = {
+  new: { glyph: '○', look: 'fresh' },
+  address: { glyph: '◔', look: 'busy' },
+  loader: { glyph: '◔', look: 'busy' },
+  script: { glyph: '◑', look: 'busy' },
+  kernel: { glyph: '◑', look: 'busy' },
+  config: { glyph: '◕', look: 'busy' },
+  booted: { glyph: '◕', look: 'busy' },
+  ready: { glyph: '●', look: 'good' },
+  failed: { glyph: '✕', look: 'bad' },
+}
+
+const byId = id => document.getElementById(id)
+const state = { machines: [], cursor: 0, lastAnswer: Date.now(), reachable: false, boot: '' }
+
+byId('origin').textContent = location.origin
+byId('filter').value = params().get('q') ?? ''
+byId('filter').addEventListener('input', event => {
+  remember('q', event.target.value)
+  drawMachines()
+})
+byId('filters').addEventListener('submit', event => event.preventDefault())
+byId('boots').addEventListener('change', event => {
+  state.boot = event.target.value
+  void drawJournal()
+})
+addEventListener('popstate', () => {
+  drawMachines()
+  void drawJournal()
+})
+setInterval(tick, 1000)
+void follow()
+
+/** Reads everything, then waits for events for ever; after any failure it begins again. */
+async function follow() {
+  for (;;) {
+    try {
+      await readMachines()
+      await drawJournal()
+      for (;;) {
+        const { events, last } = await ask(`/v1/events?after=${state.cursor}&wait=${WAIT_SECONDS}`)
+        if (last < state.cursor) break // another server, with another history
+        state.cursor = last
+        if (events.length === 0) continue
+        await readMachines()
+        if (events.some(isSelected)) await drawJournal()
+      }
+    } catch {
+      state.reachable = false
+      tick()
+      await new Promise(resolve => setTimeout(resolve, 1000))
+    }
+  }
+}
+
+async function readMachines() {
+  const response = await get('/machines')
+  const cursor = Number(response.headers.get('x-last-event'))
+  state.machines = await response.json()
+  state.cursor = state.cursor === 0 ? cursor : state.cursor
+  drawMachines()
+}
+
+/** Asks for JSON, with an end to the wait. */
+async function ask(path) {
+  return (await get(path)).json()
+}
+
+async function get(path) {
+  const response = await fetch(path, {
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout((WAIT_SECONDS + 5) * 1000),
+  })
+  if (!response.ok) throw new Error(`${path}: ${response.status}`)
+  state.lastAnswer = Date.now()
+  state.reachable = true
+  tick()
+  return response
+}
+
+function tick() {
+  const seconds = Math.round((Date.now() - state.lastAnswer) / 1000)
+  const stale = !state.reachable || seconds > WAIT_SECONDS + 3
+  const text = stale ? `stale for ${seconds} s: the server does not answer` : 'live'
+  const line = byId('freshness')
+  if (line.textContent !== text) line.textContent = text
+  line.className = stale ? 'stale' : 'fresh'
+  document.body.classList.toggle('is-stale', stale)
+  for (const time of document.querySelectorAll('time[data-since]')) time.textContent = ago(time.dateTime)
+}
+
+function drawMachines() {
+  const words = byId('filter').value.toLowerCase().split(/\s+/).filter(Boolean)
+  const shown = state.machines.filter(machine => words.every(word => textOf(machine).includes(word)))
+  byId('count').textContent = `${shown.length} of ${state.machines.length}`
+  byId('empty').hidden = state.machines.length > 0
+  const failed = state.machines.filter(({ phase }) => phase === 'failed').length
+  document.title = failed > 0 ? `(${failed} failed) Pilotlight` : 'Pilotlight'
+  const rows = byId('rows')
+  const kept = new Map([...rows.children].map(row => [row.dataset.id, row]))
+  shown.forEach((machine, at) => {
+    const row = kept.get(machine.id) ?? newRow(machine.id)
+    kept.delete(machine.id)
+    fillRow(row, machine)
+    if (rows.children[at] !== row) rows.insertBefore(row, rows.children[at] ?? null)
+  })
+  for (const row of kept.values()) row.remove()
+}
+
+/** A row lives as long as its machine, so that focus and selection stay where they are. */
+function newRow(id) {
+  const row = document.createElement('tr')
+  row.dataset.id = id
+  const name = document.createElement('th')
+  name.scope = 'row'
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.textContent = id
+  button.addEventListener('click', () => {
+    remember('machine', id)
+    state.boot = ''
+    drawMachines()
+    void drawJournal()
+  })
+  name.append(button)
+  row.append(name, ...Array.from({ length: 6 }, () => document.createElement('td')))
+  row.children[4].className = 'mono'
+  row.children[5].className = 'mono'
+  return row
+}
+
+function fillRow(row, { id, declared, role, phase, since, address, macs, lastEvent }) {
+  const { glyph, look } = PHASES[phase] ?? PHASES.new
+  const [, roleCell, phaseCell, sinceCell, addressCell, macCell, eventCell] = row.children
+  row.setAttribute('aria-selected', String(id === params().get('machine')))
+  put(roleCell, declared ? role : 'not declared')
+  put(phaseCell, `${glyph} ${phase}`)
+  phaseCell.className = look
+  if (since && sinceCell.firstElementChild?.dateTime !== since) {
+    const time = document.createElement('time')
+    time.dateTime = since
+    time.dataset.since = ''
+    time.textContent = ago(since)
+    sinceCell.replaceChildren(time)
+  }
+  put(addressCell, address ?? '')
+  put(macCell, macs.join(' '))
+  put(eventCell, lastEvent ? `${lastEvent.layer} ${lastEvent.kind}: ${lastEvent.text}` : 'not seen yet')
+}
+
+async function drawJournal() {
+  const id = params().get('machine')
+  const section = byId('journal')
+  const machine = state.machines.find(it => it.id === id)
+  section.hidden = machine?.boot === undefined
+  if (section.hidden) return
+  const path = `/v1/machines/${encodeURIComponent(id)}`
+  const boots = await ask(`${path}/boots`)
+  const boot = boots.some(it => it.id === state.boot) ? state.boot : boots[0].id
+  const { events } = await ask(`${path}/journal?boot=${boot}`)
+  if (id !== params().get('machine')) return // another was chosen meanwhile
+  put(byId('journal-title'), `Boot journal of ${id}`)
+  put(byId('curl'), `curl ${location.origin}${path}/journal?boot=${boot}`)
+  byId('boots').replaceChildren(
+    ...boots.slice(0, 50).map(it => new Option(`${it.id}, ${new Date(it.began).toLocaleString()}`, it.id)),
+  )
+  byId('boots').value = boot
+  const began = events[0]?.at ?? 0
+  byId('events').replaceChildren(...events.map(event => eventRow(event, began)))
+}
+
+function eventRow({ at, layer, kind, text, detail }, began) {
+  const row = document.createElement('tr')
+  const cells = [`${((at - began) / 1000).toFixed(1)} s`, layer, kind, text].map(value => {
+    const cell = document.createElement('td')
+    cell.textContent = value
+    return cell
+  })
+  if (['failed', 'refused', 'replayed', 'nak', 'broken'].includes(kind)) cells[2].className = 'bad'
+  if (detail.log) {
+    const log = document.createElement('pre')
+    log.textContent = detail.log
+    cells[3].append(log)
+  }
+  row.append(...cells)
+  return row
+}
+
+function isSelected({ machine, mac }) {
+  const id = params().get('machine')
+  return id !== null && (machine === id || mac === id)
+}
+
+function textOf({ id, role, phase, address, macs, uuid }) {
+  return [id, role, phase, address, ...macs, uuid].join(' ').toLowerCase()
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text
+}
+
+function ago(iso) {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(iso)) / 1000))
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`
+}
+
+function params() {
+  return new URLSearchParams(location.search)
+}
+
+/** The view is in the address, so that it can be sent to a colleague. */
+function remember(name, value) {
+  const next = params()
+  if (value === '') next.delete(name)
+  else next.set(name, value)
+  history.replaceState(null, '', `?${next}`)
+}
