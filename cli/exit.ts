@@ -1,0 +1,53 @@
+// How the command line ends: one table of exit codes, and one way to print what went wrong.
+
+import { FileProblems } from '#site/problems.ts'
+import { WaitedTooLong } from '#progress/wait.ts'
+
+/** What each exit status means; `pilotlight help exit-codes` prints it. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  waitedTooLong: 5,
+  unreachable: 6,
+  partlyFailed: 7,
+  changes: 8,
+  interrupted: 130,
+} as const
+
+/** An error that knows its exit status and how to mend what it tells of. */
+export class CommandError extends Error {
+  readonly status: number
+  readonly mend: string
+  constructor(status: number, message: string, mend: string, options?: ErrorOptions) {
+    super(message, options)
+    this.status = status
+    this.mend = mend
+  }
+}
+
+/** The exit status that an error stands for. */
+export function statusOf(error: unknown): number {
+  if (error instanceof CommandError) return error.status
+  if (error instanceof FileProblems) return EXIT.usage
+  if (error instanceof WaitedTooLong) return EXIT.waitedTooLong
+  if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted
+  return EXIT.failed
+}
+
+/** What a person reads when a command fails: what, why, and what to do. */
+export function describeError(error: unknown): string {
+  if (error instanceof FileProblems) {
+    const code = error.problems[0]?.code ?? 'PL-1001'
+    return `${error.message.replaceAll(/^PL-/gm, 'error PL-')}\n  nothing was started; more: pilotlight help ${code}`
+  }
+  if (!(error instanceof Error)) return `error ${String(error)}`
+  const lines = [`error ${error.message}`]
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+    lines.push(`  because: ${cause.message}`)
+  if (error instanceof CommandError) lines.push(`  ${error.mend}`)
+  if (process.env.PILOTLIGHT_DEBUG !== undefined && error.stack) lines.push(error.stack)
+  return lines.join('\n')
+}

@@ -1,0 +1,52 @@
+// `pilotlight images`: builds the images, lists and prunes their cache.
+
+import type { Command } from 'commander'
+import { withProgress } from './with-progress.ts'
+
+/** Adds the verb and what stands below it. */
+export function addImagesCommand(program: Command): void {
+  const images = program.command('images').description('builds the live system and the container images')
+
+  images
+    .command('build')
+    .description('builds what the cache lacks; safe to run again after any failure')
+    .option('--kubernetes <version>', 'for example 1.36.3')
+    .option('--assets <dir>', "also puts kernel, initrd and root image into a server's assets directory")
+    .option('--json', 'prints the paths as JSON')
+    .action(async (options: { kubernetes?: string; assets?: string; json?: boolean }) => {
+      const { buildImages } = await import('#images/build.ts')
+      const { placeAssets } = await import('#images/assets.ts')
+      await withProgress(async ({ stage, signal, summary }) => {
+        const { kubernetes, assets } = options
+        const built = await buildImages({
+          stage,
+          signal,
+          ...(kubernetes === undefined ? {} : { kubernetes }),
+        })
+        if (assets !== undefined) await placeAssets(built, assets)
+        summary()
+        const lines = Object.entries(built).map(([name, value]) => `${name.padEnd(13)} ${value}`)
+        process.stdout.write(`${options.json ? JSON.stringify(built, undefined, 2) : lines.join('\n')}\n`)
+      })
+    })
+
+  images
+    .command('list')
+    .description('shows what the cache holds')
+    .action(async () => {
+      const { listCache } = await import('#host/cache.ts')
+      for (const { name, key, buildSeconds, usedAt } of await listCache()) {
+        const row = [name.padEnd(32), key, `${buildSeconds.toFixed(0)} s`.padStart(7), usedAt.toISOString()]
+        process.stdout.write(`${row.join('  ')}\n`)
+      }
+    })
+
+  images
+    .command('prune')
+    .description('removes all but the newest two of each artefact')
+    .option('--keep <count>', 'how many of each stay', '2')
+    .action(async ({ keep }: { keep: string }) => {
+      const { pruneCache } = await import('#host/cache.ts')
+      for (const path of await pruneCache(Math.max(1, Number(keep) || 2))) process.stdout.write(`${path}\n`)
+    })
+}

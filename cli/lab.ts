@@ -1,0 +1,128 @@
+// `pilotlight lab`: the virtual rack's verbs.
+
+import type { Command } from 'commander'
+import { resolve } from 'node:path'
+import type { Lab } from '#lab/lab.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { withProgress } from './with-progress.ts'
+
+/** Adds the verb and what stands below it. */
+export function addLabCommand(program: Command, root: string): void {
+  const smallRack = resolve(root, 'lab/racks/small/rack.yaml')
+  const lab = program.command('lab').description('a virtual rack on this machine').enablePositionalOptions()
+
+  lab
+    .command('up', { isDefault: true })
+    .description('from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts')
+    .argument('[rack]', 'rack file', smallRack)
+    .option('--keep', 'leave the rack up at the end')
+    .option('--name <name>', 'name of the lab, so that two can run side by side')
+    .option('--driver <driver>', 'container or qemu, for every machine of the rack')
+    .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight lab                                   the small rack; taken down at the end
+  pilotlight lab --keep                            leave it up, look around, then: pilotlight lab down
+  pilotlight lab lab/racks/mixed/rack.yaml         one machine emulated by QEMU joins a native controller
+  pilotlight lab lab/racks/firmware/rack.yaml --until boot    SeaBIOS and OVMF boot the live system`,
+    )
+    .action(async (rackFile: string, options: LabUpFlags) => {
+      const { labUp } = await import('./lab-up.ts')
+      await withProgress(work => labUp({ ...options, keep: options.keep ?? false, rackFile, root }, work))
+    })
+
+  lab
+    .command('down')
+    .description('takes a lab down and leaves nothing of it; safe to repeat')
+    .argument('[name]', 'name of the lab', 'small')
+    .action(async (name: string) => {
+      const { findLab } = await import('#lab/lab.ts')
+      await findLab(name)?.down()
+      process.stderr.write(`lab ${name} is down\n`)
+    })
+
+  lab
+    .command('status')
+    .description('shows what is up')
+    .argument('[name]', 'name of the lab', 'small')
+    .option('--json', 'as JSON')
+    .action(async (name: string, { json }: { json?: boolean }) => {
+      const status = (await findOrFail(name)).status()
+      if (json) {
+        process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`)
+        return
+      }
+      process.stdout.write(
+        `${status.name}  since ${status.startedAt}  server ${status.serverUrl ?? 'none'}\n`,
+      )
+      for (const { name, mac, driver, power, since } of status.machines) {
+        process.stdout.write(
+          `${[name.padEnd(12), mac, driver.padEnd(9), power.padEnd(3), since ?? ''].join('  ').trimEnd()}\n`,
+        )
+      }
+    })
+
+  lab
+    .command('power')
+    .description('switches a machine on or off')
+    .argument('<state>', 'on or off')
+    .argument('<machine>', 'its name')
+    .option('--lab <name>', 'name of the lab', 'small')
+    .action(async (state: string, machine: string, options: { lab: string }) => {
+      if (state !== 'on' && state !== 'off') {
+        throw new CommandError(
+          EXIT.usage,
+          `"${state}" is neither on nor off`,
+          'pilotlight lab power on cmp-1',
+        )
+      }
+      const lab = await findOrFail(options.lab)
+      await (state === 'on' ? lab.powerOn(machine) : lab.powerOff(machine))
+    })
+
+  lab
+    .command('console')
+    .description('prints what a machine showed on its console')
+    .argument('<machine>', 'its name')
+    .option('--lab <name>', 'name of the lab', 'small')
+    .option('-f, --follow', 'goes on until the machine is off')
+    .action(async (machine: string, options: { lab: string; follow?: boolean }) => {
+      const lab = await findOrFail(options.lab)
+      for await (const text of lab.console(machine, { follow: options.follow ?? false }))
+        process.stdout.write(text)
+    })
+
+  lab
+    .command('exec')
+    .description('runs a command where the machine is (a container machine), or in the rack (machine "rack")')
+    .argument('<machine>', 'its name, or "rack" for the network that the provisioner is in')
+    .argument('<command...>', 'what to run')
+    .option('--lab <name>', 'name of the lab', 'small')
+    .passThroughOptions()
+    .action(async (machine: string, command: string[], options: { lab: string }) => {
+      const lab = await findOrFail(options.lab)
+      const { spawnSync } = await import('node:child_process')
+      const [program = '', ...args] =
+        machine === 'rack' ? lab.inRack(command) : lab.execCommand(machine, command)
+      const { status, error } = spawnSync(program, args, { stdio: 'inherit' })
+      if (error) throw error
+      process.exitCode = status ?? EXIT.failed
+    })
+}
+
+/** The flags of `lab up`. */
+export type LabUpFlags = {
+  readonly keep?: boolean
+  readonly name?: string
+  readonly driver?: string
+  readonly until: string
+}
+
+async function findOrFail(name: string): Promise<Lab> {
+  const { findLab } = await import('#lab/lab.ts')
+  const lab = findLab(name)
+  if (lab) return lab
+  throw new CommandError(EXIT.notFound, `no lab "${name}" is up`, 'start one:  pilotlight lab --keep')
+}

@@ -1,0 +1,179 @@
+// The command line: parses flags, and loads a verb's code only when that verb runs.
+
+import { join, resolve } from 'node:path'
+import { Argument, Command, Option } from 'commander'
+import { completions, completionScript, SHELLS } from './completion.ts'
+import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
+import { addLabCommand } from './lab.ts'
+import { addImagesCommand } from './images.ts'
+import { addServeCommand } from './serve.ts'
+import { withProgress } from './with-progress.ts'
+
+const ROOT = resolve(import.meta.dirname, '..')
+
+const program = new Command('pilotlight')
+  .description('Turns a rack of bare machines into a running cloud.')
+  .version('0.1.0')
+  .configureHelp({ sortSubcommands: false })
+  .enablePositionalOptions()
+  .showSuggestionAfterError()
+  .exitOverride(error => {
+    process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage)
+  })
+  .addHelpText(
+    'after',
+    `
+Examples:
+  pilotlight lab                     a virtual rack on this machine, from power-on to OpenStack
+  pilotlight plan site.yaml          what would be done, nothing touched
+  pilotlight up site.yaml            make it true; run it again after any failure
+  pilotlight get machines            who is there and how far
+  pilotlight help PL-1002            what an error means`,
+  )
+
+const server = () =>
+  new Option('--server <url>', 'the Pilotlight server')
+    .env('PILOTLIGHT_SERVER')
+    .default('http://127.0.0.1:8080')
+const dataPath = () =>
+  new Option('--data-path <dir>', 'data directory: profiles, ignition, ipxe')
+    .env('PILOTLIGHT_DATA_PATH')
+    .default(ROOT)
+
+addServeCommand(program, ROOT)
+
+program
+  .command('plan')
+  .description('says what `up` would do, touching nothing')
+  .argument('<site>', 'site file')
+  .addOption(dataPath())
+  .option('--json', 'as JSON')
+  .action(async (site: string, options: { dataPath: string; json?: boolean }) => {
+    const { planSite, planTable } = await import('./plan.ts')
+    const steps = await planSite(site, options.dataPath)
+    print(
+      options.json ? JSON.stringify({ apiVersion: 'pilotlight/v1', steps }, undefined, 2) : planTable(steps),
+    )
+  })
+
+program
+  .command('up')
+  .description('makes a site true: boot, Kubernetes, OpenStack')
+  .argument('<site>', 'site file')
+  .addOption(server())
+  .addOption(dataPath())
+  .option('--state <dir>', 'certificates, kubeconfig and journals of this site', 'pilotlight-state')
+  .option(
+    '--power-on <command>',
+    'switches on machine {name}, for example "ipmitool -H bmc-{name} … chassis power on"',
+  )
+  .option('--tools <dir>', 'where kubectl and helm lie (PATH otherwise)')
+  .option('--boot-limit <seconds>', 'a machine must be ready after so long', seconds, 900)
+  .option('--until-cluster', 'end when Kubernetes stands, before the charts')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  pilotlight up site.yaml --power-on 'ipmitool -H bmc-{name} -U admin -f pass chassis power on'
+  pilotlight up site.yaml --until-cluster`,
+  )
+  .action(async (site: string, options: UpFlags) => {
+    const { up } = await import('./up.ts')
+    const { bootLimit, untilCluster = false, ...rest } = options
+    await withProgress(async ({ stage, signal, summary }) => {
+      const result = await up({ ...rest, site, bootLimitSeconds: bootLimit, untilCluster }, stage, signal)
+      summary()
+      print(`kubeconfig  ${result.kubeconfigPath}`)
+      for (const line of result.openstack?.lines ?? []) print(line)
+    })
+  })
+
+type UpFlags = {
+  server: string
+  dataPath: string
+  state: string
+  powerOn?: string
+  tools?: string
+  bootLimit: number
+  untilCluster?: boolean
+}
+
+program
+  .command('get')
+  .description('lists machines, groups or profiles')
+  .addArgument(new Argument('<kind>').choices(['machines', 'groups', 'profiles']))
+  .argument('[id]', 'one of them')
+  .addOption(server())
+  .option('--json', 'as JSON')
+  .action(async (kind: string, id: string | undefined, options: { server: string; json?: boolean }) => {
+    const { ServerClient } = await import('./server-client.ts')
+    const { tableOf } = await import('./get.ts')
+    const found = await new ServerClient(options.server).get(
+      `/${kind}${id === undefined ? '' : `/${encodeURIComponent(id)}`}`,
+    )
+    const rows = (Array.isArray(found) ? found : [found]) as Record<string, unknown>[]
+    print(options.json ? JSON.stringify(found, undefined, 2) : tableOf(kind, rows))
+  })
+
+program
+  .command('journal')
+  .description('tells the last boot of a machine, packet by packet')
+  .argument('<machine>', 'name of the machine')
+  .addOption(server())
+  .option('--boot <id>', 'an earlier boot')
+  .option('--json', 'as JSON')
+  .action(async (machine: string, options: { server: string; boot?: string; json?: boolean }) => {
+    const { ServerClient } = await import('./server-client.ts')
+    const accept = options.json ? 'application/json' : 'text/plain'
+    print((await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd())
+  })
+
+addLabCommand(program, ROOT)
+addImagesCommand(program)
+
+program
+  .command('completion')
+  .description('prints a completion script:  source <(pilotlight completion bash)')
+  .addArgument(new Argument('<shell>').choices(SHELLS))
+  .action((shell: (typeof SHELLS)[number]) => print(completionScript(shell).trimEnd()))
+
+program
+  .command('__complete', { hidden: true })
+  .argument('[words...]')
+  .allowUnknownOption()
+  .action((words: string[]) => print(completions(program, words).join('\n')))
+
+program
+  .command('help')
+  .description('explains a command, an error code such as PL-1002, or "exit-codes"')
+  .argument('[topic]')
+  .action(async (topic?: string) => {
+    const command = program.commands.find(sub => sub.name() === topic)
+    if (topic === undefined || command !== undefined) return (command ?? program).outputHelp()
+    const { helpTopic } = await import('./help.ts')
+    const text = await helpTopic(topic, join(ROOT, 'docs', 'errors.md'))
+    if (text === undefined)
+      throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, 'pilotlight help')
+    print(text)
+  })
+
+function seconds(text: string): number {
+  const number = Number(text)
+  if (number > 0) return number
+  throw new CommandError(EXIT.usage, `"${text}" is not a number of seconds`, 'give a number greater than 0')
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed) // `| head` has seen enough
+})
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`)
+  process.exitCode = statusOf(error)
+}

@@ -1,0 +1,48 @@
+// `pilotlight plan`: says what `up` would do, in order, without touching anything.
+
+import { planCharts } from '#charts/plan.ts'
+import { planCluster } from '#cluster/plan.ts'
+import { checkDataDirectory } from '#site/check-data.ts'
+import { compileSite } from '#site/compile.ts'
+import { readSiteFile } from '#site/read.ts'
+
+/** One step as `plan` prints it, and as `plan --json` gives it. */
+export type PlannedStep = { readonly stage: string; readonly step: string; readonly awaits: string }
+
+/** Reads and checks a site, and gives the steps that would make it true. */
+export async function planSite(sitePath: string, dataPath: string): Promise<PlannedStep[]> {
+  const site = await readSiteFile(sitePath)
+  await checkDataDirectory(site, dataPath)
+  const { groups } = compileSite(site)
+  return [
+    ...groups.map(({ id, profile, selector }) => ({
+      stage: 'publish',
+      step: `group ${id}: ${Object.entries(selector ?? {})
+        .map(pair => pair.join('='))
+        .join(' ')} boots profile ${profile}`,
+      awaits: '',
+    })),
+    ...site.machines.map(({ name, role, address }) => ({
+      stage: 'boot',
+      step: `${name} as ${role} at ${address}`,
+      awaits: 'its report "ready"',
+    })),
+    ...planCluster(site).map(({ title, waitsFor }) => ({ stage: 'cluster', step: title, awaits: waitsFor })),
+    ...planCharts(site).releases.map(({ name, needs }) => ({
+      stage: 'openstack',
+      step: `release ${name}`,
+      awaits: needs.length === 0 ? '' : `after ${needs.join(', ')}`,
+    })),
+  ]
+}
+
+/** The steps as a table for a person. */
+export function planTable(steps: readonly PlannedStep[]): string {
+  const width = Math.max(...steps.map(({ step }) => step.length))
+  return steps
+    .map(({ stage, step, awaits }, index) => {
+      const head = stage === steps[index - 1]?.stage ? '' : stage
+      return `${head.padEnd(10)} ${step.padEnd(width)}  ${awaits}`.trimEnd()
+    })
+    .join('\n')
+}

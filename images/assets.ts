@@ -1,0 +1,24 @@
+// Puts the built live system where a server finds it: `live/` in its assets directory.
+
+import { copyFile, link, mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageSet } from './build.ts'
+
+/**
+ * Places kernel, initrd and root image as `live/vmlinuz`, `live/initrd.img` and `live/rootfs.squashfs` below
+ * `directory`, each changed in one step; hard links where the file system allows, copies elsewhere.
+ */
+export async function placeAssets(images: ImageSet, directory: string): Promise<void> {
+  const live = join(directory, 'live')
+  await mkdir(live, { recursive: true })
+  await place(images.kernel, join(live, 'vmlinuz'))
+  await place(images.initrd, join(live, 'initrd.img'))
+  await place(images.rootfs, join(live, 'rootfs.squashfs'))
+}
+
+async function place(from: string, to: string): Promise<void> {
+  const fresh = `${to}.new`
+  await rm(fresh, { force: true })
+  await link(from, fresh).catch(() => copyFile(from, fresh)) // another file system
+  await rename(fresh, to)
+}
