@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { run } from '#host/command.ts'
 import { LabError } from '../errors.ts'
 import type { DhcpReply } from './dhcp.ts'
-import { askForAddress, download, fetchText, readByTftp } from './exchange.ts'
+import { askForAddress, digestOf, download, fetchText, readByTftp } from './exchange.ts'
 import { firmwareSettings, runScript } from './ipxe-script.ts'
 import type { IpxeAnswer, IpxeEnd, IpxeRequest } from './ipxe-script.ts'
 
@@ -113,7 +113,7 @@ async function serve(
     case 'image':
     default: {
       const path = join(machine.memory, request.as)
-      const { bytes } = await download(request.url, path, { digest: false }, signal)
+      const bytes = await download(request.url, path, signal)
       say(`iPXE: ${request.url}, ${bytes} bytes`)
       return { ok: true }
     }
@@ -135,7 +135,8 @@ async function downloadRoot(
     )
   const wanted = argument(cmdline, 'pilotlight.rootfs.sha256')
   const path = join(machine.memory, 'rootfs.squashfs')
-  const { bytes, sha256 } = await download(url, path, { digest: wanted !== undefined }, signal)
+  const bytes = await download(url, path, signal)
+  const sha256 = wanted === undefined ? undefined : await digestOf(path)
   if (wanted !== undefined && sha256 !== wanted)
     throw new LabError(
       'NO_BOOT',

@@ -5,21 +5,28 @@ import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { run } from '#host/command.ts'
+import { messageOf } from '#progress/wait.ts'
 import { LabError } from '../errors.ts'
 import { decodeReply, encodeDiscover, encodeRequest } from './dhcp.ts'
 import type { DhcpClient, DhcpReply } from './dhcp.ts'
 import { encodeReadRequest, startRead, takePacket } from './tftp.ts'
 import type { TftpRead } from './tftp.ts'
 
-/** Pauses before each repetition of a DISCOVER, in milliseconds: those of a PXE ROM, doubled from one second. */
-const DISCOVER_PAUSES_MS = [1000, 2000, 4000, 8000]
+/**
+ * Pauses before each repetition of a DISCOVER, in milliseconds. The first are shorter than those of a PXE ROM: a port
+ * of the bridge may come to forward only a moment after its link is up.
+ */
+const DISCOVER_PAUSES_MS = [200, 400, 800, 1600, 4000, 8000]
 const REPLY_LIMIT_MS = 4000
 const TFTP_TRIES = 6
 const TFTP_LIMIT_MS = 1000
 const HTTP_IDLE_LIMIT_MS = 20_000
+const DOWNLOAD_LIMIT_SECONDS = 600
 
 /**
  * Gets an address: DISCOVER, the first OFFER that names something to boot (or the first of all once a second has
@@ -156,35 +163,37 @@ export async function fetchText(url: string, signal: AbortSignal): Promise<strin
 }
 
 /**
- * Downloads a URL into a file and gives its size, and its SHA-256 in hexadecimal when `digest` is wanted.
+ * Downloads a URL into a file and gives its size. By curl, as the live initrd does: it takes a third of the processor
+ * time that streams of ours take.
  *
  * @throws {LabError} NO_BOOT when the server cannot be reached, answers other than 200, or stops half-way
  */
-export async function download(
-  url: string,
-  path: string,
-  wants: { digest: boolean },
-  signal: AbortSignal,
-): Promise<{ bytes: number; sha256?: string }> {
-  const answer = await answerOf(url, signal)
-  const file = await open(path, 'w')
-  const hash = wants.digest ? createHash('sha256') : undefined
-  let bytes = 0
+export async function download(url: string, path: string, signal: AbortSignal): Promise<number> {
+  const idle = ['--speed-limit', '1', '--speed-time', String(HTTP_IDLE_LIMIT_MS / 1000)]
+  const args = [
+    '--fail',
+    '--silent',
+    '--show-error',
+    '--connect-timeout',
+    '10',
+    ...idle,
+    '--output',
+    path,
+    url,
+  ]
   try {
-    for await (const chunk of answer) {
-      const data = chunk as Buffer
-      hash?.update(data)
-      await file.write(data)
-      bytes += data.length
-    }
+    await run('curl', args, { limitSeconds: DOWNLOAD_LIMIT_SECONDS, signal })
   } catch (error) {
-    throw new LabError('NO_BOOT', `${url} broke off after ${bytes} bytes.`, { cause: error })
-  } finally {
-    await file.close()
+    throw new LabError('NO_BOOT', `${url} cannot be fetched: ${messageOf(error)}`, { cause: error })
   }
-  const announced = Number(answer.headers['content-length'] ?? bytes)
-  if (announced !== bytes) throw new LabError('NO_BOOT', `${url} gave ${bytes} of ${announced} bytes.`)
-  return { bytes, ...(hash && { sha256: hash.digest('hex') }) }
+  return (await stat(path)).size
+}
+
+/** The SHA-256 of a file in hexadecimal. */
+export async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
 }
 
 function answerOf(url: string, signal: AbortSignal): Promise<IncomingMessage> {
