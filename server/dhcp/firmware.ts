@@ -14,7 +14,7 @@ export type Client = {
   readonly kind: ClientKind
   /** IANA's processor architecture types (option 93), as sent; some firmware sends several. */
   readonly architectures: readonly number[]
-  /** SMBIOS UUID in both spellings seen in the field: bytes in order, and the first three fields swapped. */
+  /** SMBIOS UUID as SMBIOS 2.6 spells it, its first three fields being little-endian, then as the bytes stand. */
   readonly uuids: readonly string[]
 }
 
@@ -134,7 +134,7 @@ function uuidsIn(options: Options): string[] {
   if (value?.length !== 17 || value[0] !== 0) return []
   const hex = Array.from(value.subarray(1), byte => byte.toString(16).padStart(2, '0'))
   const swapped = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map(from => hex[from]!)
-  return [uuidText(hex), uuidText(swapped)].filter(uuid => !MEANINGLESS_UUIDS.has(uuid))
+  return [uuidText(swapped), uuidText(hex)].filter(uuid => !MEANINGLESS_UUIDS.has(uuid))
 }
 
 function uuidText(hex: readonly string[]): string {

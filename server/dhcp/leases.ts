@@ -12,7 +12,8 @@ export type Lease = {
   /** Lower case, colons. */
   readonly mac: string
   /**
-   * `offered`: kept while the client makes up its mind, in memory only. `bound`: acknowledged. `declined`: the client
+   * `offered`: kept while the client makes up its mind (or, in proxy mode, given by another server), in memory only.
+   * `bound`: acknowledged. `declined`: the client
    * found somebody else using it, so nobody gets it for a while.
    */
   readonly state: 'offered' | 'bound' | 'declined'

@@ -33,6 +33,8 @@ export type World = {
 /** One thing for the boot journal; the fields of `BootEvent` that DHCP knows. */
 export type DhcpEvent = {
   readonly mac: string
+  /** SMBIOS UUID, from this packet or an earlier one: the journal finds a machine by it that is declared so. */
+  readonly uuid?: string
   readonly layer: 'dhcp'
   readonly kind:
     'discover' | 'offer' | 'request' | 'ack' | 'nak' | 'decline' | 'release' | 'inform' | 'ignored'
@@ -226,7 +228,7 @@ function release(exchange: Exchange): Decision {
 
 function proxyReply(exchange: Exchange, type: number | undefined): Decision {
   if (exchange.client.kind === 'plain') return silent('an operating system wants nothing of a proxy')
-  // The REQUEST on port 67 is for the server that gives addresses; ours comes on 4011, if at all.
+  if (type === MESSAGE.request) return overhear(exchange)
   if (type !== MESSAGE.discover) return silent('a proxy answers only to DISCOVER here')
   const asked = discoverEvent(exchange)
   if (exchange.boot.file === undefined) {
@@ -242,6 +244,17 @@ function proxyReply(exchange: Exchange, type: number | undefined): Decision {
     changes: [],
     events: [asked, event(exchange, 'offer', words, fileDetail(exchange.boot))],
   }
+}
+
+/** The client takes the address of the other server: nothing to answer, but now we know whose address it is. */
+function overhear(exchange: Exchange): Decision {
+  const address = wantedAddressOf(exchange.message)
+  if (!exchange.world.subnet.holds(address)) return silent(`asks another server for ${address}`)
+  return silent(
+    'the REQUEST on port 67 is for the server that gives addresses',
+    [put(exchange, address, 'offered', SECONDS.boot)],
+    [event(exchange, 'request', `asks another server for ${address}`, { address })],
+  )
 }
 
 function bootServerReply(exchange: Exchange): Decision {
@@ -428,11 +441,11 @@ function event(
   const detail = {
     client: client.kind,
     ...(client.architectures.length === 0 ? {} : { architecture: client.architectures.join(' ') }),
-    ...(uuid === undefined ? {} : { uuid }),
     ...(machine === undefined ? {} : { machine: machine.name }),
     ...more,
   }
-  return { mac: message.mac, layer: 'dhcp', kind, text: words, detail }
+  const whose = { mac: message.mac, ...(uuid === undefined ? {} : { uuid }) }
+  return { ...whose, layer: 'dhcp', kind, text: words, detail }
 }
 
 function nextText(boot: Boot): string {

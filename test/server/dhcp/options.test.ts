@@ -1,0 +1,73 @@
+import fc from 'fast-check'
+import { isDeepStrictEqual } from 'node:util'
+import t from 'tap'
+import {
+  addressIn,
+  decodeOptions,
+  encodeOptions,
+  numberIn,
+  optionsLength,
+  text,
+  textIn,
+} from '#server/dhcp/options.ts'
+import type { Options } from '#server/dhcp/options.ts'
+import { anyOptions } from './arbitrary.ts'
+
+const bytesOf = (options: Options) => {
+  const bytes = new Uint8Array(optionsLength(options))
+  encodeOptions(options, bytes, 0)
+  return bytes
+}
+
+t.test('names the option and its place when the field is cut short', async t => {
+  const cut = Uint8Array.of(0, 12, 9, 65) // PAD, then option 12 with one of its nine bytes
+  t.throws(() => decodeOptions(cut), { code: 'MALFORMED_OPTION', offset: 1, message: /option 12/ })
+  t.throws(() => decodeOptions(Uint8Array.of(53)), { code: 'MALFORMED_OPTION', message: /no length byte/ })
+})
+
+t.test('joins an option sent in parts, in the order sent', async t => {
+  const parts = Uint8Array.of(67, 2, 97, 98, 53, 1, 1, 67, 1, 99, 255)
+  t.equal(textIn(decodeOptions(parts), 67), 'abc')
+})
+
+t.test('forgives a missing END, and ignores what follows one', async t => {
+  t.same([...decodeOptions(Uint8Array.of(53, 1, 1)).keys()], [53])
+  t.same([...decodeOptions(Uint8Array.of(255, 53, 1, 1)).keys()], [])
+})
+
+t.test('writes a value of more than 255 bytes in parts', async t => {
+  const bytes = bytesOf(new Map([[43, new Uint8Array(300).fill(7)]]))
+  t.same([bytes[0], bytes[1], bytes[257], bytes[258]], [43, 255, 43, 45])
+  t.equal(bytes.at(-1), 255)
+})
+
+t.test('reads text without the NUL and 0xFF bytes that firmware appends', async t => {
+  t.equal(textIn(new Map([[67, Uint8Array.of(97, 0, 255)]]), 67), 'a')
+})
+
+t.test('a value of the wrong size reads as absent', async t => {
+  const options = new Map([
+    [50, Uint8Array.of(10, 0, 0)],
+    [57, Uint8Array.of(1, 2, 3)],
+    [12, text('x')],
+  ])
+  t.equal(addressIn(options, 50), undefined)
+  t.equal(numberIn(options, 57), undefined)
+  t.equal(numberIn(options, 51), undefined)
+})
+
+t.test('whatever is encoded decodes to the same', async () => {
+  fc.assert(fc.property(anyOptions(), options => isDeepStrictEqual(decodeOptions(bytesOf(options)), options)))
+})
+
+t.test('no bytes throw anything but MalformedOption', async () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), bytes => {
+      try {
+        decodeOptions(bytes)
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'MALFORMED_OPTION') throw error
+      }
+    }),
+  )
+})

@@ -1,0 +1,44 @@
+// A DHCP server (and TFTP of a folder, when one is given) for the interop tests, run inside a network namespace:
+// `serve.ts JSON`. It keeps leases in memory and prints `ready`, then a JSON line an event.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openDhcp } from '#server/dhcp/socket.ts'
+import { openTftp } from '#server/tftp/socket.ts'
+import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
+
+/** What the server is told on its command line. */
+export type ServeSettings = {
+  readonly address: string
+  readonly network: ProvisioningNetwork
+  readonly machines: readonly Machine[]
+  /** A folder whose files are served by TFTP. */
+  readonly files?: string
+}
+
+if (import.meta.main) {
+  const { address, network, machines, files }: ServeSettings = JSON.parse(process.argv[2] ?? '{}')
+  const say = (line: object) => void process.stdout.write(`${JSON.stringify(line)}\n`)
+  const report = (problem: Error) => say({ kind: 'problem', text: problem.message })
+  const begun = performance.now()
+  const events = {
+    record: (event: object) => say({ at: Math.round(performance.now() - begun) / 1000, ...event }),
+  }
+  const dhcp = await openDhcp({
+    ...{ address, events, report, url: `http://${address}:8080` },
+    network: () => network,
+    leases: { all: () => [], commit: () => {} },
+    reservations: { machines: () => machines },
+  })
+  if (files !== undefined) {
+    await openTftp({
+      ...{ address, events, report },
+      macOf: client => dhcp.macOf(client),
+      files: async name => {
+        const bytes = await readFile(join(files, name)).catch(() => undefined)
+        return bytes && { bytes }
+      },
+    })
+  }
+  say({ kind: 'ready' })
+}
