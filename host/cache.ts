@@ -63,7 +63,8 @@ export class BuildFailed extends Error {
   readonly log: string
   constructor(recipe: Recipe, log: string, cause: unknown) {
     super(
-      `Could not build ${recipe.title}: ${messageOf(cause)}\n  The whole log: ${log}\n  Run the same again: finished parts are kept.`,
+      `Could not build ${recipe.title}: ${messageOf(cause)}\n` +
+        `  The whole log: ${log}\n  Run the same again: finished parts are kept.`,
       { cause },
     )
     this.log = log
@@ -111,7 +112,8 @@ export async function obtain(recipe: Recipe, options: CacheOptions = {}): Promis
   try {
     return await visit(recipe)
   } finally {
-    await Promise.allSettled(inProgress.values()) // a failure returns when everything it started has come to rest
+    // A failure returns when everything it started has come to rest.
+    await Promise.allSettled(inProgress.values())
   }
 }
 
@@ -332,7 +334,8 @@ async function takeAway(lock: string, aside: string): Promise<void> {
 
 async function readOwner(path: string): Promise<Owner | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : (JSON.parse(text) as Owner) // written by `locked` before it was linked
+  // Written by `locked` before it was linked, so it is whole.
+  return text === undefined ? undefined : (JSON.parse(text) as Owner)
 }
 
 async function myself(): Promise<Owner> {
@@ -349,7 +352,8 @@ async function isAlive(owner: Owner): Promise<boolean> {
  */
 async function startOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19] // proc(5): field 22, counted after the command's name
+  // proc(5): field 22. The second is the command's name in brackets, and may hold blanks and brackets itself.
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
 }
 
 /** Lets only so many at a time do their work. */

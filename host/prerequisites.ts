@@ -149,7 +149,8 @@ export function goVersion(said: string): string | undefined {
 
 /** Compares dotted numbers: says whether `version` is `wanted` or newer. */
 export function isAtLeast(version: string, wanted: string): boolean {
-  const [have, want] = [version, wanted].map(text => text.split('.').map(Number)) as [number[], number[]] // two texts
+  const have = version.split('.').map(Number)
+  const want = wanted.split('.').map(Number)
   for (const [index, number] of want.entries()) {
     const difference = (have[index] ?? 0) - number
     if (difference !== 0) return difference > 0
@@ -189,5 +190,6 @@ function packagesOf(needs: readonly PackageNeed[]): string[] {
 }
 
 function remedyOf(need: PackageNeed): string {
-  return `${need.command}: ${need.why}. Install it with: apt-get install --no-install-recommends ${need.package}`
+  const remedy = `apt-get install --no-install-recommends ${need.package}`
+  return `${need.command}: ${need.why}. Install it with: ${remedy}`
 }

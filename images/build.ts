@@ -36,6 +36,14 @@ export type ImageSet = {
   readonly tools: string
 }
 
+/** Images that were built a moment ago and are no longer in the cache: somebody removed them meanwhile. */
+export class ImagesVanished extends Error {
+  readonly code = 'IMAGES_VANISHED'
+  constructor(cache: string) {
+    super(`The images built just now are gone from ${cache}. Was it pruned meanwhile? Run the same again.`)
+  }
+}
+
 /** How to build. */
 export type BuildOptions = {
   /** `1.36.3`, unless told. */
@@ -60,7 +68,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
   }
   await buildPart('all', options)
   const built = await findImages(options)
-  if (built === undefined) throw new Error('images were built and are not in the cache') // our bug, or somebody pruned
+  if (built === undefined) throw new ImagesVanished(options.cache ?? cacheDirectory())
   return built
 }
 

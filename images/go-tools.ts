@@ -161,7 +161,8 @@ export function hostToolsRecipe(kubernetes: Recipe): Recipe {
     needs: [kubernetes, helmRecipe, etcdRecipe, etcdctlRecipe, containerdRecipe, ignitionValidateRecipe],
     async build(work) {
       for (const [recipe, names] of Object.entries(from)) {
-        for (const name of names) await link(join(work.needs[recipe]!, name), join(work.directory, name)) // `needs` lists them all
+        const directory = work.needs[recipe]! // `needs` lists them all
+        for (const name of names) await link(join(directory, name), join(work.directory, name))
       }
     },
   }

@@ -35,7 +35,8 @@ export const liveRootRecipe: Recipe = {
   async build(work) {
     const root = await makeRoot(work, { variant: 'minbase', packages: PACKAGES, without: NO_DOCUMENTATION })
     const at = (path: string) => join(root, path)
-    await writeFile(at('etc/machine-id'), 'uninitialized\n') // systemd applies presets, and takes the id of the machine
+    // A first boot: systemd applies presets, and takes the machine's own id.
+    await writeFile(at('etc/machine-id'), 'uninitialized\n')
     for (const path of [
       'etc/hostname',
       'etc/resolv.conf',

@@ -9,22 +9,15 @@ import { words } from './commands.ts'
 import { makeRoot, NO_DOCUMENTATION } from './debian.ts'
 import { packDirectory } from './layers.ts'
 
-const PACKAGES = [
-  'nftables',
-  'iptables',
-  'conntrack',
-  'ipset',
-  'iproute2',
-  'busybox-static',
-  'curl',
-  'ca-certificates',
-]
+const PACKAGES = words('nftables iptables conntrack ipset iproute2 busybox-static curl ca-certificates')
 
 /** What scripts in pods may use of busybox. */
 const APPLETS = words(
-  'sh ash cat ls sleep wget nslookup ping ps grep sed awk mkdir cp mv rm ln id hostname nc echo date env touch kill',
-  'head tail tr cut sort find xargs chmod chown stat test true false mount umount sysctl',
+  'sh ash cat ls sleep wget nslookup ping ps grep sed awk mkdir cp mv rm ln id hostname nc echo date env',
+  'touch kill head tail tr cut sort find xargs chmod chown stat test true false mount umount sysctl',
 )
+
+const NOT_PACKED = words('./dev/* ./boot ./etc/apt ./var/lib/apt ./var/cache ./usr/share/bash-completion')
 
 /**
  * The layer's packages are unpacked but not configured, so the links that Debian's alternatives would make
@@ -33,7 +26,7 @@ const APPLETS = words(
 export const nodeNetworkRecipe: Recipe = {
   name: 'node-network',
   title: 'image layer of network tools',
-  inputs: { method: 1, PACKAGES, NO_DOCUMENTATION, APPLETS },
+  inputs: { method: 1, PACKAGES, NO_DOCUMENTATION, APPLETS, NOT_PACKED },
   async build(work) {
     const root = await makeRoot(work, { variant: 'extract', packages: PACKAGES, without: NO_DOCUMENTATION })
     for (const family of ['iptables', 'ip6tables']) {
@@ -41,16 +34,11 @@ export const nodeNetworkRecipe: Recipe = {
         await linkUnlessThere(`${family}-nft${suffix}`, join(root, 'usr/sbin', `${family}${suffix}`))
       }
     }
-    for (const folder of ['bin', 'tmp', 'proc', 'sys', 'run', 'root'])
+    for (const folder of words('bin tmp proc sys run root dev')) {
       await mkdir(join(root, folder), { recursive: true })
+    }
     for (const applet of APPLETS) await linkUnlessThere('busybox', join(root, 'bin', applet))
-    await packDirectory(work, root, [
-      './etc/apt',
-      './var/lib/apt',
-      './var/cache',
-      './usr/share/bash-completion',
-      './boot',
-    ])
+    await packDirectory(work, root, NOT_PACKED)
   },
 }
 

@@ -36,7 +36,8 @@ export function imageDocuments(plan: ImagePlan): { config: Blob; manifest: Blob;
     architecture: 'amd64',
     os: 'linux',
     config: { Env: environment, ...(plan.entrypoint ? { Entrypoint: plan.entrypoint } : {}) },
-    rootfs: { type: 'layers', diff_ids: plan.layers.map(layer => layer.digest) }, // uncompressed: both digests are one
+    // Layers are not compressed, so the digest of the content is that of the blob.
+    rootfs: { type: 'layers', diff_ids: plan.layers.map(layer => layer.digest) },
   })
   const manifest = blobOf({
     schemaVersion: 2,

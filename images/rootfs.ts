@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises'
 
 import type { Recipe } from '#host/cache.ts'
 
-import { isolatedScript } from './commands.ts'
+import { isolatedScript, words } from './commands.ts'
 import { dataFile, textsBelow } from './files.ts'
 import {
   cniPluginsRecipe,
@@ -29,6 +29,9 @@ const rootFiles = dataFile('live/root')
 
 /** mksquashfs' words: what was measured is in images/README.md. */
 const COMPRESSION = ['-comp', 'zstd', '-Xcompression-level', '3']
+
+/** Where the store is bound when the image is packed, and where units of the image mount. */
+const MOUNT_POINTS = words('usr/lib/pilotlight/containerd var/lib/containerd var/lib/kubelet var/lib/etcd')
 
 /** `rootfs.squashfs` and `rootfs.sha256` (its digest in hexadecimal digits). */
 export function rootfsRecipe(kubernetes: string): Recipe {
@@ -62,12 +65,13 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       files: textsBelow(rootFiles),
       script: readFileSync(script, 'utf8'),
       COMPRESSION,
+      MOUNT_POINTS,
     },
     needs: [...new Set([liveRootRecipe, store, ...placed.map(it => it.recipe)])],
     async build(work) {
       const added = join(work.directory, 'added')
       await cp(rootFiles, added, { recursive: true })
-      await mkdir(join(added, 'usr/lib/pilotlight/containerd'))
+      for (const mountPoint of MOUNT_POINTS) await mkdir(join(added, mountPoint), { recursive: true })
       for (const name of ['link-store', 'containerd-config']) {
         const path = join(added, 'usr/lib/pilotlight', name)
         await writeFile(path, (await readFile(path, 'utf8')).replaceAll('@PAUSE@', pauseReference))

@@ -9,7 +9,7 @@ import { once } from 'node:events'
 
 import type { Recipe, Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
-import { sleep, waitUntil } from '#progress/wait.ts'
+import { waitUntil } from '#progress/wait.ts'
 
 import { containerImagesRecipe } from './container-images.ts'
 import { containerdRecipe } from './go-tools.ts'
@@ -65,11 +65,12 @@ export function storeRecipe(kubernetes: string): Recipe {
 }
 
 function buildConfig(root: string, state: string, socket: string): string {
+  const disabled = ['grpc.v1.cri', 'cri.v1.images', 'cri.v1.runtime', 'nri.v1.nri'] // no kubelet is here
   return [
     'version = 3',
     `root = '${root}'`,
     `state = '${state}'`,
-    "disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images', 'io.containerd.cri.v1.runtime', 'io.containerd.nri.v1.nri']",
+    `disabled_plugins = [${disabled.map(plugin => `'io.containerd.${plugin}'`).join(', ')}]`,
     `[grpc]\n  address = '${socket}'`,
     '',
   ].join('\n')
@@ -97,8 +98,9 @@ async function whileRunning(
     await task()
   } finally {
     daemon.kill('SIGTERM')
-    await Promise.race([ended, sleep(15_000).then(() => daemon.kill('SIGKILL'))])
+    const overdue = setTimeout(() => daemon.kill('SIGKILL'), 15_000)
     await ended
+    clearTimeout(overdue)
   }
 }
 
