@@ -52,14 +52,14 @@ export async function startQemu(hardware: Hardware): Promise<RunningMachine> {
 /**
  * The command line of the machine's QEMU, run in the machine's folder. Emulation (TCG) unless the rack file asks for
  * KVM. The CPU model is the plainest one: richer models cost more in emulation; without `svm` the guest loads no
- * hypervisor. UEFI gets an empty option ROM, so that OVMF's own PXE client boots and not the ROM's iPXE.
+ * hypervisor. Without graphics the firmware speaks on the serial port. UEFI gets an empty option ROM, so that OVMF's own PXE client boots and not the ROM's iPXE.
  */
 export function qemuArguments(rack: Rack, machine: RackMachine): string[] {
   const kvm = machine.accelerator === 'kvm'
   const uefi = machine.firmware === 'uefi'
   const disk = machine.diskGiB !== undefined
   const groups = [
-    ['-name', machine.name, '-uuid', machine.uuid, '-machine', 'q35'],
+    ['-name', machine.name, '-uuid', machine.uuid, '-machine', 'q35,graphics=off'],
     ['-accel', kvm ? 'kvm' : 'tcg,thread=multi', '-cpu', kvm ? 'host' : 'qemu64,-svm'],
     ['-smp', String(machine.cpus ?? 1), '-m', String(machine.memoryMiB ?? DEFAULT_MEMORY_MIB)],
     ['-nodefaults', '-display', 'none', '-serial', 'stdio', '-device', 'virtio-rng-pci'],

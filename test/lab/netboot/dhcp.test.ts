@@ -38,7 +38,7 @@ t.test('a firmware tells its class, architecture and UUID, the UUID in the order
     53: '01',
     60: Buffer.from('PXEClient:Arch:00000:UNDI:002001').toString('hex'),
     93: '0000',
-    97: '00007f0e5a200000408000' + '0000000000ff',
+    97: '00007f0e5a2000004080000000000000ff',
   })
   t.notOk(options(bytes)[77])
 })
