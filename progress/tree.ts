@@ -97,13 +97,18 @@ export function runningLeaves(node: StageNode): StageNode[] {
   return below.length > 0 || node.depth < 0 ? below : [node]
 }
 
-/** A table row for each stage down to `depth`, for the summary at the end. */
-export function summaryRows(
-  node: StageNode,
-  now: number,
-  depth = 1,
-): { title: string; seconds: number; state: StageState; note: string }[] {
-  return node.children.flatMap(child => [
+/** One row of the summary at the end. */
+export type SummaryRow = {
+  readonly title: string
+  readonly seconds: number
+  readonly state: StageState
+  readonly note: string
+}
+
+/** A row for each stage down to `depth`; of what lies deeper than the first level, skipped stages are left out. */
+export function summaryRows(node: StageNode, now: number, depth = 1): SummaryRow[] {
+  const told = node.children.filter(child => child.depth === 0 || child.state !== 'skipped')
+  return told.flatMap(child => [
     {
       title: `${'  '.repeat(child.depth)}${child.title}`,
       seconds: secondsOf(child, now),
