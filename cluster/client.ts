@@ -1,6 +1,7 @@
 // The cluster's API as the administrator sees it: apply, read, list, on one kept connection. A thin layer over
 // the official client, which is loaded only here: it takes longer to load than the rest of Pilotlight together.
 
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { request } from 'node:https'
 import type { RequestContext } from '@kubernetes/client-node'
 import { ApiRefused } from './errors.ts'
@@ -44,6 +45,8 @@ export async function connect(kubeconfig: string): Promise<ClusterClient> {
   const config = new library.KubeConfig()
   config.loadFromString(kubeconfig)
   const server = config.getCurrentCluster()?.server ?? ''
+  // The library leaves out the fields that its models do not know. What is written is what has to be sent.
+  const written = new AsyncLocalStorage<Manifest>()
   const connection = new Connection(context => config.applySecurityAuthentication(context))
   const configuration = library.createConfiguration({
     baseServer: new library.ServerConfiguration(server, {}),
@@ -52,6 +55,8 @@ export async function connect(kubeconfig: string): Promise<ClusterClient> {
       {
         pre: context => {
           context.setSignal(AbortSignal.timeout(requestSeconds * 1000))
+          const manifest = context.getHttpMethod() === library.HttpMethod.PATCH && written.getStore()
+          if (manifest) context.setBody(JSON.stringify(manifest))
           return Promise.resolve(context)
         },
         post: response => Promise.resolve(response),
@@ -62,7 +67,9 @@ export async function connect(kubeconfig: string): Promise<ClusterClient> {
   return {
     async apply(manifest) {
       const strategy = library.PatchStrategy.ServerSideApply
-      const answer = api.patch(manifest, undefined, undefined, fieldManager, true, strategy)
+      const answer = written.run(manifest, () =>
+        api.patch(manifest, undefined, undefined, fieldManager, true, strategy),
+      )
       const applied: unknown = await told(`Applying ${manifest.kind} ${manifest.metadata.name}`, answer)
       return applied as Manifest // the answer to an apply is the object
     },

@@ -92,7 +92,7 @@ export function whyReplace(
   const life = end - certificate.validFromDate.getTime()
   if (end <= now) return `expired on ${certificate.validToDate.toISOString()}`
   if (end - now < life / 3)
-    return `less than a third of its life is left (${Math.floor((end - now) / day)} days)`
+    return `less than a third of its life is left (${Math.round((end - now) / day)} days)`
   return undefined
 }
 

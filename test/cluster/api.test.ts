@@ -1,0 +1,176 @@
+// The manifests, the identities and the bring-up against a real kube-apiserver and etcd with the product's flags.
+
+import { join } from 'node:path'
+import t from 'tap'
+import { bringUp } from '#cluster/bringup.ts'
+import { connect, getText, type ClusterClient } from '#cluster/client.ts'
+import { adminKubeconfig, renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
+import { administrators } from '#cluster/manifests/access.ts'
+import { clusterManifests } from '#cluster/manifests/all.ts'
+import { ensurePki, leafOf, type Pki } from '#cluster/pki.ts'
+import { run, type CommandResult } from '#host/command.ts'
+import { silentStage } from '#progress/stage.ts'
+import { waitUntil } from '#progress/wait.ts'
+import { findTool, missingTools, startApiServer, type ApiServer } from './api-server.ts'
+import { smallSite } from './site.ts'
+
+const skip = missingTools()
+
+t.test('a real API server', { skip }, async t => {
+  const root = t.testdir()
+  const pki = await ensurePki(smallSite, join(root, 'pki'))
+  const api = await startApiServer(smallSite, pki, root)
+  t.teardown(() => api.close())
+  const client = async (name: string) => {
+    const { server } = api
+    const text = renderKubeconfig(server, pki.authorities.ca.certificate, name, leafOf(pki, name))
+    const opened = await connect(text)
+    t.teardown(() => opened.close())
+    return opened
+  }
+  const breakGlass = await client('break-glass')
+  const admin = await connect(adminKubeconfig(pki, api.server))
+  t.teardown(() => admin.close())
+
+  await writeKubeconfig(join(root, 'kubeconfig'), pki, api.server)
+  const kubectl: Kubectl = (args, input = '') =>
+    run(findTool('kubectl') ?? 'kubectl', [`--kubeconfig=${join(root, 'kubeconfig')}`, ...args], {
+      input,
+      limitSeconds: 20,
+    })
+
+  await t.test('an administrator has no right before the binding, and every right after it', async t => {
+    await t.rejects(admin.list('v1', 'Secret'), { code: 'API_REFUSED', status: 403 })
+    for (const manifest of administrators()) await breakGlass.apply(manifest)
+    await waitUntil('the binding', { limitSeconds: 10 }, async () => ({
+      value: await admin.list('v1', 'Secret'),
+    }))
+  })
+
+  await t.test('every manifest is applied, and applied again without a change', async t => {
+    const versions = await applyAll(admin)
+    t.strictSame(await applyAll(admin), versions)
+  })
+
+  await t.test('Service kubernetes leads to the controllers, and stays so', async t => {
+    const namespace = 'default'
+    t.match(await admin.read({ apiVersion: 'v1', kind: 'Service', name: 'kubernetes', namespace }), {
+      spec: { clusterIP: '10.3.0.1' },
+    })
+    const slices = await admin.list('discovery.k8s.io/v1', 'EndpointSlice', { namespace })
+    t.match(slices, [{ endpoints: [{ addresses: ['10.20.0.11'] }], ports: [{ port: 6443 }] }])
+    t.equal(slices.length, 1)
+  })
+
+  await t.test('nobody is anonymous except to ask for health', async t => {
+    t.equal(await statusOf(`${api.server}/readyz`), '200')
+    t.equal(await statusOf(`${api.server}/version`), '401')
+    t.equal(await statusOf(`${api.server}/api/v1/namespaces`), '401')
+  })
+
+  await t.test(
+    'Secrets lie encrypted in etcd',
+    { skip: findTool('etcdctl') ? false : 'no etcdctl' },
+    async t => {
+      const metadata = { name: 'told', namespace: 'default' }
+      await admin.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: { word: 'pssst' } })
+      const stored = await inEtcd(api, root, '/registry/secrets/default/told')
+      t.match(stored, 'k8s:enc:secretbox:v1:key-1:')
+      t.notMatch(stored, 'pssst')
+    },
+  )
+
+  await t.test('a checkpointer reads the static copies and nothing else', async t => {
+    const checkpointer = await client('checkpointer-ctl-1')
+    const key = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-system' }
+    const kept = await checkpointer.read<{ data: Record<string, string> }>({
+      ...key,
+      name: 'pilotlight-checkpoint',
+    })
+    t.match(JSON.parse(kept?.data['kube-scheduler'] ?? ''), {
+      kind: 'Pod',
+      metadata: { name: 'kube-scheduler' },
+    })
+    await t.rejects(checkpointer.read({ ...key, name: 'kube-proxy' }), { message: /403/ })
+    await t.rejects(checkpointer.list('v1', 'Secret', { namespace: 'kube-system' }), { message: /403/ })
+  })
+
+  await t.test('an invalid object is refused in the words of the server', async t => {
+    const metadata = { name: 'bad', namespace: 'default' }
+    await t.rejects(admin.apply({ apiVersion: 'v1', kind: 'Service', metadata, spec: { colour: 'red' } }), {
+      code: 'API_REFUSED',
+      message: /Applying Service bad: .*colour/,
+    })
+  })
+
+  await t.test('the bring-up labels registered nodes, and refuses one at another address', async t => {
+    await register(kubectl, 'ctl-1', '10.20.0.11')
+    await register(kubectl, 'cmp-1', '10.20.0.66')
+    const options = { ...bringUpOf(pki, api, root), stage: silentStage }
+    await t.rejects(bringUp(options), { code: 'NODE_MISMATCH', message: /10\.20\.0\.66.*10\.20\.0\.12/ })
+    const key = { apiVersion: 'v1', kind: 'Node' }
+    t.match(await admin.read({ ...key, name: 'ctl-1' }), {
+      metadata: { labels: { 'openstack-control-plane': 'enabled' } },
+    })
+    const other = await admin.read<{ metadata: { labels?: object } }>({ ...key, name: 'cmp-1' })
+    t.notHas(other?.metadata.labels ?? {}, { 'openstack-compute-node': 'enabled' })
+  })
+
+  await t.test('run again it goes on, and ends when it is told to', async t => {
+    await register(kubectl, 'cmp-1', '10.20.0.12')
+    const interruption = new AbortController()
+    const running = bringUp({ ...bringUpOf(pki, api, root), stage: silentStage, signal: interruption.signal })
+    await waitUntil('the label', { limitSeconds: 20 }, async () => {
+      const labels = (await getText(api.server, '/api/v1/nodes/cmp-1', pki, 'admin')).text
+      return labels.includes('openstack-compute-node') ? { value: true } : { not: 'not labelled' }
+    })
+    interruption.abort(new Error('enough'))
+    await t.rejects(running, { message: 'enough' })
+  })
+})
+
+/** Applies every manifest, and gives the version of each object. */
+async function applyAll(admin: ClusterClient): Promise<Record<string, unknown>> {
+  const versions: Record<string, unknown> = {}
+  for (const manifest of clusterManifests(smallSite)) {
+    const applied = await admin.apply(manifest)
+    versions[`${manifest.kind} ${manifest.metadata.name}`] = (
+      applied.metadata as { resourceVersion?: string }
+    ).resourceVersion
+  }
+  return versions
+}
+
+/** The status that someone without any certificate gets. */
+async function statusOf(url: string): Promise<string> {
+  const args = ['--silent', '--insecure', '--output', '/dev/null', '--write-out', '%{http_code}', url]
+  return (await run('curl', args, { limitSeconds: 10 })).stdout
+}
+
+type Kubectl = (args: readonly string[], input?: string) => Promise<CommandResult>
+
+function bringUpOf(pki: Pki, api: ApiServer, root: string) {
+  return { site: smallSite, pki, server: api.server, kubeconfigPath: join(root, 'kubeconfig') }
+}
+
+/** What a kubelet does first: its node, with its address in the status. */
+async function register(kubectl: Kubectl, name: string, address: string): Promise<void> {
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name } }
+  const status = { addresses: [{ type: 'InternalIP', address }] }
+  await kubectl(['apply', '--filename=-'], JSON.stringify(node))
+  await kubectl([
+    'patch',
+    'node',
+    name,
+    '--subresource=status',
+    '--type=merge',
+    `--patch=${JSON.stringify({ status })}`,
+  ])
+}
+
+async function inEtcd(api: ApiServer, root: string, key: string): Promise<string> {
+  const at = join(root, 'etc/kubernetes/kube-apiserver')
+  const tls = [`--cacert=${at}/etcd-ca.crt`, `--cert=${at}/etcd-client.crt`, `--key=${at}/etcd-client.key`]
+  const args = [...tls, `--endpoints=${api.etcd}`, 'get', key, '--print-value-only']
+  return (await run(findTool('etcdctl') ?? 'etcdctl', args, { limitSeconds: 10 })).stdout
+}
