@@ -193,14 +193,15 @@ async function showAround(
   const [command = '', ...args] = lab.inRack([kubectl, '--kubeconfig', kubeconfig, 'get', 'nodes'])
   say((await run(command, args, { limitSeconds: 30 })).stdout.trimEnd())
   if (!keep) return
-  const rack = 'bin/pilotlight lab exec rack --lab ' + lab.name
+  const inRack = `bin/pilotlight lab exec --lab ${lab.name} rack`
+  const clouds = join(upState(lab), 'clouds.yaml')
   say(`
 look around
   page       ${hostUrl}/ui/
   server     curl ${hostUrl}/machines
-  nodes      ${rack} -- ${kubectl} --kubeconfig ${kubeconfig} get pods -A -o wide
-  openstack  ${rack} -- openstack --os-client-config-file ${join(upState(lab), 'clouds.yaml')} --os-cloud pilotlight service list
-  machine    bin/pilotlight lab exec ctl-1 --lab ${lab.name} -- journalctl -b
+  kubectl    ${inRack} ${kubectl} --kubeconfig ${kubeconfig} get pods -A -o wide
+  openstack  ${inRack} env OS_CLIENT_CONFIG_FILE=${clouds} OS_CLOUD=pilotlight openstack service list
+  machine    bin/pilotlight lab exec --lab ${lab.name} ctl-1 journalctl -b
   down       npm run lab -- down ${lab.name}`)
 }
 

@@ -36,19 +36,21 @@ Examples:
   lab
     .command('down')
     .description('takes a lab down and leaves nothing of it; safe to repeat')
-    .argument('[name]', 'name of the lab', 'small')
-    .action(async (name: string) => {
-      const { findLab } = await import('#lab/lab.ts')
-      await findLab(name)?.down()
-      process.stderr.write(`lab ${name} is down\n`)
+    .argument('[name]', 'name of the lab; needed only when several are up')
+    .action(async (name?: string) => {
+      const { findLab, labNames } = await import('#lab/lab.ts')
+      const names = name === undefined ? labNames() : [name]
+      if (names.length > 1) throw severalLabs(names)
+      for (const one of names) await findLab(one)?.down()
+      process.stderr.write(names.length === 0 ? 'no lab is up\n' : `lab ${names[0]} is down\n`)
     })
 
   lab
     .command('status')
     .description('shows what is up')
-    .argument('[name]', 'name of the lab', 'small')
+    .argument('[name]', 'name of the lab; needed only when several are up')
     .option('--json', 'as JSON')
-    .action(async (name: string, { json }: { json?: boolean }) => {
+    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
       const status = (await findOrFail(name)).status()
       if (json) {
         process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`)
@@ -69,8 +71,8 @@ Examples:
     .description('switches a machine on or off')
     .argument('<state>', 'on or off')
     .argument('<machine>', 'its name')
-    .option('--lab <name>', 'name of the lab', 'small')
-    .action(async (state: string, machine: string, options: { lab: string }) => {
+    .option('--lab <name>', 'name of the lab; needed only when several are up')
+    .action(async (state: string, machine: string, options: { lab?: string }) => {
       if (state !== 'on' && state !== 'off') {
         throw new CommandError(
           EXIT.usage,
@@ -86,9 +88,9 @@ Examples:
     .command('console')
     .description('prints what a machine showed on its console')
     .argument('<machine>', 'its name')
-    .option('--lab <name>', 'name of the lab', 'small')
+    .option('--lab <name>', 'name of the lab; needed only when several are up')
     .option('-f, --follow', 'goes on until the machine is off')
-    .action(async (machine: string, options: { lab: string; follow?: boolean }) => {
+    .action(async (machine: string, options: { lab?: string; follow?: boolean }) => {
       const lab = await findOrFail(options.lab)
       for await (const text of lab.console(machine, { follow: options.follow ?? false }))
         process.stdout.write(text)
@@ -99,9 +101,9 @@ Examples:
     .description('runs a command where the machine is (a container machine), or in the rack (machine "rack")')
     .argument('<machine>', 'its name, or "rack" for the network that the provisioner is in')
     .argument('<command...>', 'what to run')
-    .option('--lab <name>', 'name of the lab', 'small')
+    .option('--lab <name>', 'name of the lab; needed only when several are up')
     .passThroughOptions()
-    .action(async (machine: string, command: string[], options: { lab: string }) => {
+    .action(async (machine: string, command: string[], options: { lab?: string }) => {
       const lab = await findOrFail(options.lab)
       const { spawnSync } = await import('node:child_process')
       const [program = '', ...args] =
@@ -120,9 +122,17 @@ export type LabUpFlags = {
   readonly until: string
 }
 
-async function findOrFail(name: string): Promise<Lab> {
-  const { findLab } = await import('#lab/lab.ts')
-  const lab = findLab(name)
+/** The lab of that name, or the only one that is up. */
+async function findOrFail(name: string | undefined): Promise<Lab> {
+  const { findLab, labNames } = await import('#lab/lab.ts')
+  const names = name === undefined ? labNames() : [name]
+  if (names.length > 1) throw severalLabs(names)
+  const lab = findLab(names[0] ?? '')
   if (lab) return lab
-  throw new CommandError(EXIT.notFound, `no lab "${name}" is up`, 'start one:  pilotlight lab --keep')
+  const which = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
+  throw new CommandError(EXIT.notFound, which, 'start one:  npm run lab -- --keep')
+}
+
+function severalLabs(names: readonly string[]): CommandError {
+  return new CommandError(EXIT.usage, `several labs are up: ${names.join(' ')}`, 'name the one you mean')
 }

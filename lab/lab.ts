@@ -2,7 +2,7 @@
 // lab's folder alone, so that `power`, `status` and `down` need nothing of the process which brought the lab up.
 
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -115,6 +115,13 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
 export function findLab(name: string, options: Pick<LabOptions, 'root'> = {}): Lab | undefined {
   const directory = labDirectory(name, options.root)
   return existsSync(labFiles(directory).state) ? new Lab(directory) : undefined
+}
+
+/** The names of the labs that are up, or were and left something. */
+export function labNames(options: Pick<LabOptions, 'root'> = {}): string[] {
+  const root = labDirectory('.', options.root)
+  const folders = existsSync(root) ? readdirSync(root) : []
+  return folders.filter(name => findLab(name, options) !== undefined)
 }
 
 function labDirectory(name: string, root = join(PROJECT, 'lab-state')): string {
