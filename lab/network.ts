@@ -80,6 +80,13 @@ export async function removeNamespace(namespace: string): Promise<void> {
   await run('ip', ['netns', 'delete', namespace], { limitSeconds: 10 })
 }
 
+/** The processes whose network is this namespace, by pid; none when there is no such namespace. */
+export async function processesIn(namespace: string): Promise<number[]> {
+  if (!existsSync(namespacePath(namespace))) return []
+  const { stdout } = await run('ip', ['netns', 'pids', namespace], { limitSeconds: 10 })
+  return stdout.split('\n').filter(Boolean).map(Number)
+}
+
 /** Runs `ip` commands in one process, in the namespace; the first that fails ends it. */
 async function ipBatch(namespace: string, commands: readonly string[]): Promise<void> {
   const input = `${commands.join('\n')}\n`

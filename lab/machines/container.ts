@@ -10,9 +10,10 @@ import {
   MACHINE_INTERFACE,
   machineNamespace,
   plugContainer,
+  processesIn,
   removeNamespace,
 } from '../network.ts'
-import { signalProcess } from '../process.ts'
+import { endProcess, markProcess, signalProcess } from '../process.ts'
 import { planCgroups } from './cgroups.ts'
 import { readGuest } from './hardware.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'
@@ -56,27 +57,29 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
     child.on('error', error => hardware.console(Buffer.from(`No power: ${error.message}\n`)))
     child.on('close', status => resolve(status === ENDED_BY_REBOOT ? 'reset' : 'off'))
   })
-  return {
-    ended,
-    pressPower() {
-      const guest = readGuest(hardware.guestFile)
-      if (guest) signalProcess(guest, POWER_OFF_SIGNAL)
-      else child.kill('SIGTERM') // still in its network boot
-    },
-    cutPower() {
-      const guest = readGuest(hardware.guestFile)
-      if (!guest || !signalProcess(guest, 'SIGKILL')) child.kill('SIGKILL')
-    },
+  const cutPower = (): void => {
+    const guest = readGuest(hardware.guestFile)
+    if (!guest || !signalProcess(guest, 'SIGKILL')) child.kill('SIGKILL')
   }
+  const pressPower = (): void => {
+    const guest = readGuest(hardware.guestFile)
+    if (!guest || !signalProcess(guest, POWER_OFF_SIGNAL)) cutPower() // in its network boot nobody listens
+  }
+  return { ended, pressPower, cutPower }
 }
 
 /**
- * Removes what a machine that is off leaves behind: its namespace and control groups. Safe to repeat.
+ * Removes what a machine leaves behind: processes of an unfinished boot, namespace, control groups. Safe to repeat.
  *
  * @throws {WaitedTooLong} when a control group still has processes after 5 s
  */
 export async function removeContainer(hardware: Pick<Hardware, 'rack' | 'machine'>): Promise<void> {
-  await removeNamespace(machineNamespace(hardware.rack.name, hardware.machine.name))
+  const namespace = machineNamespace(hardware.rack.name, hardware.machine.name)
+  for (const pid of await processesIn(namespace)) {
+    const mark = markProcess(pid)
+    if (mark) await endProcess(mark, 0)
+  }
+  await removeNamespace(namespace)
   const { folders } = planCgroups(readFileSync('/proc/self/mounts', 'utf8'), cgroupName(hardware))
   for (const folder of folders)
     await waitUntil(`control group ${folder} is empty`, { limitSeconds: 5, everyMs: 20 }, () => {

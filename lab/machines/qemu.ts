@@ -11,7 +11,8 @@ import type { Hardware, RunningMachine } from './hardware.ts'
 
 const FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 const EMPTY_VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
-const DEFAULT_MEMORY_MIB = 2048
+const DEFAULT_MEMORY_MIB = 4096
+const DEFAULT_CPUS = 2
 /** The file descriptor on which QEMU finds its control socket (QMP), made by us and inherited. */
 const CONTROL = 3
 
@@ -61,7 +62,7 @@ export function qemuArguments(rack: Rack, machine: RackMachine): string[] {
   const groups = [
     ['-name', machine.name, '-uuid', machine.uuid, '-machine', 'q35,graphics=off'],
     ['-accel', kvm ? 'kvm' : 'tcg,thread=multi', '-cpu', kvm ? 'host' : 'qemu64,-svm'],
-    ['-smp', String(machine.cpus ?? 1), '-m', String(machine.memoryMiB ?? DEFAULT_MEMORY_MIB)],
+    ['-smp', String(machine.cpus ?? DEFAULT_CPUS), '-m', String(machine.memoryMiB ?? DEFAULT_MEMORY_MIB)],
     ['-nodefaults', '-display', 'none', '-serial', 'stdio', '-device', 'virtio-rng-pci'],
     ['-chardev', `socket,id=control,fd=${CONTROL}`, '-mon', 'chardev=control,mode=control'],
     ['-netdev', `tap,id=net,ifname=${portName(rack, machine)},script=no,downscript=no`],

@@ -9,7 +9,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
-import { run } from '#host/command.ts'
+import { CommandFailed, run } from '#host/command.ts'
 import { messageOf } from '#progress/wait.ts'
 import { LabError } from '../errors.ts'
 import { decodeReply, encodeDiscover, encodeRequest } from './dhcp.ts'
@@ -184,7 +184,8 @@ export async function download(url: string, path: string, signal: AbortSignal): 
   try {
     await run('curl', args, { limitSeconds: DOWNLOAD_LIMIT_SECONDS, signal })
   } catch (error) {
-    throw new LabError('NO_BOOT', `${url} cannot be fetched: ${messageOf(error)}`, { cause: error })
+    const said = error instanceof CommandFailed ? error.stderr.trim() : ''
+    throw new LabError('NO_BOOT', `${url}: ${said === '' ? messageOf(error) : said}`, { cause: error })
   }
   return (await stat(path)).size
 }

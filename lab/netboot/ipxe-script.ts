@@ -108,6 +108,7 @@ function* runLine(line: string, url: string, shared: Shared): Work<Done> {
     const operator = rest.findIndex(word => word === '||' || word === '&&')
     const command = operator === -1 ? rest : rest.slice(0, operator)
     done = yield* runCommand(command, url, shared)
+    if ('ok' in done && !done.ok) shared.settings['errno'] = done.why
     if (operator === -1 || !('ok' in done)) return done
     if (done.ok === (rest[operator] === '||')) return WELL // `||` ends a line that went well, `&&` one that did not
     rest = rest.slice(operator + 1)
@@ -138,8 +139,11 @@ function* runCommand(words: readonly string[], url: string, shared: Shared): Wor
   const { settings } = shared
   const [first = '', ...more] = args
   switch (command) {
-    case '':
     case 'imgfree':
+      delete shared.kernel
+      shared.initrds = []
+      return WELL
+    case '':
     case 'ifopen':
     case 'ifclose':
       return WELL
@@ -153,6 +157,11 @@ function* runCommand(words: readonly string[], url: string, shared: Shared): Wor
     case 'clear':
       delete settings[bare(first)]
       return WELL
+    case 'inc': {
+      const sum = (Number(settings[bare(first)]) || 0) + Number(more[0] ?? 1)
+      settings[bare(first)] = String(sum)
+      return WELL
+    }
     case 'isset':
       return args.length > 0 ? WELL : failed('not set') // what is not set has left no word on the line
     case 'iseq':
@@ -161,6 +170,8 @@ function* runCommand(words: readonly string[], url: string, shared: Shared): Wor
       return settled(yield { want: 'echo', text: all.filter(word => word !== '-n').join(' ') }, settings)
     case 'sleep':
       return settled(yield { want: 'sleep', seconds: Number(first) || 0 }, settings)
+    case 'sanboot':
+      return failed('no disk to boot from')
     case 'prompt':
       return failed('nobody is at the keyboard')
     case 'goto':

@@ -47,6 +47,7 @@ const SAYS: [title: string, script: string, said: string[]][] = [
   ['what stands behind a label', 'goto there\necho here\n:there\necho there', ['there']],
   ['a line that goes on in the next', 'echo one \\\n  two', ['one two']],
   ['no comment', '# echo a\necho b # c', ['b']],
+  ['a number that grew', 'set n:int8 7\ninc n\ninc n 2\necho ${n}', ['10']],
   ['a cleared setting as nothing', 'set x 1\nclear x\necho <${x}>', ['<>']],
 ]
 

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { findLab, openLab } from '#lab/lab.ts'
+import type { Lab } from '#lab/lab.ts'
+import type { Rack } from '#lab/rack.ts'
+import { waitUntil } from '#progress/wait.ts'
+import { remainsOf } from './remains.ts'
+
+const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces'
+const base = `t${process.pid}`
+
+function rack(name: string, driver: 'container' | 'qemu' = 'container'): Rack {
+  const machine = { name: 'm-1', mac: '52:54:00:20:00:01', uuid: '5a0e7f00-0020-4000-8000-000000000001' }
+  return {
+    name,
+    bridge: { address: '10.20.0.1', prefix: 24 },
+    machines: [{ ...machine, driver, firmware: 'bios', accelerator: 'tcg', memoryMiB: 256 }],
+  }
+}
+
+/** A small web server in the rack, which answers with `text`; it ends with the test. */
+async function serveInRack(t: Tap, lab: Lab, text: string): Promise<void> {
+  const script = `require('http').createServer((_, r) => r.end('${text}')).listen(8080, '10.20.0.1')`
+  const [command = '', ...args] = lab.inRack([process.execPath, '-e', script])
+  const child = spawn(command, args, { stdio: 'ignore' })
+  t.teardown(() => child.kill('SIGKILL'))
+}
+/** What helpers use of a test. */
+type Tap = { testdir(): string; teardown(undo: () => unknown): void }
+
+const answerOf = (url: string): Promise<string> =>
+  waitUntil(`${url} answers`, { limitSeconds: 10, everyMs: 50 }, async () => ({
+    value: await (await fetch(url)).text(),
+  }))
+
+t.test('a lab that went down leaves nothing, and going down twice is fine', { skip }, async t => {
+  const root = t.testdir()
+  const lab = await openLab(rack(base), { root })
+  t.teardown(() => lab.down())
+  t.strictSame(remainsOf(base, root), [`pl-${base}`], 'up, there is one namespace of its name')
+  t.match(lab.status(), { name: base, machines: [{ name: 'm-1', power: 'off' }] })
+  t.equal((await openLab(rack(base), { root })).directory, lab.directory, 'the same rack is taken over')
+  await t.rejects(
+    openLab(rack(base, 'qemu'), { root }),
+    { code: 'UP_ALREADY' },
+    'another rack of its name is not',
+  )
+  await t.rejects(openLab(rack(base), { root: t.testdirName + '-2' }), { code: 'UP_ALREADY' })
+  await lab.down()
+  await lab.down()
+  t.strictSame(remainsOf(base, root), [])
+  t.equal(findLab(base, { root }), undefined)
+})
+
+t.test(
+  'two labs with the same addresses run side by side, each behind a port of the host',
+  { skip },
+  async t => {
+    const root = t.testdir()
+    const labs = await Promise.all(['a', 'b'].map(suffix => openLab(rack(`${base}${suffix}`), { root })))
+    t.teardown(() => Promise.all(labs.map(lab => lab.down())))
+    const answers = await Promise.all(
+      labs.map(async lab => {
+        await serveInRack(t, lab, `I am ${lab.name}`)
+        const [route] = await lab.relay([{ port: 0, host: '10.20.0.1', targetPort: 8080 }])
+        return answerOf(`http://127.0.0.1:${route?.port}/`)
+      }),
+    )
+    t.same(answers, [`I am ${base}a`, `I am ${base}b`])
+    await Promise.all(labs.map(lab => lab.down()))
+    for (const lab of labs) t.strictSame(remainsOf(lab.name, lab.directory), [])
+  },
+)
+
+t.test(
+  'a machine looks for a server as soon as it has power, and can be switched off meanwhile',
+  { skip },
+  async t => {
+    const root = t.testdir()
+    const name = `${base}p`
+    const lab = await openLab(rack(name), { root })
+    t.teardown(() => lab.down())
+    t.equal(await lab.powerOn('m-1'), true)
+    t.equal(await lab.powerOn('m-1'), false, 'it is on already')
+    t.throws(() => lab.execCommand('m-1', ['true']), { code: 'MACHINE_OFF' })
+    await waitUntil('it has power', { limitSeconds: 5, everyMs: 20 }, async () =>
+      (await textOf(lab.console('m-1'))).includes('Power on') ? { value: true } : { not: 'a dark screen' },
+    )
+    await lab.powerOff('m-1')
+    t.match(lab.status(), { machines: [{ power: 'off' }] })
+    t.match(
+      await textOf(lab.console('m-1')),
+      /Power on: m-1, container, 52:54:00:20:00:01\n(.*\n)*.*Power off/,
+    )
+    await t.rejects(lab.powerOn('m-2'), { code: 'NO_MACHINE', message: /It has: m-1\./ })
+    t.strictSame(remainsOf(name, root), [`pl-${name}`])
+  },
+)
+
+t.test('down works from the folder alone after a power supply was killed', { skip }, async t => {
+  const root = t.testdir()
+  const name = `${base}k`
+  const lab = await openLab(rack(name), { root })
+  t.teardown(() => lab.down())
+  await lab.powerOn('m-1')
+  const power = join(lab.directory, 'machines', 'm-1', 'power.json')
+  const { supervisor } = JSON.parse(readFileSync(power, 'utf8')) as { supervisor: { pid: number } }
+  await waitUntil('the machine has its namespace', { limitSeconds: 5, everyMs: 20 }, async () =>
+    remainsOf(name, root).includes(`pl-${name}-m-1`) ? { value: true } : { not: 'no namespace' },
+  )
+  process.kill(supervisor.pid, 'SIGKILL')
+  await findLab(name, { root })?.down()
+  t.strictSame(remainsOf(name, root), [])
+})
+
+t.test('a folder whose namespaces are gone counts as down', { skip }, async t => {
+  const root = t.testdir()
+  const name = `${base}g`
+  mkdirSync(join(root, name), { recursive: true })
+  writeFileSync(join(root, name, 'state.json'), JSON.stringify({ rack: rack(name), startedAt: 'yesterday' }))
+  const lab = await openLab(rack(name), { root })
+  t.teardown(() => lab.down())
+  t.not(lab.status().startedAt, 'yesterday')
+})
+
+async function textOf(pieces: AsyncIterable<string>): Promise<string> {
+  let text = ''
+  for await (const piece of pieces) text += piece
+  return text
+}
