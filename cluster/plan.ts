@@ -4,7 +4,7 @@ import { machinesOf, type Site } from '#site/site.ts'
 
 /** The steps' names, in their order. */
 export type ClusterStepId =
-  'api' | 'objects' | 'nodes' | 'control-plane' | 'network' | 'dns' | 'pivot' | 'verify'
+  'api' | 'objects' | 'nodes' | 'control-plane' | 'pivot' | 'network' | 'dns' | 'verify'
 
 /** One step of the bring-up: it is done once what it waits for is true, and may be run again at any time. */
 export type ClusterStep = {
@@ -48,18 +48,18 @@ export function planCluster(site: Site): ClusterStep[] {
       limitSeconds: 180,
     },
     {
+      id: 'pivot',
+      title: 'pivot',
+      waitsFor: 'the static copies are gone and the self-hosted leaders have taken over',
+      limitSeconds: 120,
+    },
+    {
       id: 'network',
       title: 'pod network',
       waitsFor: `${nodes} Ready`,
       limitSeconds: 180,
     },
     { id: 'dns', title: 'cluster DNS', waitsFor: 'CoreDNS answers', limitSeconds: 120 },
-    {
-      id: 'pivot',
-      title: 'pivot',
-      waitsFor: 'the static copies are gone and the self-hosted leaders have taken over',
-      limitSeconds: 120,
-    },
     {
       id: 'verify',
       title: 'verification',
