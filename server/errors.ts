@@ -144,3 +144,19 @@ export class NewerStore extends ServerError {
     super(`${path} has schema ${version}; this Pilotlight knows up to ${known}. Run the newer one.`)
   }
 }
+
+/** A TCP port that cannot be had. */
+export class CannotListen extends ServerError {
+  readonly code = 'CANNOT_LISTEN'
+  readonly statusCode = 500
+  constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
+    super(`Cannot serve HTTP on ${address}, TCP port ${port}: ${listenAdvice(cause)}`, { cause })
+  }
+}
+
+function listenAdvice({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'somebody else has it. Stop that one, or choose another port.'
+  if (code === 'EACCES') return 'the port is privileged. Run as root, or choose one above 1023.'
+  if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
+  return `${message}.`
+}

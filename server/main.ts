@@ -1,14 +1,15 @@
 // The daemon: opens the store, the listeners and the protocols, ties them together, and closes them again. It decides
 // nothing itself.
 
-import { readdir, readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { serverIdentity } from './agent/authority.ts'
 import { Tokens } from './agent/tokens.ts'
+import { readLoaders, type Loaders } from './assets/loaders.ts'
 import type { ServerConfig } from './config.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
+import { CannotListen } from './errors.ts'
 import { agentApp, httpApp } from './http/app.ts'
 import { Catalog } from './inventory/catalog.ts'
 import { Clients } from './inventory/clients.ts'
@@ -38,7 +39,7 @@ const now = () => Date.now()
 /**
  * Opens everything that `config` asks for; resolves once machines may boot.
  *
- * @throws {CannotServeDhcp} {CannotServeTftp} {NewerStore}, and the error of a port that is taken
+ * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {NewerStore}
  */
 export async function serve(
   config: ServerConfig,
@@ -98,6 +99,9 @@ async function openAll(
   )
   const identity = await serverIdentity(config.statePath, config.address, now())
 
+  const loaders = await readLoaders(config.loadersPath, reason => {
+    log('warn', `A boot loader is missing, machines that need it cannot boot: ${reason}`)
+  })
   const stopping = new AbortController()
   // Known once the ports are: port 0 takes a free one.
   let endpoints: Endpoints = {
@@ -114,7 +118,7 @@ async function openAll(
     log,
     signal: stopping.signal,
     assetsPath: config.assetsPath,
-    loadersPath: config.loadersPath,
+    loaders,
     catalog: () => catalog,
     putSite: (name: string, objects: Parameters<SqliteStore['putSite']>[1]) => {
       const changed = store.putSite(name, objects)
@@ -139,7 +143,7 @@ async function openAll(
   }
 
   if (config.tftp) {
-    const files = await bootFiles(config.loadersPath, sources)
+    const files = tftpFiles(loaders, sources)
     const tftp: TftpServer = await openTftp({
       address: config.address,
       files,
@@ -162,7 +166,11 @@ async function openAll(
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
-  await app.listen({ host, port })
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw new CannotListen(host, port, error as NodeJS.ErrnoException) // node:net throws no other
+  }
   return (app.server.address() as AddressInfo).port // it listens on TCP
 }
 
@@ -181,19 +189,12 @@ function numberOf(address: string): number {
   return address.split('.').reduce((number, byte) => (number << 8) | Number(byte), 0)
 }
 
-/**
- * What TFTP serves: the boot loaders, read into memory once since there are few and small, and the script that an iPXE
- * without an embedded one looks for. Some firmware puts folders before the name: only its last part counts.
- */
-async function bootFiles(folder: string, sources: () => Sources) {
-  const loaders = new Map<string, { bytes: Uint8Array }>()
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    if (!entry.isFile() || !/\.(efi|kpxe|kkpxe|pxe|0)$/.test(entry.name)) continue
-    loaders.set(entry.name, { bytes: await readFile(join(folder, entry.name)) })
-  }
+/** What TFTP serves. Some firmware puts folders before the name: only its last part counts. */
+function tftpFiles(loaders: Loaders, sources: () => Sources) {
   return async (asked: string): Promise<{ bytes: Uint8Array } | undefined> => {
     const name = asked.slice(asked.lastIndexOf('/') + 1)
     if (name !== 'autoexec.ipxe') return loaders.get(name)
+    // What an iPXE without an embedded script looks for beside itself.
     const { templates, endpoints } = sources()
     const script = `ipxe/${name}.njk`
     return templates.has(script) ? { bytes: Buffer.from(templates.render(script, endpoints)) } : undefined

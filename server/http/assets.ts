@@ -3,6 +3,7 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { openBelow, sendFile, type OpenFile } from '../assets/files.ts'
 import { isUnchanged, mayRange, rangeOf } from '../assets/range.ts'
+import type { Loaders } from '../assets/loaders.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { Log } from '../log.ts'
@@ -11,7 +12,7 @@ import { plain, plainAnswer } from './problems.ts'
 /** What these routes need of the service. */
 export type AssetNeeds = {
   readonly assetsPath: string | undefined
-  readonly loadersPath: string
+  readonly loaders: Loaders
   readonly journal: Pick<Journal, 'record'>
   readonly clients: Pick<Clients, 'assetOf' | 'macOf'>
   readonly log: Log
@@ -20,9 +21,9 @@ export type AssetNeeds = {
 /** Milliseconds that a client may leave a download untouched. */
 const IDLE_MS = 120_000
 
-/** `GET /assets/*` and `GET /loaders/*`. */
+/** `GET /assets/*` and `GET /loaders/{name}`. */
 export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done) => {
-  const { assetsPath, loadersPath, journal, clients } = needs
+  const { assetsPath, loaders, journal, clients } = needs
   app.setErrorHandler(plainAnswer(needs.log))
 
   if (assetsPath !== undefined) {
@@ -34,11 +35,16 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     })
   }
 
-  app.get('/loaders/*', async (request, reply) => {
-    const path = decodedPath(request)
+  app.get<{ Params: { name: string } }>('/loaders/:name', (request, reply) => {
+    const { name } = request.params
     const mac = clients.macOf(request.ip)
-    const file = await openBelow(loadersPath, path.slice('/loaders'.length))
-    return await answer(request, reply, file, mac === undefined ? undefined : { mac, kind: 'loader', path })
+    const event = mac === undefined ? undefined : { mac, kind: 'loader', path: `/loaders/${name}` }
+    const loader = loaders.get(name)
+    if (loader === undefined) return missing(reply, event, `/loaders/${name}`)
+    if (event && request.method === 'GET') {
+      tell(event, 'loader', `fetched ${event.path}`, { path: event.path, bytes: loader.bytes.length })
+    }
+    return reply.type('application/octet-stream').send(loader.bytes)
   })
 
   done()
@@ -49,19 +55,20 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     file: OpenFile | undefined,
     event: Download | undefined,
   ): Promise<FastifyReply> {
-    if (file === undefined) {
-      const path = event?.path ?? decodedPath(request)
-      void reply
-        .header('x-reason', `There is no file ${encodeURI(path)}.`)
-        .header('x-content-type-options', 'nosniff')
-      if (event) tell(event, 'refused', `asked for ${path}, which is not there`, { status: 404 })
-      return plain(reply.code(404), '404 page not found\n')
-    }
+    if (file === undefined) return missing(reply, event, decodedPath(request))
     try {
       return await send(request, reply, file, event)
     } finally {
       await file.handle.close()
     }
+  }
+
+  function missing(reply: FastifyReply, event: Download | undefined, path: string): FastifyReply {
+    void reply
+      .header('x-reason', `There is no file ${encodeURI(path)}.`)
+      .header('x-content-type-options', 'nosniff')
+    if (event) tell(event, 'refused', `asked for ${path}, which is not there`, { status: 404 })
+    return plain(reply.code(404), '404 page not found\n')
   }
 
   async function send(

@@ -83,7 +83,8 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
         const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
         tell(from, match.labels, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
       }
-      return reply.type('application/json').send(text)
+      // Bytes, because Fastify would add a character set to a text, and Matchbox has none.
+      return reply.type('application/json').send(Buffer.from(text))
     }),
   )
 

@@ -149,6 +149,7 @@ export class SqliteStore implements Store {
   }
 
   eventsAfter(id: number, { machine, limit }: { machine?: string; limit: number }): BootEvent[] {
+    this.#commit() // a reader sees all that was told before it asked
     const rows =
       machine === undefined
         ? this.#all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', id, limit)
@@ -163,6 +164,7 @@ export class SqliteStore implements Store {
   }
 
   eventsOf(boot: string): BootEvent[] {
+    this.#commit() // a reader sees all that was told before it asked
     return this.#all<EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id', boot).map(eventOf)
   }
 
@@ -176,6 +178,7 @@ export class SqliteStore implements Store {
   }
 
   bootsOf({ machine, macs }: { machine?: string; macs: readonly string[] }, limit: number): Boot[] {
+    this.#commit()
     return this.#all<BootRow>(
       `SELECT * FROM boots WHERE machine = ? OR mac IN (SELECT value FROM json_each(?))
        ORDER BY number DESC LIMIT ?`,

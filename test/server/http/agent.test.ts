@@ -1,0 +1,91 @@
+import t from 'tap'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from '#host/command.ts'
+import { site, testServer, type TestServer } from '../serving.ts'
+
+const files = [{ path: '/etc/kubernetes/pki/ca.key', mode: 0o600, content: 'secret\n' }]
+
+/** Calls the agent side with real curl, which trusts nothing but our authority. */
+async function curl(server: TestServer, route: string, token: string, ...more: string[]): Promise<string> {
+  const args = ['--silent', '--cacert', join(server.statePath, 'ca.crt'), '-X', 'POST', '-w', '%{http_code}']
+  const header = ['-H', `Authorization: Bearer ${token}`]
+  const all = [...args, ...header, ...more, `${server.agentUrl}/agent/v1/${route}`]
+  return (await run('curl', all, { limitSeconds: 10 })).stdout
+}
+
+/** Boots as far as the Ignition config, and gives the token in it. */
+async function tokenOf(server: TestServer, mac: string): Promise<string> {
+  await server.get(`/ipxe?mac=${mac}`)
+  const config = (await (await server.get(`/ignition?mac=${mac}`)).json()) as { token: string }
+  return config.token
+}
+
+async function serverWithTokens(t: Parameters<typeof testServer>[0]): Promise<TestServer> {
+  const dataPath = t.testdir({
+    profiles: { 'controller.json': '{"id":"controller","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}' },
+    ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
+  })
+  const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
+  await server.put('/v1/sites/rack-1', site)
+  return server
+}
+
+t.test('a machine fetches its bundle once, by TLS, and reports', async t => {
+  const server = await serverWithTokens(t)
+  const token = await tokenOf(server, '52-54-00-20-00-01')
+  t.match(token, /^[\w-]{43}$/)
+  t.match(await curl(server, 'bundle', token), /There is no bundle for ctl-1 yet.*503$/s, 'and may ask again')
+  t.equal((await server.put('/v1/machines/ctl-1/bundle', files)).status, 200)
+  const archive = join(server.statePath, 'bundle.tar')
+  t.equal(await curl(server, 'bundle', token, '-o', archive), '200')
+  t.match((await run('tar', ['-tf', archive], { limitSeconds: 10 })).stdout, 'etc/kubernetes/pki/ca.key')
+
+  t.match(await curl(server, 'bundle', token), /fetched with this token before.*409$/s)
+  const report = JSON.stringify({ stage: 'failed', text: 'kubelet did not start', log: 'line 1\nline 2' })
+  t.equal(await curl(server, 'report', token, '-H', 'content-type: application/json', '-d', report), '204')
+  t.match(await (await server.get('/machines/ctl-1')).json(), { phase: 'failed' })
+  const ready = JSON.stringify({ stage: 'ready' })
+  t.equal(await curl(server, 'report', token, '-H', 'content-type: application/json', '-d', ready), '204')
+  t.match(await (await server.get('/machines/ctl-1')).json(), { phase: 'ready' })
+
+  const { events } = (await (await server.get('/v1/events?machine=ctl-1')).json()) as {
+    events: { kind: string }[]
+  }
+  const kinds = events.map(({ kind }) => kind)
+  t.same(kinds, ['script', 'config', 'bundle', 'replayed', 'failed', 'ready'])
+})
+
+t.test('a token of an earlier boot, or of nobody, opens nothing', async t => {
+  const server = await serverWithTokens(t)
+  await server.put('/v1/machines/ctl-1/bundle', files)
+  const before = await tokenOf(server, '52-54-00-20-00-01')
+  const now = await tokenOf(server, '52-54-00-20-00-01')
+  t.match(await curl(server, 'bundle', before), /is of boot b-0001; this is boot b-0002.*403$/s)
+  t.match(await curl(server, 'bundle', 'guessed'), /401$/)
+  t.equal(await curl(server, 'bundle', now, '-o', '/dev/null'), '200')
+})
+
+t.test('tokens are kept as hashes, keys are private, and restarts keep the authority', async t => {
+  const server = await serverWithTokens(t)
+  const token = await tokenOf(server, '52-54-00-20-00-01')
+  const ca = readFileSync(join(server.statePath, 'ca.crt'), 'utf8')
+  await server.close()
+  t.notOk(readFileSync(join(server.statePath, 'pilotlight.db')).includes(token))
+  const { stdout } = await run('stat', ['-c', '%a', 'ca.key', 'agent.key', 'pilotlight.db', '.'], {
+    limitSeconds: 5,
+    cwd: server.statePath,
+  })
+  t.equal(stdout, '600\n600\n600\n700\n')
+  const again = await testServer(t, { dataPath: join(server.statePath, '..'), statePath: server.statePath })
+  await again.put('/v1/machines/ctl-1/bundle', files)
+  t.equal(readFileSync(join(again.statePath, 'ca.crt'), 'utf8'), ca)
+  t.equal(await curl(again, 'bundle', token, '-o', '/dev/null'), '200', 'the token outlives a restart')
+})
+
+t.test('openssl accepts the chain', async t => {
+  const server = await serverWithTokens(t)
+  const verify = ['verify', '-x509_strict', '-verify_ip', '127.0.0.1', '-purpose', 'sslserver']
+  const args = [...verify, '-CAfile', 'ca.crt', 'agent.crt']
+  t.match((await run('openssl', args, { limitSeconds: 10, cwd: server.statePath })).stdout, 'agent.crt: OK')
+})

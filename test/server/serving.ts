@@ -1,0 +1,92 @@
+// A server for tests: on loopback, with free ports and temporary folders, closed with its test.
+
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { serverConfig, type GivenSettings } from '#server/config.ts'
+import type { SiteObjects } from '#server/inventory/objects.ts'
+import { serve } from '#server/main.ts'
+
+/** A server that listens, and what it logged. */
+export type TestServer = {
+  readonly url: string
+  readonly agentUrl: string
+  readonly statePath: string
+  readonly logged: string[]
+  get(path: string, headers?: Record<string, string>): Promise<Response>
+  put(path: string, body: unknown): Promise<Response>
+  close(): Promise<void>
+}
+
+/** Starts a server; `settings` override what tests want. */
+export async function testServer(t: Test, settings: Partial<GivenSettings> = {}): Promise<TestServer> {
+  const statePath = settings.statePath ?? join(t.testdir(), 'state')
+  const stop = new AbortController()
+  const logged: string[] = []
+  const server = await serve(
+    serverConfig({
+      address: '127.0.0.1',
+      httpPort: 0,
+      agentPort: 0,
+      dhcp: false,
+      tftp: false,
+      ...settings,
+      statePath,
+    }),
+    { signal: stop.signal, log: (level, text) => void logged.push(`${level} ${text}`) },
+  )
+  t.teardown(() => server.close())
+  const url = `http://127.0.0.1:${server.httpPort}`
+  return {
+    url,
+    agentUrl: `https://127.0.0.1:${server.agentPort}`,
+    statePath,
+    logged,
+    get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
+    put: (path, body) =>
+      fetch(url + path, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    close: () => server.close(),
+  }
+}
+
+/** One controller and one compute machine. */
+export const site: SiteObjects = {
+  network: {
+    subnet: '10.20.0.0/24',
+    gateway: '10.20.0.1',
+    dhcp: 'full',
+    pool: { first: '10.20.0.100', last: '10.20.0.199' },
+    dns: [],
+  },
+  machines: [
+    { name: 'ctl-1', macs: ['52:54:00:20:00:01'], role: 'controller', address: '10.20.0.11', labels: {} },
+    {
+      name: 'cmp-1',
+      macs: ['52:54:00:20:00:02'],
+      uuid: '4c4c4544-0000-2010-8020-b4c04f303232',
+      role: 'compute',
+      address: '10.20.0.12',
+      labels: { rack: 'a' },
+    },
+  ],
+  profiles: [],
+  groups: [
+    {
+      id: 'rack-1-ctl-1',
+      profile: 'controller',
+      selector: { mac: '52:54:00:20:00:01' },
+      metadata: {
+        site: 'rack-1',
+        name: 'ctl-1',
+        role: 'controller',
+        address: '10.20.0.11',
+        apiAddress: '10.20.0.11',
+        kubernetes: '1.36.3',
+      },
+    },
+    { id: 'rack-1-cmp-1', profile: 'live', selector: { mac: '52:54:00:20:00:02' }, metadata: {} },
+  ],
+}
