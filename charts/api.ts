@@ -1,0 +1,121 @@
+// The few calls of the Kubernetes API that the chart stage makes, on one kept connection. Plain HTTPS: a kubectl
+// process costs more processor time for one question than this does for a whole stage of them.
+
+import { readFile } from 'node:fs/promises'
+import { Agent, request } from 'node:https'
+import { parse } from 'yaml'
+import { KubernetesRefused } from './errors.ts'
+
+/** An object as the API gives and takes it. */
+export type ApiObject = {
+  readonly apiVersion?: string
+  readonly kind?: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly uid?: string
+    readonly labels?: Readonly<Record<string, string>>
+  }
+}
+
+/** The API of one cluster. Every call ends within 15 seconds, with an answer or an error. */
+export interface KubernetesApi {
+  /** Gives the object or the list at `path`, or nothing when there is none. */
+  get<T>(path: string): Promise<T | undefined>
+  /** Gives the names and labels at `path`, without what the objects hold. */
+  metadata(path: string): Promise<ApiObject[]>
+  /** Makes the object at `path` as told, by server-side apply. */
+  apply(path: string, object: object): Promise<void>
+  remove(path: string): Promise<void>
+  /** The end of a container's log. */
+  log(namespace: string, pod: string, container: string, previous: boolean): Promise<string>
+  close(): void
+}
+
+/** Connects with a kubeconfig that holds client certificates in itself, as ours does. Nothing is sent yet. */
+export async function connectApi(kubeconfigPath: string): Promise<KubernetesApi> {
+  const { server, ...tls } = credentialsOf(parse(await readFile(kubeconfigPath, 'utf8')))
+  const agent = new Agent({ keepAlive: true, maxSockets: 6, ...tls })
+  const ask = (method: string, path: string, options: { accept?: string; body?: object } = {}) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const headers = {
+        accept: options.accept ?? 'application/json',
+        ...(options.body ? { 'content-type': 'application/apply-patch+yaml' } : {}),
+      }
+      const signal = AbortSignal.timeout(15_000)
+      const asked = request(new URL(path, server), { method, agent, headers, signal }, answer => {
+        let text = ''
+        answer.setEncoding('utf8')
+        answer.on('data', (chunk: string) => (text += chunk))
+        answer.on('error', reject)
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }))
+      })
+      asked.on('error', reject)
+      asked.end(options.body && JSON.stringify(options.body))
+    })
+  const answered = async (method: string, path: string, options: { accept?: string; body?: object } = {}) => {
+    const { status, text } = await ask(method, path, options)
+    if (status === 404 && method !== 'PATCH') return undefined
+    if (status >= 300) throw new KubernetesRefused(`${method} ${path}`, status, messageIn(text))
+    return text
+  }
+  return {
+    async get<T>(path: string) {
+      const text = await answered('GET', path)
+      return text === undefined ? undefined : (JSON.parse(text) as T) // the caller knows what lies at its path
+    },
+    async metadata(path) {
+      const accept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
+      const text = await answered('GET', path, { accept })
+      return text === undefined ? [] : (JSON.parse(text) as { items: ApiObject[] }).items // by the accept header
+    },
+    async apply(path, object) {
+      await answered('PATCH', `${path}?fieldManager=pilotlight&force=true`, { body: object })
+    },
+    async remove(path) {
+      await answered('DELETE', path)
+    },
+    async log(namespace, pod, container, previous) {
+      const query = `container=${container}&tailLines=20&previous=${previous}`
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?${query}`
+      return (await answered('GET', path, { accept: '*/*' })) ?? ''
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+type Kubeconfig = {
+  readonly clusters?: readonly {
+    readonly cluster?: { readonly server?: string; readonly 'certificate-authority-data'?: string }
+  }[]
+  readonly users?: readonly {
+    readonly user?: { readonly 'client-certificate-data'?: string; readonly 'client-key-data'?: string }
+  }[]
+}
+
+function credentialsOf(config: unknown) {
+  const { clusters, users } = (config ?? {}) as Kubeconfig // every field is looked for
+  const cluster = clusters?.[0]?.cluster
+  const user = users?.[0]?.user
+  return {
+    server: cluster?.server ?? 'https://127.0.0.1:6443',
+    ca: decoded(cluster?.['certificate-authority-data'], 'certificate-authority-data'),
+    cert: decoded(user?.['client-certificate-data'], 'client-certificate-data'),
+    key: decoded(user?.['client-key-data'], 'client-key-data'),
+  }
+}
+
+function decoded(base64: string | undefined, field: string): string {
+  if (base64 === undefined) throw new KubernetesRefused('kubeconfig', 0, `it has no ${field}`)
+  return Buffer.from(base64, 'base64').toString()
+}
+
+function messageIn(text: string): string {
+  try {
+    const status: unknown = JSON.parse(text)
+    if (typeof status === 'object' && status !== null && 'message' in status) return String(status.message)
+  } catch {
+    // not JSON: shown as it is
+  }
+  return text.slice(0, 200)
+}

@@ -1,0 +1,356 @@
+// Makes a chart plan true. Every release whose pods wait by themselves is installed at once, as soon as the API
+// answers: sandboxes, imports and first starts then overlap with what they wait for, and on two busy cores that is
+// what the time goes into. Only the gates follow the needs, so what is shown and what fails keeps the plan's order.
+
+import { createHash } from 'node:crypto'
+import { access, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { silentStage } from '#progress/stage.ts'
+import type { Stage } from '#progress/stage.ts'
+import { messageOf, waitUntil } from '#progress/wait.ts'
+import type { Seen } from '#progress/wait.ts'
+import type { Site } from '#site/site.ts'
+import { connectApi } from './api.ts'
+import type { ApiObject, KubernetesApi } from './api.ts'
+import { ChartsFailed, PromiseBroken } from './errors.ts'
+import { judge } from './gates.ts'
+import type { Verdict } from './gates.ts'
+import { runGraph } from './graph.ts'
+import type { Step } from './graph.ts'
+import { dropPending, isPending, listReleases, stageChart, upgradeInstall } from './helm.ts'
+import type { HelmRelease } from './helm.ts'
+import { isApplied, Journal } from './journal.ts'
+import type { Phase } from './journal.ts'
+import { askToken } from './keystone.ts'
+import { lockCharts } from './lock.ts'
+import { NamespaceView } from './observe.ts'
+import { cloudAdmin } from './plan.ts'
+import type { ChartPlan, Promised, ReleasePlan } from './plan.ts'
+import { ensureSecrets, redact } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
+
+/** What the chart stage is told. */
+export type ChartOptions = {
+  readonly site: Site
+  readonly plan: ChartPlan
+  readonly kubeconfigPath: string
+  /** Where secrets, journal and values of this site are kept. */
+  readonly stateDirectory: string
+  /** Where helm lies; on the PATH unless told, or unless it is not there. */
+  readonly toolsDirectory?: string
+  readonly stage: Stage
+  readonly signal?: AbortSignal
+}
+
+/** How a release came up. */
+export type ReleaseResult = {
+  readonly name: string
+  readonly revision: number
+  /** False when it was there already, as wanted. */
+  readonly applied: boolean
+  /** Seconds from the start of the stage until all of its promises were kept. */
+  readonly seconds: number
+}
+
+/** What a finished stage tells. */
+export type ChartsResult = {
+  readonly namespace: string
+  readonly releases: readonly ReleaseResult[]
+  /** Seconds from the start of the stage until Keystone gave a token, when the plan promises one. */
+  readonly tokenSeconds?: number
+}
+
+/**
+ * Installs the plan's releases and waits until each keeps its promises. It may be run again after anything: what is
+ * as wanted is only looked at.
+ *
+ * @throws {ChartsFailed} with the cause of each release that did not come up
+ * @throws {ChartsLocked} while another run uses the state directory
+ */
+export async function applyCharts(options: ChartOptions): Promise<ChartsResult> {
+  await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 })
+  const unlock = await lockCharts(options.stateDirectory)
+  const api = await connectApi(options.kubeconfigPath)
+  const journal = new Journal(options.stateDirectory)
+  try {
+    return await new ChartRun(options, api, journal).run()
+  } finally {
+    journal.close()
+    api.close()
+    await unlock()
+  }
+}
+
+type ReleaseStep = Step & { readonly act: 'apply' | 'gate'; readonly release: ReleasePlan }
+
+/** A release's way from the plan to kept promises. */
+type Progress = { stage: Stage; hash: string; revision: number; applied: boolean; seconds: number }
+
+class ChartRun {
+  readonly #options: ChartOptions
+  readonly #api: KubernetesApi
+  readonly #journal: Journal
+  readonly #view: NamespaceView
+  readonly #progress = new Map<string, Progress>()
+  readonly #began = performance.now()
+  #secrets: Secrets = {}
+  #cluster = ''
+  #helm = 'helm'
+  #deployed: ReadonlyMap<string, HelmRelease> = new Map()
+  #tokenSeconds: number | undefined
+
+  constructor(options: ChartOptions, api: KubernetesApi, journal: Journal) {
+    this.#options = options
+    this.#api = api
+    this.#journal = journal
+    this.#view = new NamespaceView(api, options.plan.namespace)
+  }
+
+  async run(): Promise<ChartsResult> {
+    const { plan, stage } = this.#options
+    await this.#prepare()
+    for (const { name } of plan.releases)
+      this.#progress.set(name, {
+        stage: stage.child(name),
+        hash: '',
+        revision: 0,
+        applied: false,
+        seconds: 0,
+      })
+    const steps = stepsOf(plan)
+    const { states, errors } = await runGraph(steps, step => this.#do(step))
+    const causes = steps.filter(({ id }) => errors.has(id))
+    if (causes.length > 0) {
+      this.#options.signal?.throwIfAborted()
+      const blocked = plan.releases.filter(({ name }) => states.get(`gate ${name}`) === 'blocked')
+      const failed = new Set(causes.map(({ release }) => release.name))
+      const only = blocked.map(({ name }) => name).filter(name => !failed.has(name))
+      for (const name of only) this.#of(name).stage.skipped('not awaited: what it needs failed')
+      throw new ChartsFailed(
+        causes.map(({ id, release }) => ({ release: release.name, message: messageOf(errors.get(id)) })),
+        only,
+      )
+    }
+    const releases = plan.releases.map(({ name }) => {
+      const { revision, applied, seconds } = this.#of(name)
+      return { name, revision, applied, seconds }
+    })
+    const token = this.#tokenSeconds === undefined ? {} : { tokenSeconds: this.#tokenSeconds }
+    return { namespace: plan.namespace, releases, ...token }
+  }
+
+  /** Namespace, secrets, and what Helm has already done there. */
+  async #prepare(): Promise<void> {
+    const { plan, stage, stateDirectory, toolsDirectory } = this.#options
+    this.#secrets = await ensureSecrets(plan.secrets, stateDirectory)
+    this.#helm = await helmIn(toolsDirectory)
+    const namespace = `/api/v1/namespaces/${plan.namespace}`
+    await waitUntil('the Kubernetes API takes the namespace', this.#wait(60, stage), async () => {
+      const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
+      await this.#api.apply(namespace, object)
+      return { value: true }
+    })
+    const [system] = await Promise.all([
+      this.#api.get<ApiObject>('/api/v1/namespaces/kube-system'),
+      ...plan.secrets.map(({ name }) =>
+        this.#api.apply(`${namespace}/secrets/${name}`, {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
+          stringData: this.#secrets[name],
+        }),
+      ),
+    ])
+    this.#cluster = system?.metadata.uid ?? ''
+    this.#deployed = await listReleases(this.#api, plan.namespace)
+  }
+
+  async #do({ act, release }: ReleaseStep): Promise<void> {
+    const progress = this.#of(release.name)
+    try {
+      if (act === 'apply') await this.#apply(release, progress)
+      else await this.#gate(release, progress)
+    } catch (error) {
+      const told = new Error(redact(messageOf(error), this.#secrets), { cause: error })
+      this.#write(release.name, 'failed', told.message)
+      progress.stage.failed(told)
+      throw told
+    }
+  }
+
+  async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
+    const { kubeconfigPath, plan, stateDirectory, signal } = this.#options
+    const chart = await stageChart(release.chart, join(stateDirectory, 'charts'))
+    progress.hash = hashOf(chart.hash, JSON.stringify(release.values))
+    const deployed = this.#deployed.get(release.name)
+    const wanted = { cluster: this.#cluster, hash: progress.hash }
+    const sound = deployed?.status === 'deployed' ? deployed.revision : undefined
+    if (isApplied(this.#journal.last(release.name), wanted, sound)) {
+      progress.revision = sound ?? 0
+      progress.stage.waiting('installed already; looking at its promises')
+      return
+    }
+    this.#write(release.name, 'planned')
+    if (deployed !== undefined && isPending(deployed)) {
+      progress.stage.waiting(`a killed helm left it ${deployed.status}: dropping that attempt`)
+      await dropPending(this.#api, plan.namespace, deployed)
+    }
+    this.#write(release.name, 'applying')
+    progress.stage.waiting('helm upgrade --install', 120)
+    progress.revision = await upgradeInstall(
+      release.name,
+      chart.path,
+      release.values,
+      join(stateDirectory, 'charts', `${release.name}.values.json`),
+      {
+        kubeconfigPath,
+        namespace: plan.namespace,
+        helm: this.#helm,
+        ...(signal ? { signal } : {}),
+      },
+    )
+    progress.applied = true
+    this.#write(release.name, 'gated')
+    const open = release.needs.filter(need => this.#of(need).seconds === 0)
+    progress.stage.waiting(open.length > 0 ? `installed; needs ${open.join(', ')}` : 'installed')
+  }
+
+  async #gate(release: ReleasePlan, progress: Progress): Promise<void> {
+    const ended = new AbortController()
+    const reasons = new Map<Promised, string>()
+    const tell = () => {
+      const [first] = release.promises.flatMap(promised => reasons.get(promised) ?? [])
+      if (first !== undefined) progress.stage.waiting(redact(first, this.#secrets), release.limitSeconds)
+    }
+    const awaitPromise = async (promised: Promised) => {
+      await this.#awaitPromise(release, promised, ended.signal, reason => {
+        reasons.set(promised, reason)
+        tell()
+      })
+      reasons.delete(promised)
+      tell()
+    }
+    try {
+      await Promise.all(release.promises.map(awaitPromise))
+    } finally {
+      ended.abort(new Error('another promise of the release was broken'))
+    }
+    progress.seconds = this.#seconds()
+    this.#write(release.name, 'done')
+    progress.stage.done(progress.applied ? `revision ${progress.revision}` : 'was there already')
+  }
+
+  async #awaitPromise(
+    release: ReleasePlan,
+    promised: Promised,
+    ended: AbortSignal,
+    tell: (reason: string) => void,
+  ): Promise<void> {
+    const signals = [ended, ...(this.#options.signal ? [this.#options.signal] : [])]
+    const stage = { ...silentStage, waiting: tell } // shown together with the reasons of the release's others
+    const options = {
+      limitSeconds: release.limitSeconds,
+      everyMs: 250,
+      stage,
+      signal: AbortSignal.any(signals),
+    }
+    const broken = await waitUntil(titleOf(promised), options, () => this.#look(release, promised))
+    if (broken === undefined) return
+    const words = broken.suspect === undefined ? '' : await this.#view.lastWords(broken.suspect)
+    throw new PromiseBroken(
+      release.name,
+      `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`,
+      broken.mend,
+    )
+  }
+
+  /** One look: nothing more to wait for (kept, or broken, which is given), or why not yet. */
+  async #look(
+    release: ReleasePlan,
+    promised: Promised,
+  ): Promise<Seen<Extract<Verdict, { state: 'broken' }> | undefined>> {
+    switch (promised.kind) {
+      case 'http': {
+        const answer = await fetch(promised.url, { signal: AbortSignal.timeout(5000) })
+        await answer.body?.cancel()
+        return answer.status === promised.status ? { value: undefined } : { not: `answers ${answer.status}` }
+      }
+      case 'token': {
+        const password = this.#secrets[promised.secret]?.password ?? ''
+        await askToken(promised.authUrl, { user: promised.user, password, project: cloudAdmin.project })
+        this.#tokenSeconds ??= this.#seconds()
+        return { value: undefined }
+      }
+      default: {
+        const verdict = judge(promised, release.name, await this.#view.look(), Date.now())
+        if (verdict.state === 'kept') return { value: undefined }
+        if (verdict.state === 'broken') return { value: verdict }
+        const hint = verdict.suspect === undefined ? '' : await this.#view.hint(verdict.suspect)
+        return { not: hint === '' ? verdict.reason : `${verdict.reason}; ${hint}` }
+      }
+    }
+  }
+
+  #of(release: string): Progress {
+    const progress = this.#progress.get(release)
+    if (progress === undefined) throw new Error(`no progress is kept for ${release}`) // run() made one for each
+    return progress
+  }
+
+  #write(release: string, phase: Phase, cause?: string): void {
+    const { hash, revision } = this.#of(release)
+    this.#journal.write({
+      at: Date.now(),
+      release,
+      phase,
+      cluster: this.#cluster,
+      hash,
+      ...(revision > 0 ? { revision } : {}),
+      ...(cause === undefined ? {} : { cause }),
+    })
+  }
+
+  #wait(limitSeconds: number, stage: Stage) {
+    return { limitSeconds, stage, ...(this.#options.signal ? { signal: this.#options.signal } : {}) }
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#began) / 1000
+  }
+}
+
+/** The plan as a graph: each release is applied, then gated; see `ReleasePlan.selfWaiting` for what needs what. */
+export function stepsOf(plan: ChartPlan): ReleaseStep[] {
+  return plan.releases.flatMap(release => {
+    const gates = release.needs.map(need => `gate ${need}`)
+    const apply = `apply ${release.name}`
+    return [
+      { id: apply, act: 'apply' as const, release, needs: release.selfWaiting ? [] : gates },
+      { id: `gate ${release.name}`, act: 'gate' as const, release, needs: [apply, ...gates] },
+    ]
+  })
+}
+
+function titleOf(promised: Promised): string {
+  switch (promised.kind) {
+    case 'http':
+      return promised.url
+    case 'token':
+      return `a token from ${promised.authUrl}`
+    default:
+      return `${promised.kind} ${promised.name}`
+  }
+}
+
+async function helmIn(toolsDirectory: string | undefined): Promise<string> {
+  if (toolsDirectory === undefined) return 'helm'
+  const path = join(toolsDirectory, 'helm')
+  return access(path).then(
+    () => path,
+    () => 'helm',
+  )
+}
+
+function hashOf(...texts: readonly string[]): string {
+  return createHash('sha256').update(texts.join('\0')).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,50 @@
+// Every error that the chart stage gives on purpose.
+
+/** A plan that cannot be run: an unknown need, a circle, values for a release that is not in it. */
+export class ChartPlanError extends Error {
+  readonly code = 'CHART_PLAN'
+}
+
+/** The Kubernetes API said no. */
+export class KubernetesRefused extends Error {
+  readonly code = 'KUBERNETES_REFUSED'
+  /** The HTTP status, for example 409. */
+  readonly status: number
+  constructor(what: string, status: number, said: string) {
+    super(`${what}: the Kubernetes API answered ${status}: ${said}`)
+    this.status = status
+  }
+}
+
+/** A promise of a release that will not be kept by waiting longer. */
+export class PromiseBroken extends Error {
+  readonly code = 'PROMISE_BROKEN'
+  constructor(release: string, what: string, mend: string) {
+    super(`release ${release}: ${what}\n  ${mend}`)
+  }
+}
+
+/** The chart stage ended with releases that are not up; the message has each one's cause. */
+export class ChartsFailed extends Error {
+  readonly code = 'CHARTS_FAILED'
+  constructor(causes: readonly { release: string; message: string }[], blocked: readonly string[]) {
+    const lines = causes.map(({ message }) => message.replaceAll('\n', '\n  '))
+    if (blocked.length > 0) lines.push(`not awaited, because they need these: ${blocked.join(', ')}`)
+    super(`OpenStack is not up.\n  ${lines.join('\n  ')}\n  Run the same command again to go on from here.`)
+  }
+}
+
+/** Another run works with the same state directory. */
+export class ChartsLocked extends Error {
+  readonly code = 'CHARTS_LOCKED'
+  constructor(pid: number, file: string) {
+    super(
+      `Process ${pid} is already applying charts with this state directory (${file}). Wait for it, or end it.`,
+    )
+  }
+}
+
+/** The cloud answered, but not with what it should hold. */
+export class VerificationFailed extends Error {
+  readonly code = 'VERIFICATION_FAILED'
+}

@@ -1,0 +1,79 @@
+// The plan as data, and what the client's answers must hold.
+
+import t from 'tap'
+import { stepsOf } from '#charts/engine.ts'
+import { cloudsYaml } from '#charts/openrc.ts'
+import { mergeValues, planCharts } from '#charts/plan.ts'
+import { checkServices, checkToken, checkUsers } from '#charts/verify.ts'
+import { parse } from 'yaml'
+import { smallSite } from '../cluster/site.ts'
+
+const withValues = (values: Record<string, unknown>) =>
+  planCharts({ ...smallSite, openstack: { plan: 'compute-kit', values } })
+
+t.test('all releases are installed at once; only their gates follow the needs', async t => {
+  const steps = stepsOf(planCharts(smallSite))
+  t.strictSame(
+    steps.map(({ id, needs }) => [id, ...needs]),
+    [
+      ['apply mariadb'],
+      ['gate mariadb', 'apply mariadb'],
+      ['apply rabbitmq'],
+      ['gate rabbitmq', 'apply rabbitmq'],
+      ['apply memcached'],
+      ['gate memcached', 'apply memcached'],
+      ['apply keystone'],
+      ['gate keystone', 'apply keystone', 'gate mariadb', 'gate memcached'],
+    ],
+  )
+})
+
+t.test('a chart whose pods do not wait by themselves is held back until its needs are met', async t => {
+  const plan = planCharts(smallSite)
+  const releases = plan.releases.map(release => ({ ...release, selfWaiting: false }))
+  const keystone = stepsOf({ ...plan, releases }).find(({ id }) => id === 'apply keystone')
+  t.strictSame(keystone?.needs, ['gate mariadb', 'gate memcached'])
+})
+
+t.test("the site's values lie over the plan's, and a release that is not there is named", async t => {
+  const plan = withValues({ keystone: { pod: { replicas: { api: 2 } } } })
+  t.match(plan.releases.find(({ name }) => name === 'keystone')?.values, {
+    pod: { replicas: { api: 2 } },
+    endpoints: { identity: { host_fqdn_override: { public: '10.20.0.11' } } },
+  })
+  t.throws(() => withValues({ keystoen: {} }), {
+    code: 'CHART_PLAN',
+    message: /"keystoen".*mariadb, rabbitmq/,
+  })
+  t.throws(() => withValues({ keystone: 'fast' }), { code: 'CHART_PLAN', message: /not a map/ })
+})
+
+t.test('maps of values merge key by key, lists are replaced', async t => {
+  const under = { a: { x: 1, y: [1, 2] }, b: 1 }
+  t.strictSame(mergeValues(under, { a: { y: [3] }, c: null }), { a: { x: 1, y: [3] }, b: 1, c: null })
+  t.strictSame(under, { a: { x: 1, y: [1, 2] }, b: 1 })
+})
+
+t.test("every promise's secret is one that the plan makes", async t => {
+  const { secrets, releases } = planCharts(smallSite)
+  for (const promised of releases.flatMap(({ promises }) => promises))
+    if (promised.kind === 'token') t.ok(secrets.some(({ name }) => name === promised.secret))
+})
+
+t.test('clouds.yaml leads the client to the public endpoint', async t => {
+  t.match(parse(cloudsYaml(smallSite, 'p: "w')), {
+    clouds: { pilotlight: { auth: { auth_url: 'http://10.20.0.11:30500/v3', password: 'p: "w' } } },
+  })
+})
+
+t.test('what the client printed is read and checked, whatever its exit status was', async t => {
+  const now = Date.parse('2026-11-21T12:00:00Z')
+  const token = { id: 'g'.repeat(180), expires: '2026-11-21T13:00:00+0000', project_id: 'p', user_id: 'u' }
+  t.strictSame(checkToken(token, now), { expires: token.expires, projectId: 'p', userId: 'u' })
+  t.throws(() => checkToken({ ...token, expires: '2026-11-21T11:00:00+0000' }, now), { message: /clocks/ })
+  t.throws(() => checkToken({}, now), { code: 'VERIFICATION_FAILED' })
+  t.strictSame(checkServices([{ ID: '1', Name: 'keystone', Type: 'identity' }]), ['identity'])
+  t.throws(() => checkServices([]), { message: /nothing, but no identity/ })
+  t.strictSame(checkUsers([{ ID: '1', Name: 'admin' }]), ['admin'])
+  t.throws(() => checkUsers([{ ID: '1', Name: 'demo' }]), { message: /demo, but no admin/ })
+})
