@@ -86,7 +86,12 @@ const FLANNEL = { module: 'github.com/flannel-io/flannel', version: 'v0.28.4' }
  * those backends.
  */
 export const flannelRecipe = goRecipe(
-  { name: 'flannel', ...FLANNEL, packages: { flanneld: '.' } },
+  {
+    name: 'flannel',
+    ...FLANNEL,
+    packages: { flanneld: '.' },
+    variables: { [`${FLANNEL.module}/pkg/version.Version`]: FLANNEL.version },
+  },
   async (work, scratch) => {
     const source = await moduleDirectory(work, FLANNEL.module, FLANNEL.version)
     const main = await readFile(join(source, 'main.go'), 'utf8')

@@ -16,24 +16,16 @@ const PACKAGES = words(
   'e2fsprogs dosfstools gdisk passwd procps',
 )
 
-/**
- * Units that nothing may start: they wait for hardware or people that are not there, or tend an installed
- * system.
- */
-const MASKED = words(
-  'console-getty.service systemd-firstboot.service systemd-udev-settle.service',
-  'systemd-hwdb-update.service systemd-machine-id-commit.service systemd-pstore.service',
-  'apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer',
-  'e2scrub_all.timer e2scrub_reap.service systemd-tmpfiles-clean.timer',
-)
+/** Left out: documentation, and the hook that would make an initrd of Debian's own kind for every kernel. */
+const WITHOUT = [...NO_DOCUMENTATION, '/etc/kernel/postinst.d/initramfs-tools']
 
 /** The live system's packages as a root directory, made so that each boot is a first boot. */
 export const liveRootRecipe: Recipe = {
   name: 'live-root',
   title: 'live system: Debian root',
-  inputs: { method: 1, PACKAGES, MASKED, NO_DOCUMENTATION },
+  inputs: { method: 1, PACKAGES, WITHOUT },
   async build(work) {
-    const root = await makeRoot(work, { variant: 'minbase', packages: PACKAGES, without: NO_DOCUMENTATION })
+    const root = await makeRoot(work, { variant: 'minbase', packages: PACKAGES, without: WITHOUT })
     const at = (path: string) => join(root, path)
     // A first boot: systemd applies presets, and takes the machine's own id.
     await writeFile(at('etc/machine-id'), 'uninitialized\n')
@@ -52,7 +44,6 @@ export const liveRootRecipe: Recipe = {
       if (entry.isDirectory()) await rm(join(units, entry.name), { recursive: true })
       else if (entry.isSymbolicLink()) await unlink(join(units, entry.name))
     }
-    for (const unit of MASKED) await symlink('/dev/null', join(units, unit))
     for (const path of ['var/lib/apt/lists', 'var/cache/apt', 'var/log']) await empty(at(path))
     for (const path of ['etc/.updated', 'var/.updated']) await writeFile(at(path), '')
   },

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
-import { chmod, cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, link, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
@@ -32,6 +32,18 @@ const COMPRESSION = ['-comp', 'zstd', '-Xcompression-level', '3']
 
 /** Where the store is bound when the image is packed, and where units of the image mount. */
 const MOUNT_POINTS = words('usr/lib/pilotlight/containerd var/lib/containerd var/lib/kubelet var/lib/etcd')
+
+/**
+ * Units that nothing may start: they wait for hardware or people that are not there, tend an installed system, or load
+ * modules for mounts that nobody uses. Each costs some of every boot, most of all in an emulated machine.
+ */
+const MASKED = words(
+  'console-getty.service systemd-firstboot.service systemd-udev-settle.service systemd-logind.service',
+  'systemd-hwdb-update.service systemd-machine-id-commit.service systemd-pstore.service',
+  'modprobe@.service sys-fs-fuse-connections.mount sys-kernel-config.mount',
+  'apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer',
+  'e2scrub_all.timer e2scrub_reap.service systemd-tmpfiles-clean.timer',
+)
 
 /** `rootfs.squashfs` and `rootfs.sha256` (its digest in hexadecimal digits). */
 export function rootfsRecipe(kubernetes: string): Recipe {
@@ -66,12 +78,15 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       script: readFileSync(script, 'utf8'),
       COMPRESSION,
       MOUNT_POINTS,
+      MASKED,
     },
     needs: [...new Set([liveRootRecipe, store, ...placed.map(it => it.recipe)])],
     async build(work) {
       const added = join(work.directory, 'added')
       await cp(rootFiles, added, { recursive: true })
       for (const mountPoint of MOUNT_POINTS) await mkdir(join(added, mountPoint), { recursive: true })
+      await mkdir(join(added, 'etc/systemd/system'), { recursive: true })
+      for (const unit of MASKED) await symlink('/dev/null', join(added, 'etc/systemd/system', unit))
       for (const name of ['link-store', 'containerd-config']) {
         const path = join(added, 'usr/lib/pilotlight', name)
         await writeFile(path, (await readFile(path, 'utf8')).replaceAll('@PAUSE@', pauseReference))
