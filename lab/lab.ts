@@ -236,8 +236,8 @@ export class Lab {
   }
 
   /**
-   * Switches a machine off: presses its power button, and pulls the plug after `graceSeconds` (3 unless told; 0 pulls
-   * it at once). Resolves when nothing of it is left; fine when it is off.
+   * Switches a machine off: presses its power button, and pulls the plug after `graceSeconds` (3 unless told, 20 for an
+   * emulated machine; 0 pulls it at once). Resolves when nothing of it is left; fine when it is off.
    *
    * @throws {LabError} NO_MACHINE
    */
@@ -245,7 +245,7 @@ export class Lab {
     const machine = this.machine(name)
     const files = machineFiles(this.directory, name)
     const supervisor = (readState(files.power) as PowerState | undefined)?.supervisor
-    const grace = options.graceSeconds ?? 3
+    const grace = options.graceSeconds ?? (machine.driver === 'qemu' ? 20 : 3)
     if (supervisor && grace > 0) {
       signalProcess(supervisor, 'SIGTERM')
       await ended(supervisor, grace)

@@ -17,6 +17,7 @@ knobs='vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops ke
 kernel/keys/root_maxbytes'
 mkdir -p knobs/vm knobs/kernel/keys
 for knob in $knobs; do cat "proc/sys/$knob" > "knobs/$knob"; done
+cat proc/sys/kernel/random/uuid > knobs/boot_id # each boot of each machine is a boot of its own
 
 # /sys is read-only, as the devices are the host's: udev then stays off, and networkd takes eth0 without asking it.
 cat > init.table <<TABLE
@@ -27,6 +28,7 @@ $MEMORY/cmdline              $root/proc/cmdline       none   bind,ro            
 $MEMORY/sys                  $root/sys                none   bind,ro                      0 0
 tmpfs                        $root/run                tmpfs  mode=755,nosuid,nodev        0 0
 tmpfs                        $root/dev                tmpfs  mode=755,nosuid              0 0
+$MEMORY/knobs/boot_id        $root/proc/sys/kernel/random/boot_id none bind,ro           0 0
 $([ ! -e proc/sysrq-trigger ] || echo "$MEMORY/proc/sysrq-trigger $root/proc/sysrq-trigger none bind,ro 0 0")
 $(for knob in $knobs; do echo "$MEMORY/knobs/$knob $root/proc/sys/$knob none bind 0 0"; done)
 $(sed "s|^\([^ ]*\) |\1 $root/sys/fs/cgroup|" "$CGROUP_TABLE")

@@ -36,7 +36,9 @@ try {
     rmSync(files.guest, { force: true })
     running = await (machine.driver === 'qemu' ? startQemu(hardware) : startContainer(hardware))
     if (off) running.pressPower() // the button was pressed while it started
-    if ((await running.ended) === 'off' || off) break
+    const ended = await running.ended
+    if (machine.driver === 'container') await removeContainer(hardware)
+    if (ended === 'off' || off) break
     log.say('Reset')
   }
 } finally {

@@ -48,10 +48,7 @@ t.test(
   async t => {
     const { lab } = await labWithServer(t, rack('c', 'container'), images!) // skipped without
     await lab.powerOn('m-1')
-    await waitUntil('its system is up', { limitSeconds: 60 }, async () => {
-      const { stdout } = await lab.exec('m-1', ['systemctl', 'list-jobs', '--no-legend'])
-      return stdout.trim() === '' ? { value: true } : { not: `jobs: ${stdout}` }
-    })
+    await systemUp(lab)
     const inside = async (...argv: string[]): Promise<string> => (await lab.exec('m-1', argv)).stdout.trim()
     t.match(await inside('cat', '/proc/cmdline'), /coreos\.live\.rootfs_url=http:\/\/10\.20\.0\.1:8080/)
     t.match(await inside('cat', '/etc/.ignition-result.json'), /"userConfigProvided": true/)
@@ -61,6 +58,15 @@ t.test(
     t.match(await inside('ls', '/run/live/ro'), /usr/)
     t.match(await inside('journalctl', '--boot', '--no-pager'), /Reached target multi-user.target/)
     t.equal(await inside('sh', '-c', 'pgrep systemd-udevd || echo none'), 'none')
+    const bootId = await inside('cat', '/proc/sys/kernel/random/boot_id')
+    const before = lab.status().machines[0]?.pid
+    await inside('systemctl', 'reboot').catch(() => '') // its connection may end first
+    await waitUntil('it is another system', { limitSeconds: 30 }, async () => {
+      const now = lab.status().machines[0]?.pid
+      return now !== undefined && now !== before ? { value: true } : { not: `process 1 is ${now}` }
+    })
+    await systemUp(lab)
+    t.not(await inside('cat', '/proc/sys/kernel/random/boot_id'), bootId, 'it knows that it is another boot')
     await lab.powerOff('m-1')
     t.strictSame(
       remainsOf(lab.name, lab.directory).filter(line => line.startsWith(`pl-${lab.name}-`)),
@@ -90,3 +96,10 @@ t.test(
     t.strictSame(remainsOf(lab.name, lab.directory), [])
   },
 )
+
+async function systemUp(lab: Lab): Promise<void> {
+  await waitUntil('its system is up', { limitSeconds: 60 }, async () => {
+    const { stdout } = await lab.exec('m-1', ['systemctl', 'list-jobs', '--no-legend'])
+    return stdout.trim() === '' ? { value: true } : { not: `jobs: ${stdout}` }
+  })
+}
