@@ -29,9 +29,9 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   app.get<{ Querystring: { after?: number; machine?: string; wait?: number } }>(
     '/v1/events',
     { schema: { querystring: eventsQuery } },
-    async ({ query: { after = 0, machine, wait = 0 }, raw }, reply) => {
+    async ({ query: { after = 0, machine, wait = 0 } }, reply) => {
       const gone = new AbortController()
-      raw.socket.once('close', () => gone.abort())
+      reply.raw.once('close', () => gone.abort())
       const events = await journal.after(after, {
         limitMs: wait * 1000,
         signal: AbortSignal.any([signal, gone.signal]),

@@ -28,11 +28,12 @@ function folders(t: Parameters<typeof testServer>[0]) {
   }
 }
 
+const curl = (...args: string[]) => run('curl', ['-sS', '-D', '-', ...args], { limitSeconds: 20 })
+
 t.test('real curl gets whole files and parts of them', async t => {
   const { url, statePath } = await testServer(t, folders(t))
   const into = join(statePath, 'got')
   const rootfs = `${url}/assets/live/rootfs.squashfs`
-  const curl = (...args: string[]) => run('curl', ['-sS', '-D', '-', ...args], { limitSeconds: 20 })
   t.match((await curl('-o', into, rootfs)).stdout, /content-length: 5000003/i)
   t.equal(
     createHash('sha256').update(readFileSync(into)).digest('hex'),

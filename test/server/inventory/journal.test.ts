@@ -1,0 +1,120 @@
+import t, { type Test } from 'tap'
+import type { Machine } from '#server/inventory/objects.ts'
+import { Journal, journalText, type NewEvent } from '#server/inventory/journal.ts'
+import { beginsBoot, phaseAfter, PHASES, type Phase } from '#server/inventory/phase.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+
+const mac = '52:54:00:20:00:01'
+const machine: Machine = {
+  name: 'ctl-1',
+  macs: [mac, '52:54:00:20:00:0f'],
+  role: 'controller',
+  address: '10.20.0.11',
+  labels: {},
+  uuid: '4c4c4544-0000-2010-8020-b4c04f303232',
+}
+const nobody = { machine: () => undefined }
+const everybody = { machine: () => machine }
+
+const discover: NewEvent = { mac, layer: 'dhcp', kind: 'discover', text: 'asks', startsBoot: true }
+const script: NewEvent = { mac, layer: 'http', kind: 'script', text: 'runs profile live' }
+
+function journalOf(t: Test, identities: { machine(): Machine | undefined } = nobody) {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const clock = { now: 1000 }
+  const open = () =>
+    new Journal(
+      store,
+      () => identities,
+      () => clock.now,
+      error => t.error(error),
+    )
+  return { store, clock, open, journal: open() }
+}
+
+t.test('firmware and iPXE ask within one boot; after the script it is the next', async t => {
+  const { journal } = journalOf(t)
+  const boots = [discover, discover, script, { ...discover, startsBoot: false }, discover, script]
+  t.same(
+    boots.map(event => journal.record(event).id),
+    ['b-0001', 'b-0001', 'b-0001', 'b-0001', 'b-0002', 'b-0002'],
+  )
+})
+
+t.test('where somebody else answers DHCP, the script begins the boot', async t => {
+  t.equal(beginsBoot('script', { kind: 'script', startsBoot: false }), false)
+  t.equal(beginsBoot('config', { kind: 'script', startsBoot: false }), true)
+})
+
+t.test('the phase is the furthest step, and a report leads out of failed', async t => {
+  const steps: [Parameters<typeof phaseAfter>[1], Phase][] = [
+    [{ layer: 'dhcp', kind: 'ack' }, 'address'],
+    [{ layer: 'tftp', kind: 'sent' }, 'loader'],
+    [{ layer: 'tftp', kind: 'failed' }, 'loader'],
+    [{ layer: 'http', kind: 'script' }, 'script'],
+    [{ layer: 'http', kind: 'rootfs' }, 'kernel'],
+    [{ layer: 'http', kind: 'config' }, 'config'],
+    [{ layer: 'dhcp', kind: 'ack' }, 'config'],
+    [{ layer: 'os', kind: 'booted' }, 'booted'],
+    [{ layer: 'http', kind: 'bundle' }, 'booted'],
+    [{ layer: 'os', kind: 'failed' }, 'failed'],
+    [{ layer: 'dhcp', kind: 'ack' }, 'failed'],
+    [{ layer: 'os', kind: 'ready' }, 'ready'],
+    [{ layer: 'os', kind: 'unheard of' }, 'ready'],
+  ]
+  let phase: Phase = PHASES[0]
+  for (const [event, next] of steps)
+    t.equal((phase = phaseAfter(phase, event)), next, `${event.layer} ${event.kind}`)
+})
+
+t.test('all links of a machine write one journal, and declaring it does not begin another', async t => {
+  const identities = { machine: (): Machine | undefined => undefined }
+  const { journal, store } = journalOf(t, identities)
+  t.equal(journal.record(discover).machine, undefined)
+  identities.machine = everybody.machine
+  t.match(journal.record({ ...script, mac: '52:54:00:20:00:0f' }), {
+    id: 'b-0001',
+    machine: 'ctl-1',
+    phase: 'script',
+  })
+  t.equal(store.bootsOf({ machine: 'ctl-1', macs: [] }, 5).length, 1)
+})
+
+t.test('a restart goes on with the same boots and numbers', async t => {
+  const { journal, open, store } = journalOf(t)
+  journal.record(discover)
+  const before = journal.record(script)
+  store.eventsAfter(0, { limit: 1 }) // a read waits for what was told before
+  const after = open()
+  t.same(after.currentOf({ mac }), before)
+  t.equal(after.record({ ...script, kind: 'kernel' }).id, 'b-0001')
+  t.equal(after.record(discover).id, 'b-0002')
+})
+
+t.test('a reader waits for events, gets them in order, and is let go when there are none', async t => {
+  const { journal } = journalOf(t)
+  const { signal } = new AbortController()
+  t.same(await journal.after(0, { limitMs: 0, signal }), [], 'who does not wait gets what is there')
+  const waiting = journal.after(0, { limitMs: 10_000, signal })
+  journal.record(discover)
+  t.match(await waiting, [{ id: 1, kind: 'discover' }])
+  const stop = new AbortController()
+  const none = journal.after(1, { limitMs: 10_000, signal: stop.signal })
+  stop.abort()
+  t.same(await none, [])
+})
+
+t.test('one boot reads as a text', async t => {
+  const { journal, store, clock } = journalOf(t, everybody)
+  clock.now = Date.parse('2026-11-21T12:00:00Z')
+  journal.record(discover)
+  clock.now += 3240
+  journal.record(script)
+  t.equal(
+    journalText(store.eventsOf('b-0001')),
+    'ctl-1 b-0001 2026-11-21T12:00:00.000Z\n' +
+      '   0.0s dhcp discover asks\n   3.2s http script   runs profile live\n',
+  )
+  t.equal(journalText([]), '')
+})

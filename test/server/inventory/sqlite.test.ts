@@ -1,0 +1,114 @@
+import t from 'tap'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import Database from 'better-sqlite3'
+import type { BootEvent } from '#server/inventory/objects.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { site } from '../serving.ts'
+
+const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
+const event = (id: number): BootEvent => ({
+  id,
+  at: 1000 + id,
+  boot: boot.id,
+  mac: boot.mac,
+  layer: 'dhcp',
+  kind: 'discover',
+  text: `event ${id}`,
+  detail: { id },
+})
+
+t.test('a site is replaced as a whole, or not at all', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  t.equal(store.putSite('rack-1', site), true)
+  t.equal(store.putSite('rack-1', structuredClone(site)), false, 'the same again changes nothing')
+  const [machine] = site.machines
+  const other = { ...site, machines: [{ ...machine!, name: 'x', macs: [] }], groups: [] } // it has two machines
+  t.throws(() => store.putSite('rack-2', other), { code: 'SITE_CONFLICT', message: /address "10.20.0.11"/ })
+  t.same(store.sites(), [{ name: 'rack-1', objects: site }], 'a refused site leaves no trace')
+  t.equal(store.putSite('rack-1', { ...site, machines: site.machines.slice(1) }), true)
+  t.equal(store.putSite('rack-2', other), true, 'what was given up may be taken')
+})
+
+t.test('a token is burnt once', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  store.addToken({ hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
+  t.same(store.token('h'), { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
+  t.equal(store.burnToken('h', 3), true)
+  t.equal(store.burnToken('h', 4), false)
+  t.equal(store.token('h')?.usedAt, 3)
+})
+
+t.test('readers see events before their commit has gone to disk', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const kept = store.append(boot, event(1))
+  t.same(store.eventsOf('b-0001'), [event(1)])
+  await kept
+  const named = { ...boot, machine: 'ctl-1' }
+  await store.append(named, { ...event(2), machine: 'ctl-1' })
+  t.same(store.bootsOf({ machine: 'ctl-1', macs: [] }, 10), [named], 'a boot learns its machine')
+  t.same(
+    store.eventsAfter(1, { limit: 10, machine: 'ctl-1' }).map(({ id }) => id),
+    [2],
+  )
+  t.same(store.counters(), { event: 2, boot: 1 })
+})
+
+t.test('one event that cannot be kept does not take others with it', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const results = await Promise.allSettled([
+    store.append(boot, event(1)),
+    store.append(boot, event(1)),
+    store.append(boot, event(2)),
+  ])
+  t.same(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  t.equal(store.eventsOf('b-0001').length, 2)
+})
+
+t.test('old boots go, numbers are never given twice', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  await store.append(boot, event(1))
+  await store.append({ ...boot, id: 'b-0002', began: 2000 }, { ...event(2), boot: 'b-0002' })
+  store.prune(5000)
+  t.same(store.counters(), { event: 2, boot: 2 })
+  t.same(store.eventsOf('b-0001'), [])
+})
+
+t.test('a store of a newer Pilotlight is left alone', async t => {
+  const path = join(t.testdir(), 'state/pilotlight.db')
+  new SqliteStore(path).close()
+  const newer = new Database(path)
+  newer.pragma('user_version = 999')
+  newer.close()
+  t.throws(() => new SqliteStore(path), { code: 'NEWER_STORE', message: /schema 999; .* up to \d/ })
+})
+
+t.test('what was acknowledged survives kill -9', async t => {
+  const path = join(t.testdir(), 'pilotlight.db')
+  const writer = spawn(process.execPath, [join(import.meta.dirname, 'store-writer.ts'), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => writer.kill('SIGKILL'))
+  const acknowledged: string[] = []
+  for await (const line of createInterface(writer.stdout)) {
+    acknowledged.push(line)
+    if (acknowledged.length === 40) writer.kill('SIGKILL')
+  }
+  if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit')
+  t.equal(writer.signalCode, 'SIGKILL')
+  const store = new SqliteStore(path)
+  t.teardown(() => store.close())
+  const leases = new Set(store.leases().map(({ address }) => `lease ${address}`))
+  const events = new Set(store.eventsOf('b-0001').map(({ id }) => `event ${id}`))
+  for (const line of acknowledged) t.ok(leases.has(line) || events.has(line), line)
+})

@@ -1,0 +1,68 @@
+import t from 'tap'
+import { join } from 'node:path'
+import { serverConfig } from '#server/config.ts'
+import { serve } from '#server/main.ts'
+import { site, testServer } from './serving.ts'
+
+t.test('closing lets nobody wait, and nothing is lost', async t => {
+  const server = await testServer(t)
+  await server.put('/v1/sites/rack-1', site)
+  const waiting = server.get('/v1/events?wait=60').then(
+    answer => answer.status,
+    () => 'cut off',
+  )
+  await server.get('/ipxe?mac=52-54-00-20-00-77')
+  await waiting
+  const idle = server.get('/v1/events?after=99&wait=60').catch(() => undefined)
+  await server.get('/healthz')
+  await server.close()
+  await idle
+  const again = await testServer(t, { statePath: server.statePath })
+  t.match(await (await again.get('/machines')).json(), [
+    { id: 'ctl-1' },
+    { id: 'cmp-1' },
+    { declared: false },
+  ])
+})
+
+t.test('settings that cannot work are refused by name', async t => {
+  t.throws(() => serverConfig({ address: 'br0' }), {
+    code: 'BAD_SETTINGS',
+    message: /^address is "br0"; give/,
+  })
+  t.throws(() => serverConfig({ address: '10.20.0.1', httpPort: 70_000 }), { message: /http-port is 70000/ })
+  t.throws(() => serverConfig({ address: '10.20.0.1', dataPath: '/none' }), {
+    message: /data-path is "\/none"/,
+  })
+  t.equal(serverConfig({ address: '10.20.0.1', assetsPath: '' }).assetsPath, undefined)
+})
+
+t.test('a port that is taken is named, and nothing stays open', async t => {
+  const server = await testServer(t)
+  const httpPort = Number(new URL(server.url).port)
+  const settings = { httpPort, agentPort: 0, dhcp: false, tftp: false, statePath: join(t.testdir(), 'other') }
+  const options = { signal: new AbortController().signal, log: () => {} }
+  await t.rejects(serve(serverConfig({ address: '127.0.0.1', ...settings }), options), {
+    code: 'CANNOT_LISTEN',
+    message: new RegExp(`127.0.0.1, TCP port ${httpPort}: somebody else has it`),
+  })
+})
+
+t.test('what is put wrong is told as a problem', async t => {
+  const server = await testServer(t)
+  const refused = async (body: unknown, detail: RegExp, status = 400) => {
+    const answer = await server.put('/v1/sites/rack-1', body)
+    t.equal(answer.status, status)
+    t.match(answer.headers.get('content-type'), /^application\/problem\+json/)
+    t.match(await answer.json(), { status, detail })
+  }
+  await refused({}, /must have required property 'network'/)
+  const [machine] = site.machines
+  await refused({ ...site, machines: [{ ...machine, macs: ['x'] }] }, /machine ctl-1: "x" is no MAC address/)
+  await refused({ ...site, machines: [machine, machine] }, /machine "ctl-1" is there twice/)
+  await server.put('/v1/sites/other', site)
+  await refused(site, /machine "ctl-1" of site rack-1 belongs to site other already/, 409)
+  const bundle = await server.put('/v1/machines/nobody/bundle', [])
+  t.match(await bundle.json(), { status: 404, detail: /There is no machine "nobody"/ })
+  t.match(await (await server.get('/v1/nothing')).json(), { status: 404 })
+})
