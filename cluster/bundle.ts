@@ -98,6 +98,8 @@ function etcdEnvironment(site: Site, machine: Machine): string {
     ETCD_INITIAL_CLUSTER_TOKEN: site.name,
     ETCD_INITIAL_CLUSTER_STATE: 'new',
     ETCD_STRICT_RECONFIG_CHECK: 'true',
+    // Nobody here speaks JSON to etcd; the gateway would call etcd as a client, with a certificate for servers.
+    ETCD_ENABLE_GRPC_GATEWAY: 'false',
     ETCD_CERT_FILE: `${at}/server.crt`,
     ETCD_KEY_FILE: `${at}/server.key`,
     ETCD_CLIENT_CERT_AUTH: 'true',
@@ -179,10 +181,12 @@ function schedulerFiles(site: Site, pki: Pki): BundleFile[] {
 
 function checkpointerFiles(site: Site, pki: Pki, machine: Machine): BundleFile[] {
   const user = `pilotlight:checkpointer:${machine.name}`
-  const identity = kubeconfig(site, pki, user, leafOf(pki, `checkpointer-${machine.name}`))
+  const identity = leafOf(pki, `checkpointer-${machine.name}`)
+  const at = directories.checkpointer
   return [
-    open(`${directories.checkpointer}/ca.crt`, pki.authorities.ca.certificate),
-    secret(`${directories.checkpointer}/kubeconfig`, identity),
+    open(`${at}/ca.crt`, pki.authorities.ca.certificate),
+    ...pair(`${at}/client`, identity), // for curl; the kubeconfig has the same for kubectl
+    secret(`${at}/kubeconfig`, kubeconfig(site, pki, user, identity)),
     ...components.map(component =>
       open(`${directories.kept}/${component}.json`, JSON.stringify(staticPod(site, component))),
     ),

@@ -28,8 +28,6 @@ export interface ClusterClient {
   read<T>(key: ObjectKey): Promise<T | undefined>
   /** Gives the objects of a kind, in one namespace or in all, that carry the labels of `selector`. */
   list<T>(apiVersion: string, kind: string, where?: { namespace?: string; selector?: string }): Promise<T[]>
-  /** Puts `object`, as it was read and changed, in the place of the stored one; 409 when that changed meanwhile. */
-  replace(object: Manifest): Promise<void>
   /** Closes the connection. */
   close(): Promise<void>
 }
@@ -86,9 +84,6 @@ export async function connect(kubeconfig: string): Promise<ClusterClient> {
       const none = undefined
       const answer = api.list(apiVersion, kind, where.namespace, none, none, none, none, where.selector)
       return (await told(`Listing ${kind}`, answer)).items as T[]
-    },
-    async replace(object) {
-      await told(`Replacing ${object.kind} ${object.metadata.name}`, api.replace(object))
     },
     close: () => connection.close(),
   }
