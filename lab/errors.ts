@@ -4,8 +4,8 @@
 export class LabError extends Error {
   /**
    * For programs: `RACK_FILE` a mistake in a rack file, `NEEDS_ROOT` no right to make namespaces, `NOT_UP` no such
-   * lab, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` and
-   * `MACHINE_ON` the machine's power is not as needed, `NO_TOOL` a program of the host is missing,
+   * lab, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` the
+   * machine runs no system, `NO_TOOL` a program of the host is missing,
    * `NO_BOOT` a machine got nothing to boot, `MALFORMED_PACKET` bytes that are no such packet.
    */
   readonly code: LabErrorCode
@@ -23,7 +23,6 @@ export type LabErrorCode =
   | 'UP_ALREADY'
   | 'NO_MACHINE'
   | 'MACHINE_OFF'
-  | 'MACHINE_ON'
   | 'NO_TOOL'
   | 'NO_BOOT'
   | 'MALFORMED_PACKET'
