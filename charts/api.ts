@@ -67,7 +67,9 @@ export async function connectApi(kubeconfigPath: string): Promise<KubernetesApi>
     async metadata(path) {
       const accept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
       const text = await answered('GET', path, { accept })
-      return text === undefined ? [] : (JSON.parse(text) as { items: ApiObject[] }).items // by the accept header
+      if (text === undefined) return []
+      const { items } = JSON.parse(text) as { items: ApiObject[] | null } // by the accept header
+      return items ?? [] // null when there is none
     },
     async apply(path, object) {
       await answered('PATCH', `${path}?fieldManager=pilotlight&force=true`, { body: object })

@@ -74,15 +74,16 @@ t.test('an image that cannot be had breaks the promise at once', async t => {
   t.equal(judgePod(podWith(waitingFor('ErrImagePull')), now).state, 'waiting')
 })
 
+const crashing = (restartCount: number) =>
+  podWith({
+    ...waitingFor('CrashLoopBackOff', 'back-off'),
+    restartCount,
+    lastState: { terminated: { exitCode: 78, reason: 'Error' } },
+  })
+
 t.test(
   'a container that ended once may try again; one that ends again and again breaks the promise',
   async t => {
-    const crashing = (restartCount: number) =>
-      podWith({
-        ...waitingFor('CrashLoopBackOff', 'back-off'),
-        restartCount,
-        lastState: { terminated: { exitCode: 78, reason: 'Error' } },
-      })
     t.equal(judgePod(crashing(1), now).state, 'waiting')
     t.match(judgePod(crashing(2), now), {
       state: 'broken',
@@ -102,21 +103,22 @@ t.test('a failing init container is told by its own name', async t => {
   t.match(judgePod(pod, now), { state: 'broken', reason: /own-the-data ends again/ })
 })
 
+const homeless = (seconds: number): Pod => ({
+  metadata: { name: 'mariadb-0' },
+  status: {
+    conditions: [
+      {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'Unschedulable',
+        message: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+        lastTransitionTime: secondsAgo(seconds),
+      },
+    ],
+  },
+})
+
 t.test('a pod without a node is waited for while nodes get their labels, then broken', async t => {
-  const homeless = (seconds: number): Pod => ({
-    metadata: { name: 'mariadb-0' },
-    status: {
-      conditions: [
-        {
-          type: 'PodScheduled',
-          status: 'False',
-          reason: 'Unschedulable',
-          message: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
-          lastTransitionTime: secondsAgo(seconds),
-        },
-      ],
-    },
-  })
   t.equal(judgePod(homeless(29), now).state, 'waiting')
   t.match(judgePod(homeless(31), now), { state: 'broken', reason: /0\/2 nodes/, mend: /kubectl label node/ })
 })

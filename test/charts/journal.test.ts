@@ -73,13 +73,14 @@ for (const [when, last, deployed, applied] of table) {
   })
 }
 
+const record = (name: string, version: string, status: string) => ({
+  metadata: {
+    name: `sh.helm.release.v1.${name}.v${version}`,
+    labels: { name, version, status, owner: 'helm' },
+  },
+})
+
 t.test("the newest of helm's records tells a release's state", async t => {
-  const record = (name: string, version: string, status: string) => ({
-    metadata: {
-      name: `sh.helm.release.v1.${name}.v${version}`,
-      labels: { name, version, status, owner: 'helm' },
-    },
-  })
   const releases = newestReleases([
     record('mariadb', '9', 'deployed'),
     record('mariadb', '10', 'pending-upgrade'),

@@ -34,8 +34,9 @@ t.test('a damaged file is refused, never replaced by new secrets', async t => {
   t.equal(await readFile(secretsPath(directory), 'utf8'), '{"db": {"passw')
 })
 
+const bytes = (size: number) => new Uint8Array(size).fill(0xff) // base64 of it would be all slashes
+
 t.test('passwords are 32 URL-safe characters, Fernet keys 32 bytes in padded base64', async t => {
-  const bytes = (size: number) => new Uint8Array(size).fill(0xff) // base64 of it would be all slashes
   const { db, keys } = fillSecrets(plan, {}, bytes)
   t.equal(db?.['password'], '_'.repeat(32))
   t.equal(db?.['user'], 'keystone')

@@ -1,0 +1,207 @@
+// The engine against a real kube-apiserver with a real helm. There is no kubelet: the test reports workloads ready.
+
+import { spawn } from 'node:child_process'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { connectApi } from '#charts/api.ts'
+import type { ApiObject } from '#charts/api.ts'
+import { applyCharts } from '#charts/engine.ts'
+import { newestReleases, stageChart } from '#charts/helm.ts'
+import { planCharts } from '#charts/plan.ts'
+import { connect } from '#cluster/client.ts'
+import { renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
+import { administrators } from '#cluster/manifests/access.ts'
+import { ensurePki, leafOf } from '#cluster/pki.ts'
+import { run } from '#host/command.ts'
+import { silentStage } from '#progress/stage.ts'
+import type { Stage } from '#progress/stage.ts'
+import { sleep } from '#progress/wait.ts'
+import { findTool, missingTools, startApiServer } from '../cluster/api-server.ts'
+import { smallSite } from '../cluster/site.ts'
+import { infrastructureOf } from './infrastructure.ts'
+
+const helm = findTool('helm')
+const skip = missingTools() || (helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false)
+const namespace = '/api/v1/namespaces/openstack'
+
+t.test('the engine on a real API server', { skip }, async t => {
+  const root = t.testdir()
+  const pki = await ensurePki(smallSite, join(root, 'pki'))
+  const server = await startApiServer(smallSite, pki, root)
+  t.teardown(() => server.close())
+  const kubeconfigPath = join(root, 'kubeconfig')
+  await writeKubeconfig(kubeconfigPath, pki, server.server)
+  const authority = pki.authorities.ca.certificate
+  const breakGlass = await connect(
+    renderKubeconfig(server.server, authority, 'break-glass', leafOf(pki, 'break-glass')),
+  )
+  for (const manifest of administrators()) await breakGlass.apply(manifest)
+  await breakGlass.close()
+  const api = await connectApi(kubeconfigPath)
+  t.teardown(() => api.close())
+
+  const toolsDirectory = dirname(helm ?? '')
+  const stateDirectory = join(root, 'state')
+  const common = { kubeconfigPath, stateDirectory, toolsDirectory, stage: silentStage }
+  const kubectl = (...args: string[]) =>
+    run(findTool('kubectl') ?? 'kubectl', ['--kubeconfig', kubeconfigPath, '-n', 'openstack', ...args], {
+      limitSeconds: 20,
+    })
+  /** Plays the kubelet: every workload is ready, of its newest generation. */
+  const reportReady = async () => {
+    for (const kind of ['deployments', 'statefulsets']) {
+      const path = `/apis/apps/v1/namespaces/openstack/${kind}`
+      const list = await api.get<{ items: (ApiObject & { metadata: { generation: number } })[] }>(path)
+      for (const { metadata } of list?.items ?? []) {
+        const status = {
+          observedGeneration: metadata.generation,
+          replicas: 1,
+          readyReplicas: 1,
+          updatedReplicas: 1,
+        }
+        const patch = JSON.stringify({ status })
+        await kubectl('patch', kind, metadata.name, '--subresource=status', '--type=merge', '-p', patch)
+      }
+    }
+  }
+  const workloadUids = async () => {
+    const kinds = ['statefulsets', 'deployments']
+    const lists = await Promise.all(
+      kinds.map(kind => api.metadata(`/apis/apps/v1/namespaces/openstack/${kind}`)),
+    )
+    return Object.fromEntries(lists.flat().map(({ metadata }) => [metadata.name, metadata.uid]))
+  }
+  const records = () => api.metadata(`${namespace}/secrets?labelSelector=owner%3Dhelm`)
+
+  await t.test('kill -9 at any moment leaves what the next run completes, nothing doubled', async t => {
+    const script = join(import.meta.dirname, 'apply-until-killed.ts')
+    const first: Record<string, string | undefined> = {}
+    for (const milliseconds of [500, 900, 1200, 1500, 1800, 2200]) {
+      const { signalCode } = await killedAfter(milliseconds, script, [
+        kubeconfigPath,
+        stateDirectory,
+        toolsDirectory,
+      ])
+      t.equal(signalCode, 'SIGKILL')
+      const uids = await workloadUids()
+      for (const [name, uid] of Object.entries(first))
+        t.equal(uids[name], uid, `${name} is still the first one`)
+      Object.assign(first, uids)
+    }
+    const applied = applyCharts({ ...common, ...infrastructureOf() })
+    await reportUntil(applied, reportReady)
+    const { releases } = await applied
+    t.strictSame(
+      releases.map(({ name }) => name),
+      ['mariadb', 'rabbitmq', 'memcached'],
+    )
+    const uids = await workloadUids()
+    t.match(uids, first)
+    t.strictSame(Object.keys(uids).toSorted(), ['mariadb', 'memcached', 'rabbitmq'])
+    for (const { status } of newestReleases(await records()).values()) t.equal(status, 'deployed')
+  })
+
+  await t.test('a rerun of what is as wanted asks helm for nothing', async t => {
+    const before = await records()
+    const { releases } = await applyCharts({ ...common, ...infrastructureOf() })
+    t.ok(releases.every(({ applied }) => !applied))
+    t.strictSame(await records(), before)
+  })
+
+  await t.test('a release that a killed helm left pending is repaired, and its workload stays', async t => {
+    const before = await workloadUids()
+    const { revision } = newestReleases(await records()).get('mariadb') ?? { revision: 0 }
+    const record = `sh.helm.release.v1.mariadb.v${revision}`
+    await kubectl('label', 'secret', record, 'status=pending-upgrade', '--overwrite')
+    const told: string[] = []
+    const stage = tellingStage(told)
+    const applied = applyCharts({ ...common, ...infrastructureOf(), stage })
+    await reportUntil(applied, reportReady)
+    await applied
+    t.ok(
+      told.some(line => /pending-upgrade: dropping that attempt/.test(line)),
+      told.join('\n'),
+    )
+    t.strictSame(await workloadUids(), before)
+    t.equal(newestReleases(await records()).get('mariadb')?.status, 'deployed')
+  })
+
+  await t.test('changed values upgrade only their own release', async t => {
+    const applied = applyCharts({
+      ...common,
+      ...infrastructureOf({ memcached: { conf: { memcached: { memory: 64 } } } }),
+    })
+    await reportUntil(applied, reportReady)
+    const changed = (await applied).releases.filter(it => it.applied).map(({ name }) => name)
+    t.strictSame(changed, ['memcached'])
+  })
+
+  await t.test("what the cluster refuses fails its own release in helm's words", async t => {
+    const plan = infrastructureOf({ memcached: { pod: { replicas: { server: 'many' } } } })
+    const applied = applyCharts({ ...common, ...plan })
+    await t.rejects(applied, { code: 'CHARTS_FAILED', message: /memcached/ })
+    const journal = await readFile(join(stateDirectory, 'openstack-journal.jsonl'), 'utf8')
+    t.match(journal, /"release":"memcached","phase":"failed"/)
+  })
+
+  await t.test('secrets are in Secrets of the cluster and in no file that others read', async t => {
+    const file = join(stateDirectory, 'openstack-secrets.json')
+    t.equal((await stat(file)).mode & 0o777, 0o600)
+    const kept = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<string, string>>
+    const secret = await api.get<{ data: Record<string, string> }>(`${namespace}/secrets/mariadb-root`)
+    const password = Buffer.from(secret?.data['password'] ?? '', 'base64').toString()
+    t.equal(password, kept['mariadb-root']?.['password'])
+    for (const name of ['mariadb', 'rabbitmq', 'memcached']) {
+      const values = join(stateDirectory, 'charts', `${name}.values.json`)
+      t.equal((await stat(values)).mode & 0o777, 0o600)
+      t.notMatch(await readFile(values, 'utf8'), password)
+    }
+  })
+
+  await t.test('the API server takes every chart as it is rendered, field for field', async t => {
+    for (const { name, chart, values } of planCharts(smallSite).releases) {
+      const { path } = await stageChart(chart, join(root, 'strict'))
+      const input = JSON.stringify(values)
+      const args = ['template', name, path, '--namespace', 'openstack', '--values', '-']
+      const { stdout } = await run(helm ?? 'helm', args, { limitSeconds: 30, input })
+      const apply = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict']
+      await t.resolves(
+        run(
+          findTool('kubectl') ?? 'kubectl',
+          ['--kubeconfig', kubeconfigPath, '-n', 'openstack', ...apply, '-f', '-'],
+          {
+            limitSeconds: 20,
+            input: stdout,
+          },
+        ),
+        name,
+      )
+    }
+  })
+})
+
+/** Runs a script in a process group of its own and kills just its main process, as `kill -9` would. */
+function killedAfter(milliseconds: number, script: string, args: readonly string[]) {
+  const child = spawn(process.execPath, [script, ...args], { stdio: 'ignore' })
+  return new Promise<{ signalCode: string | null }>(resolve => {
+    child.on('exit', (_, signalCode) => resolve({ signalCode }))
+    setTimeout(() => child.kill('SIGKILL'), milliseconds)
+  })
+}
+
+/** Reports all workloads ready until `work` has ended, one way or the other. */
+async function reportUntil(work: Promise<unknown>, report: () => Promise<void>): Promise<void> {
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  void work.then(end, end)
+  while (!ended.signal.aborted) {
+    await report()
+    await sleep(200)
+  }
+}
+
+function tellingStage(told: string[]): Stage {
+  const stage: Stage = { ...silentStage, child: () => stage, waiting: reason => void told.push(reason) }
+  return stage
+}
