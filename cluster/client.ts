@@ -129,7 +129,9 @@ export function getText(
 
 function notReady(status: number, text: string): string {
   const failed = [...text.matchAll(/^\[-\](\S+)/gm)].map(match => match[1])
-  return failed.length > 0 ? `not ready: ${failed.join(', ')}` : `answers ${status}: ${text.slice(0, 120)}`
+  if (failed.length === 0) return `answers ${status}: ${text.slice(0, 120)}`
+  const more = failed.length > 2 ? ` and ${failed.length - 2} more` : ''
+  return `not ready: ${failed.slice(0, 2).join(', ')}${more}`
 }
 
 function limited(seconds: number, signal: AbortSignal | undefined): AbortSignal {

@@ -11,7 +11,7 @@ import {
   nameLabel,
   onControllers,
   serviceAccount,
-  tolerateEverything,
+  tolerateControllers,
   type Manifest,
 } from './object.ts'
 
@@ -61,7 +61,7 @@ export function coredns(site: Site): Manifest[] {
             nodeSelector: onControllers,
             dnsPolicy: 'Default',
             enableServiceLinks: false,
-            tolerations: tolerateEverything,
+            tolerations: tolerateControllers,
             priorityClassName: 'system-cluster-critical',
             containers: [container(site)],
             volumes: [{ name: 'config', configMap: { name } }],

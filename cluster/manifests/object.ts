@@ -22,6 +22,14 @@ export const nameLabel = 'app.kubernetes.io/name'
 /** For pods that make a node usable, or that must outlive its troubles. */
 export const tolerateEverything = [{ operator: 'Exists' }] as const
 
+/**
+ * For pods on controllers that need the pod network. They do not tolerate a node that is not ready: placed before
+ * its network they would fail, and be tried again only ten seconds later.
+ */
+export const tolerateControllers = [
+  { key: 'node-role.kubernetes.io/control-plane', operator: 'Exists', effect: 'NoSchedule' },
+] as const
+
 /** Selects controllers; set by the admin client only, see `bringup.ts`. */
 export const onControllers = { 'node-role.kubernetes.io/control-plane': '' } as const
 

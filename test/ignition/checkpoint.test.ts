@@ -17,16 +17,16 @@ const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'true'
   () => 'namespaces need root',
 )
 
-/** Listens where the self-hosted copies do, and is ready or not, as its last argument says. */
+/** Listens where self-hosted copies do: of all three and ready, or of the API server alone and still starting. */
 const selfHosted = `
   import { readFileSync } from 'node:fs'
   import { createServer } from 'node:https'
   const [cert, key] = process.argv.slice(1, 3).map(file => readFileSync(file))
-  const status = process.argv[3] === 'ready' ? 200 : 500
-  const answer = (request, response) => { console.log(request.url); response.writeHead(status).end() }
-  for (const [port, host] of [[6443], [10257, '127.0.0.1'], [10259, '127.0.0.1']]) {
-    createServer({ cert, key }, answer).listen(port, host)
-  }
+  const starting = process.argv[3] === 'starting'
+  const answer = (request, response) => { console.log(request.url); response.writeHead(starting ? 500 : 200).end() }
+  const listen = (port, host) => createServer({ cert, key }, answer).listen(port, host)
+  listen(6443)
+  if (!starting) [10257, 10259].forEach(port => listen(port, '127.0.0.1'))
 `
 
 t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
@@ -59,11 +59,11 @@ t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
       return now === wanted.join(' ') ? { value: true } : { not: `there are ${now}` }
     })
 
-  await t.test('puts the static copies in place when nothing listens', async () => {
-    await settled(all)
+  await t.test('puts a static API server in place when nothing listens', async () => {
+    await settled(['kube-apiserver.json'])
   })
 
-  await t.test('leaves them while the self-hosted ones listen but are not ready', async t => {
+  await t.test('has its clients follow once it listens, and keeps all three until it is ready', async t => {
     const starting = listen('starting')
     let asked = ''
     starting.stdout.on('data', (chunk: Buffer) => (asked += chunk.toString()))
@@ -75,11 +75,14 @@ t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
     await end(starting)
   })
 
-  await t.test('takes them away when those are ready, and puts them back when they are gone', async () => {
+  await t.test('takes them away when the self-hosted ones are ready', async () => {
     const ready = listen('ready')
     await settled([])
     await end(ready)
-    await settled(all)
+  })
+
+  await t.test('begins again when those are gone', async () => {
+    await settled(['kube-apiserver.json'])
   })
 })
 
