@@ -2,7 +2,7 @@
 // HTTP API and knows nothing else; what it shows, curl shows too.
 
 /** Seconds that one question for events waits; without an answer for a little longer the page calls itself stale. */
-const WAIT_SECONDS = 20
+const WAIT_SECONDS = 10
 const PHASES = {
   new: { glyph: '○', look: 'fresh' },
   address: { glyph: '◔', look: 'busy' },
@@ -44,9 +44,9 @@ async function follow() {
       await drawJournal()
       for (;;) {
         const { events, last } = await ask(`/v1/events?after=${state.cursor}&wait=${WAIT_SECONDS}`)
-        if (last < state.cursor) break // another server, with another history
         state.cursor = last
         if (events.length === 0) continue
+        await new Promise(resolve => setTimeout(resolve, 250)) // a storm of boots redraws four times a second
         await readMachines()
         if (events.some(isSelected)) await drawJournal()
       }
@@ -62,7 +62,8 @@ async function readMachines() {
   const response = await get('/machines')
   const cursor = Number(response.headers.get('x-last-event'))
   state.machines = await response.json()
-  state.cursor = state.cursor === 0 ? cursor : state.cursor
+  // Behind us: another server with another history. Before the first events: from now on.
+  if (state.cursor === 0 || cursor < state.cursor) state.cursor = cursor
   drawMachines()
 }
 
@@ -161,6 +162,7 @@ async function drawJournal() {
   if (section.hidden) return
   const path = `/v1/machines/${encodeURIComponent(id)}`
   const boots = await ask(`${path}/boots`)
+  if (boots.length === 0) return
   const boot = boots.some(it => it.id === state.boot) ? state.boot : boots[0].id
   const { events } = await ask(`${path}/journal?boot=${boot}`)
   if (id !== params().get('machine')) return // another was chosen meanwhile
