@@ -125,7 +125,7 @@ function library(): Promise<typeof Library> {
 }
 
 async function load(): Promise<typeof Library> {
-  await import('#host/reflect-metadata.ts') // before the library, which looks for it as it loads
+  await import('reflect-metadata') // before the library, which looks for it as it loads
   const x509 = await import('@peculiar/x509')
   // The same interface: only the declarations of Node and of the browser differ.
   x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0])

@@ -37,6 +37,13 @@ export function access(): Manifest[] {
       metadata: inKubeSystem,
       rules: [
         { apiGroups: [''], resources: ['configmaps'], resourceNames: [checkpointName], verbs: ['get'] },
+        {
+          // To take the lease from a static copy that it has stopped.
+          apiGroups: ['coordination.k8s.io'],
+          resources: ['leases'],
+          resourceNames: ['kube-controller-manager', 'kube-scheduler'],
+          verbs: ['get', 'patch'],
+        },
       ],
     },
     {

@@ -80,7 +80,7 @@ t.test('a real API server', { skip }, async t => {
     },
   )
 
-  await t.test('a checkpointer reads the static copies and nothing else', async t => {
+  await t.test('a checkpointer reads the static copies and the two leases, and nothing else', async t => {
     const checkpointer = await client('checkpointer-ctl-1')
     const key = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-system' }
     const kept = await checkpointer.read<{ data: Record<string, string> }>({
@@ -91,6 +91,9 @@ t.test('a real API server', { skip }, async t => {
       kind: 'Pod',
       metadata: { name: 'kube-scheduler' },
     })
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace: 'kube-system' }
+    t.equal(await checkpointer.read({ ...lease, name: 'kube-scheduler' }), undefined, 'asked, not refused')
+    await t.rejects(checkpointer.read({ ...lease, name: 'another' }), { message: /403/ })
     await t.rejects(checkpointer.read({ ...key, name: 'kube-proxy' }), { message: /403/ })
     await t.rejects(checkpointer.list('v1', 'Secret', { namespace: 'kube-system' }), { message: /403/ })
   })
