@@ -7,7 +7,7 @@ import { access, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { silentStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
-import { messageOf, waitUntil } from '#progress/wait.ts'
+import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
 import type { Seen } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
 import { connectApi } from './api.ts'
@@ -17,7 +17,7 @@ import { judge } from './gates.ts'
 import type { Verdict } from './gates.ts'
 import { runGraph } from './graph.ts'
 import type { Step } from './graph.ts'
-import { dropPending, isPending, listReleases, stageChart, upgradeInstall } from './helm.ts'
+import { dropPending, isPassing, isPending, listReleases, stageChart, upgradeInstall } from './helm.ts'
 import type { HelmRelease } from './helm.ts'
 import { isApplied, Journal } from './journal.ts'
 import type { Phase } from './journal.ts'
@@ -28,6 +28,9 @@ import { cloudAdmin } from './plan.ts'
 import type { ChartPlan, Promised, ReleasePlan } from './plan.ts'
 import { ensureSecrets, redact } from './secrets.ts'
 import type { Secrets } from './secrets.ts'
+
+/** How often helm is called for a release while it loses its connection to the API. */
+const helmAttempts = 4
 
 /** What the chart stage is told. */
 export type ChartOptions = {
@@ -145,24 +148,25 @@ class ChartRun {
     this.#secrets = await ensureSecrets(plan.secrets, stateDirectory)
     this.#helm = await helmIn(toolsDirectory)
     const namespace = `/api/v1/namespaces/${plan.namespace}`
-    await waitUntil('the Kubernetes API takes the namespace', this.#wait(60, stage), async () => {
+    // Around a pivot the API may drop a connection: all of this may be asked again.
+    await waitUntil('the Kubernetes API takes namespace and secrets', this.#wait(60, stage), async () => {
       const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
       await this.#api.apply(namespace, object)
+      const [system] = await Promise.all([
+        this.#api.get<ApiObject>('/api/v1/namespaces/kube-system'),
+        ...plan.secrets.map(({ name }) =>
+          this.#api.apply(`${namespace}/secrets/${name}`, {
+            apiVersion: 'v1',
+            kind: 'Secret',
+            metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
+            stringData: this.#secrets[name],
+          }),
+        ),
+      ])
+      this.#cluster = system?.metadata.uid ?? ''
+      this.#deployed = await listReleases(this.#api, plan.namespace)
       return { value: true }
     })
-    const [system] = await Promise.all([
-      this.#api.get<ApiObject>('/api/v1/namespaces/kube-system'),
-      ...plan.secrets.map(({ name }) =>
-        this.#api.apply(`${namespace}/secrets/${name}`, {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
-          stringData: this.#secrets[name],
-        }),
-      ),
-    ])
-    this.#cluster = system?.metadata.uid ?? ''
-    this.#deployed = await listReleases(this.#api, plan.namespace)
   }
 
   async #do({ act, release }: ReleaseStep): Promise<void> {
@@ -179,7 +183,7 @@ class ChartRun {
   }
 
   async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
-    const { kubeconfigPath, plan, stateDirectory, signal } = this.#options
+    const { plan, stateDirectory, signal } = this.#options
     const chart = await stageChart(release.chart, join(stateDirectory, 'charts'))
     progress.hash = hashOf(chart.hash, JSON.stringify(release.values))
     const deployed = this.#deployed.get(release.name)
@@ -191,28 +195,42 @@ class ChartRun {
       return
     }
     this.#write(release.name, 'planned')
-    if (deployed !== undefined && isPending(deployed)) {
-      progress.stage.waiting(`a killed helm left it ${deployed.status}: dropping that attempt`)
-      await dropPending(this.#api, plan.namespace, deployed)
-    }
+    await this.#dropPending(release.name, deployed, progress.stage)
     this.#write(release.name, 'applying')
-    progress.stage.waiting('helm upgrade --install', 120)
-    progress.revision = await upgradeInstall(
-      release.name,
-      chart.path,
-      release.values,
-      join(stateDirectory, 'charts', `${release.name}.values.json`),
-      {
-        kubeconfigPath,
-        namespace: plan.namespace,
-        helm: this.#helm,
-        ...(signal ? { signal } : {}),
-      },
-    )
+    for (let attempt = 1; ; attempt += 1) {
+      progress.stage.waiting('helm upgrade --install', 120)
+      try {
+        progress.revision = await this.#helmUpgrade(release, chart.path)
+        break
+      } catch (error) {
+        if (!isPassing(error) || attempt === helmAttempts) throw error
+        progress.stage.waiting(`helm lost the API, trying again (${attempt + 1} of ${helmAttempts})`)
+        await sleep(1000, signal)
+        const releases = await listReleases(this.#api, plan.namespace)
+        await this.#dropPending(release.name, releases.get(release.name), progress.stage)
+      }
+    }
     progress.applied = true
     this.#write(release.name, 'gated')
     const open = release.needs.filter(need => this.#of(need).seconds === 0)
     progress.stage.waiting(open.length > 0 ? `installed; needs ${open.join(', ')}` : 'installed')
+  }
+
+  #helmUpgrade(release: ReleasePlan, chart: string): Promise<number> {
+    const { kubeconfigPath, plan, stateDirectory, signal } = this.#options
+    const values = join(stateDirectory, 'charts', `${release.name}.values.json`)
+    return upgradeInstall(release.name, chart, release.values, values, {
+      kubeconfigPath,
+      namespace: plan.namespace,
+      helm: this.#helm,
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  async #dropPending(name: string, release: HelmRelease | undefined, stage: Stage): Promise<void> {
+    if (release === undefined || !isPending(release)) return
+    stage.waiting(`a killed helm left ${name} ${release.status}: dropping that attempt`)
+    await dropPending(this.#api, this.#options.plan.namespace, release)
   }
 
   async #gate(release: ReleasePlan, progress: Progress): Promise<void> {

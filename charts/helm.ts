@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '#host/command.ts'
+import { CommandFailed, run } from '#host/command.ts'
 import type { ApiObject, KubernetesApi } from './api.ts'
 import type { Values } from './plan.ts'
 
@@ -64,6 +64,13 @@ export async function upgradeInstall(
     ...(options.signal ? { signal: options.signal } : {}),
   })
   return (JSON.parse(stdout) as { version: number }).version // Helm's own output format
+}
+
+/** Whether helm failed for the connection's sake only, so that the same call may get through a moment later. */
+export function isPassing(error: unknown): boolean {
+  const words =
+    /connection refused|connection reset|connection lost|unexpected EOF|no route to host|i\/o timeout|TLS handshake|apiserver not ready|etcdserver|too many requests|service unavailable|the server is currently unable|Kubernetes cluster unreachable/i
+  return error instanceof CommandFailed && words.test(error.stderr)
 }
 
 /** The newest revision of every release in a namespace, in one question. */

@@ -1,5 +1,6 @@
 // Looks at a namespace for all gates together: one list of each kind serves everybody who asks at the same time.
 
+import { stripVTControlCharacters } from 'node:util'
 import type { KubernetesApi } from './api.ts'
 import type { Job, Pod, Snapshot, Suspect, Workload } from './gates.ts'
 
@@ -62,8 +63,8 @@ export class NamespaceView {
       this.#lastWarning(pod).catch(() => undefined),
       container === undefined ? '' : this.#api.log(this.#namespace, pod, container, previous).catch(() => ''),
     ])
-    const said = log.trim().split('\n').slice(-lines).join('\n')
-    return [warning && `event: ${warning}`, said && `log: ${said}`].filter(Boolean).join('; ')
+    const said = log.trim().split('\n').slice(-lines).map(brief).join('\n')
+    return [warning && `event: ${brief(warning)}`, said && `log: ${said}`].filter(Boolean).join('; ')
   }
 
   async #lastWarning(pod: string): Promise<string | undefined> {
@@ -76,4 +77,13 @@ export class NamespaceView {
     const [newest] = (list?.items ?? []).toSorted((a, b) => when(b).localeCompare(when(a)))
     return newest?.message
   }
+}
+
+/** A line as it fits beside others: without colours and time stamps, and not too long. */
+function brief(line: string): string {
+  const plain = stripVTControlCharacters(line)
+    .replaceAll(/\[[\d;]*m/g, '') // half of a colour code, as oslo.log leaves it
+    .replace(/^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*/, '')
+    .trim()
+  return plain.length > 160 ? `${plain.slice(0, 157)}...` : plain
 }

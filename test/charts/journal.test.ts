@@ -7,7 +7,8 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { isApplied, Journal, readJournal } from '#charts/journal.ts'
 import type { JournalEntry } from '#charts/journal.ts'
-import { isPending, newestReleases } from '#charts/helm.ts'
+import { isPassing, isPending, newestReleases } from '#charts/helm.ts'
+import { CommandFailed } from '#host/command.ts'
 import { lockCharts } from '#charts/lock.ts'
 
 const entry: JournalEntry = {
@@ -104,4 +105,12 @@ t.test('a second run is refused while the first lives, and a dead one locks nobo
   await (
     await lockCharts(state)
   )()
+})
+
+t.test('helm is called again when it lost the API, and never when it was refused', async t => {
+  const failed = (stderr: string) => new CommandFailed('helm', 1, 'exit 1', { stdout: '', stderr })
+  t.ok(isPassing(failed('Error: Kubernetes cluster unreachable: Get "https://10.20.0.11:6443/version": EOF')))
+  t.ok(isPassing(failed('dial tcp 10.20.0.11:6443: connect: connection refused')))
+  t.notOk(isPassing(failed('Error: UPGRADE FAILED: failed to create resource: Service "x" is invalid')))
+  t.notOk(isPassing(new Error('connection refused')))
 })

@@ -20,7 +20,9 @@ for command in ('db_sync', 'bootstrap'):
     child = os.fork()
     if child == 0:
         cli.main(argv=['keystone-manage', command])
-        sys.exit(0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # what Python does at its end is the parent's to do
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status != 0:
         sys.exit(f'keystone-manage {command} ended with status {status}')

@@ -120,6 +120,7 @@ One container with no privilege at all and a root file system that it cannot wri
   {{- if .liveness }}
   livenessProbe:
     {{- .probe | nindent 4 }}
+    initialDelaySeconds: 60
     periodSeconds: 10
     timeoutSeconds: 5
     failureThreshold: 30
