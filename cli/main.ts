@@ -2,6 +2,7 @@
 
 import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
+import { withoutMatchboxFlags } from '#server/flags.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
 import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
 import { addLabCommand } from './lab.ts'
@@ -84,7 +85,11 @@ Examples:
       const result = await up({ ...rest, site, bootLimitSeconds: bootLimit, untilCluster }, stage, signal)
       summary()
       print(`kubeconfig  ${result.kubeconfigPath}`)
-      for (const line of result.openstack?.lines ?? []) print(line)
+      if (result.openstack === undefined) return
+      const { authUrl, cloudsPath, token, services, users } = result.openstack.verification
+      print(`keystone    ${authUrl}, token until ${token.expires}`)
+      print(`services    ${services.join(' ')}   users ${users.join(' ')}`)
+      print(`openstack   OS_CLIENT_CONFIG_FILE=${cloudsPath} OS_CLOUD=pilotlight openstack token issue`)
     })
   })
 
@@ -172,7 +177,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
-  await program.parseAsync()
+  const [node = '', script = '', verb, ...rest] = process.argv
+  const given = verb === 'serve' ? withoutMatchboxFlags(rest) : rest
+  await program.parseAsync([node, script, ...(verb === undefined ? [] : [verb]), ...given])
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`)
   process.exitCode = statusOf(error)

@@ -3,7 +3,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Machine } from '#server/inventory/objects.ts'
-import type { verifyOpenstack } from '#charts/verify.ts'
+import type { ReleaseResult } from '#charts/engine.ts'
+import type { Verification } from '#charts/verify.ts'
 import { machineBundle } from '#cluster/bundle.ts'
 import { bringUp } from '#cluster/bringup.ts'
 import { ensurePki } from '#cluster/pki.ts'
@@ -39,7 +40,7 @@ export type UpOptions = {
 /** What a finished `up` leaves behind for whoever looks around. */
 export type UpResult = {
   readonly kubeconfigPath: string
-  readonly openstack?: Awaited<ReturnType<typeof verifyOpenstack>>
+  readonly openstack?: { readonly releases: readonly ReleaseResult[]; readonly verification: Verification }
 }
 
 /**
@@ -138,6 +139,9 @@ async function bringUpOpenstack(
   const { verifyOpenstack } = await import('#charts/verify.ts')
   const tools = options.tools === undefined ? {} : { toolsDirectory: resolve(options.tools) }
   const common = { site, kubeconfigPath, stateDirectory: state, signal, ...tools }
-  await inStage(stage, 'openstack', work => applyCharts({ ...common, plan: planCharts(site), stage: work }))
-  return inStage(stage, 'verify', work => verifyOpenstack({ ...common, stage: work }))
+  const { releases } = await inStage(stage, 'openstack', work =>
+    applyCharts({ ...common, plan: planCharts(site), stage: work }),
+  )
+  const verification = await inStage(stage, 'verify', work => verifyOpenstack({ ...common, stage: work }))
+  return { releases, verification }
 }

@@ -70,6 +70,22 @@ export const openstackClientPrerequisites: readonly Prerequisite[] = [
   { command: 'openstack', package: 'python3-openstackclient', why: 'asks the cloud as its users would' },
 ]
 
+/** For running every test: independent peers, and what looks at results as a user would. */
+export const testPrerequisites: readonly Prerequisite[] = [
+  { command: 'atftp', package: 'atftp', why: 'an independent TFTP client' },
+  { command: 'dnsmasq', package: 'dnsmasq-base', why: 'an independent DHCP and TFTP server' },
+  { command: 'udhcpc', package: 'udhcpc', why: 'an independent DHCP client' },
+  { command: 'openssl', package: 'openssl', why: 'judges the certificates' },
+  { command: 'curl', package: 'curl', why: 'asks the API as an operator would' },
+  { command: 'chromium', package: 'chromium', why: 'shows the page' },
+  { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
+  {
+    command: '/usr/share/rubygems-integration/all/gems/vagrant-libvirt-0.9.0',
+    package: 'vagrant-libvirt',
+    why: 'the provider of the workstation rack',
+  },
+]
+
 /**
  * Sees to it that the host has all of `needs`: missing packages are installed with apt-get, without questions
  * and without recommended packages. Does nothing, and shows nothing, when all is there.

@@ -1,7 +1,7 @@
 // The server's own certificate authority: made once, kept with the state, it signs the certificate under which
 // machines fetch their bundles. Machines get the authority's certificate in their Ignition config.
 
-import '#host/reflect-metadata.ts'
+import 'reflect-metadata'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { webcrypto } from 'node:crypto'
 import { join } from 'node:path'

@@ -159,7 +159,6 @@ t.test('down leaves no process, namespace, mount or control group', { skip }, as
         .filter(line => !line.includes('whole-way.test'))
         .join('\n'),
       LAB,
-      command,
     )
   }
 })
