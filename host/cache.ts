@@ -99,20 +99,36 @@ export async function findArtefact(recipe: Recipe, cache = cacheDirectory()): Pr
  * @throws {BuildFailed} when a build ends badly; its log stays, and what was finished stays cached
  */
 export async function obtain(recipe: Recipe, options: CacheOptions = {}): Promise<Artefact> {
+  const [artefact] = await obtainAll([recipe], options)
+  return artefact! // one recipe, one artefact
+}
+
+/**
+ * Gives the artefacts of several recipes in their order, as {@link obtain} does; what they share is built once.
+ *
+ * @throws {BuildFailed}
+ */
+export async function obtainAll(recipes: readonly Recipe[], options: CacheOptions = {}): Promise<Artefact[]> {
   const seats = new Seats(options.concurrency ?? 2)
   const inProgress = new Map<string, Promise<Artefact>>()
-  const visit = (wanted: Recipe): Promise<Artefact> => {
-    const key = `${wanted.name}-${keyOf(wanted)}`
-    const known = inProgress.get(key)
-    if (known !== undefined) return known
-    const started = obtainOne(wanted, visit, seats, options)
-    inProgress.set(key, started)
-    return started
+  const failure = new AbortController()
+  const run: Run = {
+    options,
+    seats,
+    failure,
+    visit: wanted => {
+      const key = `${wanted.name}-${keyOf(wanted)}`
+      const known = inProgress.get(key)
+      if (known !== undefined) return known
+      const started = obtainOne(wanted, run)
+      inProgress.set(key, started)
+      return started
+    },
   }
   try {
-    return await visit(recipe)
+    return await Promise.all(recipes.map(recipe => run.visit(recipe)))
   } finally {
-    // A failure returns when everything it started has come to rest.
+    // After a failure nothing new begins, and what had begun comes to rest.
     await Promise.allSettled(inProgress.values())
   }
 }
@@ -174,12 +190,16 @@ export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<st
 const NOTE = '.built.json'
 const BUILDING = '.building'
 
-async function obtainOne(
-  recipe: Recipe,
-  visit: (need: Recipe) => Promise<Artefact>,
-  seats: Seats,
-  options: CacheOptions,
-): Promise<Artefact> {
+/** What the recipes of one call share. */
+type Run = {
+  readonly options: CacheOptions
+  readonly seats: Seats
+  /** Aborted with the first failure. */
+  readonly failure: AbortController
+  readonly visit: (need: Recipe) => Promise<Artefact>
+}
+
+async function obtainOne(recipe: Recipe, { options, seats, failure, visit }: Run): Promise<Artefact> {
   const cache = options.cache ?? cacheDirectory()
   const artefact = artefactOf(recipe, cache)
   const parent = options.stage ?? silentStage
@@ -191,6 +211,7 @@ async function obtainOne(
   for (const need of await Promise.all((recipe.needs ?? []).map(visit))) needs[need.name] = need.path
   return seats.use(async () => {
     options.signal?.throwIfAborted()
+    failure.signal.throwIfAborted()
     const stage = parent.child(recipe.title)
     try {
       const built = await locked(artefact, cache, stage, options, async () => {
@@ -202,6 +223,7 @@ async function obtainOne(
       else stage.skipped('cached')
       return artefact
     } catch (error) {
+      failure.abort(error) // before the seat is given on
       stage.failed(error)
       throw error
     }

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { cacheDirectory, findArtefact, obtain, type Recipe } from '#host/cache.ts'
+import { cacheDirectory, findArtefact, obtainAll, type Recipe } from '#host/cache.ts'
 import { ensurePrerequisites, imagePrerequisites } from '#host/prerequisites.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
 
@@ -66,22 +66,26 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
     options.stage?.child('all images').skipped('cached')
     return ready
   }
-  await buildPart('all', options)
+  await buildParts(['tools', 'containers', 'initrd', 'rootfs'], options)
   const built = await findImages(options)
   if (built === undefined) throw new ImagesVanished(options.cache ?? cacheDirectory())
   return built
 }
 
 /**
- * Builds one part alone and gives its directory: the host's tools are there long before a whole live system.
+ * Builds some parts and gives their directories, in the same order: the host's tools are there long before a whole live
+ * system.
+ *
+ * @throws {PrerequisitesMissing}
+ * @throws {BuildFailed}
  */
-export async function buildPart(part: ImagePart | 'all', options: BuildOptions = {}): Promise<string> {
+export async function buildParts(parts: readonly ImagePart[], options: BuildOptions = {}): Promise<string[]> {
   const { kubernetes = DEFAULT_KUBERNETES, stage = silentStage, signal, cache = cacheDirectory() } = options
   await ensurePrerequisites(stage, imagePrerequisites)
   const recipes = partsOf(kubernetes)
-  const wanted: Recipe = part === 'all' ? everything(kubernetes) : recipes[part]
-  const artefact = await obtain(wanted, { cache, stage, ...(signal ? { signal } : {}) })
-  return artefact.path
+  const wanted = parts.map(part => recipes[part])
+  const artefacts = await obtainAll(wanted, { cache, stage, ...(signal ? { signal } : {}) })
+  return artefacts.map(artefact => artefact.path)
 }
 
 /** The images of a Kubernetes version as far as the cache has all of them; builds nothing. */
@@ -119,16 +123,5 @@ function partsOf(kubernetes: string): Record<ImagePart, Recipe> {
     containers: containerImagesRecipe(kubernetes),
     initrd: initrdRecipe,
     rootfs: rootfsRecipe(kubernetes),
-  }
-}
-
-function everything(kubernetes: string): Recipe {
-  const parts = partsOf(kubernetes)
-  return {
-    name: 'image-set',
-    title: `all images of Kubernetes ${kubernetes}`,
-    inputs: { kubernetes },
-    needs: Object.values(parts),
-    build: async () => {},
   }
 }

@@ -30,19 +30,19 @@ export async function command(
 }
 
 /**
- * Runs a script of ours in mount and PID namespaces of its own: whatever it mounts or starts ends with it,
- * also when it is killed half way.
+ * Runs a command in mount and PID namespaces of its own: whatever it mounts or starts ends with it, also when it is
+ * killed half way, so that a directory that failed can be removed without looking.
  *
  * @throws {CommandFailed}
  */
-export async function isolatedScript(
+export async function isolated(
   work: Work,
   limitSeconds: number,
-  script: string,
+  name: string,
   args: readonly string[],
 ): Promise<void> {
-  const apart = '--mount --pid --fork --kill-child --mount-proc bash'.split(' ')
-  await command(work, { limitSeconds }, 'unshare', [...apart, script, ...args])
+  const apart = words('--mount --pid --fork --kill-child --mount-proc')
+  await command(work, { limitSeconds }, 'unshare', [...apart, name, ...args])
 }
 
 /** The words of several lines of text: how long lists are written so that they can be read. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
 
-import { command, isolatedScript } from './commands.ts'
+import { isolated } from './commands.ts'
 import { DEBIAN_SUITE, debianSources, fetchOptions, parseSources, sourceLine } from './apt-sources.ts'
 
 /** What a root consists of. */
@@ -50,7 +50,7 @@ export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
     ...aptOptions.map(option => `--aptopt=${option}`),
   ]
   const mirrors = sources.length > 0 ? [from] : [] // none known: mmdebstrap's own default for the release
-  await command(work, { limitSeconds: 1200 }, 'mmdebstrap', [...args, DEBIAN_SUITE, root, ...mirrors])
+  await isolated(work, 1200, 'mmdebstrap', [...args, DEBIAN_SUITE, root, ...mirrors])
   await rm(from)
   return root
 }
@@ -69,10 +69,13 @@ export async function addLayer(
   const { sources, options } = await hostApt()
   const from = join(work.directory, '.sources.list')
   const conf = join(work.directory, '.apt.conf')
-  await writeFile(from, `${sources.join('\n')}\n`)
+  // A host without sources of this release has mmdebstrap's own, which are kept in the root below.
+  const known =
+    sources.length > 0 ? sources.join('\n') : await readFile(join(lower, 'etc/apt/sources.list'), 'utf8')
+  await writeFile(from, `${known}\n`)
   await writeFile(conf, `${[...options, 'Acquire::Retries "5"'].map(it => `${it};`).join('\n')}\n`)
   work.stage.waiting(`apt-get install, ${packages.length} packages named`, 1200)
-  await isolatedScript(work, 1200, layerScript, [lower, work.directory, from, conf, finish, ...packages])
+  await isolated(work, 1200, 'bash', [layerScript, lower, work.directory, from, conf, finish, ...packages])
   return upper
 }
 

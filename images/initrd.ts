@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 import type { Recipe } from '#host/cache.ts'
 
-import { isolatedScript } from './commands.ts'
+import { isolated } from './commands.ts'
 import { dataFile, textsBelow } from './files.ts'
 import { ignitionRecipe } from './go-tools.ts'
 import { liveRootRecipe } from './live-root.ts'
@@ -28,6 +28,6 @@ export const initrdRecipe: Recipe = {
     const root = join(work.needs[liveRootRecipe.name]!, 'root') // both are in `needs`
     const ignition = work.needs[ignitionRecipe.name]!
     work.stage.waiting('dracut', 300)
-    await isolatedScript(work, 300, script, [root, work.directory, ignition, dracutModule, networkFile])
+    await isolated(work, 300, 'bash', [script, root, work.directory, ignition, dracutModule, networkFile])
   },
 }

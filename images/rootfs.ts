@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises'
 
 import type { Recipe } from '#host/cache.ts'
 
-import { isolatedScript, words } from './commands.ts'
+import { isolated, words } from './commands.ts'
 import { dataFile, textsBelow } from './files.ts'
 import {
   cniPluginsRecipe,
@@ -100,7 +100,7 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       const containers = join(work.needs[store.name]!, 'containerd')
       const image = join(work.directory, 'rootfs.squashfs')
       work.stage.waiting('mksquashfs', 900)
-      await isolatedScript(work, 900, script, [root, added, containers, image, ...COMPRESSION])
+      await isolated(work, 900, 'bash', [script, root, added, containers, image, ...COMPRESSION])
       await rm(added, { recursive: true })
       await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256(image)}\n`)
     },

@@ -6,7 +6,16 @@ import { join } from 'node:path'
 
 import t from 'tap'
 
-import { findArtefact, keyOf, listCache, obtain, pruneCache, type Input, type Recipe } from '#host/cache.ts'
+import {
+  findArtefact,
+  keyOf,
+  listCache,
+  obtain,
+  obtainAll,
+  pruneCache,
+  type Input,
+  type Recipe,
+} from '#host/cache.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
 
 async function temporaryCache(t: Tap): Promise<string> {
@@ -95,6 +104,22 @@ t.test('a failed build leaves its log and nothing else, says where, and can be r
   t.equal(await findArtefact(recipe, cache), undefined)
   broken = false
   t.same(await readdir((await obtain(recipe, { cache })).path), ['.built.json', 'half'])
+})
+
+t.test('after a failure what had begun is finished, and nothing new begins', async t => {
+  const cache = await temporaryCache(t)
+  const built: string[] = []
+  const failing: Recipe = { ...writing('failing', 1, built), build: () => Promise.reject(new Error('no')) }
+  const slow: Recipe = {
+    ...writing('slow', 1, built),
+    build: async () => {
+      await sleep(200)
+      built.push('slow')
+    },
+  }
+  await t.rejects(obtainAll([failing, slow, writing('later', 1, built)], { cache }), { code: 'BUILD_FAILED' })
+  t.same(built, ['slow'])
+  t.ok(await findArtefact(slow, cache))
 })
 
 t.test('the lock of a dead process is taken over', async t => {
