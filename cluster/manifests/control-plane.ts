@@ -212,6 +212,8 @@ function apiserver(site: Site, form: Form): Part {
       '--authorization-mode=Node,RBAC',
       '--enable-admission-plugins=NodeRestriction',
       '--allow-privileged=true',
+      // A copy that stops sends its watchers to its twin, and is gone in seconds instead of waiting to be killed.
+      '--shutdown-watch-termination-grace-period=2s',
       '--profiling=false',
     ],
   }
@@ -273,6 +275,7 @@ function clientFlags(kubeconfig: string, port: number): string[] {
     `--secure-port=${port}`,
     '--permit-port-sharing=true',
     '--leader-elect=true',
+    '--leader-elect-retry-period=1s', // the first try may come before the API is ready, a handover between two
   ]
 }
 
