@@ -71,7 +71,9 @@ export function judgeDeployment(deployment: V1Deployment | undefined): Seen<stri
   const name = deployment?.metadata?.name ?? 'Deployment'
   const wanted = deployment?.spec?.replicas ?? 1
   const status = isCurrent(deployment) ? deployment?.status : undefined
-  const ready = Math.min(status?.availableReplicas ?? 0, status?.updatedReplicas ?? 0)
+  const updated = status?.updatedReplicas ?? 0
+  const outdated = (status?.replicas ?? 0) - updated // available ones are taken for these first
+  const ready = Math.min(updated, Math.max(0, (status?.availableReplicas ?? 0) - outdated))
   const counted = `${name} ${ready} of ${wanted} available`
   return ready >= wanted ? { value: counted } : { not: counted }
 }

@@ -28,11 +28,11 @@ function set(observedGeneration: number, ready: number, updated: number): V1Daem
   } as V1DaemonSet // the fields that are looked at
 }
 
-function deployment(available: number, updated: number): V1Deployment {
+function deployment(available: number, updated: number, replicas: number): V1Deployment {
   return {
     metadata: { name: 'coredns', generation: 1 },
     spec: { replicas: 2 },
-    status: { observedGeneration: 1, availableReplicas: available, updatedReplicas: updated },
+    status: { observedGeneration: 1, availableReplicas: available, updatedReplicas: updated, replicas },
   } as V1Deployment // the fields that are looked at
 }
 
@@ -79,8 +79,13 @@ t.test('a DaemonSet counts pods of its current version only', async t => {
 })
 
 t.test('a Deployment is there when all replicas of its current version are available', async t => {
-  t.strictSame(judgeDeployment(deployment(2, 2)), { value: 'coredns 2 of 2 available' })
-  t.strictSame(judgeDeployment(deployment(2, 1)), { not: 'coredns 1 of 2 available' })
+  t.strictSame(judgeDeployment(deployment(2, 2, 2)), { value: 'coredns 2 of 2 available' })
+  t.strictSame(judgeDeployment(deployment(2, 1, 2)), { not: 'coredns 1 of 2 available' })
+})
+
+t.test('during a roll the pods of the last version do not count', async t => {
+  t.strictSame(judgeDeployment(deployment(2, 2, 4)), { not: 'coredns 0 of 2 available' })
+  t.strictSame(judgeDeployment(deployment(3, 2, 4)), { not: 'coredns 1 of 2 available' })
 })
 
 t.test('things seen together are there when each is', async t => {
