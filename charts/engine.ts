@@ -21,7 +21,7 @@ import { dropPending, isPassing, isPending, listReleases, stageChart, upgradeIns
 import type { HelmRelease } from './helm.ts'
 import { isApplied, Journal } from './journal.ts'
 import type { Phase } from './journal.ts'
-import { askToken } from './keystone.ts'
+import { asConnectionError, askToken } from './keystone.ts'
 import { lockCharts } from './lock.ts'
 import { NamespaceView } from './observe.ts'
 import { cloudAdmin } from './plan.ts'
@@ -31,6 +31,9 @@ import type { Secrets } from './secrets.ts'
 
 /** How often helm is called for a release while it loses its connection to the API. */
 const helmAttempts = 4
+
+/** How long a promise must look broken before it counts as that, in milliseconds. */
+const brokenMs = 3000
 
 /** What the chart stage is told. */
 export type ChartOptions = {
@@ -101,6 +104,7 @@ class ChartRun {
   #helm = 'helm'
   #deployed: ReadonlyMap<string, HelmRelease> = new Map()
   #tokenSeconds: number | undefined
+  readonly #brokenSince = new Map<Promised, number>()
 
   constructor(options: ChartOptions, api: KubernetesApi, journal: Journal) {
     this.#options = options
@@ -289,7 +293,9 @@ class ChartRun {
   ): Promise<Seen<Extract<Verdict, { state: 'broken' }> | undefined>> {
     switch (promised.kind) {
       case 'http': {
-        const answer = await fetch(promised.url, { signal: AbortSignal.timeout(5000) })
+        const answer = await fetch(promised.url, { signal: AbortSignal.timeout(5000) }).catch(
+          asConnectionError,
+        )
         await answer.body?.cancel()
         return answer.status === promised.status ? { value: undefined } : { not: `answers ${answer.status}` }
       }
@@ -302,7 +308,13 @@ class ChartRun {
       default: {
         const verdict = judge(promised, release.name, await this.#view.look(), Date.now())
         if (verdict.state === 'kept') return { value: undefined }
-        if (verdict.state === 'broken') return { value: verdict }
+        if (verdict.state === 'broken') {
+          // A pod of the version before may be on its way out: what is broken must stay so.
+          const since = this.#brokenSince.get(promised) ?? performance.now()
+          this.#brokenSince.set(promised, since)
+          return performance.now() - since > brokenMs ? { value: verdict } : { not: verdict.reason }
+        }
+        this.#brokenSince.delete(promised)
         const hint = verdict.suspect === undefined ? '' : await this.#view.hint(verdict.suspect)
         return { not: hint === '' ? verdict.reason : `${verdict.reason}; ${hint}` }
       }

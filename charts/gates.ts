@@ -27,7 +27,6 @@ export type Workload = {
     readonly replicas?: number
     readonly updatedReplicas?: number
     readonly readyReplicas?: number
-    readonly currentRevision?: string
     readonly updateRevision?: string
   }
 }
@@ -116,11 +115,14 @@ function judgeWorkload(
     readyReplicas = 0,
     replicas = 0,
   } = workload.status ?? {}
-  const current = observedGeneration >= (workload.metadata.generation ?? 1)
-  if (current && updatedReplicas >= wanted && readyReplicas >= wanted && replicas <= wanted)
-    return { state: 'kept' }
-  const labels = workload.spec?.selector?.matchLabels ?? {}
-  const worst = worstPod(podsWith(labels, seen.pods), now)
+  if (observedGeneration < (workload.metadata.generation ?? 1))
+    return { state: 'waiting', reason: `the change of ${kind} ${name} is not taken up yet` }
+  if (updatedReplicas >= wanted && readyReplicas >= wanted && replicas <= wanted) return { state: 'kept' }
+  const pods = podsWith(workload.spec?.selector?.matchLabels ?? {}, seen.pods)
+  const worst = worstPod(
+    pods.filter(pod => !isOutdated(pod, workload)),
+    now,
+  )
   return worst ?? { state: 'waiting', reason: `${kind} ${name} has ${readyReplicas} of ${wanted} ready` }
 }
 
@@ -230,6 +232,12 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
 function worstPod(pods: readonly Pod[], now: number): Verdict | undefined {
   const verdicts = pods.filter(pod => !pod.metadata.deletionTimestamp).map(pod => judgePod(pod, now))
   return verdicts.find(({ state }) => state === 'broken') ?? verdicts.find(({ state }) => state === 'waiting')
+}
+
+/** Whether a stateful set is about to replace this pod anyway: what ails it is not the new template's fault. */
+function isOutdated(pod: Pod, { status }: Workload): boolean {
+  const revision = pod.metadata.labels?.['controller-revision-hash']
+  return revision !== undefined && status?.updateRevision !== undefined && revision !== status.updateRevision
 }
 
 function podsWith(labels: Labels, pods: readonly Pod[]): Pod[] {

@@ -34,7 +34,7 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(5000),
-  })
+  }).catch(asConnectionError)
   const text = await answer.text()
   const id = answer.headers.get('x-subject-token')
   if (answer.status !== 201 || id === null)
@@ -47,6 +47,11 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
     projectId: token.project.id,
     services: (token.catalog ?? []).map(({ type }) => type),
   }
+}
+
+/** Throws what is behind fetch's own words, which are only `fetch failed`. */
+export function asConnectionError(error: unknown): never {
+  throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
 }
 
 type TokenAnswer = {

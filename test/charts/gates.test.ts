@@ -9,7 +9,7 @@ const secondsAgo = (seconds: number) => new Date(now - seconds * 1000).toISOStri
 const labels = { 'app.kubernetes.io/name': 'mariadb', 'app.kubernetes.io/component': 'server' }
 const nothing: Snapshot = { pods: [], deployments: [], statefulsets: [], jobs: [] }
 
-const workload = (status: Workload['status'] = {}): Workload => ({
+const workload = (status: Workload['status'] = { observedGeneration: 2 }): Workload => ({
   metadata: { name: 'mariadb', generation: 2 },
   spec: { replicas: 1, selector: { matchLabels: labels } },
   status,
@@ -165,4 +165,16 @@ t.test('a pod that is on its way out says nothing about its workload', async t =
   const leaving = podWith(waitingFor('ImagePullBackOff'))
   const pods = [{ ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: secondsAgo(1) } }]
   t.equal(judge(promised, 'mariadb', { ...nothing, pods, statefulsets: [workload()] }, now).state, 'waiting')
+})
+
+t.test('a pod of the version before does not break the promise of the new one', async t => {
+  const old = podWith(waitingFor('ImagePullBackOff'))
+  const pods = [
+    { ...old, metadata: { ...old.metadata, labels: { ...labels, 'controller-revision-hash': 'a' } } },
+  ]
+  const status = { ...ready, readyReplicas: 0, updateRevision: 'b' }
+  const seen = { ...nothing, pods, statefulsets: [workload(status)] }
+  t.equal(judge(promised, 'mariadb', seen, now).state, 'waiting')
+  const same = { ...seen, statefulsets: [workload({ ...status, updateRevision: 'a' })] }
+  t.equal(judge(promised, 'mariadb', same, now).state, 'broken')
 })

@@ -107,8 +107,9 @@ t.test('a second run is refused while the first lives, and a dead one locks nobo
   )()
 })
 
+const failed = (stderr: string) => new CommandFailed('helm', 1, 'exit 1', { stdout: '', stderr })
+
 t.test('helm is called again when it lost the API, and never when it was refused', async t => {
-  const failed = (stderr: string) => new CommandFailed('helm', 1, 'exit 1', { stdout: '', stderr })
   t.ok(isPassing(failed('Error: Kubernetes cluster unreachable: Get "https://10.20.0.11:6443/version": EOF')))
   t.ok(isPassing(failed('dial tcp 10.20.0.11:6443: connect: connection refused')))
   t.notOk(isPassing(failed('Error: UPGRADE FAILED: failed to create resource: Service "x" is invalid')))
