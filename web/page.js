@@ -2,7 +2,7 @@
 // HTTP API and knows nothing else; what it shows, curl shows too.
 
 /** Seconds that one question for events waits; without an answer for a little longer the page calls itself stale. */
-const WAIT_SECONDS = 10
+const WAIT_SECONDS = 5
 const PHASES = {
   new: { glyph: '○', look: 'fresh' },
   address: { glyph: '◔', look: 'busy' },
@@ -16,7 +16,7 @@ const PHASES = {
 }
 
 const byId = id => document.getElementById(id)
-const state = { machines: [], cursor: 0, lastAnswer: Date.now(), reachable: false, boot: '' }
+const state = { machines: [], cursor: 0, lastAnswer: Date.now(), answers: 'not yet', boot: '' }
 
 byId('origin').textContent = location.origin
 byId('filter').value = params().get('q') ?? ''
@@ -27,11 +27,11 @@ byId('filter').addEventListener('input', event => {
 byId('filters').addEventListener('submit', event => event.preventDefault())
 byId('boots').addEventListener('change', event => {
   state.boot = event.target.value
-  void drawJournal()
+  showJournal()
 })
 addEventListener('popstate', () => {
   drawMachines()
-  void drawJournal()
+  showJournal()
 })
 setInterval(tick, 1000)
 void follow()
@@ -45,14 +45,13 @@ async function follow() {
       for (;;) {
         const { events, last } = await ask(`/v1/events?after=${state.cursor}&wait=${WAIT_SECONDS}`)
         state.cursor = last
-        if (events.length === 0) continue
-        await new Promise(resolve => setTimeout(resolve, 250)) // a storm of boots redraws four times a second
-        await readMachines()
+        // A storm of boots redraws four times a second.
+        if (events.length > 0) await new Promise(resolve => setTimeout(resolve, 250))
+        await readMachines() // also after a quiet wait: machines are declared without an event
         if (events.some(isSelected)) await drawJournal()
       }
-    } catch {
-      state.reachable = false
-      tick()
+    } catch (error) {
+      lost(error)
       await new Promise(resolve => setTimeout(resolve, 1000))
     }
   }
@@ -79,17 +78,24 @@ async function get(path) {
   })
   if (!response.ok) throw new Error(`${path}: ${response.status}`)
   state.lastAnswer = Date.now()
-  state.reachable = true
+  state.answers = 'yes'
   tick()
   return response
 }
 
+function lost(error) {
+  console.debug(error)
+  state.answers = 'no'
+  tick()
+}
+
+/** Says how old the picture is, in words that stay the same while nothing changes: they are read out. */
 function tick() {
-  const seconds = Math.round((Date.now() - state.lastAnswer) / 1000)
-  const stale = !state.reachable || seconds > WAIT_SECONDS + 3
-  const text = stale ? `stale for ${seconds} s: the server does not answer` : 'live'
+  const stale = state.answers === 'no' || Date.now() - state.lastAnswer > (WAIT_SECONDS + 3) * 1000
+  const since = new Date(state.lastAnswer).toLocaleTimeString()
+  const fresh = state.answers === 'yes' ? 'live' : 'connecting'
   const line = byId('freshness')
-  if (line.textContent !== text) line.textContent = text
+  put(line, stale ? `stale since ${since}: the server does not answer` : fresh)
   line.className = stale ? 'stale' : 'fresh'
   document.body.classList.toggle('is-stale', stale)
   for (const time of document.querySelectorAll('time[data-since]')) time.textContent = ago(time.dateTime)
@@ -100,6 +106,7 @@ function drawMachines() {
   const shown = state.machines.filter(machine => words.every(word => textOf(machine).includes(word)))
   byId('count').textContent = `${shown.length} of ${state.machines.length}`
   byId('empty').hidden = state.machines.length > 0
+  byId('no-match').hidden = shown.length > 0 || state.machines.length === 0
   const failed = state.machines.filter(({ phase }) => phase === 'failed').length
   document.title = failed > 0 ? `(${failed} failed) Pilotlight` : 'Pilotlight'
   const rows = byId('rows')
@@ -126,7 +133,7 @@ function newRow(id) {
     remember('machine', id)
     state.boot = ''
     drawMachines()
-    void drawJournal()
+    showJournal()
   })
   name.append(button)
   row.append(name, ...Array.from({ length: 6 }, () => document.createElement('td')))
@@ -137,12 +144,13 @@ function newRow(id) {
 
 function fillRow(row, { id, declared, role, phase, since, address, macs, lastEvent }) {
   const { glyph, look } = PHASES[phase] ?? PHASES.new
-  const [, roleCell, phaseCell, sinceCell, addressCell, macCell, eventCell] = row.children
-  row.setAttribute('aria-selected', String(id === params().get('machine')))
+  const [nameCell, roleCell, phaseCell, sinceCell, addressCell, macCell, eventCell] = row.children
+  nameCell.firstElementChild.setAttribute('aria-current', String(id === params().get('machine')))
   put(roleCell, declared ? role : 'not declared')
   put(phaseCell, `${glyph} ${phase}`)
   phaseCell.className = look
-  if (since && sinceCell.firstElementChild?.dateTime !== since) {
+  if (since === undefined) put(sinceCell, '')
+  else if (sinceCell.firstElementChild?.dateTime !== since) {
     const time = document.createElement('time')
     time.dateTime = since
     time.dataset.since = ''
@@ -154,26 +162,43 @@ function fillRow(row, { id, declared, role, phase, since, address, macs, lastEve
   put(eventCell, lastEvent ? `${lastEvent.layer} ${lastEvent.kind}: ${lastEvent.text}` : 'not seen yet')
 }
 
+function showJournal() {
+  drawJournal().catch(lost)
+}
+
+/** Shows one boot of the machine in the address. Rows stay, since a reader may have scrolled or selected in them. */
 async function drawJournal() {
   const id = params().get('machine')
-  const section = byId('journal')
   const machine = state.machines.find(it => it.id === id)
-  section.hidden = machine?.boot === undefined
-  if (section.hidden) return
+  byId('journal').hidden = machine === undefined
+  if (machine === undefined) return
   const path = `/v1/machines/${encodeURIComponent(id)}`
   const boots = await ask(`${path}/boots`)
-  if (boots.length === 0) return
-  const boot = boots.some(it => it.id === state.boot) ? state.boot : boots[0].id
-  const { events } = await ask(`${path}/journal?boot=${boot}`)
-  if (id !== params().get('machine')) return // another was chosen meanwhile
+  const wanted = state.boot
+  const boot = boots.some(it => it.id === wanted) ? wanted : boots[0]?.id
+  const { events } = boot === undefined ? { events: [] } : await ask(`${path}/journal?boot=${boot}`)
+  if (id !== params().get('machine') || wanted !== state.boot) return // another was chosen meanwhile
   put(byId('journal-title'), `Boot journal of ${id}`)
+  byId('unseen').hidden = boot !== undefined
+  byId('boot').hidden = boot === undefined
   put(byId('curl'), `curl ${location.origin}${path}/journal?boot=${boot}`)
-  byId('boots').replaceChildren(
-    ...boots.slice(0, 50).map(it => new Option(`${it.id}, ${new Date(it.began).toLocaleString()}`, it.id)),
-  )
-  byId('boots').value = boot
+  drawBoots(boots.slice(0, 50), boot)
+  const rows = byId('events')
+  const which = `${id} ${boot}`
+  if (rows.dataset.boot !== which) rows.replaceChildren()
+  rows.dataset.boot = which
   const began = events[0]?.at ?? 0
-  byId('events').replaceChildren(...events.map(event => eventRow(event, began)))
+  rows.append(...events.slice(rows.children.length).map(event => eventRow(event, began)))
+}
+
+function drawBoots(boots, chosen) {
+  const select = byId('boots')
+  const shown = [...select.options].map(({ value }) => value)
+  if (shown.join() !== boots.map(({ id }) => id).join()) {
+    const options = boots.map(({ id, began }) => new Option(`${id}, ${new Date(began).toLocaleString()}`, id))
+    select.replaceChildren(...options)
+  }
+  select.value = chosen ?? ''
 }
 
 function eventRow({ at, layer, kind, text, detail }, began) {
