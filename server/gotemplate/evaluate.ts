@@ -1,0 +1,247 @@
+// Runs the tree of a template on data.
+
+import { BadCall, GoTemplateError } from './failure.ts'
+import { plainText } from './format.ts'
+import { callFunction } from './functions.ts'
+import type { Command, List, Node, Operand, Pipe } from './nodes.ts'
+import type { Parsed } from './parser.ts'
+import { entryOf, isList, isMap, isTrue, sortedEntries, typeName, type Value } from './values.ts'
+
+/** Templates that may be inside of each other, and nodes that one rendering may run: a template that never ends fails. */
+const MAX_DEPTH = 500
+const MAX_STEPS = 2_000_000
+
+/**
+ * The text that a template gives for `data`.
+ *
+ * @throws {GoTemplateError} with line and column; there is no text then, not even a part
+ */
+export function evaluate(source: string, parsed: Parsed, data: Value): string {
+  return new Run(source, parsed.defined).text(parsed.body, data)
+}
+
+/** How a list of nodes ended. */
+type Ending = 'end' | 'break' | 'continue'
+
+/** A node that holds a list. */
+type Control = Extract<Node, { list: List }>
+
+type Variable = { readonly name: string; value: Value }
+
+class Run {
+  readonly #source: string
+  readonly #defined: Parsed['defined']
+  readonly #out: string[] = []
+  /** Variables in scope, innermost last. */
+  #variables: Variable[] = []
+  #depth = 0
+  #steps = 0
+
+  constructor(source: string, defined: Parsed['defined']) {
+    this.#source = source
+    this.#defined = defined
+  }
+
+  text(body: List, data: Value): string {
+    this.#variables = [{ name: '$', value: data }]
+    this.#list(body, data)
+    return this.#out.join('')
+  }
+
+  #list(list: List, dot: Value): Ending {
+    for (const node of list) {
+      const ending = this.#node(node, dot)
+      if (ending !== 'end') return ending
+    }
+    return 'end'
+  }
+
+  #node(node: Node, dot: Value): Ending {
+    this.#steps += 1
+    if (this.#steps > MAX_STEPS) throw this.#fail(node.at, `more than ${MAX_STEPS} steps`)
+    switch (node.kind) {
+      case 'text':
+        this.#out.push(node.text)
+        return 'end'
+      case 'action': {
+        const value = this.#pipe(node.pipe, dot)
+        if (node.pipe.variables.length === 0) this.#out.push(value === null ? '<no value>' : plainText(value))
+        return 'end'
+      }
+      case 'break':
+      case 'continue':
+        return node.kind
+      case 'template':
+        this.#template(node, dot)
+        return 'end'
+      default:
+        return this.#scoped(() => {
+          const value = this.#pipe(node.pipe, dot)
+          if (node.kind === 'range') return this.#range(node, value, dot)
+          if (!isTrue(value)) return this.#list(node.otherwise, dot)
+          return this.#list(node.list, node.kind === 'with' ? value : dot)
+        })
+    }
+  }
+
+  #scoped<T>(run: () => T): T {
+    const size = this.#variables.length
+    const result = run()
+    this.#variables.length = size
+    return result
+  }
+
+  #template({ name, pipe, at }: Extract<Node, { kind: 'template' }>, dot: Value): void {
+    const list = this.#defined.get(name)
+    if (list === undefined) throw this.#fail(at, `template "${name}" is not defined`)
+    if (this.#depth >= MAX_DEPTH)
+      throw this.#fail(at, `more than ${MAX_DEPTH} templates inside of each other`)
+    const value = pipe === undefined ? null : this.#pipe(pipe, dot)
+    const outer = this.#variables
+    this.#variables = [{ name: '$', value }]
+    this.#depth += 1
+    this.#list(list, value)
+    this.#depth -= 1
+    this.#variables = outer
+  }
+
+  #range(node: Control, over: Value, dot: Value): Ending {
+    const { pipe, list } = node
+    let ran = false
+    for (const [key, item] of this.#turns(pipe, over)) {
+      ran = true
+      const ending = this.#scoped(() => {
+        this.#bindTurn(pipe, key, item)
+        return this.#list(list, item)
+      })
+      if (ending === 'break') break
+    }
+    return ran ? 'end' : this.#list(node.otherwise, dot)
+  }
+
+  *#turns(pipe: Pipe, over: Value): Iterable<readonly [key: Value, item: Value]> {
+    if (over === null) return
+    if (isList(over)) {
+      for (const [at, item] of over.entries()) yield [BigInt(at), item]
+    } else if (isMap(over)) yield* sortedEntries(over)
+    else if (typeof over === 'bigint') {
+      if (pipe.variables.length > 1) throw this.#fail(pipe.at, 'a number gives no second variable')
+      for (let at = 0n; at < over; at += 1n) {
+        this.#steps += 1
+        if (this.#steps > MAX_STEPS) throw this.#fail(pipe.at, `more than ${MAX_STEPS} steps`)
+        yield [at, at]
+      }
+    } else throw this.#fail(pipe.at, `range cannot go over a value of type ${typeName(over)}`)
+  }
+
+  /** One variable takes the item, two take key and item. */
+  #bindTurn({ variables, assigns, at }: Pipe, key: Value, item: Value): void {
+    const values = variables.length > 1 ? [key, item] : [item]
+    for (const [turn, name] of variables.entries()) this.#bind(name, values[turn] ?? null, assigns, at)
+  }
+
+  #bind(name: string, value: Value, assigns: boolean, at: number): void {
+    if (!assigns) {
+      this.#variables.push({ name, value })
+      return
+    }
+    this.#variable(name, at).value = value
+  }
+
+  #variable(name: string, at: number): Variable {
+    const found = this.#variables.findLast(variable => variable.name === name)
+    if (found === undefined) throw this.#fail(at, `variable ${name} is not defined`)
+    return found
+  }
+
+  #pipe(pipe: Pipe, dot: Value): Value {
+    let value: Value | undefined
+    for (const command of pipe.commands) value = this.#command(command, dot, value)
+    for (const name of pipe.variables) this.#bind(name, value ?? null, pipe.assigns, pipe.at)
+    return value ?? null
+  }
+
+  #command({ words: [first, ...args] }: Command, dot: Value, last: Value | undefined): Value {
+    if (first.kind === 'function') return this.#call(first, args, dot, last)
+    if (args.length > 0 || last !== undefined)
+      throw this.#fail(first.at, `${nameOf(first)} takes no arguments`)
+    if (first.kind === 'nil') throw this.#fail(first.at, 'nil is not a command')
+    return this.#operand(first, dot)
+  }
+
+  #operand(word: Operand, dot: Value): Value {
+    switch (word.kind) {
+      case 'dot':
+        return dot
+      case 'nil':
+        return null
+      case 'literal':
+        return word.value
+      case 'field':
+        return this.#path(dot, word.path, word)
+      case 'variable':
+        return this.#path(this.#variable(word.name, word.at).value, word.path, word)
+      case 'chain':
+        return this.#path(this.#operand(word.of, dot), word.path, word)
+      case 'function':
+        return this.#call(word, [], dot, undefined)
+      default:
+        return this.#pipe(word, dot)
+    }
+  }
+
+  #path(from: Value, path: readonly string[], word: Operand): Value {
+    let value = from
+    for (const key of path) {
+      if (value === null) throw this.#fail(word.at, `nil has no entry "${key}" in ${nameOf(word)}`)
+      if (!isMap(value)) throw this.#fail(word.at, `a value of type ${typeName(value)} has no entry "${key}"`)
+      const entry = entryOf(value, key)
+      if (entry === undefined) throw this.#fail(word.at, `there is no entry "${key}" in ${nameOf(word)}`)
+      value = entry
+    }
+    return value
+  }
+
+  #call(
+    { name, at }: Extract<Operand, { kind: 'function' }>,
+    words: readonly Operand[],
+    dot: Value,
+    last: Value | undefined,
+  ): Value {
+    if (name === 'and' || name === 'or') return this.#firstDecisive(name, at, words, dot, last)
+    const args = words.map(word => this.#operand(word, dot))
+    try {
+      return callFunction(name, last === undefined ? args : [...args, last])
+    } catch (error) {
+      if (error instanceof BadCall) throw this.#fail(at, error.message)
+      throw error
+    }
+  }
+
+  /** `and` gives the first argument that is false, `or` the first that is true; else the last. Others are not run. */
+  #firstDecisive(
+    name: 'and' | 'or',
+    at: number,
+    words: readonly Operand[],
+    dot: Value,
+    last: Value | undefined,
+  ): Value {
+    if (words.length === 0 && last === undefined) throw this.#fail(at, `${name} wants at least one argument`)
+    let value: Value = null
+    for (const word of words) {
+      value = this.#operand(word, dot)
+      if (isTrue(value) === (name === 'or')) return value
+    }
+    return last === undefined ? value : last
+  }
+
+  #fail(at: number, reason: string): GoTemplateError {
+    return new GoTemplateError(this.#source, at, reason)
+  }
+}
+
+function nameOf(word: Operand): string {
+  if (word.kind === 'field') return `.${word.path.join('.')}`
+  if (word.kind === 'variable') return [word.name, ...word.path].join('.')
+  return word.kind === 'literal' ? word.text : 'this value'
+}
