@@ -58,12 +58,14 @@ export class TemplateFailed extends ServerError {
   }
 }
 
-/** An Ignition template whose result is no JSON. */
+/**
+ * A config that no machine could use. 503, because Ignition asks again then: the boot goes on once the file is mended.
+ */
 export class InvalidIgnition extends ServerError {
   readonly code = 'INVALID_IGNITION'
-  readonly statusCode = 500
+  readonly statusCode = 503
   constructor(name: string, reason: string) {
-    super(`${name} renders to something that is not an Ignition config: ${reason}`)
+    super(`${name} is not an Ignition config that a machine can use: ${reason}`)
   }
 }
 

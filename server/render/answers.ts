@@ -5,7 +5,7 @@ import { NothingToServe } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
 import { contextOf, type Endpoints } from './context.ts'
-import { ignitionOf } from './ignition.ts'
+import { ignitionOf, isPlainIgnition, plainIgnition } from './ignition.ts'
 import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, type AssetKind } from './ipxe.ts'
 import type { Templates } from './templates.ts'
 
@@ -70,15 +70,17 @@ export function scriptOf(
 }
 
 /**
- * The Ignition config of a match: a template (`*.njk`) is rendered and must be JSON; any other file is given as it is.
+ * The Ignition config of a match, by the kind of its file: a template (`*.njk`) is rendered, Ignition (`*.ign`,
+ * `*.ignition`) is raised to the spec that Matchbox serves; both are checked.
  *
- * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 500, {InvalidIgnition} 500
+ * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 500, {InvalidIgnition} 503
  */
 export function ignitionTextOf({ templates, endpoints }: Sources, match: Match, token: string): string {
   const { profile } = match
   const { ignition_id: id } = profile
   if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
   const name = posix.join('ignition', posix.join('/', id))
+  if (isPlainIgnition(id)) return plainIgnition(name, templates.plain(name))
   if (!isTemplated(profile)) return templates.plain(name)
   return JSON.stringify(ignitionOf(name, templates.render(name, contextOf(endpoints, { ...match, token }))))
 }

@@ -45,7 +45,7 @@ t.test('a file that changes is read again', async t => {
 t.test('what is no Ignition config is refused with the reason', async t => {
   t.throws(() => ignitionOf('x', '{"ignition":'), {
     code: 'INVALID_IGNITION',
-    message: /^x renders to .*JSON/,
+    message: /^x is not an Ignition config .*JSON/,
   })
   t.throws(() => ignitionOf('x', 'null'), { message: /no ignition.version/ })
   t.same(ignitionOf('x', '{"ignition":{"version":"3.6.0"}}'), { ignition: { version: '3.6.0' } })

@@ -1,0 +1,66 @@
+// One entry for whoever has the text of an Ignition config: is it good, for which spec, and what does it say.
+
+import { checkConfig } from './rules.ts'
+import { errorsText, type Finding, type PlacedFinding } from './findings.ts'
+import { BadJson, parseJson } from './json.ts'
+import { ignitionDialect, readFields } from './read.ts'
+import { CONFIG, NEWEST_SPEC, OLDEST_SPEC } from './schema.ts'
+import { type Node, offsetOf, placeAt } from './tree.ts'
+import type { IgnitionConfig } from './types.ts'
+
+/** A text that was looked at. `config` and `spec` are there when nothing is wrong with it. */
+export type CheckedConfig = {
+  readonly findings: readonly PlacedFinding[]
+  readonly good?: {
+    readonly config: IgnitionConfig
+    /** Minor number: 4 for 3.4.0. */
+    readonly spec: number
+  }
+}
+
+/**
+ * Checks a text against the stable spec that it names (3.0.0 to 3.6.0), as Ignition would before it uses it. Pure:
+ * nothing is fetched.
+ */
+export function checkIgnition(text: string): CheckedConfig {
+  if (text === '') return { findings: [{ ...AT_START, message: 'the file is empty' }] }
+  let root: Node
+  try {
+    root = parseJson(text)
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    return { findings: [{ ...AT_START, message: error.message, ...placeAt(text, error.offset) }] }
+  }
+  const place = (findings: readonly Finding[]) =>
+    findings.map(finding => ({ ...finding, ...placeAt(text, offsetOf(root, finding.path)) }))
+  const { fields: stub } = readFields(root, CONFIG, ignitionDialect(OLDEST_SPEC))
+  const version = (stub as IgnitionConfig).ignition?.version // the schema says that it is a text
+  const spec = specOf(version ?? '')
+  if (spec === undefined) return { findings: place([{ ...VERSION, message: versionProblem(version) }]) }
+  const read = readFields(root, CONFIG, ignitionDialect(spec))
+  const config = read.fields as IgnitionConfig // what the schema lets through has the shape of the types
+  const findings = place([...read.findings, ...checkConfig(config, spec)])
+  const isGood = findings.every(({ severity }) => severity !== 'error')
+  return isGood ? { findings, good: { config, spec } } : { findings }
+}
+
+/** What is wrong with a text, in one sentence; undefined when a machine would take it. */
+export function ignitionProblem(text: string): string | undefined {
+  const { good, findings } = checkIgnition(text)
+  return good === undefined ? errorsText(findings) : undefined
+}
+
+/** The minor number of a stable version that we know; undefined for any other. */
+export function specOf(version: string): number | undefined {
+  const [, minor] = /^3\.(\d)\.0$/.exec(version) ?? []
+  return minor === undefined || Number(minor) > NEWEST_SPEC ? undefined : Number(minor)
+}
+
+const AT_START = { severity: 'error', path: [], line: 1, column: 1 } as const
+const VERSION = { severity: 'error', path: ['ignition', 'version'] } as const
+
+function versionProblem(version: string | undefined): string {
+  const known = `3.${OLDEST_SPEC}.0 to 3.${NEWEST_SPEC}.0`
+  if (version === undefined || version === '') return `a text is wanted here: ${known}`
+  return `"${version}" is no stable version of the Ignition spec; they go from ${known}`
+}

@@ -1,0 +1,156 @@
+// The fields of an Ignition config, as data: name, type, and the first spec that has them. The order is that of the
+// Go structs, because programs that compare configs byte by byte have learned it.
+
+/** What a field holds. */
+export type Type = 'string' | 'integer' | 'boolean' | ListType | ObjectType
+export type ListType = { readonly list: Type }
+export type ObjectType = { readonly fields: readonly Field[] }
+
+export type Field = {
+  readonly name: string
+  readonly type: Type
+  /** Minor number of the first 3.x spec with this field. */
+  readonly since: number
+  /** Written even when empty, because it is what tells its object from others. */
+  readonly kept: boolean
+}
+
+/** The oldest and the newest stable spec, by minor number. */
+export const OLDEST_SPEC = 0
+export const NEWEST_SPEC = 6
+
+const verification: ObjectType = object({ hash: 'string' })
+const header: ObjectType = object({ 'name!': 'string', value: 'string' })
+const resource: ObjectType = object({
+  compression: 'string',
+  'httpHeaders@1': { list: header },
+  source: 'string',
+  verification,
+})
+const owner: ObjectType = object({ id: 'integer', name: 'string' })
+const node = { group: owner, overwrite: 'boolean', 'path!': 'string', user: owner } as const
+const texts: ListType = { list: 'string' }
+
+const ignition: ObjectType = object({
+  config: object({ merge: { list: resource }, replace: resource }),
+  'proxy@1': object({ httpProxy: 'string', httpsProxy: 'string', noProxy: texts }),
+  security: object({ tls: object({ certificateAuthorities: { list: resource } }) }),
+  timeouts: object({ httpResponseHeaders: 'integer', httpTotal: 'integer' }),
+  'version!': 'string',
+})
+
+const group: ObjectType = object({
+  gid: 'integer',
+  'name!': 'string',
+  passwordHash: 'string',
+  'shouldExist@2': 'boolean',
+  system: 'boolean',
+})
+
+const user: ObjectType = object({
+  gecos: 'string',
+  groups: texts,
+  homeDir: 'string',
+  'name!': 'string',
+  noCreateHome: 'boolean',
+  noLogInit: 'boolean',
+  noUserGroup: 'boolean',
+  passwordHash: 'string',
+  primaryGroup: 'string',
+  sshAuthorizedKeys: texts,
+  shell: 'string',
+  'shouldExist@2': 'boolean',
+  system: 'boolean',
+  uid: 'integer',
+})
+
+const partition: ObjectType = object({
+  guid: 'string',
+  label: 'string',
+  number: 'integer',
+  'resize@2': 'boolean',
+  shouldExist: 'boolean',
+  sizeMiB: 'integer',
+  startMiB: 'integer',
+  typeGuid: 'string',
+  wipePartitionEntry: 'boolean',
+})
+
+const filesystem: ObjectType = object({
+  'device!': 'string',
+  format: 'string',
+  label: 'string',
+  'mountOptions@1': texts,
+  options: texts,
+  path: 'string',
+  uuid: 'string',
+  wipeFilesystem: 'boolean',
+})
+
+const tang: ObjectType = object({ 'advertisement@4': 'string', thumbprint: 'string', url: 'string' })
+
+const luks: ObjectType = object({
+  'cex@5': object({ enabled: 'boolean' }),
+  clevis: object({
+    custom: object({ config: 'string', needsNetwork: 'boolean', pin: 'string' }),
+    tang: { list: tang },
+    threshold: 'integer',
+    tpm2: 'boolean',
+  }),
+  device: 'string',
+  'discard@4': 'boolean',
+  keyFile: resource,
+  label: 'string',
+  'name!': 'string',
+  'openOptions@4': texts,
+  options: texts,
+  uuid: 'string',
+  wipeVolume: 'boolean',
+})
+
+const storage: ObjectType = object({
+  directories: { list: object({ ...node, mode: 'integer' }) },
+  disks: {
+    list: object({ 'device!': 'string', partitions: { list: partition }, wipeTable: 'boolean' }),
+  },
+  files: { list: object({ ...node, append: { list: resource }, contents: resource, mode: 'integer' }) },
+  filesystems: { list: filesystem },
+  links: { list: object({ ...node, hard: 'boolean', target: 'string' }) },
+  'luks@2': { list: luks },
+  raid: {
+    list: object({
+      devices: texts,
+      level: 'string',
+      'name!': 'string',
+      options: texts,
+      spares: 'integer',
+    }),
+  },
+})
+
+const unit: ObjectType = object({
+  contents: 'string',
+  dropins: { list: object({ contents: 'string', 'name!': 'string' }) },
+  enabled: 'boolean',
+  mask: 'boolean',
+  'name!': 'string',
+})
+
+/** A whole config. */
+export const CONFIG: ObjectType = object({
+  ignition,
+  'kernelArguments@3': object({ shouldExist: texts, shouldNotExist: texts }),
+  passwd: object({ groups: { list: group }, users: { list: user } }),
+  storage,
+  systemd: object({ units: { list: unit } }),
+})
+
+/** Fields from a short hand: `name`, `name!` (kept when empty), `name@4` (since spec 3.4). */
+function object(fields: Readonly<Record<string, Type>>): ObjectType {
+  return {
+    fields: Object.entries(fields).map(([text, type]) => {
+      const [name = '', since = '0'] = text.replace('!', '').split('@')
+      return { name, type, since: Number(since), kept: text.endsWith('!') }
+    }),
+  }
+}
