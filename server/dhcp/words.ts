@@ -39,13 +39,21 @@ const TYPES: ReadonlyMap<number, string> = new Map(
 )
 
 const ADDRESSES: ReadonlySet<number> = new Set([
-  ...[OPTION.subnetMask, OPTION.router, OPTION.dns, OPTION.broadcastAddress],
-  ...[OPTION.requestedAddress, OPTION.serverIdentifier],
+  OPTION.subnetMask,
+  OPTION.router,
+  OPTION.dns,
+  OPTION.broadcastAddress,
+  OPTION.requestedAddress,
+  OPTION.serverIdentifier,
 ])
 
 const NUMBERS: ReadonlySet<number> = new Set([
-  ...[OPTION.leaseSeconds, OPTION.renewalSeconds, OPTION.rebindingSeconds],
-  ...[OPTION.maximumSize, OPTION.clientArchitecture, OPTION.overload],
+  OPTION.leaseSeconds,
+  OPTION.renewalSeconds,
+  OPTION.rebindingSeconds,
+  OPTION.maximumSize,
+  OPTION.clientArchitecture,
+  OPTION.overload,
 ])
 
 function valueText(option: number, value: Uint8Array): string {

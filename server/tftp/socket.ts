@@ -217,9 +217,8 @@ export class TftpServer {
     const seconds = Math.round(performance.now() - begun) / 1000
     const { resentBlocks } = transfer
     const detail = { file: name, bytes: bytes.length, seconds, blockBytes, windowBlocks, resentBlocks }
-    if (end?.how === 'sent')
-      this.#record(client, 'sent', `has ${name}, ${bytes.length} bytes in ${seconds} s`, detail)
-    else if (end !== undefined && 'why' in end) this.#record(client, 'failed', `${name}: ${end.why}`, detail)
+    const words = endText(end, name, bytes.length, seconds)
+    if (words !== undefined) this.#record(client, words.kind, words.text, detail)
   }
 
   #refuse(client: Client, error: number, text: string): void {
@@ -278,7 +277,7 @@ class Sending {
     socket.connect(this.client.port, this.client.address)
     await Promise.race([once(socket, 'connect'), ended])
     if (this.#closed) return undefined
-    socket.on('error', problem => this.#end({ how: 'lost', why: problem.message }))
+    socket.on('error', problem => this.#end(transfer.gone(problem.message)))
     socket.on('message', bytes => this.#receive(bytes))
     this.#do(transfer.start(performance.now()))
     return ended
@@ -327,6 +326,20 @@ class Sending {
     this.#finish?.(end)
     this.#needs.ended()
   }
+}
+
+function endText(
+  end: TransferEnd | undefined,
+  name: string,
+  bytes: number,
+  seconds: number,
+): { kind: TftpEvent['kind']; text: string } | undefined {
+  if (end === undefined || end.how === 'probed') return undefined // `read` told already that it asked
+  if (end.how === 'sent') return { kind: 'sent', text: `has ${name}, ${bytes} bytes in ${seconds} s` }
+  if (end.how === 'unconfirmed') {
+    return { kind: 'sent', text: `has ${name}, ${bytes} bytes, but went without its last acknowledgement` }
+  }
+  return { kind: 'failed', text: `${name}: ${end.why}` }
 }
 
 function keyOf({ address, port }: Client): string {

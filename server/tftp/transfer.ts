@@ -22,6 +22,8 @@ export type TransferEnd =
   | { readonly how: 'sent' }
   /** The client took the answer to its options and went: it wanted to know the size (pixiecore#21). */
   | { readonly how: 'probed' }
+  /** Every block went out, and then the client was gone: its last acknowledgement is missing, probably not the file. */
+  | { readonly how: 'unconfirmed' }
   | { readonly how: 'refused'; readonly why: string }
   | { readonly how: 'lost'; readonly why: string }
 
@@ -37,8 +39,8 @@ export type Step = {
 export type Agreement = {
   readonly blockBytes: number
   readonly windowBlocks: number
-  /** The client's own retry interval, when it asked for one. */
-  readonly retryMs: number | undefined
+  /** How long the client waits before it repeats itself, when it asked for `timeout`. */
+  readonly clientWaitMs: number | undefined
   /** What is told back in an OACK; empty when the client asked for nothing that we know. */
   readonly accepted: TftpOptions
 }
@@ -46,7 +48,14 @@ export type Agreement = {
 const DEFAULT_BLOCK_BYTES = 512
 const FIRST_RETRY_MS = 500
 const SHORTEST_RETRY_MS = 50
-const LONGEST_RETRY_MS = 4000
+const LONGEST_FIRST_RETRY_MS = 2000
+
+// Sent again this often in growing steps, then once more after a longer quiet, and so on. The quiet is for clients like
+// atftp: they answer a block that they have already only when they have heard nothing for 5 seconds. A client that asks
+// for `timeout` says when it would repeat itself; we repeat sooner all the same, by the round trip measured, since curl
+// asks for 6 seconds and each packet lost would cost as much.
+const QUICK_RETRIES = 4
+const QUIET_MS = 6000
 
 /** Settles the options of a request for a file of `fileBytes`; what is unknown or impossible is left out. */
 export function agree(options: TftpOptions, fileBytes: number, limits: TransferLimits): Agreement {
@@ -62,12 +71,12 @@ export function agree(options: TftpOptions, fileBytes: number, limits: TransferL
   }
   const blockBytes = settle('blksize', 8, 65_464, asked => Math.min(asked, limits.blockBytes))
   settle('tsize', 0, 2 ** 32, () => fileBytes)
-  const retrySeconds = settle('timeout', 1, 255, asked => asked)
+  const seconds = settle('timeout', 1, 255, asked => asked)
   const windowBlocks = settle('windowsize', 1, 65_535, asked => Math.min(asked, limits.windowBlocks))
   return {
     blockBytes: blockBytes ?? DEFAULT_BLOCK_BYTES,
     windowBlocks: windowBlocks ?? 1,
-    retryMs: retrySeconds === undefined ? undefined : retrySeconds * 1000,
+    clientWaitMs: seconds === undefined ? undefined : seconds * 1000,
     accepted,
   }
 }
@@ -82,14 +91,17 @@ export class Transfer {
   readonly #limits: TransferLimits
   readonly #blocks: number
   #awaitsOptionAck: boolean
-  /** The last block that the client has, and the last one sent. */
+  /** The last block that the client has, the last one sent, and the last one ever sent. */
   #acked = 0
   #sent = 0
+  #furthest = 0
   /** A second acknowledgement of the same block told of a gap, and the window was sent again for it. */
   #rewound = false
   #isRetry = false
   #roundTripMs: number | undefined
-  #retryMs: number
+  /** The wait for the first answer; it doubles with each of `#retries`. */
+  #retryMs = FIRST_RETRY_MS
+  #retries = 0
   #sentAt = 0
   #lastSignAt = 0
   #resentBlocks = 0
@@ -100,7 +112,6 @@ export class Transfer {
     this.#limits = limits
     this.#blocks = Math.floor(file.length / agreement.blockBytes) + 1 // the last block is a short one, maybe empty
     this.#awaitsOptionAck = agreement.accepted.size > 0
-    this.#retryMs = agreement.retryMs ?? FIRST_RETRY_MS
   }
 
   /** Blocks that were sent more than once so far. */
@@ -134,19 +145,24 @@ export class Transfer {
     return this.#sendOn(now)
   }
 
-  /** The time of `wakeAt` has come: sends again, waiting twice as long each time, or gives up. */
+  /** The time of `wakeAt` has come: sends again, waiting longer each time, or gives up. */
   wake(now: number): Step {
     if (now < this.#wakeAt()) return this.#wait()
     const silenceMs = now - this.#lastSignAt
     if (silenceMs >= this.#limits.patienceMs) {
       const why = `no answer for ${Math.round(silenceMs / 1000)} s, at block ${this.#acked} of ${this.#blocks}`
       const send = [encodeTftp({ kind: 'error', error: ERROR.undefined, text: why })]
-      return { send, wakeAt: now, end: { how: 'lost', why } }
+      return { send, wakeAt: now, end: this.gone(why) }
     }
-    if (this.#agreement.retryMs === undefined) this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS)
+    this.#retries = (this.#retries + 1) % (QUICK_RETRIES + 1)
     this.#goBack()
     this.#isRetry = true
     return this.#sendOn(now)
+  }
+
+  /** The end of a transfer whose client cannot be reached any more. */
+  gone(why: string): TransferEnd {
+    return this.#furthest === this.#blocks ? { how: 'unconfirmed' } : { how: 'lost', why }
   }
 
   #clientGaveUp(error: number, text: string): Step {
@@ -173,7 +189,7 @@ export class Transfer {
   #progress(now: number): void {
     this.#lastSignAt = now
     this.#rewound = false
-    if (this.#agreement.retryMs !== undefined) return
+    this.#retries = 0
     // The time of a packet sent twice says nothing (Karn): only first attempts are measured.
     if (!this.#isRetry) {
       const sample = now - this.#sentAt
@@ -182,7 +198,7 @@ export class Transfer {
     }
     this.#isRetry = false
     const measured = this.#roundTripMs === undefined ? FIRST_RETRY_MS : this.#roundTripMs * 4
-    this.#retryMs = Math.min(Math.max(measured, SHORTEST_RETRY_MS), LONGEST_RETRY_MS)
+    this.#retryMs = Math.min(Math.max(measured, SHORTEST_RETRY_MS), LONGEST_FIRST_RETRY_MS)
   }
 
   #goBack(): void {
@@ -199,6 +215,7 @@ export class Transfer {
     const last = Math.min(this.#acked + this.#agreement.windowBlocks, this.#blocks)
     const send = this.#window(this.#sent + 1, last)
     this.#sent = last
+    this.#furthest = Math.max(this.#furthest, last)
     return { send, wakeAt: this.#wakeAt() }
   }
 
@@ -224,6 +241,8 @@ export class Transfer {
   }
 
   #wakeAt(): number {
-    return this.#sentAt + this.#retryMs
+    const waitMs = this.#retryMs * 2 ** this.#retries
+    if (this.#retries < QUICK_RETRIES) return this.#sentAt + waitMs
+    return this.#sentAt + Math.max(QUIET_MS, waitMs, (this.#agreement.clientWaitMs ?? 0) + 1000)
   }
 }

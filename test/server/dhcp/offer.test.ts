@@ -37,7 +37,8 @@ class Server {
         subnet: subnetOf(this.#network),
         machines: indexMachines(this.#machines),
         leases: this.table,
-        ...{ server: SERVER, now: this.now },
+        server: SERVER,
+        now: this.now,
       },
     )
     this.table.apply(decision.changes)
@@ -68,7 +69,10 @@ const rebooting = (packet: Packet, address: string) =>
 const renewing = (packet: Packet, address: string) => but(packet, MESSAGE.request, { clientAddress: address })
 
 const lease = (address: string, mac: string, more: Partial<Lease> = {}): Lease => ({
-  ...{ address, mac, state: 'bound', expiresAt: NOW + 60_000 },
+  address,
+  mac,
+  state: 'bound',
+  expiresAt: NOW + 60_000,
   ...more,
 })
 

@@ -91,9 +91,24 @@ t.test('the dhcp package reads what we write, and we read what it writes', async
   t.match(read, { op: 2, xid: offer.transaction, yiaddr: '10.20.0.11' })
   t.match(read.options, { 53: 2, 1: '255.255.255.0', 67: 'undionly.kpxe' })
 
+  const nowhere = '0.0.0.0'
+  const header = {
+    op: 1,
+    htype: 1,
+    hlen: 6,
+    hops: 0,
+    xid: 7,
+    secs: 0,
+    flags: 0x8000,
+    sname: '',
+    file: '',
+    ciaddr: nowhere,
+    yiaddr: nowhere,
+    siaddr: nowhere,
+    giaddr: nowhere,
+  }
   const { _data, _w } = protocol.format({
-    ...{ op: 1, htype: 1, hlen: 6, hops: 0, xid: 7, secs: 0, flags: 0x8000, sname: '', file: '' },
-    ...{ ciaddr: '0.0.0.0', yiaddr: '0.0.0.0', siaddr: '0.0.0.0', giaddr: '0.0.0.0' },
+    ...header,
     chaddr: '52-54-00-20-00-01',
     options: { 53: 1, 50: '10.20.0.7' },
   })

@@ -18,21 +18,25 @@ export type ServeSettings = {
 
 if (import.meta.main) {
   const { address, network, machines, files }: ServeSettings = JSON.parse(process.argv[2] ?? '{}')
-  const say = (line: object) => void process.stdout.write(`${JSON.stringify(line)}\n`)
   const report = (problem: Error) => say({ kind: 'problem', text: problem.message })
   const begun = performance.now()
   const events = {
     record: (event: object) => say({ at: Math.round(performance.now() - begun) / 1000, ...event }),
   }
   const dhcp = await openDhcp({
-    ...{ address, events, report, url: `http://${address}:8080` },
+    address,
+    events,
+    report,
+    url: `http://${address}:8080`,
     network: () => network,
     leases: { all: () => [], commit: () => {} },
     reservations: { machines: () => machines },
   })
   if (files !== undefined) {
     await openTftp({
-      ...{ address, events, report },
+      address,
+      events,
+      report,
       macOf: client => dhcp.macOf(client),
       files: async name => {
         const bytes = await readFile(join(files, name)).catch(() => undefined)
@@ -41,4 +45,8 @@ if (import.meta.main) {
     })
   }
   say({ kind: 'ready' })
+}
+
+function say(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`)
 }
