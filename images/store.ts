@@ -3,7 +3,8 @@
 
 import { spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 
@@ -31,10 +32,9 @@ export function storeRecipe(kubernetes: string): Recipe {
       const layout = work.needs[images.name]! // both are in `needs`
       const programs = work.needs[containerdRecipe.name]!
       const root = join(work.directory, 'containerd')
-      const state = join(work.directory, '.state')
+      const state = await mkdtemp(join(tmpdir(), 'pilotlight-')) // a socket's path may have 104 bytes at most
       const socket = join(state, 'containerd.sock')
-      const config = join(work.directory, '.containerd.toml')
-      await mkdir(state)
+      const config = join(state, 'containerd.toml')
       await writeFile(config, buildConfig(root, state, socket))
       await whileRunning(work, programs, config, socket, async () => {
         const archive = join(work.directory, '.images.tar')
@@ -58,9 +58,19 @@ export function storeRecipe(kubernetes: string): Recipe {
         )
         await rm(archive)
       })
+      await rm(state, { recursive: true })
       await dropLayers(layout, root)
-      for (const left of [state, config]) await rm(left, { recursive: true })
     },
+  }
+}
+
+/** The containerd of a build that stopped by itself. */
+export class ContainerdEnded extends Error {
+  readonly code = 'CONTAINERD_ENDED'
+  constructor(status: number | null, log: string) {
+    super(
+      `The containerd that fills the store ended with status ${status}. Its last line in ${log} says why.`,
+    )
   }
 }
 
@@ -89,9 +99,14 @@ async function whileRunning(
     env: { ...process.env, PATH: `${programs}:${process.env['PATH'] ?? ''}` },
   })
   const ended = once(daemon, 'exit')
+  const gone = new AbortController()
+  ended.then(
+    () => gone.abort(new ContainerdEnded(daemon.exitCode, work.log)),
+    (error: unknown) => gone.abort(error), // it could not even start
+  )
   try {
-    await waitUntil('containerd', { limitSeconds: 60, stage: work.stage }, async () => {
-      if (daemon.exitCode !== null) throw new Error(`it ended with status ${daemon.exitCode}`)
+    const wait = { limitSeconds: 60, stage: work.stage, signal: gone.signal }
+    await waitUntil('containerd', wait, async () => {
       await run(join(programs, 'ctr'), [`--address=${socket}`, 'version'], { limitSeconds: 10 })
       return { value: true }
     })
