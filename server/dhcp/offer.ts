@@ -152,7 +152,9 @@ function acknowledge(exchange: Exchange): Decision {
   const { message, world } = exchange
   const chosen = addressIn(message.options, OPTION.serverIdentifier)
   if (chosen !== undefined && chosen !== world.server.address) return silent(`it chose the server ${chosen}`)
-  const wanted = wantedAddressOf(message)
+  // A client that names no address means the one it was just offered.
+  const named = wantedAddressOf(message)
+  const wanted = named === NOWHERE ? (world.leases.offeredTo(message.mac)?.address ?? NOWHERE) : named
   const asked = event(exchange, 'request', `asks for ${wanted}`, { address: wanted })
   const wrong = objectionTo(exchange, wanted)
   if (wrong !== undefined) return refuse(exchange, asked, wrong)
