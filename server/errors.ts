@@ -69,6 +69,33 @@ export class InvalidIgnition extends ServerError {
   }
 }
 
+/** A Go template of the data directory that cannot be rendered. Matchbox answers 404, and clients rely on it. */
+export class GoTemplateFailed extends ServerError {
+  readonly code = 'GO_TEMPLATE_FAILED'
+  readonly statusCode = 404
+  constructor(name: string, reason: string, options?: ErrorOptions) {
+    super(`${name} cannot be rendered: ${reason}`, options)
+  }
+}
+
+/** A cloud config that coreos-cloudinit would not read; 404 as in Matchbox. */
+export class InvalidCloudConfig extends ServerError {
+  readonly code = 'INVALID_CLOUD_CONFIG'
+  readonly statusCode = 404
+  constructor(name: string, reason: string) {
+    super(`${name} renders to something that is no cloud config: ${reason}`)
+  }
+}
+
+/** A Butane file that gives no Ignition config. Matchbox answers 404, and clients rely on it. */
+export class InvalidButane extends ServerError {
+  readonly code = 'INVALID_BUTANE'
+  readonly statusCode = 404
+  constructor(name: string, reason: string) {
+    super(`${name} is not a Butane config that a machine can use: ${reason}`)
+  }
+}
+
 /** A machine, site or boot that is not in the inventory. */
 export class NotFound extends ServerError {
   readonly code = 'NOT_FOUND'

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { serverIdentity } from './agent/authority.ts'
 import { Tokens } from './agent/tokens.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
+import { localFilesBelow } from './butane/local-files.ts'
 import type { ServerConfig } from './config.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
 import { CannotListen } from './errors.ts'
@@ -20,6 +21,7 @@ import { SqliteStore } from './inventory/sqlite.ts'
 import { causesOf, type Log } from './log.ts'
 import type { Sources } from './render/answers.ts'
 import type { Endpoints } from './render/context.ts'
+import { GoTemplates } from './render/go-templates.ts'
 import { Templates } from './render/templates.ts'
 import { openTftp, type TftpServer } from './tftp/socket.ts'
 
@@ -91,6 +93,8 @@ async function openAll(
   )
   const tokens = new Tokens(store, now)
   const templates = new Templates(config.dataPath)
+  const goTemplates = new GoTemplates(config.dataPath)
+  const localFiles = localFilesBelow(config.dataPath)
   const network = networkOf(config.address, () => catalog)
   let dhcp: DhcpServer | undefined
   const clients = new Clients(
@@ -108,7 +112,7 @@ async function openAll(
     server: { url: '', address: config.address },
     agent: { url: '', ca: identity.ca },
   }
-  const sources = (): Sources => ({ catalog, templates, endpoints })
+  const sources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
   const needs = {
     sources,
     journal,

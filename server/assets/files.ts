@@ -3,6 +3,7 @@
 import { open, realpath, type FileHandle } from 'node:fs/promises'
 import { extname, join, posix, sep } from 'node:path'
 import type { Writable } from 'node:stream'
+import { contentTypeOf, SNIFF_BYTES } from './sniff.ts'
 
 /** An open file, and what is told of it; who opens it closes it. */
 export type OpenFile = {
@@ -38,9 +39,13 @@ async function openFile(real: string): Promise<OpenFile | undefined> {
     await handle.close()
     return undefined
   }
+  const known = TYPES.get(extname(real).toLowerCase())
+  const head =
+    known === undefined ? await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0) : undefined
+  const type = known ?? contentTypeOf(head?.buffer.subarray(0, head.bytesRead) ?? Buffer.alloc(0))
   const { size, mtimeMs, ino } = stat
   const etag = `"${ino.toString(36)}-${size.toString(36)}-${Math.round(mtimeMs * 1000).toString(36)}"`
-  return { handle, size, mtimeMs, etag, type: TYPES.get(extname(real)) ?? 'application/octet-stream' }
+  return { handle, size, mtimeMs, etag, type }
 }
 
 /**
@@ -89,14 +94,23 @@ const PIECE_BYTES = 1 << 20
 const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EISDIR'])
 
 const TYPES: ReadonlyMap<string, string> = new Map([
+  ['.avif', 'image/avif'],
   ['.css', 'text/css; charset=utf-8'],
+  ['.gif', 'image/gif'],
+  ['.htm', 'text/html; charset=utf-8'],
   ['.html', 'text/html; charset=utf-8'],
   ['.ign', 'application/vnd.coreos.ignition+json'],
   ['.ipxe', 'text/plain; charset=utf-8'],
+  ['.jpeg', 'image/jpeg'],
+  ['.jpg', 'image/jpeg'],
   ['.js', 'text/javascript; charset=utf-8'],
   ['.json', 'application/json'],
+  ['.mjs', 'text/javascript; charset=utf-8'],
+  ['.pdf', 'application/pdf'],
   ['.png', 'image/png'],
   ['.svg', 'image/svg+xml'],
   ['.txt', 'text/plain; charset=utf-8'],
+  ['.wasm', 'application/wasm'],
+  ['.webp', 'image/webp'],
   ['.xml', 'text/xml; charset=utf-8'],
 ])

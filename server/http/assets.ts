@@ -1,12 +1,16 @@
 // Kernels, images and boot loaders: whole or in part, with their length, and each download in the machine's journal.
 
+import { posix } from 'node:path'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { openBelow, sendFile, type OpenFile } from '../assets/files.ts'
-import { isUnchanged, mayRange, rangeOf } from '../assets/range.ts'
+import { listingPage, namesBelow } from '../assets/listing.ts'
+import { planOf, type ConditionalHeaders, type Range } from '../assets/range.ts'
 import type { Loaders } from '../assets/loaders.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { Log } from '../log.ts'
+import { textOf } from '../match/text.ts'
+import { contentRange, multipart, refuseRange } from './content.ts'
 import { plain, plainAnswer } from './problems.ts'
 
 /** What these routes need of the service. */
@@ -27,11 +31,29 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
   app.setErrorHandler(plainAnswer(needs.log))
 
   if (assetsPath !== undefined) {
-    app.get('/assets/*', async (request, reply) => {
+    // As on all boot routes, the method makes no difference and a body is let pass.
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', (_, payload, parsed) => {
+      payload.resume()
+      parsed(null)
+    })
+    app.all('/assets/*', async (request, reply) => {
       const path = decodedPath(request)
+      const below = path.slice('/assets'.length)
       const asset = clients.assetOf(request.ip, path)
-      const file = await openBelow(assetsPath, path.slice('/assets'.length))
-      return await answer(request, reply, file, asset && { ...asset, path })
+      const event = asset && { ...asset, path }
+      if (below.endsWith('/index.html')) return redirect(request, reply, './')
+      const names = await namesBelow(assetsPath, below)
+      if (names === undefined) {
+        const file = await openBelow(assetsPath, below.replace(/\/$/, ''))
+        if (file === undefined || !below.endsWith('/')) return await answer(request, reply, file, event)
+        await file.handle.close()
+        return redirect(request, reply, `../${basename(below)}`)
+      }
+      if (!below.endsWith('/')) return redirect(request, reply, `${basename(below)}/`)
+      const index = await openBelow(assetsPath, `${below}index.html`)
+      if (index !== undefined) return await answer(request, reply, index, event)
+      return reply.type('text/html; charset=utf-8').send(listingPage(names))
     })
   }
 
@@ -77,25 +99,24 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     file: OpenFile,
     event: Download | undefined,
   ): Promise<FastifyReply> {
-    const headers = request.headers as Record<string, string | undefined> // none of those read here comes as a list
+    const headers = request.headers as ConditionalHeaders // none of those read there comes as a list
     void reply.headers({
       'accept-ranges': 'bytes',
       etag: file.etag,
       'last-modified': new Date(file.mtimeMs).toUTCString(),
     })
-    if (isUnchanged(headers, file)) return reply.code(304).send()
-    const range = mayRange(headers, file) ? rangeOf(headers.range, file.size) : undefined
-    if (range === 'unsatisfiable') {
-      void reply.header('content-range', `bytes */${file.size}`).header('x-content-type-options', 'nosniff')
-      return plain(reply.code(416), 'invalid range: failed to overlap\n')
-    }
-    const part = range ?? { start: 0, length: file.size }
-    if (range !== undefined) {
-      reply
-        .code(206)
-        .header('content-range', `bytes ${part.start}-${part.start + part.length - 1}/${file.size}`)
-    }
-    void reply.headers({ 'content-type': file.type, 'content-length': part.length })
+    const plan = planOf(request.method === 'HEAD' ? 'HEAD' : 'GET', headers, file)
+    if (plan.status === 416) return refuseRange(reply, plan.reason, file.size)
+    void reply.code(plan.status)
+    if (plan.status === 304 || plan.status === 412) return reply.send()
+    const parts: readonly Range[] = plan.status === 206 ? plan.parts : [{ start: 0, length: file.size }]
+    const [first] = plan.status === 206 ? plan.parts : []
+    if (first !== undefined) void reply.header('content-range', contentRange(first, file.size))
+    const { frames, end, type } = framesOf(parts, file)
+    if (parts.length > 1) void reply.removeHeader('content-range')
+    const texts = [...frames, end].map(text => Buffer.from(text))
+    const length = [...texts, ...parts].reduce((sum, piece) => sum + piece.length, 0)
+    void reply.headers({ 'content-type': type, 'content-length': length })
     reply.hijack()
     const { raw } = reply
     raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>)
@@ -105,11 +126,16 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     }
     raw.setTimeout(IDLE_MS, () => raw.destroy())
     const began = performance.now()
-    const sent = await sendFile(file.handle, part, raw)
-    if (sent === part.length) raw.end()
+    const wanted = parts.reduce((sum, part) => sum + part.length, 0)
+    let sent = 0
+    for (const [turn, part] of parts.entries()) {
+      if ((texts[turn]?.length ?? 0) > 0) raw.write(texts[turn])
+      sent += await sendFile(file.handle, part, raw)
+    }
+    if (sent === wanted) raw.end(texts.at(-1))
     else raw.destroy()
     const milliseconds = Math.round(performance.now() - began)
-    if (event) tellDownload(event, sent, part.length, milliseconds)
+    if (event) tellDownload(event, sent, wanted, milliseconds)
     return reply
   }
 
@@ -138,7 +164,36 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
 
 type Download = { readonly mac: string; readonly kind: string; readonly path: string }
 
+/** What stands around the parts of an answer: nothing, unless there are several. */
+function framesOf(
+  parts: readonly Range[],
+  { type, size }: OpenFile,
+): { readonly frames: readonly string[]; readonly end: string; readonly type: string } {
+  if (parts.length === 1) return { frames: [''], end: '', type }
+  const { boundary, frames, end } = multipart(parts, type, size)
+  return { frames, end, type: `multipart/byteranges; boundary=${boundary}` }
+}
+
+/** Sends the client to a place beside the one that it asked for, with the query that it sent. */
+function redirect(request: FastifyRequest, reply: FastifyReply, to: string): FastifyReply {
+  const [, query] = /^[^?]*\?(.*)$/s.exec(request.raw.url ?? '') ?? []
+  const bytes = Buffer.from(to).map(byte => (byte < 0x20 || byte === 0x7f ? 0x20 : byte))
+  const place = Buffer.from(bytes).toString('latin1')
+  return reply
+    .code(301)
+    .header('location', query === undefined ? place : `${place}?${query}`)
+    .send()
+}
+
+function basename(path: string): string {
+  return posix.basename(posix.join('/', path))
+}
+
 /** The path of a request, decoded; a broken escape was refused before. */
 function decodedPath(request: FastifyRequest): string {
-  return decodeURIComponent((request.raw.url ?? '').split('?', 1)[0] ?? '')
+  const path = (request.raw.url ?? '').split('?', 1)[0] ?? ''
+  const bytes = path.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+  return textOf(Buffer.from(bytes, 'latin1'))
 }

@@ -5,6 +5,7 @@ import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { Labels, Machine } from '../inventory/objects.ts'
 import { parseLabels, rawQueryOf } from '../match/labels.ts'
+import { bytesOf } from '../match/text.ts'
 import {
   ignitionTextOf,
   MATCHBOX_BOOT_SCRIPT,
@@ -15,8 +16,10 @@ import {
   type Sources,
 } from '../render/answers.ts'
 import { grubConfig } from '../render/grub.ts'
+import { cloudText, genericText } from '../render/generic.ts'
 import { metadataText } from '../render/metadata.ts'
 import type { Log } from '../log.ts'
+import { sendContent } from './content.ts'
 import { plain, plainAnswer, statusOf } from './problems.ts'
 
 /** What these routes need of the service. */
@@ -28,7 +31,7 @@ export type BootNeeds = {
   readonly log: Log
 }
 
-/** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/metadata`. */
+/** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
 export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
   const { sources, journal, clients, tokens, log } = needs
   app.setErrorHandler(plainAnswer(log))
@@ -78,7 +81,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
           : (journal.currentOf({ mac: from, ...(machine && { machine }) }) ??
             tell(from, match.labels, 'asked', 'asks for its config, without a script from here', {}))
       const token = machine && boot ? tokens.mint(machine.name, boot.id) : ''
-      const text = ignitionTextOf(sources(), match, token)
+      const text = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(request.raw.url ?? '') })
       if (from !== undefined) {
         const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
         tell(from, match.labels, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
@@ -88,12 +91,24 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     }),
   )
 
+  for (const [path, textIn] of [
+    ['/generic', genericText],
+    ['/cloud', cloudText],
+  ] as const) {
+    app.all(path, (request, reply) =>
+      asked(request, match => {
+        const rawQuery = rawQueryOf(request.raw.url ?? '')
+        return sendContent(request, reply, bytesOf(textIn(sources().goTemplates, { ...match, rawQuery })))
+      }),
+    )
+  }
+
   // Group only: the profile need not exist.
   app.all('/metadata', (request, reply) => {
     const query = rawQueryOf(request.raw.url ?? '')
     const labels = parseLabels(query)
     const text = metadataText(sources().catalog.group(labels), labels, query)
-    return plain(reply, text)
+    return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
   })
 
   done()

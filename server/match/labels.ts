@@ -2,6 +2,7 @@
 
 import type { Labels } from '../inventory/objects.ts'
 import { normaliseMac } from './mac.ts'
+import { bytesOf, textOf } from './text.ts'
 
 /**
  * Reads the labels of a raw query (without its `?`) as Matchbox does: the first value of each key counts;
@@ -27,19 +28,22 @@ export function parseLabels(rawQuery: string): Labels {
   return labels
 }
 
-/** The query of a request target, as it was received, without the `?`. */
+/**
+ * The query of a request target, as it was received, without the `?`. Node gives the bytes of a target as Latin-1;
+ * they are read as UTF-8 here.
+ */
 export function rawQueryOf(target: string): string {
   const at = target.indexOf('?')
-  return at < 0 ? '' : target.slice(at + 1)
+  return at < 0 ? '' : textOf(Buffer.from(target.slice(at + 1), 'latin1'))
 }
 
-/** Undoes form encoding; undefined when an escape is broken. Bytes that are not UTF-8 become U+FFFD. */
+/** Undoes form encoding; undefined when an escape is broken. Bytes that are not UTF-8 are kept, see `textOf`. */
 function unescape(text: string): string | undefined {
   if (/%(?![0-9a-f]{2})/i.test(text)) return undefined
   const plain = text.replaceAll('+', ' ')
   if (!plain.includes('%')) return plain
   const bytes = plain.replaceAll(/%([0-9a-f]{2})|[^%]+/gi, (all, hex: string | undefined) =>
-    hex === undefined ? Buffer.from(all).toString('latin1') : String.fromCharCode(Number.parseInt(hex, 16)),
+    hex === undefined ? bytesOf(all).toString('latin1') : String.fromCharCode(Number.parseInt(hex, 16)),
   )
-  return Buffer.from(bytes, 'latin1').toString()
+  return textOf(Buffer.from(bytes, 'latin1'))
 }

@@ -2,9 +2,12 @@
 
 import { posix } from 'node:path'
 import { NothingToServe } from '../errors.ts'
+import type { LocalFiles } from '../butane/local-files.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
+import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
+import { goDataOf, type GoTemplates } from './go-templates.ts'
 import { ignitionOf, isPlainIgnition, plainIgnition } from './ignition.ts'
 import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, type AssetKind } from './ipxe.ts'
 import type { Templates } from './templates.ts'
@@ -13,6 +16,9 @@ import type { Templates } from './templates.ts'
 export type Sources = {
   readonly catalog: Catalog
   readonly templates: Templates
+  readonly goTemplates: GoTemplates
+  /** What Butane configs name beside them. */
+  readonly localFiles: LocalFiles
   readonly endpoints: Endpoints
 }
 
@@ -71,17 +77,26 @@ export function scriptOf(
 
 /**
  * The Ignition config of a match, by the kind of its file: a template (`*.njk`) is rendered, Ignition (`*.ign`,
- * `*.ignition`) is raised to the spec that Matchbox serves; both are checked.
+ * `*.ignition`) is raised to the spec that Matchbox serves, anything else is a Go template that gives Butane, which is
+ * transpiled. All are checked.
  *
- * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 500, {InvalidIgnition} 503
+ * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 500, {InvalidIgnition} 503,
+ *   {GoTemplateFailed} 404, {InvalidButane} 404
  */
-export function ignitionTextOf({ templates, endpoints }: Sources, match: Match, token: string): string {
-  const { profile } = match
+export function ignitionTextOf(
+  { templates, goTemplates, localFiles, endpoints }: Sources,
+  match: Match,
+  { token, rawQuery }: { readonly token: string; readonly rawQuery: string },
+): string {
+  const { profile, group, labels } = match
   const { ignition_id: id } = profile
   if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
   const name = posix.join('ignition', posix.join('/', id))
   if (isPlainIgnition(id)) return plainIgnition(name, templates.plain(name))
-  if (!isTemplated(profile)) return templates.plain(name)
+  if (!isTemplated(profile)) {
+    const text = goTemplates.render('ignition', id, goDataOf(group, labels, rawQuery))
+    return butaneIgnition(name, text, localFiles)
+  }
   return JSON.stringify(ignitionOf(name, templates.render(name, contextOf(endpoints, { ...match, token }))))
 }
 

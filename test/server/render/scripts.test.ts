@@ -1,12 +1,14 @@
 import t from 'tap'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { localFilesBelow } from '#server/butane/local-files.ts'
 import { Catalog } from '#server/inventory/catalog.ts'
 import { parseProfile } from '#server/inventory/matchbox-files.ts'
 import type { Profile } from '#server/inventory/objects.ts'
 import { matchOf, scriptOf, type Sources } from '#server/render/answers.ts'
 import { assetKindsOf, bootFilesOf, matchboxScript } from '#server/render/ipxe.ts'
 import { grubConfig } from '#server/render/grub.ts'
+import { GoTemplates } from '#server/render/go-templates.ts'
 import { Templates } from '#server/render/templates.ts'
 import { site } from '../serving.ts'
 
@@ -29,7 +31,13 @@ const endpoints = {
   server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1' },
   agent: { url: 'https://10.20.0.1:8443', ca: 'PEM' },
 }
-const sources: Sources = { catalog, templates, endpoints }
+const sources: Sources = {
+  catalog,
+  templates,
+  goTemplates: new GoTemplates('.'),
+  localFiles: localFilesBelow('.'),
+  endpoints,
+}
 
 /** Compares with a golden file; UPDATE_GOLDEN=1 rewrites it, and still fails that run. */
 function matchesGolden(t: Tap, name: string, text: string): void {

@@ -1,0 +1,40 @@
+// The page that lists a folder of assets, as Go's file server writes it.
+
+import { readdir, realpath } from 'node:fs/promises'
+import { join, posix, sep } from 'node:path'
+import { compareTexts } from '../gotemplate/values.ts'
+import { escapeHtml } from '../gotemplate/escape.ts'
+
+/**
+ * The names in the folder that `path` (decoded, below the root) means, those of folders with a `/` behind. Undefined
+ * when there is no such folder, or it lies outside of `root` once all links are followed.
+ */
+export async function namesBelow(root: string, path: string): Promise<string[] | undefined> {
+  if (path.includes('\0')) return undefined
+  try {
+    const top = await realpath(root)
+    const real = await realpath(join(top, posix.join('/', path)))
+    if (real !== top && !real.startsWith(top.endsWith(sep) ? top : top + sep)) return undefined
+    const entries = await readdir(real, { withFileTypes: true })
+    return entries
+      .toSorted((a, b) => compareTexts(a.name, b.name))
+      .map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+  } catch {
+    return undefined // not there, not a folder, or not ours to read
+  }
+}
+
+/** The HTML of a listing. */
+export function listingPage(names: readonly string[]): string {
+  const lines = names.map(name => `<a href="${hrefOf(name)}">${escapeHtml(name)}</a>\n`)
+  return `<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n${lines.join('')}</pre>\n`
+}
+
+/** A name as a relative URL; one with a colon must not look like a scheme. */
+function hrefOf(name: string): string {
+  const href = Array.from(Buffer.from(name), byte => {
+    const letter = String.fromCharCode(byte)
+    return /[\w.~$&+,/:;=@-]/.test(letter) ? letter : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  }).join('')
+  return /^[^/]*:/.test(href) ? `./${href}` : href
+}
