@@ -4,6 +4,7 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
+import { plainPlace } from '#server/http/targets.ts'
 import { site, testServer } from '../serving.ts'
 
 const image = Buffer.alloc(5_000_003, 'pilotlight ')
@@ -79,9 +80,60 @@ t.test('nothing outside of the folder is served, however it is asked for', async
     '/assets//../secret',
     '/loaders/..%2fsecret',
   ]) {
-    t.equal(await status(path), 404, path)
+    // What is not written plainly is sent to the plain place, which is then asked for on its own.
+    const plain = plainPlace(path)
+    t.equal(await status(path), plain === undefined ? 404 : 307, path)
+    if (plain !== undefined) t.equal(await status(plain), 404, plain)
   }
   t.equal(await status('/assets/kernel'), 200, 'a link within the folder is followed')
+})
+
+t.test('a folder is listed, or shows its index page', async t => {
+  const root = t.testdir({
+    assets: {
+      'a b&<c>.txt': 'odd',
+      'x:y': 'colon',
+      sub: { deep: 'd' },
+      site: { 'index.html': '<h1>hello</h1>' },
+    },
+  })
+  const server = await testServer(t, { assetsPath: join(root, 'assets'), statePath: join(root, 'state') })
+  const page = await server.get('/assets/')
+  t.equal(page.headers.get('content-type'), 'text/html; charset=utf-8')
+  t.equal(
+    await page.text(),
+    '<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n' +
+      '<a href="a%20b&%3Cc%3E.txt">a b&amp;&lt;c&gt;.txt</a>\n<a href="site/">site/</a>\n' +
+      '<a href="sub/">sub/</a>\n<a href="./x:y">x:y</a>\n</pre>\n',
+  )
+  t.equal(await (await server.get('/assets/site/')).text(), '<h1>hello</h1>')
+  const places = [
+    ['/assets/sub?x=1', 'sub/?x=1'],
+    ['/assets/site/index.html', './'],
+    ['/assets/sub/deep/', '../deep'],
+  ] as const
+  for (const [asked, place] of places) {
+    const answer = await server.get(asked)
+    t.equal(answer.status, 301, asked)
+    t.equal(answer.headers.get('location'), place)
+  }
+})
+
+t.test('several parts of a file come in one answer', async t => {
+  const server = await testServer(t, folders(t))
+  const answer = await server.get('/assets/live/vmlinuz', { range: 'bytes=0-1,4-' })
+  t.equal(answer.status, 206)
+  const text = (await answer.text()).replaceAll(/--[0-9a-f]{60}/g, '--BOUNDARY')
+  const type = 'Content-Type: text/plain; charset=utf-8\r\n\r\n'
+  t.equal(
+    text,
+    `--BOUNDARY\r\nContent-Range: bytes 0-1/6\r\n${type}ke\r\n` +
+      `--BOUNDARY\r\nContent-Range: bytes 4-5/6\r\n${type}el\r\n--BOUNDARY--\r\n`,
+  )
+  t.equal(
+    answer.headers.get('content-length'),
+    String(Buffer.byteLength(text) + 3 * (60 - 'BOUNDARY'.length)),
+  )
 })
 
 t.test('boot loaders come from a table, links of their package included', async t => {

@@ -1,0 +1,24 @@
+// What a client names in its request line, made plain: absolute URLs, and paths that are not written the short way.
+
+/** The path and query of a request target; a proxy's way of writing it (`http://host/path`) loses its host. */
+export function originForm(target: string): string {
+  const [all] = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target) ?? ['']
+  const rest = target.slice(all.length)
+  return rest.startsWith('/') || rest === '*' ? rest : `/${rest}`
+}
+
+/**
+ * Where a client is sent that asks for `target`: the same path without empty, `.` and `..` parts, as Go's router has
+ * it. Undefined when the path is plain already.
+ */
+export function plainPlace(target: string): string | undefined {
+  const [, path = '', query = ''] = /^([^?]*)(.*)$/s.exec(target) ?? []
+  if (!/\/\/|\/\.\.?(?:\/|$)/.test(path)) return undefined
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  const folder = path.endsWith('/') && parts.length > 0 ? '/' : ''
+  return `/${parts.join('/')}${folder}${query}`
+}
