@@ -15,6 +15,14 @@ export type Report = {
   readonly warning: (path: Path, message: string | undefined) => void
 }
 
+/** A report that adds to `findings`. */
+export function reportTo(findings: Finding[]): Report {
+  const add = (severity: Finding['severity']) => (path: Path, message: string | undefined) => {
+    if (message !== undefined) findings.push({ severity, path, message })
+  }
+  return { error: add('error'), warning: add('warning') }
+}
+
 /** A finding with its position in the text. */
 export type PlacedFinding = Finding & Place
 

@@ -2,7 +2,7 @@
 // plain data. `spec` is the minor number: 4 for 3.4.0.
 
 import { posix } from 'node:path'
-import type { Finding, Report } from './findings.ts'
+import { type Finding, type Report, reportTo } from './findings.ts'
 import { resourcesOf } from './resources.ts'
 import { diskRules, filesystemRules, luksRules, raidRules } from './rules-storage.ts'
 import { nodeRules, storageRules } from './rules-nodes.ts'
@@ -15,10 +15,7 @@ import { hasInstallSection, unitProblem } from './unit.ts'
 /** Everything that the rules of spec 3.`spec` have to say about a config. */
 export function checkConfig(config: IgnitionConfig, spec: number): readonly Finding[] {
   const findings: Finding[] = []
-  const add = (severity: Finding['severity']) => (path: Path, message: string | undefined) => {
-    if (message !== undefined) findings.push({ severity, path, message })
-  }
-  const report: Report = { error: add('error'), warning: add('warning') }
+  const report = reportTo(findings)
   ignitionRules(config, spec, report)
   for (const { path, resource } of resourcesOf(config)) resourceRules(resource, path, spec, report)
   const storage = config.storage ?? {}

@@ -21,20 +21,28 @@ export const NEWEST_SPEC = 6
 
 const verification: ObjectType = object({ hash: 'string' })
 const header: ObjectType = object({ 'name!': 'string', value: 'string' })
-const resource: ObjectType = object({
+/** Content, in a file or a key file. */
+export const resource: ObjectType = object({
   compression: 'string',
   'httpHeaders@1': { list: header },
   source: 'string',
   verification,
 })
-const owner: ObjectType = object({ id: 'integer', name: 'string' })
+/** A config or a certificate elsewhere; 3.0 knew less of it than of content. */
+export const reference: ObjectType = object({
+  'compression@1': 'string',
+  'httpHeaders@1': { list: header },
+  source: 'string',
+  verification,
+})
+export const owner: ObjectType = object({ id: 'integer', name: 'string' })
 const node = { group: owner, overwrite: 'boolean', 'path!': 'string', user: owner } as const
-const texts: ListType = { list: 'string' }
+export const texts: ListType = { list: 'string' }
 
 const ignition: ObjectType = object({
-  config: object({ merge: { list: resource }, replace: resource }),
+  config: object({ merge: { list: reference }, replace: reference }),
   'proxy@1': object({ httpProxy: 'string', httpsProxy: 'string', noProxy: texts }),
-  security: object({ tls: object({ certificateAuthorities: { list: resource } }) }),
+  security: object({ tls: object({ certificateAuthorities: { list: reference } }) }),
   timeouts: object({ httpResponseHeaders: 'integer', httpTotal: 'integer' }),
   'version!': 'string',
 })
@@ -47,7 +55,7 @@ const group: ObjectType = object({
   system: 'boolean',
 })
 
-const user: ObjectType = object({
+export const user: ObjectType = object({
   gecos: 'string',
   groups: texts,
   homeDir: 'string',
@@ -76,7 +84,7 @@ const partition: ObjectType = object({
   wipePartitionEntry: 'boolean',
 })
 
-const filesystem: ObjectType = object({
+export const filesystem: ObjectType = object({
   'device!': 'string',
   format: 'string',
   label: 'string',
@@ -87,7 +95,7 @@ const filesystem: ObjectType = object({
   wipeFilesystem: 'boolean',
 })
 
-const tang: ObjectType = object({ 'advertisement@4': 'string', thumbprint: 'string', url: 'string' })
+export const tang: ObjectType = object({ 'advertisement@4': 'string', thumbprint: 'string', url: 'string' })
 
 const luks: ObjectType = object({
   'cex@5': object({ enabled: 'boolean' }),
@@ -108,7 +116,7 @@ const luks: ObjectType = object({
   wipeVolume: 'boolean',
 })
 
-const storage: ObjectType = object({
+export const storage: ObjectType = object({
   directories: { list: object({ ...node, mode: 'integer' }) },
   disks: {
     list: object({ 'device!': 'string', partitions: { list: partition }, wipeTable: 'boolean' }),
@@ -128,9 +136,11 @@ const storage: ObjectType = object({
   },
 })
 
-const unit: ObjectType = object({
+export const dropin: ObjectType = object({ contents: 'string', 'name!': 'string' })
+
+export const unit: ObjectType = object({
   contents: 'string',
-  dropins: { list: object({ contents: 'string', 'name!': 'string' }) },
+  dropins: { list: dropin },
   enabled: 'boolean',
   mask: 'boolean',
   'name!': 'string',
@@ -146,7 +156,7 @@ export const CONFIG: ObjectType = object({
 })
 
 /** Fields from a short hand: `name`, `name!` (kept when empty), `name@4` (since spec 3.4). */
-function object(fields: Readonly<Record<string, Type>>): ObjectType {
+export function object(fields: Readonly<Record<string, Type>>): ObjectType {
   return {
     fields: Object.entries(fields).map(([text, type]) => {
       const [name = '', since = '0'] = text.replace('!', '').split('@')

@@ -1,0 +1,146 @@
+// Turns the sugar of a Butane config into plain Ignition, item by item: lists keep their order, so that a finding about
+// the result has its place in the source.
+
+import type { Report } from '../ignition/findings.ts'
+import type { Path } from '../ignition/tree.ts'
+import type { File, Filesystem, IgnitionConfig, Resource, Unit, User } from '../ignition/types.ts'
+import { dataUrlOf, escapeBytes } from './data-url.ts'
+import type { LocalFiles } from './local-files.ts'
+import type {
+  ButaneConfig,
+  SugaredDropin,
+  SugaredFile,
+  SugaredFilesystem,
+  SugaredResource,
+  SugaredUnit,
+  SugaredUser,
+} from './types.ts'
+
+/** What desugaring needs: the spec that comes out, the files beside the config, and who hears of mistakes. */
+export type Desugaring = { readonly spec: number; readonly files: LocalFiles; readonly report: Report }
+
+/** The Ignition config of a Butane config, without mount units, trees, boot device and GRUB. */
+export function desugar(config: ButaneConfig, to: Desugaring): IgnitionConfig {
+  const { ignition, kernelArguments, passwd, storage, systemd } = config
+  const each = <From, To>(
+    path: Path,
+    list: readonly From[],
+    one: (item: From, path: Path, to: Desugaring) => To,
+  ) => list.map((item, index) => one(item, [...path, index], to))
+  const { config: other, security, ...rest } = ignition ?? {}
+  const { merge, replace } = other ?? {}
+  const authorities = security?.tls?.certificateAuthorities
+  const { trees: _, files, filesystems, ...nodes } = storage ?? {}
+  return {
+    ignition: {
+      ...rest,
+      config: {
+        ...(merge && { merge: each(['ignition', 'config', 'merge'], merge, resourceOf) }),
+        ...(replace && { replace: resourceOf(replace, ['ignition', 'config', 'replace'], to) }),
+      },
+      ...(authorities && {
+        security: { tls: { certificateAuthorities: each(AUTHORITIES, authorities, resourceOf) } },
+      }),
+    },
+    ...(kernelArguments && { kernelArguments }),
+    passwd: { ...passwd, ...(passwd?.users && { users: each(['passwd', 'users'], passwd.users, userOf) }) },
+    storage: {
+      ...nodes,
+      ...(files && { files: each(['storage', 'files'], files, fileOf) }),
+      ...(filesystems && { filesystems: filesystems.map(plainFilesystem) }),
+      ...(nodes.luks && {
+        luks: nodes.luks.map(({ keyFile, ...luks }, index) => ({
+          ...luks,
+          ...(keyFile && { keyFile: resourceOf(keyFile, ['storage', 'luks', index, 'keyFile'], to) }),
+        })),
+      }),
+    },
+    systemd: { ...(systemd?.units && { units: each(['systemd', 'units'], systemd.units, unitOf) }) },
+  }
+}
+
+const AUTHORITIES = ['ignition', 'security', 'tls', 'certificateAuthorities']
+
+function resourceOf(resource: SugaredResource, path: Path, to: Desugaring): Resource {
+  const { inline: _, local: __, ...plain } = resource
+  const content = contentOf(resource, path, to)
+  if (content === undefined) return plain
+  // The first Butane only escaped, and said nothing of compression.
+  if (to.spec === 0) return { ...plain, source: `data:,${escapeBytes(content)}` }
+  return { ...plain, ...dataUrlOf(content, plain.compression) }
+}
+
+function contentOf(
+  { inline, local, source }: SugaredResource,
+  path: Path,
+  { files, report }: Desugaring,
+): Uint8Array | undefined {
+  if ([inline, local, source].filter(value => value !== undefined).length > 1) {
+    report.error(path, 'give one of source, inline and local')
+    return undefined
+  }
+  if (inline !== undefined) return Buffer.from(inline)
+  if (local === undefined) return undefined
+  const content = files.read(local)
+  if (typeof content !== 'string') return content
+  report.error([...path, 'local'], content)
+  return undefined
+}
+
+function fileOf({ append, contents, ...file }: SugaredFile, path: Path, to: Desugaring): File {
+  return {
+    ...file,
+    ...(append && { append: append.map((item, index) => resourceOf(item, [...path, 'append', index], to)) }),
+    ...(contents && { contents: resourceOf(contents, [...path, 'contents'], to) }),
+  }
+}
+
+function plainFilesystem(filesystem: SugaredFilesystem): Filesystem {
+  const { withMountUnit: _, ...plain } = filesystem
+  return plain
+}
+
+function userOf({ sshAuthorizedKeysLocal = [], ...user }: SugaredUser, path: Path, to: Desugaring): User {
+  if (sshAuthorizedKeysLocal.length === 0) return user
+  const keys = sshAuthorizedKeysLocal.flatMap((local, index) => {
+    const text = textOf(local, [...path, 'sshAuthorizedKeysLocal', index], to) ?? ''
+    return text.split(/\r?\n/).filter(line => line !== '')
+  })
+  return { ...user, sshAuthorizedKeys: [...(user.sshAuthorizedKeys ?? []), ...keys] }
+}
+
+function unitOf({ contentsLocal, dropins, ...unit }: SugaredUnit, path: Path, to: Desugaring): Unit {
+  return {
+    ...unit,
+    ...localContents({ contentsLocal, contents: unit.contents }, path, to),
+    ...(dropins && {
+      dropins: dropins.map(({ contentsLocal: local, ...dropin }, index) => ({
+        ...dropin,
+        ...localContents(
+          { contentsLocal: local, contents: dropin.contents },
+          [...path, 'dropins', index],
+          to,
+        ),
+      })),
+    }),
+  }
+}
+
+function localContents(
+  { contents, contentsLocal }: { [Name in 'contents' | 'contentsLocal']: SugaredDropin[Name] | undefined },
+  path: Path,
+  to: Desugaring,
+): { readonly contents?: string } {
+  if (contentsLocal === undefined) return {}
+  const at = [...path, 'contentsLocal']
+  if (contents !== undefined) to.report.error(at, 'give one of contents and contents_local')
+  const text = contentsLocal === '' ? undefined : textOf(contentsLocal, at, to)
+  return text === undefined ? {} : { contents: text }
+}
+
+function textOf(local: string, path: Path, { files, report }: Desugaring): string | undefined {
+  const content = files.read(local)
+  if (typeof content !== 'string') return Buffer.from(content).toString()
+  report.error(path, content)
+  return undefined
+}

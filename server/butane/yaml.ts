@@ -1,0 +1,147 @@
+// Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain words: 0644 is octal, null and
+// true are few words, and a text field takes any scalar as it was written.
+
+import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, type Document, type Pair } from 'yaml'
+import type { Dialect } from '../ignition/read.ts'
+import type { Member, Node } from '../ignition/tree.ts'
+
+/** Text that is no YAML, with the offset of what is wrong. */
+export class BadYaml extends Error {
+  readonly code = 'BAD_YAML'
+  readonly offset: number
+  constructor(message: string, offset: number) {
+    super(message)
+    this.offset = offset
+  }
+}
+
+/** Nodes that aliases may unfold to: enough for any config, too few for a bomb. */
+const MAX_NODES = 200_000
+
+/**
+ * Reads the first document of a YAML text. An empty one is null.
+ *
+ * @throws {BadYaml} with the offset
+ */
+export function parseYaml(text: string): Node {
+  const documents = parseAllDocuments(text, { schema: 'failsafe', logLevel: 'silent', merge: false })
+  const document = Array.isArray(documents) ? documents[0] : undefined
+  if (document === undefined) return { kind: 'null', at: 0 }
+  const [error] = document.errors
+  if (error !== undefined) {
+    throw new BadYaml(
+      (error.message.split('\n', 1)[0] ?? '').replace(/ at line \d+, column \d+:?$/, ''),
+      error.pos[0],
+    )
+  }
+  return new Reader(document).node(document.contents, 0)
+}
+
+/** How YAML scalars become the values of fields. */
+export const yamlScalar: Dialect['scalar'] = (node, wanted) => {
+  if (wanted === 'string') {
+    if (node.kind === 'string') return node.value
+    return node.kind === 'number' || node.kind === 'boolean' ? node.text : undefined
+  }
+  if (wanted === 'integer') return node.kind === 'number' ? Math.trunc(node.value) : undefined
+  if (node.kind === 'boolean') return node.value
+  return node.kind === 'string' ? OLD_BOOLEANS.get(node.value) : undefined
+}
+
+class Reader {
+  readonly #document: Document
+  #left = MAX_NODES
+
+  constructor(document: Document) {
+    this.#document = document
+  }
+
+  node(source: unknown, at: number): Node {
+    this.#left -= 1
+    if (this.#left < 0) throw new BadYaml(`its aliases unfold to more than ${MAX_NODES} values`, at)
+    if (isAlias(source)) {
+      const start = source.range?.[0] ?? at
+      const target = source.resolve(this.#document)
+      if (target === undefined) throw new BadYaml(`there is no anchor &${source.source}`, start)
+      return this.node(target, start)
+    }
+    if (isMap(source)) {
+      const start = source.range?.[0] ?? at
+      return { kind: 'object', at: start, members: this.#members(source.items, start) }
+    }
+    if (isSeq(source)) {
+      const start = source.range?.[0] ?? at
+      return { kind: 'list', at: start, items: source.items.map(item => this.node(item, start)) }
+    }
+    return isScalar(source) ? scalarNode(source, at) : { kind: 'null', at }
+  }
+
+  /** Merged keys (`<<: *anchor`) come first, so that those written out win. */
+  #members(pairs: readonly Pair[], at: number): Member[] {
+    const own: Member[] = []
+    const merged: Member[] = []
+    for (const { key, value } of pairs) {
+      const name = isScalar(key) ? key : undefined
+      const start = name?.range?.[0] ?? at
+      if (name === undefined) throw new BadYaml('a key must be a text', start)
+      const isMerge = name.value === '<<' && name.type === Scalar.PLAIN
+      const node = this.node(value, start)
+      if (isMerge) merged.push(...mergedMembers(node))
+      else own.push({ key: String(name.value), at: start, value: node })
+    }
+    const names = new Set(own.map(({ key }) => key))
+    return [...merged.filter(({ key }) => !names.has(key)), ...own]
+  }
+}
+
+/** Of several merged maps the first has the last word. */
+function mergedMembers(node: Node): Member[] {
+  const maps = node.kind === 'list' ? node.items : [node]
+  const members: Member[] = []
+  for (const map of maps) {
+    if (map.kind !== 'object') throw new BadYaml('only maps can be merged', map.at)
+    members.push(...map.members.filter(({ key }) => !members.some(known => known.key === key)))
+  }
+  return members
+}
+
+function scalarNode(scalar: Scalar, around: number): Node {
+  const at = scalar.range?.[0] ?? around
+  const text = typeof scalar.value === 'string' ? scalar.value : '' // failsafe: all scalars are texts
+  if (scalar.tag === 'tag:yaml.org,2002:binary') {
+    return { kind: 'string', at, value: Buffer.from(text, 'base64').toString() }
+  }
+  if (scalar.type !== Scalar.PLAIN || scalar.tag === 'tag:yaml.org,2002:str') {
+    return { kind: 'string', at, value: text }
+  }
+  if (NULLS.has(text)) return { kind: 'null', at }
+  const truth = BOOLEANS.get(text)
+  if (truth !== undefined) return { kind: 'boolean', at, value: truth, text }
+  const number = numberOf(text)
+  return number === undefined
+    ? { kind: 'string', at, value: text }
+    : { kind: 'number', at, value: number, text }
+}
+
+/** The number that a plain word is, if it is one; a leading 0 makes it octal. */
+function numberOf(text: string): number | undefined {
+  if (!/^[-+.\d]/.test(text)) return undefined
+  const plain = text.replaceAll('_', '')
+  const [, sign = '', digits = ''] = /^([-+]?)(.*)$/s.exec(plain) ?? []
+  const factor = sign === '-' ? -1 : 1
+  if (/^0o?[0-7]+$/i.test(digits)) return factor * Number.parseInt(digits.replace(/^0o?/i, ''), 8)
+  if (/^(?:0x[\da-f]+|0b[01]+)$/i.test(digits)) return factor * Number(digits)
+  if (/^(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/.test(digits)) return factor * Number(digits)
+  return undefined
+}
+
+const NULLS: ReadonlySet<string> = new Set(['', '~', 'null', 'Null', 'NULL'])
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 'True', 'TRUE'].map(word => [word, true] as const),
+  ...['false', 'False', 'FALSE'].map(word => [word, false] as const),
+])
+/** Words of YAML 1.1 that yaml.v3 still takes where a boolean is wanted. */
+const OLD_BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'].map(word => [word, true] as const),
+  ...['n', 'N', 'no', 'No', 'NO', 'off', 'Off', 'OFF'].map(word => [word, false] as const),
+])
