@@ -1,7 +1,7 @@
 // Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain words: 0644 is octal, null and
 // true are few words, and a text field takes any scalar as it was written.
 
-import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, type Document, type Pair } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, type Pair } from 'yaml'
 import type { Dialect } from '../ignition/read.ts'
 import type { Member, Node } from '../ignition/tree.ts'
 
@@ -17,6 +17,8 @@ export class BadYaml extends Error {
 
 /** Nodes that aliases may unfold to: enough for any config, too few for a bomb. */
 const MAX_NODES = 200_000
+/** Levels of nesting, aliases unfolded: an anchor that holds itself has no end. */
+const MAX_DEPTH = 100
 
 /**
  * Reads the first document of a YAML text. An empty one is null.
@@ -34,7 +36,7 @@ export function parseYaml(text: string): Node {
       error.pos[0],
     )
   }
-  return new Reader(document).node(document.contents, 0)
+  return new Reader().node(document.contents, 0, 0)
 }
 
 /** How YAML scalars become the values of fields. */
@@ -49,35 +51,35 @@ export const yamlScalar: Dialect['scalar'] = (node, wanted) => {
 }
 
 class Reader {
-  readonly #document: Document
+  readonly #anchors = new Map<string, unknown>()
   #left = MAX_NODES
 
-  constructor(document: Document) {
-    this.#document = document
-  }
-
-  node(source: unknown, at: number): Node {
+  node(source: unknown, at: number, depth: number): Node {
+    if (depth > MAX_DEPTH) throw new BadYaml(`it is nested deeper than ${MAX_DEPTH} levels`, at)
     this.#left -= 1
     if (this.#left < 0) throw new BadYaml(`its aliases unfold to more than ${MAX_NODES} values`, at)
     if (isAlias(source)) {
       const start = source.range?.[0] ?? at
-      const target = source.resolve(this.#document)
-      if (target === undefined) throw new BadYaml(`there is no anchor &${source.source}`, start)
-      return this.node(target, start)
+      const target = this.#anchors.get(source.source)
+      if (target === undefined) throw new BadYaml(`there is no anchor &${source.source} before`, start)
+      return this.node(target, start, depth + 1)
+    }
+    if ((isMap(source) || isSeq(source) || isScalar(source)) && source.anchor !== undefined) {
+      this.#anchors.set(source.anchor, source)
     }
     if (isMap(source)) {
       const start = source.range?.[0] ?? at
-      return { kind: 'object', at: start, members: this.#members(source.items, start) }
+      return { kind: 'object', at: start, members: this.#members(source.items, start, depth) }
     }
     if (isSeq(source)) {
       const start = source.range?.[0] ?? at
-      return { kind: 'list', at: start, items: source.items.map(item => this.node(item, start)) }
+      return { kind: 'list', at: start, items: source.items.map(item => this.node(item, start, depth + 1)) }
     }
     return isScalar(source) ? scalarNode(source, at) : { kind: 'null', at }
   }
 
   /** Merged keys (`<<: *anchor`) come first, so that those written out win. */
-  #members(pairs: readonly Pair[], at: number): Member[] {
+  #members(pairs: readonly Pair[], at: number, depth: number): Member[] {
     const own: Member[] = []
     const merged: Member[] = []
     for (const { key, value } of pairs) {
@@ -85,7 +87,7 @@ class Reader {
       const start = name?.range?.[0] ?? at
       if (name === undefined) throw new BadYaml('a key must be a text', start)
       const isMerge = name.value === '<<' && name.type === Scalar.PLAIN
-      const node = this.node(value, start)
+      const node = this.node(value, start, depth + 1)
       if (isMerge) merged.push(...mergedMembers(node))
       else own.push({ key: String(name.value), at: start, value: node })
     }
