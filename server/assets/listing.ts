@@ -1,24 +1,28 @@
 // The page that lists a folder of assets, as Go's file server writes it.
 
-import { readdir, realpath } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, posix, sep } from 'node:path'
 import { compareTexts } from '../gotemplate/values.ts'
 import { escapeHtml } from '../gotemplate/escape.ts'
 
+/** A folder: its names, those of folders in it with a `/` behind, and when it changed. */
+export type Folder = { readonly names: readonly string[]; readonly mtimeMs: number }
+
 /**
- * The names in the folder that `path` (decoded, below the root) means, those of folders with a `/` behind. Undefined
- * when there is no such folder, or it lies outside of `root` once all links are followed.
+ * The folder that `path` (decoded, below the root) means. Undefined when there is none, or it lies outside of `root` once all
+ * links are followed.
  */
-export async function namesBelow(root: string, path: string): Promise<string[] | undefined> {
+export async function folderBelow(root: string, path: string): Promise<Folder | undefined> {
   if (path.includes('\0')) return undefined
   try {
     const top = await realpath(root)
     const real = await realpath(join(top, posix.join('/', path)))
     if (real !== top && !real.startsWith(top.endsWith(sep) ? top : top + sep)) return undefined
     const entries = await readdir(real, { withFileTypes: true })
-    return entries
+    const names = entries
       .toSorted((a, b) => compareTexts(a.name, b.name))
       .map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    return { names, mtimeMs: (await stat(real)).mtimeMs }
   } catch {
     return undefined // not there, not a folder, or not ours to read
   }

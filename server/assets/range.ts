@@ -71,19 +71,19 @@ function hasChanged(
 ): boolean {
   if (tags !== undefined) return tags.trim() !== '*' && !tags.split(',').some(tag => tag.trim() === file.etag)
   const seconds = secondsOf(file)
-  return since !== undefined && seconds !== undefined && seconds > Date.parse(since)
+  return since !== undefined && seconds !== undefined && seconds > dateOf(since)
 }
 
 function isUnchanged({ 'if-modified-since': since }: ConditionalHeaders, file: FileState): boolean {
   const seconds = secondsOf(file)
-  return since !== undefined && seconds !== undefined && seconds <= Date.parse(since)
+  return since !== undefined && seconds !== undefined && seconds <= dateOf(since)
 }
 
 /** Says whether a range still means the file that the client began with (`If-Range`). */
 function mayRange({ 'if-range': condition }: ConditionalHeaders, file: FileState): boolean {
   if (condition === undefined) return true
   if (condition.startsWith('"')) return condition === file.etag
-  return secondsOf(file) === Date.parse(condition)
+  return secondsOf(file) === dateOf(condition)
 }
 
 function isListed(tags: string, { etag }: FileState): boolean {
@@ -93,4 +93,11 @@ function isListed(tags: string, { etag }: FileState): boolean {
 /** When the file changed, in milliseconds, without what HTTP dates cannot tell. */
 function secondsOf({ mtimeMs }: FileState): number | undefined {
   return mtimeMs === undefined ? undefined : Math.floor(mtimeMs / 1000) * 1000
+}
+
+/** A date as HTTP writes it, in milliseconds; NaN for anything else. */
+function dateOf(text: string): number {
+  return /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
 }

@@ -38,10 +38,7 @@ export async function httpApp(needs: HttpNeeds): Promise<FastifyInstance> {
   app.addHook('onRequest', (request, reply, next) => {
     const target = request.raw.url ?? '/'
     if (target === '*') return void reply.send()
-    const place =
-      /^\/assets(?:\?|$)/.test(target) && needs.assetsPath !== undefined
-        ? target.replace('/assets', '/assets/')
-        : plainPlace(target)
+    const place = plainPlace(target, needs.assetsPath === undefined ? [] : ['/assets'])
     return place === undefined ? next() : void sendTo(request, reply, place)
   })
   app.setErrorHandler(plainAnswer(needs.log))

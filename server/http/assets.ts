@@ -3,7 +3,7 @@
 import { posix } from 'node:path'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { openBelow, sendFile, type OpenFile } from '../assets/files.ts'
-import { listingPage, namesBelow } from '../assets/listing.ts'
+import { folderBelow, listingPage, type Folder } from '../assets/listing.ts'
 import { planOf, type ConditionalHeaders, type Range } from '../assets/range.ts'
 import type { Loaders } from '../assets/loaders.ts'
 import type { Clients } from '../inventory/clients.ts'
@@ -43,8 +43,8 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
       const asset = clients.assetOf(request.ip, path)
       const event = asset && { ...asset, path }
       if (below.endsWith('/index.html')) return redirect(request, reply, './')
-      const names = await namesBelow(assetsPath, below)
-      if (names === undefined) {
+      const folder = await folderBelow(assetsPath, below)
+      if (folder === undefined) {
         const file = await openBelow(assetsPath, below.replace(/\/$/, ''))
         if (file === undefined || !below.endsWith('/')) return await answer(request, reply, file, event)
         await file.handle.close()
@@ -53,7 +53,7 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
       if (!below.endsWith('/')) return redirect(request, reply, `${basename(below)}/`)
       const index = await openBelow(assetsPath, `${below}index.html`)
       if (index !== undefined) return await answer(request, reply, index, event)
-      return reply.type('text/html; charset=utf-8').send(listingPage(names))
+      return list(request, reply, folder)
     })
   }
 
@@ -172,6 +172,15 @@ function framesOf(
   if (parts.length === 1) return { frames: [''], end: '', type }
   const { boundary, frames, end } = multipart(parts, type, size)
   return { frames, end, type: `multipart/byteranges; boundary=${boundary}` }
+}
+
+/** Sends the names in a folder, unless the client has them already. */
+function list(request: FastifyRequest, reply: FastifyReply, { names, mtimeMs }: Folder): FastifyReply {
+  void reply.header('last-modified', new Date(mtimeMs).toUTCString())
+  const { 'if-modified-since': since } = request.headers
+  const plan = planOf('GET', { 'if-modified-since': since }, { size: 0, mtimeMs })
+  if (plan.status === 304) return reply.code(304).send()
+  return reply.type('text/html; charset=utf-8').send(listingPage(names))
 }
 
 /** Sends the client to a place beside the one that it asked for, with the query that it sent. */

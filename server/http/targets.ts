@@ -8,17 +8,21 @@ export function originForm(target: string): string {
 }
 
 /**
- * Where a client is sent that asks for `target`: the same path without empty, `.` and `..` parts, as Go's router has
- * it. Undefined when the path is plain already.
+ * Where a client is sent that asks for `target`: the same path without empty, `.` and `..` parts, and each of `folders`
+ * with a slash behind, as Go's router has it. Undefined when the path is plain already.
  */
-export function plainPlace(target: string): string | undefined {
+export function plainPlace(target: string, folders: readonly string[] = []): string | undefined {
   const [, path = '', query = ''] = /^([^?]*)(.*)$/s.exec(target) ?? []
-  if (!/\/\/|\/\.\.?(?:\/|$)/.test(path)) return undefined
+  const plain = /\/\/|\/\.\.?(?:\/|$)/.test(path) ? withoutDots(path) : path
+  const place = folders.includes(plain) ? `${plain}/` : plain
+  return place === path ? undefined : `${place}${query}`
+}
+
+function withoutDots(path: string): string {
   const parts: string[] = []
   for (const part of path.split('/')) {
     if (part === '..') parts.pop()
     else if (part !== '' && part !== '.') parts.push(part)
   }
-  const folder = path.endsWith('/') && parts.length > 0 ? '/' : ''
-  return `/${parts.join('/')}${folder}${query}`
+  return `/${parts.join('/')}${path.endsWith('/') && parts.length > 0 ? '/' : ''}`
 }

@@ -47,7 +47,7 @@ export function cloudText(templates: GoTemplates, { group, profile, labels, rawQ
   }
   let config: unknown
   try {
-    config = parse(text)
+    config = parse(text, { uniqueKeys: false, strict: false })
   } catch (error) {
     throw new InvalidCloudConfig(`cloud/${id}`, messageOf(error))
   }

@@ -17,6 +17,8 @@ t.test('a path that is not plain has a plain one', async t => {
   t.equal(plainPlace('/assets/./a/'), '/assets/a/')
   t.equal(plainPlace('/../../etc'), '/etc')
   t.equal(plainPlace('/..'), '/')
+  t.equal(plainPlace('/assets/a/..?x=1', ['/assets']), '/assets/?x=1')
+  t.equal(plainPlace('/assets'), undefined)
   t.equal(plainPlace('/assets/..a/%2e%2e/b?x=/../'), undefined)
 })
 
