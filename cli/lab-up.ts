@@ -96,27 +96,19 @@ async function bootAll(lab: Lab, server: string, stage: Stage, signal: AbortSign
   const { ServerClient } = await import('./server-client.ts')
   const { BootWatch } = await import('./watch-boots.ts')
   const client = new ServerClient(server)
-  const failure = new AbortController()
-  const watch = new BootWatch(client, (await client.events(0, 0)).last, error => failure.abort(error))
+  const watch = new BootWatch(client, (await client.events(0, 0)).last, signal)
   try {
     await inStage(stage, 'boot', async boot => {
       await Promise.all(
         lab.rack.machines.map(async ({ name }) => {
           const ready = watch.ready(name, boot.child(name), BOOT_LIMIT_SECONDS)
-          await Promise.all([lab.powerOn(name), raceAbort(ready, AbortSignal.any([signal, failure.signal]))])
+          await Promise.all([lab.powerOn(name), ready])
         }),
       )
     })
   } finally {
     await watch.close()
   }
-}
-
-function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    promise.then(resolve, reject)
-  })
 }
 
 /** Emulated machines are slow: the limit suits a guest without hardware help on a busy host. */

@@ -86,8 +86,11 @@ Examples:
       summary()
       print(`kubeconfig  ${result.kubeconfigPath}`)
       if (result.openstack === undefined) return
-      const { authUrl, cloudsPath, token, services, users } = result.openstack.verification
-      print(`keystone    ${authUrl}, token until ${token.expires}`)
+      const { tokenSeconds, verification } = result.openstack
+      const { authUrl, cloudsPath, token, services, users } = verification
+      const after =
+        tokenSeconds === undefined ? '' : `, the first ${tokenSeconds.toFixed(1)} s after power-on`
+      print(`keystone    ${authUrl}, token until ${token.expires}${after}`)
       print(`services    ${services.join(' ')}   users ${users.join(' ')}`)
       print(`openstack   OS_CLIENT_CONFIG_FILE=${cloudsPath} OS_CLOUD=pilotlight openstack token issue`)
     })

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Machine } from '#server/inventory/objects.ts'
-import type { ReleaseResult } from '#charts/engine.ts'
+import type { ChartsResult } from '#charts/engine.ts'
 import type { Verification } from '#charts/verify.ts'
 import { machineBundle } from '#cluster/bundle.ts'
 import { bringUp } from '#cluster/bringup.ts'
@@ -14,7 +14,6 @@ import type { Stage } from '#progress/stage.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
-import { machinesOf } from '#site/site.ts'
 import type { Site } from '#site/site.ts'
 import { ServerClient } from './server-client.ts'
 import { BootWatch } from './watch-boots.ts'
@@ -40,12 +39,20 @@ export type UpOptions = {
 /** What a finished `up` leaves behind for whoever looks around. */
 export type UpResult = {
   readonly kubeconfigPath: string
-  readonly openstack?: { readonly releases: readonly ReleaseResult[]; readonly verification: Verification }
+  readonly openstack?: {
+    readonly charts: ChartsResult
+    readonly verification: Verification
+    /** Seconds from the first power-on to the first Keystone token, when this run switched machines on. */
+    readonly tokenSeconds?: number
+  }
 }
 
 /**
  * Checks the site file and the data directory before anything is started, then does what is not yet done:
  * publish, power on, boot, control plane, charts, verification. It may be run again after any failure.
+ *
+ * The chart stage begins as soon as the nodes have their labels: its pods wait by themselves for what is not there
+ * yet, and the control plane pivots meanwhile. The first failure of any part stops the others.
  */
 export async function up(options: UpOptions, stage: Stage, signal: AbortSignal): Promise<UpResult> {
   const site = await readSiteFile(options.site)
@@ -56,40 +63,69 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const pki = await inStage(stage, 'publish', work => publish(site, client, state, work))
   const kubeconfigPath = join(state, 'kubeconfig')
   const { last } = await client.events(0, 0)
+
   const failure = new AbortController()
-  const either = AbortSignal.any([signal, failure.signal])
-  const watch = new BootWatch(client, last, error => failure.abort(error))
+  const parts = AbortSignal.any([signal, failure.signal])
+  const watch = new BootWatch(client, last, parts)
   try {
-    const boots = await inStage(stage, 'power on', work => powerOnAll(site, client, options, work, either))
-    const booting = stage.child('boot')
-    const booted = boots.map(machine => ({
-      machine,
-      ready: watch.ready(machine.name, booting.child(machine.name), options.bootLimitSeconds),
-    }))
-    const all = Promise.all(booted.map(({ ready }) => ready)).then(
-      () => booting.done(),
-      (error: unknown) => {
-        booting.failed(error)
-        failure.abort(error)
-      },
+    const powerOnAt = performance.now()
+    const boots = await inStage(stage, 'power on', work => powerOnAll(site, client, options, work, parts))
+    const { controllers, all } = awaitBoots(boots, watch, stage.child('boot'), options.bootLimitSeconds)
+    const labelled = Promise.withResolvers<void>()
+    const cluster = controllers.then(() =>
+      inStage(stage, 'cluster', work => {
+        const reached = (step: string) => step === 'nodes' && labelled.resolve()
+        return bringUp({ site, pki, kubeconfigPath, stage: work, signal: parts, reached })
+      }),
     )
-    const controllers = machinesOf(site, 'controller')
-    await Promise.all(booted.filter(({ machine }) => controllers.includes(machine)).map(({ ready }) => ready))
-    await inStage(stage, 'cluster', work =>
-      bringUp({ site, pki, kubeconfigPath, stage: work, signal: either }),
+    cluster.catch(labelled.reject)
+    const openstack = labelled.promise.then(async () => {
+      if (options.untilCluster) return undefined
+      const startedAt = performance.now()
+      const charts = await bringUpCharts(site, options, state, kubeconfigPath, stage, parts)
+      const { tokenSeconds } = charts
+      if (boots.length === 0 || tokenSeconds === undefined) return { charts }
+      return { charts, tokenSeconds: (startedAt - powerOnAt) / 1000 + tokenSeconds }
+    })
+    await untilFirstFailure([all, cluster, openstack], failure)
+    const done = await openstack
+    if (done === undefined) return { kubeconfigPath }
+    const { verifyOpenstack } = await import('#charts/verify.ts')
+    const verification = await inStage(stage, 'verify', work =>
+      verifyOpenstack({ site, stateDirectory: state, stage: work, signal }),
     )
-    await all
-    signal.throwIfAborted()
-  } catch (error) {
-    throw failure.signal.aborted ? failure.signal.reason : error
+    return { kubeconfigPath, openstack: { ...done, verification } }
   } finally {
     await watch.close()
   }
-  if (options.untilCluster) return { kubeconfigPath }
-  return {
-    kubeconfigPath,
-    openstack: await bringUpOpenstack(site, options, state, kubeconfigPath, stage, signal),
-  }
+}
+
+/** Waits for all parts; the first that fails aborts the others, and is what is thrown. */
+async function untilFirstFailure(
+  parts: readonly Promise<unknown>[],
+  failure: AbortController,
+): Promise<void> {
+  for (const part of parts) part.catch((error: unknown) => failure.abort(error))
+  await Promise.allSettled(parts)
+  failure.signal.throwIfAborted()
+}
+
+/** The boots under way: when the controllers are ready, and when all machines are. */
+function awaitBoots(boots: readonly Machine[], watch: BootWatch, stage: Stage, limitSeconds: number) {
+  const ready = boots.map(({ name, role }) => ({
+    role,
+    ready: watch.ready(name, stage.child(name), limitSeconds),
+  }))
+  const all = allReady(ready)
+  all.then(
+    () => stage.done(),
+    (error: unknown) => stage.failed(error),
+  )
+  return { controllers: allReady(ready.filter(({ role }) => role === 'controller')), all }
+}
+
+function allReady(boots: readonly { readonly ready: Promise<void> }[]): Promise<void[]> {
+  return Promise.all(boots.map(({ ready }) => ready))
 }
 
 async function publish(site: Site, client: ServerClient, state: string, stage: Stage) {
@@ -126,22 +162,26 @@ async function powerOnAll(
   return boots
 }
 
-async function bringUpOpenstack(
+async function bringUpCharts(
   site: Site,
   options: UpOptions,
   state: string,
   kubeconfigPath: string,
   stage: Stage,
   signal: AbortSignal,
-) {
+): Promise<ChartsResult> {
   const { applyCharts } = await import('#charts/engine.ts')
   const { planCharts } = await import('#charts/plan.ts')
-  const { verifyOpenstack } = await import('#charts/verify.ts')
   const tools = options.tools === undefined ? {} : { toolsDirectory: resolve(options.tools) }
-  const common = { site, kubeconfigPath, stateDirectory: state, signal, ...tools }
-  const { releases } = await inStage(stage, 'openstack', work =>
-    applyCharts({ ...common, plan: planCharts(site), stage: work }),
+  return inStage(stage, 'openstack', work =>
+    applyCharts({
+      site,
+      plan: planCharts(site),
+      kubeconfigPath,
+      stateDirectory: state,
+      stage: work,
+      signal,
+      ...tools,
+    }),
   )
-  const verification = await inStage(stage, 'verify', work => verifyOpenstack({ ...common, stage: work }))
-  return { releases, verification }
 }

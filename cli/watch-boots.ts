@@ -38,13 +38,15 @@ export class BootWatch {
   readonly #client: ServerClient
   readonly #watched = new Map<string, Watched>()
   readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
   readonly #following: Promise<void>
 
-  /** `after` is the id of the last event that is old news. */
-  constructor(client: ServerClient, after: number, onError: (error: unknown) => void) {
+  /** `after` is the id of the last event that is old news; every wait ends when `signal` is aborted. */
+  constructor(client: ServerClient, after: number, signal: AbortSignal) {
     this.#client = client
-    this.#following = this.#follow(after).catch(error => {
-      if (!this.#stop.signal.aborted) onError(error)
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+    this.#following = this.#follow(after).catch((error: unknown) => {
+      for (const { fail } of this.#watched.values()) fail(error as Error) // the server is lost, or we were stopped
     })
   }
 
@@ -53,8 +55,10 @@ export class BootWatch {
    *
    * @throws {MachineFailed} when it reports that it failed
    * @throws {WaitedTooLong} when it is not ready within `limitSeconds`
+   * @throws {CommandError} when the server is lost, and the signal's reason when it is aborted
    */
   async ready(name: string, stage: Stage, limitSeconds: number): Promise<void> {
+    this.#signal.throwIfAborted()
     let timer: NodeJS.Timeout | undefined
     try {
       await new Promise<void>((settle, fail) => {
@@ -67,6 +71,9 @@ export class BootWatch {
         )
       })
       stage.done(this.#watched.get(name)?.steps.join('  '))
+    } catch (error) {
+      stage.failed(error)
+      throw error
     } finally {
       clearTimeout(timer)
       this.#watched.delete(name)
@@ -81,7 +88,7 @@ export class BootWatch {
 
   async #follow(after: number): Promise<void> {
     for (let cursor = after; ;) {
-      const { events, last } = await this.#client.events(cursor, 20, this.#stop.signal)
+      const { events, last } = await this.#client.events(cursor, 20, this.#signal)
       for (const event of events) this.#take(event)
       cursor = last
     }

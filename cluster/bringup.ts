@@ -30,6 +30,8 @@ export type BringUp = {
   readonly signal?: AbortSignal
   /** The API's URL when it is not at the site's address, as in a test. */
   readonly server?: string
+  /** Told of each step that is done: who waits for less than the whole may go on. */
+  readonly reached?: (step: ClusterStepId) => void
 }
 
 /**
@@ -51,6 +53,7 @@ export async function bringUp(options: BringUp): Promise<void> {
       await inStep(stage, step, options.signal, wait =>
         actions[step.id]({ site, pki, server, wait, clients }),
       )
+      options.reached?.(step.id)
     }
   } finally {
     const opened = await clients.catch(() => undefined)
