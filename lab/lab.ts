@@ -11,6 +11,7 @@ import type { CommandResult } from '#host/command.ts'
 import { sleep, waitUntil } from '#progress/wait.ts'
 import type { Stage } from '#progress/stage.ts'
 import { LabError } from './errors.ts'
+import { raiseHostLimits } from './host-limits.ts'
 import { removeContainer } from './machines/container.ts'
 import { readGuest } from './machines/hardware.ts'
 import { inNamespace, makeRackNetwork, namespacePath, rackNamespace, removeNamespace } from './network.ts'
@@ -103,6 +104,7 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
   writeState(labFiles(directory).state, { rack, startedAt: new Date().toISOString() })
   const lab = new Lab(directory)
   try {
+    raiseHostLimits()
     await makeRackNetwork(rack)
   } catch (error) {
     await lab.down()
