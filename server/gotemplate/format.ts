@@ -2,7 +2,7 @@
 
 import { bytesOf, textOf } from '../match/text.ts'
 import { exponentText, fixedText, floatText } from './numbers.ts'
-import { quoted, quotedLetter } from './quotes.ts'
+import { isPrintable, quoted, quotedLetter } from './quotes.ts'
 import { isList, isMap, sortedEntries, typeName, type Value } from './values.ts'
 
 /** `fmt.Sprint`: a space between two arguments when neither is a text. */
@@ -68,7 +68,7 @@ export function printf(format: string, values: readonly Value[]): string {
     if (directive.precisionStar) {
       precision = star()
       if (precision === undefined || precision < 0) {
-        text += precision === undefined ? '%!(BADPREC)' : ''
+        text += '%!(BADPREC)'
         precision = undefined
       }
     }
@@ -81,7 +81,7 @@ export function printf(format: string, values: readonly Value[]): string {
       const value = values[next] ?? null
       next += 1
       const zero = directive.flags.includes('0') && !minus
-      text += formatted(value, { ...flagsOf(directive.flags), zero, minus, width, precision, verb })
+      text += formatted(value, { ...flagsOf(directive.flags, verb), zero, minus, width, precision, verb })
     }
   }
   if (from < format.length && !text.endsWith('%!(NOVERB)')) text += format.slice(from)
@@ -150,6 +150,8 @@ type Form = {
   readonly verb: string
   readonly plus: boolean
   readonly sharp: boolean
+  /** `%#v`: as it would stand in a program. */
+  readonly goSyntax: boolean
   readonly space: boolean
   readonly zero: boolean
   readonly minus: boolean
@@ -161,6 +163,7 @@ const PLAIN: Form = {
   verb: 'v',
   plus: false,
   sharp: false,
+  goSyntax: false,
   space: false,
   zero: false,
   minus: false,
@@ -168,14 +171,16 @@ const PLAIN: Form = {
   precision: undefined,
 }
 
-function flagsOf(flags: string): Pick<Form, 'plus' | 'sharp' | 'space'> {
-  return { plus: flags.includes('+'), sharp: flags.includes('#'), space: flags.includes(' ') }
+function flagsOf(flags: string, verb: string): Pick<Form, 'plus' | 'sharp' | 'space' | 'goSyntax'> {
+  const [plus, sharp, space] = [flags.includes('+'), flags.includes('#'), flags.includes(' ')]
+  return verb === 'v'
+    ? { plus: false, sharp: false, space, goSyntax: sharp }
+    : { plus, sharp, space, goSyntax: false }
 }
 
 function formatted(value: Value, form: Form): string {
-  if (form.verb === 'T') return padded(typeName(value), form)
-  if (value === null)
-    return form.verb === 'v' ? padded(form.sharp ? 'interface {}(nil)' : '<nil>', form) : bad(value, form)
+  if (form.verb === 'T' && value !== null) return textForm(typeName(value), { ...form, verb: 's' })
+  if (value === null) return 'vT'.includes(form.verb) ? padded('<nil>', form) : bad(value, form)
   if (isList(value) || isMap(value)) return collection(value, form)
   if (typeof value === 'string') return textForm(value, form)
   if (typeof value === 'boolean')
@@ -183,14 +188,16 @@ function formatted(value: Value, form: Form): string {
   return typeof value === 'bigint' ? wholeForm(value, form) : floatForm(value, form)
 }
 
-function bad(value: Value, { verb }: Form): string {
-  return value === null ? `%!${verb}(<nil>)` : `%!${verb}(${typeName(value)}=${plainText(value)})`
+/** What does not fit its verb is printed as it is, to the same width. */
+function bad(value: Value, form: Form): string {
+  if (value === null) return `%!${form.verb}(<nil>)`
+  return `%!${form.verb}(${typeName(value)}=${formatted(value, { ...form, verb: 'v' })})`
 }
 
 function collection(value: Exclude<Value, string | number | boolean | bigint | null>, form: Form): string {
-  const goSyntax = form.verb === 'v' && form.sharp
-  const inner = (item: Value): string =>
-    item === null ? formatted(null, { ...PLAIN, sharp: goSyntax }) : formatted(item, form)
+  const { goSyntax } = form
+  const nothing = goSyntax ? 'interface {}(nil)' : '<nil>'
+  const inner = (item: Value): string => (item === null ? nothing : formatted(item, form))
   if (isList(value)) {
     const items = value.map(inner)
     return goSyntax ? `${typeName(value)}{${items.join(', ')}}` : `[${items.join(' ')}]`
@@ -200,9 +207,9 @@ function collection(value: Exclude<Value, string | number | boolean | bigint | n
 }
 
 function textForm(value: string, form: Form): string {
-  const { verb, precision, sharp, plus, space } = form
+  const { verb, precision, sharp, plus, space, goSyntax } = form
   const shown = precision === undefined ? value : Array.from(value).slice(0, precision).join('')
-  if (verb === 'v' && sharp) return padded(quoted(shown, false, false), form)
+  if (goSyntax) return padded(quoted(shown, false, false), form)
   if (verb === 'v' || verb === 's') return padded(shown, form)
   if (verb === 'q') return padded(quoted(shown, plus, sharp), form)
   if (verb !== 'x' && verb !== 'X') return bad(value, form)
@@ -227,20 +234,19 @@ function wholeForm(value: bigint, form: Form): string {
   const { verb, sharp, precision, plus } = form
   const letter = value >= 0n && value <= 0x10ffffn ? Number(value) : 0xfffd
   const character = letter >= 0xd800 && letter <= 0xdfff ? '\ufffd' : String.fromCodePoint(letter)
-  if (verb === 'c') return padded(character, { ...form, zero: false })
-  if (verb === 'q') return padded(quotedLetter(character, plus), { ...form, zero: false })
+  if (verb === 'c') return padded(character, form)
+  if (verb === 'q') return padded(quotedLetter(character, plus), form)
   if (verb === 'U') {
-    const hex = value
-      .toString(16)
-      .toUpperCase()
-      .padStart(Math.max(4, precision ?? 0), '0')
-    return padded(sharp ? `U+${hex} '${character}'` : `U+${hex}`, { ...form, zero: false })
+    const hex = BigInt.asUintN(64, value).toString(16).toUpperCase()
+    const digits = hex.padStart(Math.max(4, precision ?? 0), '0')
+    const shown = sharp && value >= 0n && isPrintable(character) ? ` '${character}'` : ''
+    return padded(`U+${digits}${shown}`, { ...form, zero: false })
   }
   const [radix, prefix] = BASES[verb] ?? [0, '']
   if (radix === 0) return bad(value, form)
   if (precision === 0 && value === 0n) return padded('', { ...form, zero: false })
-  const sign = signOf(value < 0n, verb === 'v' ? { ...form, plus: false } : form)
-  const lead = verb === 'O' || (sharp && verb !== 'v') ? prefix : ''
+  const sign = signOf(value < 0n, form)
+  const lead = verb === 'O' || sharp ? prefix : ''
   let digits = (value < 0n ? -value : value).toString(radix).padStart(precision ?? 0, '0')
   if (verb === 'o' && lead !== '' && digits.startsWith('0')) digits = digits.slice(1)
   if (form.zero && precision === undefined && form.width !== undefined)
@@ -250,16 +256,18 @@ function wholeForm(value: bigint, form: Form): string {
 }
 
 function floatForm(value: number, form: Form): string {
-  const { verb, precision, sharp } = form
+  const { verb, precision } = form
   const lower = verb.toLowerCase()
   if (!'vgGeEfF'.includes(verb)) return bad(value, form)
   const size = Math.abs(value)
   let digits: string
   if (lower === 'f') digits = fixedText(size, precision ?? 6)
   else if (lower === 'e') digits = exponentText(size, precision ?? 6)
-  else digits = precision === undefined ? floatText(size, verb === 'v' && !sharp) : general(size, precision)
+  else
+    digits =
+      precision === undefined ? floatText(size, verb === 'v' && !form.goSyntax) : general(size, precision)
   const negative = value < 0 || Object.is(value, -0)
-  const sign = signOf(negative, verb === 'v' ? { ...form, plus: false } : form)
+  const sign = signOf(negative, form)
   if (form.zero && form.width !== undefined) digits = digits.padStart(form.width - sign.length, '0')
   const text = `${sign}${digits}`
   return padded('GE'.includes(verb) ? text.toUpperCase() : text, { ...form, zero: false })
