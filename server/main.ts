@@ -94,7 +94,7 @@ async function openAll(
   const tokens = new Tokens(store, now)
   const templates = new Templates(config.dataPath)
   const goTemplates = new GoTemplates(config.dataPath)
-  const localFiles = localFilesBelow(config.dataPath)
+  const localFiles = localFilesBelow(config.dataPath, config.statePath)
   const network = networkOf(config.address, () => catalog)
   let dhcp: DhcpServer | undefined
   const clients = new Clients(

@@ -1,6 +1,14 @@
 // Files beside a config: what `local`, `contents_local` and `trees` name, from the data directory and never outside it.
 
-import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
 import { join, posix, relative, sep } from 'node:path'
 import { messageOf } from '#progress/wait.ts'
 
@@ -21,12 +29,18 @@ export type LocalFiles = {
   tree(path: string): readonly TreeEntry[] | string
 }
 
-/** The files below `root`. Links are followed as long as they stay below it. */
-export function localFilesBelow(root: string): LocalFiles {
+/**
+ * The files below `root`. Links are followed as long as they stay below it. What lies in `secret` (the server's own
+ * state, when that is kept below `root`) is never read.
+ */
+export function localFilesBelow(root: string, secret?: string): LocalFiles {
   const inside = (path: string): string => {
     const full = join(root, path)
     const real = isBelow(root, full) ? realpathSync(full) : full
     if (!isBelow(realpathSync(root), real)) throw new Error(`${path} leads out of the data directory`)
+    if (secret !== undefined && existsSync(secret) && isBelow(realpathSync(secret), real)) {
+      throw new Error(`${path} is in the server's own state`)
+    }
     return real
   }
   return {
@@ -35,6 +49,9 @@ export function localFilesBelow(root: string): LocalFiles {
       orReason(path, () => {
         const full = inside(path)
         if (!statSync(full).isDirectory()) throw new Error(`${path} is no directory`)
+        if (secret !== undefined && existsSync(secret) && isBelow(full, realpathSync(secret))) {
+          throw new Error(`${path} holds the server's own state`)
+        }
         return entriesOf(full, '')
       }),
   }

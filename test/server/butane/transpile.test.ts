@@ -97,6 +97,15 @@ t.test('a link that leads out of the data directory is not followed', async t =>
   t.match(localFilesBelow(join(folder, 'data')).read('link'), /leads out of the data directory/)
 })
 
+t.test('the state of the server is not read, where it lies in the data directory', async t => {
+  const folder = t.testdir({ state: { key: 'x' }, text: 'y' })
+  const files = localFilesBelow(folder, join(folder, 'state'))
+  t.match(files.read('state/key'), /in the server's own state/)
+  t.match(files.tree('state'), /in the server's own state/)
+  t.same(files.read('text'), Buffer.from('y'))
+  t.match(files.tree('.'), /holds the server's own state/)
+})
+
 t.test('aliases that unfold without end are refused', async t => {
   const bomb = Array.from(
     { length: 30 },
