@@ -72,6 +72,12 @@ export async function openDhcp(options: DhcpOptions): Promise<DhcpServer> {
   return server
 }
 
+// libuv reads so many datagrams of one socket before it looks at anything else.
+const DATAGRAMS_A_TURN = 32
+
+// Clients wait seconds for an ACK, yet not for ever: a storm is committed in portions.
+const LARGEST_COMMIT = 64
+
 type Outgoing = { readonly socket: Socket; readonly decision: Decision }
 
 /** A running DHCP server; `openDhcp` makes it. */
@@ -84,6 +90,7 @@ export class DhcpServer {
   #indexed: readonly Machine[] | undefined
   #awaitingCommit: Outgoing[] = []
   #flushing: NodeJS.Immediate | undefined
+  #heardThisTurn = 0
   #closed = false
   readonly #abort = () => void this.close()
 
@@ -140,13 +147,22 @@ export class DhcpServer {
   }
 
   #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
+    this.#heardThisTurn += 1
     const decision = this.#decide(bytes, arrival)
     if (decision === undefined) return
     this.#table.apply(decision.changes)
     // An offer promises nothing: only what must outlive us waits for the disk.
     if (!decision.changes.some(isDurable)) return this.#finish({ socket, decision })
     this.#awaitingCommit.push({ socket, decision })
-    this.#flushing ??= setImmediate(() => this.#flush())
+    this.#flushing ??= setImmediate(() => this.#endTurn())
+  }
+
+  // A turn of the event loop that brought a full load means that more wait in the kernel: those join the same commit.
+  #endTurn(): void {
+    const more = this.#heardThisTurn >= DATAGRAMS_A_TURN && this.#awaitingCommit.length < LARGEST_COMMIT
+    this.#heardThisTurn = 0
+    if (more) this.#flushing = setImmediate(() => this.#endTurn())
+    else this.#flush()
   }
 
   #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {
