@@ -149,6 +149,14 @@ export const ignitionValidateRecipe = goRecipe({
   variables: { [`${ignitionVariable}/version.Raw`]: IGNITION.version.slice(1) },
 })
 
+/** Butane, the oracle of our own transpiler in tests. */
+export const butaneRecipe = goRecipe({
+  name: 'butane',
+  module: 'github.com/coreos/butane',
+  version: 'v0.29.0',
+  packages: { butane: 'github.com/coreos/butane/internal' },
+})
+
 /** The directory of programs for the host: what the command line, the lab and the tests run. */
 export function hostToolsRecipe(kubernetes: Recipe): Recipe {
   const from: Readonly<Record<string, readonly string[]>> = {
@@ -158,12 +166,21 @@ export function hostToolsRecipe(kubernetes: Recipe): Recipe {
     etcdctl: ['etcdctl'],
     containerd: ['containerd', 'ctr'],
     'ignition-validate': ['ignition-validate'],
+    butane: ['butane'],
   }
   return {
     name: 'host-tools',
     title: 'the programs for this host',
     inputs: from,
-    needs: [kubernetes, helmRecipe, etcdRecipe, etcdctlRecipe, containerdRecipe, ignitionValidateRecipe],
+    needs: [
+      kubernetes,
+      helmRecipe,
+      etcdRecipe,
+      etcdctlRecipe,
+      containerdRecipe,
+      ignitionValidateRecipe,
+      butaneRecipe,
+    ],
     async build(work) {
       for (const [recipe, names] of Object.entries(from)) {
         const directory = work.needs[recipe]! // `needs` lists them all

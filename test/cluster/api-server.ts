@@ -2,31 +2,31 @@
 // laid out below a temporary root, and only paths, addresses and ports are turned to fit.
 
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createWriteStream, existsSync, globSync } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { homedir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { machineBundle } from '#cluster/bundle.ts'
 import { staticPod } from '#cluster/manifests/control-plane.ts'
 import type { Pki } from '#cluster/pki.ts'
+import { findTools } from '#images/build.ts'
 import { readiness } from '#cluster/client.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
 import { machineNamed } from './site.ts'
 
-/** The path of a real tool: from PATH, or from the newest tools that `pilotlight` has built; else nothing. */
+const tools = await findTools()
+
+/** The path of one of the host's tools, as the lab runs them; nothing when they are not built yet. */
 export function findTool(name: string): string | undefined {
-  const cache = process.env['PILOTLIGHT_CACHE'] ?? join(homedir(), '.cache/pilotlight')
-  const built = globSync(join(cache, 'host-tools-*'))
-  const path = (process.env['PATH'] ?? '').split(delimiter)
-  return [...built, ...path].map(directory => join(directory, name)).find(file => existsSync(file))
+  const path = join(tools ?? '', name)
+  return tools !== undefined && existsSync(path) ? path : undefined
 }
 
 /** Why no API server can run here, or false: what tap takes as `skip`. */
 export function missingTools(): string | false {
   const missing = ['etcd', 'kube-apiserver', 'kubectl'].filter(name => findTool(name) === undefined)
-  return missing.length === 0 ? false : `${missing.join(', ')} not built yet (pilotlight lab builds them)`
+  return missing.length === 0 ? false : `needs ${missing.join(', ')}: bin/pilotlight images build`
 }
 
 /** Where the two answer. */

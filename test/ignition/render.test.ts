@@ -1,16 +1,14 @@
 // The Ignition configs as a machine gets them, judged by the real ignition-validate.
 
-import { existsSync, globSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
+import { findTools } from '#images/build.ts'
 import { Templates } from '#server/render/templates.ts'
 
 const templates = new Templates(join(import.meta.dirname, '../../ignition'))
-const cache = process.env['PILOTLIGHT_CACHE'] ?? join(homedir(), '.cache/pilotlight')
-const validator = globSync(join(cache, 'host-tools-*', 'ignition-validate')).find(file => existsSync(file))
+const tools = await findTools()
 
 type Config = {
   storage?: { files: { path: string; mode: number; contents: { source: string } }[] }
@@ -47,11 +45,11 @@ const cases = [
 ]
 
 for (const { title, template, role } of cases) {
-  const skip = validator === undefined ? 'ignition-validate not built yet (pilotlight lab builds it)' : false
+  const skip = tools === undefined ? 'needs the host tools: bin/pilotlight images build' : false
   t.test(`ignition-validate accepts the config of ${title}`, { skip }, async t => {
     const file = join(t.testdir(), 'config.ign')
     await writeFile(file, render(template, role))
-    await t.resolves(run(validator ?? '', [file], { limitSeconds: 10 }))
+    await t.resolves(run(join(tools ?? '', 'ignition-validate'), [file], { limitSeconds: 10 }))
   })
 }
 

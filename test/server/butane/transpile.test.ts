@@ -1,7 +1,7 @@
 // Butane to Ignition, judged by the real butane where it is at hand, by what it said otherwise, and by ignition-validate.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
@@ -11,15 +11,10 @@ import { transpile } from '#server/butane/transpile.ts'
 import { findingText } from '#server/ignition/findings.ts'
 import { writeIgnition } from '#server/ignition/write.ts'
 import { butaneIgnition } from '#server/render/butane.ts'
-import { isAccepted, skip as noValidator } from '../ignition/oracle.ts'
+import { isAccepted, skip as noTools, tools } from '../ignition/oracle.ts'
 import { beside, SAMPLES } from './samples.ts'
 
 const golden = join(import.meta.dirname, 'golden/transpiled.json')
-const butane = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .map(folder => join(folder, 'butane'))
-  .find(file => existsSync(file))
-
 const REFUSED = 'refused'
 
 /** What a text gives: Ignition as Butane writes it, with compressed content in the open, because no two gzips agree. */
@@ -49,25 +44,24 @@ t.test('every sample gives what the golden file says', async t => {
   t.strictSame(found, JSON.parse(readFileSync(golden, 'utf8')))
 })
 
-t.test(
-  'every sample gives what butane gives',
-  { skip: butane ? false : 'no butane on the PATH' },
-  async t => {
-    const folder = t.testdir(beside)
-    for (const [name, input] of Object.entries(SAMPLES)) {
-      const real = await run(butane ?? '', ['--files-dir', folder], { limitSeconds: 20, input }).then(
-        ({ stdout }) => opened(stdout.trim()),
-        (error: unknown) => {
-          if (error instanceof CommandFailed) return REFUSED
-          throw error
-        },
-      )
-      t.equal(outcome(input, folder), real, name)
-    }
-  },
-)
+t.test('every sample gives what butane gives', { skip: noTools }, async t => {
+  const folder = t.testdir(beside)
+  for (const [name, input] of Object.entries(SAMPLES)) {
+    const real = await run(join(tools ?? '', 'butane'), ['--files-dir', folder], {
+      limitSeconds: 20,
+      input,
+    }).then(
+      ({ stdout }) => opened(stdout.trim()),
+      (error: unknown) => {
+        if (error instanceof CommandFailed) return REFUSED
+        throw error
+      },
+    )
+    t.equal(outcome(input, folder), real, name)
+  }
+})
 
-t.test('ignition-validate takes whatever comes out', { skip: noValidator }, async t => {
+t.test('ignition-validate takes whatever comes out', { skip: noTools }, async t => {
   const folder = t.testdir({ ...beside, out: {} })
   for (const [name, text] of Object.entries(SAMPLES)) {
     const files = localFilesBelow(folder)
