@@ -73,10 +73,18 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     const { controllers, all } = awaitBoots(boots, watch, stage.child('boot'), options.bootLimitSeconds)
     const labelled = Promise.withResolvers<void>()
     const cluster = controllers.then(() =>
-      inStage(stage, 'cluster', work => {
-        const reached = (step: string) => step === 'nodes' && labelled.resolve()
-        return bringUp({ site, pki, kubeconfigPath, stage: work, signal: parts, reached })
-      }),
+      inStage(stage, 'cluster', work =>
+        bringUp({
+          site,
+          pki,
+          kubeconfigPath,
+          stage: work,
+          signal: parts,
+          reached: step => {
+            if (step === 'nodes') labelled.resolve()
+          },
+        }),
+      ),
     )
     cluster.catch(labelled.reject)
     const openstack = labelled.promise.then(async () => {
