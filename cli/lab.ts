@@ -39,10 +39,13 @@ Examples:
     .argument('[name]', 'name of the lab; needed only when several are up')
     .action(async (name?: string) => {
       const { findLab, labNames } = await import('#lab/lab.ts')
-      const names = name === undefined ? labNames() : [name]
+      const up = labNames()
+      const names = name === undefined ? up : up.filter(one => one === name)
       if (names.length > 1) throw severalLabs(names)
       for (const one of names) await findLab(one)?.down()
-      process.stderr.write(names.length === 0 ? 'no lab is up\n' : `lab ${names[0]} is down\n`)
+      const [gone] = names
+      const none = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
+      process.stderr.write(`${gone === undefined ? none : `lab ${gone} is down`}\n`)
     })
 
   lab
