@@ -2,7 +2,7 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Profile, Role } from '#server/inventory/objects.ts'
+import type { Role } from '#server/inventory/objects.ts'
 import { YamlReader } from './document.ts'
 import { FileProblems } from './problems.ts'
 import type { Problem } from './problems.ts'
@@ -17,18 +17,27 @@ import type { Site } from './site.ts'
 export async function checkDataDirectory(site: Site, directory: string): Promise<void> {
   const roles = new Set(site.machines.map(({ role }) => role))
   const found = await Promise.all([...roles].map(role => problemsOfRole(role, directory)))
-  const script = join(directory, 'ipxe', 'profile.ipxe.njk')
-  const problems = [...found.flat(), ...(await missing(script, 'every machine boots by this script'))]
+  const scripts = ['boot.ipxe.njk', 'profile.ipxe.njk'].map(name => join(directory, 'ipxe', name))
+  const absent = await Promise.all(
+    scripts.map(script => missing(script, 'every machine boots by this script')),
+  )
+  const problems = [...found.flat(), ...absent.flat()]
   if (problems.length > 0) throw new FileProblems(problems)
 }
 
 async function problemsOfRole(role: Role, directory: string): Promise<readonly Problem[]> {
   const file = join(directory, 'profiles', `${role}.json`)
-  const text = await readFile(file, 'utf8').catch(() => undefined)
-  if (text === undefined) return missing(file, `machines with the role ${role} boot by this profile`)
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error)
+  if (text instanceof Error) {
+    return [
+      absentFile(file, `${text.code ?? text.message}: machines with the role ${role} boot by this profile`),
+    ]
+  }
   try {
     const reader = new YamlReader(file, text) // JSON is YAML, and this reader knows lines
-    const { ignition_id: template } = reader.plain([]) as Profile
+    if (!reader.isMap([]))
+      reader.complain('PL-1004', [], 'a profile is a JSON object', 'write { "id": …, "boot": … }')
+    const template = reader.text(['ignition_id'])
     if (template !== undefined && !(await exists(join(directory, 'ignition', template)))) {
       const mend = `write ignition/${template} in ${directory}, or name a template that is there`
       reader.complain('PL-1008', ['ignition_id'], `the template ${template} is missing`, mend)
@@ -42,9 +51,12 @@ async function problemsOfRole(role: Role, directory: string): Promise<readonly P
 }
 
 async function missing(file: string, use: string): Promise<readonly Problem[]> {
-  if (await exists(file)) return []
+  return (await exists(file)) ? [] : [absentFile(file, `missing: ${use}`)]
+}
+
+function absentFile(file: string, what: string): Problem {
   const mend = 'put it back (the project keeps one), or give another --data-path'
-  return [{ code: 'PL-1008', file, line: 1, column: 1, what: `missing: ${use}`, mend }]
+  return { code: 'PL-1008', file, line: 1, column: 1, what, mend }
 }
 
 function exists(file: string): Promise<boolean> {

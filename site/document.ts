@@ -55,6 +55,11 @@ export class YamlReader {
     return true
   }
 
+  /** Says whether a mapping stands at the path. */
+  isMap(path: Path): boolean {
+    return isMap(this.#node(path))
+  }
+
   /** The keys of a mapping, none when it is something else. */
   keys(path: Path): string[] {
     const node = this.#node(path)

@@ -45,7 +45,7 @@ export function readMachines(
         : (['PL-1009', 'keep one controller; three with a shared address are a later issue'] as const)
     reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, mend)
   }
-  return withAddresses(drafts, subnet, network)
+  return withAddresses(reader, drafts, subnet, network)
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Network | undefined): Draft {
@@ -160,27 +160,31 @@ function expectOutsidePool(
 
 /** Gives each machine without an address the next free one, so that the same file always gives the same. */
 function withAddresses(
+  reader: YamlReader,
   drafts: readonly Draft[],
   subnet: Network | undefined,
   { pool, gateway }: ProvisioningNetwork,
 ): Machine[] {
   const taken = new Set([gateway, ...drafts.flatMap(({ address }) => address ?? [])])
   const [first, last] = [parseAddress(pool.first) ?? 0, parseAddress(pool.last) ?? 0]
-  let next =
-    (subnet?.first ?? 0) +
-    Math.min(FIRST_MACHINE_HOST, Math.max(1, (subnet?.last ?? 255) - (subnet?.first ?? 0) - 1))
-  const free = () => {
+  const { first: base = 0, last: end = 255 } = subnet ?? {}
+  const usual = base + FIRST_MACHINE_HOST
+  let next = usual < end && (usual < first || usual > last) ? usual : base + 1
+  const free = ({ path }: Draft) => {
     while (taken.has(formatAddress(next)) || (next >= first && next <= last)) next += 1
+    if (next >= end) reader.complain('PL-1004', path, 'no address of the subnet is left for it', ROOMIER)
     const address = formatAddress(next)
     taken.add(address)
     return address
   }
-  return drafts.map(({ name, mac, uuid, role, address, labels }) => ({
-    name,
-    macs: mac === undefined ? [] : [mac],
-    ...(uuid === undefined ? {} : { uuid }),
-    role,
-    address: address ?? free(),
-    labels,
+  return drafts.map(draft => ({
+    name: draft.name,
+    macs: draft.mac === undefined ? [] : [draft.mac],
+    ...(draft.uuid === undefined ? {} : { uuid: draft.uuid }),
+    role: draft.role,
+    address: draft.address ?? free(draft),
+    labels: draft.labels,
   }))
 }
+
+const ROOMIER = 'make the subnet larger or the pool smaller, or give the machine an address'

@@ -29,7 +29,7 @@ export function readNetwork(reader: YamlReader): {
     const mend = 'full: we give addresses; proxy: another DHCP server does; off: no DHCP from us'
     reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, mend)
   }
-  const pool = readPool(reader, inNetwork('pool'), subnet) ?? { first: host(100), last: host(199) }
+  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet)
   const dns = reader.has(inNetwork('dns')) ? readList(reader, inNetwork('dns'), subnet) : [gateway]
   const network = { subnet: subnetText ?? '', gateway, dhcp: dhcp as ProvisioningNetwork['dhcp'], pool, dns }
   return { network, subnet }
@@ -85,4 +85,12 @@ function complainAddress(reader: YamlReader, path: Path, text: string, subnet: N
   const range = subnet && `${formatAddress(subnet.first + 1)} to ${formatAddress(subnet.last - 1)}`
   const mend = range ? `give one of ${range}` : 'write four numbers, for example 10.20.0.11'
   reader.complain('PL-1004', path, `"${text}" is not an address of the network`, mend)
+}
+
+/** Hosts 100 to 199; of a subnet too small for them, its upper half. */
+function defaultPool(subnet: Network | undefined): { first: string; last: string } {
+  const { first = 0, last = 255 } = subnet ?? {}
+  const [from, to] =
+    last - first >= 255 ? [first + 100, first + 199] : [first + Math.ceil((last - first) / 2), last - 1]
+  return { first: formatAddress(from), last: formatAddress(to) }
 }

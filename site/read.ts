@@ -37,7 +37,7 @@ export async function readSiteFile(path: string): Promise<Site> {
  */
 export function parseSite(file: string, text: string): Site {
   const reader = new YamlReader(file, text)
-  reader.expectKeys([], ['name', 'network', 'machines', 'cluster', 'openstack'])
+  if (!reader.expectKeys([], ['name', 'network', 'machines', 'cluster', 'openstack'])) reader.finish()
   const name = readName(reader)
   const { network, subnet } = readNetwork(reader)
   const machines = readMachines(reader, subnet, network)

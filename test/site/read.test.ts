@@ -111,6 +111,25 @@ for (const [title, from, to, says] of MISTAKES) {
   })
 }
 
+t.test('a small subnet has its pool in its upper half, and machines below', async t => {
+  const { network, machines } = parseSite('site.yaml', GOOD.replace('10.20.0.0/24', '10.20.0.64/28'))
+  t.strictSame(network.pool, { first: '10.20.0.72', last: '10.20.0.78' })
+  t.strictSame(
+    machines.map(({ address }) => address),
+    ['10.20.0.66', '10.20.0.67'],
+  )
+})
+
+t.test('a subnet without room for a machine is a mistake, told at the machine', async t => {
+  const { message } = mistakesOf(GOOD.replace('10.20.0.0/24', '10.20.0.0/30'))
+  t.match(message, /PL-1004 site\.yaml:\d+:\d+ machines\[\d\]: no address of the subnet is left/)
+})
+
+t.test('a file that is no mapping is one mistake', async t => {
+  t.equal(mistakesOf('').problems.length, 1)
+  t.equal(mistakesOf('- a\n').problems.length, 1)
+})
+
 t.test('several mistakes are told at once, in the order of the file', async t => {
   const { problems } = mistakesOf(GOOD.replace('role: controller', 'role: boss').replace('subnet:', 'sub:'))
   t.strictSame(
