@@ -62,8 +62,8 @@ export type ReleaseResult = {
 export type ChartsResult = {
   readonly namespace: string
   readonly releases: readonly ReleaseResult[]
-  /** Seconds from the start of the stage until Keystone gave a token, when the plan promises one. */
-  readonly tokenSeconds?: number
+  /** When Keystone gave a token, by `performance.now()` of this process; absent when the plan promises none. */
+  readonly tokenAt?: number
 }
 
 /**
@@ -76,13 +76,15 @@ export type ChartsResult = {
 export async function applyCharts(options: ChartOptions): Promise<ChartsResult> {
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 })
   const unlock = await lockCharts(options.stateDirectory)
-  const api = await connectApi(options.kubeconfigPath)
-  const journal = new Journal(options.stateDirectory)
+  let api: KubernetesApi | undefined
+  let journal: Journal | undefined
   try {
+    api = await connectApi(options.kubeconfigPath)
+    journal = new Journal(options.stateDirectory)
     return await new ChartRun(options, api, journal).run()
   } finally {
-    journal.close()
-    api.close()
+    journal?.close()
+    api?.close()
     await unlock()
   }
 }
@@ -103,7 +105,7 @@ class ChartRun {
   #cluster = ''
   #helm = 'helm'
   #deployed: ReadonlyMap<string, HelmRelease> = new Map()
-  #tokenSeconds: number | undefined
+  #tokenAt: number | undefined
   readonly #brokenSince = new Map<Promised, number>()
 
   constructor(options: ChartOptions, api: KubernetesApi, journal: Journal) {
@@ -142,7 +144,7 @@ class ChartRun {
       const { revision, applied, seconds } = this.#of(name)
       return { name, revision, applied, seconds }
     })
-    const token = this.#tokenSeconds === undefined ? {} : { tokenSeconds: this.#tokenSeconds }
+    const token = this.#tokenAt === undefined ? {} : { tokenAt: this.#tokenAt }
     return { namespace: plan.namespace, releases, ...token }
   }
 
@@ -302,7 +304,7 @@ class ChartRun {
       case 'token': {
         const password = this.#secrets[promised.secret]?.password ?? ''
         await askToken(promised.authUrl, { user: promised.user, password, project: cloudAdmin.project })
-        this.#tokenSeconds ??= this.#seconds()
+        this.#tokenAt ??= performance.now()
         return { value: undefined }
       }
       default: {

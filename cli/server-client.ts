@@ -30,6 +30,13 @@ export class ServerClient {
     return (await this.#json('GET', '/machines')) as MachineState[]
   }
 
+  /** The id of the newest event: what comes after it is news. */
+  async lastEvent(): Promise<number> {
+    const response = await this.#call('GET', '/machines', { headers: { accept: 'application/json' } }, 10)
+    await response.body?.cancel()
+    return Number(response.headers.get('x-last-event') ?? 0)
+  }
+
   /** What happened after event `after`; waits up to `waitSeconds` for the first. */
   async events(
     after: number,

@@ -62,11 +62,10 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const client = new ServerClient(options.server)
   const pki = await inStage(stage, 'publish', work => publish(site, client, state, work))
   const kubeconfigPath = join(state, 'kubeconfig')
-  const { last } = await client.events(0, 0)
 
   const failure = new AbortController()
   const parts = AbortSignal.any([signal, failure.signal])
-  const watch = new BootWatch(client, last, parts)
+  const watch = new BootWatch(client, await client.lastEvent(), parts)
   try {
     const powerOnAt = performance.now()
     const boots = await inStage(stage, 'power on', work => powerOnAll(site, client, options, work, parts))
@@ -89,11 +88,10 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     cluster.catch(labelled.reject)
     const openstack = labelled.promise.then(async () => {
       if (options.untilCluster) return undefined
-      const startedAt = performance.now()
       const charts = await bringUpCharts(site, options, state, kubeconfigPath, stage, parts)
-      const { tokenSeconds } = charts
-      if (boots.length === 0 || tokenSeconds === undefined) return { charts }
-      return { charts, tokenSeconds: (startedAt - powerOnAt) / 1000 + tokenSeconds }
+      const { tokenAt } = charts
+      if (boots.length === 0 || tokenAt === undefined) return { charts }
+      return { charts, tokenSeconds: (tokenAt - powerOnAt) / 1000 }
     })
     await untilFirstFailure([all, cluster, openstack], failure)
     const done = await openstack
@@ -146,7 +144,7 @@ async function publish(site: Site, client: ServerClient, state: string, stage: S
   return pki
 }
 
-/** Switches on what is neither ready nor on its way; gives the machines whose boot must be awaited. */
+/** Switches on what is not ready; gives the machines whose boot must be awaited. */
 async function powerOnAll(
   site: Site,
   client: ServerClient,

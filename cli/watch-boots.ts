@@ -37,6 +37,9 @@ type Watched = {
 export class BootWatch {
   readonly #client: ServerClient
   readonly #watched = new Map<string, Watched>()
+  /** How the boots ended that nobody had asked for yet. */
+  readonly #ended = new Map<string, BootEvent>()
+  #lost: Error | undefined
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly #following: Promise<void>
@@ -46,7 +49,8 @@ export class BootWatch {
     this.#client = client
     this.#signal = AbortSignal.any([signal, this.#stop.signal])
     this.#following = this.#follow(after).catch((error: unknown) => {
-      for (const { fail } of this.#watched.values()) fail(error as Error) // the server is lost, or we were stopped
+      this.#lost = error instanceof Error ? error : new Error(String(error)) // the server is lost, or we were stopped
+      for (const { fail } of this.#watched.values()) fail(this.#lost)
     })
   }
 
@@ -65,6 +69,9 @@ export class BootWatch {
         const watched = { stage, startedAt: Date.now(), steps: [], settle, fail }
         this.#watched.set(name, watched)
         stage.waiting('power: no sign of life yet', limitSeconds)
+        const ended = this.#ended.get(name)
+        if (ended !== undefined) this.#take(ended)
+        if (this.#lost !== undefined) fail(this.#lost)
         timer = setTimeout(
           () => fail(new WaitedTooLong(`${name} ready`, lastWord(watched), limitSeconds)),
           limitSeconds * 1000,
@@ -95,8 +102,10 @@ export class BootWatch {
   }
 
   #take(event: BootEvent): void {
-    const watched = event.machine === undefined ? undefined : this.#watched.get(event.machine)
-    if (watched === undefined || event.machine === undefined) return
+    if (event.machine === undefined) return
+    if (event.kind === 'ready' || event.kind === 'failed') this.#ended.set(event.machine, event)
+    const watched = this.#watched.get(event.machine)
+    if (watched === undefined) return
     const step = STEPS[event.kind]
     if (step !== undefined && !watched.steps.some(done => done.startsWith(`${step} `))) {
       watched.steps.push(`${step} ${((event.at - watched.startedAt) / 1000).toFixed(1)}s`)
