@@ -231,10 +231,11 @@ async function verify({ site, pki, server, wait, clients }: Context): Promise<st
       const { status, text } = await getText(server, path, pki, 'admin', wait.signal)
       return status === 200 ? { value: name } : { not: `kubelet of ${name} answers ${status}: ${text}` }
     })
-    const said = await readiness(server, pki, wait.signal).catch(messageOf)
+    const api = readiness(server, pki, wait.signal).catch(messageOf)
+    const [said, ...answers] = await Promise.all([api, ...kubelets])
     return all([
       said === 'ok' ? { value: 'API ready' } : { not: `API: ${said}` },
-      ...(await Promise.all(kubelets)),
+      ...answers,
       judgeNodes(site.machines, await admin.list<V1Node>('v1', 'Node')),
     ])
   })
