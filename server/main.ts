@@ -76,12 +76,15 @@ async function openAll(
   open.push(() => clearInterval(pruning))
 
   const directory = new DataDirectory(config.dataPath, () => {
-    catalog = new Catalog(directory.content, store.sites())
-    for (const { file, reason } of catalog.problems) log('warn', `${file} cannot be used: ${reason}`)
+    catalog = readCatalog()
   })
   open.push(() => directory.close())
-  let catalog = new Catalog(directory.content, store.sites())
-  for (const { file, reason } of catalog.problems) log('warn', `${file} cannot be used: ${reason}`)
+  const readCatalog = () => {
+    const read = new Catalog(directory.content, store.sites())
+    for (const { file, reason } of read.problems) log('warn', `${file} cannot be used: ${reason}`)
+    return read
+  }
+  let catalog = readCatalog()
 
   const journal = new Journal(
     store,
@@ -205,6 +208,15 @@ function tftpFiles(loaders: Loaders, sources: () => Sources) {
   }
 }
 
+/** Closes in the reverse order of opening; one that fails keeps none of the others open. */
 async function closeAll(open: (() => void | Promise<void>)[]): Promise<void> {
-  for (const close of open.toReversed()) await close()
+  const failures: unknown[] = []
+  for (const close of open.toReversed()) {
+    try {
+      await close()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'Some parts of the server did not close.')
 }
