@@ -26,7 +26,8 @@ export class WaitedTooLong extends Error {
 
 /**
  * Looks again and again until `probe` sees the value. An error of the probe counts as "not yet", with its
- * message as the reason.
+ * message as the reason. A look that hangs is given up at the limit, or when the signal is aborted; what it says
+ * later is dropped.
  *
  * @throws {WaitedTooLong} after `limitSeconds`
  * @throws the signal's reason, when it is aborted
@@ -39,21 +40,53 @@ export async function waitUntil<T>(
   const end = performance.now() + options.limitSeconds * 1000
   for (let reason = 'nothing yet'; ;) {
     options.signal?.throwIfAborted()
-    const seen = await probe().catch((error: unknown): Seen<T> => ({ not: messageOf(error) }))
+    const look = probe().catch((error: unknown): Seen<T> => ({ not: messageOf(error) }))
+    const seen = await withinLimit(look, end - performance.now(), reason, options.signal)
     if ('value' in seen) return seen.value
     if (seen.not !== reason) {
       reason = seen.not
       options.stage?.waiting(`${what}: ${reason}`, options.limitSeconds)
     }
     if (performance.now() >= end) throw new WaitedTooLong(what, reason, options.limitSeconds)
-    await sleep(options.everyMs ?? 250, options.signal)
+    await sleep(Math.min(options.everyMs ?? 250, Math.max(0, end - performance.now())), options.signal)
   }
 }
+
+/** Gives what `look` saw, or the last `reason` once `milliseconds` have passed. `look` itself never rejects. */
+function withinLimit<T>(
+  look: Promise<Seen<T>>,
+  milliseconds: number,
+  reason: string,
+  signal: AbortSignal | undefined,
+): Promise<Seen<T>> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error)
+    const late = Math.min(Math.max(milliseconds, LEAST_LOOK_MS), LONGEST_TIMER_MS)
+    const timer = setTimeout(() => settle({ not: reason }), late)
+    signal?.addEventListener('abort', abort, { once: true })
+    void look.then(settle)
+    function settle(seen: Seen<T>) {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      resolve(seen)
+    }
+    function abort() {
+      clearTimeout(timer)
+      reject(signal?.reason as Error)
+    }
+  })
+}
+
+/** What even the last look is given, so that a probe which answers at once is heard on a busy machine. */
+const LEAST_LOOK_MS = 20
+/** A longer timer would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Resolves after `milliseconds`; rejects with the signal's reason when it is aborted before. */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(finish, milliseconds)
+    if (signal?.aborted) return reject(signal.reason as Error)
+    const timer = setTimeout(finish, Math.min(milliseconds, LONGEST_TIMER_MS))
     signal?.addEventListener('abort', abort, { once: true })
     function finish() {
       signal?.removeEventListener('abort', abort)
