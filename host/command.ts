@@ -3,11 +3,11 @@
 import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { delimiter, dirname } from 'node:path'
 
 /** How a command is run. */
 export type CommandOptions = {
-  /** Seconds after which the command is killed: nothing waits for ever. */
+  /** Seconds after which the command and all it started are killed: nothing waits for ever. */
   readonly limitSeconds: number
   readonly cwd?: string
   /** Variables added to ours. */
@@ -39,7 +39,8 @@ export class CommandFailed extends Error {
 }
 
 /**
- * Runs `command` and gives what it printed.
+ * Runs `command` and gives what it printed. It leads a process group of its own: the limit and the signal end the
+ * command together with what it started. The log is complete when the promise settles.
  *
  * @throws {CommandFailed} when it cannot start, exits other than 0, or is not done within `limitSeconds`
  */
@@ -51,13 +52,21 @@ export async function run(
   options.signal?.throwIfAborted()
   if (options.log) await mkdir(dirname(options.log), { recursive: true })
   const log = options.log ? createWriteStream(options.log, { flags: 'a' }) : undefined
+  log?.on('error', () => {}) // a full disk must not hide how the command ended
   log?.write(`$ ${lineOf(command, args)}\n`)
   try {
     return await finished(command, args, options, chunk => log?.write(chunk))
   } finally {
-    log?.end()
+    // The callback comes after an error too.
+    if (log !== undefined && !log.destroyed) await new Promise<void>(resolve => log.end(() => resolve()))
   }
 }
+
+/** Milliseconds between SIGTERM and SIGKILL, and from there to giving up on whoever still holds the outputs. */
+const TERM_MS = 3000
+const KILL_MS = 500
+/** A longer timer would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 function finished(
   command: string,
@@ -68,20 +77,32 @@ function finished(
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, PATH: commandPath(process.env['PATH']), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true, // a process group, which can be ended as a whole
     })
+    const { pid } = child
+    if (pid !== undefined) running.add(pid)
     const out: Buffer[] = []
     const err: Buffer[] = []
     let why: string | undefined
+    let next: NodeJS.Timeout | undefined
     const kill = (reason: string) => {
+      if (why !== undefined) return
       why = reason
-      child.kill('SIGTERM')
-      setTimeout(() => child.kill('SIGKILL'), 3000).unref()
+      endGroup(pid, 'SIGTERM')
+      next = setTimeout(() => {
+        endGroup(pid, 'SIGKILL')
+        // Somebody who left the group may hold the outputs open: closing our ends brings `close`.
+        next = setTimeout(() => {
+          child.stdout.destroy()
+          child.stderr.destroy()
+        }, KILL_MS)
+      }, TERM_MS)
     }
     const timer = setTimeout(
       () => kill(`not done after ${options.limitSeconds} s`),
-      options.limitSeconds * 1000,
+      Math.min(options.limitSeconds * 1000, LONGEST_TIMER_MS),
     )
     const abort = () => kill('interrupted')
     options.signal?.addEventListener('abort', abort, { once: true })
@@ -97,6 +118,9 @@ function finished(
     child.stdin.end(options.input)
     const settle = (status: number | null, reason?: string) => {
       clearTimeout(timer)
+      clearTimeout(next)
+      if (why !== undefined) endGroup(pid, 'SIGKILL') // what closed its outputs and lives on
+      if (pid !== undefined) running.delete(pid)
       options.signal?.removeEventListener('abort', abort)
       const result = { stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }
       if (status === 0 && why === undefined) return resolve(result)
@@ -106,6 +130,26 @@ function finished(
     child.on('error', error => settle(null, error.message))
     child.on('close', status => settle(status))
   })
+}
+
+/** The groups that run now. They would not hear a Ctrl-C that ends us, so they end with us. */
+const running = new Set<number>()
+process.once('exit', () => running.forEach(pid => endGroup(pid, 'SIGTERM')))
+
+function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return // it never started
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // the group is gone
+  }
+}
+
+/** `path` with the folders of the administrator's commands, which a plain user's PATH lacks. */
+export function commandPath(path = ''): string {
+  const folders = path.split(delimiter).filter(folder => folder !== '')
+  const missing = ['/usr/local/sbin', '/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))
+  return [...folders, ...missing].join(delimiter)
 }
 
 function lineOf(command: string, args: readonly string[]): string {

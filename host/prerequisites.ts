@@ -7,7 +7,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { inStage, type Stage } from '#progress/stage.ts'
 
 import { cacheDirectory } from './cache.ts'
-import { run } from './command.ts'
+import { commandPath, run } from './command.ts'
 
 /** One thing that the host needs, and why. */
 export type Prerequisite =
@@ -92,8 +92,14 @@ export const testPrerequisites: readonly Prerequisite[] = [
  *
  * @throws {PrerequisitesMissing} naming each thing that is still missing, why it is needed and the command
  * that mends it
+ * @throws the signal's reason, when it is aborted
  */
-export async function ensurePrerequisites(stage: Stage, needs: readonly Prerequisite[]): Promise<void> {
+export async function ensurePrerequisites(
+  stage: Stage,
+  needs: readonly Prerequisite[],
+  signal?: AbortSignal,
+): Promise<void> {
+  signal?.throwIfAborted()
   const lacking = await lackingPackages(needs)
   const unmet = await unmetConditions(needs)
   if (unmet.length > 0) throw new PrerequisitesMissing([...unmet, ...lacking.map(remedyOf)])
@@ -106,14 +112,16 @@ export async function ensurePrerequisites(stage: Stage, needs: readonly Prerequi
     const log = join(cacheDirectory(), 'logs', 'apt-get.log')
     const packages = packagesOf(lacking)
     stage.waiting(`apt-get install (${log})`, 900)
-    const attempt = () => aptGet(log, ['install', '--yes', '--no-install-recommends', ...packages])
+    const attempt = () => aptGet(log, ['install', '--yes', '--no-install-recommends', ...packages], signal)
     try {
       await attempt().catch(async () => {
+        signal?.throwIfAborted()
         stage.waiting(`apt-get update (${log})`, 900)
-        await aptGet(log, ['update']) // the lists may be missing, or older than the mirror
+        await aptGet(log, ['update'], signal) // the lists may be missing, or older than the mirror
         await attempt()
       })
     } catch (cause) {
+      signal?.throwIfAborted()
       throw new PrerequisitesMissing([...lacking.map(remedyOf), `apt-get did not do it: ${log}`], { cause })
     }
   }
@@ -175,10 +183,8 @@ export function isAtLeast(version: string, wanted: string): boolean {
 }
 
 async function isThere(command: string): Promise<boolean> {
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  const candidates = command.startsWith('/')
-    ? [command]
-    : [...folders, '/usr/sbin', '/sbin'].map(folder => join(folder, command))
+  const folders = commandPath(process.env['PATH']).split(delimiter)
+  const candidates = command.startsWith('/') ? [command] : folders.map(folder => join(folder, command))
   for (const path of candidates) {
     const found = await access(path, command.startsWith('/') ? constants.R_OK : constants.X_OK).then(
       () => true,
@@ -195,10 +201,10 @@ async function freeGigabytes(directory: string): Promise<number> {
   return (bavail * bsize) / 1e9
 }
 
-async function aptGet(log: string, args: readonly string[]): Promise<void> {
+async function aptGet(log: string, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   const options = ['-o', 'Acquire::Retries=5', '-o', 'DPkg::Lock::Timeout=300']
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
-  await run('apt-get', [...options, ...args], { limitSeconds: 900, log, env })
+  await run('apt-get', [...options, ...args], { limitSeconds: 900, log, env, ...(signal ? { signal } : {}) })
 }
 
 function packagesOf(needs: readonly PackageNeed[]): string[] {

@@ -28,6 +28,11 @@ t.test(
   },
 )
 
+t.test('nothing is begun once the caller has given up', async t => {
+  const stopped = AbortSignal.abort(new Error('enough'))
+  await t.rejects(ensurePrerequisites(silentStage, [absent], stopped), { message: 'enough' })
+})
+
 t.test('Go versions are read and compared as numbers', async t => {
   t.equal(goVersion('go version go1.26.8 linux/amd64\n'), '1.26.8')
   t.equal(goVersion('command not found'), undefined)
