@@ -88,7 +88,7 @@ export function keyOf(recipe: Recipe): string {
 /** The artefact of `recipe` if the cache has it, without building anything. */
 export async function findArtefact(recipe: Recipe, cache = cacheDirectory()): Promise<Artefact | undefined> {
   const artefact = artefactOf(recipe, cache)
-  return (await exists(artefact.path)) ? artefact : undefined
+  return (await exists(join(artefact.path, NOTE))) ? artefact : undefined
 }
 
 /**
@@ -173,8 +173,7 @@ export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<st
   const removed: string[] = []
   for (const [, versions] of Map.groupBy(await listCache(cache), artefact => artefact.name)) {
     for (const old of versions.slice(keep)) {
-      await removeTree(old.path)
-      removed.push(old.path)
+      if (await removeAtOnce(old, cache)) removed.push(old.path)
     }
   }
   const building = join(cache, BUILDING)
@@ -255,6 +254,7 @@ async function buildInto(
       inputs: recipe.inputs,
     }
     await writeFile(join(directory, NOTE), `${JSON.stringify(note, undefined, 2)}\n`)
+    await removeAtOnce(artefact, cache) // what lies there without a note is no artefact
     await rename(directory, artefact.path)
   } catch (error) {
     await removeTree(directory)
@@ -396,6 +396,22 @@ class Seats {
       else this.#free++
     }
   }
+}
+
+/** Takes an artefact out of sight in one step, then removes it; says whether it was there. */
+async function removeAtOnce(artefact: Artefact, cache: string): Promise<boolean> {
+  const me = await myself()
+  const building = join(cache, BUILDING)
+  const aside = join(building, `old-${artefact.name}-${artefact.key}-${counter++}.${me.pid}-${me.start}`)
+  await mkdir(building, { recursive: true })
+  try {
+    await rename(artefact.path, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+  await removeTree(aside)
+  return true
 }
 
 async function removeTree(path: string): Promise<void> {

@@ -167,3 +167,16 @@ t.test('pruning keeps the most recently used versions of each name, and sweeps u
   )
   t.equal(await findArtefact(writing('image', 1, []), cache), undefined)
 })
+
+t.test('a directory without its note is no artefact, and is replaced by a build', async t => {
+  const cache = await temporaryCache(t)
+  const built: string[] = []
+  const recipe = writing('half', 1, built)
+  const { path } = await obtain(recipe, { cache })
+  await rm(join(path, '.built.json'))
+  await writeFile(join(path, 'rest'), 'of a removal cut short')
+  t.equal(await findArtefact(recipe, cache), undefined)
+  await obtain(recipe, { cache })
+  t.same(built, ['half', 'half'])
+  t.same((await readdir(path)).toSorted(), ['.built.json', 'text'])
+})
