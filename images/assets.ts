@@ -21,4 +21,5 @@ async function place(from: string, to: string): Promise<void> {
   await rm(fresh, { force: true })
   await link(from, fresh).catch(() => copyFile(from, fresh)) // another file system
   await rename(fresh, to)
+  await rm(fresh, { force: true }) // rename(2) leaves both names when they are one file already
 }

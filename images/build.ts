@@ -11,10 +11,8 @@ import { containerImagesRecipe } from './container-images.ts'
 import { hostToolsRecipe } from './go-tools.ts'
 import { initrdRecipe } from './initrd.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
+import { DEFAULT_KUBERNETES } from './references.ts'
 import { rootfsRecipe } from './rootfs.ts'
-
-/** The Kubernetes version that is built when none is named. */
-export const DEFAULT_KUBERNETES = '1.36.3'
 
 /** The parts that can be asked for by themselves. */
 export type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs'
@@ -81,7 +79,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
  */
 export async function buildParts(parts: readonly ImagePart[], options: BuildOptions = {}): Promise<string[]> {
   const { kubernetes = DEFAULT_KUBERNETES, stage = silentStage, signal, cache = cacheDirectory() } = options
-  await ensurePrerequisites(stage, imagePrerequisites)
+  await ensurePrerequisites(stage, imagePrerequisites, signal)
   const recipes = partsOf(kubernetes)
   const wanted = parts.map(part => recipes[part])
   const artefacts = await obtainAll(wanted, { cache, stage, ...(signal ? { signal } : {}) })

@@ -4,6 +4,9 @@
 /** The registry name of everything built here. It resolves nowhere: these images are never pulled. */
 export const IMAGE_REGISTRY = 'pilotlight.local'
 
+/** The Kubernetes version that is built, and run, when none is named. */
+export const DEFAULT_KUBERNETES = '1.36.3'
+
 /** Image references, by what they are for. */
 export type ImageReferences = {
   readonly pause: string

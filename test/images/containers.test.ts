@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import t from 'tap'
 
 import { run } from '#host/command.ts'
-import { DEFAULT_KUBERNETES, findImages } from '#images/build.ts'
+import { findImages } from '#images/build.ts'
 import { blobPath, imageDocuments } from '#images/oci.ts'
-import { imageReferences } from '#images/references.ts'
+import { DEFAULT_KUBERNETES, imageReferences } from '#images/references.ts'
 
 t.test('references carry the Kubernetes version, and none names a registry that exists', async t => {
   const names = imageReferences('1.36.3')

@@ -1,0 +1,17 @@
+// Placing the live system among a server's assets, from files that stand for the images.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { placeAssets } from '#images/assets.ts'
+
+t.test('images are placed again over themselves without a trace', async t => {
+  const directory = t.testdir({ built: { a: 'kernel', b: 'initrd', c: 'root' } })
+  const from = (name: string) => join(directory, 'built', name)
+  const images = { kernel: from('a'), initrd: from('b'), rootfs: from('c') }
+  const rest = { kubernetes: '', rootfsSha256: '', containers: '', tools: '' }
+  for (let round = 0; round < 2; round += 1) await placeAssets({ ...images, ...rest }, join(directory, 'to'))
+  const live = join(directory, 'to', 'live')
+  t.strictSame(readdirSync(live).toSorted(), ['initrd.img', 'rootfs.squashfs', 'vmlinuz'])
+  t.equal(readFileSync(join(live, 'vmlinuz'), 'utf8'), 'kernel')
+})
