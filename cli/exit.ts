@@ -3,7 +3,7 @@
 import { FileProblems } from '#site/problems.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 
-/** What each exit status means; `pilotlight help exit-codes` prints it. */
+/** The exit statuses, by the name that code uses. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -12,10 +12,20 @@ export const EXIT = {
   refused: 4,
   waitedTooLong: 5,
   unreachable: 6,
-  partlyFailed: 7,
-  changes: 8,
   interrupted: 130,
 } as const
+
+/** What each exit status means to a person; `pilotlight help exit-codes` prints it. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  done: 'all was done, or was done already',
+  failed: 'something went wrong on the way; the message says what, and the same command may be run again',
+  usage: 'the command line, a setting or the site file cannot be used as it is; nothing was started',
+  notFound: 'what was named is not there: a machine, a group, a profile, a lab, a help topic',
+  refused: 'it stands against what is there already, for example a lab of that name; nothing was touched',
+  waitedTooLong: 'a time limit passed; the message says what was seen last',
+  unreachable: 'the Pilotlight server did not answer',
+  interrupted: 'interrupted by Ctrl-C or SIGTERM; run the same again to go on',
+}
 
 /** An error that knows its exit status and how to mend what it tells of. */
 export class CommandError extends Error {

@@ -1,18 +1,21 @@
 // `pilotlight get`: the server's lists as a table for people, or as JSON.
 
 /** The columns of each list; a cell is the value at that key. */
-const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+const COLUMNS = {
   machines: ['name', 'role', 'phase', 'address', 'macs', 'uuid'],
   groups: ['id', 'profile', 'selector', 'name'],
   profiles: ['id', 'name', 'ignition_id'],
-}
+} as const
 
-/** The kinds that `get` knows. */
-export const KINDS = Object.keys(COLUMNS)
+/** A list that `get` knows. */
+export type Kind = keyof typeof COLUMNS
+
+/** The lists that `get` knows. */
+export const KINDS = Object.keys(COLUMNS) as readonly Kind[] // its own keys, none other
 
 /** Rows of objects as a table with a heading; JSON values are written short. */
-export function tableOf(kind: string, rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const columns = COLUMNS[kind] ?? []
+export function tableOf(kind: Kind, rows: readonly Readonly<Record<string, unknown>>[]): string {
+  const columns = COLUMNS[kind]
   const cells = [
     columns.map(key => key.toUpperCase()),
     ...rows.map(row => columns.map(key => cellOf(row[key]))),

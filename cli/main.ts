@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { withoutMatchboxFlags } from '#server/flags.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
+import { KINDS, tableOf, type Kind } from './get.ts'
 import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
 import { addLabCommand } from './lab.ts'
 import { addImagesCommand } from './images.ts'
@@ -11,6 +12,7 @@ import { addServeCommand } from './serve.ts'
 import { withProgress } from './with-progress.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
+const DAY_SECONDS = 86_400
 
 const program = new Command('pilotlight')
   .description('Turns a rack of bare machines into a running cloud.')
@@ -109,13 +111,12 @@ type UpFlags = {
 program
   .command('get')
   .description('lists machines, groups or profiles')
-  .addArgument(new Argument('<kind>').choices(['machines', 'groups', 'profiles']))
+  .addArgument(new Argument('<kind>').choices(KINDS))
   .argument('[id]', 'one of them')
   .addOption(server())
   .option('--json', 'as JSON')
-  .action(async (kind: string, id: string | undefined, options: { server: string; json?: boolean }) => {
+  .action(async (kind: Kind, id: string | undefined, options: { server: string; json?: boolean }) => {
     const { ServerClient } = await import('./server-client.ts')
-    const { tableOf } = await import('./get.ts')
     const found = await new ServerClient(options.server).get(
       `/${kind}${id === undefined ? '' : `/${encodeURIComponent(id)}`}`,
     )
@@ -154,11 +155,15 @@ program
 program
   .command('help')
   .description('explains a command, an error code such as PL-1002, or "exit-codes"')
-  .argument('[topic]')
-  .action(async (topic?: string) => {
-    const command = program.commands.find(sub => sub.name() === topic)
-    if (topic === undefined || command !== undefined) return (command ?? program).outputHelp()
+  .argument('[topic...]', 'a command with its subcommand, a code, or exit-codes')
+  .action(async (words: string[]) => {
+    const command = words.reduce<Command | undefined>(
+      (above, word) => above?.commands.find(sub => sub.name() === word || sub.aliases().includes(word)),
+      program,
+    )
+    if (command !== undefined) return command.outputHelp()
     const { helpTopic } = await import('./help.ts')
+    const topic = words.join(' ')
     const text = await helpTopic(topic, join(ROOT, 'docs', 'errors.md'))
     if (text === undefined)
       throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, 'pilotlight help')
@@ -167,8 +172,9 @@ program
 
 function seconds(text: string): number {
   const number = Number(text)
-  if (number > 0) return number
-  throw new CommandError(EXIT.usage, `"${text}" is not a number of seconds`, 'give a number greater than 0')
+  if (number > 0 && number <= DAY_SECONDS) return number
+  const mend = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
+  throw new CommandError(EXIT.usage, `"${text}" is not a usable number of seconds`, mend)
 }
 
 function print(text: string): void {

@@ -60,10 +60,12 @@ Examples:
 
 async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { serverConfig } = await import('#server/config.ts')
+  const { BadSettings } = await import('#server/errors.ts')
   const { serve } = await import('#server/main.ts')
   const { jsonLog } = await import('#server/log.ts')
   const { httpPort, agentPort, ...rest } = flags
-  const config = serverConfig({ ...rest, httpPort: port(httpPort), agentPort: port(agentPort) })
+  const given = { ...rest, httpPort: port(httpPort), agentPort: port(agentPort) }
+  const config = usable(() => serverConfig(given))
   const stop = new AbortController()
   const log = jsonLog(process.stderr)
   const server = await serve(config, { signal: stop.signal, log })
@@ -72,6 +74,15 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
   await server.close()
+
+  function usable<T>(settings: () => T): T {
+    try {
+      return settings()
+    } catch (error) {
+      if (!(error instanceof BadSettings)) throw error
+      throw new CommandError(EXIT.usage, error.message, 'each setting: pilotlight serve --help')
+    }
+  }
 }
 
 function port(text: string): number {

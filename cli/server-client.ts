@@ -10,8 +10,17 @@ export type MachineState = Machine & { readonly phase: string }
 export class ServerClient {
   readonly #base: string
 
+  /**
+   * @param base the server's URL, for example `http://10.20.0.1:8080`
+   * @throws {CommandError} (usage) when it is not one of HTTP
+   */
   constructor(base: string) {
-    this.#base = base.replace(/\/$/, '')
+    const protocol = URL.canParse(base) ? new URL(base).protocol : undefined
+    if (protocol !== 'http:' && protocol !== 'https:') {
+      const mend = 'give --server or PILOTLIGHT_SERVER a whole URL, for example http://10.20.0.1:8080'
+      throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, mend)
+    }
+    this.#base = base.replace(/\/+$/, '')
   }
 
   /** Replaces all that the server knows of a site; says whether that changed anything. */
@@ -75,7 +84,11 @@ export class ServerClient {
     }
     const init = { headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
     const response = await this.#call(method, path, init, limitSeconds, signal)
-    return response.json()
+    return response.json().catch((cause: unknown) => {
+      if (signal?.aborted) throw cause
+      const said = `${method} ${path} was not answered with JSON`
+      throw new CommandError(EXIT.failed, said, `is ${this.#base} a Pilotlight server?`, { cause })
+    })
   }
 
   async #call(
@@ -98,19 +111,36 @@ export class ServerClient {
       })
     })
     if (response.ok) return response
-    throw await refusal(method, path, response)
+    throw await refusal(`${method} ${this.#base}${path}`, response)
   }
 }
 
-async function refusal(method: string, path: string, response: Response): Promise<CommandError> {
-  const text = await response.text()
-  let problem: { detail?: string; title?: string; mend?: string } = {}
-  try {
-    problem = JSON.parse(text) as typeof problem
-  } catch {
-    problem = { detail: text.trim() }
-  }
+/** What the server said against a request: the problem's own words (RFC 9457), and what to do about it. */
+async function refusal(request: string, response: Response): Promise<CommandError> {
+  const text = await response.text().catch(() => '')
   const status = response.status === 404 ? EXIT.notFound : EXIT.failed
-  const said = problem.detail ?? problem.title ?? response.statusText
-  return new CommandError(status, said, problem.mend ?? `${method} ${path} answered ${response.status}`)
+  const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
+  const detail = detailOf(text)
+  if (detail === undefined) {
+    return new CommandError(status, answered, 'is that a Pilotlight server, of the same version as this one?')
+  }
+  return new CommandError(status, detail, `${mendOf(response)} (${answered})`)
+}
+
+function detailOf(text: string): string | undefined {
+  try {
+    const { detail, title } = JSON.parse(text) as { detail?: unknown; title?: unknown }
+    return [detail, title].find(said => typeof said === 'string')
+  } catch {
+    return /^\s*(<|$)/.test(text) ? undefined : text.trim() // plain words; a page is for browsers
+  }
+}
+
+function mendOf({ status, headers }: Response): string {
+  const later = headers.get('retry-after')
+  if (status === 404) return 'what there is: pilotlight get machines, or groups, or profiles'
+  if (status === 409) return 'what is stored stands against it: pilotlight get machines'
+  if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
+  if (status >= 500) return "the server's own log tells more"
+  return 'mend what it names, and run the same again'
 }
