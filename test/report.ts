@@ -1,6 +1,9 @@
-// Ends a test run: shows what failed, names what was skipped, and counts in one line, which is the last.
+// Ends a test run: shows what failed, names what was skipped, and counts in one line, which is the last. Whatever it
+// cannot account for counts as failed: a results file that is missing or cut short, fewer files than were asked for, a
+// runner that ended badly.
 
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 
 type Case = { file: string; title: string; result: 'passed' | 'failed' | 'skipped'; said: string }
@@ -8,11 +11,14 @@ type Case = { file: string; title: string; result: 'passed' | 'failed' | 'skippe
 /** Skips that a whole run may have: what no set-up can bring to a machine that lacks it. */
 const EXCUSED = /KVM|cgroup v2|beside the project/
 
+/** The line that `test/run` adds to a results file once the runner has ended. */
+const RUNNER_ENDED = /^# runner ended with (\d+), asked for (\d+) files$/m
+
 const { values, positionals } = parseArgs({
   options: { check: { type: 'string' }, 'no-skips': { type: 'boolean', default: false } },
   allowPositionals: true,
 })
-const cases = positionals.flatMap(file => casesOf(readFileSync(file, 'utf8')))
+const cases = positionals.flatMap(file => runOf(basename(file), readIfThere(file)))
 if (values.check !== undefined) {
   const result = values.check === 'ok' ? 'passed' : 'failed'
   cases.unshift({ file: 'npm run check', title: 'types, layout and lint are clean', result, said: '' })
@@ -31,16 +37,42 @@ const failures = failed.length + (unexcused.length > 0 ? 1 : 0)
 console.log(`${passed.length} passed, ${failures} failed, ${skipped.length} skipped`)
 process.exitCode = failures > 0 || passed.length === 0 ? 1 : 0
 
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined // runOf counts it as failed
+  }
+}
+
+/** The cases of one run of tap, with one more when the run itself does not add up. */
+function runOf(name: string, tap: string | undefined): Case[] {
+  const lost = (title: string): Case => ({ file: name, title, result: 'failed', said: '' })
+  if (tap === undefined) return [lost('the results are missing')]
+  const found = casesOf(tap)
+  const [, status, wanted] = RUNNER_ENDED.exec(tap) ?? []
+  const files = tap.match(/^(not )?ok \d+/gm)?.length ?? 0
+  const red = found.some(({ result }) => result === 'failed')
+  if (status === undefined) return [...found, lost('the runner did not come to its end')]
+  if (files < Number(wanted)) return [...found, lost(`${files} of ${wanted} files were run to their end`)]
+  if (status !== '0' && !red) return [...found, lost(`the runner ended with ${status}, and no test says why`)]
+  return found
+}
+
 /**
  * The cases of a TAP stream: the tests inside each file (indented by four), with what a failed one said. A file that
- * fails outside its tests, or has none, is a case itself.
+ * fails outside its tests, or has none, is a case itself; so is a bail-out, and a file whose end is not told.
  */
 function casesOf(tap: string): Case[] {
   const found: Case[] = []
   let inside: Case[] = []
   let said: string[] = []
+  let file = 'a file without a name'
   for (const line of tap.split('\n')) {
-    const result = /^(| {4})(not )?ok \d+ - (.*)$/.exec(line)
+    file = /^# Subtest: (.*)$/.exec(line)?.[1] ?? file
+    const bail = /^(?: {4})?Bail out!\s*(.*)$/.exec(line)
+    if (bail !== null) inside.push(failedCase(`bail out: ${bail[1] || 'no reason given'}`, said))
+    const result = /^(| {4})(not )?ok \d+(?: - (.*))?$/.exec(line)
     if (result === null) {
       said.push(line)
       continue
@@ -48,25 +80,29 @@ function casesOf(tap: string): Case[] {
     const [, indent = '', not, text = ''] = result
     const [title = '', directive = ''] = text.replace(/ \{$/, '').split(/ # (?=SKIP|TODO|time=)/)
     const skip = /^(?:SKIP|TODO)\s*(.*)$/.exec(directive)
-    const one: Case = {
-      file: title,
-      title: 'the file itself',
-      result: skip ? 'skipped' : not === undefined ? 'passed' : 'failed',
-      said: skip
-        ? (skip[1] ?? '').replace(/ # time=.*$/, '')
-        : not === undefined
-          ? ''
-          : said.slice(-60).join('\n'),
-    }
+    const one: Case = skip
+      ? { file: title, title, result: 'skipped', said: (skip[1] ?? '').replace(/ # time=.*$/, '') }
+      : not === undefined
+        ? { file: title, title, result: 'passed', said: '' }
+        : failedCase(title, said)
     said = []
     if (indent !== '') {
-      inside.push({ ...one, title })
+      inside.push(one)
       continue
     }
     found.push(...inside.map(it => ({ ...it, file: title })))
     const toldInside = inside.some(({ result }) => result === 'failed')
-    if (inside.length === 0 || (one.result === 'failed' && !toldInside)) found.push(one)
+    if (inside.length === 0 || (one.result === 'failed' && !toldInside))
+      found.push({ ...one, file: title, title: 'the file itself' })
     inside = []
   }
+  if (inside.length > 0) {
+    found.push(...inside.map(it => ({ ...it, file })))
+    found.push({ ...failedCase('the file did not come to its end', said), file })
+  }
   return found
+}
+
+function failedCase(title: string, said: readonly string[]): Case {
+  return { file: title, title, result: 'failed', said: said.slice(-60).join('\n') }
 }

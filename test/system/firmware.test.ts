@@ -3,22 +3,25 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { labOf, pilotlight, whyNotWhole } from './lab.ts'
+import { labOf, pilotlight, RUN, whyNotWhole } from './lab.ts'
 
-const LAB = `firmware-${process.pid}`
+const LAB = `firmware-${RUN}`
 const RACK = join(import.meta.dirname, '../../lab/racks/firmware/rack.yaml')
 const skip = (await whyNotWhole()) ?? false
 
 t.setTimeout(1_200_000)
 t.teardown(() => pilotlight(['lab', 'down', LAB], 60))
 
-t.test('a BIOS and a UEFI machine boot the live system and report ready', { skip, bail: true }, async t => {
+let up = false
+await t.test('a BIOS and a UEFI machine boot the live system and report ready', { skip }, async t => {
   const { status, stderr } = await pilotlight(
     ['lab', 'up', RACK, '--until', 'boot', '--keep', '--name', LAB],
     900,
   )
-  t.equal(status, 0, stderr)
+  up = t.equal(status, 0, stderr)
 })
+
+const notUp = skip || (up ? false : 'the lab did not come up')
 
 const JOURNALS = [
   { machine: 'bios-1', loads: /undionly\.kpxe|boot\.ipxe/, arch: 'BIOS' },
@@ -28,7 +31,7 @@ const JOURNALS = [
 for (const { machine, loads, arch } of JOURNALS) {
   t.test(
     `the journal tells the boot of the ${arch} machine from DHCPDISCOVER to ready`,
-    { skip },
+    { skip: notUp },
     async t => {
       const { serverUrl = '' } = labOf(LAB).status()
       const { status, stdout } = await pilotlight(['journal', machine, '--server', serverUrl], 30)
@@ -39,7 +42,7 @@ for (const { machine, loads, arch } of JOURNALS) {
     },
   )
 
-  t.test(`the console of the ${arch} machine shows its kernel`, { skip }, async t => {
+  t.test(`the console of the ${arch} machine shows its kernel`, { skip: notUp }, async t => {
     const console = join(labOf(LAB).directory, 'machines', machine, 'console.log')
     t.match(readFileSync(console, 'utf8'), /Linux version|Debian|systemd/)
   })

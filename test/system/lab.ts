@@ -9,6 +9,9 @@ import { run } from '#host/command.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const PILOTLIGHT = join(ROOT, 'bin', 'pilotlight')
 
+/** What the names of this run's labs end in: `test/run` takes down by it what an interrupted run left. */
+export const RUN = process.env['PILOTLIGHT_TEST_RUN'] ?? String(process.pid)
+
 /** Why the tests of the whole way cannot run here; undefined when they can. */
 export async function whyNotWhole(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'needs root'

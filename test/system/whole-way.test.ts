@@ -6,22 +6,25 @@ import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { inRack, kubectl, kubectlLine, labOf, pilotlight, whyNotWhole } from './lab.ts'
+import { inRack, kubectl, kubectlLine, labOf, pilotlight, RUN, whyNotWhole } from './lab.ts'
 
-const LAB = `whole-${process.pid}`
+const LAB = `whole-${RUN}`
 const skip = (await whyNotWhole()) ?? false
 
 t.setTimeout(900_000)
 t.teardown(() => pilotlight(['lab', 'down', LAB], 60))
 
-t.test('one command leads from nothing to a Keystone token', { skip, bail: true }, async t => {
+let up = false
+await t.test('one command leads from nothing to a Keystone token', { skip }, async t => {
   const { status, stdout, stderr } = await pilotlight(['lab', '--keep', '--name', LAB], 600)
-  t.equal(status, 0, stderr)
+  up = t.equal(status, 0, stderr)
   t.match(stdout, /ctl-1 +Ready +control-plane/)
   t.match(stdout, /cmp-1 +Ready +compute/)
   t.match(stderr, /token/i)
   t.match(stderr, /^stage +seconds/m)
 })
+
+const notUp = skip || (up ? false : 'the lab did not come up')
 
 type Objects = {
   items: {
@@ -29,7 +32,7 @@ type Objects = {
   }[]
 }
 
-t.test('the control plane is self-hosted, and no static pod is left', { skip }, async t => {
+t.test('the control plane is self-hosted, and no static pod is left', { skip: notUp }, async t => {
   const { items: sets } = await kubectl<Objects>(
     LAB,
     '--namespace=kube-system',
@@ -49,7 +52,7 @@ t.test('the control plane is self-hosted, and no static pod is left', { skip }, 
   )
 })
 
-t.test('nodes carry the labels of their roles', { skip }, async t => {
+t.test('nodes carry the labels of their roles', { skip: notUp }, async t => {
   const { items } = await kubectl<Objects>(LAB, 'get', 'nodes')
   const labels = Object.fromEntries(items.map(({ metadata }) => [metadata.name, metadata.labels]))
   t.match(labels['ctl-1'], {
@@ -61,7 +64,7 @@ t.test('nodes carry the labels of their roles', { skip }, async t => {
 
 t.test(
   'a deleted API server pod comes back, and the static copy that bridged the gap leaves',
-  { skip },
+  { skip: notUp },
   async t => {
     const select = ['--namespace=kube-system', '--selector=app=kube-apiserver']
     const before = await apiServerPods()
@@ -96,7 +99,7 @@ async function apiServerPods(): Promise<{ name: string; ready: boolean; static: 
     }))
 }
 
-t.test('the lists answer curl with JSON that a person can read', { skip }, async t => {
+t.test('the lists answer curl with JSON that a person can read', { skip: notUp }, async t => {
   const { serverUrl = '' } = labOf(LAB).status()
   for (const list of ['profiles', 'groups', 'machines']) {
     const { stdout } = await run('curl', ['--silent', '--fail', '--max-time', '10', `${serverUrl}/${list}`], {
@@ -115,7 +118,7 @@ t.test('the lists answer curl with JSON that a person can read', { skip }, async
 
 t.test(
   'the openstack client of a user gets tokens, services and users from outside the pods',
-  { skip },
+  { skip: notUp },
   async t => {
     const clouds = join(labOf(LAB).directory, 'up', 'clouds.yaml')
     t.ok(existsSync(clouds))
@@ -137,7 +140,7 @@ t.test(
   },
 )
 
-t.test('the same command again finds everything done', { skip }, async t => {
+t.test('the same command again finds everything done', { skip: notUp }, async t => {
   const { status, stderr } = await pilotlight(['lab', '--keep', '--name', LAB], 300)
   t.equal(status, 0, stderr)
   t.match(stderr, /power on: skipped/)
