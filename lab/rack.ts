@@ -1,10 +1,16 @@
 // The rack file: which machines a lab has, what kind of virtual hardware each is, and the bridge they share.
 
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
-import type { Node } from 'yaml'
-import { LabError } from './errors.ts'
+import { YamlReader } from '#site/document.ts'
+import type { Path } from '#site/document.ts'
+import { FileProblems } from '#site/problems.ts'
+import type { Site } from '#site/site.ts'
+
+/** What labs and their machines are called: their namespaces, folders and control groups carry the name. */
+export const LAB_NAME = /^[a-z0-9][a-z0-9-]{0,19}$/
+/** `LAB_NAME` in words. */
+export const LAB_NAME_WORDS = 'lower case letters, digits and dashes, at most 20'
 
 /** A virtual machine of the rack. MAC in lower case with colons, UUID in lower case. */
 export type RackMachine = {
@@ -38,172 +44,205 @@ export type Rack = {
   readonly machines: readonly RackMachine[]
 }
 
-/** A mistake in a rack file, with its place: line and column count from 1. */
-export class RackFileError extends LabError {
-  readonly file: string
-  readonly line: number
-  readonly column: number
-  constructor(file: string, line: number, column: number, what: string) {
-    super('RACK_FILE', `${file}:${line}:${column}: ${what}`)
-    this.file = file
-    this.line = line
-    this.column = column
-  }
-}
-
 /**
- * Reads and checks a rack file.
+ * Reads and checks a rack file, and looks for the files that it names.
  *
- * @throws {RackFileError} at the first mistake
+ * @throws {FileProblems} with every mistake found, or when the file cannot be read
  */
 export async function readRack(file: string): Promise<Rack> {
-  return parseRack(await readFile(file, 'utf8'), resolve(file))
+  const reader = new YamlReader(file, await readText(file))
+  const rack = rackOf(reader, file)
+  reader.finish()
+  await expectThere(reader, 'site', rack.site, 'file')
+  await expectThere(reader, 'data', rack.data, 'directory')
+  await expectThere(reader, 'objects', rack.objects, 'file')
+  reader.finish()
+  return rack
 }
 
 /**
  * Reads the text of a rack file; relative paths in it count from the folder of `file`.
  *
- * @throws {RackFileError} at the first mistake
+ * @throws {FileProblems} with every mistake found
  */
 export function parseRack(text: string, file: string): Rack {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const fail = (offset: number, what: string): never => {
-    const { line, col } = lines.linePos(offset)
-    throw new RackFileError(file, line, col, what)
-  }
-  const [broken] = document.errors
-  if (broken) fail(broken.pos[0], broken.message)
-  const root = new Place(document.contents, 0, 'the rack', fail)
-  root.onlyKeys('name', 'bridge', 'site', 'data', 'objects', 'machines')
-  const [address, prefix] = readBridge(root.at('bridge'))
-  const site = root.optional('site')
-  const data = root.optional('data')
-  const objects = root.optional('objects')
-  const machines = root.at('machines').items().map(readMachine)
-  expectUnique(root.at('machines').items(), ['name', 'mac', 'uuid'])
-  return {
-    name: root.at('name').text(NAME, 'lower case letters, digits and dashes, at most 20'),
-    bridge: { address, prefix },
-    ...(site && { site: resolve(dirname(file), site.text()) }),
-    ...(data && { data: resolve(dirname(file), data.text()) }),
-    ...(objects && { objects: resolve(dirname(file), objects.text()) }),
-    machines,
-  }
+  const reader = new YamlReader(file, text)
+  const rack = rackOf(reader, file)
+  reader.finish()
+  return rack
 }
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,19}$/
+/**
+ * Compares a rack file with the site of its rack: the same machines, and the server where the site's gateway is.
+ *
+ * @throws {FileProblems} with each difference, at its place in the rack file
+ */
+export async function expectSite(file: string, site: Site): Promise<void> {
+  compareWithSite(await readText(file), file, site)
+}
+
+/** What `expectSite` does, on the rack file's text. */
+export function compareWithSite(text: string, file: string, site: Site): void {
+  const reader = new YamlReader(file, text)
+  const rack = rackOf(reader, file)
+  reader.finish()
+  const [, prefix] = site.network.subnet.split('/')
+  const bridge = `${site.network.gateway}/${prefix}`
+  if (`${rack.bridge.address}/${rack.bridge.prefix}` !== bridge) {
+    const what = `the site's gateway is ${bridge}, and in a lab the server is the gateway`
+    reader.complain('PL-1004', ['bridge', 'address'], what, `write ${bridge}, or change the site's network`)
+  }
+  for (const [at, machine] of rack.machines.entries()) {
+    const wanted = site.machines.find(({ name }) => name === machine.name)
+    if (wanted === undefined) {
+      const mend = `the site has: ${site.machines.map(({ name }) => name).join(' ')}`
+      reader.complain('PL-1004', ['machines', at, 'name'], `the site has no machine ${machine.name}`, mend)
+      continue
+    }
+    if (wanted.macs.length > 0 && !wanted.macs.includes(machine.mac)) {
+      const what = `the site knows ${machine.name} as ${wanted.macs.join(' ')}`
+      reader.complain('PL-1004', ['machines', at, 'mac'], what, 'write the same MAC in both files')
+    }
+    if (wanted.uuid !== undefined && wanted.uuid.toLowerCase() !== machine.uuid) {
+      const what = `the site knows ${machine.name} as ${wanted.uuid}`
+      reader.complain('PL-1004', ['machines', at, 'uuid'], what, 'write the same UUID in both files')
+    }
+  }
+  for (const { name } of site.machines) {
+    if (rack.machines.some(machine => machine.name === name)) continue
+    const mend = 'add it to the rack, or take it out of the site'
+    reader.complain('PL-1003', ['machines'], `the site's machine ${name} is missing`, mend)
+  }
+  reader.finish()
+}
+
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const BRIDGE = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/
 
-function readBridge(place: Place): [address: string, prefix: number] {
-  place.onlyKeys('address')
-  const text = place.at('address').text(BRIDGE, 'an IPv4 address with its prefix, like 10.20.0.1/24')
-  const [, address = '', prefix = ''] = BRIDGE.exec(text) ?? []
-  if (address.split('.').some(part => Number(part) > 255) || Number(prefix) > 30)
-    place.at('address').fail(`${text} is no address of a network with room for machines`)
-  return [address, Number(prefix)]
+async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const what = `cannot be read: ${error.code ?? error.message}`
+    const mend = 'give the path of a rack file; lab/racks/small/rack.yaml is one to start from'
+    throw new FileProblems([{ code: 'PL-1008', file, line: 1, column: 1, what, mend }])
+  })
 }
 
-function readMachine(place: Place): RackMachine {
-  place.onlyKeys('name', 'mac', 'uuid', 'driver', 'firmware', 'memoryMiB', 'cpus', 'diskGiB', 'accelerator')
-  const driver = place.at('driver').oneOf('qemu', 'container')
-  const firmware = place.optional('firmware')
-  const disk = place.optional('diskGiB')
-  if (driver === 'container' && firmware) firmware.fail('a container machine has no firmware; leave it out')
-  if (driver === 'container' && disk) disk.fail('a container machine has no disk; leave it out')
-  const memoryMiB = place.optional('memoryMiB')?.count(256)
-  const cpus = place.optional('cpus')?.count(1)
+async function expectThere(
+  reader: YamlReader,
+  key: 'site' | 'data' | 'objects',
+  path: string | undefined,
+  kind: 'file' | 'directory',
+): Promise<void> {
+  if (path === undefined) return
+  const seen = await stat(path).catch(() => undefined)
+  if (kind === 'file' ? seen?.isFile() : seen?.isDirectory()) return
+  const mend = 'give a path that counts from the folder of the rack file'
+  reader.complain('PL-1008', [key], `there is no ${kind} ${path}`, mend)
+}
+
+/** The rack as far as it can be read; what is wrong with it stands in the reader. */
+function rackOf(reader: YamlReader, file: string): Rack {
+  reader.expectKeys([], ['name', 'bridge', 'site', 'data', 'objects', 'machines'])
+  const below = (key: 'site' | 'data' | 'objects'): string | undefined => {
+    const path = reader.text([key])
+    return path === undefined ? undefined : resolve(dirname(file), path)
+  }
+  const name = patternText(reader, ['name'], LAB_NAME, LAB_NAME_WORDS)
+  const bridge = readBridge(reader)
+  const site = below('site')
+  const data = below('data')
+  const objects = below('objects')
+  const count = reader.length(['machines'], 'list the machines:  machines: [{ name: …, mac: … }]')
+  const machines = Array.from({ length: count }, (_, at) => readMachine(reader, ['machines', at]))
+  expectUnique(reader, machines)
   return {
-    name: place.at('name').text(NAME, 'lower case letters, digits and dashes, at most 20'),
-    mac: place.at('mac').text(MAC, 'a MAC address like 52:54:00:20:00:01').toLowerCase(),
-    uuid: place.at('uuid').text(UUID, 'a UUID').toLowerCase(),
-    driver,
-    firmware: firmware?.oneOf('bios', 'uefi') ?? 'bios',
-    ...(memoryMiB !== undefined && { memoryMiB }),
-    ...(cpus !== undefined && { cpus }),
-    ...(disk && { diskGiB: disk.count(1) }),
-    accelerator: place.optional('accelerator')?.oneOf('tcg', 'kvm') ?? 'tcg',
+    name,
+    bridge,
+    ...(site !== undefined && { site }),
+    ...(data !== undefined && { data }),
+    ...(objects !== undefined && { objects }),
+    machines,
   }
 }
 
-function expectUnique(machines: readonly Place[], keys: readonly string[]): void {
-  for (const key of keys) {
+function readBridge(reader: YamlReader): Rack['bridge'] {
+  const wanted = 'an IPv4 address with its prefix, like 10.20.0.1/24'
+  if (reader.has(['bridge'])) reader.expectKeys(['bridge'], ['address'])
+  const place = ['bridge', 'address']
+  const text = patternText(reader, place, BRIDGE, wanted)
+  const [, address = '', prefix = ''] = BRIDGE.exec(text) ?? []
+  if (address.split('.').some(part => Number(part) > 255) || Number(prefix) > 30) {
+    const what = `${text} is no address of a network with room for machines`
+    reader.complain('PL-1004', place, what, `write ${wanted}`)
+  }
+  return { address, prefix: Number(prefix) }
+}
+
+function readMachine(reader: YamlReader, path: Path): RackMachine {
+  const keys = ['name', 'mac', 'uuid', 'driver', 'firmware', 'memoryMiB', 'cpus', 'diskGiB', 'accelerator']
+  reader.expectKeys(path, keys)
+  const at = (key: string): Path => [...path, key]
+  const driver = oneOf(reader, at('driver'), ['qemu', 'container'])
+  if (driver === undefined && !reader.has(at('driver')))
+    reader.complain('PL-1003', at('driver'), 'missing', 'write driver: qemu or driver: container')
+  for (const key of ['firmware', 'diskGiB']) {
+    if (driver !== 'container' || !reader.has(at(key))) continue
+    reader.complain('PL-1004', at(key), `a container machine has no ${key}`, 'leave it out')
+  }
+  const memoryMiB = countAt(reader, at('memoryMiB'), 256)
+  const cpus = countAt(reader, at('cpus'), 1)
+  const diskGiB = countAt(reader, at('diskGiB'), 1)
+  return {
+    name: patternText(reader, at('name'), LAB_NAME, LAB_NAME_WORDS),
+    mac: patternText(reader, at('mac'), MAC, 'a MAC address like 52:54:00:20:00:01').toLowerCase(),
+    uuid: patternText(reader, at('uuid'), UUID, 'a UUID').toLowerCase(),
+    driver: driver ?? 'container',
+    firmware: oneOf(reader, at('firmware'), ['bios', 'uefi']) ?? 'bios',
+    ...(memoryMiB !== undefined && { memoryMiB }),
+    ...(cpus !== undefined && { cpus }),
+    ...(diskGiB !== undefined && { diskGiB }),
+    accelerator: oneOf(reader, at('accelerator'), ['tcg', 'kvm']) ?? 'tcg',
+  }
+}
+
+function expectUnique(reader: YamlReader, machines: readonly RackMachine[]): void {
+  for (const key of ['name', 'mac', 'uuid'] as const) {
     const seen = new Set<string>()
-    for (const machine of machines) {
-      const place = machine.at(key)
-      const value = place.text().toLowerCase()
-      if (seen.has(value)) place.fail(`another machine has the ${key} ${value}`)
+    for (const [at, machine] of machines.entries()) {
+      const value = machine[key]
+      if (value === '') continue // it is complained of already
+      if (seen.has(value)) {
+        const what = `another machine has the ${key} ${value}`
+        reader.complain('PL-1007', ['machines', at, key], what, 'give each machine its own')
+      }
       seen.add(value)
     }
   }
 }
 
-/** A value of the document that knows where it stands, so that each complaint names line and column. */
-class Place {
-  readonly #node: Node | null
-  readonly #offset: number
-  readonly #name: string
-  readonly #fail: (offset: number, what: string) => never
+/** The text at the path when it has the form, and '' with a complaint otherwise. */
+function patternText(reader: YamlReader, path: Path, pattern: RegExp, wanted: string): string {
+  const text = reader.requiredText(path, `write ${wanted}`)
+  if (text === undefined || pattern.test(text)) return text ?? ''
+  reader.complain('PL-1004', path, `"${text}" must be ${wanted}`, `write ${wanted}`)
+  return ''
+}
 
-  constructor(node: unknown, offset: number, name: string, fail: (offset: number, what: string) => never) {
-    this.#node = node as Node | null // what the yaml package keeps below a map or a list
-    this.#offset = this.#node?.range?.[0] ?? offset
-    this.#name = name
-    this.#fail = fail
-  }
+/** The whole number at the path; undefined when none is there, or with a complaint when it is none. */
+function countAt(reader: YamlReader, path: Path, least: number): number | undefined {
+  const text = reader.text(path)
+  if (text === undefined || (/^\d{1,9}$/.test(text) && Number(text) >= least))
+    return text === undefined ? undefined : Number(text)
+  reader.complain('PL-1004', path, `"${text}" must be a whole number, at least ${least}`, 'write one')
+  return undefined
+}
 
-  fail(what: string): never {
-    return this.#fail(this.#offset, what)
-  }
-
-  onlyKeys(...allowed: readonly string[]): void {
-    if (!isMap(this.#node)) return this.fail(`${this.#name} must be a mapping of ${allowed.join(', ')}`)
-    for (const { key } of this.#node.items) {
-      const name = isScalar(key) ? String(key.value) : '?'
-      if (allowed.includes(name)) continue
-      this.#fail(
-        (key as Node).range?.[0] ?? this.#offset,
-        `unknown key ${name}; known: ${allowed.join(', ')}`,
-      )
-    }
-  }
-
-  optional(key: string): Place | undefined {
-    if (!isMap(this.#node) || !this.#node.has(key)) return undefined
-    return new Place(this.#node.get(key, true), this.#offset, key, this.#fail)
-  }
-
-  at(key: string): Place {
-    return this.optional(key) ?? this.fail(`${this.#name} lacks ${key}`)
-  }
-
-  items(): readonly Place[] {
-    if (!isSeq(this.#node)) return this.fail(`${this.#name} must be a list`)
-    return this.#node.items.map(
-      (item, at) => new Place(item, this.#offset, `${this.#name}[${at}]`, this.#fail),
-    )
-  }
-
-  text(pattern = /./, wanted = 'a text'): string {
-    const value = this.#value()
-    const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
-    return pattern.test(text) ? text : this.fail(`${this.#name} must be ${wanted}`)
-  }
-
-  count(least: number): number {
-    const value = this.#value()
-    if (typeof value === 'number' && Number.isInteger(value) && value >= least) return value
-    return this.fail(`${this.#name} must be a whole number, at least ${least}`)
-  }
-
-  oneOf<T extends string>(...allowed: readonly T[]): T {
-    const found = allowed.find(word => word === this.#value())
-    return found ?? this.fail(`${this.#name} must be ${allowed.join(' or ')}`)
-  }
-
-  #value(): unknown {
-    return isScalar(this.#node) ? this.#node.value : undefined
-  }
+/** The word at the path; undefined when none is there, or with a complaint when it is another. */
+function oneOf<T extends string>(reader: YamlReader, path: Path, allowed: readonly T[]): T | undefined {
+  const text = reader.text(path)
+  const found = allowed.find(word => word === text)
+  if (text !== undefined && found === undefined)
+    reader.complain('PL-1004', path, `"${text}" must be ${allowed.join(' or ')}`, 'write one of them')
+  return found
 }
