@@ -3,7 +3,7 @@
 /** What went wrong in the lab, where, and how to mend it. */
 export class LabError extends Error {
   /**
-   * For programs: `RACK_FILE` a mistake in a rack file, `NEEDS_ROOT` no right to make namespaces, `NOT_UP` no such
+   * For programs: `BAD_NAME` what no lab can be called, `LOCKED` another process brings the lab up, `NEEDS_ROOT` no right to make namespaces, `NOT_UP` no such
    * lab, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` the
    * machine runs no system, `NO_TOOL` a program of the host is missing,
    * `NO_BOOT` a machine got nothing to boot, `MALFORMED_PACKET` bytes that are no such packet.
@@ -17,7 +17,8 @@ export class LabError extends Error {
 
 /** The kinds of error above. */
 export type LabErrorCode =
-  | 'RACK_FILE'
+  | 'BAD_NAME'
+  | 'LOCKED'
   | 'NEEDS_ROOT'
   | 'NOT_UP'
   | 'UP_ALREADY'

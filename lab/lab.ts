@@ -8,15 +8,16 @@ import { dirname, join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { run } from '#host/command.ts'
 import type { CommandResult } from '#host/command.ts'
-import { sleep, waitUntil } from '#progress/wait.ts'
-import type { Stage } from '#progress/stage.ts'
+import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
 import { LabError } from './errors.ts'
 import { raiseHostLimits } from './host-limits.ts'
+import { takeLock } from './lock.ts'
 import { removeContainer } from './machines/container.ts'
 import { readGuest } from './machines/hardware.ts'
 import { inNamespace, makeRackNetwork, namespacePath, rackNamespace, removeNamespace } from './network.ts'
 import { endProcess, isAlive, markProcess, signalProcess } from './process.ts'
 import type { ProcessMark } from './process.ts'
+import { LAB_NAME, LAB_NAME_WORDS } from './rack.ts'
 import type { Rack, RackMachine } from './rack.ts'
 import { startRelay } from './relay.ts'
 import type { RelayRoute } from './relay.ts'
@@ -24,13 +25,13 @@ import { labFiles, machineFiles, readLabState, readState, writeState } from './s
 import type { PowerState, RelayState, ServerState } from './state.ts'
 
 const PROJECT = resolve(import.meta.dirname, '..')
+const LABS = join(PROJECT, 'lab-state')
 const SUPERVISOR = join(import.meta.dirname, 'machines', 'supervisor.ts')
 
-/** Where labs keep their folders, and who watches. */
+/** Where labs keep their folders, and who may interrupt. */
 export type LabOptions = {
   /** The folder that holds one folder a lab; `lab-state` in the project unless told. */
   readonly root?: string
-  readonly stage?: Stage
   readonly signal?: AbortSignal
 }
 
@@ -44,6 +45,7 @@ export type ServerOptions = {
   readonly flags?: readonly string[]
   /** Seconds until `/healthz` must answer, 15 unless told. */
   readonly limitSeconds?: number
+  readonly signal?: AbortSignal
 }
 
 /** A running server: how the machines call it, and how the host's loopback does. */
@@ -76,7 +78,8 @@ export type MachineStatus = {
 /**
  * Brings up the rack's network, or takes over the lab of the same rack that is up already.
  *
- * @throws {LabError} NEEDS_ROOT, or UP_ALREADY when a lab of this name runs with another rack or from another folder
+ * @throws {LabError} NEEDS_ROOT, BAD_NAME, or UP_ALREADY when a lab of this name runs with another rack or from another
+ * folder
  */
 export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab> {
   if (process.getuid?.() !== 0)
@@ -87,7 +90,7 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
   options.signal?.throwIfAborted()
   const directory = labDirectory(rack.name, options.root)
   const there = findLab(rack.name, options)
-  if (there && existsSync(namespacePath(there.namespace))) {
+  if (there?.isUp()) {
     if (isDeepStrictEqual(there.rack, rack)) return there
     const mend = `Take it down first: pilotlight lab down ${rack.name}`
     throw new LabError('UP_ALREADY', `The lab ${rack.name} is up with another rack file. ${mend}`)
@@ -113,20 +116,35 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
   return lab
 }
 
-/** The lab of this name if it is up, or was and left something; undefined otherwise. */
+/**
+ * The lab of this name if it is up, or was and left something; undefined otherwise.
+ *
+ * @throws {LabError} BAD_NAME
+ */
 export function findLab(name: string, options: Pick<LabOptions, 'root'> = {}): Lab | undefined {
   const directory = labDirectory(name, options.root)
   return existsSync(labFiles(directory).state) ? new Lab(directory) : undefined
 }
 
 /** The names of the labs that are up, or were and left something. */
-export function labNames(options: Pick<LabOptions, 'root'> = {}): string[] {
-  const root = labDirectory('.', options.root)
-  const folders = existsSync(root) ? readdirSync(root) : []
-  return folders.filter(name => findLab(name, options) !== undefined)
+export function labNames({ root = LABS }: Pick<LabOptions, 'root'> = {}): string[] {
+  const folders = existsSync(root) ? readdirSync(root).filter(name => LAB_NAME.test(name)) : []
+  return folders.filter(name => findLab(name, { root }) !== undefined)
 }
 
-function labDirectory(name: string, root = join(PROJECT, 'lab-state')): string {
+/**
+ * Keeps other processes from bringing this lab up meanwhile; gives what lets go again.
+ *
+ * @throws {LabError} LOCKED while another one does; BAD_NAME
+ */
+export function lockLab(name: string, options: Pick<LabOptions, 'root'> = {}): () => void {
+  return takeLock(`${labDirectory(name, options.root)}.lock`, name)
+}
+
+/** The folder of a lab. It is removed whole when a lab of this name comes up: no other name may lead out of `root`. */
+function labDirectory(name: string, root = LABS): string {
+  if (!LAB_NAME.test(name))
+    throw new LabError('BAD_NAME', `No lab can be called "${name}". Give ${LAB_NAME_WORDS}.`)
   return resolve(root, name)
 }
 
@@ -149,6 +167,11 @@ export class Lab {
     this.#startedAt = startedAt
   }
 
+  /** Says whether its network stands; a lab whose host was restarted is not up, and left a folder. */
+  isUp(): boolean {
+    return existsSync(namespacePath(this.namespace))
+  }
+
   /** A command line which runs `argv` where the provisioner is: in the rack's network, with the host's files. */
   inRack(argv: readonly string[]): string[] {
     return [...inNamespace(this.namespace), ...argv]
@@ -158,14 +181,17 @@ export class Lab {
    * Starts the server in the rack, unless it runs, and a relay to it. A rack with an objects file gives it to the
    * server. Resolves when `/healthz` answers.
    *
-   * @throws {LabError} NO_BOOT with the end of the server's log, when it ends or stays silent
+   * @throws {LabError} NO_BOOT with the end of the server's log, when it ends at once
+   * @throws {WaitedTooLong} when it stays silent, and the signal's reason when that is aborted
    */
   async startServer(options: ServerOptions = {}): Promise<LabServer> {
     const files = labFiles(this.directory)
     const { address } = this.rack.bridge
     const url = `http://${address}:8080`
     const running = readState(files.server) as ServerState | undefined
-    if (running && isAlive(running.process)) return { url, hostUrl: running.url }
+    if (running?.url !== undefined && isAlive(running.process)) return { url, hostUrl: running.url }
+    if (running) await this.stopServer() // its start was broken off, or it ended
+    options.signal?.throwIfAborted()
     const data = options.dataPath ?? this.rack.data
     const argv = [
       join(PROJECT, 'bin', 'pilotlight'),
@@ -178,15 +204,17 @@ export class Lab {
       ...(options.flags ?? []),
     ]
     const mark = this.#startDetached(this.inRack(argv), files.serverLog)
+    writeState(files.server, { process: mark }) // whatever fails from here on, `down` finds it
     const [route] = await this.relay([{ port: options.hostPort ?? 0, host: address, targetPort: 8080 }])
     const hostUrl = `http://127.0.0.1:${route?.port}`
-    writeState(files.server, { process: mark, url: hostUrl })
+    const signal = options.signal ?? new AbortController().signal
     await waitUntil(
       'the server answers',
-      { limitSeconds: options.limitSeconds ?? 15, everyMs: 50 },
+      { limitSeconds: options.limitSeconds ?? 15, everyMs: 50, signal },
       async () => {
         if (!isAlive(mark)) return { value: false }
-        const { ok, status } = await fetch(`${hostUrl}/healthz`, { signal: AbortSignal.timeout(2000) })
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(2000)])
+        const { ok, status } = await fetch(`${hostUrl}/healthz`, { signal: limit })
         return ok ? { value: true } : { not: `/healthz answered ${status}` }
       },
     )
@@ -196,6 +224,7 @@ export class Lab {
         `The server ended at once. The end of ${files.serverLog}:\n${tail(files.serverLog)}`,
       )
     if (this.rack.objects !== undefined) await putObjects(hostUrl, this.name, this.rack.objects)
+    writeState(files.server, { process: mark, url: hostUrl })
     return { url, hostUrl }
   }
 
@@ -274,7 +303,7 @@ export class Lab {
       directory: this.directory,
       namespace: this.namespace,
       startedAt: this.#startedAt,
-      ...(server && isAlive(server.process) && { serverUrl: server.url }),
+      ...(server && server.url !== undefined && isAlive(server.process) && { serverUrl: server.url }),
       machines: this.rack.machines.map(machine => this.#machineStatus(machine)),
     }
   }
@@ -345,16 +374,28 @@ export class Lab {
 
   /**
    * Takes everything down: machines by the plug, server, relays, network. Safe to repeat, and to run after a crash.
-   * Logs stay until a lab of this name comes up again.
+   * Logs stay until a lab of this name comes up again. What cannot be ended keeps nothing else from it; the lab's
+   * state stays then, so that `down` can be repeated.
+   *
+   * @throws {AggregateError} with all that failed, after everything was tried
    */
   async down(): Promise<void> {
     const files = labFiles(this.directory)
-    await Promise.all(this.rack.machines.map(({ name }) => this.powerOff(name, { graceSeconds: 0 })))
-    await this.stopServer()
-    for (const relay of (readState(files.relays) as RelayState | undefined)?.processes ?? [])
-      await endProcess(relay, 0)
+    const relays = (readState(files.relays) as RelayState | undefined)?.processes ?? []
+    const ended = await Promise.allSettled([
+      ...this.rack.machines.map(({ name }) => this.powerOff(name, { graceSeconds: 0 })),
+      this.stopServer(),
+      ...relays.map(relay => endProcess(relay, 0)),
+    ])
+    const removed = await Promise.allSettled([removeNamespace(this.namespace)])
+    const errors = [...ended, ...removed].flatMap(one => (one.status === 'rejected' ? [one.reason] : []))
+    if (errors.length > 0)
+      throw new AggregateError(
+        errors,
+        `The lab ${this.name} left something: ${errors.map(messageOf).join('; ')}. Try again: ` +
+          `pilotlight lab down ${this.name}`,
+      )
     rmSync(files.relays, { force: true })
-    await removeNamespace(this.namespace)
     rmSync(files.state, { force: true })
   }
 

@@ -11,8 +11,8 @@ export type LabState = { readonly rack: Rack; readonly startedAt: string }
 /** A machine's power supply while it is on. */
 export type PowerState = { readonly supervisor: ProcessMark; readonly since: string }
 
-/** The server of the rack, and the relay that leads to it from the host. */
-export type ServerState = { readonly process: ProcessMark; readonly url: string }
+/** The server of the rack, and the URL that leads to it from the host: absent until it has answered there. */
+export type ServerState = { readonly process: ProcessMark; readonly url?: string }
 
 /** The relays of the lab. */
 export type RelayState = { readonly processes: readonly ProcessMark[] }
@@ -26,6 +26,7 @@ export function labFiles(directory: string) {
     serverLog: join(directory, 'server.log'),
     relayLog: join(directory, 'relay.log'),
     serverState: join(directory, 'server'),
+    journals: join(directory, 'journals'),
   }
 }
 

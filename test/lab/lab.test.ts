@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findLab, openLab } from '#lab/lab.ts'
@@ -112,6 +112,41 @@ t.test('down works from the folder alone after a power supply was killed', { ski
   )
   process.kill(supervisor.pid, 'SIGKILL')
   await findLab(name, { root })?.down()
+  t.strictSame(remainsOf(name, root), [])
+})
+
+t.test(
+  'what cannot be taken down is told, keeps nothing else, and down can be repeated',
+  { skip },
+  async t => {
+    const root = t.testdir()
+    const name = `${base}d`
+    const lab = await openLab(rack(name), { root })
+    t.teardown(() => lab.down())
+    await lab.relay([{ port: 0, host: '10.20.0.1', targetPort: 8080 }])
+    const machine = join(lab.directory, 'machines', 'm-1')
+    mkdirSync(machine, { recursive: true })
+    writeFileSync(join(machine, 'power.json'), '{ cut short')
+    await t.rejects(lab.down(), { message: /left something: .*JSON.*pilotlight lab down/ })
+    t.strictSame(remainsOf(name, root), [], 'relay and network are gone')
+    rmSync(join(machine, 'power.json'))
+    await findLab(name, { root })?.down()
+    t.equal(findLab(name, { root }), undefined)
+  },
+)
+
+t.test('an interruption ends the start of the server, and down ends what was started', { skip }, async t => {
+  const root = t.testdir()
+  const name = `${base}i`
+  const lab = await openLab(rack(name), { root })
+  t.teardown(() => lab.down())
+  const interrupted = new AbortController()
+  const starting = lab.startServer({ signal: interrupted.signal })
+  interrupted.abort(new Error('Ctrl-C'))
+  await t.rejects(starting, { message: 'Ctrl-C' })
+  await t.rejects(lab.startServer({ signal: interrupted.signal }), { message: 'Ctrl-C' })
+  t.equal(lab.status().serverUrl, undefined)
+  await lab.down()
   t.strictSame(remainsOf(name, root), [])
 })
 
