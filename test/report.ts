@@ -71,7 +71,10 @@ function casesOf(tap: string): Case[] {
   for (const line of tap.split('\n')) {
     file = /^# Subtest: (.*)$/.exec(line)?.[1] ?? file
     const bail = /^(?: {4})?Bail out!\s*(.*)$/.exec(line)
-    if (bail !== null) inside.push(failedCase(`bail out: ${bail[1] || 'no reason given'}`, said))
+    if (bail !== null) {
+      inside.push(failedCase(`bail out: ${bail[1] || 'no reason given'}`, said))
+      said = []
+    }
     const result = /^(| {4})(not )?ok \d+(?: - (.*))?$/.exec(line)
     if (result === null) {
       said.push(line)
