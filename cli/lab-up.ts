@@ -2,16 +2,20 @@
 // gets, run inside the rack's network.
 
 import { spawn } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ImageSet } from '#images/build.ts'
-import type { Lab } from '#lab/lab.ts'
+import { LabError } from '#lab/errors.ts'
+import type { Lab, LabServer } from '#lab/lab.ts'
 import type { Rack, RackMachine } from '#lab/rack.ts'
+import { labFiles } from '#lab/state.ts'
 import { graftLines, RELAY_VARIABLE } from '#progress/relay.ts'
 import { inStage } from '#progress/stage.ts'
-import type { Stage } from '#progress/stage.ts'
+import { messageOf } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { CommandError, EXIT, statusOf } from './exit.ts'
+import type { ServerClient } from './server-client.ts'
 import type { LongWork } from './with-progress.ts'
 
 /** What `lab up` is told. */
@@ -26,31 +30,102 @@ export type LabUp = {
 
 /**
  * Brings a rack up, runs `pilotlight up` in it, shows how to look around, and takes it down again unless asked to
- * keep it; also after a failure or Ctrl-C.
+ * keep it; also after a failure or Ctrl-C. A lab that was up before stays up: it is somebody's.
  */
 export async function labUp(options: LabUp, work: LongWork): Promise<void> {
-  const { stage, signal, drawing } = work
   const { rack, site } = await readAll(options)
-  const images = await prepare(site, stage, signal)
-  const { openLab } = await import('#lab/lab.ts')
-  const lab = await inStage(stage, 'rack', inner => openLab(rack, { stage: inner, signal }))
+  const { lockLab } = await import('#lab/lab.ts')
+  const unlock = await orRefused(rack.name, () => lockLab(rack.name))
+  try {
+    const images = await prepare(site, work)
+    await inLab({ rack, site, images, options }, work)
+  } finally {
+    unlock()
+  }
+}
+
+/** What a run works on. */
+type Task = {
+  readonly rack: Rack
+  readonly site: Site | undefined
+  readonly images: ImageSet
+  readonly options: LabUp
+}
+
+async function inLab(task: Task, work: LongWork): Promise<void> {
+  const { stage, signal, drawing } = work
+  const { rack, site, images, options } = task
+  const { findLab, openLab } = await import('#lab/lab.ts')
+  const wasUp = findLab(rack.name)?.isUp() ?? false
+  work.wouldLeave(`the lab ${rack.name} stays as it is; take it down:  npm run lab -- down ${rack.name}`)
+  const lab = await inStage(stage, 'rack', () => orRefused(rack.name, () => openLab(rack, { signal })))
+  if (wasUp) drawing.line(`the lab ${lab.name} was up before this run, and stays up after it`)
+  let server: LabServer | undefined
   try {
     const assetsPath = join(lab.directory, 'assets')
-    const server = await inStage(stage, 'server', async () => {
+    server = await inStage(stage, 'server', async () => {
       const { placeAssets } = await import('#images/assets.ts')
       await placeAssets(images, assetsPath)
-      return lab.startServer({ assetsPath })
+      return lab.startServer({ assetsPath, signal })
     })
+    const { hostUrl } = server
     drawing.line(
-      `page ${server.hostUrl}/ui/   logs ${relative('.', lab.directory)}/   stop: npm run lab -- down ${lab.name}`,
+      `page ${hostUrl}/ui/   logs ${relative('.', lab.directory)}/   stop: npm run lab -- down ${lab.name}`,
     )
-    if (site === undefined || options.until === 'boot') await bootAll(lab, server.hostUrl, stage, signal)
-    else await upInRack(options, lab, server.url, images, work)
+    drawing.line(`a machine's boot, packet by packet: bin/pilotlight journal NAME --server ${hostUrl}`)
+    if (site === undefined || options.until === 'boot') await bootAll(lab, site, hostUrl, work)
+    else await upInRack(task, lab, server.url, work)
     work.summary()
-    await showAround(lab, server.hostUrl, site, images, options)
+    await showAround(lab, hostUrl, site, images, options)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw withPlaces(error, lab, options)
   } finally {
-    if (!options.keep) await inStage(stage, 'down', () => lab.down())
+    if (server !== undefined)
+      await keepJournals(lab, server.hostUrl).catch((error: unknown) =>
+        drawing.line(`the journals are not kept: ${messageOf(error)}`),
+      )
+    if (!options.keep && !wasUp) await inStage(stage, 'down', () => lab.down())
+    work.wouldLeave(undefined)
   }
+}
+
+/** Gives a lab that is there already, or in other hands, the exit status of a refusal. */
+async function orRefused<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof LabError) || !['LOCKED', 'UP_ALREADY'].includes(error.code)) throw error
+    const mend = `see it with  pilotlight lab status ${name}  or run another beside it:  --name ${name}-2`
+    throw new CommandError(EXIT.refused, error.message, mend)
+  }
+}
+
+/** The same failure, which also tells where its traces are. */
+function withPlaces(error: unknown, lab: Lab, options: LabUp): unknown {
+  if (!(error instanceof Error)) return error
+  const mend = [
+    ...(error instanceof CommandError && error.mend !== '' ? [error.mend] : []),
+    `journals of the boots: ${relative('.', labFiles(lab.directory).journals)}/   logs: ${relative('.', lab.directory)}/`,
+    `to look around while it stands:  pilotlight lab ${relative('.', options.rackFile)} --keep`,
+  ]
+  return new CommandError(statusOf(error), error.message, mend.join('\n  '), { cause: error.cause })
+}
+
+/** Writes what the server knows of each machine's boot below the lab's folder, where it outlives the server. */
+async function keepJournals(lab: Lab, server: string): Promise<void> {
+  const { ServerClient } = await import('./server-client.ts')
+  const client = new ServerClient(server)
+  const { journals } = labFiles(lab.directory)
+  await mkdir(journals, { recursive: true })
+  await Promise.all(
+    lab.rack.machines.map(async ({ name }) => {
+      const journal = await client
+        .journal(name, 'text/plain')
+        .catch((error: unknown) => `no journal: ${messageOf(error)}\n`)
+      await writeFile(join(journals, `${name}.txt`), journal)
+    }),
+  )
 }
 
 /** Everything that can be wrong in a file is found before anything is started. */
@@ -66,12 +141,17 @@ async function readAll(options: LabUp): Promise<{ rack: Rack; site: Site | undef
   if (driver !== undefined && !isDriver(driver)) {
     throw new CommandError(EXIT.usage, `--driver ${driver} is unknown`, 'give container or qemu')
   }
-  const { readRack } = await import('#lab/rack.ts')
+  const { expectSite, LAB_NAME, LAB_NAME_WORDS, readRack } = await import('#lab/rack.ts')
+  if (name !== undefined && !LAB_NAME.test(name))
+    throw new CommandError(EXIT.usage, `--name "${name}" is no name for a lab`, `give ${LAB_NAME_WORDS}`)
   const { readSiteFile } = await import('#site/read.ts')
   const { checkDataDirectory } = await import('#site/check-data.ts')
   const read = await readRack(options.rackFile)
   const site = read.site === undefined ? undefined : await readSiteFile(read.site)
-  if (site !== undefined) await checkDataDirectory(site, read.data ?? options.root)
+  if (site !== undefined) {
+    await expectSite(options.rackFile, site)
+    await checkDataDirectory(site, read.data ?? options.root)
+  }
   const machines = read.machines.map(machine => (isDriver(driver) ? { ...machine, driver } : machine))
   return { rack: { ...read, machines, ...(name === undefined ? {} : { name }) }, site }
 }
@@ -80,7 +160,7 @@ function isDriver(text: string | undefined): text is RackMachine['driver'] {
   return text === 'container' || text === 'qemu'
 }
 
-async function prepare(site: Site | undefined, stage: Stage, signal: AbortSignal): Promise<ImageSet> {
+async function prepare(site: Site | undefined, { stage, signal }: LongWork): Promise<ImageSet> {
   const { ensurePrerequisites, labPrerequisites, openstackClientPrerequisites } =
     await import('#host/prerequisites.ts')
   const { buildImages } = await import('#images/build.ts')
@@ -91,18 +171,26 @@ async function prepare(site: Site | undefined, stage: Stage, signal: AbortSignal
   return inStage(stage, 'images', inner => buildImages({ ...version, stage: inner, signal }))
 }
 
-/** A rack without a site: its machines boot what its data directory says, and report ready. */
-async function bootAll(lab: Lab, server: string, stage: Stage, signal: AbortSignal): Promise<void> {
+/** Only boots: each machine gets what the site (or the rack's data directory) says, and reports ready. */
+async function bootAll(
+  lab: Lab,
+  site: Site | undefined,
+  server: string,
+  { stage, signal }: LongWork,
+): Promise<void> {
   const { ServerClient } = await import('./server-client.ts')
   const { BootWatch } = await import('./watch-boots.ts')
   const client = new ServerClient(server)
+  if (site !== undefined) await inStage(stage, 'publish', () => publish(site, client, upState(lab)))
+  const ready = new Set((await client.machines()).flatMap(it => (it.phase === 'ready' ? [it.name] : [])))
   const watch = new BootWatch(client, (await client.events(0, 0)).last, signal)
   try {
     await inStage(stage, 'boot', async boot => {
       await Promise.all(
         lab.rack.machines.map(async ({ name }) => {
-          const ready = watch.ready(name, boot.child(name), BOOT_LIMIT_SECONDS)
-          await Promise.all([lab.powerOn(name), ready])
+          const machine = boot.child(name)
+          if (ready.has(name) && isOn(lab, name)) return machine.skipped('ready already')
+          await Promise.all([watch.ready(name, machine, BOOT_LIMIT_SECONDS), lab.powerOn(name)])
         }),
       )
     })
@@ -111,19 +199,34 @@ async function bootAll(lab: Lab, server: string, stage: Stage, signal: AbortSign
   }
 }
 
+function isOn(lab: Lab, name: string): boolean {
+  return lab.status().machines.some(machine => machine.name === name && machine.power === 'on')
+}
+
+/** Tells the server of the site, and gives it what the machines fetch: as `pilotlight up` does, whose state it is. */
+async function publish(site: Site, client: ServerClient, state: string): Promise<void> {
+  const { compileSite } = await import('#site/compile.ts')
+  const { ensurePki } = await import('#cluster/pki.ts')
+  const { machineBundle } = await import('#cluster/bundle.ts')
+  await mkdir(state, { recursive: true })
+  const pki = await ensurePki(site, join(state, 'pki'))
+  await client.putSite(site.name, compileSite(site))
+  for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
+}
+
 /** Emulated machines are slow: the limit suits a guest without hardware help on a busy host. */
 const BOOT_LIMIT_SECONDS = 900
 
 /** Runs `pilotlight up` in the rack's network, and shows its stages as ours. */
 async function upInRack(
-  options: LabUp,
+  { options, images }: Task,
   lab: Lab,
   serverUrl: string,
-  images: ImageSet,
   { stage, signal, drawing }: LongWork,
 ): Promise<void> {
+  signal.throwIfAborted() // the listener below hears of nothing that was before it
   const self = join(options.root, 'bin', 'pilotlight')
-  const power = `${self} lab power on {name} --lab ${lab.name}`
+  const power = `${shellWord(self)} lab power on {name} --lab ${lab.name}`
   const argv = lab.inRack([
     self,
     'up',
@@ -157,13 +260,21 @@ async function upInRack(
     })
     signal.throwIfAborted()
     if (status !== 0) {
-      const mend = `logs: ${lab.directory}; go on with: pilotlight lab ${relative('.', options.rackFile)} --keep`
-      throw new CommandError(status, said.join('\n').replace(/^error /, ''), mend)
+      const [what = '', ...more] = said
+        .join('\n')
+        .replace(/^error /, '')
+        .split('\n  ')
+      throw new CommandError(status, what || `pilotlight up ended with ${status}`, more.join('\n  '))
     }
     for (const line of said) drawing.line(line)
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** One word for `sh`, whatever is in it. */
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function upState(lab: Lab): string {

@@ -11,7 +11,7 @@ export function addLabCommand(program: Command, root: string): void {
   const smallRack = resolve(root, 'lab/racks/small/rack.yaml')
   const lab = program.command('lab').description('a virtual rack on this machine').enablePositionalOptions()
 
-  lab
+  const up = lab
     .command('up', { isDefault: true })
     .description('from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts')
     .argument('[rack]', 'rack file', smallRack)
@@ -19,19 +19,12 @@ export function addLabCommand(program: Command, root: string): void {
     .option('--name <name>', 'name of the lab, so that two can run side by side')
     .option('--driver <driver>', 'container or qemu, for every machine of the rack')
     .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  pilotlight lab                                   the small rack; taken down at the end
-  pilotlight lab --keep                            leave it up, look around, then: pilotlight lab down
-  pilotlight lab lab/racks/mixed/rack.yaml         one machine emulated by QEMU joins a native controller
-  pilotlight lab lab/racks/firmware/rack.yaml --until boot    SeaBIOS and OVMF boot the live system`,
-    )
+    .addHelpText('after', EXAMPLES)
     .action(async (rackFile: string, options: LabUpFlags) => {
       const { labUp } = await import('./lab-up.ts')
       await withProgress(work => labUp({ ...options, keep: options.keep ?? false, rackFile, root }, work))
     })
+  lab.addHelpText('after', () => `\nWithout a command it does \`up\`:\n${usageOf(up)}\n${EXAMPLES}`)
 
   lab
     .command('down')
@@ -117,6 +110,23 @@ Examples:
     })
 }
 
+const EXAMPLES = `
+Examples:
+  pilotlight lab                                   the small rack; taken down at the end
+  pilotlight lab --keep                            leave it up, look around, then: pilotlight lab down
+  pilotlight lab lab/racks/mixed/rack.yaml         one machine emulated by QEMU joins a native controller
+  pilotlight lab lab/racks/firmware/rack.yaml --until boot    SeaBIOS and OVMF boot the live system`
+
+/** A command's arguments and flags, a line each. */
+function usageOf(command: Command): string {
+  const help = command.createHelp()
+  const lines = [
+    ['[rack]', 'rack file, lab/racks/small/rack.yaml unless told'],
+    ...command.options.map(option => [option.flags, help.optionDescription(option)]),
+  ]
+  return lines.map(([term = '', text = '']) => `  ${term.padEnd(18)}  ${text}`).join('\n')
+}
+
 /** The flags of `lab up`. */
 export type LabUpFlags = {
   readonly keep?: boolean
@@ -128,9 +138,10 @@ export type LabUpFlags = {
 /** The lab of that name, or the only one that is up. */
 async function findOrFail(name: string | undefined): Promise<Lab> {
   const { findLab, labNames } = await import('#lab/lab.ts')
+  const { LAB_NAME } = await import('#lab/rack.ts')
   const names = name === undefined ? labNames() : [name]
   if (names.length > 1) throw severalLabs(names)
-  const lab = findLab(names[0] ?? '')
+  const lab = names[0] !== undefined && LAB_NAME.test(names[0]) ? findLab(names[0]) : undefined
   if (lab) return lab
   const which = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
   throw new CommandError(EXIT.notFound, which, 'start one:  npm run lab -- --keep')

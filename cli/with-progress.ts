@@ -4,38 +4,62 @@ import { RELAY_VARIABLE } from '#progress/relay.ts'
 import type { Stage } from '#progress/stage.ts'
 import { drawProgress, summaryTable } from '#progress/terminal.ts'
 import type { Drawing } from '#progress/terminal.ts'
+import { EXIT } from './exit.ts'
 
 /** What a long verb is handed. */
 export type LongWork = {
   readonly stage: Stage
-  /** Aborted by Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once. */
+  /** Aborted by Ctrl-C, SIGTERM or SIGHUP (the terminal was closed); a second one ends the process at once. */
   readonly signal: AbortSignal
+  /** Keeps what a person must know when a second Ctrl-C leaves everything as it is: what stays, and its end. */
+  readonly wouldLeave: (text: string | undefined) => void
   readonly drawing: Drawing
   /** Stops drawing and prints the table of stages with their times. */
   readonly summary: () => void
 }
 
-/** Runs `work`; whatever happens, the last state of its stages stays on the screen. */
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/**
+ * Runs `work`; whatever happens, the last state of its stages stays on the screen.
+ *
+ * @throws what `work` throws; after an interruption its reason, so that the exit status says so whatever broke off
+ */
 export async function withProgress<T>(work: (handed: LongWork) => Promise<T>): Promise<T> {
   const drawing = drawProgress()
   const interrupted = new AbortController()
+  let left: string | undefined
   const interrupt = (signal: NodeJS.Signals) => {
-    if (interrupted.signal.aborted) process.exit(130)
+    if (signal === 'SIGHUP') ignoreLostTerminal()
+    if (interrupted.signal.aborted) {
+      drawing.close()
+      if (left !== undefined) process.stderr.write(`${left}\n`)
+      process.exit(EXIT.interrupted)
+    }
     drawing.line(`${signal}: stopping; once more ends at once`)
     interrupted.abort(new DOMException('interrupted', 'AbortError'))
   }
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
+  for (const signal of SIGNALS) process.on(signal, interrupt)
   try {
     const summary = () => {
       drawing.close()
       if (process.env[RELAY_VARIABLE] === undefined)
         process.stderr.write(`\n${summaryTable(drawing.tree)}\n\n`)
     }
-    return await work({ stage: drawing.root, signal: interrupted.signal, drawing, summary })
+    const wouldLeave = (text: string | undefined) => {
+      left = text
+    }
+    return await work({ stage: drawing.root, signal: interrupted.signal, wouldLeave, drawing, summary })
+  } catch (error) {
+    interrupted.signal.throwIfAborted()
+    throw error
   } finally {
     drawing.close()
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
+    for (const signal of SIGNALS) process.off(signal, interrupt)
   }
+}
+
+/** Nobody reads any more, and that must not keep the work from ending well. */
+function ignoreLostTerminal(): void {
+  process.stderr.on('error', () => {})
 }
