@@ -1,6 +1,7 @@
 // Reads a site file: text to a checked Site with every default filled in, or all of its mistakes at once.
 
 import { readFile } from 'node:fs/promises'
+import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import type { Machine } from '#server/inventory/objects.ts'
 import { YamlReader } from './document.ts'
 import type { Path } from './document.ts'
@@ -12,7 +13,6 @@ import { expectNetwork, readNetwork } from './read-network.ts'
 import type { ClusterSettings, OpenstackSettings, Site } from './site.ts'
 
 const inCluster = (key: string): Path => ['cluster', key]
-const DEFAULT_KUBERNETES = '1.36.3'
 const DEFAULT_POD_CIDR = '10.2.0.0/16'
 const DEFAULT_SERVICE_CIDR = '10.3.0.0/24'
 
