@@ -73,10 +73,11 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
       `page ${hostUrl}/ui/   logs ${relative('.', lab.directory)}/   stop: npm run lab -- down ${lab.name}`,
     )
     drawing.line(`a machine's boot, packet by packet: bin/pilotlight journal NAME --server ${hostUrl}`)
-    if (site === undefined || options.until === 'boot') await bootAll(lab, site, hostUrl, work)
-    else await upInRack(task, lab, server.url, work)
+    const wholeWay = site !== undefined && options.until !== 'boot'
+    const told = wholeWay ? await upInRack(task, lab, server.url, work) : []
+    if (!wholeWay) await bootAll(lab, site, hostUrl, work)
     work.summary()
-    await showAround(lab, hostUrl, site, images, options)
+    if (wholeWay) await showAround(lab, hostUrl, images, told, options.keep || wasUp)
   } catch (error) {
     signal.throwIfAborted()
     throw withPlaces(error, lab, options)
@@ -217,13 +218,13 @@ async function publish(site: Site, client: ServerClient, state: string): Promise
 /** Emulated machines are slow: the limit suits a guest without hardware help on a busy host. */
 const BOOT_LIMIT_SECONDS = 900
 
-/** Runs `pilotlight up` in the rack's network, and shows its stages as ours. */
+/** Runs `pilotlight up` in the rack's network, shows its stages as ours, and gives the lines it ended with. */
 async function upInRack(
   { options, images }: Task,
   lab: Lab,
   serverUrl: string,
-  { stage, signal, drawing }: LongWork,
-): Promise<void> {
+  { stage, signal }: LongWork,
+): Promise<string[]> {
   signal.throwIfAborted() // the listener below hears of nothing that was before it
   const self = join(options.root, 'bin', 'pilotlight')
   const power = `${shellWord(self)} lab power on {name} --lab ${lab.name}`
@@ -266,7 +267,7 @@ async function upInRack(
         .split('\n  ')
       throw new CommandError(status, what || `pilotlight up ended with ${status}`, more.join('\n  '))
     }
-    for (const line of said) drawing.line(line)
+    return said
   } finally {
     signal.removeEventListener('abort', stop)
   }
@@ -285,17 +286,17 @@ function upState(lab: Lab): string {
 async function showAround(
   lab: Lab,
   hostUrl: string,
-  site: Site | undefined,
   images: ImageSet,
-  { keep, until }: LabUp,
+  told: readonly string[],
+  stays: boolean,
 ): Promise<void> {
-  if (site === undefined || until === 'boot') return
   const kubeconfig = join(upState(lab), 'kubeconfig')
   const kubectl = join(images.tools, 'kubectl')
   const { run } = await import('#host/command.ts')
   const [command = '', ...args] = lab.inRack([kubectl, '--kubeconfig', kubeconfig, 'get', 'nodes'])
   say((await run(command, args, { limitSeconds: 30 })).stdout.trimEnd())
-  if (!keep) return
+  say(`\n${told.join('\n')}`)
+  if (!stays) return say('\nthe rack is taken down now; to look around in it:  npm run lab -- --keep')
   const inRack = `bin/pilotlight lab exec --lab ${lab.name} rack`
   const clouds = join(upState(lab), 'clouds.yaml')
   say(`

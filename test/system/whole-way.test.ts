@@ -20,7 +20,7 @@ await t.test('one command leads from nothing to a Keystone token', { skip }, asy
   up = t.equal(status, 0, stderr)
   t.match(stdout, /ctl-1 +Ready +control-plane/)
   t.match(stdout, /cmp-1 +Ready +compute/)
-  t.match(stderr, /token/i)
+  t.match(stdout, /keystone +http\S+, token until .*, the first [\d.]+ s after power-on/)
   t.match(stderr, /^stage +seconds/m)
 })
 
