@@ -80,7 +80,7 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'chromium', package: 'chromium', why: 'shows the page' },
   { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
   {
-    command: '/usr/share/rubygems-integration/all/gems/vagrant-libvirt-0.9.0',
+    command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',
     package: 'vagrant-libvirt',
     why: 'the provider of the workstation rack',
   },
