@@ -1,5 +1,6 @@
-// Many clients at once, run inside a network namespace: `burst.ts COUNT` broadcasts so many requests for addresses from
-// 10.20.0.100 on, each with a hardware address of its own, and ends when all are acknowledged.
+// Many clients at once, run inside a network namespace: `burst.ts COUNT PID` broadcasts so many requests for addresses
+// from 10.20.0.100 on, each with a hardware address of its own, while the server PID stands still, so that it finds them
+// all at once; it ends when all are acknowledged.
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -8,6 +9,7 @@ import { decodePacket, encodePacket, MESSAGE, messageTypeOf } from '#server/dhcp
 import { but, discover } from './clients.ts'
 
 const count = Number(process.argv[2])
+const server = Number(process.argv[3])
 const socket = createSocket({ type: 'udp4', reuseAddr: true })
 socket.bind(68)
 await once(socket, 'listening')
@@ -19,13 +21,19 @@ socket.on('message', bytes => {
   if (messageTypeOf(packet) === MESSAGE.ack) missing.delete(packet.mac)
   if (missing.size === 0) process.exit()
 })
+process.kill(server, 'SIGSTOP')
+const sent: Promise<void>[] = []
 for (let index = 0; index < count; index += 1) {
   const mac = `52:54:00:33:00:${index.toString(16).padStart(2, '0')}`
   missing.add(mac)
   const wanted = new Map([[OPTION.requestedAddress, addresses(`10.20.0.${100 + index}`)]])
   const request = but(discover.plain, MESSAGE.request, { mac, transaction: index }, wanted)
-  socket.send(encodePacket(request), 67, '255.255.255.255')
+  sent.push(
+    new Promise(resolve => socket.send(encodePacket(request), 67, '255.255.255.255', () => resolve())),
+  )
 }
+await Promise.all(sent)
+process.kill(server, 'SIGCONT')
 setTimeout(() => {
   process.stderr.write(`${missing.size} of ${count} were not acknowledged\n`, () => process.exit(1))
 }, 10_000)

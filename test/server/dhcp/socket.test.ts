@@ -72,7 +72,7 @@ t.test('no acknowledgement leaves before its lease is kept', { skip: whyNoWire('
 t.test('requests that come together share a commit', { skip: whyNoWire() }, async t => {
   const wire = await layWire(t)
   await wire.client('ip', ['route', 'add', 'default', 'dev', 'eth0'])
-  await wire.client(process.execPath, [join(import.meta.dirname, 'burst.ts'), '60'])
+  await wire.client(process.execPath, [join(import.meta.dirname, 'burst.ts'), '60', String(wire.servingPid)])
   const acks = wire.said.filter(one => one.kind === 'ack').length
   const commits = wire.said.filter(one => one.kind === 'commit')
   t.equal(acks, 60)

@@ -32,6 +32,8 @@ export type Wire = {
   readonly clientPid: number
   /** The server's namespace likewise. */
   readonly serverPid: number
+  /** The process that serves, so that a test may make it stand still. */
+  readonly servingPid: number
   /** All that the server said so far. */
   readonly said: readonly Said[]
   /** Waits until the server has said something of this kind, `count` times. */
@@ -85,6 +87,7 @@ export async function layWire(t: Test, settings: Partial<ServeSettings> = {}): P
     },
     clientPid,
     serverPid,
+    servingPid: serving.pid ?? 0,
     said,
     saysAtLast,
   }
