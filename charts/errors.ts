@@ -37,9 +37,9 @@ export class ChartsFailed extends Error {
 /** Another run works with the same state directory. */
 export class ChartsLocked extends Error {
   readonly code = 'CHARTS_LOCKED'
-  constructor(pid: number, file: string) {
+  constructor(pid: number | undefined, file: string) {
     super(
-      `Process ${pid} is already applying charts with this state directory (${file}). Wait for it, or end it.`,
+      `Process ${pid ?? 'unknown'} is already applying charts with this state directory (${file}). Wait for it, or end it.`,
     )
   }
 }

@@ -1,7 +1,7 @@
-// One run at a time in a state directory. The lock names its holder, so a killed run locks nobody out.
+// One run at a time in a state directory.
 
-import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { takeLock } from '#host/lock.ts'
 import { ChartsLocked } from './errors.ts'
 
 /**
@@ -11,24 +11,6 @@ import { ChartsLocked } from './errors.ts'
  */
 export async function lockCharts(stateDirectory: string): Promise<() => Promise<void>> {
   const path = join(stateDirectory, 'openstack.lock')
-  const mine = `${process.pid} ${await startOf(process.pid)}`
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await writeFile(path, mine, { flag: 'wx' })
-      return () => rm(path, { force: true })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // fs throws nothing else
-    }
-    const held = await readFile(path, 'utf8').catch(() => '')
-    const pid = Number(held.split(' ')[0])
-    const lives = held !== '' && held === `${pid} ${await startOf(pid)}`
-    if (lives || attempt > 5) throw new ChartsLocked(pid, path)
-    await rm(path, { force: true })
-  }
-}
-
-/** When a process began, in ticks since the host's start: tells it from a later one with its number. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  const unlock = takeLock(path, holder => new ChartsLocked(holder, path))
+  return async () => unlock()
 }

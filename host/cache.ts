@@ -10,6 +10,8 @@ import { join } from 'node:path'
 import { silentStage, type Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
 
+import { markProcess } from './process.ts'
+
 /** Plain data that an artefact is keyed by: versions, package lists, flags, the text of files. */
 export type Input =
   string | number | boolean | null | readonly Input[] | { readonly [name: string]: Input | undefined }
@@ -179,7 +181,7 @@ export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<st
   const building = join(cache, BUILDING)
   for (const entry of await readdir(building).catch(() => [])) {
     const owner = /\.([0-9]+)-([0-9]+)$/.exec(entry)
-    if (owner !== null && (await isAlive({ pid: Number(owner[1]), start: owner[2]! }))) continue
+    if (owner !== null && isAlive({ pid: Number(owner[1]), start: owner[2]! })) continue
     await removeTree(join(building, entry))
     removed.push(join(building, entry))
   }
@@ -237,7 +239,7 @@ async function buildInto(
   cache: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const me = await myself()
+  const me = myself()
   const directory = join(cache, BUILDING, `${artefact.name}-${artefact.key}.${me.pid}-${me.start}`)
   const log = join(cache, 'logs', `${artefact.name}-${artefact.key}.log`)
   await mkdir(join(cache, 'logs'), { recursive: true })
@@ -305,7 +307,7 @@ async function locked<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   await mkdir(join(cache, BUILDING), { recursive: true })
-  const me = await myself()
+  const me = myself()
   const lock = join(cache, `${artefact.name}-${artefact.key}.lock`)
   const mine = join(cache, BUILDING, `lock-${artefact.key}-${counter++}.${me.pid}-${me.start}`)
   await writeFile(mine, JSON.stringify(me))
@@ -319,7 +321,7 @@ async function locked<T>(
         if (await linked(mine, lock)) return { value: true }
         const owner = await readOwner(lock)
         if (owner === undefined) return { not: 'it was just given back' }
-        if (await isAlive(owner)) return { not: `process ${owner.pid} builds the same` }
+        if (isAlive(owner)) return { not: `process ${owner.pid} builds the same` }
         await takeAway(lock, `${mine}-stale`)
         return { not: `taking over from process ${owner.pid}, which is gone` }
       },
@@ -350,7 +352,7 @@ async function linked(from: string, to: string): Promise<boolean> {
 async function takeAway(lock: string, aside: string): Promise<void> {
   await rename(lock, aside).catch(() => {})
   const owner = await readOwner(aside)
-  if (owner !== undefined && (await isAlive(owner))) await linked(aside, lock)
+  if (owner !== undefined && isAlive(owner)) await linked(aside, lock)
   await rm(aside, { force: true })
 }
 
@@ -360,22 +362,16 @@ async function readOwner(path: string): Promise<Owner | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as Owner)
 }
 
-async function myself(): Promise<Owner> {
-  return { pid: process.pid, start: (await startOf(process.pid)) ?? '0' }
+function myself(): Owner {
+  return { pid: process.pid, start: startOf(process.pid) ?? '0' }
 }
 
-async function isAlive(owner: Owner): Promise<boolean> {
-  return (await startOf(owner.pid)) === owner.start
+function isAlive(owner: Owner): boolean {
+  return startOf(owner.pid) === owner.start
 }
 
-/**
- * When a process began, in clock ticks since the machine did: with it a pid is never mistaken for its
- * successor's.
- */
-async function startOf(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // proc(5): field 22. The second is the command's name in brackets, and may hold blanks and brackets itself.
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+function startOf(pid: number): string | undefined {
+  return markProcess(pid)?.startTicks.toString()
 }
 
 /** Lets only so many at a time do their work. */
@@ -400,7 +396,7 @@ class Seats {
 
 /** Takes an artefact out of sight in one step, then removes it; says whether it was there. */
 async function removeAtOnce(artefact: Artefact, cache: string): Promise<boolean> {
-  const me = await myself()
+  const me = myself()
   const building = join(cache, BUILDING)
   const aside = join(building, `old-${artefact.name}-${artefact.key}-${counter++}.${me.pid}-${me.start}`)
   await mkdir(building, { recursive: true })

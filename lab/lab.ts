@@ -7,16 +7,16 @@ import { open } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { run } from '#host/command.ts'
+import { takeLock } from '#host/lock.ts'
 import type { CommandResult } from '#host/command.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
 import { LabError } from './errors.ts'
 import { raiseHostLimits } from './host-limits.ts'
-import { takeLock } from './lock.ts'
 import { removeContainer } from './machines/container.ts'
 import { readGuest } from './machines/hardware.ts'
 import { inNamespace, makeRackNetwork, namespacePath, rackNamespace, removeNamespace } from './network.ts'
-import { endProcess, isAlive, markProcess, signalProcess } from './process.ts'
-import type { ProcessMark } from './process.ts'
+import { endProcess, isAlive, markProcess, signalProcess } from '#host/process.ts'
+import type { ProcessMark } from '#host/process.ts'
 import { LAB_NAME, LAB_NAME_WORDS } from './rack.ts'
 import type { Rack, RackMachine } from './rack.ts'
 import { startRelay } from './relay.ts'
@@ -138,7 +138,16 @@ export function labNames({ root = LABS }: Pick<LabOptions, 'root'> = {}): string
  * @throws {LabError} LOCKED while another one does; BAD_NAME
  */
 export function lockLab(name: string, options: Pick<LabOptions, 'root'> = {}): () => void {
-  return takeLock(`${labDirectory(name, options.root)}.lock`, name)
+  const path = `${labDirectory(name, options.root)}.lock`
+  return takeLock(
+    path,
+    holder =>
+      new LabError(
+        'LOCKED',
+        `The lab ${name} is in the hands of another \`lab up\`, process ${holder ?? 'unknown'} (${path}). ` +
+          `Wait until it has ended, or run a lab of another name beside it.`,
+      ),
+  )
 }
 
 /** The folder of a lab. It is removed whole when a lab of this name comes up: no other name may lead out of `root`. */

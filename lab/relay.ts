@@ -8,8 +8,8 @@ import { openSync, closeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
 import { inNamespace } from './network.ts'
-import { markProcess } from './process.ts'
-import type { ProcessMark } from './process.ts'
+import { markProcess } from '#host/process.ts'
+import type { ProcessMark } from '#host/process.ts'
 
 /** A port of the host's loopback, and where in the rack it leads. */
 export type RelayRoute = {

@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ProcessMark } from './process.ts'
+import type { ProcessMark } from '#host/process.ts'
 import type { Rack } from './rack.ts'
 
 /** The lab as a whole, written before anything is made. */

@@ -13,7 +13,7 @@ import {
   processesIn,
   removeNamespace,
 } from '../network.ts'
-import { endProcess, markProcess, signalProcess } from '../process.ts'
+import { endProcess, markProcess, signalProcess } from '#host/process.ts'
 import { planCgroups } from './cgroups.ts'
 import { readGuest } from './hardware.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'

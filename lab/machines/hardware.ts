@@ -1,7 +1,7 @@
 // What a machine driver gets, and what it gives: the hardware as the supervisor sees it.
 
 import { readFileSync } from 'node:fs'
-import type { ProcessMark } from '../process.ts'
+import type { ProcessMark } from '#host/process.ts'
 import type { Rack, RackMachine } from '../rack.ts'
 
 /** A machine in its place. */

@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { inNamespace, plugTap, portName, rackNamespace } from '../network.ts'
-import { markProcess } from '../process.ts'
+import { markProcess } from '#host/process.ts'
 import type { Rack, RackMachine } from '../rack.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'
 

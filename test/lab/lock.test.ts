@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findLab, labNames, lockLab, openLab } from '#lab/lab.ts'
-import { markProcess } from '#lab/process.ts'
+import { markProcess } from '#host/process.ts'
 
 t.test('a name that leads out of the labs folder is refused before anything is removed', async t => {
   const root = join(t.testdir({ labs: {}, precious: '' }), 'labs')
