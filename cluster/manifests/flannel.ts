@@ -9,9 +9,8 @@ import {
   hostPath,
   labelsOf,
   mount,
-  nameLabel,
+  nodeDaemon,
   serviceAccount,
-  tolerateEverything,
   type Manifest,
 } from './object.ts'
 
@@ -39,58 +38,42 @@ export function flannel(site: Site): Manifest[] {
       metadata,
       data: { 'net-conf.json': network(site), 'start.sh': start },
     },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'DaemonSet',
-      metadata,
-      spec: {
-        selector: { matchLabels: { [nameLabel]: name } },
-        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
-        template: {
-          metadata: { labels: labelsOf(name) },
-          spec: {
-            serviceAccountName: name,
-            hostNetwork: true,
-            tolerations: tolerateEverything,
-            priorityClassName: 'system-node-critical',
-            terminationGracePeriodSeconds: 5,
-            containers: [
-              {
-                name,
-                image: imageReferences(site.cluster.kubernetes).flannel,
-                imagePullPolicy: 'IfNotPresent',
-                command: ['sh', '/etc/kube-flannel/start.sh'],
-                env: [
-                  // The API by its real address: Services need kube-proxy, which may start later.
-                  { name: 'KUBERNETES_SERVICE_HOST', value: site.cluster.apiAddress },
-                  { name: 'KUBERNETES_SERVICE_PORT', value: String(ports.apiserver) },
-                  fromField('NODE_NAME', 'spec.nodeName'),
-                  fromField('HOST_IP', 'status.hostIP'),
-                  fromField('POD_NAME', 'metadata.name'),
-                  fromField('POD_NAMESPACE', 'metadata.namespace'),
-                ],
-                resources: { requests: { cpu: '50m' } },
-                securityContext: { privileged: true },
-                volumeMounts: [
-                  mount('config', '/etc/kube-flannel'),
-                  mount('run', '/run/flannel', false),
-                  mount('lock', '/run/xtables.lock', false),
-                  mount('plugins', '/host/cni/bin', false),
-                  mount('networks', '/host/cni/net.d', false),
-                ],
-              },
-            ],
-            volumes: [
-              { name: 'config', configMap: { name } },
-              hostPath('run', '/run/flannel', 'DirectoryOrCreate'),
-              hostPath('lock', '/run/xtables.lock', 'FileOrCreate'),
-              hostPath('plugins', '/opt/cni/bin', 'DirectoryOrCreate'),
-              hostPath('networks', '/etc/cni/net.d', 'DirectoryOrCreate'),
-            ],
-          },
+    nodeDaemon(
+      name,
+      [
+        {
+          name,
+          image: imageReferences(site.cluster.kubernetes).flannel,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '/etc/kube-flannel/start.sh'],
+          env: [
+            // The API by its real address: Services need kube-proxy, which may start later.
+            { name: 'KUBERNETES_SERVICE_HOST', value: site.cluster.apiAddress },
+            { name: 'KUBERNETES_SERVICE_PORT', value: String(ports.apiserver) },
+            fromField('NODE_NAME', 'spec.nodeName'),
+            fromField('HOST_IP', 'status.hostIP'),
+            fromField('POD_NAME', 'metadata.name'),
+            fromField('POD_NAMESPACE', 'metadata.namespace'),
+          ],
+          resources: { requests: { cpu: '50m' } },
+          securityContext: { privileged: true },
+          volumeMounts: [
+            mount('config', '/etc/kube-flannel'),
+            mount('run', '/run/flannel', false),
+            mount('lock', '/run/xtables.lock', false),
+            mount('plugins', '/host/cni/bin', false),
+            mount('networks', '/host/cni/net.d', false),
+          ],
         },
-      },
-    },
+      ],
+      [
+        { name: 'config', configMap: { name } },
+        hostPath('run', '/run/flannel', 'DirectoryOrCreate'),
+        hostPath('lock', '/run/xtables.lock', 'FileOrCreate'),
+        hostPath('plugins', '/opt/cni/bin', 'DirectoryOrCreate'),
+        hostPath('networks', '/etc/cni/net.d', 'DirectoryOrCreate'),
+      ],
+    ),
   ]
 }
 

@@ -9,9 +9,8 @@ import {
   fromField,
   labelsOf,
   mount,
-  nameLabel,
+  nodeDaemon,
   serviceAccount,
-  tolerateEverything,
   type Manifest,
 } from './object.ts'
 
@@ -30,42 +29,22 @@ export function kubeProxy(site: Site): Manifest[] {
       metadata,
       data: { 'config.yaml': configuration(site), kubeconfig: kubeconfig(site) },
     },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'DaemonSet',
-      metadata,
-      spec: {
-        selector: { matchLabels: { [nameLabel]: name } },
-        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
-        template: {
-          metadata: { labels: labelsOf(name) },
-          spec: {
-            serviceAccountName: name,
-            hostNetwork: true,
-            tolerations: tolerateEverything,
-            priorityClassName: 'system-node-critical',
-            terminationGracePeriodSeconds: 5,
-            containers: [
-              {
-                name,
-                image: imageReferences(site.cluster.kubernetes).kubeProxy,
-                imagePullPolicy: 'IfNotPresent',
-                command: [
-                  'kube-proxy',
-                  '--config=/etc/kube-proxy/config.yaml',
-                  '--hostname-override=$(NODE_NAME)',
-                ],
-                env: [fromField('NODE_NAME', 'spec.nodeName')],
-                resources: { requests: { cpu: '50m' } },
-                securityContext: { privileged: true },
-                volumeMounts: [mount('config', '/etc/kube-proxy')],
-              },
-            ],
-            volumes: [{ name: 'config', configMap: { name } }],
-          },
+    nodeDaemon(
+      name,
+      [
+        {
+          name,
+          image: imageReferences(site.cluster.kubernetes).kubeProxy,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['kube-proxy', '--config=/etc/kube-proxy/config.yaml', '--hostname-override=$(NODE_NAME)'],
+          env: [fromField('NODE_NAME', 'spec.nodeName')],
+          resources: { requests: { cpu: '50m' } },
+          securityContext: { privileged: true },
+          volumeMounts: [mount('config', '/etc/kube-proxy')],
         },
-      },
-    },
+      ],
+      [{ name: 'config', configMap: { name } }],
+    ),
   ]
 }
 

@@ -62,6 +62,35 @@ export function serviceAccount(name: string): Manifest {
   }
 }
 
+/** A DaemonSet in kube-system that makes every node usable: it comes up whatever is wrong with the node. */
+export function nodeDaemon(
+  name: string,
+  containers: readonly object[],
+  volumes: readonly object[],
+): Manifest {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name, namespace: 'kube-system', labels: labelsOf(name) },
+    spec: {
+      selector: { matchLabels: { [nameLabel]: name } },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
+      template: {
+        metadata: { labels: labelsOf(name) },
+        spec: {
+          serviceAccountName: name,
+          hostNetwork: true,
+          tolerations: tolerateEverything,
+          priorityClassName: 'system-node-critical',
+          terminationGracePeriodSeconds: 5,
+          containers,
+          volumes,
+        },
+      },
+    },
+  }
+}
+
 /** Gives a cluster role to one subject. */
 export function bindClusterRole(name: string, role: string, subject: Subject): Manifest {
   return {
