@@ -15,7 +15,6 @@ import { inStage } from '#progress/stage.ts'
 import { messageOf } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
 import { CommandError, EXIT, statusOf } from './exit.ts'
-import type { ServerClient } from './server-client.ts'
 import type { LongWork } from './with-progress.ts'
 
 /** What `lab up` is told. */
@@ -182,9 +181,13 @@ async function bootAll(
   const { ServerClient } = await import('./server-client.ts')
   const { BootWatch } = await import('./watch-boots.ts')
   const client = new ServerClient(server)
-  if (site !== undefined) await inStage(stage, 'publish', () => publish(site, client, upState(lab)))
+  if (site !== undefined) {
+    const { publish } = await import('./publish.ts')
+    await mkdir(upState(lab), { recursive: true }) // the state of `pilotlight up`, which may come after
+    await inStage(stage, 'publish', work => publish(site, client, upState(lab), work))
+  }
   const ready = new Set((await client.machines()).flatMap(it => (it.phase === 'ready' ? [it.name] : [])))
-  const watch = new BootWatch(client, (await client.events(0, 0)).last, signal)
+  const watch = await BootWatch.start(client, signal)
   try {
     await inStage(stage, 'boot', async boot => {
       await Promise.all(
@@ -202,17 +205,6 @@ async function bootAll(
 
 function isOn(lab: Lab, name: string): boolean {
   return lab.status().machines.some(machine => machine.name === name && machine.power === 'on')
-}
-
-/** Tells the server of the site, and gives it what the machines fetch: as `pilotlight up` does, whose state it is. */
-async function publish(site: Site, client: ServerClient, state: string): Promise<void> {
-  const { compileSite } = await import('#site/compile.ts')
-  const { ensurePki } = await import('#cluster/pki.ts')
-  const { machineBundle } = await import('#cluster/bundle.ts')
-  await mkdir(state, { recursive: true })
-  const pki = await ensurePki(site, join(state, 'pki'))
-  await client.putSite(site.name, compileSite(site))
-  for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
 }
 
 /** Emulated machines are slow: the limit suits a guest without hardware help on a busy host. */

@@ -5,16 +5,14 @@ import { join, resolve } from 'node:path'
 import type { Machine } from '#server/inventory/objects.ts'
 import type { ChartsResult } from '#charts/engine.ts'
 import type { Verification } from '#charts/verify.ts'
-import { machineBundle } from '#cluster/bundle.ts'
 import { bringUp } from '#cluster/bringup.ts'
-import { ensurePki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { inStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
-import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
 import type { Site } from '#site/site.ts'
+import { publish } from './publish.ts'
 import { ServerClient } from './server-client.ts'
 import { BootWatch } from './watch-boots.ts'
 
@@ -65,7 +63,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
 
   const failure = new AbortController()
   const parts = AbortSignal.any([signal, failure.signal])
-  const watch = new BootWatch(client, await client.lastEvent(), parts)
+  const watch = await BootWatch.start(client, parts)
   try {
     const powerOnAt = performance.now()
     const boots = await inStage(stage, 'power on', work => powerOnAll(site, client, options, work, parts))
@@ -132,16 +130,6 @@ function awaitBoots(boots: readonly Machine[], watch: BootWatch, stage: Stage, l
 
 function allReady(boots: readonly { readonly ready: Promise<void> }[]): Promise<void[]> {
   return Promise.all(boots.map(({ ready }) => ready))
-}
-
-async function publish(site: Site, client: ServerClient, state: string, stage: Stage) {
-  stage.waiting('certificates')
-  const pki = await ensurePki(site, join(state, 'pki'))
-  stage.waiting('the server')
-  const changed = await client.putSite(site.name, compileSite(site))
-  for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
-  stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
-  return pki
 }
 
 /** Switches on what is not ready; gives the machines whose boot must be awaited. */

@@ -44,8 +44,12 @@ export class BootWatch {
   readonly #signal: AbortSignal
   readonly #following: Promise<void>
 
-  /** `after` is the id of the last event that is old news; every wait ends when `signal` is aborted. */
-  constructor(client: ServerClient, after: number, signal: AbortSignal) {
+  /** Follows from now on: what happened before is old news. Every wait ends when `signal` is aborted. */
+  static async start(client: ServerClient, signal: AbortSignal): Promise<BootWatch> {
+    return new BootWatch(client, await client.lastEvent(), signal)
+  }
+
+  private constructor(client: ServerClient, after: number, signal: AbortSignal) {
     this.#client = client
     this.#signal = AbortSignal.any([signal, this.#stop.signal])
     this.#following = this.#follow(after).catch((error: unknown) => {
