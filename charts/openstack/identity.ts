@@ -1,0 +1,64 @@
+// Asking Keystone for a token over plain HTTP: a gate's last question, and cheaper than a client's start.
+
+import { CloudRefused } from './errors.ts'
+import type { Catalog } from './catalog.ts'
+
+/** A token as Keystone gave it. The id is a secret: whoever has it is the user. */
+export type Token = {
+  readonly id: string
+  /** ISO 8601, UTC. */
+  readonly expiresAt: string
+  readonly userId: string
+  readonly projectId: string
+  readonly catalog: Catalog
+}
+
+/** Who asks, in the default domain. */
+export type Credentials = { readonly user: string; readonly password: string; readonly project: string }
+
+/**
+ * Asks for a token that is scoped to a project (Identity API v3, `POST /auth/tokens`). `authUrl` ends with `/v3`.
+ *
+ * @throws {CloudRefused} when Keystone answers otherwise
+ * @throws the connection's error, or an abort after five seconds
+ */
+export async function askToken(authUrl: string, who: Credentials): Promise<Token> {
+  const domain = { id: 'default' }
+  const identity = {
+    methods: ['password'],
+    password: { user: { name: who.user, domain, password: who.password } },
+  }
+  const body = { auth: { identity, scope: { project: { name: who.project, domain } } } }
+  const answer = await fetch(`${authUrl}/auth/tokens`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(5000),
+  }).catch(asConnectionError)
+  const text = await answer.text()
+  const id = answer.headers.get('x-subject-token')
+  if (answer.status !== 201 || id === null)
+    throw new CloudRefused('identity', `POST ${authUrl}/auth/tokens`, answer.status, text)
+  const { token } = JSON.parse(text) as TokenAnswer // a 201 of the Identity API
+  return {
+    id,
+    expiresAt: token.expires_at,
+    userId: token.user.id,
+    projectId: token.project.id,
+    catalog: token.catalog ?? [],
+  }
+}
+
+/** Throws what is behind fetch's own words, which are only `fetch failed`. */
+export function asConnectionError(error: unknown): never {
+  throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
+}
+
+type TokenAnswer = {
+  readonly token: {
+    readonly expires_at: string
+    readonly user: { readonly id: string }
+    readonly project: { readonly id: string }
+    readonly catalog?: Catalog
+  }
+}
