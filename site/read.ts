@@ -10,6 +10,7 @@ import type { Network } from './ipv4.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
 import { expectNetwork, readNetwork } from './read-network.ts'
+import { externalCidrPath, readOpenstack } from './read-openstack.ts'
 import type { ClusterSettings, OpenstackSettings, Site } from './site.ts'
 
 const inCluster = (key: string): Path => ['cluster', key]
@@ -41,8 +42,8 @@ export function parseSite(file: string, text: string): Site {
   const name = readName(reader)
   const { network, subnet } = readNetwork(reader)
   const machines = readMachines(reader, subnet, network)
-  const cluster = readCluster(reader, subnet, machines)
-  const openstack = readOpenstack(reader)
+  const { openstack, external } = readOpenstack(reader)
+  const cluster = readCluster(reader, { subnet, machines, openstack, external })
   reader.finish()
   return { name, network, machines, cluster, openstack }
 }
@@ -55,9 +56,14 @@ function readName(reader: YamlReader): string {
 
 function readCluster(
   reader: YamlReader,
-  subnet: Network | undefined,
-  machines: readonly Machine[],
+  around: {
+    subnet: Network | undefined
+    machines: readonly Machine[]
+    openstack: OpenstackSettings
+    external: Network | undefined
+  },
 ): ClusterSettings {
+  const { subnet, machines, openstack, external } = around
   if (reader.has(['cluster']))
     reader.expectKeys(['cluster'], ['kubernetes', 'podCidr', 'serviceCidr', 'apiVip'])
   const kubernetes = reader.text(inCluster('kubernetes')) ?? DEFAULT_KUBERNETES
@@ -87,6 +93,7 @@ function readCluster(
       text: serviceCidr,
       network: expectNetwork(reader, inCluster('serviceCidr'), serviceCidr),
     },
+    { path: externalCidrPath, text: openstack.external.cidr, network: external },
   ]
   expectApart(reader, networks)
   const apiAddress = machines.find(({ role }) => role === 'controller')?.address ?? ''
@@ -106,25 +113,8 @@ function expectApart(
         'PL-1006',
         blamed.path,
         what,
-        'machines, pods and services each need a network of their own',
+        'machines, pods, services and floating IPs each need a network of their own',
       )
     }
   }
-}
-
-function readOpenstack(reader: YamlReader): OpenstackSettings {
-  if (reader.has(['openstack'])) reader.expectKeys(['openstack'], ['plan', 'values'])
-  const plan = reader.text(['openstack', 'plan']) ?? 'compute-kit'
-  if (plan !== 'compute-kit') {
-    const [code, what] =
-      plan === 'openstack-helm'
-        ? (['PL-1009', 'the plan openstack-helm is not built yet'] as const)
-        : (['PL-1004', `unknown plan "${plan}"`] as const)
-    reader.complain(code, ['openstack', 'plan'], what, 'write  plan: compute-kit')
-  }
-  const values = reader.plain(['openstack', 'values']) ?? {}
-  if (typeof values !== 'object' || Array.isArray(values)) {
-    reader.complain('PL-1004', ['openstack', 'values'], 'must be a mapping', 'write release names as keys')
-  }
-  return { plan: 'compute-kit', values: values as Readonly<Record<string, unknown>> }
 }

@@ -24,9 +24,27 @@ export type ClusterSettings = {
 /** The OpenStack that the chart stage installs. */
 export type OpenstackSettings = {
   readonly plan: 'compute-kit'
+  /** Services beyond the plan's own, in the order of `OPTIONAL_SERVICES`. */
+  readonly waves: readonly OptionalService[]
   /** Values per release, merged over the plan's own. */
   readonly values: Readonly<Record<string, unknown>>
+  readonly external: ExternalNetwork
 }
+
+/** The network between the cloud and the world: routers have a leg in it, and floating IPs are its addresses. */
+export type ExternalNetwork = {
+  /** For example `172.24.4.0/24`; the gateway has its first address. */
+  readonly cidr: string
+  /**
+   * The interface by which network nodes reach it. Without one it exists only inside a network node, which is its
+   * gateway, forwards, and hides it behind its own address.
+   */
+  readonly interface?: string
+}
+
+/** What a site may have on top of compute, network and image services. */
+export const OPTIONAL_SERVICES = ['cinder', 'heat', 'magnum'] as const
+export type OptionalService = (typeof OPTIONAL_SERVICES)[number]
 
 /** The machines of one role, in the order of the file. */
 export function machinesOf(site: Site, role: Machine['role']): Machine[] {

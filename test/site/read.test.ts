@@ -22,6 +22,7 @@ t.test('what a file leaves out is filled in', async t => {
   })
   t.equal(site.cluster.kubernetes, '1.36.3')
   t.equal(site.cluster.apiAddress, '10.20.0.11')
+  t.strictSame(site.openstack.external, { cidr: '172.24.4.0/24' })
   t.strictSame(
     site.machines.map(({ name, macs, uuid, address }) => [name, macs, uuid, address]),
     [
@@ -81,6 +82,30 @@ const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp]
     'subnet: 10.20.0.0/24',
     'subnet: 10.2.8.0/24',
     /^PL-1006 site\.yaml:2:12 network\.subnet: 10\.2\.8\.0\/24 overlaps cluster\.podCidr/,
+  ],
+  [
+    'floating IPs over the machines',
+    '/24 }',
+    '/24 }\nopenstack: { external: { cidr: 10.20.0.128/25 } }',
+    /^PL-1006 site\.yaml:3:26 openstack\.external\.cidr: 10\.20\.0\.128\/25 overlaps network\.subnet/,
+  ],
+  [
+    'an external network with host bits',
+    '/24 }',
+    '/24 }\nopenstack: { external: { cidr: 172.24.4.1/24 } }',
+    /^PL-1004 site\.yaml:3:26 openstack\.external\.cidr: "172\.24\.4\.1\/24" is not an IPv4 network/,
+  ],
+  [
+    'an optional service that there is not',
+    '/24 }',
+    '/24 }\nopenstack: { waves: [heat, zinder] }',
+    /^PL-1004 site\.yaml:3:28 openstack\.waves\[1\]: unknown service "zinder"\n {2}did you mean "cinder"\?/,
+  ],
+  [
+    'an interface that Linux has no room for',
+    '/24 }',
+    '/24 }\nopenstack: { external: { interface: enp129s0f1np1.2001 } }',
+    /^PL-1004 site\.yaml:3:26 openstack\.external\.interface: "enp129s0f1np1\.2001" is no name of an interface/,
   ],
   [
     'a MAC written twice',
