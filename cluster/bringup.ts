@@ -146,7 +146,7 @@ async function labelNodes({ site, wait, clients }: Context): Promise<string> {
       const identity = identify(machine, node)
       if (identity.kind === 'unknown') continue
       if (identity.kind === 'other') return { value: new NodeMismatch(machine.name, identity.why) }
-      await admin.apply(labelledNode(machine))
+      await admin.apply(labelledNode(site, machine))
       labelled.add(machine.name)
     }
     const missing = site.machines.filter(machine => !labelled.has(machine.name)).map(machine => machine.name)

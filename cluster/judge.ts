@@ -4,22 +4,22 @@
 import type { V1DaemonSet, V1Deployment, V1Node } from '@kubernetes/client-node'
 import type { Seen } from '#progress/wait.ts'
 import type { Machine } from '#server/inventory/objects.ts'
+import { dutiesOf } from '#site/duties.ts'
+import type { Duty } from '#site/duties.ts'
+import type { Site } from '#site/site.ts'
 import type { Manifest } from './manifests/object.ts'
 
-/** The labels that a machine's role gives its node. Only the admin client may set them. */
-export function roleLabels(machine: Machine): Record<string, string> {
-  return machine.role === 'controller'
-    ? { 'node-role.kubernetes.io/control-plane': '', 'openstack-control-plane': 'enabled' }
-    : { 'node-role.kubernetes.io/compute': '', 'openstack-compute-node': 'enabled' }
+/** What each duty puts on a node: how `kubectl get nodes` shows it, and where charts place their pods. */
+const DUTY_LABELS: Readonly<Record<Duty, Readonly<Record<string, string>>>> = {
+  'control-plane': { 'node-role.kubernetes.io/control-plane': '', 'openstack-control-plane': 'enabled' },
+  compute: { 'node-role.kubernetes.io/compute': '', 'openstack-compute-node': 'enabled' },
+  network: { 'openstack-network-node': 'enabled' },
 }
 
-/** The node of `machine` with its role, as it is applied. */
-export function labelledNode(machine: Machine): Manifest {
-  return {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: machine.name, labels: roleLabels(machine) },
-  }
+/** The node of `machine` with the labels of what it does, as it is applied. Only the admin client may set them. */
+export function labelledNode(site: Site, machine: Machine): Manifest {
+  const labels = Object.assign({}, ...dutiesOf(site, machine).map(duty => DUTY_LABELS[duty]))
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name: machine.name, labels } }
 }
 
 /** What a node's address tells of whether it is the inventory's machine. */

@@ -60,15 +60,20 @@ t.test('a node is the machine of that name only at its address', async t => {
   })
 })
 
-t.test('the role decides the labels', async t => {
-  t.strictSame(labelledNode(controller).metadata.labels, {
+t.test('what a machine does decides the labels of its node', async t => {
+  const onController = {
     'node-role.kubernetes.io/control-plane': '',
     'openstack-control-plane': 'enabled',
-  })
-  t.strictSame(labelledNode(compute).metadata.labels, {
+  }
+  const onCompute = {
     'node-role.kubernetes.io/compute': '',
     'openstack-compute-node': 'enabled',
-  })
+    'openstack-network-node': 'enabled',
+  }
+  t.strictSame(labelledNode(smallSite, controller).metadata.labels, onController)
+  t.strictSame(labelledNode(smallSite, compute).metadata.labels, onCompute)
+  const alone = { ...smallSite, machines: [controller] }
+  t.strictSame(labelledNode(alone, controller).metadata.labels, { ...onController, ...onCompute })
 })
 
 t.test('a DaemonSet counts pods of its current version only', async t => {
