@@ -13,6 +13,7 @@ import { labFiles } from '#lab/state.ts'
 import { graftLines, RELAY_VARIABLE } from '#progress/relay.ts'
 import { inStage } from '#progress/stage.ts'
 import { messageOf } from '#progress/wait.ts'
+import { machinesWith } from '#site/duties.ts'
 import type { Site } from '#site/site.ts'
 import { CommandError, EXIT, statusOf } from './exit.ts'
 import type { LongWork } from './with-progress.ts'
@@ -58,6 +59,7 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
   const wasUp = findLab(rack.name)?.isUp() ?? false
   work.wouldLeave(`the lab ${rack.name} stays as it is; take it down:  npm run lab -- down ${rack.name}`)
   const lab = await inStage(stage, 'rack', () => orRefused(rack.name, () => openLab(rack, { signal })))
+  if (site !== undefined) await routeToFloatingAddresses(lab, site)
   if (wasUp) drawing.line(`the lab ${lab.name} was up before this run, and stays up after it`)
   let server: LabServer | undefined
   try {
@@ -88,6 +90,13 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
     if (!options.keep && !wasUp) await inStage(stage, 'down', () => lab.down())
     work.wouldLeave(undefined)
   }
+}
+
+/** The rack's way to the cloud's external network, when a machine is its gateway. */
+async function routeToFloatingAddresses(lab: Lab, site: Site): Promise<void> {
+  const { cidr, interface: uplink } = site.openstack.external
+  const [gateway] = machinesWith(site, 'network')
+  if (uplink === undefined && gateway !== undefined) await lab.route(cidr, gateway.address)
 }
 
 /** Gives a lab that is there already, or in other hands, the exit status of a refusal. */

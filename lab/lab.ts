@@ -14,7 +14,14 @@ import { LabError } from './errors.ts'
 import { raiseHostLimits } from './host-limits.ts'
 import { removeContainer } from './machines/container.ts'
 import { readGuest } from './machines/hardware.ts'
-import { inNamespace, makeRackNetwork, namespacePath, rackNamespace, removeNamespace } from './network.ts'
+import {
+  inNamespace,
+  makeRackNetwork,
+  namespacePath,
+  rackNamespace,
+  removeNamespace,
+  routeInRack,
+} from './network.ts'
 import { endProcess, isAlive, markProcess, signalProcess } from '#host/process.ts'
 import type { ProcessMark } from '#host/process.ts'
 import { LAB_NAME, LAB_NAME_WORDS } from './rack.ts'
@@ -243,6 +250,14 @@ export class Lab {
     const running = readState(file) as ServerState | undefined
     if (running) await endProcess(running.process, 5)
     rmSync(file, { force: true })
+  }
+
+  /**
+   * Lets the rack reach `cidr` through the machine at the address `via`, as the site's router would have it: for the
+   * external network of the cloud, whose gateway is a machine. Safe to repeat; it goes when the lab goes down.
+   */
+  async route(cidr: string, via: string): Promise<void> {
+    await routeInRack(this.name, cidr, via)
   }
 
   /**

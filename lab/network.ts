@@ -53,6 +53,11 @@ export async function makeRackNetwork(rack: Rack): Promise<void> {
   ])
 }
 
+/** Sends what the rack has for `cidr` to the machine at the address `via`; a route that is there is changed. */
+export async function routeInRack(lab: string, cidr: string, via: string): Promise<void> {
+  await ipBatch(rackNamespace(lab), [`route replace ${cidr} via ${via}`])
+}
+
 /** Makes a container machine's namespace, plugged into the rack: `eth0` inside, with the machine's MAC. */
 export async function plugContainer(rack: Rack, machine: RackMachine): Promise<void> {
   const namespace = machineNamespace(rack.name, machine.name)

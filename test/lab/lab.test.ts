@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { run } from '#host/command.ts'
 import { findLab, openLab } from '#lab/lab.ts'
 import type { Lab } from '#lab/lab.ts'
 import type { Rack } from '#lab/rack.ts'
@@ -52,6 +53,15 @@ t.test('a lab that went down leaves nothing, and going down twice is fine', { sk
   await lab.down()
   t.strictSame(remainsOf(base, root), [])
   t.equal(findLab(base, { root }), undefined)
+})
+
+t.test('the rack reaches a network behind a machine, and the route may be set again', { skip }, async t => {
+  const lab = await openLab(rack(`${base}r`), { root: t.testdir() })
+  t.teardown(() => lab.down())
+  for (const via of ['10.20.0.11', '10.20.0.12']) await lab.route('172.24.4.0/24', via)
+  const [command = '', ...args] = lab.inRack(['ip', 'route', 'show', '172.24.4.0/24'])
+  const { stdout } = await run(command, args, { limitSeconds: 5 })
+  t.match(stdout, /^172\.24\.4\.0\/24 via 10\.20\.0\.12 dev br0 *\n$/)
 })
 
 t.test(

@@ -119,7 +119,7 @@ t.test('a rack that is at odds with its site is told where', async t => {
 })
 
 t.test("the project's own racks are sound, and each machine of a site is in its rack", async t => {
-  for (const name of ['small', 'mixed', 'firmware']) {
+  for (const name of ['small', 'all-in-one', 'mixed', 'firmware']) {
     const file = `lab/racks/${name}/rack.yaml`
     const rack = await readRack(file)
     t.equal(rack.name, name)
