@@ -5,6 +5,7 @@ import { BadRequest, NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { BundleFile, SiteObjects } from '../inventory/objects.ts'
 import { normaliseMac } from '../match/mac.ts'
+import { readSelector } from '../match/requirement.ts'
 import { tarOf } from '../assets/tar.ts'
 import type { Log } from '../log.ts'
 import { messageOf } from '#progress/wait.ts'
@@ -69,11 +70,12 @@ function checkedSite(objects: SiteObjects): SiteObjects {
     ...(machine.uuid === undefined ? {} : { uuid: machine.uuid.toLowerCase() }),
   }))
   const groups = objects.groups.map(group => {
-    const selector = { ...group.selector }
-    for (const [key, value] of Object.entries(selector)) {
-      if (key.toLowerCase() === 'mac') selector[key] = normaliseMac(value) ?? value
+    if (group.selector === undefined) return group
+    try {
+      return { ...group, selector: readSelector(group.selector) }
+    } catch (error) {
+      throw new BadRequest(`group ${group.id}: ${messageOf(error)}`, { cause: error })
     }
-    return group.selector === undefined ? group : { ...group, selector }
   })
   refuseTwice(
     'machine',

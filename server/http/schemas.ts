@@ -45,7 +45,13 @@ const profile = {
 const group = {
   type: 'object',
   required: ['id', 'profile'],
-  properties: { id: text, profile: text, selector: texts, metadata: { type: 'object' } },
+  properties: {
+    id: text,
+    profile: text,
+    selector: { type: 'object' },
+    priority: { type: 'integer' },
+    metadata: { type: 'object' },
+  },
 } as const
 
 /** `SiteObjects`. */

@@ -1,8 +1,8 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
-import { normaliseMac } from '../match/mac.ts'
-import type { Group, Profile } from './objects.ts'
+import { BadSelector, readSelector } from '../match/requirement.ts'
+import type { Group, Profile, Selector } from './objects.ts'
 
 /** A file of the data directory that cannot be used; the message says why. */
 export class BrokenFile extends Error {
@@ -16,24 +16,16 @@ export class BrokenFile extends Error {
  */
 export function parseGroup(text: string): Group {
   const fields = fieldsOf(text)
-  const selector: Record<string, string> = {}
-  for (const [key, value] of Object.entries(objectIn(fields, 'selector') ?? {})) {
-    if (value !== null && typeof value !== 'string') {
-      throw new BrokenFile(`selector.${key} is ${JSON.stringify(value)}; write it as a string`)
-    }
-    selector[key] = value ?? ''
-    if (key.toLowerCase() !== 'mac') continue
-    const mac = normaliseMac(value ?? '')
-    if (mac === undefined) throw new BrokenFile(`selector.${key}: "${value ?? ''}" is no MAC address`)
-    selector[key] = mac
-  }
+  const selector = selectorIn(fields)
   const name = textIn(fields, 'name')
   const metadata = objectIn(fields, 'metadata')
+  const priority = priorityIn(fields)
   return {
     id: textIn(fields, 'id') ?? '',
     ...(name === undefined ? {} : { name }),
     profile: textIn(fields, 'profile') ?? '',
     ...(Object.keys(selector).length === 0 ? {} : { selector }),
+    ...(priority === undefined ? {} : { priority }),
     ...(metadata === undefined ? {} : { metadata }),
   }
 }
@@ -87,6 +79,21 @@ function textIn(fields: Fields, name: string): string | undefined {
   if (typeof value !== 'string')
     throw new BrokenFile(`${name} is ${JSON.stringify(value)}; write it as a string`)
   return value
+}
+
+function selectorIn(fields: Fields): Selector {
+  try {
+    return readSelector(objectIn(fields, 'selector') ?? {})
+  } catch (error) {
+    if (!(error instanceof BadSelector)) throw error
+    throw new BrokenFile(error.message, { cause: error })
+  }
+}
+
+/** Matchbox knows no priority and reads past it: one that is no integer does not make the group unreadable. */
+function priorityIn(fields: Fields): number | undefined {
+  const value = fields.get('priority')
+  return Number.isSafeInteger(value) ? (value as number) : undefined // a number, as was just asked
 }
 
 function textsIn(fields: Fields, name: string): string[] | undefined {

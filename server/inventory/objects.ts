@@ -1,8 +1,23 @@
 // The objects that Pilotlight keeps, as plain data: what the site file compiles to, what `curl /profiles`
 // shows, what a Matchbox data directory holds. Types only, so anyone may import them.
 
-/** What a machine tells of itself (`mac`, `uuid`, `serial`, ...), or what a group wants of it. */
+/** What a machine tells of itself (`mac`, `uuid`, `serial`, ...). */
 export type Labels = Readonly<Record<string, string>>
+
+/** What a group wants of a machine, by label. */
+export type Selector = Readonly<Record<string, Requirement>>
+
+/** What one label must be: a text is compared as Matchbox does, of a list any item is enough. */
+export type Requirement = string | Condition | readonly (string | Condition)[]
+
+/** Requirements that Matchbox has no words for. */
+export type Condition =
+  /** `*` stands for any text, `?` for one character. */
+  | { readonly glob: string }
+  /** A network, or one address of IPv4 or IPv6. */
+  | { readonly cidr: string }
+  /** Whether the label is there, with a text. */
+  | { readonly present: boolean }
 
 /** What a machine is for. */
 export type Role = 'controller' | 'compute'
@@ -34,12 +49,14 @@ export type Profile = {
   readonly cloud_id?: string
 }
 
-/** Selector to profile, with metadata for the templates (Matchbox's JSON). */
+/** Selector to profile, with metadata for the templates (Matchbox's JSON, and `priority`). */
 export type Group = {
   readonly id: string
   readonly name?: string
   readonly profile: string
-  readonly selector?: Labels
+  readonly selector?: Selector
+  /** Groups of a greater one are tried first, whatever they ask for; 0 when it is not given. */
+  readonly priority?: number
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 

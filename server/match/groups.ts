@@ -1,87 +1,268 @@
-// Which group takes a machine. The order is Matchbox's; the index makes the cost of a request independent of
-// the number of groups.
+// Which group takes a machine. An index makes the cost of a request independent of the number of groups, and a change
+// cost no more than what changed.
 
-import type { Group, Labels } from '../inventory/objects.ts'
+import type { Condition, Group, Labels, Requirement } from '../inventory/objects.ts'
+import { parseAddress, parseNetwork, prefixOf } from './address.ts'
+import { literalPrefix } from './glob.ts'
+import { compareRanked, compareTier, ranked, type Ranked } from './order.ts'
+import { type Fit, fitOf, foldCase, foldGlob, foldOf, isList, labelOf } from './requirement.ts'
 
-/** Says whether `labels` meet every requirement of `selector`; an empty one takes any machine. */
-export function matches(selector: Labels, labels: Labels): boolean {
-  for (const key in selector) {
-    if (!fits(key, selector[key] ?? '', labels[key] ?? '')) return false
-  }
-  return true
+/** What the server knows of a machine beside its labels. */
+export type Known = {
+  /** Where its request comes from: stands in for the label `address` where none was sent. */
+  readonly address?: string
+  /** All MACs of the machine; any of them meets what a group wants of `mac`. */
+  readonly macs?: readonly string[]
 }
 
-/**
- * Groups in the order in which they are tried: the one with most requirements first; among equals the one
- * whose selector text sorts last, as in Matchbox; identical selectors keep the order given.
- */
-export function inMatchingOrder(groups: readonly Group[]): Group[] {
-  return groups
-    .map(group => ({
-      group,
-      size: Object.keys(group.selector ?? {}).length,
-      text: textOf(group.selector ?? {}),
-    }))
-    .toSorted((a, b) => b.size - a.size || b.text.compare(a.text))
-    .map(({ group }) => group)
-}
+/** A group that was held against labels: how it fits, or the first label that does not. */
+export type Verdict = Ranked & { readonly fit: Fit; readonly missed?: string }
 
 /**
- * An index of groups, made once for each change. Every group waits in one bucket: the one of the requirement
- * that fewest groups share (`mac`, as a rule); a request looks only into the buckets of its own labels.
+ * The groups, by what leads to them. Every group waits at one of its requirements, that where fewest others wait
+ * (`mac`, as a rule); a request looks only where its own labels lead.
  */
 export class GroupIndex {
-  readonly #buckets = new Map<string, Entry[]>()
+  readonly #entries = new Map<string, Ranked>()
+  /** By trail. A lone group stands without a list: there may be a hundred thousand of them. */
+  readonly #waiting = new Map<string, Ranked | Ranked[]>()
+  readonly #unsorted = new Set<Ranked[]>()
   /** Groups that no label leads to: without requirements, or which ask only for absence. */
-  readonly #always: Entry[] = []
-  /** All of them, in matching order. */
-  readonly groups: readonly Group[]
+  readonly #always: Ranked[] = []
+  readonly #trails = new Map<string, Trails>()
+  #sorted: readonly Group[] | undefined
 
-  constructor(groups: readonly Group[]) {
-    this.groups = inMatchingOrder(groups)
-    const shared = new Map<string, number>()
-    const pairsOf = this.groups.map(group =>
-      Object.entries(group.selector ?? {})
-        .filter(([, value]) => value !== '')
-        .map(([key, value]) => bucketOf(key, value)),
-    )
-    for (const pair of pairsOf.flat()) shared.set(pair, (shared.get(pair) ?? 0) + 1)
-    for (const [rank, group] of this.groups.entries()) {
-      const [rarest] = (pairsOf[rank] ?? []).toSorted((a, b) => (shared.get(a) ?? 0) - (shared.get(b) ?? 0))
-      const entry = { rank, group, selector: group.selector ?? {} }
-      if (rarest === undefined) this.#always.push(entry)
-      else if (this.#buckets.get(rarest)?.push(entry) === undefined) this.#buckets.set(rarest, [entry])
+  /** Groups without names get some by which they keep the order given. */
+  constructor(groups: Iterable<Group> = []) {
+    let turn = 0
+    for (const group of groups) this.put(String((turn += 1)).padStart(9, '0'), group)
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** All of them, in the order in which they are tried. */
+  get groups(): readonly Group[] {
+    return (this.#sorted ??= [...this.#entries.values()].toSorted(compareRanked).map(({ group }) => group))
+  }
+
+  /** Adds a group, or puts it in the place of the one of this name. Of identical selectors the lesser name goes first. */
+  put(name: string, group: Group): void {
+    this.delete(name)
+    const entry = ranked(group, `${name}.json`)
+    this.#entries.set(name, entry)
+    this.#sorted = undefined
+    const trails = this.#bestTrails(group)
+    if (trails === undefined) this.#append(this.#always, entry)
+    else for (const trail of trails) this.#wait(trail, entry)
+  }
+
+  /** Takes out the group of this name, if there is one. */
+  delete(name: string): void {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return
+    this.#entries.delete(name)
+    this.#sorted = undefined
+    without(this.#always, entry)
+    for (const [key, wanted] of Object.entries(entry.group.selector ?? {})) {
+      for (const trail of trailsOf(key, wanted) ?? []) this.#leave(trail, entry)
     }
   }
 
   /** The group that takes a machine with these labels, or undefined. */
-  select(labels: Labels): Group | undefined {
-    let best = this.#always.find(entry => matches(entry.selector, labels))
-    for (const key in labels) {
-      const bucket = this.#buckets.get(bucketOf(key, labels[key] ?? ''))
-      const found = bucket?.find(entry => matches(entry.selector, labels))
-      if (found !== undefined && (best === undefined || found.rank < best.rank)) best = found
+  select(labels: Labels, known: Known = {}): Group | undefined {
+    return this.#best(labels, known)?.group
+  }
+
+  /** All groups with their verdict, in the order in which they are tried. It costs as much as there are groups. */
+  judge(labels: Labels, known: Known = {}): Verdict[] {
+    return [...this.#entries.values()].toSorted(compareRanked).map(entry => {
+      const { fit, missed } = verdictOf(entry.group, labels, known)
+      return { ...entry, fit, ...(missed === undefined ? {} : { missed }) }
+    })
+  }
+
+  #best(labels: Labels, known: Known): Ranked | undefined {
+    let best: Ranked | undefined
+    let isExact = false
+    const consider = (entries: Ranked | Ranked[]) => {
+      for (const entry of Array.isArray(entries) ? this.#inOrder(entries) : [entries]) {
+        // An exact fit goes before a folded one of the same tier, so only a tier below ends the search for it.
+        if (best !== undefined && (isExact ? compareRanked(best, entry) : compareTier(best, entry)) < 0)
+          return
+        const { fit } = verdictOf(entry.group, labels, known)
+        if (fit === 'none') continue
+        if (best === undefined || isBetter(entry, fit === 'exact', best, isExact)) {
+          best = entry
+          isExact = fit === 'exact'
+        }
+      }
     }
-    return best?.group
+    consider(this.#always)
+    for (const trail of this.#trailsFrom(labels, known)) {
+      const found = this.#waiting.get(trail)
+      if (found !== undefined) consider(found)
+    }
+    return best
+  }
+
+  /** Where a group had best wait: the requirement that leads there, with fewest others waiting. */
+  #bestTrails({ selector = {} }: Group): readonly string[] | undefined {
+    let best: { readonly key: string; readonly trails: readonly string[] } | undefined
+    let fewest = Infinity
+    for (const [key, wanted] of Object.entries(selector)) {
+      const trails = trailsOf(key, wanted)
+      const crowd = Math.max(...(trails ?? []).map(trail => this.#crowdAt(trail)))
+      if (trails === undefined || crowd >= fewest) continue
+      best = { key, trails }
+      fewest = crowd
+    }
+    if (best !== undefined) this.#learn(best.key, selector[best.key] ?? '')
+    return best?.trails
+  }
+
+  #crowdAt(trail: string): number {
+    const found = this.#waiting.get(trail)
+    return found === undefined ? 0 : Array.isArray(found) ? found.length : 1
+  }
+
+  #wait(trail: string, entry: Ranked): void {
+    const found = this.#waiting.get(trail)
+    if (found === undefined) this.#waiting.set(trail, entry)
+    else if (Array.isArray(found)) this.#append(found, entry)
+    else this.#waiting.set(trail, compareRanked(found, entry) <= 0 ? [found, entry] : [entry, found])
+  }
+
+  #leave(trail: string, entry: Ranked): void {
+    const found = this.#waiting.get(trail)
+    if (Array.isArray(found)) without(found, entry)
+    if (found === entry || (Array.isArray(found) && found.length === 0)) this.#waiting.delete(trail)
+  }
+
+  /** Appends, and leaves the sorting to the first who reads: many come at once. */
+  #append(entries: Ranked[], entry: Ranked): void {
+    const last = entries.at(-1)
+    if (last !== undefined && compareRanked(last, entry) > 0) this.#unsorted.add(entries)
+    entries.push(entry)
+  }
+
+  #inOrder(entries: Ranked[]): Ranked[] {
+    if (this.#unsorted.delete(entries)) entries.sort(compareRanked)
+    return entries
+  }
+
+  /** Remembers which lengths of prefixes and networks there are of a label. */
+  #learn(key: string, wanted: Requirement): void {
+    for (const one of isList(wanted) ? wanted : [wanted]) {
+      if (typeof one === 'string' || 'present' in one) continue
+      const trails = this.#trails.get(key) ?? { prefixes: new Set(), networks: new Set() }
+      this.#trails.set(key, trails)
+      if ('glob' in one) trails.prefixes.add(literalPrefix(foldGlob(key, one.glob)).length)
+      else trails.networks.add(parseNetwork(one.cidr)?.length ?? 0)
+    }
+  }
+
+  *#trailsFrom(labels: Labels, known: Known): Iterable<string> {
+    for (const key of Object.keys(labels)) yield* this.#trailsOfLabel(key, shownFor(key, labels, known))
+    for (const key of ['mac', 'address']) {
+      if (labelOf(labels, key) === undefined) yield* this.#trailsOfLabel(key, shownFor(key, labels, known))
+    }
+  }
+
+  *#trailsOfLabel(key: string, shown: readonly string[]): Iterable<string> {
+    const trails = this.#trails.get(key)
+    for (const text of shown) {
+      if (text === '') continue
+      yield textTrail(key, text)
+      yield presenceTrail(key)
+      if (trails === undefined) continue
+      const folded = foldCase(key, text)
+      for (const length of trails.prefixes) {
+        if (length <= folded.length) yield prefixTrail(key, folded.slice(0, length))
+      }
+      const address = trails.networks.size === 0 ? undefined : parseAddress(text)
+      if (address === undefined) continue
+      for (const length of trails.networks) {
+        if (length <= address.width) yield networkTrail(key, address.width, length, prefixOf(address, length))
+      }
+    }
   }
 }
 
-type Entry = { readonly rank: number; readonly group: Group; readonly selector: Labels }
-
-/** Firmware differs in the case of the UUIDs that it shows; everything else is compared byte for byte. */
-function fits(key: string, wanted: string, shown: string): boolean {
-  return wanted === shown || (key === 'uuid' && wanted.toLowerCase() === shown.toLowerCase())
+/** Holds one group against labels: the worst fit of its requirements, and the first that is not met. */
+export function verdictOf(
+  { selector = {} }: Group,
+  labels: Labels,
+  known: Known = {},
+): { readonly fit: Fit; readonly missed?: string } {
+  let worst: Fit = 'exact'
+  for (const key of Object.keys(selector)) {
+    const fit = fitOf(key, selector[key] ?? '', shownFor(key, labels, known))
+    if (fit === 'none') return { fit, missed: key }
+    if (fit === 'folded') worst = fit
+  }
+  return { fit: worst }
 }
 
-function bucketOf(key: string, value: string): string {
-  return `${key}\0${key === 'uuid' ? value.toLowerCase() : value}`
+/** Says whether `labels` meet every requirement of `group`; an empty selector takes any machine. */
+export function matches(group: Group, labels: Labels, known: Known = {}): boolean {
+  return verdictOf(group, labels, known).fit !== 'none'
 }
 
-function textOf(selector: Labels): Buffer {
-  const pairs = Object.entries(selector).map(([key, value]) => Buffer.from(`${key}=${value}`))
-  return Buffer.concat(
-    pairs.toSorted((a, b) => a.compare(b)).flatMap((pair, at) => (at === 0 ? [pair] : [COMMA, pair])),
+/** Lengths of the literal beginnings of globs, and of networks, that groups wait at. */
+type Trails = { readonly prefixes: Set<number>; readonly networks: Set<number> }
+
+const NOTHING: readonly string[] = []
+
+/** The texts that a machine shows for a label: what it sent first. */
+export function shownFor(key: string, labels: Labels, { address, macs }: Known): readonly string[] {
+  const own = labelOf(labels, key)
+  if (key === 'mac' && macs !== undefined && macs.length > 0) return own === undefined ? macs : [own, ...macs]
+  if (own !== undefined) return [own]
+  return key === 'address' && address !== undefined ? [address] : NOTHING
+}
+
+function isBetter(entry: Ranked, exact: boolean, best: Ranked, bestExact: boolean): boolean {
+  return (compareTier(entry, best) || Number(bestExact) - Number(exact) || compareRanked(entry, best)) < 0
+}
+
+/** The trails that end at a requirement, any of which is enough; undefined when absence may meet it. */
+function trailsOf(key: string, wanted: Requirement): readonly string[] | undefined {
+  const trails = (isList(wanted) ? wanted : [wanted]).map(one =>
+    typeof one === 'string' ? (one === '' ? undefined : textTrail(key, one)) : conditionTrail(key, one),
   )
+  return trails.includes(undefined) ? undefined : [...new Set(trails as string[])] // none of them is undefined
 }
 
-const COMMA = Buffer.from(',')
+function conditionTrail(key: string, wanted: Condition): string | undefined {
+  if ('present' in wanted) return wanted.present ? presenceTrail(key) : undefined
+  if ('glob' in wanted) {
+    // A pattern of nothing but * takes the empty text too.
+    return /^\*+$/.test(wanted.glob) ? undefined : prefixTrail(key, literalPrefix(foldGlob(key, wanted.glob)))
+  }
+  const network = parseNetwork(wanted.cidr)
+  return network && networkTrail(key, network.width, network.length, network.bits)
+}
+
+function textTrail(key: string, text: string): string {
+  return `${key}\0=${foldOf(key, text)}`
+}
+
+function presenceTrail(key: string): string {
+  return `${key}\0+`
+}
+
+function prefixTrail(key: string, prefix: string): string {
+  return `${key}\0*${prefix}`
+}
+
+function networkTrail(key: string, width: number, length: number, bits: bigint): string {
+  return `${key}\0/${width}/${length}/${bits.toString(16)}`
+}
+
+function without(entries: Ranked[], entry: Ranked): void {
+  const at = entries.indexOf(entry)
+  if (at >= 0) entries.splice(at, 1)
+}

@@ -7,6 +7,7 @@ import { GoTemplateError } from '../gotemplate/failure.ts'
 import { goTemplate, type GoTemplate } from '../gotemplate/template.ts'
 import { TextMap, type Value, type ValueMap } from '../gotemplate/values.ts'
 import type { Group, Labels } from '../inventory/objects.ts'
+import { selectedValues } from '../match/requirement.ts'
 import { textOf } from '../match/text.ts'
 
 /** The templates below one data directory; a file that changes is read again at its next use. */
@@ -56,7 +57,7 @@ export function goDataOf(
   labels: Labels,
   rawQuery: string,
 ): ValueMap {
-  const selector = Object.entries(group.selector ?? {}).map(
+  const selector = selectedValues(group.selector ?? {}, labels).map(
     ([key, value]) => [key.toLowerCase(), value] as const,
   )
   return {

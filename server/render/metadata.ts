@@ -1,6 +1,7 @@
 // A group's metadata as an environment file, in Matchbox's form; lines are sorted, so equal requests get equal answers.
 
 import type { Group, Labels } from '../inventory/objects.ts'
+import { selectedValues } from '../match/requirement.ts'
 
 /**
  * `KEY=value` for each text, flag and number of metadata and selector, with objects flattened to `PARENT_CHILD`; then
@@ -14,7 +15,7 @@ export function metadataText(
   rawQuery: string,
 ): string {
   const values: Record<string, unknown> = { ...group.metadata }
-  for (const [key, value] of Object.entries(group.selector ?? {})) values[key.toLowerCase()] = value
+  for (const [key, value] of selectedValues(group.selector ?? {}, labels)) values[key.toLowerCase()] = value
   const lines: string[] = []
   for (const [key, value] of Object.entries(values)) {
     if (key !== 'request') lines.push(...linesOf(upper(key), value))
