@@ -18,7 +18,13 @@ export type ApiObject = {
   }
 }
 
-/** The API of one cluster. Every call ends within 15 seconds, with an answer or an error. */
+/** A change of one object. */
+export type Change<T> = {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  readonly object: T
+}
+
+/** The API of one cluster. Every call but `watch` ends within 15 seconds, with an answer or an error. */
 export interface KubernetesApi {
   /** Gives the object or the list at `path`, or nothing when there is none. */
   get<T>(path: string): Promise<T | undefined>
@@ -27,6 +33,13 @@ export interface KubernetesApi {
   /** Makes the object at `path` as told, by server-side apply. */
   apply(path: string, object: object): Promise<void>
   remove(path: string): Promise<void>
+  /** Follows what changes at `path` after `version`, until the API ends it (which it does within minutes). */
+  watch<T>(
+    path: string,
+    version: string,
+    tell: (change: Change<T>) => void,
+    signal: AbortSignal,
+  ): Promise<void>
   /** The end of a container's log. */
   log(namespace: string, pod: string, container: string, previous: boolean): Promise<string>
   close(): void
@@ -36,6 +49,7 @@ export interface KubernetesApi {
 export async function connectApi(kubeconfigPath: string): Promise<KubernetesApi> {
   const { server, ...tls } = credentialsOf(parse(await readFile(kubeconfigPath, 'utf8')))
   const agent = new Agent({ keepAlive: true, maxSockets: 6, ...tls })
+  const watchers = new Agent({ keepAlive: true, ...tls }) // each holds its connection
   const ask = (method: string, path: string, options: { accept?: string; body?: object } = {}) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const headers = {
@@ -77,14 +91,43 @@ export async function connectApi(kubeconfigPath: string): Promise<KubernetesApi>
     async remove(path) {
       await answered('DELETE', path)
     },
+    watch(path, version, tell, signal) {
+      const query = `watch=1&allowWatchBookmarks=true&timeoutSeconds=240&resourceVersion=${version}`
+      return new Promise((resolve, reject) => {
+        const asked = request(new URL(`${path}?${query}`, server), { agent: watchers, signal }, answer => {
+          let rest = ''
+          answer.setEncoding('utf8')
+          answer.on('data', (chunk: string) => {
+            if (answer.statusCode !== 200) return
+            const lines = (rest + chunk).split('\n')
+            rest = lines.pop() ?? ''
+            for (const line of lines) tell(JSON.parse(line)) // the caller knows what lies at its path
+          })
+          answer.on('error', reject)
+          answer.on('end', () => {
+            if (answer.statusCode === 200) resolve()
+            else reject(new KubernetesRefused(`watch ${path}`, answer.statusCode ?? 0, 'no watch'))
+          })
+        })
+        asked.setTimeout(watchSilenceMs, () => asked.destroy(new Error(`the watch of ${path} fell silent`)))
+        asked.on('error', reject)
+        asked.end()
+      })
+    },
     async log(namespace, pod, container, previous) {
       const query = `container=${container}&tailLines=20&previous=${previous}`
       const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?${query}`
       return (await answered('GET', path, { accept: '*/*' })) ?? ''
     },
-    close: () => agent.destroy(),
+    close() {
+      agent.destroy()
+      watchers.destroy()
+    },
   }
 }
+
+/** A watch says at least a bookmark a minute; after two it is taken for dead, in milliseconds. */
+const watchSilenceMs = 130_000
 
 type Kubeconfig = {
   readonly clusters?: readonly {

@@ -5,27 +5,25 @@
 import { createHash } from 'node:crypto'
 import { access, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { silentStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
-import type { Seen } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
 import { connectApi } from './api.ts'
 import type { ApiObject, KubernetesApi } from './api.ts'
+import { cloudAdmin, keystoneUrl } from './endpoints.ts'
 import { ChartsFailed, PromiseBroken } from './errors.ts'
-import { judge } from './gates.ts'
-import type { Verdict } from './gates.ts'
 import { runGraph } from './graph.ts'
 import type { Step } from './graph.ts'
 import { dropPending, isPassing, isPending, listReleases, stageChart, upgradeInstall } from './helm.ts'
 import type { HelmRelease } from './helm.ts'
 import { isApplied, Journal } from './journal.ts'
 import type { Phase } from './journal.ts'
-import { asConnectionError, askToken } from './keystone.ts'
 import { lockCharts } from './lock.ts'
 import { NamespaceView } from './observe.ts'
-import { cloudAdmin } from './plan.ts'
-import type { ChartPlan, Promised, ReleasePlan } from './plan.ts'
+import { groupOf, valuesOf } from './plan.ts'
+import type { ChartPlan, ReleasePlan } from './plan.ts'
+import type { Verdict } from './pods.ts'
+import { PromiseWatch } from './promises.ts'
 import { ensureSecrets, redact } from './secrets.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -78,11 +76,14 @@ export async function applyCharts(options: ChartOptions): Promise<ChartsResult> 
   const unlock = await lockCharts(options.stateDirectory)
   let api: KubernetesApi | undefined
   let journal: Journal | undefined
+  let run: ChartRun | undefined
   try {
     api = await connectApi(options.kubeconfigPath)
     journal = new Journal(options.stateDirectory)
-    return await new ChartRun(options, api, journal).run()
+    run = new ChartRun(options, api, journal)
+    return await run.run()
   } finally {
+    run?.close()
     journal?.close()
     api?.close()
     await unlock()
@@ -105,14 +106,18 @@ class ChartRun {
   #cluster = ''
   #helm = 'helm'
   #deployed: ReadonlyMap<string, HelmRelease> = new Map()
-  #tokenAt: number | undefined
-  readonly #brokenSince = new Map<Promised, number>()
+  #promises: PromiseWatch
 
   constructor(options: ChartOptions, api: KubernetesApi, journal: Journal) {
     this.#options = options
     this.#api = api
     this.#journal = journal
     this.#view = new NamespaceView(api, options.plan.namespace)
+    this.#promises = new PromiseWatch(this.#view, keystoneUrl(options.site), '')
+  }
+
+  close(): void {
+    this.#view.close()
   }
 
   async run(): Promise<ChartsResult> {
@@ -144,7 +149,8 @@ class ChartRun {
       const { revision, applied, seconds } = this.#of(name)
       return { name, revision, applied, seconds }
     })
-    const token = this.#tokenAt === undefined ? {} : { tokenAt: this.#tokenAt }
+    const { tokenAt } = this.#promises
+    const token = tokenAt === undefined ? {} : { tokenAt }
     return { namespace: plan.namespace, releases, ...token }
   }
 
@@ -152,6 +158,8 @@ class ChartRun {
   async #prepare(): Promise<void> {
     const { plan, stage, stateDirectory, toolsDirectory } = this.#options
     this.#secrets = await ensureSecrets(plan.secrets, stateDirectory)
+    const password = this.#secrets[cloudAdmin.secret]?.['password'] ?? ''
+    this.#promises = new PromiseWatch(this.#view, keystoneUrl(this.#options.site), password)
     this.#helm = await helmIn(toolsDirectory)
     const namespace = `/api/v1/namespaces/${plan.namespace}`
     // Around a pivot the API may drop a connection: all of this may be asked again.
@@ -191,7 +199,7 @@ class ChartRun {
   async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
     const { plan, stateDirectory, signal } = this.#options
     const chart = await stageChart(release.chart, join(stateDirectory, 'charts'))
-    progress.hash = hashOf(chart.hash, JSON.stringify(release.values))
+    progress.hash = hashOf(chart.hash, JSON.stringify(valuesOf(release)))
     const deployed = this.#deployed.get(release.name)
     const wanted = { cluster: this.#cluster, hash: progress.hash }
     const sound = deployed?.status === 'deployed' ? deployed.revision : undefined
@@ -225,7 +233,7 @@ class ChartRun {
   #helmUpgrade(release: ReleasePlan, chart: string): Promise<number> {
     const { kubeconfigPath, plan, stateDirectory, signal } = this.#options
     const values = join(stateDirectory, 'charts', `${release.name}.values.json`)
-    return upgradeInstall(release.name, chart, release.values, values, {
+    return upgradeInstall(release.name, chart, valuesOf(release), values, {
       kubeconfigPath,
       namespace: plan.namespace,
       helm: this.#helm,
@@ -240,87 +248,36 @@ class ChartRun {
   }
 
   async #gate(release: ReleasePlan, progress: Progress): Promise<void> {
-    const ended = new AbortController()
-    const reasons = new Map<Promised, string>()
-    const tell = () => {
-      const [first] = release.promises.flatMap(promised => reasons.get(promised) ?? [])
-      if (first !== undefined) progress.stage.waiting(redact(first, this.#secrets), release.limitSeconds)
-    }
-    const awaitPromise = async (promised: Promised) => {
-      await this.#awaitPromise(release, promised, ended.signal, reason => {
-        reasons.set(promised, reason)
-        tell()
-      })
-      reasons.delete(promised)
-      tell()
-    }
-    try {
-      await Promise.all(release.promises.map(awaitPromise))
-    } finally {
-      ended.abort(new Error('another promise of the release was broken'))
+    const { signal } = this.#options
+    const tell = (reason: string) =>
+      progress.stage.waiting(redact(reason, this.#secrets), release.limitSeconds)
+    const limits = { limitSeconds: release.limitSeconds, everyMs: 150, ...(signal ? { signal } : {}) }
+    let brokenSince: number | undefined
+    const broken = await waitUntil(`release ${release.name}`, limits, async () => {
+      const verdict = await this.#promises.look(release)
+      if (verdict.state === 'kept') return { value: undefined }
+      if (verdict.state === 'broken') {
+        // A pod of the version before may be on its way out: what is broken must stay so.
+        brokenSince ??= performance.now()
+        if (performance.now() - brokenSince > brokenMs) return { value: verdict }
+      } else brokenSince = undefined
+      const reason = await this.#reasonOf(verdict)
+      tell(reason)
+      return { not: reason }
+    })
+    if (broken !== undefined) {
+      const words = broken.suspect === undefined ? '' : await this.#view.lastWords(broken.suspect)
+      const told = `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`
+      throw new PromiseBroken(release.name, told, broken.mend)
     }
     progress.seconds = this.#seconds()
     this.#write(release.name, 'done')
     progress.stage.done(progress.applied ? `revision ${progress.revision}` : 'was there already')
   }
 
-  async #awaitPromise(
-    release: ReleasePlan,
-    promised: Promised,
-    ended: AbortSignal,
-    tell: (reason: string) => void,
-  ): Promise<void> {
-    const signals = [ended, ...(this.#options.signal ? [this.#options.signal] : [])]
-    const stage = { ...silentStage, waiting: tell } // shown together with the reasons of the release's others
-    const options = {
-      limitSeconds: release.limitSeconds,
-      everyMs: 250,
-      stage,
-      signal: AbortSignal.any(signals),
-    }
-    const broken = await waitUntil(titleOf(promised), options, () => this.#look(release, promised))
-    if (broken === undefined) return
-    const words = broken.suspect === undefined ? '' : await this.#view.lastWords(broken.suspect)
-    throw new PromiseBroken(
-      release.name,
-      `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`,
-      broken.mend,
-    )
-  }
-
-  /** One look: nothing more to wait for (kept, or broken, which is given), or why not yet. */
-  async #look(
-    release: ReleasePlan,
-    promised: Promised,
-  ): Promise<Seen<Extract<Verdict, { state: 'broken' }> | undefined>> {
-    switch (promised.kind) {
-      case 'http': {
-        const answer = await fetch(promised.url, { signal: AbortSignal.timeout(5000) }).catch(
-          asConnectionError,
-        )
-        await answer.body?.cancel()
-        return answer.status === promised.status ? { value: undefined } : { not: `answers ${answer.status}` }
-      }
-      case 'token': {
-        const password = this.#secrets[promised.secret]?.password ?? ''
-        await askToken(promised.authUrl, { user: promised.user, password, project: cloudAdmin.project })
-        this.#tokenAt ??= performance.now()
-        return { value: undefined }
-      }
-      default: {
-        const verdict = judge(promised, release.name, await this.#view.look(), Date.now())
-        if (verdict.state === 'kept') return { value: undefined }
-        if (verdict.state === 'broken') {
-          // A pod of the version before may be on its way out: what is broken must stay so.
-          const since = this.#brokenSince.get(promised) ?? performance.now()
-          this.#brokenSince.set(promised, since)
-          return performance.now() - since > brokenMs ? { value: verdict } : { not: verdict.reason }
-        }
-        this.#brokenSince.delete(promised)
-        const hint = verdict.suspect === undefined ? '' : await this.#view.hint(verdict.suspect)
-        return { not: hint === '' ? verdict.reason : `${verdict.reason}; ${hint}` }
-      }
-    }
+  async #reasonOf({ reason, suspect }: Exclude<Verdict, { state: 'kept' }>): Promise<string> {
+    const hint = suspect === undefined ? '' : await this.#view.hint(suspect)
+    return hint === '' ? reason : `${reason}; ${hint}`
   }
 
   #of(release: string): Progress {
@@ -351,27 +308,31 @@ class ChartRun {
   }
 }
 
-/** The plan as a graph: each release is applied, then gated; see `ReleasePlan.selfWaiting` for what needs what. */
+/**
+ * The plan as a graph: each release is applied, then gated; see `ReleasePlan.selfWaiting` for what needs what. Members
+ * of a group wait for the needs of all members outside of it, and no gate of theirs opens before all are installed.
+ */
 export function stepsOf(plan: ChartPlan): ReleaseStep[] {
   return plan.releases.flatMap(release => {
-    const gates = release.needs.map(need => `gate ${need}`)
-    const apply = `apply ${release.name}`
+    const group = groupOf(release, plan.releases)
+    const names = group.map(({ name }) => name)
+    const needs = [...new Set(group.flatMap(it => it.needs))].filter(need => !names.includes(need))
+    const gates = needs.map(need => `gate ${need}`)
     return [
-      { id: apply, act: 'apply' as const, release, needs: release.selfWaiting ? [] : gates },
-      { id: `gate ${release.name}`, act: 'gate' as const, release, needs: [apply, ...gates] },
+      {
+        id: `apply ${release.name}`,
+        act: 'apply' as const,
+        release,
+        needs: release.selfWaiting ? [] : gates,
+      },
+      {
+        id: `gate ${release.name}`,
+        act: 'gate' as const,
+        release,
+        needs: [...names.map(name => `apply ${name}`), ...gates],
+      },
     ]
   })
-}
-
-function titleOf(promised: Promised): string {
-  switch (promised.kind) {
-    case 'http':
-      return promised.url
-    case 'token':
-      return `a token from ${promised.authUrl}`
-    default:
-      return `${promised.kind} ${promised.name}`
-  }
 }
 
 async function helmIn(toolsDirectory: string | undefined): Promise<string> {

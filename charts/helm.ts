@@ -6,7 +6,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CommandFailed, run } from '#host/command.ts'
 import type { ApiObject, KubernetesApi } from './api.ts'
-import type { Values } from './plan.ts'
+import type { Values } from './values.ts'
 
 /** The folder of our charts. */
 export const chartsDirectory = join(import.meta.dirname, 'helm')

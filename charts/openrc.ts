@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { cloudAdmin, keystoneUrl } from './plan.ts'
+import { cloudAdmin, keystoneUrl } from './endpoints.ts'
 import type { Site } from '#site/site.ts'
 
 /** The name under which clouds.yaml has the site's cloud, for `openstack --os-cloud`. */

@@ -5,9 +5,10 @@ import { run } from '#host/command.ts'
 import { inStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
 import type { Site } from '#site/site.ts'
+import { cloudAdmin, keystoneUrl } from './endpoints.ts'
 import { VerificationFailed } from './errors.ts'
 import { cloudName, writeCloudsYaml } from './openrc.ts'
-import { cloudAdmin, keystoneUrl, planCharts } from './plan.ts'
+import { planCharts } from './plan.ts'
 import { ensureSecrets } from './secrets.ts'
 
 /** What the verification is told. */

@@ -8,7 +8,7 @@ import { connectApi } from '#charts/api.ts'
 import type { ApiObject } from '#charts/api.ts'
 import { applyCharts } from '#charts/engine.ts'
 import { newestReleases, stageChart } from '#charts/helm.ts'
-import { planCharts } from '#charts/plan.ts'
+import { planCharts, valuesOf } from '#charts/plan.ts'
 import { connect } from '#cluster/client.ts'
 import { renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
 import { administrators } from '#cluster/manifests/access.ts'
@@ -160,9 +160,10 @@ t.test('the engine on a real API server', { skip }, async t => {
   })
 
   await t.test('the API server takes every chart as it is rendered, field for field', async t => {
-    for (const { name, chart, values } of planCharts(smallSite).releases) {
-      const { path } = await stageChart(chart, join(root, 'strict'))
-      const input = JSON.stringify(values)
+    for (const release of planCharts(smallSite).releases) {
+      const { name } = release
+      const { path } = await stageChart(release.chart, join(root, 'strict'))
+      const input = JSON.stringify(valuesOf(release))
       const args = ['template', name, path, '--namespace', 'openstack', '--values', '-']
       const { stdout } = await run(helm ?? 'helm', args, { limitSeconds: 30, input })
       const apply = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict']

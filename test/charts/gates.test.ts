@@ -1,13 +1,14 @@
 // Promises judged from canned API objects: kept, not yet and why, or broken with a cause and a mend.
 
 import t from 'tap'
-import { judge, judgePod } from '#charts/gates.ts'
-import type { Pod, Snapshot, Workload } from '#charts/gates.ts'
+import { judge, judgeAgents, judgeHypervisors } from '#charts/gates.ts'
+import { judgePod } from '#charts/pods.ts'
+import type { Daemonset, Pod, Snapshot, Workload } from '#charts/snapshot.ts'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
 const secondsAgo = (seconds: number) => new Date(now - seconds * 1000).toISOString()
 const labels = { 'app.kubernetes.io/name': 'mariadb', 'app.kubernetes.io/component': 'server' }
-const nothing: Snapshot = { pods: [], deployments: [], statefulsets: [], jobs: [] }
+const nothing: Snapshot = { pods: [], deployments: [], statefulsets: [], daemonsets: [], jobs: [] }
 
 const workload = (status: Workload['status'] = { observedGeneration: 2 }): Workload => ({
   metadata: { name: 'mariadb', generation: 2 },
@@ -105,6 +106,7 @@ t.test('a failing init container is told by its own name', async t => {
 
 const homeless = (seconds: number): Pod => ({
   metadata: { name: 'mariadb-0' },
+  spec: { nodeSelector: { a: 'b' } },
   status: {
     conditions: [
       {
@@ -120,7 +122,11 @@ const homeless = (seconds: number): Pod => ({
 
 t.test('a pod without a node is waited for while nodes get their labels, then broken', async t => {
   t.equal(judgePod(homeless(29), now).state, 'waiting')
-  t.match(judgePod(homeless(31), now), { state: 'broken', reason: /0\/2 nodes/, mend: /kubectl label node/ })
+  t.match(judgePod(homeless(31), now), {
+    state: 'broken',
+    reason: /0\/2 nodes/,
+    mend: /kubectl label node NODE a=b/,
+  })
 })
 
 t.test('a container that cannot be made gets a moment for its Secret to appear', async t => {
@@ -177,4 +183,57 @@ t.test('a pod of the version before does not break the promise of the new one', 
   t.equal(judge(promised, 'mariadb', seen, now).state, 'waiting')
   const same = { ...seen, statefulsets: [workload({ ...status, updateRevision: 'a' })] }
   t.equal(judge(promised, 'mariadb', same, now).state, 'broken')
+})
+
+const agent = (binary: string, host: string, alive = true) => ({ binary, host, alive })
+
+t.test('agents are promised by binary on every host, and the missing ones are named', async t => {
+  const binaries = ['neutron-dhcp-agent', 'neutron-l3-agent']
+  const promised = { kind: 'agents', binaries, hosts: ['cmp-1', 'cmp-2'] } as const
+  const all = binaries.flatMap(binary => [agent(binary, 'cmp-1'), agent(binary, 'cmp-2')])
+  t.equal(judgeAgents(promised, all).state, 'kept')
+  t.match(judgeAgents(promised, [...all.slice(0, 2), agent('neutron-l3-agent', 'cmp-1', false)]), {
+    state: 'waiting',
+    reason: 'neutron-l3-agent is not alive on cmp-1, neutron-l3-agent has not reported on cmp-2',
+  })
+})
+
+t.test('a compute host must be mapped, up and enabled', async t => {
+  const promised = { kind: 'hypervisors', hosts: ['cmp-1'] } as const
+  const rows: [state: string, status: string, verdict: string][] = [
+    ['up', 'enabled', 'kept'],
+    ['down', 'enabled', 'waiting'],
+    ['up', 'disabled', 'waiting'],
+  ]
+  for (const [state, status, verdict] of rows)
+    t.equal(judgeHypervisors(promised, [{ host: 'cmp-1', state, status }]).state, verdict)
+  t.match(judgeHypervisors(promised, []), { reason: 'compute host cmp-1 is not mapped to a cell yet' })
+})
+
+const daemonset = (status: Daemonset['status'], createdSecondsAgo = 5): Daemonset => ({
+  metadata: { name: 'libvirt', generation: 1, creationTimestamp: secondsAgo(createdSecondsAgo) },
+  spec: {
+    selector: { matchLabels: labels },
+    template: { spec: { nodeSelector: { 'openstack-compute-node': 'enabled' } } },
+  },
+  status: { observedGeneration: 1, ...status },
+})
+
+const lookAt = (it: Daemonset) =>
+  judge({ kind: 'daemonset', name: 'libvirt' }, 'libvirt', { ...nothing, daemonsets: [it] }, now)
+
+t.test('a daemon set wants a ready pod on every node, and a node at all', async t => {
+  t.equal(
+    lookAt(daemonset({ desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberReady: 2 })).state,
+    'kept',
+  )
+  t.match(lookAt(daemonset({ desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberReady: 1 })), {
+    state: 'waiting',
+    reason: 'daemonset libvirt has 1 of 2 ready',
+  })
+  t.equal(lookAt(daemonset({ desiredNumberScheduled: 0 })).state, 'waiting')
+  t.match(lookAt(daemonset({ desiredNumberScheduled: 0 }, 60)), {
+    state: 'broken',
+    mend: 'Label a node for it: kubectl label node NODE openstack-compute-node=enabled',
+  })
 })

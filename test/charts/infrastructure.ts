@@ -7,7 +7,7 @@ import { smallSite } from '../cluster/site.ts'
 
 /** The small rack with these values, and its plan's database, queue and cache. */
 export function infrastructureOf(values: Record<string, unknown> = {}): { site: Site; plan: ChartPlan } {
-  const site: Site = { ...smallSite, openstack: { plan: 'compute-kit', values } }
+  const site: Site = { ...smallSite, openstack: { ...smallSite.openstack, values } }
   const plan = planCharts(site)
   return { site, plan: { ...plan, releases: plan.releases.filter(({ name }) => name !== 'keystone') } }
 }

@@ -3,13 +3,15 @@
 import t from 'tap'
 import { stepsOf } from '#charts/engine.ts'
 import { cloudsYaml } from '#charts/openrc.ts'
-import { mergeValues, planCharts } from '#charts/plan.ts'
+import { planCharts, valuesOf } from '#charts/plan.ts'
+import type { ReleasePlan } from '#charts/plan.ts'
+import { mergeValues } from '#charts/values.ts'
 import { checkServices, checkToken, checkUsers } from '#charts/verify.ts'
 import { parse } from 'yaml'
 import { smallSite } from '../cluster/site.ts'
 
 const withValues = (values: Record<string, unknown>) =>
-  planCharts({ ...smallSite, openstack: { plan: 'compute-kit', values } })
+  planCharts({ ...smallSite, openstack: { ...smallSite.openstack, values } })
 
 t.test('all releases are installed at once; only their gates follow the needs', async t => {
   const steps = stepsOf(planCharts(smallSite))
@@ -37,7 +39,8 @@ t.test('a chart whose pods do not wait by themselves is held back until its need
 
 t.test("the site's values lie over the plan's, and a release that is not there is named", async t => {
   const plan = withValues({ keystone: { pod: { replicas: { api: 2 } } } })
-  t.match(plan.releases.find(({ name }) => name === 'keystone')?.values, {
+  const keystone = plan.releases.filter(({ name }) => name === 'keystone').map(valuesOf)
+  t.match(keystone[0], {
     pod: { replicas: { api: 2 } },
     endpoints: { identity: { host_fqdn_override: { public: '10.20.0.11' } } },
   })
@@ -54,10 +57,28 @@ t.test('maps of values merge key by key, lists are replaced', async t => {
   t.strictSame(under, { a: { x: 1, y: [1, 2] }, b: 1 })
 })
 
-t.test("every promise's secret is one that the plan makes", async t => {
-  const { secrets, releases } = planCharts(smallSite)
-  for (const promised of releases.flatMap(({ promises }) => promises))
-    if (promised.kind === 'token') t.ok(secrets.some(({ name }) => name === promised.secret))
+t.test('members of a group are installed together, and awaited together', async t => {
+  const { releases, ...plan } = planCharts(smallSite)
+  const [mariadb, rabbitmq, memcached, keystone] = releases as [
+    ReleasePlan,
+    ReleasePlan,
+    ReleasePlan,
+    ReleasePlan,
+  ]
+  const group = { group: 'pair', selfWaiting: false }
+  const steps = stepsOf({
+    ...plan,
+    releases: [
+      mariadb,
+      { ...rabbitmq, ...group, needs: ['memcached', 'mariadb'] },
+      { ...memcached, ...group, needs: ['rabbitmq'] },
+      keystone,
+    ],
+  })
+  const needsOf = (id: string) => steps.find(step => step.id === id)?.needs
+  t.strictSame(needsOf('apply rabbitmq'), ['gate mariadb'])
+  t.strictSame(needsOf('apply memcached'), ['gate mariadb'])
+  t.strictSame(needsOf('gate memcached'), ['apply rabbitmq', 'apply memcached', 'gate mariadb'])
 })
 
 t.test('clouds.yaml leads the client to the public endpoint', async t => {

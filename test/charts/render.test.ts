@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { stageChart } from '#charts/helm.ts'
-import { mergeValues, planCharts } from '#charts/plan.ts'
-import type { ReleasePlan, Values } from '#charts/plan.ts'
+import { planCharts, valuesOf } from '#charts/plan.ts'
+import type { ReleasePlan } from '#charts/plan.ts'
+import { mergeValues } from '#charts/values.ts'
+import type { Values } from '#charts/values.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
 import { smallSite } from '../cluster/site.ts'
@@ -22,7 +24,7 @@ t.teardown(() => rm(directory, { recursive: true }))
 async function render(release: ReleasePlan, more: Values = {}): Promise<string> {
   const { path } = await stageChart(release.chart, directory)
   const args = ['template', release.name, path, '--namespace', namespace, '--values', '-']
-  const input = JSON.stringify(mergeValues(release.values, more))
+  const input = JSON.stringify(mergeValues(valuesOf(release), more))
   return (await run(helm ?? 'helm', args, { limitSeconds: 30, input })).stdout
 }
 

@@ -1,0 +1,20 @@
+// The plan `compute-kit`: our own charts, small enough to be read. Each service is a file beside this one; here
+// stands only which of them belong to the kit, and which a site may choose.
+
+import type { OptionalService } from '#site/site.ts'
+import type { SiteFacts } from '../facts.ts'
+import { infrastructure } from './infrastructure.ts'
+import { keystone } from './keystone.ts'
+import type { Planner, PlanPart } from './part.ts'
+
+/** Always there. The order is only the reader's: what waits for what is said by each release's needs. */
+const kit: readonly Planner[] = [infrastructure, keystone]
+
+/** There when the site file lists it in `openstack.waves`. */
+const waves: Readonly<Partial<Record<OptionalService, Planner>>> = {}
+
+/** The parts of the kit for a site. */
+export function computeKit(facts: SiteFacts): PlanPart[] {
+  const chosen = facts.site.openstack.waves.flatMap(wave => waves[wave] ?? [])
+  return [...kit, ...chosen].map(part => part(facts))
+}
