@@ -78,6 +78,10 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'openssl', package: 'openssl', why: 'judges the certificates' },
   { command: 'curl', package: 'curl', why: 'asks the API as an operator would' },
   { command: 'chromium', package: 'chromium', why: 'shows the page' },
+  { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'runs the verification guest' },
+  { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a running cloud" },
+  { command: 'docker-registry', package: 'docker-registry', why: 'an independent OCI registry, for charts' },
+  { command: 'nginx', package: 'nginx-light', why: 'the peer that serving files is measured against' },
   { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
   {
     command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',
