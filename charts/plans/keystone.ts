@@ -21,7 +21,7 @@ export const keystone: Planner = facts => {
       release('keystone', facts, {
         needs: ['mariadb', 'memcached'],
         values: {
-          images: { tags: { keystone_api: image, keystone_bootstrap: image, db_init: image } },
+          images: { tags: { keystone_api: image, keystone_db_sync: image, db_init: image } },
           network: { api: { node_port: { enabled: true, port: nodePorts.keystone } } },
           endpoints: {
             identity: {
@@ -37,7 +37,7 @@ export const keystone: Planner = facts => {
           },
         },
         promises: [
-          job('keystone-bootstrap', 'bootstrap'),
+          job('keystone-db-sync', 'db-sync'),
           deployment('keystone-api'),
           { kind: 'http', url: authUrl, status: 200 },
           { kind: 'token' },

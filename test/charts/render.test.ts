@@ -96,16 +96,28 @@ const parts = async (more: Values) => {
 }
 
 t.test(
-  'a changed option of Keystone changes its job and its pods, a changed replica count only the count',
+  'a changed option rolls the pods, and runs the job again only where the job reads it',
   { skip },
   async t => {
     const before = await parts({})
     const option = await parts({ conf: { keystone: { token: { expiration: 7200 } } } })
-    t.not(option.job, before.job)
+    t.equal(option.job, before.job)
     t.not(option.template, before.template)
-    t.strictSame(await parts({ pod: { replicas: { api: 2 } } }), before)
+    const read = await parts({ conf: { keystone: { identity: { password_hash_rounds: 5 } } } })
+    t.not(read.job, before.job)
   },
 )
+
+t.test('a changed replica count changes only the count', { skip }, async t => {
+  t.strictSame(await parts({ pod: { replicas: { api: 2 } } }), await parts({}))
+})
+
+t.test('a rotated secret runs the job again and rolls the pods', { skip }, async t => {
+  const before = await parts({})
+  const rotated = await parts({ secret_versions: { 'keystone-db': 2 } })
+  t.not(rotated.job, before.job)
+  t.not(rotated.template, before.template)
+})
 
 t.test('large numbers of a values file stay digits', { skip }, async t => {
   const text = await render(named('keystone'), { conf: { keystone: { token: { expiration: 300_000_000 } } } })

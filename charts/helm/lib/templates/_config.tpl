@@ -1,24 +1,6 @@
-{{/* Services, configuration, waiting. */}}
+{{/* Configuration: what is written into files, and the ConfigMaps that hold them. */}}
 
-{{/* A Service; takes root, component, name, ports (YAML text), and type where it is not ClusterIP. */}}
-{{- define "lib.service" -}}
-apiVersion: v1
-kind: Service
-metadata:
-  name: {{ .name }}
-  labels: {{- include "lib.labels" . | nindent 4 }}
-spec:
-  {{- with .type }}
-  type: {{ . }}
-  {{- end }}
-  {{- if .headless }}
-  clusterIP: None
-  {{- end }}
-  selector: {{- include "lib.selector" . | nindent 4 }}
-  ports: {{- .ports | nindent 4 }}
-{{- end }}
-
-{{/* A ConfigMap; takes root, component, name and files, a dict of name to text. */}}
+{{/* A ConfigMap; takes chart, component, name and files, a dict of name to text. */}}
 {{- define "lib.configmap" -}}
 apiVersion: v1
 kind: ConfigMap
@@ -32,7 +14,21 @@ data:
   {{- end }}
 {{- end }}
 
-{{/* Sections of keys as an ini file, as oslo.config and MariaDB read them. A list becomes one line an element. */}}
+{{/* Lays sections of keys upon each other, the last of the list on top: YAML text. A null takes a key away. */}}
+{{- define "lib.layered" -}}
+{{- $all := dict }}
+{{- range $layer := . }}
+{{- range $section, $keys := $layer }}
+{{- if not (hasKey $all $section) }}{{ $_ := set $all $section dict }}{{ end }}
+{{- range $key, $value := $keys }}
+{{- $_ := set (index $all $section) $key $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $all }}
+{{- end }}
+
+{{/* Sections of keys as an ini file, as oslo.config, uWSGI and MariaDB read them. A list becomes one line an element. */}}
 {{- define "lib.ini" -}}
 {{- range $section, $keys := . }}
 [{{ $section }}]
@@ -41,7 +37,7 @@ data:
 {{- range $value }}
 {{ $key }} = {{ include "lib.scalar" . }}
 {{- end }}
-{{- else }}
+{{- else if not (kindIs "invalid" $value) }}
 {{ $key }} = {{ include "lib.scalar" $value }}
 {{- end }}
 {{- end }}
@@ -64,24 +60,4 @@ data:
 {{/* Numbers of a values file arrive as floats: 300000000 must not become 3e+08. */}}
 {{- define "lib.scalar" -}}
 {{- if kindIs "float64" . }}{{ if eq . (floor .) }}{{ . | int64 }}{{ else }}{{ . }}{{ end }}{{ else }}{{ . }}{{ end }}
-{{- end }}
-
-{{/* A variable from a Secret: takes name, secret, key. */}}
-{{- define "lib.secretEnv" -}}
-- name: {{ .name }}
-  valueFrom:
-    secretKeyRef: { name: {{ .secret }}, key: {{ .key }} }
-{{- end }}
-
-{{/* The shell function that waits for another service; a container's script sources it as /opt/pilotlight/wait.sh. */}}
-{{- define "lib.wait.sh" -}}
-# wait_for_service HOST PORT: returns once a connection opens; says once what it waits for.
-wait_for_service() {
-  local said=
-  until timeout 2 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; do
-    [ -n "$said" ] || echo "waiting for service $1:$2"
-    said=yes
-    sleep 0.2
-  done
-}
 {{- end }}

@@ -1,24 +1,31 @@
 {{/*
-Workloads. Each takes a dict:
-  root        the chart's own dot
-  component   the part of the chart, for example `server`; also a key of .Values.labels and .Values.pod.*
-  name        the object's name
-  containers  YAML text: a list of containers, as made by lib.container
-  initContainers, volumes   YAML text, where there are any
-  uid         the numeric user that everything in the pod runs as, and the group of its volumes
-  checksums   a dict; each becomes an annotation, so that a change rolls these pods and no others
-  grace       seconds between the end signal and the kill
+Workloads and what stands beside them. Each takes a dict: chart (see _chart.tpl), component, name, and `it`, the
+component's description:
+
+  kind            Deployment unless told; DaemonSet, StatefulSet
+  name            CHART-COMPONENT unless told
+  port            where it answers; makes a Service of the same name (`servicePort`, where that differs)
+  containers      by name; without it, the component itself describes its only container: see _pod.tpl
+  initContainers  a list of containers, each with its `name`
+  volumes         a list, as Kubernetes takes it, beside the chart's own
+  user            0 for root; else the chart's
+  pod             more fields of the pod, as Kubernetes takes them (hostNetwork, ...)
+  grace           seconds between the end signal and the kill, 10 unless told
+
+Replicas, labels, resources and node ports come from .Values.pod.replicas, .labels, .pod.resources and .network by the
+component's name.
 */}}
 
 {{- define "lib.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
-metadata:
-  name: {{ .name }}
-  labels: {{- include "lib.labels" . | nindent 4 }}
+metadata: {{- include "lib.metadata" . | nindent 2 }}
 spec:
-  replicas: {{ index .root.Values.pod.replicas .component }}
+  replicas: {{ include "lib.replicas" . }}
   revisionHistoryLimit: 3
+  # The new one is there before the old one goes.
+  strategy:
+    rollingUpdate: { maxUnavailable: 0, maxSurge: 1 }
   selector:
     matchLabels: {{- include "lib.selector" . | nindent 6 }}
   template: {{- include "lib.pod" . | nindent 4 }}
@@ -27,14 +34,23 @@ spec:
 {{- define "lib.statefulset" -}}
 apiVersion: apps/v1
 kind: StatefulSet
-metadata:
-  name: {{ .name }}
-  labels: {{- include "lib.labels" . | nindent 4 }}
+metadata: {{- include "lib.metadata" . | nindent 2 }}
 spec:
   serviceName: {{ .name }}
-  replicas: {{ index .root.Values.pod.replicas .component }}
+  replicas: {{ include "lib.replicas" . }}
   revisionHistoryLimit: 3
   podManagementPolicy: Parallel
+  selector:
+    matchLabels: {{- include "lib.selector" . | nindent 6 }}
+  template: {{- include "lib.pod" . | nindent 4 }}
+{{- end }}
+
+{{- define "lib.daemonset" -}}
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{- include "lib.metadata" . | nindent 2 }}
+spec:
+  revisionHistoryLimit: 3
   selector:
     matchLabels: {{- include "lib.selector" . | nindent 6 }}
   template: {{- include "lib.pod" . | nindent 4 }}
@@ -44,96 +60,50 @@ spec:
 {{- define "lib.job" -}}
 apiVersion: batch/v1
 kind: Job
-metadata:
-  name: {{ .name }}
-  labels: {{- include "lib.labels" . | nindent 4 }}
+metadata: {{- include "lib.metadata" . | nindent 2 }}
 spec:
-  backoffLimit: {{ .root.Values.jobs.backoffLimit }}
-  activeDeadlineSeconds: {{ .root.Values.jobs.limitSeconds }}
-  template: {{- include "lib.pod" (merge (dict "restartPolicy" "OnFailure") .) | nindent 4 }}
+  backoffLimit: {{ .chart.root.Values.jobs.backoffLimit }}
+  activeDeadlineSeconds: {{ .chart.root.Values.jobs.limitSeconds }}
+  template: {{- include "lib.pod" . | nindent 4 }}
 {{- end }}
 
-{{- define "lib.pod" -}}
-metadata:
-  labels: {{- include "lib.labels" . | nindent 4 }}
-  {{- with .checksums }}
-  annotations:
-    {{- range $name, $text := . }}
-    checksum/{{ $name }}: {{ include "lib.hash" $text | quote }}
-    {{- end }}
-  {{- end }}
+{{- define "lib.service" -}}
+{{- $network := index (.chart.root.Values.network | default dict) .component | default dict }}
+{{- $nodePort := $network.node_port | default (dict "enabled" false) -}}
+apiVersion: v1
+kind: Service
+metadata: {{- include "lib.metadata" . | nindent 2 }}
 spec:
-  {{- with .restartPolicy }}
-  restartPolicy: {{ . }}
+  {{- if $nodePort.enabled }}
+  type: NodePort
   {{- end }}
-  {{- with index .root.Values.labels .component }}
-  nodeSelector:
-    {{ .node_selector_key }}: {{ .node_selector_value | quote }}
-  {{- end }}
-  enableServiceLinks: false
-  automountServiceAccountToken: false
-  terminationGracePeriodSeconds: {{ .grace | default 10 }}
-  securityContext:
-    runAsUser: {{ .uid }}
-    runAsGroup: {{ .uid }}
-    fsGroup: {{ .uid }}
-    fsGroupChangePolicy: OnRootMismatch
-    seccompProfile:
-      type: RuntimeDefault
-  {{- with .initContainers }}
-  initContainers: {{- . | nindent 4 }}
-  {{- end }}
-  containers: {{- .containers | nindent 4 }}
-  {{- with .volumes }}
-  volumes: {{- . | nindent 4 }}
-  {{- end }}
+  selector: {{- include "lib.selector" . | nindent 4 }}
+  ports:
+    - name: {{ .component | trunc 15 }}
+      port: {{ int (.it.servicePort | default .it.port) }}
+      targetPort: {{ int .it.port }}
+      {{- if $nodePort.enabled }}
+      nodePort: {{ int $nodePort.port }}
+      {{- end }}
 {{- end }}
 
-{{/*
-One container with no privilege at all and a root file system that it cannot write. Takes a dict:
-  root, name, command (a list), env, ports, mounts (YAML text), image (a key of .Values.images.tags),
-  resources (a key of .Values.pod.resources), probe (YAML text of the handler; readiness every second),
-  liveness (true: the same handler, asked every ten seconds, ends the container after five minutes without answer)
-*/}}
-{{- define "lib.container" -}}
-- name: {{ .name }}
-  image: {{ index .root.Values.images.tags .image | quote }}
-  imagePullPolicy: {{ .root.Values.images.pull_policy }}
-  command: {{- toYaml .command | nindent 4 }}
-  securityContext: {{- include "lib.confined" . | nindent 4 }}
-  {{- with index .root.Values.pod.resources .resources }}
-  resources: {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .env }}
-  env: {{- . | nindent 4 }}
-  {{- end }}
-  {{- with .ports }}
-  ports: {{- . | nindent 4 }}
-  {{- end }}
-  {{- with .probe }}
-  readinessProbe:
-    {{- . | nindent 4 }}
-    periodSeconds: 1
-    timeoutSeconds: 3
-    failureThreshold: 3
-  {{- end }}
-  {{- if .liveness }}
-  livenessProbe:
-    {{- .probe | nindent 4 }}
-    initialDelaySeconds: 60
-    periodSeconds: 10
-    timeoutSeconds: 5
-    failureThreshold: 30
-  {{- end }}
-  {{- with .mounts }}
-  volumeMounts: {{- . | nindent 4 }}
-  {{- end }}
+{{/* Whoever empties a machine takes replicas one by one; a single one is not in the way. */}}
+{{- define "lib.disruption" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{- include "lib.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: 1
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels: {{- include "lib.selector" . | nindent 6 }}
 {{- end }}
 
-{{- define "lib.confined" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-capabilities:
-  drop: [ALL]
+{{- define "lib.metadata" -}}
+name: {{ .name }}
+labels: {{- include "lib.labels" . | nindent 2 }}
+{{- end }}
+
+{{- define "lib.replicas" -}}
+{{ index (.chart.root.Values.pod.replicas | default dict) .component | default 1 | int }}
 {{- end }}

@@ -1,0 +1,83 @@
+"""What the pods of OpenStack wait for, told by their environment, and the record of jobs that are done."""
+
+import json
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pymysql
+from sqlalchemy.engine import make_url
+
+
+def wait():
+    """Returns once all of NEEDS are there: `database`, `identity`, or HOST:PORT."""
+    for need in os.environ.get('NEEDS', '').split():
+        if need == 'database':
+            wait_for_job(os.environ['JOB_NAME'])
+        elif need == 'identity':
+            _until(f'Keystone knows {os.environ["SERVICE_USER"]}', _get_token)
+        else:
+            host, _, port = need.rpartition(':')
+            _until(f'service {need}', lambda: socket.create_connection((host, int(port)), timeout=2).close())
+
+
+def wait_for_database():
+    """Returns once the service's own database is there, with the table that records jobs."""
+    _until('the database', lambda: _query("SHOW TABLES LIKE 'pilotlight_jobs'"))
+
+
+def wait_for_job(name):
+    """Returns once that job has recorded its end."""
+    _until(f'job {name}', lambda: _query('SELECT 1 FROM pilotlight_jobs WHERE name = %s', name))
+
+
+def record_job(name):
+    """Tells everybody who waits for it that the job is done."""
+    _query('REPLACE INTO pilotlight_jobs (name) VALUES (%s)', name)
+    print(f'{name} is done', file=sys.stderr, flush=True)
+
+
+def _until(what, look):
+    """Looks again and again; says what it waits for, and again whenever the reason changes."""
+    said = None
+    while True:
+        try:
+            look()
+            return
+        except _NotYet:
+            reason = 'not done yet'
+        except (OSError, urllib.error.URLError, pymysql.MySQLError) as error:
+            reason = str(error.args[-1] if error.args else error)
+        if reason != said:
+            said = reason
+            print(f'waiting for {what}: {reason}', file=sys.stderr, flush=True)
+        time.sleep(0.25)
+
+
+class _NotYet(Exception):
+    pass
+
+
+def _query(statement, *arguments):
+    """Runs one statement and commits. Raises _NotYet when it touches no row."""
+    url = make_url(os.environ['DATABASE_URL'])
+    connection = pymysql.connect(
+        host=url.host, port=url.port, user=url.username, password=url.password, database=url.database,
+        connect_timeout=2, autocommit=True)
+    with connection, connection.cursor() as cursor:
+        if not cursor.execute(statement, arguments):
+            raise _NotYet
+
+
+def _get_token():
+    domain = {'id': 'default'}
+    user = {'name': os.environ['SERVICE_USER'], 'domain': domain, 'password': os.environ['SERVICE_PASSWORD']}
+    identity = {'methods': ['password'], 'password': {'user': user}}
+    scope = {'project': {'name': 'service', 'domain': domain}}
+    body = json.dumps({'auth': {'identity': identity, 'scope': scope}}).encode()
+    headers = {'Content-Type': 'application/json'}
+    urllib.request.urlopen(
+        urllib.request.Request(f'{os.environ["KEYSTONE_URL"]}/auth/tokens', body, headers), timeout=10).close()
