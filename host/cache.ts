@@ -3,14 +3,15 @@
 // all.
 
 import { createHash } from 'node:crypto'
-import { link, mkdir, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 import { silentStage, type Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
 
-import { markProcess } from './process.ts'
+import { tryLock } from './lock.ts'
+import { isAlive, markProcess } from './process.ts'
 
 /** Plain data that an artefact is keyed by: versions, package lists, flags, the text of files. */
 export type Input =
@@ -181,7 +182,7 @@ export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<st
   const building = join(cache, BUILDING)
   for (const entry of await readdir(building).catch(() => [])) {
     const owner = /\.([0-9]+)-([0-9]+)$/.exec(entry)
-    if (owner !== null && isAlive({ pid: Number(owner[1]), start: owner[2]! })) continue
+    if (owner !== null && isAlive({ pid: Number(owner[1]), startTicks: Number(owner[2]) })) continue
     await removeTree(join(building, entry))
     removed.push(join(building, entry))
   }
@@ -239,8 +240,7 @@ async function buildInto(
   cache: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const me = myself()
-  const directory = join(cache, BUILDING, `${artefact.name}-${artefact.key}.${me.pid}-${me.start}`)
+  const directory = join(cache, BUILDING, `${artefact.name}-${artefact.key}.${ourMark()}`)
   const log = join(cache, 'logs', `${artefact.name}-${artefact.key}.log`)
   await mkdir(join(cache, 'logs'), { recursive: true })
   await mkdir(directory, { recursive: true })
@@ -295,9 +295,7 @@ function canonical(value: Input): string {
   )
 }
 
-// --- The lock: a file made whole by link(2), naming the process that holds it.
-
-type Owner = { readonly pid: number; readonly start: string }
+// --- The lock of an artefact, waited for.
 
 async function locked<T>(
   artefact: Artefact,
@@ -306,72 +304,20 @@ async function locked<T>(
   options: CacheOptions,
   work: () => Promise<T>,
 ): Promise<T> {
-  await mkdir(join(cache, BUILDING), { recursive: true })
-  const me = myself()
-  const lock = join(cache, `${artefact.name}-${artefact.key}.lock`)
-  const mine = join(cache, BUILDING, `lock-${artefact.key}-${counter++}.${me.pid}-${me.start}`)
-  await writeFile(mine, JSON.stringify(me))
-  const limitSeconds = options.lockLimitSeconds ?? 3600
+  const path = join(cache, `${artefact.name}-${artefact.key}.lock`)
   const { signal } = options
+  const limits = { limitSeconds: options.lockLimitSeconds ?? 3600, stage, ...(signal ? { signal } : {}) }
+  const unlock = await waitUntil(`the lock of ${artefact.name}`, limits, async () => {
+    const taken = tryLock(path)
+    if (typeof taken === 'function') return { value: taken }
+    const { holder } = taken
+    return { not: holder === undefined ? 'it was just given back' : `process ${holder.pid} builds the same` }
+  })
   try {
-    await waitUntil(
-      `the lock of ${artefact.name}`,
-      { limitSeconds, stage, ...(signal ? { signal } : {}) },
-      async () => {
-        if (await linked(mine, lock)) return { value: true }
-        const owner = await readOwner(lock)
-        if (owner === undefined) return { not: 'it was just given back' }
-        if (isAlive(owner)) return { not: `process ${owner.pid} builds the same` }
-        await takeAway(lock, `${mine}-stale`)
-        return { not: `taking over from process ${owner.pid}, which is gone` }
-      },
-    )
-    try {
-      return await work()
-    } finally {
-      await unlink(lock)
-    }
+    return await work()
   } finally {
-    await rm(mine, { force: true })
+    unlock()
   }
-}
-
-let counter = 0
-
-async function linked(from: string, to: string): Promise<boolean> {
-  return link(from, to).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return false
-      throw error
-    },
-  )
-}
-
-/** Removes a dead owner's lock. Whoever was faster may hold it by now: then it is put back. */
-async function takeAway(lock: string, aside: string): Promise<void> {
-  await rename(lock, aside).catch(() => {})
-  const owner = await readOwner(aside)
-  if (owner !== undefined && isAlive(owner)) await linked(aside, lock)
-  await rm(aside, { force: true })
-}
-
-async function readOwner(path: string): Promise<Owner | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  // Written by `locked` before it was linked, so it is whole.
-  return text === undefined ? undefined : (JSON.parse(text) as Owner)
-}
-
-function myself(): Owner {
-  return { pid: process.pid, start: startOf(process.pid) ?? '0' }
-}
-
-function isAlive(owner: Owner): boolean {
-  return startOf(owner.pid) === owner.start
-}
-
-function startOf(pid: number): string | undefined {
-  return markProcess(pid)?.startTicks.toString()
 }
 
 /** Lets only so many at a time do their work. */
@@ -396,9 +342,8 @@ class Seats {
 
 /** Takes an artefact out of sight in one step, then removes it; says whether it was there. */
 async function removeAtOnce(artefact: Artefact, cache: string): Promise<boolean> {
-  const me = myself()
   const building = join(cache, BUILDING)
-  const aside = join(building, `old-${artefact.name}-${artefact.key}-${counter++}.${me.pid}-${me.start}`)
+  const aside = join(building, `old-${artefact.name}-${artefact.key}-${counter++}.${ourMark()}`)
   await mkdir(building, { recursive: true })
   try {
     await rename(artefact.path, aside)
@@ -408,6 +353,13 @@ async function removeAtOnce(artefact: Artefact, cache: string): Promise<boolean>
   }
   await removeTree(aside)
   return true
+}
+
+let counter = 0
+
+/** What the name of everything in the making ends with, so that pruneCache finds what a dead process left. */
+function ourMark(): string {
+  return `${process.pid}-${markProcess(process.pid)?.startTicks}`
 }
 
 async function removeTree(path: string): Promise<void> {

@@ -16,6 +16,7 @@ import {
   type Input,
   type Recipe,
 } from '#host/cache.ts'
+import { markProcess } from '#host/process.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
 
 async function temporaryCache(t: Tap): Promise<string> {
@@ -129,7 +130,7 @@ t.test('the lock of a dead process is taken over', async t => {
   const built: string[] = []
   const recipe = writing('orphan', 1, built)
   const lock = join(cache, `orphan-${keyOf(recipe)}.lock`)
-  await writeFile(lock, JSON.stringify({ pid: process.pid, start: 'another life of the same number' }))
+  await writeFile(lock, JSON.stringify({ pid: process.pid, startTicks: 1 }))
   await obtain(recipe, { cache })
   t.same(built, ['orphan'])
   t.notOk((await readdir(cache)).includes(lock))
@@ -138,10 +139,9 @@ t.test('the lock of a dead process is taken over', async t => {
 t.test('the lock of a living process is waited for, up to the limit', async t => {
   const cache = await temporaryCache(t)
   const recipe = writing('busy', 1, [])
-  const stat = await readFile('/proc/self/stat', 'utf8')
-  const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   await mkdir(cache, { recursive: true })
-  await writeFile(join(cache, `busy-${keyOf(recipe)}.lock`), JSON.stringify({ pid: process.pid, start }))
+  const me = JSON.stringify(markProcess(process.pid))
+  await writeFile(join(cache, `busy-${keyOf(recipe)}.lock`), me)
   const message = `process ${process.pid} builds the same`
   await t.rejects(obtain(recipe, { cache, lockLimitSeconds: 0.3 }), {
     code: 'WAITED_TOO_LONG',
