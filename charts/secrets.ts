@@ -32,6 +32,14 @@ export async function ensureSecrets(plan: readonly SecretPlan[], stateDirectory:
   return secrets
 }
 
+/**
+ * Gives the secrets as an earlier `ensureSecrets` kept them, and none where there was no such call: for whoever uses the
+ * cloud, and must never make secrets of its own.
+ */
+export function keptSecrets(stateDirectory: string): Promise<Secrets> {
+  return readSecrets(secretsPath(stateDirectory))
+}
+
 /** The secrets of the plan, with what `kept` already has; `random` gives that many random bytes. */
 export function fillSecrets(
   plan: readonly SecretPlan[],

@@ -8,7 +8,7 @@ export type ImageDescription = {
   /** `aki` and `ari` are a kernel and its initramfs. */
   readonly disk_format: 'aki' | 'ari' | 'raw' | 'qcow2'
   readonly container_format: 'aki' | 'ari' | 'bare'
-  readonly [property: string]: string
+  readonly [property: string]: string | readonly string[]
 }
 
 /** A stored image, with the fields that are read. */

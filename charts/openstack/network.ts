@@ -29,7 +29,7 @@ export async function externalNetworks(cloud: OpenstackClient): Promise<Network[
 /** Makes a network, and gives its id. Fields are Neutron's. */
 export async function createNetwork(
   cloud: OpenstackClient,
-  network: { readonly name: string } & object,
+  network: { readonly name: string; readonly [field: string]: unknown },
 ): Promise<string> {
   return (await cloud.post<{ network: { id: string } }>('network', '/networks', { network })).network.id
 }
@@ -37,7 +37,12 @@ export async function createNetwork(
 /** Makes an IPv4 subnet. Fields are Neutron's. */
 export async function createSubnet(
   cloud: OpenstackClient,
-  subnet: { readonly name: string; readonly network_id: string; readonly cidr: string } & object,
+  subnet: {
+    readonly name: string
+    readonly network_id: string
+    readonly cidr: string
+    readonly enable_dhcp?: boolean
+  },
 ): Promise<Subnet> {
   return (
     await cloud.post<{ subnet: Subnet }>('network', '/subnets', { subnet: { ip_version: 4, ...subnet } })

@@ -1,0 +1,28 @@
+// Every error that a verification gives on purpose.
+
+import type { CheckResult } from './check.ts'
+
+/** One thing is not as it must be. */
+export class CheckFailed extends Error {
+  readonly code = 'CHECK_FAILED'
+}
+
+/** The cloud does not do what it is for; the results tell how far it came. */
+export class VerificationFailed extends Error {
+  readonly code = 'VERIFICATION_FAILED'
+  readonly checks: readonly CheckResult[]
+  constructor(checks: readonly CheckResult[], options?: ErrorOptions) {
+    const failed = checks.filter(({ state }) => state === 'failed')
+    const lines = failed.map(({ name, note }) => `${name}: ${note}`)
+    super(`The cloud does not pass its verification.\n  ${lines.join('\n  ')}`, options)
+    this.checks = checks
+  }
+}
+
+/** Another verification works with the same state directory. */
+export class VerificationRuns extends Error {
+  readonly code = 'VERIFICATION_RUNS'
+  constructor(pid: number | undefined) {
+    super(`Process ${pid ?? 'unknown'} is already verifying this cloud. Wait for it, or end it.`)
+  }
+}
