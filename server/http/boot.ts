@@ -19,8 +19,11 @@ import { grubConfig } from '../render/grub.ts'
 import { cloudText, genericText } from '../render/generic.ts'
 import { metadataText } from '../render/metadata.ts'
 import type { Log } from '../log.ts'
+import type { Signer } from '../signing/key-ring.ts'
 import { sendContent } from './content.ts'
 import { plain, plainAnswer, statusOf } from './problems.ts'
+import { targetOf } from './raw-targets.ts'
+import { addPage, isForSignature } from './signatures.ts'
 
 /** What these routes need of the service. */
 export type BootNeeds = {
@@ -28,12 +31,15 @@ export type BootNeeds = {
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe'>
   readonly tokens: { mint(machine: string, boot: string): string }
+  /** Signs what is served, where there is a key ring. */
+  readonly signer?: Signer | undefined
   readonly log: Log
 }
 
 /** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
 export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
   const { sources, journal, clients, tokens, log } = needs
+  const page = addPage.bind(undefined, app, needs.signer)
   app.setErrorHandler(plainAnswer(log))
   // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
   app.removeAllContentTypeParsers()
@@ -49,13 +55,13 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
 
   for (const path of ['/boot.ipxe', '/boot.ipxe.0', '/autoexec.ipxe']) {
     const name = path === '/autoexec.ipxe' ? 'ipxe/autoexec.ipxe.njk' : 'ipxe/boot.ipxe.njk'
-    app.all(path, (_, reply) => {
+    page(path, (_, reply) => {
       const { templates, endpoints } = sources()
       return plain(reply, templates.has(name) ? templates.render(name, endpoints) : MATCHBOX_BOOT_SCRIPT)
     })
   }
 
-  app.all('/ipxe', (request, reply) =>
+  page('/ipxe', (request, reply) =>
     asked(request, (match, from) => {
       const { script, assets } = scriptOf(sources(), match)
       if (from !== undefined) {
@@ -69,9 +75,9 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     }),
   )
 
-  app.all('/grub', (request, reply) => asked(request, match => plain(reply, grubConfig(match.profile))))
+  page('/grub', (request, reply) => asked(request, match => plain(reply, grubConfig(match.profile))))
 
-  app.all('/ignition', (request, reply) =>
+  page('/ignition', (request, reply) =>
     asked(request, (match, from) => {
       // A token only goes to the machine itself: whoever else reads the config gets it without.
       const { machine } = match
@@ -81,7 +87,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
           : (journal.currentOf({ mac: from, ...(machine && { machine }) }) ??
             tell(from, match.labels, 'asked', 'asks for its config, without a script from here', {}))
       const token = machine && boot ? tokens.mint(machine.name, boot.id) : ''
-      const text = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(request.raw.url ?? '') })
+      const text = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(targetOf(request.raw)) })
       if (from !== undefined) {
         const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
         tell(from, match.labels, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
@@ -95,17 +101,17 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     ['/generic', genericText],
     ['/cloud', cloudText],
   ] as const) {
-    app.all(path, (request, reply) =>
+    page(path, (request, reply) =>
       asked(request, match => {
-        const rawQuery = rawQueryOf(request.raw.url ?? '')
+        const rawQuery = rawQueryOf(targetOf(request.raw))
         return sendContent(request, reply, bytesOf(textIn(sources().goTemplates, { ...match, rawQuery })))
       }),
     )
   }
 
   // Group only: the profile need not exist.
-  app.all('/metadata', (request, reply) => {
-    const query = rawQueryOf(request.raw.url ?? '')
+  page('/metadata', (request, reply) => {
+    const query = rawQueryOf(targetOf(request.raw))
     const labels = parseLabels(query)
     const text = metadataText(sources().catalog.group(labels), labels, query)
     return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
@@ -118,9 +124,10 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     request: FastifyRequest,
     answer: (match: Match, from: string | undefined) => FastifyReply,
   ): FastifyReply {
-    const labels = parseLabels(rawQueryOf(request.raw.url ?? ''))
+    const labels = parseLabels(rawQueryOf(targetOf(request.raw)))
     const { catalog } = sources()
-    const from = senderOf(request.ip, labels, machineOf(catalog, labels))
+    const machine = machineOf(catalog, labels)
+    const from = isForSignature(request) ? undefined : senderOf(request.ip, labels, machine)
     try {
       return answer(matchOf(catalog, labels), from)
     } catch (error) {

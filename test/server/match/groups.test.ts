@@ -156,12 +156,13 @@ const groups = fc.array(fc.tuple(fc.dictionary(key, requirement), fc.integer({ m
 })
 const known = fc.record({ address: text, macs: fc.array(text) }, { requiredKeys: [] })
 
+const inexact = (fit: string) => Number(fit !== 'exact')
+
 /** What a walk over all groups finds. */
 function walk(named: ReadonlyMap<string, Group>, labels: Labels, about: Known): Group | undefined {
   const fitting = [...named]
     .map(([name, group]) => ({ ...ranked(group, `${name}.json`), fit: verdictOf(group, labels, about).fit }))
     .filter(({ fit }) => fit !== 'none')
-  const inexact = (fit: string) => Number(fit !== 'exact')
   const [first] = fitting.toSorted(
     (a, b) => compareTier(a, b) || inexact(a.fit) - inexact(b.fit) || compareRanked(a, b),
   )

@@ -1,0 +1,107 @@
+// Request lines with raw bytes above 0x7F, which Node's parser refuses and Matchbox takes: such a request is told again,
+// percent-encoded, and what it said at first is kept beside it.
+
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { Server as TlsServer } from 'node:tls'
+
+/** The target of a request as it was received, bytes as Latin-1. */
+export function targetOf(request: IncomingMessage): string {
+  return retoldTargets.get(request.socket) ?? request.url ?? ''
+}
+
+/**
+ * Fastify's `clientErrorHandler` for the app of this server: answers what Node's parser refused. A request whose target
+ * has raw bytes is told again, with the same connection behind it and for the last time on it; anything else is a 400 in
+ * Matchbox's words.
+ */
+export function answerRefused(server: () => EventEmitter) {
+  return (error: { readonly code: string; readonly rawPacket: unknown }, socket: Socket): void => {
+    if (retold.has(socket)) return // what comes after such a request is not read
+    const again = error.code === 'HPE_INVALID_URL' ? encoded(error.rawPacket) : undefined
+    if (again === undefined) {
+      if (socket.writable) socket.end(statusOf(error.code) + REFUSAL)
+      else socket.destroy()
+      return
+    }
+    retold.add(socket)
+    const connection = new Retold(socket, again.packet)
+    retoldTargets.set(connection, again.target)
+    const to = server()
+    to.emit(to instanceof TlsServer ? 'secureConnection' : 'connection', connection)
+  }
+}
+
+const retold = new WeakSet<Socket>()
+const retoldTargets = new WeakMap<Duplex, string>()
+
+const REFUSAL = '\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request'
+
+function statusOf(code: string): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'HTTP/1.1 431 Request Header Fields Too Large'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'HTTP/1.1 408 Request Timeout' : 'HTTP/1.1 400 Bad Request'
+}
+
+/** A request without a body whose head is here as a whole, with its target percent-encoded. */
+function encoded(received: unknown): { packet: Buffer; target: string } | undefined {
+  const text = Buffer.isBuffer(received) ? received.toString('latin1') : ''
+  const [line, method = '', target = '', version = ''] = REQUEST_LINE.exec(text) ?? []
+  if (
+    line === undefined ||
+    !text.includes('\r\n\r\n') ||
+    /\r\n(?:content-length|transfer-encoding):/i.test(text)
+  ) {
+    return undefined
+  }
+  const plain = target.replaceAll(/[\x80-\xff]/g, byte => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+  const head = text.slice(line.length, text.indexOf('\r\n\r\n') + 4)
+  return {
+    packet: Buffer.from(`${method} ${plain} ${version}\r\nConnection: close\r\n${head}`, 'latin1'),
+    target,
+  }
+}
+
+const REQUEST_LINE = /^([A-Z]+) ([\x21-\x7e\x80-\xff]+) (HTTP\/1\.[01])\r\n/
+
+/** A connection that brings one request, and answers into the socket where it came from. */
+class Retold extends Duplex {
+  readonly #socket: Socket
+
+  constructor(socket: Socket, packet: Buffer) {
+    super()
+    this.#socket = socket
+    this.push(packet)
+    socket.once('close', () => this.destroy())
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress
+  }
+
+  override _read(): void {
+    // All that there is was pushed at the start.
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, written: (error?: Error | null) => void): void {
+    this.#socket.write(chunk, written)
+  }
+
+  override _final(ended: () => void): void {
+    this.#socket.end(ended)
+  }
+
+  override _destroy(error: Error | null, destroyed: (error: Error | null) => void): void {
+    this.#socket.destroy()
+    destroyed(error)
+  }
+}

@@ -1,0 +1,47 @@
+import { connect } from 'node:net'
+import fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { parseLabels, rawQueryOf } from '#server/match/labels.ts'
+import { answerRefused, targetOf } from '#server/http/raw-targets.ts'
+
+/** An app that says what it was asked, and a way to send it any bytes. */
+async function echo(t: Test) {
+  const app: FastifyInstance = fastify({ clientErrorHandler: answerRefused(() => app.server) })
+  app.all('/x', (request, reply) => {
+    const query = rawQueryOf(targetOf(request.raw))
+    return reply.send({ ip: request.ip, query, labels: { ...parseLabels(query) } })
+  })
+  const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+  t.teardown(() => app.close())
+  return async (text: string) => {
+    const socket = connect(Number(url.port), url.hostname)
+    socket.write(Buffer.from(text, 'latin1'))
+    const chunks: Buffer[] = []
+    for await (const chunk of socket) chunks.push(chunk as Buffer)
+    return Buffer.concat(chunks).toString()
+  }
+}
+
+t.test('raw bytes in a request line are taken as they come', async t => {
+  const ask = await echo(t)
+  const utf8 = await ask('GET /x?n=bl\xc3\xbcte HTTP/1.1\r\nHost: x\r\n\r\n')
+  t.match(utf8, /^HTTP\/1\.1 200 OK\r\n/)
+  t.match(utf8, /connection: close/i, 'the connection ends with the answer')
+  const body = JSON.parse(utf8.slice(utf8.indexOf('\r\n\r\n'))) as unknown
+  t.strictSame(body, { ip: '127.0.0.1', query: 'n=blüte', labels: { n: 'blüte' } })
+  t.match(await ask('GET /x?n=\xff HTTP/1.0\r\n\r\n'), /"n":"\\udcff"/, 'bytes that are no UTF-8 are kept')
+})
+
+t.test('what else the parser refuses gets a plain 400', async t => {
+  const ask = await echo(t)
+  for (const request of [
+    'nonsense\r\n\r\n',
+    'GET /\xc3 x HTTP/1.1\r\nHost: x\r\n\r\n',
+    'POST /x?\xc3 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+  ]) {
+    const answer = await ask(request)
+    t.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/, JSON.stringify(request))
+    t.match(answer, /\r\n\r\n400 Bad Request$/)
+  }
+})
