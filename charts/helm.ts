@@ -11,6 +11,11 @@ import type { Values } from './values.ts'
 /** The folder of our charts. */
 export const chartsDirectory = join(import.meta.dirname, 'helm')
 
+/** The folder of one of them. */
+export function chartFolder(chart: string): string {
+  return join(chartsDirectory, chart)
+}
+
 /** What Helm is called with. */
 export type HelmOptions = {
   readonly kubeconfigPath: string

@@ -1,0 +1,31 @@
+// Checks the values of a site file against the charts that take them, and tells the place of each mistake in the file.
+
+import { readFile } from 'node:fs/promises'
+import { checkValues } from '#charts/check-values.ts'
+import { chartDefaults } from '#charts/defaults.ts'
+import { chartFolder } from '#charts/helm.ts'
+import type { ChartPlan } from '#charts/plan.ts'
+import { isMap } from '#charts/values.ts'
+import { YamlReader } from '#site/document.ts'
+import type { Site } from '#site/site.ts'
+
+/**
+ * Compares `openstack.values` with the charts' own values.
+ *
+ * @throws {FileProblems} with every key that no chart reads and every value of a wrong type
+ */
+export async function checkSiteValues(path: string, site: Site, plan: ChartPlan): Promise<void> {
+  const found = await Promise.all(
+    plan.releases.map(async ({ name, chart }) => {
+      const values = site.openstack.values[name]
+      if (!isMap(values)) return []
+      const problems = checkValues(await chartDefaults(chartFolder(chart)), values)
+      return problems.map(problem => ({ ...problem, path: ['openstack', 'values', name, ...problem.path] }))
+    }),
+  )
+  if (found.flat().length === 0) return
+  const reader = new YamlReader(path, await readFile(path, 'utf8'))
+  for (const { kind, path: place, what, mend } of found.flat())
+    reader.complain(kind === 'unknown key' ? 'PL-1002' : 'PL-1004', place, what, mend)
+  reader.finish()
+}
