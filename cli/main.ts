@@ -8,7 +8,10 @@ import { KINDS, tableOf, type Kind } from './get.ts'
 import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
 import { addLabCommand } from './lab.ts'
 import { addImagesCommand } from './images.ts'
+import { addOpenstackCommand } from './openstack.ts'
+import { serverOption, stateOption } from './options.ts'
 import { addServeCommand } from './serve.ts'
+import { addVerifyCommand } from './verify.ts'
 import { withProgress } from './with-progress.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -34,10 +37,6 @@ Examples:
   pilotlight help PL-1002            what an error means`,
   )
 
-const server = () =>
-  new Option('--server <url>', 'the Pilotlight server')
-    .env('PILOTLIGHT_SERVER')
-    .default('http://127.0.0.1:8080')
 const dataPath = () =>
   new Option('--data-path <dir>', 'data directory: profiles, ignition, ipxe')
     .env('PILOTLIGHT_DATA_PATH')
@@ -63,9 +62,9 @@ program
   .command('up')
   .description('makes a site true: boot, Kubernetes, OpenStack')
   .argument('<site>', 'site file')
-  .addOption(server())
+  .addOption(serverOption())
   .addOption(dataPath())
-  .option('--state <dir>', 'certificates, kubeconfig and journals of this site', 'pilotlight-state')
+  .addOption(stateOption())
   .option(
     '--power-on <command>',
     'switches on machine {name}, for example "ipmitool -H bmc-{name} … chassis power on"',
@@ -113,7 +112,7 @@ program
   .description('lists machines, groups or profiles')
   .addArgument(new Argument('<kind>').choices(KINDS))
   .argument('[id]', 'one of them')
-  .addOption(server())
+  .addOption(serverOption())
   .option('--json', 'as JSON')
   .action(async (kind: Kind, id: string | undefined, options: { server: string; json?: boolean }) => {
     const { ServerClient } = await import('./server-client.ts')
@@ -128,7 +127,7 @@ program
   .command('journal')
   .description('tells the last boot of a machine, packet by packet')
   .argument('<machine>', 'name of the machine')
-  .addOption(server())
+  .addOption(serverOption())
   .option('--boot <id>', 'an earlier boot')
   .option('--json', 'as JSON')
   .action(async (machine: string, options: { server: string; boot?: string; json?: boolean }) => {
@@ -137,6 +136,8 @@ program
     print((await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd())
   })
 
+addVerifyCommand(program)
+addOpenstackCommand(program)
 addLabCommand(program, ROOT)
 addImagesCommand(program)
 
