@@ -2,7 +2,8 @@
 
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { Node, ParsedNode, YAMLMap } from 'yaml'
-import { FileProblems, nearest } from './problems.ts'
+import { nearest } from '#progress/nearest.ts'
+import { FileProblems } from './problems.ts'
 import type { Problem, ProblemCode } from './problems.ts'
 
 /** A place in the document: keys and indexes from the root. */

@@ -4,7 +4,7 @@ import type { Labels, Machine, ProvisioningNetwork, Role } from '#server/invento
 import type { Path, YamlReader } from './document.ts'
 import { formatAddress, parseAddress } from './ipv4.ts'
 import type { Network } from './ipv4.ts'
-import { nearest } from './problems.ts'
+import { nearest } from '#progress/nearest.ts'
 import { readHost } from './read-network.ts'
 
 const ROLES: readonly Role[] = ['controller', 'compute']

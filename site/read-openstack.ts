@@ -2,7 +2,7 @@
 
 import type { Path, YamlReader } from './document.ts'
 import type { Network } from './ipv4.ts'
-import { nearest } from './problems.ts'
+import { nearest } from '#progress/nearest.ts'
 import { expectNetwork } from './read-network.ts'
 import { OPTIONAL_SERVICES } from './site.ts'
 import type { ExternalNetwork, OpenstackSettings, OptionalService } from './site.ts'
