@@ -111,12 +111,121 @@ export class BadRequest extends ServerError {
   readonly statusCode = 400
 }
 
-/** Two sites claim the same thing. */
+/** Two sites, or a site and somebody else, claim the same thing. */
 export class SiteConflict extends ServerError {
   readonly code = 'SITE_CONFLICT'
   readonly statusCode = 409
-  constructor(what: string, id: string, site: string, other: string) {
-    super(`${what} "${id}" of site ${site} belongs to site ${other} already. Rename one, or remove it there.`)
+  /** `site` wants what `other` has; undefined is what belongs to no site. */
+  constructor(what: string, id: string, site: string | undefined, other: string | undefined) {
+    const wanting = site === undefined ? '' : ` of site ${site}`
+    const owner = other === undefined ? 'an object put by hand' : `site ${other}`
+    super(`${what} "${id}"${wanting} belongs to ${owner} already. Rename one, or remove it there.`)
+  }
+}
+
+/** A change of what a site file declares, past that file. */
+export class OwnedBySite extends ServerError {
+  readonly code = 'OWNED_BY_SITE'
+  readonly statusCode = 409
+  constructor(kind: string, id: string, site: string) {
+    super(
+      `${kind} "${id}" belongs to site ${site}, and the next 'pilotlight up' would undo the change. ` +
+        'Change the site file and run it.',
+    )
+  }
+}
+
+/** The object is not in the state that the writer had read. */
+export class PreconditionFailed extends ServerError {
+  readonly code = 'PRECONDITION_FAILED'
+  readonly statusCode = 412
+  constructor(kind: string, id: string, version: string | number | undefined) {
+    super(
+      version === undefined
+        ? `${kind} "${id}" is not there (any more). Read the list again.`
+        : `${kind} "${id}" is at version ${version}: somebody wrote it since it was read. Read it, and change that.`,
+    )
+  }
+}
+
+/** A write without a precondition, where one is asked for. */
+export class PreconditionRequired extends ServerError {
+  readonly code = 'PRECONDITION_REQUIRED'
+  readonly statusCode = 428
+  constructor(what: string) {
+    super(`${what} Send If-Match with the ETag that was read, so that nobody else's change is lost.`)
+  }
+}
+
+/** A deletion of what is not in the store. */
+export class NotStored extends ServerError {
+  readonly code = 'NOT_FOUND'
+  readonly statusCode = 404
+  constructor(kind: string, id: string) {
+    super(`There is no ${kind} "${id}". 'curl /v1/${kind}s' lists all.`)
+  }
+}
+
+/** A revision that an object never had, or that is no longer kept. */
+export class UnknownRevision extends ServerError {
+  readonly code = 'UNKNOWN_REVISION'
+  readonly statusCode = 404
+  constructor(kind: string, id: string, revision: number) {
+    super(
+      `${kind} "${id}" has no revision ${revision}. 'pilotlight history ${kind} ${id}' lists those it has.`,
+    )
+  }
+}
+
+/** A deletion of a file of the data directory, which is only read. */
+export class ReadOnlyObject extends ServerError {
+  readonly code = 'READ_ONLY_OBJECT'
+  readonly statusCode = 409
+  constructor(kind: string, id: string, file: string) {
+    super(`${kind} "${id}" is the file ${file} of the data directory, which is only read. Remove the file.`)
+  }
+}
+
+/** One thing that is wrong with an object, and where in it: a JSON pointer, and for a text its line and column. */
+export type Fault = {
+  readonly pointer: string
+  readonly detail: string
+  readonly line?: number
+  readonly column?: number
+}
+
+/** Objects that cannot be kept because no machine could use them. */
+export class InvalidObject extends ServerError {
+  readonly code = 'INVALID_OBJECT'
+  readonly statusCode = 400
+  readonly faults: readonly Fault[]
+  constructor(faults: readonly Fault[]) {
+    const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
+    super(`${faults[0]?.detail ?? 'It cannot be used'}${more}`)
+    this.faults = faults
+  }
+}
+
+/** A call that needs to know who asks, and was not told. */
+export class NotAuthenticated extends ServerError {
+  readonly code = 'NOT_AUTHENTICATED'
+  readonly statusCode = 401
+  constructor(why: string) {
+    super(
+      `${why} Send "Authorization: Bearer TOKEN"; the command line takes it from PILOTLIGHT_TOKEN. ` +
+        "The first token is in admin.token, in the server's state directory.",
+    )
+  }
+}
+
+/** A call by somebody who is known, and may not do it. */
+export class NotAllowed extends ServerError {
+  readonly code = 'NOT_ALLOWED'
+  readonly statusCode = 403
+  constructor(name: string, role: string, wanted: string) {
+    super(
+      `"${name}" has the role ${role}; this takes ${wanted}. Ask with a token or certificate of that role.`,
+    )
   }
 }
 

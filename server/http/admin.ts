@@ -1,11 +1,12 @@
 // What `pilotlight up` tells the server: sites and bundles, each replaced as a whole.
 
 import type { FastifyPluginCallback } from 'fastify'
-import { BadRequest, NotFound } from '../errors.ts'
+import { BadRequest, InvalidObject, NotFound, type Fault } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
+import type { Kind } from '../inventory/changes.ts'
+import type { Inventory } from '../inventory/inventory.ts'
 import type { BundleFile, SiteObjects } from '../inventory/objects.ts'
-import { normaliseMac } from '../match/mac.ts'
-import { readSelector } from '../match/requirement.ts'
+import { checkObject } from '../inventory/object-check.ts'
 import { tarOf } from '../assets/tar.ts'
 import type { Log } from '../log.ts'
 import { messageOf } from '#progress/wait.ts'
@@ -15,7 +16,7 @@ import { bundleBody, siteBody } from './schemas.ts'
 /** What these routes need of the service. */
 export type AdminNeeds = {
   readonly catalog: () => Catalog
-  readonly putSite: (name: string, objects: SiteObjects) => boolean
+  readonly inventory: Pick<Inventory, 'putSite'>
   readonly putBundle: (machine: string, files: readonly BundleFile[]) => boolean
   readonly log: Log
 }
@@ -25,14 +26,16 @@ const BUNDLE_BYTES = 16 << 20
 
 /** `PUT /v1/sites/{name}` and `PUT /v1/machines/{name}/bundle`. */
 export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done) => {
-  const { catalog, putSite, putBundle, log } = needs
+  const { catalog, inventory, putBundle, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
     '/v1/sites/:name',
     { schema: { body: siteBody }, bodyLimit: BUNDLE_BYTES },
-    ({ params: { name }, body }, reply) => {
-      const changed = putSite(name, checkedSite(body))
+    (request, reply) => {
+      const { params, body } = request
+      const { name } = params
+      const changed = inventory.putSite(name, checkedSite(body), request.identity.name)
       log('info', changed ? 'site changed' : 'site as before', { site: name, machines: body.machines.length })
       return reply.send({ changed })
     },
@@ -58,49 +61,35 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
   done()
 }
 
-/** Checks what a schema cannot say, and normalises MAC addresses. */
-function checkedSite(objects: SiteObjects): SiteObjects {
-  const machines = objects.machines.map(machine => ({
-    ...machine,
-    macs: machine.macs.map(text => {
-      const mac = normaliseMac(text)
-      if (mac === undefined) throw new BadRequest(`machine ${machine.name}: "${text}" is no MAC address.`)
-      return mac
-    }),
-    ...(machine.uuid === undefined ? {} : { uuid: machine.uuid.toLowerCase() }),
-  }))
-  const groups = objects.groups.map(group => {
-    if (group.selector === undefined) return group
-    try {
-      return { ...group, selector: readSelector(group.selector) }
-    } catch (error) {
-      throw new BadRequest(`group ${group.id}: ${messageOf(error)}`, { cause: error })
-    }
-  })
-  refuseTwice(
-    'machine',
-    machines.map(({ name }) => name),
-  )
-  refuseTwice(
-    'address',
-    machines.map(({ address }) => address),
-  )
-  refuseTwice(
-    'MAC',
-    machines.flatMap(({ macs }) => macs),
-  )
-  refuseTwice(
-    'group',
-    groups.map(({ id }) => id),
-  )
-  refuseTwice(
-    'profile',
-    objects.profiles.map(({ id }) => id),
-  )
-  return { ...objects, machines, groups }
+/** Checks every object of a site, and that none is there twice; gives them normalised. */
+function checkedSite(site: SiteObjects): SiteObjects {
+  const faults: Fault[] = []
+  const check = <T>(kind: Kind, objects: readonly T[]): T[] =>
+    objects.map((object, at) => {
+      const { good, faults: found } = checkObject(kind, object)
+      const { id, name } = object as { id?: string; name?: string } // by the schema: a machine has no id
+      for (const fault of found) {
+        const pointer = `/${kind}s/${at}${fault.pointer}`
+        faults.push({ ...fault, pointer, detail: `${kind} ${id ?? name}: ${fault.detail}` })
+      }
+      return (good?.object as T | undefined) ?? object // checked as an object of its kind
+    })
+  const machines = check('machine', site.machines)
+  const profiles = check('profile', site.profiles)
+  const groups = check('group', site.groups)
+  if (faults.length > 0) throw new InvalidObject(faults)
+  const names = machines.map(({ name }) => name)
+  const addresses = machines.map(({ address }) => address)
+  const macs = machines.flatMap(machine => machine.macs)
+  const groupIds = groups.map(({ id }) => id)
+  const profileIds = profiles.map(({ id }) => id)
+  const unique = { machine: names, address: addresses, MAC: macs, group: groupIds, profile: profileIds }
+  for (const [what, ids] of Object.entries(unique)) refuseTwice(what, ids)
+  return { ...site, machines, profiles, groups }
 }
 
 function refuseTwice(what: string, ids: readonly string[]): void {
-  const twice = ids.find((id, at) => ids.indexOf(id) !== at)
+  const seen = new Set<string>()
+  const twice = ids.find(id => seen.size === seen.add(id).size)
   if (twice !== undefined) throw new BadRequest(`${what} "${twice}" is there twice. Keep one.`)
 }

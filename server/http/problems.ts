@@ -1,7 +1,7 @@
 // How errors are answered: programs get RFC 9457 problem JSON, firmware plain text.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { ServerError } from '../errors.ts'
+import { InvalidObject, ServerError } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
 
 /** What Matchbox answers to everything that is not there; loaders and scripts have learned to expect it. */
@@ -25,7 +25,8 @@ export function problemAnswer(log: Log) {
     const { status, code, text } = statusOf(error)
     if (status === 500) log('error', causesOf(error), { code, url: request.url })
     if (status === 503) void reply.header('retry-after', '1')
-    const problem = { type: 'about:blank', title: code, status, detail: text }
+    const errors = error instanceof InvalidObject ? { errors: error.faults } : {}
+    const problem = { type: 'about:blank', title: code, status, detail: text, ...errors }
     return reply
       .code(status)
       .type('application/problem+json')

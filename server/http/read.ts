@@ -37,13 +37,18 @@ export type MachineView = {
   readonly lastEvent?: Pick<BootEvent, 'layer' | 'kind' | 'text'>
 }
 
-/** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /healthz`; `GET /v1/problems`. */
+/** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems`. */
 export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, journal, log }, done) => {
   app.setErrorHandler(problemAnswer(log))
 
-  app.get('/healthz', (_, reply) => pretty(reply, { status: 'ok' }))
-
-  app.get('/profiles', (_, reply) => pretty(reply, [...catalog().profiles.values()]))
+  app.get('/profiles', (_, reply) =>
+    pretty(
+      reply,
+      catalog()
+        .entries('profile')
+        .map(({ object }) => object),
+    ),
+  )
   app.get<ById>('/profiles/*', ({ params: { '*': id } }, reply) =>
     pretty(reply, known(catalog().profiles.get(id), 'profile', id)),
   )
@@ -53,7 +58,7 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
     pretty(
       reply,
       known(
-        catalog().groups.groups.find(group => group.id === id),
+        catalog().entry('group', id)?.object ?? catalog().groups.groups.find(group => group.id === id),
         'group',
         id,
       ),

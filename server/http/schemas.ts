@@ -17,7 +17,8 @@ const network = {
   },
 } as const
 
-const machine = {
+/** `Machine`. */
+export const machine = {
   type: 'object',
   required: ['name', 'macs', 'role', 'address', 'labels'],
   properties: {
@@ -30,7 +31,8 @@ const machine = {
   },
 } as const
 
-const profile = {
+/** `Profile`. */
+export const profile = {
   type: 'object',
   required: ['id'],
   properties: {
@@ -42,7 +44,8 @@ const profile = {
   },
 } as const
 
-const group = {
+/** `Group`. */
+export const group = {
   type: 'object',
   required: ['id', 'profile'],
   properties: {

@@ -1,43 +1,76 @@
-// What decides today: the objects put through the API over the files of the data directory, indexed for lookup.
-// A catalog is never changed; a change makes a new one.
+// What decides at this moment: the objects of the store over the files of the data directory, indexed for lookup, and
+// changed one object at a time.
 
 import { NoMatchingGroup, UnknownProfile } from '../errors.ts'
-import { GroupIndex } from '../match/groups.ts'
-import type { DirectoryContent, Problem } from './data-directory.ts'
-import type { Group, Labels, Machine, Profile, ProvisioningNetwork, SiteObjects } from './objects.ts'
+import { GroupIndex, type Known } from '../match/groups.ts'
+import { compareBytes } from '../match/order.ts'
+import { canonicalUuid } from '../match/uuid.ts'
+import { KINDS, type Entry, type Kind, type Objects } from './changes.ts'
+import type { FileObject, Problem } from './data-directory.ts'
+import type { StoredObject } from './object-table.ts'
+import type { Group, Labels, Machine, Profile, ProvisioningNetwork } from './objects.ts'
 
-/** A site as the store has it. */
-export type StoredSite = { readonly name: string; readonly objects: SiteObjects }
+/** One id in both layers; the store's hides the file's. */
+type Layers = { readonly stored?: StoredObject; readonly file?: FileObject }
 
-/** What the server knows at one moment. */
+/** What the server knows. */
 export class Catalog {
-  readonly groups: GroupIndex
-  readonly machines: readonly Machine[]
-  readonly problems: readonly Problem[]
-  readonly networks: readonly ProvisioningNetwork[]
+  readonly groups = new GroupIndex()
+  /** Files of the data directory that cannot be used. */
+  problems: readonly Problem[] = []
+  /** The provisioning networks of the sites. */
+  networks: readonly ProvisioningNetwork[] = []
+  readonly #layers = new Map<Kind, Map<string, Layers>>(KINDS.map(kind => [kind, new Map()]))
+  /** Sorted lists, made when somebody asks, until an object of the kind changes. */
+  readonly #lists = new Map<Kind, readonly Entry[]>()
+  #machines: readonly Machine[] | undefined
   readonly #profiles = new Map<string, Profile>()
-  readonly #byName = new Map<string, Machine>()
   readonly #byMac = new Map<string, Machine>()
   readonly #byUuid = new Map<string, Machine>()
   readonly #byAddress = new Map<string, Machine>()
 
-  constructor(directory: DirectoryContent, sites: readonly StoredSite[]) {
-    for (const [name, profile] of directory.profiles) this.#profiles.set(name, profile)
-    for (const { objects } of sites) {
-      for (const profile of objects.profiles) this.#profiles.set(profile.id, profile)
-    }
-    const stored = sites.flatMap(site => site.objects.groups)
-    const storedIds = new Set(stored.map(group => group.id))
-    this.groups = new GroupIndex([...stored, ...directory.groups.filter(group => !storedIds.has(group.id))])
-    this.machines = sites.flatMap(site => site.objects.machines)
-    this.networks = sites.map(site => site.objects.network)
-    this.problems = directory.problems
-    for (const machine of this.machines) {
-      this.#byName.set(machine.name, machine)
-      this.#byAddress.set(machine.address, machine)
-      if (machine.uuid !== undefined) this.#byUuid.set(machine.uuid.toLowerCase(), machine)
-      for (const mac of machine.macs) this.#byMac.set(mac, machine)
-    }
+  /** Takes what the store has under an id; undefined when it has nothing any more. */
+  setStored(kind: Kind, id: string, stored: StoredObject | undefined): void {
+    const { file } = this.#layersOf(kind, id)
+    this.#set(kind, id, { ...(stored && { stored }), ...(file && { file }) })
+  }
+
+  /** Takes what the data directory has under an id; undefined when the file is gone. */
+  setFile(kind: Kind, id: string, file: FileObject | undefined): void {
+    const { stored } = this.#layersOf(kind, id)
+    this.#set(kind, id, { ...(stored && { stored }), ...(file && { file }) })
+  }
+
+  /** The object in effect under an id. */
+  entry<K extends Kind>(kind: K, id: string): Entry<K> | undefined {
+    return entryOf(kind, id, this.#layersOf(kind, id))
+  }
+
+  /** The file under an id, whether it is hidden or not. */
+  file(kind: Kind, id: string): FileObject | undefined {
+    return this.#layersOf(kind, id).file
+  }
+
+  /** All objects in effect, in the byte order of their file names. */
+  entries<K extends Kind>(kind: K): readonly Entry<K>[] {
+    const known = this.#lists.get(kind)
+    if (known !== undefined) return known as readonly Entry<K>[] // kept under its kind
+    const list = [...this.#layersFor(kind)].flatMap(([id, layers]) => entryOf(kind, id, layers) ?? [])
+    list.sort((a, b) => compareBytes(`${a.id}.json`, `${b.id}.json`))
+    this.#lists.set(kind, list)
+    return list
+  }
+
+  /** The declared machines, site by site in the order of their files. The same list until a machine changes. */
+  get machines(): readonly Machine[] {
+    if (this.#machines !== undefined) return this.#machines
+    const stored = [...this.#layersFor('machine').values()].flatMap(layers => layers.stored ?? [])
+    stored.sort(
+      (a, b) =>
+        compareBytes(a.site ?? '', b.site ?? '') || a.position - b.position || compareBytes(a.id, b.id),
+    )
+    this.#machines = stored.map(({ object }) => object as Machine) // of that kind
+    return this.#machines
   }
 
   /** All profiles, by the name that groups use. */
@@ -50,9 +83,9 @@ export class Catalog {
    *
    * @throws {NoMatchingGroup} 404
    */
-  group(labels: Labels): Group {
-    const group = this.groups.select(labels)
-    if (group === undefined) throw new NoMatchingGroup(labels, this.groups.groups.length)
+  group(labels: Labels, known: Known = {}): Group {
+    const group = this.groups.select(labels, known)
+    if (group === undefined) throw new NoMatchingGroup(labels, this.groups.size)
     return group
   }
 
@@ -70,10 +103,75 @@ export class Catalog {
   /** The declared machine behind whatever is known of it; a MAC weighs more than a UUID, of which firmware makes copies. */
   machine(known: { mac?: string; uuid?: string; name?: string; address?: string }): Machine | undefined {
     return (
-      (known.name === undefined ? undefined : this.#byName.get(known.name)) ??
+      (known.name === undefined ? undefined : this.entry('machine', known.name)?.object) ??
       (known.mac === undefined ? undefined : this.#byMac.get(known.mac)) ??
-      (known.uuid === undefined ? undefined : this.#byUuid.get(known.uuid.toLowerCase())) ??
+      (known.uuid === undefined ? undefined : this.#byUuid.get(canonicalUuid(known.uuid))) ??
       (known.address === undefined ? undefined : this.#byAddress.get(known.address))
     )
   }
+
+  #layersFor(kind: Kind): Map<string, Layers> {
+    return this.#layers.get(kind) ?? new Map() // there is one of each kind
+  }
+
+  #layersOf(kind: Kind, id: string): Layers {
+    return this.#layersFor(kind).get(id) ?? NOTHING
+  }
+
+  #set(kind: Kind, id: string, layers: Layers): void {
+    const before = effective(this.#layersOf(kind, id))
+    const after = effective(layers)
+    if (after === undefined) this.#layersFor(kind).delete(id)
+    else this.#layersFor(kind).set(id, layers)
+    this.#lists.delete(kind)
+    if (kind === 'machine') this.#machines = undefined
+    if (before !== after) this.#reindex(kind, id, before, after)
+  }
+
+  #reindex(kind: Kind, id: string, before: AnyObject | undefined, after: AnyObject | undefined): void {
+    // Each kind has its own type of object.
+    if (kind === 'group') {
+      if (after === undefined) this.groups.delete(id)
+      else this.groups.put(id, after as Group)
+    } else if (kind === 'profile') {
+      if (after === undefined) this.#profiles.delete(id)
+      else this.#profiles.set(id, after as Profile)
+    } else if (kind === 'machine') {
+      if (before !== undefined) this.#forget(before as Machine)
+      if (after !== undefined) this.#know(after as Machine)
+    }
+  }
+
+  #know(machine: Machine): void {
+    this.#byAddress.set(machine.address, machine)
+    if (machine.uuid !== undefined) this.#byUuid.set(canonicalUuid(machine.uuid), machine)
+    for (const mac of machine.macs) this.#byMac.set(mac, machine)
+  }
+
+  #forget(machine: Machine): void {
+    const drop = (index: Map<string, Machine>, key: string) => {
+      if (index.get(key) === machine) index.delete(key)
+    }
+    drop(this.#byAddress, machine.address)
+    if (machine.uuid !== undefined) drop(this.#byUuid, canonicalUuid(machine.uuid))
+    for (const mac of machine.macs) drop(this.#byMac, mac)
+  }
+}
+
+type AnyObject = Objects[Kind]
+
+const NOTHING: Layers = {}
+
+function effective({ stored, file }: Layers): AnyObject | undefined {
+  return stored?.object ?? file?.object
+}
+
+function entryOf<K extends Kind>(kind: K, id: string, { stored, file }: Layers): Entry<K> | undefined {
+  // What is kept under a kind is of that kind.
+  if (stored !== undefined) {
+    const { object, revision, at, who, site } = stored
+    const of = { kind, id, object: object as Objects[K], version: String(revision), at, who }
+    return { ...of, source: 'store', ...(site === undefined ? {} : { site }) }
+  }
+  return file && { kind, id, object: file.object as Objects[K], version: file.version, source: 'directory' }
 }

@@ -1,148 +1,156 @@
-// A directory in Matchbox's layout (groups/*.json, profiles/*.json) as a read-only layer of the inventory: read at
-// start, watched, and read again on change. A file that breaks keeps its last good version and is listed as a problem.
+// A directory in Matchbox's layout as a layer that is only read: groups, profiles and templates, read at the start and
+// again, file by file, when they change. A file that breaks keeps its last good version and is listed as a problem.
 
-import { watch, type FSWatcher, readdirSync, readFileSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '#progress/wait.ts'
-import { parseGroup, parseProfile } from './matchbox-files.ts'
-import type { Group, Profile } from './objects.ts'
+import { textOf } from '../match/text.ts'
+import type { Kind, Objects } from './changes.ts'
+import { DirectoryTree } from './directory-tree.ts'
+import { BrokenFile, parseGroup, parseProfile, placeOf } from './matchbox-files.ts'
+import { templateFindings } from './template-check.ts'
 
-/** A file that cannot be used, and why. */
-export type Problem = { readonly file: string; readonly reason: string }
-
-/** What the directory holds now. */
-export type DirectoryContent = {
-  /** In the order of the file names. */
-  readonly groups: readonly Group[]
-  /** By file name without `.json`, below `profiles/`; the id inside may differ, as in Matchbox. */
-  readonly profiles: ReadonlyMap<string, Profile>
-  readonly problems: readonly Problem[]
+/** An object of the directory. */
+export type FileObject = {
+  readonly object: Objects[Kind]
+  /** Names this content: two files of one version hold the same bytes. */
+  readonly version: string
+  /** Below the directory. */
+  readonly path: string
 }
 
-/** Milliseconds that a change has to rest before the directory is read again: an editor writes in steps. */
-const SETTLE_MS = 25
+/** A file that cannot be used, and why. Where it has a last good version, that one serves on. */
+export type Problem = {
+  readonly file: string
+  readonly reason: string
+  readonly line?: number
+  readonly column?: number
+}
+
+/** What is there now under an id; no file when there is none any more. */
+export type FileChange = { readonly kind: Kind; readonly id: string; readonly file: FileObject | undefined }
+
+/** Bytes that a file may have; more is no configuration. */
+const LARGEST_FILE = 16 << 20
 
 /** The directory as it is kept in memory. */
 export class DataDirectory {
   readonly path: string
-  readonly #kept = new Map<string, Kept>()
-  readonly #watchers = new Map<string, FSWatcher>()
-  readonly #onChange: () => void
-  #timer: NodeJS.Timeout | undefined
-  #content: DirectoryContent
+  readonly #files = new Map<string, Kept>()
+  readonly #tree: DirectoryTree
 
-  /** Reads `path` and calls `onChange` whenever its content has been read anew. */
-  constructor(path: string, onChange: () => void) {
+  /**
+   * Reads the directory, and tells `onChange` of what changes from then on.
+   *
+   * @param onChange gets the objects that changed, which may be none where only a problem did
+   */
+  constructor(path: string, onChange: (changes: readonly FileChange[]) => void) {
     this.path = path
-    this.#onChange = onChange
-    this.#content = this.#read()
-    this.#watchAll()
+    this.#tree = new DirectoryTree(path, FOLDERS, files => {
+      const changes = this.#refresh(files)
+      if (changes !== undefined) onChange(changes)
+    })
+    this.#refresh(this.#tree.files())
   }
 
-  /** What was read last. */
-  get content(): DirectoryContent {
-    return this.#content
+  /** All objects. */
+  objects(): FileChange[] {
+    return [...this.#files].flatMap(([path, { file }]) => (file ? [{ ...placed(path), file }] : []))
   }
 
-  /** Reads the directory again, now. */
-  reload(): void {
-    this.#content = this.#read()
-    this.#watchAll()
-    this.#onChange()
+  /** The files that cannot be used, by name. */
+  get problems(): readonly Problem[] {
+    const problems = [...this.#files.values()].flatMap(({ problem }) => problem ?? [])
+    return problems.toSorted((a, b) => (a.file < b.file ? -1 : 1))
   }
 
   close(): void {
-    clearTimeout(this.#timer)
-    for (const watcher of this.#watchers.values()) watcher.close()
-    this.#watchers.clear()
+    this.#tree.close()
   }
 
-  #read(): DirectoryContent {
-    const problems: Problem[] = []
-    const keep = <T>(file: string, parse: (text: string) => T): T | undefined => {
-      const kept = this.#readFile(file, parse)
-      if (kept.reason !== undefined) problems.push({ file, reason: kept.reason })
-      return kept.value as T | undefined // each folder has one parser
+  /** Reads files again; gives the objects that changed, or undefined when not even a problem did. */
+  #refresh(paths: Iterable<string>): FileChange[] | undefined {
+    const changes: FileChange[] = []
+    let isNews = false
+    for (const path of paths) {
+      if (!isObject(path)) continue
+      const before = this.#files.get(path)
+      const after = this.#read(path, before)
+      if (after === before) continue
+      isNews = true
+      if (after === undefined) this.#files.delete(path)
+      else this.#files.set(path, after)
+      if (after?.file !== before?.file) changes.push({ ...placed(path), file: after?.file })
     }
-    // Matchbox strips whatever extension an entry has, and reads the stem's .json.
-    const groups = namesIn(join(this.path, 'groups')).flatMap(name => {
-      const group = keep(join('groups', `${stemOf(name)}.json`), parseGroup)
-      return group === undefined ? [] : [group]
-    })
-    const profiles = new Map<string, Profile>()
-    for (const name of filesBelow(join(this.path, 'profiles'))) {
-      if (!name.endsWith('.json')) continue
-      const profile = keep(join('profiles', name), parseProfile)
-      if (profile !== undefined) profiles.set(stemOf(name), profile)
-    }
-    return { groups, profiles, problems }
+    return isNews ? changes : undefined
   }
 
-  #readFile(file: string, parse: (text: string) => unknown): Kept {
-    const before = this.#kept.get(file)
+  #read(path: string, before: Kept | undefined): Kept | undefined {
     let stamp = ''
-    let next: Kept
     try {
-      const { mtimeMs, size, ino } = statSync(join(this.path, file))
-      stamp = `${mtimeMs} ${size} ${ino}`
+      const { mtimeMs, ctimeMs, size, ino } = statSync(join(this.path, path))
+      stamp = `${mtimeMs} ${ctimeMs} ${size} ${ino}`
       if (before?.stamp === stamp) return before
-      next = { stamp, value: parse(readFileSync(join(this.path, file), 'utf8')) }
+      if (size > LARGEST_FILE) throw new BrokenFile(`has ${size} bytes; at most ${LARGEST_FILE} are read`)
+      const bytes = readFileSync(join(this.path, path))
+      const version = `f${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`
+      if (before?.file?.version === version) return { stamp, file: before.file }
+      return { stamp, ...this.#parsed(path, textOf(bytes), version, before) }
     } catch (error) {
-      const gone = (error as NodeJS.ErrnoException).code === 'ENOENT'
-      next = { stamp, value: gone ? undefined : before?.value, reason: messageOf(error) }
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      const problem = { file: path, reason: messageOf(error) }
+      return { stamp, problem, ...(before?.file && { file: before.file }) }
     }
-    this.#kept.set(file, next)
-    return next
   }
 
-  #watchAll(): void {
-    this.#watch('', false)
-    this.#watch('groups', false)
-    this.#watch('profiles', true)
-  }
-
-  #watch(folder: string, recursive: boolean): void {
-    if (this.#watchers.has(folder)) return
+  #parsed(path: string, text: string, version: string, before: Kept | undefined): Omit<Kept, 'stamp'> {
+    const { kind, id } = placed(path)
+    if (kind === 'template') {
+      const object = { id, content: text }
+      const [wrong] = templateFindings(object).filter(({ severity }) => severity === 'error')
+      if (wrong === undefined) return { file: { object, version, path } }
+      // Without a good version this one is served: whoever asks for it gets the reason.
+      const { message: reason, line, column } = wrong
+      return {
+        problem: { file: path, reason, line, column },
+        file: before?.file ?? { object, version, path },
+      }
+    }
     try {
-      const watcher = watch(join(this.path, folder), { recursive, persistent: false })
-      this.#watchers.set(folder, watcher)
-      watcher.on('change', (kind, name) => {
-        if (folder === '' && name !== 'groups' && name !== 'profiles') return
-        if (folder === '' && kind === 'rename') this.#forget(String(name))
-        clearTimeout(this.#timer)
-        this.#timer = setTimeout(() => this.reload(), SETTLE_MS)
-      })
-      watcher.on('error', () => this.#forget(folder)) // the folder went away; its parent's watcher tells of a new one
-    } catch {
-      // The folder is not there yet: the watcher of its parent will tell.
+      return { file: { object: (kind === 'group' ? parseGroup : parseProfile)(text), version, path } }
+    } catch (error) {
+      if (!(error instanceof BrokenFile)) throw error
+      const problem = { file: path, reason: error.message, ...placeOf(text, error) }
+      return { problem, ...(before?.file && { file: before.file }) }
     }
   }
-
-  #forget(folder: string): void {
-    this.#watchers.get(folder)?.close()
-    this.#watchers.delete(folder)
-  }
 }
 
-type Kept = { readonly stamp: string; readonly value: unknown; readonly reason?: string }
+type Kept = { readonly stamp: string; readonly file?: FileObject; readonly problem?: Problem }
 
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  } catch {
-    return []
-  }
+/** The folders that hold objects, and whether folders in them do too. */
+const FOLDERS: ReadonlyMap<string, { readonly deep: boolean }> = new Map([
+  ['groups', { deep: false }],
+  ['profiles', { deep: true }],
+  ['ignition', { deep: true }],
+  ['generic', { deep: true }],
+  ['cloud', { deep: true }],
+  ['ipxe', { deep: true }],
+  ['grub', { deep: true }],
+])
+
+/** Groups and profiles are JSON files; in the other folders every file counts that is not an editor's. */
+function isObject(path: string): boolean {
+  if (!path.includes('/')) return false
+  if (path.startsWith('groups/') || path.startsWith('profiles/')) return path.endsWith('.json')
+  return !/(?:^|\/)\.[^/]*$|~$/.test(path)
 }
 
-function filesBelow(folder: string): string[] {
-  try {
-    return readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
-  } catch {
-    return []
-  }
-}
-
-function stemOf(name: string): string {
-  const dot = name.lastIndexOf('.')
-  return dot < 0 || name.includes('/', dot) ? name : name.slice(0, dot)
+/** Which object a path holds. Its name counts, not the id inside, as for Matchbox's gRPC. */
+function placed(path: string): { readonly kind: Kind; readonly id: string } {
+  const [, folder, rest = ''] = /^([^/]+)\/(.*?)(?:\.json)?$/s.exec(path) ?? []
+  if (folder === 'groups') return { kind: 'group', id: rest }
+  if (folder === 'profiles') return { kind: 'profile', id: rest }
+  return { kind: 'template', id: path }
 }

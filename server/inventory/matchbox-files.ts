@@ -1,12 +1,29 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
+import { BadJson, parseJson } from '../ignition/json.ts'
+import { offsetOf, placeAt, type Path, type Place } from '../ignition/tree.ts'
 import { BadSelector, readSelector } from '../match/requirement.ts'
 import type { Group, Profile, Selector } from './objects.ts'
 
-/** A file of the data directory that cannot be used; the message says why. */
+/** A file of the data directory that cannot be used; the message says why, and `path` what in it is wrong. */
 export class BrokenFile extends Error {
   readonly code = 'BROKEN_FILE'
+  readonly path: Path
+  constructor(message: string, path: Path = [], options?: ErrorOptions) {
+    super(message, options)
+    this.path = path
+  }
+}
+
+/** Line and column of what is wrong in the text of a broken file. */
+export function placeOf(text: string, { path }: BrokenFile): Place {
+  try {
+    return placeAt(text, offsetOf(parseJson(text), path))
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    return placeAt(text, error.offset)
+  }
 }
 
 /**
@@ -38,10 +55,10 @@ export function parseGroup(text: string): Group {
 export function parseProfile(text: string): Profile {
   const fields = fieldsOf(text)
   const id = textIn(fields, 'id')
-  if (id === undefined || id === '') throw new BrokenFile('id is missing; every profile needs one')
+  if (id === undefined || id === '') throw new BrokenFile('id is missing; every profile needs one', ['id'])
   const boot = objectIn(fields, 'boot')
   const bootFields = boot && new Map(Object.entries(boot).map(([key, value]) => [key.toLowerCase(), value]))
-  const kernel = bootFields && textIn(bootFields, 'kernel')
+  const kernel = bootFields && textIn(bootFields, 'kernel', ['boot', 'kernel'])
   const initrd = bootFields && textsIn(bootFields, 'initrd')
   const args = bootFields && textsIn(bootFields, 'args')
   const optional = ['name', 'ignition_id', 'cloud_id', 'generic_id'].flatMap(field => {
@@ -65,7 +82,7 @@ function fieldsOf(text: string): Fields {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw new BrokenFile((error as Error).message, { cause: error }) // JSON.parse throws nothing but SyntaxError
+    throw new BrokenFile((error as Error).message, [], { cause: error }) // JSON.parse throws nothing but SyntaxError
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BrokenFile('holds no JSON object')
@@ -73,11 +90,11 @@ function fieldsOf(text: string): Fields {
   return new Map(Object.entries(value).map(([key, field]) => [key.toLowerCase(), field as unknown]))
 }
 
-function textIn(fields: Fields, name: string): string | undefined {
+function textIn(fields: Fields, name: string, path: Path = [name]): string | undefined {
   const value = fields.get(name)
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'string')
-    throw new BrokenFile(`${name} is ${JSON.stringify(value)}; write it as a string`)
+    throw new BrokenFile(`${path.join('.')} is ${JSON.stringify(value)}; write it as a string`, path)
   return value
 }
 
@@ -86,7 +103,7 @@ function selectorIn(fields: Fields): Selector {
     return readSelector(objectIn(fields, 'selector') ?? {})
   } catch (error) {
     if (!(error instanceof BadSelector)) throw error
-    throw new BrokenFile(error.message, { cause: error })
+    throw new BrokenFile(error.message, ['selector', error.key], { cause: error })
   }
 }
 
@@ -99,11 +116,11 @@ function priorityIn(fields: Fields): number | undefined {
 function textsIn(fields: Fields, name: string): string[] | undefined {
   const value = fields.get(name)
   if (value === undefined || value === null) return undefined
-  if (!Array.isArray(value)) throw new BrokenFile(`boot.${name} is no list`)
-  return value.map((item: unknown) => {
+  if (!Array.isArray(value)) throw new BrokenFile(`boot.${name} is no list`, ['boot', name])
+  return value.map((item: unknown, index) => {
     if (item === null) return ''
     if (typeof item !== 'string')
-      throw new BrokenFile(`boot.${name} holds ${JSON.stringify(item)}; write strings`)
+      throw new BrokenFile(`boot.${name} holds ${JSON.stringify(item)}; write strings`, ['boot', name, index])
     return item
   })
 }
@@ -111,6 +128,6 @@ function textsIn(fields: Fields, name: string): string[] | undefined {
 function objectIn(fields: Fields, name: string): Record<string, unknown> | undefined {
   const value = fields.get(name)
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'object' || Array.isArray(value)) throw new BrokenFile(`${name} is no object`)
+  if (typeof value !== 'object' || Array.isArray(value)) throw new BrokenFile(`${name} is no object`, [name])
   return value as Record<string, unknown>
 }

@@ -1,30 +1,23 @@
 // The store in one SQLite file: write-ahead log, every commit on disk before anybody is told.
 
-import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
-import Database from 'better-sqlite3'
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
-import { NewerStore, SiteConflict } from '../errors.ts'
-import type { StoredSite } from './catalog.ts'
-import type { BootEvent, BundleFile, SiteObjects } from './objects.ts'
-import type { Boot, Store, TokenRecord } from './store.ts'
-
-/** How long boot events may wait for others to share their commit. */
-const GROUP_MS = 20
-
-const MIGRATIONS = new URL('migrations/', import.meta.url)
+import type { Kind, Revision } from './changes.ts'
+import { Database } from './database.ts'
+import {
+  ObjectTable,
+  type Author,
+  type RowChange,
+  type RowOutcome,
+  type StoredObject,
+} from './object-table.ts'
+import type { BootEvent, BundleFile, ProvisioningNetwork, SiteObjects } from './objects.ts'
+import type { Boot, Store, StoredNetwork, TokenRecord } from './store.ts'
 
 /** The store in one file. */
 export class SqliteStore implements Store {
-  readonly #db: Database.Database
-  readonly #path: string
-  #waiting: {
-    readonly work: () => void
-    readonly done: () => void
-    readonly fail: (error: unknown) => void
-  }[] = []
-  #timer: NodeJS.Timeout | undefined
-  readonly #prepared = new Map<string, Database.Statement>()
+  readonly #db: Database
+  readonly #objects: ObjectTable
+  #committed: (outcomes: readonly RowOutcome[]) => void = () => {}
 
   /**
    * Opens the store at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
@@ -32,56 +25,78 @@ export class SqliteStore implements Store {
    * @throws {NewerStore} when a newer Pilotlight wrote it
    */
   constructor(path: string) {
-    this.#path = path
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     this.#db = new Database(path)
-    if (path !== ':memory:') chmodSync(path, 0o600) // it holds the machines' bundles
-    this.#db.pragma('journal_mode = WAL')
-    this.#db.pragma('synchronous = FULL')
-    this.#db.pragma('foreign_keys = ON')
-    this.#db.pragma('busy_timeout = 5000')
-    this.#migrate()
+    this.#objects = new ObjectTable(this.#db)
   }
 
-  sites(): StoredSite[] {
-    return this.#all<{ name: string; network: string }>('SELECT name, network FROM sites ORDER BY name').map(
-      ({ name, network }) => ({ name, objects: { network: JSON.parse(network), ...this.#objectsOf(name) } }),
-    )
+  follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
+    this.#committed = committed
   }
 
-  putSite(name: string, objects: SiteObjects): boolean {
-    const before = this.sites().find(site => site.name === name)
-    if (before !== undefined && canonical(before.objects) === canonical(objects)) return false
-    this.#db.transaction(() => {
-      this.#run('DELETE FROM sites WHERE name = ?', name)
-      this.#refuseConflicts(name, objects)
-      this.#run('INSERT INTO sites (name, network) VALUES (?, ?)', name, JSON.stringify(objects.network))
-      for (const [at, machine] of objects.machines.entries()) {
-        this.#run(
-          'INSERT INTO machines (name, site, position, address, object) VALUES (?, ?, ?, ?, ?)',
-          machine.name,
-          name,
-          at,
-          machine.address,
-          JSON.stringify(machine),
-        )
-        for (const mac of machine.macs) {
-          this.#run('INSERT INTO machine_macs (mac, machine) VALUES (?, ?)', mac, machine.name)
-        }
-      }
-      for (const kind of ['profiles', 'groups'] as const) {
-        for (const [at, object] of objects[kind].entries()) {
-          this.#run(
-            `INSERT INTO ${kind} (id, site, position, object) VALUES (?, ?, ?, ?)`,
-            object.id,
-            name,
-            at,
-            JSON.stringify(object),
-          )
-        }
-      }
-    })()
-    return true
+  objects(): StoredObject[] {
+    return this.#objects.all()
+  }
+
+  history(kind: Kind, id: string, limit: number): Revision[] {
+    this.#db.flush()
+    return this.#objects.history(kind, id, limit)
+  }
+
+  write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]> {
+    return this.#db.together(() => this.#objects.apply(changes, author), {
+      committed: outcomes => this.#committed(outcomes),
+    })
+  }
+
+  rehearse(changes: readonly RowChange[], author: Author): RowOutcome[] {
+    const undo = new Undo()
+    try {
+      this.#db.atOnce(() => {
+        undo.outcomes = this.#objects.apply(changes, author)
+        throw undo
+      })
+    } catch (error) {
+      if (error !== undo) throw error
+    }
+    return undo.outcomes
+  }
+
+  networks(): StoredNetwork[] {
+    return this.#db
+      .all<{ name: string; network: string }>('SELECT name, network FROM sites ORDER BY name')
+      .map(({ name, network }) => ({ name, network: JSON.parse(network) as ProvisioningNetwork })) // by putSite
+  }
+
+  putSite(name: string, { network, ...objects }: SiteObjects, author: Omit<Author, 'site'>): boolean {
+    const text = JSON.stringify(network)
+    const wanted: readonly RowChange[] = [
+      ...objects.machines.map(
+        (object, position) => ({ kind: 'machine', id: object.name, object, position }) as const,
+      ),
+      ...objects.profiles.map(
+        (object, position) => ({ kind: 'profile', id: object.id, object, position }) as const,
+      ),
+      ...objects.groups.map(
+        (object, position) => ({ kind: 'group', id: object.id, object, position }) as const,
+      ),
+    ]
+    const ids = new Set(wanted.map(({ kind, id }) => `${kind} ${id}`))
+    const { outcomes, isNew } = this.#db.atOnce(() => {
+      const { changes } = this.#db.run(
+        `INSERT INTO sites (name, network) VALUES (?, ?)
+         ON CONFLICT (name) DO UPDATE SET network = excluded.network WHERE network <> excluded.network`,
+        name,
+        text,
+      )
+      // What goes gives up its addresses before others take them.
+      const gone = this.#objects.ofSite(name).filter(({ kind, id }) => !ids.has(`${kind} ${id}`))
+      const removals = gone.map(({ kind, id }) => ({ kind, id }))
+      const written = this.#objects.apply([...removals, ...wanted], { ...author, site: name })
+      return { outcomes: written, isNew: changes > 0 }
+    })
+    const changed = isNew || outcomes.some(({ before, after }) => before !== after)
+    if (changed) this.#committed(outcomes)
+    return changed
   }
 
   bundle(machine: string): BundleFile[] | undefined {
@@ -123,33 +138,36 @@ export class SqliteStore implements Store {
   }
 
   append(boot: Boot, event: BootEvent): Promise<void> {
-    return this.#together(() => {
-      this.#run(
-        `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
+    return this.#db.together(
+      () => {
+        this.#run(
+          `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (number) DO UPDATE SET machine = excluded.machine WHERE machine IS NOT excluded.machine`,
-        numberOf(boot.id),
-        boot.id,
-        boot.mac,
-        boot.machine ?? null,
-        boot.began,
-      )
-      this.#run(
-        'INSERT INTO events (id, at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-        event.id,
-        event.at,
-        event.boot,
-        event.mac,
-        event.machine ?? null,
-        event.layer,
-        event.kind,
-        event.text,
-        JSON.stringify(event.detail),
-      )
-    })
+          numberOf(boot.id),
+          boot.id,
+          boot.mac,
+          boot.machine ?? null,
+          boot.began,
+        )
+        this.#run(
+          'INSERT INTO events (id, at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          event.id,
+          event.at,
+          event.boot,
+          event.mac,
+          event.machine ?? null,
+          event.layer,
+          event.kind,
+          event.text,
+          JSON.stringify(event.detail),
+        )
+      },
+      { patient: true },
+    )
   }
 
   eventsAfter(id: number, { machine, limit }: { machine?: string; limit: number }): BootEvent[] {
-    this.#commit() // a reader sees all that was told before it asked
+    this.#db.flush() // a reader sees all that was told before it asked
     const rows =
       machine === undefined
         ? this.#all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', id, limit)
@@ -164,7 +182,7 @@ export class SqliteStore implements Store {
   }
 
   eventsOf(boot: string): BootEvent[] {
-    this.#commit() // a reader sees all that was told before it asked
+    this.#db.flush() // a reader sees all that was told before it asked
     return this.#all<EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id', boot).map(eventOf)
   }
 
@@ -178,7 +196,7 @@ export class SqliteStore implements Store {
   }
 
   bootsOf({ machine, macs }: { machine?: string; macs: readonly string[] }, limit: number): Boot[] {
-    this.#commit()
+    this.#db.flush()
     return this.#all<BootRow>(
       `SELECT * FROM boots WHERE machine = ? OR mac IN (SELECT value FROM json_each(?))
        ORDER BY number DESC LIMIT ?`,
@@ -196,7 +214,7 @@ export class SqliteStore implements Store {
   }
 
   prune(before: number): void {
-    this.#db.transaction(() => {
+    this.#db.atOnce(() => {
       // The newest boot stays, so that its number is never given twice.
       this.#run('DELETE FROM boots WHERE began < ? AND number < (SELECT max(number) FROM boots)', before)
       this.#run(
@@ -205,7 +223,7 @@ export class SqliteStore implements Store {
         before,
       )
       this.#run('DELETE FROM tokens WHERE until < ?', before)
-    })()
+    })
   }
 
   leases(): Lease[] {
@@ -217,7 +235,7 @@ export class SqliteStore implements Store {
   }
 
   changeLeases(changes: readonly LeaseChange[]): void {
-    this.#commit(() => {
+    this.#db.withWaiting(() => {
       for (const change of changes) {
         if (change.kind === 'drop') this.#run('DELETE FROM leases WHERE address = ?', change.address)
         else {
@@ -236,101 +254,21 @@ export class SqliteStore implements Store {
   }
 
   close(): void {
-    this.#commit()
     this.#db.close()
   }
 
-  /**
-   * Group commit: work that nobody waits for at once shares a transaction, and so one wait for the disk. Work that
-   * throws is undone alone.
-   */
-  #together(work: () => void): Promise<void> {
-    return new Promise((done, fail) => {
-      this.#waiting.push({ work, done, fail })
-      this.#timer ??= setTimeout(() => this.#commit(), GROUP_MS)
-    })
-  }
-
-  /** Commits what waits, and `now` in the same transaction; throws when `now` cannot be kept. */
-  #commit(now?: () => void): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    const batch = this.#waiting
-    this.#waiting = []
-    if (batch.length === 0 && now === undefined) return
-    const settled: (() => void)[] = []
-    try {
-      this.#db.transaction(() => {
-        now?.()
-        for (const { work, done, fail } of batch) {
-          try {
-            this.#db.transaction(work)() // nested, so a savepoint
-            settled.push(done)
-          } catch (error) {
-            settled.push(() => fail(error))
-          }
-        }
-      })()
-    } catch (error) {
-      for (const { fail } of batch) fail(error)
-      if (now !== undefined) throw error
-      return
-    }
-    for (const settle of settled) settle()
-  }
-
-  #objectsOf(site: string): Omit<SiteObjects, 'network'> {
-    const objects = (table: 'machines' | 'profiles' | 'groups') =>
-      this.#all<{ object: string }>(`SELECT object FROM ${table} WHERE site = ? ORDER BY position`, site).map(
-        row => JSON.parse(row.object) as never, // written by putSite from the type of its column
-      )
-    return { machines: objects('machines'), profiles: objects('profiles'), groups: objects('groups') }
-  }
-
-  #refuseConflicts(site: string, { machines, profiles, groups }: SiteObjects): void {
-    const refuse = (what: string, id: string, sql: string) => {
-      const [owner] = this.#all<{ site: string }>(sql, id)
-      if (owner !== undefined) throw new SiteConflict(what, id, site, owner.site)
-    }
-    for (const machine of machines) {
-      refuse('machine', machine.name, 'SELECT site FROM machines WHERE name = ?')
-      refuse('address', machine.address, 'SELECT site FROM machines WHERE address = ?')
-      for (const mac of machine.macs) {
-        refuse('MAC', mac, 'SELECT site FROM machine_macs JOIN machines ON name = machine WHERE mac = ?')
-      }
-    }
-    for (const { id } of profiles) refuse('profile', id, 'SELECT site FROM profiles WHERE id = ?')
-    for (const { id } of groups) refuse('group', id, 'SELECT site FROM groups WHERE id = ?')
-  }
-
-  #migrate(): void {
-    const scripts = readdirSync(MIGRATIONS)
-      .filter(name => name.endsWith('.sql'))
-      .toSorted()
-    const version = this.#db.pragma('user_version', { simple: true }) as number
-    if (version > scripts.length) throw new NewerStore(this.#path, version, scripts.length)
-    for (const [at, script] of scripts.entries()) {
-      if (at < version) continue
-      this.#db.transaction(() => {
-        this.#db.exec(readFileSync(new URL(script, MIGRATIONS), 'utf8'))
-        this.#db.pragma(`user_version = ${at + 1}`)
-      })()
-    }
-  }
-
-  #prepare(sql: string): Database.Statement {
-    const statement = this.#prepared.get(sql) ?? this.#db.prepare(sql)
-    this.#prepared.set(sql, statement)
-    return statement
-  }
-
-  #run(sql: string, ...values: unknown[]): Database.RunResult {
-    return this.#prepare(sql).run(...values)
+  #run(sql: string, ...values: unknown[]) {
+    return this.#db.run(sql, ...values)
   }
 
   #all<Row>(sql: string, ...values: unknown[]): Row[] {
-    return this.#prepare(sql).all(...values) as Row[]
+    return this.#db.all<Row>(sql, ...values)
   }
+}
+
+/** Thrown to undo what was only tried. */
+class Undo extends Error {
+  outcomes: RowOutcome[] = []
 }
 
 type LeaseRow = Omit<Lease, 'expiresAt' | 'uuid'> & { expires_at: number; uuid: string | null }
@@ -351,13 +289,4 @@ function eventOf({ machine, detail, ...event }: EventRow): BootEvent {
 
 function numberOf(boot: string): number {
   return Number.parseInt(boot.slice(2), 16)
-}
-
-/** JSON with sorted keys: equal objects give equal text. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, field: unknown) =>
-    typeof field === 'object' && field !== null && !Array.isArray(field)
-      ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  )
 }

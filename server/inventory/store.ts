@@ -1,8 +1,12 @@
 // What the inventory keeps beyond the life of the process, whoever keeps it.
 
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
-import type { StoredSite } from './catalog.ts'
-import type { BootEvent, BundleFile, SiteObjects } from './objects.ts'
+import type { Kind, Revision } from './changes.ts'
+import type { Author, RowChange, RowOutcome, StoredObject } from './object-table.ts'
+import type { BootEvent, BundleFile, ProvisioningNetwork, SiteObjects } from './objects.ts'
+
+/** The provisioning network of a site. */
+export type StoredNetwork = { readonly name: string; readonly network: ProvisioningNetwork }
 
 /** One boot of one machine, as the journal groups events. */
 export type Boot = {
@@ -29,13 +33,29 @@ export type TokenRecord = {
 
 /** Keeps everything. Whatever returns has been committed, unless it says otherwise. */
 export interface Store {
-  sites(): StoredSite[]
+  /** Calls `committed` with what each write changed, in the order of the commits, as soon as it is on disk. */
+  follow(committed: (outcomes: readonly RowOutcome[]) => void): void
+  /** All objects: those of nobody, then those of each site in the order of its file. */
+  objects(): StoredObject[]
+  /**
+   * Makes all changes or none; resolves once they are on disk, together with others of the same moment.
+   *
+   * @throws {PreconditionFailed} {NotStored} {OwnedBySite} {SiteConflict}
+   */
+  write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]>
+  /** Says what `write` would do, by doing it and undoing it. Throws what `write` throws. */
+  rehearse(changes: readonly RowChange[], author: Author): RowOutcome[]
+  /** What was written to an object, newest first. */
+  history(kind: Kind, id: string, limit: number): Revision[]
+
+  /** The network of each site. */
+  networks(): StoredNetwork[]
   /**
    * Replaces all objects of one site in one transaction, and says whether that changed anything.
    *
-   * @throws {SiteConflict} when another site has the same machine, address or group
+   * @throws {SiteConflict} when another site, or nobody, has the same machine, address, profile or group
    */
-  putSite(name: string, objects: SiteObjects): boolean
+  putSite(name: string, objects: SiteObjects, author: Omit<Author, 'site'>): boolean
 
   bundle(machine: string): BundleFile[] | undefined
   /** Says whether the files differ from those stored before. */

@@ -9,6 +9,7 @@ import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { site } from '../serving.ts'
 
 const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
+const author = { who: 'tester', at: 1000 }
 const event = (id: number): BootEvent => ({
   id,
   at: 1000 + id,
@@ -23,14 +24,22 @@ const event = (id: number): BootEvent => ({
 t.test('a site is replaced as a whole, or not at all', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  t.equal(store.putSite('rack-1', site), true)
-  t.equal(store.putSite('rack-1', structuredClone(site)), false, 'the same again changes nothing')
+  t.equal(store.putSite('rack-1', site, author), true)
+  t.equal(store.putSite('rack-1', structuredClone(site), author), false, 'the same again changes nothing')
   const [machine] = site.machines
   const other = { ...site, machines: [{ ...machine!, name: 'x', macs: [] }], groups: [] } // it has two machines
-  t.throws(() => store.putSite('rack-2', other), { code: 'SITE_CONFLICT', message: /address "10.20.0.11"/ })
-  t.same(store.sites(), [{ name: 'rack-1', objects: site }], 'a refused site leaves no trace')
-  t.equal(store.putSite('rack-1', { ...site, machines: site.machines.slice(1) }), true)
-  t.equal(store.putSite('rack-2', other), true, 'what was given up may be taken')
+  t.throws(() => store.putSite('rack-2', other, author), {
+    code: 'SITE_CONFLICT',
+    message: /address "10.20.0.11"/,
+  })
+  t.same(
+    store.objects().map(({ object }) => object),
+    [...site.machines, ...site.groups],
+    'a refused site leaves no trace',
+  )
+  t.same(store.networks(), [{ name: 'rack-1', network: site.network }])
+  t.equal(store.putSite('rack-1', { ...site, machines: site.machines.slice(1) }, author), true)
+  t.equal(store.putSite('rack-2', other, author), true, 'what was given up may be taken')
 })
 
 t.test('a token is burnt once', async t => {

@@ -2,18 +2,19 @@ import t from 'tap'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { localFilesBelow } from '#server/butane/local-files.ts'
-import { Catalog } from '#server/inventory/catalog.ts'
 import { parseProfile } from '#server/inventory/matchbox-files.ts'
 import type { Profile } from '#server/inventory/objects.ts'
 import { matchOf, scriptOf, type Sources } from '#server/render/answers.ts'
 import { assetKindsOf, bootFilesOf, matchboxScript } from '#server/render/ipxe.ts'
 import { grubConfig } from '#server/render/grub.ts'
 import { GoTemplates } from '#server/render/go-templates.ts'
+import { directoryFiles } from '#server/render/directory-files.ts'
 import { Templates } from '#server/render/templates.ts'
+import { catalogOf } from '../catalogs.ts'
 import { site } from '../serving.ts'
 
 const golden = join(import.meta.dirname, 'golden')
-const templates = new Templates('.')
+const templates = new Templates(directoryFiles('.'))
 const profiles = new Map(
   ['controller', 'compute', 'live', 'local'].map(id => [
     id,
@@ -24,9 +25,7 @@ const groups = [
   ...site.groups,
   { id: 'disk', profile: 'local', selector: { os: 'installed', mac: '52:54:00:20:00:01' } },
 ]
-const catalog = new Catalog({ groups: [], profiles, problems: [] }, [
-  { name: 'rack-1', objects: { ...site, groups } },
-])
+const catalog = catalogOf({ groups, profiles: profiles.values(), machines: site.machines })
 const endpoints = {
   server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1' },
   agent: { url: 'https://10.20.0.1:8443', ca: 'PEM' },
@@ -34,7 +33,7 @@ const endpoints = {
 const sources: Sources = {
   catalog,
   templates,
-  goTemplates: new GoTemplates('.'),
+  goTemplates: new GoTemplates(directoryFiles('.')),
   localFiles: localFilesBelow('.'),
   endpoints,
 }

@@ -1,0 +1,117 @@
+// What the routes of the inventory have in common: conditions, dry runs, bodies, and how an outcome is told.
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { BadRequest } from '../errors.ts'
+import { placeAt } from '../ignition/tree.ts'
+import { BadJson, parseJson } from '../ignition/json.ts'
+import { textOf } from '../match/text.ts'
+import type { Entry, Kind, Objects, Outcome } from '../inventory/changes.ts'
+import { unifiedDiff } from '../inventory/diff.ts'
+import type { Inventory } from '../inventory/inventory.ts'
+import type { Log } from '../log.ts'
+
+/** What these routes need of the service. */
+export type InventoryNeeds = {
+  readonly inventory: Pick<Inventory, 'get' | 'list' | 'write' | 'history' | 'revert'>
+  readonly log: Log
+}
+
+/** Bytes that a body may have. */
+export const LARGEST_BODY = 64 << 20
+
+/** The folder of each kind's routes. */
+export function pluralOf(kind: Kind): `${Kind}s` {
+  return `${kind}s`
+}
+
+/** The version of an entry as an ETag. */
+export function etagOf(version: string): string {
+  return `"${version}"`
+}
+
+/**
+ * What a client wants to be there before it writes: `If-Match: "12"` or `*`, `If-None-Match: *`. Undefined when it does
+ * not care.
+ */
+export function expectationOf(
+  { headers }: Pick<FastifyRequest, 'headers'>,
+  entry: Entry | undefined,
+): string | undefined {
+  const { 'if-match': wanted, 'if-none-match': unwanted } = headers
+  if (unwanted !== undefined) {
+    if (unwanted.trim() === '*') return 'absent'
+    throw new BadRequest('If-None-Match of a write takes only *, which means: when there is nothing yet.')
+  }
+  if (wanted === undefined) return undefined
+  if (wanted.trim() === '*') return 'present'
+  const versions = wanted.split(',').map(one => one.trim().replace(/^"(.*)"$/, '$1'))
+  return versions.find(version => version === entry?.version) ?? versions[0]
+}
+
+/** Says whether a write is only to be tried: `?dryRun=true`. */
+export function isDryRun({ query }: Pick<FastifyRequest, 'query'>): boolean {
+  const { dryRun } = query as { dryRun?: string | string[] } // a query is texts by name
+  if (dryRun === undefined || dryRun === 'false') return false
+  if (dryRun === 'true' || dryRun === '') return true
+  throw new BadRequest(`dryRun is ${JSON.stringify(dryRun)}; it takes true or false. Nothing was written.`)
+}
+
+/** Reads a body as JSON. */
+export function jsonBody({ body }: Pick<FastifyRequest, 'body'>): unknown {
+  const text = textBody({ body })
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new BadRequest(`The body is no JSON: ${placeIn(text)}${(error as Error).message}.`) // of JSON.parse
+  }
+}
+
+/** A body as it came. */
+export function textBody({ body }: Pick<FastifyRequest, 'body'>): string {
+  return Buffer.isBuffer(body) ? textOf(body) : ''
+}
+
+/** Who writes, as the history keeps it. */
+export function writerOf({ identity }: Pick<FastifyRequest, 'identity'>): string {
+  return identity.name
+}
+
+/** Tells what became of one change. */
+export function answerOutcome(reply: FastifyReply, outcome: Outcome, dryRun: boolean): FastifyReply {
+  const { kind, id, result, version } = outcome
+  if (version !== undefined && !dryRun) void reply.header('etag', etagOf(version))
+  if (result === 'created' && !dryRun) {
+    void reply
+      .code(201)
+      .header('location', `/v1/${pluralOf(kind)}/${id.split('/').map(encodeURIComponent).join('/')}`)
+  }
+  return reply.type('application/json').send(`${JSON.stringify(outcomeView(outcome, dryRun), null, 2)}\n`)
+}
+
+/** An outcome as clients see it: of a dry run also what would change, line by line. */
+export function outcomeView(
+  { kind, id, result, version, before, after, warnings }: Outcome,
+  dryRun: boolean,
+): object {
+  if (!dryRun) return { kind, id, result, ...(version === undefined ? {} : { version }), warnings }
+  const diff = unifiedDiff(`${kind}/${id}`, textFor(kind, before), textFor(kind, after))
+  return { kind, id, result, dryRun, warnings, diff }
+}
+
+function textFor(kind: Kind, object: Objects[Kind] | undefined): string | undefined {
+  if (object === undefined) return undefined
+  return kind === 'template'
+    ? (object as Objects['template']).content
+    : `${JSON.stringify(object, null, 2)}\n`
+}
+
+function placeIn(text: string): string {
+  try {
+    parseJson(text)
+    return ''
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    const { line, column } = placeAt(text, error.offset)
+    return `line ${line}, column ${column}: `
+  }
+}

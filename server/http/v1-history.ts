@@ -1,0 +1,60 @@
+// What was written to an object, by whom and when, and the way back.
+
+import type { FastifyPluginCallback } from 'fastify'
+import { BadRequest, NotStored, PreconditionRequired } from '../errors.ts'
+import type { Kind } from '../inventory/changes.ts'
+import { pretty } from './read.ts'
+import {
+  answerOutcome,
+  expectationOf,
+  isDryRun,
+  jsonBody,
+  pluralOf,
+  writerOf,
+  type InventoryNeeds,
+} from './v1-answers.ts'
+import { documented } from './v1-schemas.ts'
+
+/** `GET /v1/groups/{id}/history` and `POST /v1/groups/{id}/revert`; so for every kind. A `/` in an id is `%2F` here. */
+export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly kind: Kind }> = (
+  app,
+  { inventory, kind },
+  done,
+) => {
+  const folder = `/v1/${pluralOf(kind)}/:id`
+  const tags = [pluralOf(kind)]
+
+  app.get<ById>(
+    `${folder}/history`,
+    documented({ tags, summary: `All writes of a ${kind}, newest first` }),
+    (request, reply) => {
+      const { id } = request.params
+      const history = inventory.history(kind, id)
+      if (history.length === 0 && inventory.get(kind, id) === undefined) throw new NotStored(kind, id)
+      return pretty(reply, {
+        items: history.map(({ at, ...revision }) => ({ ...revision, at: new Date(at).toISOString() })),
+      })
+    },
+  )
+
+  app.post<ById>(
+    `${folder}/revert`,
+    documented({ tags, summary: `Makes a ${kind} again what it was at {"revision": 12}`, isWrite: true }),
+    async (request, reply) => {
+      const { id } = request.params
+      const { revision } = (jsonBody(request) ?? {}) as { revision?: unknown } // its type is looked at next
+      if (!Number.isSafeInteger(revision)) {
+        throw new BadRequest('The body is {"revision": N}, with a number that the history shows.')
+      }
+      const expect = expectationOf(request, inventory.get(kind, id))
+      if (expect === undefined) throw new PreconditionRequired('Going back undoes every write since.')
+      const dryRun = isDryRun(request)
+      const options = { who: writerOf(request), dryRun, expect }
+      const [outcome] = await inventory.revert(kind, id, revision as number, options) // an integer, as was just asked
+      return answerOutcome(reply, outcome!, dryRun) // one change, one outcome
+    },
+  )
+  done()
+}
+
+type ById = { Params: { id: string } }

@@ -1,0 +1,87 @@
+// What can be written into the inventory, and what comes of it. Types only, with the one function that names an object.
+
+import type { Fault } from '../errors.ts'
+import type { Group, Machine, Profile } from './objects.ts'
+
+/** The kinds of objects that people write. */
+export const KINDS = ['group', 'profile', 'template', 'machine'] as const
+
+/** One of them. */
+export type Kind = (typeof KINDS)[number]
+
+/** The text of a file that profiles name, or that such a file includes. */
+export type Template = {
+  /** Folder and name, for example `ignition/node.ign`; the name tells what it is (docs/matchbox.md). */
+  readonly id: string
+  /** Bytes that are no UTF-8 stand in it as `textOf` gives them. */
+  readonly content: string
+}
+
+/** The object of each kind. */
+export type Objects = {
+  readonly group: Group
+  readonly profile: Profile
+  readonly template: Template
+  readonly machine: Machine
+}
+
+/** An object that says what it is. */
+export type KindedObject = { [K in Kind]: { readonly kind: K; readonly object: Objects[K] } }[Kind]
+
+/**
+ * What has to be there for a change to be made: a version that was read before, nothing (`absent`), or anything
+ * (`present`). Without it, whatever is there is replaced.
+ */
+export type Expectation = string
+
+/** A wish: put an object in place of whatever has its id, or remove one. */
+export type Change =
+  | (KindedObject & { readonly action: 'put'; readonly expect?: Expectation })
+  | { readonly action: 'delete'; readonly kind: Kind; readonly id: string; readonly expect?: Expectation }
+
+/** What became of a change. */
+export type Outcome = {
+  readonly kind: Kind
+  readonly id: string
+  readonly result: 'created' | 'changed' | 'unchanged' | 'deleted'
+  /** Of what is there now: after a deletion the file that it hid, if there is one. */
+  readonly version?: string
+  /** What was there, and what is there now: the two sides of a diff. */
+  readonly before?: Objects[Kind]
+  readonly after?: Objects[Kind]
+  /** What is odd about the new object, but no reason to refuse it. */
+  readonly warnings: readonly Fault[]
+}
+
+/** An object as it is in effect, with where it comes from. */
+export type Entry<K extends Kind = Kind> = {
+  readonly kind: K
+  readonly id: string
+  readonly object: Objects[K]
+  /** Names this state of the object: the text of its ETag. */
+  readonly version: string
+  /** `store`: put by somebody; `directory`: a file of the data directory. */
+  readonly source: 'store' | 'directory'
+  /** The site that it belongs to; only that site's file changes it. */
+  readonly site?: string
+  /** Milliseconds since 1970, and who wrote it. */
+  readonly at?: number
+  readonly who?: string
+}
+
+/** One write of one object. */
+export type Revision<K extends Kind = Kind> = {
+  /** Grows over all objects. */
+  readonly revision: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly who: string
+  readonly action: 'put' | 'delete'
+  /** What was put. */
+  readonly object?: Objects[K]
+}
+
+/** The id of an object: a machine has a name. */
+export function idOf({ kind, object }: KindedObject): string {
+  return kind === 'machine' ? object.name : object.id
+}

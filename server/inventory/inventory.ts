@@ -1,0 +1,210 @@
+// What the server knows and how it is changed: the store over the data directory, checked, committed, then in effect.
+
+import {
+  InvalidObject,
+  NotStored,
+  PreconditionFailed,
+  ReadOnlyObject,
+  UnknownRevision,
+  type Fault,
+} from '../errors.ts'
+import type { Log } from '../log.ts'
+import { Catalog } from './catalog.ts'
+import { idOf, type Change, type Entry, type Kind, type Outcome, type Revision } from './changes.ts'
+import type { DataDirectory, FileChange, Problem } from './data-directory.ts'
+import { checkObject } from './object-check.ts'
+import type { RowChange, RowOutcome } from './object-table.ts'
+import type { SiteObjects } from './objects.ts'
+import { referenceWarnings } from './references.ts'
+import type { Store } from './store.ts'
+import { templateFiles, type TemplateFiles } from './template-files.ts'
+
+/** Who writes, and whether it is only tried. */
+export type WriteOptions = { readonly who: string; readonly dryRun?: boolean }
+
+/** The two layers and what is in effect. */
+export class Inventory {
+  /** What decides, always as of now. */
+  readonly catalog = new Catalog()
+  /** The templates in effect. */
+  readonly files: TemplateFiles = templateFiles(this.catalog)
+  readonly #store: Store
+  readonly #now: () => number
+  readonly #log: Log
+  #directory: DataDirectory | undefined
+
+  /** @param now milliseconds since 1970 */
+  constructor(store: Store, now: () => number, log: Log) {
+    this.#store = store
+    this.#now = now
+    this.#log = log
+    for (const stored of store.objects()) this.catalog.setStored(stored.kind, stored.id, stored)
+    this.catalog.networks = store.networks().map(({ network }) => network)
+    store.follow(outcomes => {
+      for (const { kind, id, before, after } of outcomes) {
+        if (before !== after) this.catalog.setStored(kind, id, after)
+      }
+    })
+  }
+
+  /** Puts a data directory below the store; `directoryChanged` is to be told of its changes. */
+  addDirectory(directory: DataDirectory): void {
+    this.#directory = directory
+    this.directoryChanged(directory.objects())
+  }
+
+  /** Takes what changed in the data directory, and logs the problems that are new. */
+  directoryChanged(changes: readonly FileChange[]): void {
+    for (const { kind, id, file } of changes) this.catalog.setFile(kind, id, file)
+    const known = new Set(this.catalog.problems.map(problemText))
+    this.catalog.problems = this.#directory?.problems ?? []
+    for (const problem of this.catalog.problems) {
+      const text = problemText(problem)
+      if (!known.has(text)) this.#log('warn', `${text} (its last good version, if it had one, serves on)`)
+    }
+  }
+
+  /** The object in effect. */
+  get<K extends Kind>(kind: K, id: string): Entry<K> | undefined {
+    return this.catalog.entry(kind, id)
+  }
+
+  /** All objects in effect, in the byte order of their file names. */
+  list<K extends Kind>(kind: K): readonly Entry<K>[] {
+    return this.catalog.entries(kind)
+  }
+
+  /**
+   * Makes all changes or none; they are on disk and in effect when it resolves. A dry run says what they would do.
+   *
+   * @throws {InvalidObject} 400 {NotStored} 404 {PreconditionFailed} 412 {OwnedBySite} {SiteConflict} {ReadOnlyObject} 409
+   */
+  async write(changes: readonly Change[], { who, dryRun = false }: WriteOptions): Promise<Outcome[]> {
+    const checked = this.#checked(changes)
+    const rows = checked.map(({ change }) => this.#rowOf(change))
+    const author = { who, at: this.#now() }
+    const before = checked.map(({ change }) => this.get(change.kind, changedId(change)))
+    const outcomes = dryRun ? this.#store.rehearse(rows, author) : await this.#store.write(rows, author)
+    const brought = checked.flatMap(({ change }) => (change.action === 'put' ? [change] : []))
+    return outcomes.map((outcome, at) => {
+      const { change, warnings } = checked[at]! // one outcome a change
+      const references = change.action === 'put' ? referenceWarnings(change, this.catalog, brought) : []
+      return this.#outcomeOf(outcome, before[at], [...warnings, ...references])
+    })
+  }
+
+  /** What was written to an object through the store, newest first; empty for what was never there. */
+  history<K extends Kind>(kind: K, id: string, limit = 100): Revision<K>[] {
+    return this.#store.history(kind, id, limit) as Revision<K>[] // of that kind
+  }
+
+  /**
+   * Makes an object again what it was at a revision; one that removed it removes it.
+   *
+   * @throws {UnknownRevision} 404, and what `write` throws
+   */
+  async revert(
+    kind: Kind,
+    id: string,
+    number: number,
+    options: WriteOptions & { expect?: string },
+  ): Promise<Outcome[]> {
+    const revision = this.history(kind, id).find(it => it.revision === number)
+    if (revision === undefined) throw new UnknownRevision(kind, id, number)
+    const expect = options.expect === undefined ? {} : { expect: options.expect }
+    const change =
+      revision.object === undefined
+        ? { action: 'delete' as const, kind, id, ...expect }
+        : ({ action: 'put', kind, object: revision.object, ...expect } as Change) // kept as an object of that kind
+    return this.write([change], options)
+  }
+
+  /**
+   * Replaces all that a site declares, and says whether that changed anything.
+   *
+   * @throws {SiteConflict} 409
+   */
+  putSite(name: string, objects: SiteObjects, who: string): boolean {
+    const changed = this.#store.putSite(name, objects, { who, at: this.#now() })
+    if (changed) this.catalog.networks = this.#store.networks().map(({ network }) => network)
+    return changed
+  }
+
+  /** Checks all objects, and tells of everything that is wrong with any of them. */
+  #checked(changes: readonly Change[]): { readonly change: Change; readonly warnings: readonly Fault[] }[] {
+    const faults: Fault[] = []
+    const checked = changes.map((change, at) => {
+      if (change.action === 'delete') return { change, warnings: [] }
+      const { good, faults: found, warnings } = checkObject(change.kind, change.object)
+      const prefix = changes.length === 1 ? '' : `/changes/${at}/object`
+      const named = changes.length === 1 ? '' : `${change.kind} ${JSON.stringify(idOf(change))}: `
+      for (const fault of found) {
+        faults.push({ ...fault, pointer: prefix + fault.pointer, detail: named + fault.detail })
+      }
+      return { change: { ...change, ...good }, warnings }
+    })
+    if (faults.length > 0) throw new InvalidObject(faults)
+    return checked
+  }
+
+  #rowOf(change: Change): RowChange {
+    const { kind, expect } = change
+    const id = changedId(change)
+    const entry = this.get(kind, id)
+    const isMet =
+      expect === undefined ||
+      (expect === 'absent'
+        ? entry === undefined
+        : entry !== undefined && ['present', entry.version].includes(expect))
+    if (!isMet) throw new PreconditionFailed(kind, id, entry?.version)
+    if (change.action === 'delete') {
+      if (entry === undefined) throw new NotStored(kind, id)
+      if (entry.source === 'directory') {
+        throw new ReadOnlyObject(kind, id, this.catalog.file(kind, id)?.path ?? id)
+      }
+    }
+    // The transaction asks again, since others may commit before it.
+    const revision = entry?.source === 'store' ? Number(entry.version) : 0
+    return {
+      kind,
+      id,
+      ...(expect === undefined || expect === 'present' ? {} : { expect: revision }),
+      ...(change.action === 'put' ? { object: change.object } : {}),
+    }
+  }
+
+  #outcomeOf(row: RowOutcome, before: Entry | undefined, warnings: readonly Fault[]): Outcome {
+    const { kind, id } = row
+    const file = this.catalog.file(kind, id)
+    const after = row.after?.object ?? file?.object
+    const version = row.after === undefined ? file?.version : String(row.after.revision)
+    const hiding =
+      row.before === undefined && row.after !== undefined && file !== undefined
+        ? [{ pointer: '', detail: `hides the file ${file.path} of the data directory` }]
+        : []
+    return {
+      kind,
+      id,
+      result: resultOf(row),
+      ...(version === undefined ? {} : { version }),
+      ...(before && { before: before.object }),
+      ...(after && { after }),
+      warnings: [...warnings, ...hiding],
+    }
+  }
+}
+
+function changedId(change: Change): string {
+  return change.action === 'delete' ? change.id : idOf(change)
+}
+
+function resultOf({ before, after }: RowOutcome): Outcome['result'] {
+  if (after === undefined) return 'deleted'
+  if (before === undefined) return 'created'
+  return before.revision === after.revision ? 'unchanged' : 'changed'
+}
+
+function problemText({ file, line, column, reason }: Problem): string {
+  const place = line === undefined ? file : `${file}:${line}:${column}`
+  return `${place}: ${reason}`
+}

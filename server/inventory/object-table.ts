@@ -1,0 +1,211 @@
+// Groups, profiles, templates and machines in SQLite: what is in effect, every write that led to it, and the rules that
+// hold inside a transaction. Every method runs in the transaction of its caller.
+
+import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../errors.ts'
+import type { Kind, Objects, Revision } from './changes.ts'
+import type { Database } from './database.ts'
+import type { Machine } from './objects.ts'
+
+/** An object as the store has it. */
+export type StoredObject<K extends Kind = Kind> = {
+  readonly kind: K
+  readonly id: string
+  readonly object: Objects[K]
+  readonly revision: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly who: string
+  /** Undefined for what belongs to nobody. */
+  readonly site?: string
+  /** In the site file. */
+  readonly position: number
+}
+
+/** One row to write. Without an object it is removed. */
+export type RowChange = {
+  readonly kind: Kind
+  readonly id: string
+  readonly object?: Objects[Kind]
+  /** The revision that has to be there; 0 for nothing, undefined for whatever is. */
+  readonly expect?: number
+  readonly position?: number
+}
+
+/** Who writes, when, and for which site. */
+export type Author = { readonly who: string; readonly at: number; readonly site?: string }
+
+/** A row before and after its change; where both are the same nothing was written. */
+export type RowOutcome = {
+  readonly kind: Kind
+  readonly id: string
+  readonly before: StoredObject | undefined
+  readonly after: StoredObject | undefined
+}
+
+/** How many revisions of an object are kept. */
+const KEPT_REVISIONS = 100
+
+const FREE_CLAIMS = 'DELETE FROM claims WHERE machine = ?'
+
+const ROWS = `SELECT o.kind, o.id, o.site, o.position, o.revision, r.at, r.who, r.content
+  FROM objects o JOIN revisions r ON r.number = o.revision`
+
+/** The tables `objects`, `revisions` and `claims`. */
+export class ObjectTable {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** All objects; those of a site in the order of its file. */
+  all(): StoredObject[] {
+    return this.#db.all<Row>(`${ROWS} ORDER BY o.site, o.kind DESC, o.position, o.id`).map(storedOf)
+  }
+
+  one(kind: Kind, id: string): StoredObject | undefined {
+    const [row] = this.#db.all<Row>(`${ROWS} WHERE o.kind = ? AND o.id = ?`, kind, id)
+    return row && storedOf(row)
+  }
+
+  ofSite(site: string): StoredObject[] {
+    return this.#db.all<Row>(`${ROWS} WHERE o.site = ? ORDER BY o.position, o.id`, site).map(storedOf)
+  }
+
+  /** What was written to an object, newest first. */
+  history(kind: Kind, id: string, limit: number): Revision[] {
+    type HistoryRow = { number: number; at: number; who: string; content: string | null }
+    return this.#db
+      .all<HistoryRow>(
+        'SELECT number, at, who, content FROM revisions WHERE kind = ? AND id = ? ORDER BY number DESC LIMIT ?',
+        kind,
+        id,
+        limit,
+      )
+      .map(({ number, at, who, content }) => ({
+        revision: number,
+        at,
+        who,
+        ...(content === null
+          ? { action: 'delete' as const }
+          : { action: 'put' as const, object: JSON.parse(content) as Objects[Kind] }),
+      }))
+  }
+
+  /**
+   * Makes the changes in their order; those that change nothing write nothing.
+   *
+   * @throws {PreconditionFailed} {NotStored} {OwnedBySite} {SiteConflict}; the caller undoes the transaction
+   */
+  apply(changes: readonly RowChange[], author: Author): RowOutcome[] {
+    // Machines of one batch may swap their addresses.
+    for (const { kind, id, object } of changes) {
+      if (kind === 'machine' && object !== undefined) this.#db.run(FREE_CLAIMS, id)
+    }
+    return changes.map(change => this.#applyOne(change, author))
+  }
+
+  #applyOne(change: RowChange, author: Author): RowOutcome {
+    const { kind, id, object } = change
+    const before = this.one(kind, id)
+    if (change.expect !== undefined && change.expect !== (before?.revision ?? 0)) {
+      throw new PreconditionFailed(kind, id, before?.revision)
+    }
+    if (before !== undefined && before.site !== author.site) {
+      if (author.site === undefined) throw new OwnedBySite(kind, id, before.site ?? '')
+      throw new SiteConflict(kind, id, author.site, before.site)
+    }
+    if (object === undefined) {
+      if (before === undefined) throw new NotStored(kind, id)
+      this.#db.run('DELETE FROM objects WHERE kind = ? AND id = ?', kind, id)
+      if (kind === 'machine') this.#db.run(FREE_CLAIMS, id)
+      this.#revise(kind, id, author, null)
+      return { kind, id, before, after: undefined }
+    }
+    if (kind === 'machine') this.#claim(object as Machine, author) // the object of that kind
+    const position = change.position ?? 0
+    if (before !== undefined && canonical(before.object) === canonical(object)) {
+      if (before.position === position) return { kind, id, before, after: before }
+      const move = 'UPDATE objects SET position = ? WHERE kind = ? AND id = ?'
+      this.#db.run(move, position, kind, id)
+      return { kind, id, before, after: { ...before, position } }
+    }
+    const revision = this.#revise(kind, id, author, JSON.stringify(object))
+    this.#db.run(
+      `INSERT INTO objects (kind, id, site, position, revision) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (kind, id) DO UPDATE SET position = excluded.position, revision = excluded.revision`,
+      kind,
+      id,
+      author.site ?? null,
+      position,
+      revision,
+    )
+    return { kind, id, before, after: { kind, id, object, revision, position, ...author } }
+  }
+
+  /** Writes a revision, and forgets the oldest beyond those that are kept. */
+  #revise(kind: Kind, id: string, { at, who }: Author, content: string | null): number {
+    const { lastInsertRowid } = this.#db.run(
+      'INSERT INTO revisions (kind, id, at, who, content) VALUES (?, ?, ?, ?, ?)',
+      kind,
+      id,
+      at,
+      who,
+      content,
+    )
+    this.#db.run(
+      `DELETE FROM revisions WHERE kind = ? AND id = ? AND number <= (
+         SELECT number FROM revisions WHERE kind = ? AND id = ? ORDER BY number DESC LIMIT 1 OFFSET ?)`,
+      kind,
+      id,
+      kind,
+      id,
+      KEPT_REVISIONS,
+    )
+    return Number(lastInsertRowid)
+  }
+
+  /** Takes a machine's address and MACs for it alone. */
+  #claim(machine: Machine, { site }: Author): void {
+    this.#db.run(FREE_CLAIMS, machine.name)
+    const claims = [['address', machine.address], ...machine.macs.map(mac => ['MAC', mac])] as const
+    for (const [what = '', value = ''] of claims) {
+      const [owner] = this.#db.all<{ machine: string; site: string | null }>(
+        `SELECT machine, site FROM claims JOIN objects ON kind = 'machine' AND id = machine
+         WHERE what = ? AND value = ?`,
+        what,
+        value,
+      )
+      if (owner !== undefined) throw new SiteConflict(what, value, site, owner.site ?? undefined)
+      this.#db.run('INSERT INTO claims (what, value, machine) VALUES (?, ?, ?)', what, value, machine.name)
+    }
+  }
+}
+
+type Row = {
+  readonly kind: Kind
+  readonly id: string
+  readonly site: string | null
+  readonly position: number
+  readonly revision: number
+  readonly at: number
+  readonly who: string
+  readonly content: string
+}
+
+function storedOf({ content, site, ...row }: Row): StoredObject {
+  return {
+    ...row,
+    object: JSON.parse(content) as Objects[Kind], // written from the object of that kind
+    ...(site === null ? {} : { site }),
+  }
+}
+
+/** JSON with sorted keys: equal objects give equal text. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, field: unknown) =>
+    typeof field === 'object' && field !== null && !Array.isArray(field)
+      ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : field,
+  )
+}

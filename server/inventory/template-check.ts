@@ -1,0 +1,56 @@
+// What can be said of a template before any machine asks for it: by its name it is Ignition, Butane, a Go template or
+// one of ours (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
+
+import nunjucks from 'nunjucks'
+import { messageOf } from '#progress/wait.ts'
+import { transpile } from '../butane/transpile.ts'
+import type { LocalFiles } from '../butane/local-files.ts'
+import { GoTemplateError } from '../gotemplate/failure.ts'
+import { goTemplate } from '../gotemplate/template.ts'
+import { checkIgnition } from '../ignition/config.ts'
+import type { PlacedFinding } from '../ignition/findings.ts'
+import type { Template } from './changes.ts'
+
+/** All findings, with line and column; none says nothing about what values will do to it. */
+export function templateFindings({ id, content }: Template): readonly PlacedFinding[] {
+  if (id.endsWith('.njk')) return nunjucksFindings(content)
+  const [folder] = id.split('/', 1)
+  if (folder === 'generic' || folder === 'cloud') return goFindings(content)
+  if (folder !== 'ignition') return []
+  if (/\.ign(?:ition)?$/.test(id)) return checkIgnition(content).findings
+  if (!/\.(?:ya?ml|bu|butane)(?:\.tmpl)?$|\.tmpl$/.test(id)) return [] // perhaps a part of a template of ours
+  const findings = goFindings(content)
+  return findings.length > 0 || content.includes('{{') ? findings : transpile(content, ANY_FILE).findings
+}
+
+/** Stands in for files beside a config: whether they are there is told when it is rendered. */
+const ANY_FILE: LocalFiles = { read: () => new Uint8Array(), tree: () => [] }
+
+const ENVIRONMENT = new nunjucks.Environment(null, { autoescape: false })
+for (const filter of ['json', 'dataurl']) ENVIRONMENT.addFilter(filter, String)
+
+function nunjucksFindings(content: string): PlacedFinding[] {
+  try {
+    void new nunjucks.Template(content, ENVIRONMENT, '', true)
+    return []
+  } catch (error) {
+    const text = messageOf(error)
+    const [, line = '1', column = '1'] = /\[Line (\d+), Column (\d+)\]/.exec(text) ?? []
+    const reason = text.trim().split('\n').at(-1)?.trim() ?? text
+    return [fault(reason.replace(/^(?:Template render )?[Ee]rror: /, ''), Number(line), Number(column))]
+  }
+}
+
+function goFindings(content: string): PlacedFinding[] {
+  try {
+    goTemplate(content)
+    return []
+  } catch (error) {
+    if (!(error instanceof GoTemplateError)) throw error
+    return [fault(error.reason, error.line, error.column)]
+  }
+}
+
+function fault(message: string, line: number, column: number): PlacedFinding {
+  return { severity: 'error', path: [], message, line, column }
+}
