@@ -81,19 +81,12 @@ Examples:
   )
   .action(async (site: string, options: UpFlags) => {
     const { up } = await import('./up.ts')
+    const { describeUp } = await import('./up-report.ts')
     const { bootLimit, untilCluster = false, ...rest } = options
     await withProgress(async ({ stage, signal, summary }) => {
       const result = await up({ ...rest, site, bootLimitSeconds: bootLimit, untilCluster }, stage, signal)
       summary()
-      print(`kubeconfig  ${result.kubeconfigPath}`)
-      if (result.openstack === undefined) return
-      const { tokenSeconds, verification } = result.openstack
-      const { authUrl, cloudsPath, token, services, users } = verification
-      const after =
-        tokenSeconds === undefined ? '' : `, the first ${tokenSeconds.toFixed(1)} s after power-on`
-      print(`keystone    ${authUrl}, token until ${token.expires}${after}`)
-      print(`services    ${services.join(' ')}   users ${users.join(' ')}`)
-      print(`openstack   OS_CLIENT_CONFIG_FILE=${cloudsPath} OS_CLOUD=pilotlight openstack token issue`)
+      print(describeUp(result).join('\n'))
     })
   })
 

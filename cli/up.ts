@@ -4,7 +4,8 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Machine } from '#server/inventory/objects.ts'
 import type { ChartsResult } from '#charts/engine.ts'
-import type { Verification } from '#charts/verify.ts'
+import type { Verification } from '#charts/verify/verify.ts'
+import { adminPassword, writeCloudsYaml } from '#charts/openrc.ts'
 import { bringUp } from '#cluster/bringup.ts'
 import { run } from '#host/command.ts'
 import { inStage } from '#progress/stage.ts'
@@ -39,9 +40,10 @@ export type UpResult = {
   readonly kubeconfigPath: string
   readonly openstack?: {
     readonly charts: ChartsResult
+    readonly cloudsPath: string
     readonly verification: Verification
-    /** Seconds from the first power-on to the first Keystone token, when this run switched machines on. */
-    readonly tokenSeconds?: number
+    /** Seconds from the first power-on, when this run switched machines on. */
+    readonly secondsTo?: Verification['at']
   }
 }
 
@@ -86,19 +88,20 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     cluster.catch(labelled.reject)
     const openstack = labelled.promise.then(async () => {
       if (options.untilCluster) return undefined
-      const charts = await bringUpCharts(site, options, state, kubeconfigPath, stage, parts)
-      const { tokenAt } = charts
-      if (boots.length === 0 || tokenAt === undefined) return { charts }
-      return { charts, tokenSeconds: (tokenAt - powerOnAt) / 1000 }
+      // The verification waits by itself for each service: its guest boots seconds after the last one is up.
+      const [charts, verification] = [
+        bringUpCharts(site, options, state, kubeconfigPath, stage, parts),
+        inStage(stage, 'verify', work => verifyCloud(site, options, state, work, parts)),
+      ]
+      await untilFirstFailure([charts, verification], failure)
+      return { charts: await charts, verification: await verification }
     })
     await untilFirstFailure([all, cluster, openstack], failure)
     const done = await openstack
     if (done === undefined) return { kubeconfigPath }
-    const { verifyOpenstack } = await import('#charts/verify.ts')
-    const verification = await inStage(stage, 'verify', work =>
-      verifyOpenstack({ site, stateDirectory: state, stage: work, signal }),
-    )
-    return { kubeconfigPath, openstack: { ...done, verification } }
+    const cloudsPath = await writeCloudsYaml(site, (await adminPassword(state)) ?? '', state)
+    const since = boots.length === 0 ? {} : { secondsTo: secondsSince(powerOnAt, done.verification.at) }
+    return { kubeconfigPath, openstack: { ...done, ...since, cloudsPath } }
   } finally {
     await watch.close()
   }
@@ -178,4 +181,36 @@ async function bringUpCharts(
       ...tools,
     }),
   )
+}
+
+/** Seconds in which a service must answer, from the moment when the charts are applied. */
+const SERVICE_LIMIT_SECONDS = 600
+
+async function verifyCloud(
+  site: Site,
+  { server }: UpOptions,
+  stateDirectory: string,
+  stage: Stage,
+  signal: AbortSignal,
+): Promise<Verification> {
+  const { verifyOpenstack } = await import('#charts/verify/verify.ts')
+  const guest = { url: `${server}/assets/guest` }
+  return verifyOpenstack({
+    site,
+    stateDirectory,
+    guest,
+    serviceSeconds: SERVICE_LIMIT_SECONDS,
+    stage,
+    signal,
+  })
+}
+
+function secondsSince(start: number, { answered, ...at }: Verification['at']): Verification['at'] {
+  const since = (time: number) => (time - start) / 1000
+  return {
+    token: since(at.token),
+    active: since(at.active),
+    guestUp: since(at.guestUp),
+    ...(answered === undefined ? {} : { answered: since(answered) }),
+  }
 }

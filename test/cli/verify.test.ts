@@ -1,12 +1,12 @@
 // What `verify` prints, and the client's configuration that `openstack rc` gives.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { openrc } from '#charts/openrc.ts'
-import { secretsPath } from '#charts/secrets.ts'
+import { changeSecrets } from '#charts/secrets.ts'
 import { checkTable, guestOf } from '#cli/verify.ts'
 import { smallSite } from '../cluster/site.ts'
 
@@ -48,8 +48,8 @@ t.test('`openstack rc` gives what `up` has made, and makes nothing itself', asyn
       stdio: 'pipe',
     })
   t.throws(() => rc(), { status: 3, message: /no password of a cloud/ })
-  t.throws(() => execFileSync('ls', [secretsPath(state)], { stdio: 'pipe' }))
-  writeFileSync(secretsPath(state), JSON.stringify({ 'keystone-admin': { password: 'sesame' } }))
+  t.strictSame(readdirSync(state), [])
+  await changeSecrets(state, () => [{ name: 'keystone-admin', version: 1, entries: { password: 'sesame' } }])
   t.match(rc(), /^export OS_PASSWORD='sesame'$/m)
   t.match(rc('--format', 'clouds.yaml'), /password: sesame/)
 })

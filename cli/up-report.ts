@@ -1,0 +1,30 @@
+// What a finished `pilotlight up` tells a person.
+
+import type { UpResult } from './up.ts'
+import type { Verification } from '#charts/verify/verify.ts'
+
+/** What a finished run tells a person, a line each. */
+export function describeUp({ kubeconfigPath, openstack }: UpResult): string[] {
+  const kubeconfig = `kubeconfig  ${kubeconfigPath}`
+  if (openstack === undefined) return [kubeconfig]
+  const { verification, secondsTo, cloudsPath } = openstack
+  const { guest, authUrl, services } = verification
+  const answered =
+    guest.answeredAt === undefined ? 'not reached from here' : `answered at ${guest.answeredAt}`
+  return [
+    kubeconfig,
+    `keystone    ${authUrl}   services ${services.join(' ')}`,
+    `guest       ${guest.address} on ${guest.host}, ${answered}; run by ${guest.driver.name} with ${guest.driver.hypervisor}`,
+    ...(secondsTo ? [`power-on    ${describeTimes(secondsTo)}`] : []),
+    `openstack   OS_CLIENT_CONFIG_FILE=${cloudsPath} OS_CLOUD=pilotlight openstack server list`,
+  ]
+}
+
+function describeTimes({ token, active, guestUp, answered }: Verification['at']): string {
+  return [
+    `${token.toFixed(1)} s to the first token`,
+    `${active.toFixed(1)} s to ACTIVE`,
+    `${guestUp.toFixed(1)} s to the guest with its address`,
+    ...(answered === undefined ? [] : [`${answered.toFixed(1)} s to its answer from outside`]),
+  ].join(', ')
+}
