@@ -3,29 +3,26 @@
 // what the time goes into. Only the gates follow the needs, so what is shown and what fails keeps the plan's order.
 
 import { createHash } from 'node:crypto'
-import { access, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
-import type { Site } from '#site/site.ts'
-import { connectApi } from './api.ts'
-import type { ApiObject, KubernetesApi } from './api.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
 import { ChartsFailed, PromiseBroken } from './errors.ts'
 import { runGraph } from './graph.ts'
 import type { Step } from './graph.ts'
 import { dropPending, isPassing, isPending, listReleases, stageChart, upgradeInstall } from './helm.ts'
 import type { HelmRelease } from './helm.ts'
-import { isApplied, Journal } from './journal.ts'
-import type { Phase } from './journal.ts'
-import { lockCharts } from './lock.ts'
+import { isApplied } from './journal.ts'
 import { NamespaceView } from './observe.ts'
-import { groupOf, valuesOf } from './plan.ts'
+import { chosenOf, groupOf, valuesOf } from './plan.ts'
 import type { ChartPlan, ReleasePlan } from './plan.ts'
 import type { Verdict } from './pods.ts'
 import { PromiseWatch } from './promises.ts'
-import { ensureSecrets, redact } from './secrets.ts'
+import { ensureSecrets, redact, textsOf } from './secrets.ts'
 import type { Secrets } from './secrets.ts'
+import { clusterId, withSession } from './session.ts'
+import type { ChartSession, SessionOptions } from './session.ts'
+import type { Phase } from './store.ts'
+import { withSecretVersions } from './versions.ts'
 
 /** How often helm is called for a release while it loses its connection to the API. */
 const helmAttempts = 4
@@ -34,16 +31,10 @@ const helmAttempts = 4
 const brokenMs = 3000
 
 /** What the chart stage is told. */
-export type ChartOptions = {
-  readonly site: Site
-  readonly plan: ChartPlan
-  readonly kubeconfigPath: string
-  /** Where secrets, journal and values of this site are kept. */
-  readonly stateDirectory: string
-  /** Where helm lies; on the PATH unless told, or unless it is not there. */
-  readonly toolsDirectory?: string
+export type ChartOptions = SessionOptions & {
   readonly stage: Stage
-  readonly signal?: AbortSignal
+  /** Only these releases, whatever else the plan has; what they need is taken to be there. */
+  readonly only?: readonly string[]
 }
 
 /** How a release came up. */
@@ -72,22 +63,16 @@ export type ChartsResult = {
  * @throws {ChartsLocked} while another run uses the state directory
  */
 export async function applyCharts(options: ChartOptions): Promise<ChartsResult> {
-  await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 })
-  const unlock = await lockCharts(options.stateDirectory)
-  let api: KubernetesApi | undefined
-  let journal: Journal | undefined
-  let run: ChartRun | undefined
-  try {
-    api = await connectApi(options.kubeconfigPath)
-    journal = new Journal(options.stateDirectory)
-    run = new ChartRun(options, api, journal)
-    return await run.run()
-  } finally {
-    run?.close()
-    journal?.close()
-    api?.close()
-    await unlock()
-  }
+  const plan = options.only === undefined ? options.plan : chosenOf(options.plan, options.only)
+  const names = plan.releases.map(({ name }) => name)
+  return withSession({ ...options, plan }, names, async session => {
+    const run = new ChartRun(session, options.stage)
+    try {
+      return await run.run()
+    } finally {
+      run.close()
+    }
+  })
 }
 
 type ReleaseStep = Step & { readonly act: 'apply' | 'gate'; readonly release: ReleasePlan }
@@ -96,24 +81,21 @@ type ReleaseStep = Step & { readonly act: 'apply' | 'gate'; readonly release: Re
 type Progress = { stage: Stage; hash: string; revision: number; applied: boolean; seconds: number }
 
 class ChartRun {
-  readonly #options: ChartOptions
-  readonly #api: KubernetesApi
-  readonly #journal: Journal
+  readonly #session: ChartSession
+  readonly #stage: Stage
   readonly #view: NamespaceView
   readonly #progress = new Map<string, Progress>()
   readonly #began = performance.now()
   #secrets: Secrets = {}
   #cluster = ''
-  #helm = 'helm'
   #deployed: ReadonlyMap<string, HelmRelease> = new Map()
   #promises: PromiseWatch
 
-  constructor(options: ChartOptions, api: KubernetesApi, journal: Journal) {
-    this.#options = options
-    this.#api = api
-    this.#journal = journal
-    this.#view = new NamespaceView(api, options.plan.namespace)
-    this.#promises = new PromiseWatch(this.#view, keystoneUrl(options.site), '')
+  constructor(session: ChartSession, stage: Stage) {
+    this.#session = session
+    this.#stage = stage
+    this.#view = new NamespaceView(session.api, session.plan.namespace)
+    this.#promises = new PromiseWatch(this.#view, keystoneUrl(session.site), '')
   }
 
   close(): void {
@@ -121,11 +103,10 @@ class ChartRun {
   }
 
   async run(): Promise<ChartsResult> {
-    const { plan, stage } = this.#options
-    await this.#prepare()
+    const plan = await this.#prepare()
     for (const { name } of plan.releases)
       this.#progress.set(name, {
-        stage: stage.child(name),
+        stage: this.#stage.child(name),
         hash: '',
         revision: 0,
         applied: false,
@@ -135,7 +116,7 @@ class ChartRun {
     const { states, errors } = await runGraph(steps, step => this.#do(step))
     const causes = steps.filter(({ id }) => errors.has(id))
     if (causes.length > 0) {
-      this.#options.signal?.throwIfAborted()
+      this.#session.signal?.throwIfAborted()
       const blocked = plan.releases.filter(({ name }) => states.get(`gate ${name}`) === 'blocked')
       const failed = new Set(causes.map(({ release }) => release.name))
       const only = blocked.map(({ name }) => name).filter(name => !failed.has(name))
@@ -154,33 +135,30 @@ class ChartRun {
     return { namespace: plan.namespace, releases, ...token }
   }
 
-  /** Namespace, secrets, and what Helm has already done there. */
-  async #prepare(): Promise<void> {
-    const { plan, stage, stateDirectory, toolsDirectory } = this.#options
-    this.#secrets = await ensureSecrets(plan.secrets, stateDirectory)
+  /** Namespace, secrets, and what Helm has already done there; gives the plan with the versions of its secrets. */
+  async #prepare(): Promise<ChartPlan> {
+    const { plan, api, site, stateDirectory } = this.#session
+    const kept = await ensureSecrets(plan.secrets, stateDirectory)
+    this.#secrets = textsOf(kept)
     const password = this.#secrets[cloudAdmin.secret]?.['password'] ?? ''
-    this.#promises = new PromiseWatch(this.#view, keystoneUrl(this.#options.site), password)
-    this.#helm = await helmIn(toolsDirectory)
+    this.#promises = new PromiseWatch(this.#view, keystoneUrl(site), password)
     const namespace = `/api/v1/namespaces/${plan.namespace}`
     // Around a pivot the API may drop a connection: all of this may be asked again.
-    await waitUntil('the Kubernetes API takes namespace and secrets', this.#wait(60, stage), async () => {
+    const limits = this.#wait(60, this.#stage)
+    await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
       const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
-      await this.#api.apply(namespace, object)
-      const [system] = await Promise.all([
-        this.#api.get<ApiObject>('/api/v1/namespaces/kube-system'),
+      await api.apply(namespace, object)
+      const [cluster] = await Promise.all([
+        clusterId(api),
         ...plan.secrets.map(({ name }) =>
-          this.#api.apply(`${namespace}/secrets/${name}`, {
-            apiVersion: 'v1',
-            kind: 'Secret',
-            metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
-            stringData: this.#secrets[name],
-          }),
+          api.apply(`${namespace}/secrets/${name}`, secretObject(name, this.#secrets[name] ?? {})),
         ),
       ])
-      this.#cluster = system?.metadata.uid ?? ''
-      this.#deployed = await listReleases(this.#api, plan.namespace)
+      this.#cluster = cluster
+      this.#deployed = await listReleases(api, plan.namespace)
       return { value: true }
     })
+    return withSecretVersions(this.#session, kept)
   }
 
   async #do({ act, release }: ReleaseStep): Promise<void> {
@@ -197,13 +175,13 @@ class ChartRun {
   }
 
   async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
-    const { plan, stateDirectory, signal } = this.#options
-    const chart = await stageChart(release.chart, join(stateDirectory, 'charts'))
+    const { plan, api, chartsDirectory, signal } = this.#session
+    const chart = await stageChart(release.chart, chartsDirectory)
     progress.hash = hashOf(chart.hash, JSON.stringify(valuesOf(release)))
     const deployed = this.#deployed.get(release.name)
     const wanted = { cluster: this.#cluster, hash: progress.hash }
     const sound = deployed?.status === 'deployed' ? deployed.revision : undefined
-    if (isApplied(this.#journal.last(release.name), wanted, sound)) {
+    if (isApplied(this.#session.store.lastStep(release.name), wanted, sound)) {
       progress.revision = sound ?? 0
       progress.stage.waiting('installed already; looking at its promises')
       return
@@ -214,13 +192,18 @@ class ChartRun {
     for (let attempt = 1; ; attempt += 1) {
       progress.stage.waiting('helm upgrade --install', 120)
       try {
-        progress.revision = await this.#helmUpgrade(release, chart.path)
+        progress.revision = await upgradeInstall(
+          release.name,
+          chart.path,
+          valuesOf(release),
+          this.#session.helm,
+        )
         break
       } catch (error) {
         if (!isPassing(error) || attempt === helmAttempts) throw error
         progress.stage.waiting(`helm lost the API, trying again (${attempt + 1} of ${helmAttempts})`)
         await sleep(1000, signal)
-        const releases = await listReleases(this.#api, plan.namespace)
+        const releases = await listReleases(api, plan.namespace)
         await this.#dropPending(release.name, releases.get(release.name), progress.stage)
       }
     }
@@ -230,27 +213,16 @@ class ChartRun {
     progress.stage.waiting(open.length > 0 ? `installed; needs ${open.join(', ')}` : 'installed')
   }
 
-  #helmUpgrade(release: ReleasePlan, chart: string): Promise<number> {
-    const { kubeconfigPath, plan, stateDirectory, signal } = this.#options
-    const values = join(stateDirectory, 'charts', `${release.name}.values.json`)
-    return upgradeInstall(release.name, chart, valuesOf(release), values, {
-      kubeconfigPath,
-      namespace: plan.namespace,
-      helm: this.#helm,
-      ...(signal ? { signal } : {}),
-    })
-  }
-
   async #dropPending(name: string, release: HelmRelease | undefined, stage: Stage): Promise<void> {
     if (release === undefined || !isPending(release)) return
     stage.waiting(`a killed helm left ${name} ${release.status}: dropping that attempt`)
-    await dropPending(this.#api, this.#options.plan.namespace, release)
+    await dropPending(this.#session.api, this.#session.plan.namespace, release)
   }
 
   async #gate(release: ReleasePlan, progress: Progress): Promise<void> {
-    const { signal } = this.#options
     const tell = (reason: string) =>
       progress.stage.waiting(redact(reason, this.#secrets), release.limitSeconds)
+    const { signal } = this.#session
     const limits = { limitSeconds: release.limitSeconds, everyMs: 150, ...(signal ? { signal } : {}) }
     let brokenSince: number | undefined
     const broken = await waitUntil(`release ${release.name}`, limits, async () => {
@@ -288,7 +260,7 @@ class ChartRun {
 
   #write(release: string, phase: Phase, cause?: string): void {
     const { hash, revision } = this.#of(release)
-    this.#journal.write({
+    this.#session.store.addStep({
       at: Date.now(),
       release,
       phase,
@@ -300,7 +272,7 @@ class ChartRun {
   }
 
   #wait(limitSeconds: number, stage: Stage) {
-    return { limitSeconds, stage, ...(this.#options.signal ? { signal: this.#options.signal } : {}) }
+    return { limitSeconds, stage, ...(this.#session.signal ? { signal: this.#session.signal } : {}) }
   }
 
   #seconds(): number {
@@ -335,13 +307,15 @@ export function stepsOf(plan: ChartPlan): ReleaseStep[] {
   })
 }
 
-async function helmIn(toolsDirectory: string | undefined): Promise<string> {
-  if (toolsDirectory === undefined) return 'helm'
-  const path = join(toolsDirectory, 'helm')
-  return access(path).then(
-    () => path,
-    () => 'helm',
-  )
+/** A Secret as the API takes it; its data is ours alone, so a key that goes here goes there. */
+function secretObject(name: string, entries: Readonly<Record<string, string>>): object {
+  const data = Object.entries(entries).map(([key, text]) => [key, Buffer.from(text).toString('base64')])
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
+    data: Object.fromEntries(data),
+  }
 }
 
 function hashOf(...texts: readonly string[]): string {

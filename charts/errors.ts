@@ -34,17 +34,12 @@ export class ChartsFailed extends Error {
   }
 }
 
-/** Another run works with the same state directory. */
+/** Another process changes the same release. */
 export class ChartsLocked extends Error {
   readonly code = 'CHARTS_LOCKED'
-  constructor(pid: number | undefined, file: string) {
+  constructor(release: string, pid: number | undefined, file: string) {
     super(
-      `Process ${pid ?? 'unknown'} is already applying charts with this state directory (${file}). Wait for it, or end it.`,
+      `Process ${pid ?? 'unknown'} is at work on release ${release} already (${file}). Wait for it, or end it.`,
     )
   }
-}
-
-/** The cloud answered, but not with what it should hold. */
-export class VerificationFailed extends Error {
-  readonly code = 'VERIFICATION_FAILED'
 }

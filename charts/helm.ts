@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { CommandFailed, run } from '#host/command.ts'
 import type { ApiObject, KubernetesApi } from './api.ts'
 import type { Values } from './values.ts'
@@ -20,6 +21,8 @@ export function chartFolder(chart: string): string {
 export type HelmOptions = {
   readonly kubeconfigPath: string
   readonly namespace: string
+  /** For values and Helm's own caches. */
+  readonly directory: string
   /** The binary: a path, or a name on the PATH. */
   readonly helm: string
   readonly signal?: AbortSignal
@@ -28,8 +31,15 @@ export type HelmOptions = {
 /** A chart made ready for Helm, and the hash of all its files. */
 export type StagedChart = { readonly path: string; readonly hash: string }
 
-/** A release's newest revision, as Helm keeps it in the cluster. */
-export type HelmRelease = { readonly name: string; readonly revision: number; readonly status: string }
+/** A revision of a release, as Helm keeps it in the cluster. */
+export type HelmRelease = {
+  readonly name: string
+  readonly revision: number
+  /** `deployed`, `superseded`, `failed`, `pending-upgrade` ... */
+  readonly status: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
 
 /** Copies `chart` with the library beside it, as `helm dependency build` would, to a folder below `into`. */
 export async function stageChart(chart: string, into: string, from = chartsDirectory): Promise<StagedChart> {
@@ -54,21 +64,55 @@ export async function upgradeInstall(
   name: string,
   chart: string,
   values: Values,
-  valuesPath: string,
   options: HelmOptions,
 ): Promise<number> {
+  const valuesPath = join(options.directory, `${name}.values.json`)
   await writeFile(valuesPath, JSON.stringify(values, null, 2), { mode: 0o600 })
-  const args = ['upgrade', '--install', name, chart, '--namespace', options.namespace]
-  args.push('--values', valuesPath, '--kubeconfig', options.kubeconfigPath)
-  args.push('--history-max', '5', '--output', 'json', '--hide-notes')
-  // If we are killed Helm goes with us: a Helm that works on behind our back could meet the next run's.
-  const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', options.helm, ...args], {
-    limitSeconds: 120,
-    // Helm's only caches: kept with the state, not in somebody's home.
-    env: { HELM_CACHE_HOME: `${valuesPath}.cache`, KUBECACHEDIR: `${valuesPath}.cache` },
-    ...(options.signal ? { signal: options.signal } : {}),
-  })
+  const args = ['upgrade', '--install', name, chart, '--values', valuesPath]
+  args.push('--history-max', String(keptRevisions), '--output', 'json', '--hide-notes')
+  // The API server would make its description of every kind for Helm, a second of a processor; it checks what it is
+  // sent anyway.
+  args.push('--disable-openapi-validation')
+  const stdout = await callHelm(args, options)
   return (JSON.parse(stdout) as { version: number }).version // Helm's own output format
+}
+
+/** Brings an earlier revision of a release back, as a new one. */
+export async function rollback(name: string, revision: number, options: HelmOptions): Promise<void> {
+  await callHelm(['rollback', name, String(revision), '--history-max', String(keptRevisions)], options)
+}
+
+/** Removes a release with its objects; returns when they are told to go. A release that is not there is fine. */
+export async function uninstall(name: string, options: HelmOptions): Promise<void> {
+  await callHelm(['uninstall', name, '--ignore-not-found'], options)
+}
+
+/** The objects that a chart makes of these values, as YAML. No cluster is asked. */
+export async function renderChart(
+  name: string,
+  chart: string,
+  values: Values,
+  { helm, namespace, signal }: Omit<HelmOptions, 'kubeconfigPath' | 'directory'>,
+): Promise<string> {
+  const args = ['template', name, chart, '--namespace', namespace, '--values', '-']
+  const input = JSON.stringify(values)
+  return (await run(helm, args, { limitSeconds: 60, input, ...(signal ? { signal } : {}) })).stdout
+}
+
+/** How many revisions of a release stay for a rollback. */
+const keptRevisions = 5
+
+async function callHelm(args: readonly string[], options: HelmOptions): Promise<string> {
+  const { helm, namespace, kubeconfigPath, directory, signal } = options
+  const all = [...args, '--namespace', namespace, '--kubeconfig', kubeconfigPath]
+  const cache = join(directory, '.cache') // not in somebody's home
+  // If we are killed Helm goes with us: a Helm that works on behind our back could meet the next run's.
+  const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', helm, ...all], {
+    limitSeconds: 120,
+    env: { HELM_CACHE_HOME: cache, KUBECACHEDIR: cache },
+    ...(signal ? { signal } : {}),
+  })
+  return stdout
 }
 
 /** Whether helm failed for the connection's sake only, so that the same call may get through a moment later. */
@@ -78,22 +122,52 @@ export function isPassing(error: unknown): boolean {
   return error instanceof CommandFailed && words.test(error.stderr)
 }
 
-/** The newest revision of every release in a namespace, in one question. */
-export async function listReleases(api: KubernetesApi, namespace: string): Promise<Map<string, HelmRelease>> {
-  const path = `/api/v1/namespaces/${namespace}/secrets?labelSelector=owner%3Dhelm`
-  return newestReleases(await api.metadata(path))
+/** All revisions that are kept of every release in a namespace, in one question. */
+export async function listRevisions(api: KubernetesApi, namespace: string): Promise<HelmRelease[]> {
+  return revisionsOf(await api.metadata(`/api/v1/namespaces/${namespace}/secrets?labelSelector=owner%3Dhelm`))
 }
 
-/** The newest revision of every release, from the labels that Helm puts on its records. */
-export function newestReleases(records: readonly ApiObject[]): Map<string, HelmRelease> {
+/** The newest revision of every release in a namespace. */
+export async function listReleases(api: KubernetesApi, namespace: string): Promise<Map<string, HelmRelease>> {
+  return newestReleases(await listRevisions(api, namespace))
+}
+
+/** What the labels of Helm's records say. */
+export function revisionsOf(records: readonly ApiObject[]): HelmRelease[] {
+  return records.flatMap(({ metadata }) => {
+    const { name, version, status, modifiedAt } = metadata.labels ?? {}
+    if (name === undefined || version === undefined || status === undefined) return []
+    return [{ name, revision: Number(version), status, at: Number(modifiedAt ?? 0) * 1000 }]
+  })
+}
+
+/** The newest revision of every release. */
+export function newestReleases(revisions: readonly HelmRelease[]): Map<string, HelmRelease> {
   const newest = new Map<string, HelmRelease>()
-  for (const { metadata } of records) {
-    const { name, version, status } = metadata.labels ?? {}
-    if (name === undefined || version === undefined || status === undefined) continue
-    const revision = Number(version)
-    if (revision > (newest.get(name)?.revision ?? 0)) newest.set(name, { name, revision, status })
-  }
+  for (const one of revisions)
+    if (one.revision > (newest.get(one.name)?.revision ?? 0)) newest.set(one.name, one)
   return newest
+}
+
+/** What Helm keeps of one revision: the objects that it made, and the values it was given. */
+export type HelmRecord = { readonly manifest: string; readonly values: Values }
+
+/** Reads Helm's record of a revision: JSON, packed by gzip, in base64, within a Secret (and that in base64 again). */
+export async function readRecord(
+  api: KubernetesApi,
+  namespace: string,
+  { name, revision }: Pick<HelmRelease, 'name' | 'revision'>,
+): Promise<HelmRecord | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/secrets/${recordName(name, revision)}`
+  const secret = await api.get<{ data?: { release?: string } }>(path)
+  if (secret?.data?.release === undefined) return undefined
+  const packed = Buffer.from(Buffer.from(secret.data.release, 'base64').toString(), 'base64')
+  const record = JSON.parse(gunzipSync(packed).toString()) as { manifest: string; config?: Values }
+  return { manifest: record.manifest, values: record.config ?? {} }
+}
+
+function recordName(release: string, revision: number): string {
+  return `sh.helm.release.v1.${release}.v${revision}`
 }
 
 /** Whether a Helm was killed at work on this release: every later one would refuse with "another operation". */
@@ -110,9 +184,7 @@ export async function dropPending(
   namespace: string,
   release: HelmRelease,
 ): Promise<void> {
-  await api.remove(
-    `/api/v1/namespaces/${namespace}/secrets/sh.helm.release.v1.${release.name}.v${release.revision}`,
-  )
+  await api.remove(`/api/v1/namespaces/${namespace}/secrets/${recordName(release.name, release.revision)}`)
 }
 
 async function hashOf(directory: string): Promise<string> {

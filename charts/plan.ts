@@ -55,7 +55,15 @@ export type Promised =
   | { readonly kind: 'hypervisors'; readonly hosts: readonly string[] }
 
 /** A Kubernetes Secret that is made before the releases; generated once a site, then kept. */
-export type SecretPlan = { readonly name: string; readonly entries: Readonly<Record<string, SecretEntry>> }
+export type SecretPlan = {
+  readonly name: string
+  readonly entries: Readonly<Record<string, SecretEntry>>
+  /**
+   * How it is rotated, where that is not by new texts: a repository of Keystone's keys, or not at all, and why. Pods
+   * see a new repository by themselves, so nothing is rolled for it.
+   */
+  readonly rotation?: 'key-repository' | { readonly never: string }
+}
 
 /** How one key of a secret gets its text. */
 export type SecretEntry =
@@ -94,6 +102,23 @@ export function planCharts(site: Site): ChartPlan {
 /** The values that a release gives to its chart. */
 export function valuesOf(release: ReleasePlan): Values {
   return mergeLayers(release.layers)
+}
+
+/**
+ * The plan with only these releases. What they need beside each other is left out: it is taken to be there.
+ *
+ * @throws {ChartPlanError} when one of them is not in the plan
+ */
+export function chosenOf(plan: ChartPlan, names: readonly string[]): ChartPlan {
+  const all = plan.releases.map(({ name }) => name)
+  const unknown = names.find(name => !all.includes(name))
+  if (unknown !== undefined)
+    throw new ChartPlanError(`The plan has no release "${unknown}". It has: ${all.join(' ')}.`)
+  const releases = plan.releases.filter(({ name }) => names.includes(name))
+  return {
+    ...plan,
+    releases: releases.map(it => ({ ...it, needs: it.needs.filter(need => names.includes(need)) })),
+  }
 }
 
 /** The releases that `release` is awaited together with, itself among them. */

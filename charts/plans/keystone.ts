@@ -14,8 +14,14 @@ export const keystone: Planner = facts => {
     secrets: [
       passwordSecret('keystone-db'),
       passwordSecret(cloudAdmin.secret),
-      { name: 'keystone-fernet-keys', entries: keyRepository },
-      { name: 'keystone-credential-keys', entries: keyRepository },
+      { name: 'keystone-fernet-keys', entries: keyRepository, rotation: 'key-repository' },
+      {
+        name: 'keystone-credential-keys',
+        entries: keyRepository,
+        rotation: {
+          never: 'rows of the database are encrypted with it (keystone-manage credential_migrate).',
+        },
+      },
     ],
     releases: [
       release('keystone', facts, {

@@ -1,15 +1,15 @@
 // The journal: what a killed run leaves, and what the next one makes of it.
 
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { isApplied, Journal, readJournal } from '#charts/journal.ts'
-import type { JournalEntry } from '#charts/journal.ts'
-import { isPassing, isPending, newestReleases } from '#charts/helm.ts'
+import { isApplied } from '#charts/journal.ts'
+import { ChartStore } from '#charts/store.ts'
+import type { JournalEntry } from '#charts/store.ts'
+import { isPassing, isPending, newestReleases, revisionsOf } from '#charts/helm.ts'
 import { CommandFailed } from '#host/command.ts'
-import { lockCharts } from '#charts/lock.ts'
+import { lockReleases } from '#charts/lock.ts'
 
 const entry: JournalEntry = {
   at: 1,
@@ -26,37 +26,31 @@ async function directory(t: Test): Promise<string> {
   return made
 }
 
-t.test('the last line of a release counts, also after the journal was opened again', async t => {
+t.test('the last step of a release counts, also after the store was opened again', async t => {
   const state = await directory(t)
-  const first = new Journal(state)
-  for (const phase of ['planned', 'applying', 'gated'] as const) first.write({ ...entry, phase })
-  first.write({ ...entry, release: 'keystone', phase: 'failed', cause: 'no node' })
+  const first = new ChartStore(state)
+  for (const phase of ['planned', 'applying', 'gated'] as const) first.addStep({ ...entry, phase })
+  first.addStep({ ...entry, release: 'keystone', phase: 'failed', cause: 'no node' })
   first.close()
-  const again = new Journal(state)
+  const again = new ChartStore(state)
   t.teardown(() => again.close())
-  t.strictSame(again.last('mariadb'), entry)
-  t.equal(again.last('keystone')?.cause, 'no node')
-  t.equal((await readFile(join(state, 'openstack-journal.jsonl'), 'utf8')).trim().split('\n').length, 2)
-})
-
-t.test('a line cut off by a crash is left out, and the journal goes on behind it', async t => {
-  const state = await directory(t)
-  const first = new Journal(state)
-  first.write(entry)
-  first.close()
-  await appendFile(join(state, 'openstack-journal.jsonl'), '{"at":2,"release":"mariadb","pha')
-  const again = new Journal(state)
-  t.equal(again.last('mariadb')?.phase, 'gated')
-  again.write({ ...entry, phase: 'done' })
-  again.close()
-  t.equal(
-    readJournal(await readFile(join(state, 'openstack-journal.jsonl'), 'utf8')).get('mariadb')?.phase,
-    'done',
+  t.strictSame(again.lastStep('mariadb'), entry)
+  t.equal(again.lastStep('keystone')?.cause, 'no node')
+  t.equal(again.lastStep('nova'), undefined)
+  t.strictSame(
+    again.steps(10).map(({ release, phase }) => `${release} ${phase}`),
+    ['keystone failed', 'mariadb gated', 'mariadb applying', 'mariadb planned'],
   )
 })
 
-t.test('no text makes reading a journal throw', async () => {
-  fc.assert(fc.property(fc.string(), text => readJournal(text) instanceof Map))
+t.test('a release keeps its last two hundred steps', async t => {
+  const store = new ChartStore(await directory(t))
+  t.teardown(() => store.close())
+  store.atOnce(() => {
+    for (let at = 1; at <= 250; at += 1) store.addStep({ ...entry, at })
+  })
+  const kept = store.steps(1000, 'mariadb')
+  t.strictSame([kept.length, kept[0]?.at, kept.at(-1)?.at], [200, 250, 51])
 })
 
 const wanted = { cluster: 'c', hash: 'h' }
@@ -82,30 +76,34 @@ const record = (name: string, version: string, status: string) => ({
 })
 
 t.test("the newest of helm's records tells a release's state", async t => {
-  const releases = newestReleases([
-    record('mariadb', '9', 'deployed'),
-    record('mariadb', '10', 'pending-upgrade'),
-    record('keystone', '1', 'deployed'),
-  ])
-  t.strictSame(releases.get('mariadb'), { name: 'mariadb', revision: 10, status: 'pending-upgrade' })
+  const releases = newestReleases(
+    revisionsOf([
+      record('mariadb', '9', 'deployed'),
+      record('mariadb', '10', 'pending-upgrade'),
+      record('keystone', '1', 'deployed'),
+    ]),
+  )
+  t.match(releases.get('mariadb'), { name: 'mariadb', revision: 10, status: 'pending-upgrade' })
   t.ok(isPending(releases.get('mariadb')))
   t.notOk(isPending(releases.get('keystone')))
   t.notOk(isPending(undefined))
 })
 
-t.test('a second run is refused while the first lives, and a dead one locks nobody out', async t => {
-  const state = await directory(t)
-  const unlock = await lockCharts(state)
-  await t.rejects(lockCharts(state), {
-    code: 'CHARTS_LOCKED',
-    message: new RegExp(`Process ${process.pid} `),
-  })
-  await unlock()
-  await appendFile(join(state, 'openstack.lock'), `${process.pid} 1`) // our number, but another start: long dead
-  await (
-    await lockCharts(state)
-  )()
-})
+t.test(
+  "a release is one process's at a time, others stay free, and a dead process locks nobody out",
+  async t => {
+    const state = await directory(t)
+    const unlock = lockReleases(state, ['keystone', 'mariadb'])
+    t.throws(() => lockReleases(state, ['glance', 'mariadb']), {
+      code: 'CHARTS_LOCKED',
+      message: new RegExp(`Process ${process.pid} is at work on release mariadb`),
+    })
+    lockReleases(state, ['glance'])() // let go by the refused run
+    unlock()
+    await writeFile(join(state, 'locks', 'mariadb.lock'), JSON.stringify({ pid: process.pid, startTicks: 1 }))
+    lockReleases(state, ['mariadb'])()
+  },
+)
 
 const failed = (stderr: string) => new CommandFailed('helm', 1, 'exit 1', { stdout: '', stderr })
 

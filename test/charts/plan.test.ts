@@ -3,7 +3,7 @@
 import t from 'tap'
 import { stepsOf } from '#charts/engine.ts'
 import { cloudsYaml } from '#charts/openrc.ts'
-import { planCharts, valuesOf } from '#charts/plan.ts'
+import { chosenOf, planCharts, valuesOf } from '#charts/plan.ts'
 import type { ReleasePlan } from '#charts/plan.ts'
 import { mergeValues } from '#charts/values.ts'
 import { parse } from 'yaml'
@@ -13,7 +13,7 @@ const withValues = (values: Record<string, unknown>) =>
   planCharts({ ...smallSite, openstack: { ...smallSite.openstack, values } })
 
 t.test('all releases are installed at once; only their gates follow the needs', async t => {
-  const steps = stepsOf(planCharts(smallSite))
+  const steps = stepsOf(chosenOf(planCharts(smallSite), ['mariadb', 'rabbitmq', 'memcached', 'keystone']))
   t.strictSame(
     steps.map(({ id, needs }) => [id, ...needs]),
     [

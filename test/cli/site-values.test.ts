@@ -36,7 +36,11 @@ t.test('every wrong value is told at once, each with line, type and mend', async
         what: 'openstack.values.keystone.pod.replicas.api: must be a number, and is the text "many"',
         mend: 'the chart has 1 there',
       },
-      { code: 'PL-1002', line: 10, what: 'openstack.values.keystone.pod.replica: the chart reads no such key' },
+      {
+        code: 'PL-1002',
+        line: 10,
+        what: 'openstack.values.keystone.pod.replica: the chart reads no such key',
+      },
     ],
   })
   await writeFile(path, SITE.replace('many', '1').replace('        replica: { api: 2 }\n', ''))
