@@ -1,0 +1,74 @@
+// Writes a site file from a few answers: what `pilotlight init` leaves behind, with a word on what may be changed.
+
+import type { ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { OptionalService } from './site.ts'
+
+/** The answers that a site file begins with. */
+export type SiteAnswers = {
+  readonly name: string
+  /** The provisioning network, for example `10.20.0.0/24`. */
+  readonly subnet: string
+  readonly dhcp: ProvisioningNetwork['dhcp']
+  /** A MAC address for each controller; they are named ctl-1, ctl-2 … */
+  readonly controllers: readonly string[]
+  /** A MAC address for each compute machine; none makes the controller carry everything. */
+  readonly computes: readonly string[]
+  /** The network of floating IPs, and the interface of the network nodes that leads there. */
+  readonly external?: { readonly cidr?: string; readonly interface?: string }
+  readonly waves: readonly OptionalService[]
+}
+
+/** The layouts by the names that StarlingX made usual. */
+export function layoutOf({ computes }: SiteAnswers): 'all-in-one' | 'standard' {
+  return computes.length === 0 ? 'all-in-one' : 'standard'
+}
+
+/** The text of the site file. The answers are taken as they are: parseSite tells what is wrong with them. */
+export function draftSite(answers: SiteAnswers): string {
+  const { name, subnet, dhcp, controllers, computes, external, waves } = answers
+  const machines = [
+    ...machineLines('ctl', 'controller', controllers),
+    ...machineLines('cmp', 'compute', computes),
+  ]
+  return [
+    `# ${layoutOf(answers)}: ${told(controllers, 'controller')}${computes.length > 0 ? `, ${told(computes, 'compute machine')}` : ''}. What it would do:  pilotlight plan FILE`,
+    `name: ${scalar(name)}`,
+    'network:',
+    `  subnet: ${scalar(subnet)}`,
+    `  dhcp: ${scalar(dhcp)} # full: we give addresses; proxy: another DHCP server does; off: no DHCP from us`,
+    '  # gateway, pool and dns have defaults: the first address, hosts 100 to 199, the gateway',
+    'machines: # addresses are given in this order from host 11 on, unless one is written:  address: …',
+    ...machines,
+    'openstack:',
+    '  plan: compute-kit',
+    ...(waves.length > 0 ? [`  waves: [${waves.join(', ')}]`] : []),
+    ...externalLines(external),
+    '  # values: { nova: { conf: { nova: { DEFAULT: { cpu_allocation_ratio: 8 } } } } }',
+    '',
+  ].join('\n')
+}
+
+function machineLines(prefix: string, role: string, macs: readonly string[]): string[] {
+  return macs.map((mac, index) => `  - { name: ${prefix}-${index + 1}, mac: ${scalar(mac)}, role: ${role} }`)
+}
+
+function externalLines(external: SiteAnswers['external']): string[] {
+  const { cidr, interface: name } = external ?? {}
+  if (cidr === undefined && name === undefined) return []
+  return [
+    '  external: # the network of floating IPs',
+    ...(cidr === undefined ? [] : [`    cidr: ${scalar(cidr)}`]),
+    ...(name === undefined ? [] : [`    interface: ${scalar(name)}`]),
+  ]
+}
+
+function told(list: readonly unknown[], word: string): string {
+  return `${list.length} ${word}${list.length === 1 ? '' : 's'}`
+}
+
+/** Plain where YAML reads it back as the same text, in double quotes (which YAML reads as JSON does) otherwise. */
+function scalar(text: string): string {
+  return /^[A-Za-z0-9][A-Za-z0-9_./-]*$|^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)
+    ? text
+    : JSON.stringify(text)
+}
