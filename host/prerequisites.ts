@@ -82,6 +82,12 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a running cloud" },
   { command: 'docker-registry', package: 'docker-registry', why: 'an independent OCI registry, for charts' },
   { command: 'nginx', package: 'nginx-light', why: 'the peer that serving files is measured against' },
+  {
+    command: '/usr/lib/python3/dist-packages/heatclient/__init__.py',
+    package: 'python3-heatclient',
+    why: "the client's words for stacks",
+  },
+  { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a cloud" },
   { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
   {
     command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',

@@ -11,10 +11,10 @@ export class CheckFailed extends Error {
 export class VerificationFailed extends Error {
   readonly code = 'VERIFICATION_FAILED'
   readonly checks: readonly CheckResult[]
-  constructor(checks: readonly CheckResult[], options?: ErrorOptions) {
-    const failed = checks.filter(({ state }) => state === 'failed')
-    const lines = failed.map(({ name, note }) => `${name}: ${note}`)
-    super(`The cloud does not pass its verification.\n  ${lines.join('\n  ')}`, options)
+  /** The cause is what the first check that failed has seen. */
+  constructor(checks: readonly CheckResult[], options: { readonly cause: unknown }) {
+    const failed = checks.filter(({ state }) => state === 'failed').map(({ name }) => name)
+    super(`The cloud does not pass its verification: ${failed.join(', ')} failed.`, options)
     this.checks = checks
   }
 }

@@ -1,0 +1,296 @@
+// A user's tour of the cloud with the unmodified `openstack` client, from outside of the cluster: everything that a guest
+// needs is made, looked at and removed again, and nothing is left of it, in the cloud and on its nodes.
+//
+// PILOTLIGHT_TEST_LAB=NAME takes the tour in a lab that is up already, and leaves it up.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { run } from '#host/command.ts'
+import { waitUntil } from '#progress/wait.ts'
+import { clientOf, consoleWith, whyNoClient } from './client.ts'
+import type { Client } from './client.ts'
+import { inRack, labOf, pilotlight, RUN, whyNotWhole } from './lab.ts'
+
+const BORROWED = process.env['PILOTLIGHT_TEST_LAB']
+const LAB = BORROWED ?? `tour-${RUN}`
+const NAME = 'tour'
+const skip = whyNoClient() ?? (await whyNotWhole()) ?? false
+
+t.setTimeout(1_500_000)
+const folder = mkdtempSync(join(tmpdir(), 'tour-'))
+t.teardown(async () => {
+  rmSync(folder, { recursive: true })
+  if (BORROWED === undefined) await pilotlight(['lab', 'down', LAB], 60)
+})
+
+let up = false
+await t.test(
+  'a lab comes up',
+  { skip: skip || (BORROWED === undefined ? false : `borrowed: ${LAB}`) },
+  async t => {
+    const { status, stderr } = await pilotlight(['lab', '--keep', '--name', LAB], 900)
+    up = t.equal(status, 0, stderr)
+  },
+)
+
+const notUp = skip || (up || BORROWED !== undefined ? false : 'the lab did not come up')
+const openstack = notUp ? ({} as Client) : clientOf(LAB) // not used when skipped
+/** What must be done to leave the cloud as it was, the last first. */
+const undo: (() => Promise<unknown>)[] = []
+const later = (...words: readonly string[]) => undo.push(() => openstack.say(...words))
+const text = (value: unknown) => String(value)
+
+let before: Traces | undefined
+let services: readonly string[] = []
+await t.test('the client gets a token, and the catalog has the services', { skip: notUp }, async t => {
+  t.match((await openstack.show('token', 'issue'))['id'], /^gAAAA/)
+  services = (await openstack.list('service', 'list')).map(row => text(row['Type']))
+  before = await tracesOf(LAB)
+  for (const type of ['identity', 'image', 'placement', 'compute', 'network'])
+    t.ok(services.includes(type), type)
+})
+
+await t.test('images are stored as they were sent', { skip: notUp }, async t => {
+  const store = async (name: string, file: string, format: string, ...properties: string[]) => {
+    const path = join(labOf(LAB).directory, 'assets', 'guest', file)
+    const container = format === 'raw' ? 'bare' : format
+    const formats = ['--disk-format', format, '--container-format', container]
+    const set = properties.flatMap(property => ['--property', property])
+    const made = await openstack.show('image', 'create', ...formats, '--file', path, ...set, name)
+    later('image', 'delete', text(made['id']))
+    const { stdout } = await run('md5sum', [path], { limitSeconds: 30 })
+    const { checksum, status } = await openstack.show('image', 'show', text(made['id']))
+    t.equal(checksum, stdout.split(' ')[0], `${name} has its checksum`)
+    t.equal(status, 'active')
+    return text(made['id'])
+  }
+  const kernel = await store('tour-kernel', 'vmlinuz', 'aki')
+  const ramdisk = await store('tour-initrd', 'initrd.img', 'ari')
+  await store(
+    NAME,
+    'disk.raw',
+    'raw',
+    `kernel_id=${kernel}`,
+    `ramdisk_id=${ramdisk}`,
+    'os_command_line=console=ttyS0',
+  )
+})
+
+let external = ''
+await t.test('a network, its subnet and a router to the outside are made', { skip: notUp }, async t => {
+  const found = await openstack.list('network', 'list', '--external')
+  external = text(found[0]?.['ID'] ?? '')
+  if (external === '') {
+    const flat = ['--provider-network-type', 'flat', '--provider-physical-network', 'public']
+    external = text((await openstack.show('network', 'create', '--external', ...flat, 'tour-public'))['id'])
+    later('network', 'delete', external)
+    const range = ['--subnet-range', '172.24.4.0/24', '--gateway', '172.24.4.1', '--no-dhcp']
+    await openstack.show('subnet', 'create', '--network', external, ...range, 'tour-public')
+  }
+  t.equal((await openstack.show('network', 'create', NAME))['status'], 'ACTIVE')
+  later('network', 'delete', NAME)
+  const range = ['--subnet-range', '10.7.0.0/24', '--dns-nameserver', '10.7.0.1']
+  t.equal(
+    (await openstack.show('subnet', 'create', '--network', NAME, ...range, NAME))['gateway_ip'],
+    '10.7.0.1',
+  )
+  t.equal((await openstack.show('router', 'create', NAME))['status'], 'ACTIVE')
+  later('router', 'delete', NAME)
+  await openstack.say('router', 'set', '--external-gateway', external, NAME)
+  later('router', 'unset', '--external-gateway', NAME)
+  await openstack.say('router', 'add', 'subnet', NAME, NAME)
+  later('router', 'remove', 'subnet', NAME, NAME)
+  const router = await openstack.show('router', 'show', NAME)
+  t.equal((router['external_gateway_info'] as { network_id: string }).network_id, external)
+})
+
+let address = ''
+await t.test('a security group, a key pair, a flavor and a port are made', { skip: notUp }, async t => {
+  await openstack.show('security', 'group', 'create', NAME)
+  later('security', 'group', 'delete', NAME)
+  await openstack.show('security', 'group', 'rule', 'create', '--protocol', 'icmp', NAME)
+  const http = await openstack.show(
+    'security',
+    'group',
+    'rule',
+    'create',
+    '--protocol',
+    'tcp',
+    '--dst-port',
+    '80',
+    NAME,
+  )
+  t.equal(http['port_range_min'], 80)
+  const key = join(folder, 'key')
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key], { limitSeconds: 30 })
+  t.match(
+    (await openstack.show('keypair', 'create', '--public-key', `${key}.pub`, NAME))['fingerprint'],
+    /^[0-9a-f:]+$/,
+  )
+  later('keypair', 'delete', NAME)
+  const size = ['--ram', '128', '--disk', '0', '--vcpus', '1']
+  t.equal((await openstack.show('flavor', 'create', ...size, NAME))['ram'], 128)
+  later('flavor', 'delete', NAME)
+  const port = await openstack.show('port', 'create', '--network', NAME, '--security-group', NAME, NAME)
+  later('port', 'delete', NAME)
+  address = (port['fixed_ips'] as { ip_address: string }[])[0]?.ip_address ?? ''
+  t.match(address, /^10\.7\.0\.\d+$/)
+})
+
+let server = ''
+await t.test(
+  'a server on that port becomes ACTIVE, and its guest has the address of the port',
+  { skip: notUp },
+  async t => {
+    const parts = ['--image', NAME, '--flavor', NAME, '--port', NAME, '--key-name', NAME]
+    const made = await openstack.show('server', 'create', ...parts, '--wait', NAME)
+    server = text(made['id'])
+    later('server', 'delete', '--wait', server)
+    t.equal(made['status'], 'ACTIVE')
+    t.match(made['addresses'], { [NAME]: [address] })
+    const said = await consoleWith(openstack, server, /^GUEST-UP /m, 120)
+    t.match(said, new RegExp(`^GUEST-UP ${address}\\s*$`, 'm'))
+  },
+)
+
+await t.test('the guest learns from the metadata service who it is', { skip: notUp }, async t => {
+  t.match(
+    await consoleWith(openstack, server, /^GUEST-META /m, 120),
+    new RegExp(`^GUEST-META name=${NAME} uuid=${server}`, 'm'),
+  )
+})
+
+await t.test('its console has an address for browsers, which answers', { skip: notUp }, async t => {
+  const { url } = await openstack.show('console', 'url', 'show', '--novnc', server)
+  t.match(url, /^http:\/\/[\d.]+:30680\//)
+  t.match(await inRack(LAB, ['curl', '--silent', '--fail', '--max-time', '20', text(url)]), /noVNC/)
+})
+
+await t.test('its floating IP answers ping and HTTP from outside', { skip: notUp }, async t => {
+  const made = await openstack.show('floating', 'ip', 'create', external)
+  const outside = text(made['floating_ip_address'])
+  later('floating', 'ip', 'delete', outside)
+  await openstack.say('server', 'add', 'floating', 'ip', server, outside)
+  const said = await waitUntil(`http://${outside}/`, { limitSeconds: 60, everyMs: 1000 }, async () => ({
+    value: await inRack(LAB, ['curl', '--silent', '--fail', '--max-time', '3', `http://${outside}/`]),
+  }))
+  t.match(said, address)
+  t.match(await inRack(LAB, ['ping', '-c', '3', '-W', '2', outside]), /0% packet loss/)
+})
+
+const noVolumes = notUp || (services.includes('volumev3') ? false : 'the cloud has no volumes')
+await t.test('a volume is seen by the guest when it is attached', { skip: noVolumes }, async t => {
+  await openstack.show('volume', 'create', '--size', '1', NAME)
+  later('volume', 'delete', NAME)
+  const becomes = (wanted: string) =>
+    waitUntil(`the volume is ${wanted}`, { limitSeconds: 120, everyMs: 1000 }, async () => {
+      const { status } = await openstack.show('volume', 'show', NAME)
+      return status === wanted ? { value: true } : { not: text(status) }
+    })
+  await becomes('available')
+  await openstack.say('server', 'add', 'volume', server, NAME)
+  await becomes('in-use')
+  t.match(await consoleWith(openstack, server, /^GUEST-DISK vd/m, 60), /^GUEST-DISK vd[a-z] 1073741824\s*$/m)
+  await openstack.say('server', 'remove', 'volume', server, NAME)
+  await becomes('available')
+})
+
+const noStacks = notUp || (services.includes('orchestration') ? false : 'the cloud has no stacks')
+await t.test(
+  'a stack with a network and a server of its own is made and removed',
+  { skip: noStacks },
+  async t => {
+    const template = join(folder, 'stack.yaml')
+    writeFileSync(template, STACK)
+    const made = await openstack.show(
+      'stack',
+      'create',
+      '--template',
+      template,
+      '--wait',
+      '--timeout',
+      '10',
+      NAME,
+    )
+    undo.push(() => openstack.say('stack', 'delete', '--yes', '--wait', NAME).catch(unlessGone))
+    t.equal(made['stack_status'], 'CREATE_COMPLETE')
+    const { output_value: given } = await openstack.show('stack', 'output', 'show', NAME, 'address')
+    t.match(given, /^10\.8\.0\.\d+$/)
+    await openstack.say('stack', 'delete', '--yes', '--wait', NAME)
+  },
+)
+
+await t.test('everything is removed again with the same client', { skip: notUp }, async t => {
+  for (const step of undo.toReversed()) await t.resolves(step())
+})
+
+t.test('nothing is left in the cloud and on its nodes', { skip: notUp }, async t => {
+  const after = await waitUntil('the traces are gone', { limitSeconds: 90, everyMs: 3000 }, async () => {
+    const traces = await tracesOf(LAB)
+    return JSON.stringify(traces) === JSON.stringify(before)
+      ? { value: traces }
+      : { not: JSON.stringify(traces) }
+  }).catch(() => tracesOf(LAB))
+  t.strictSame(after, before)
+})
+
+const STACK = `
+heat_template_version: 2018-08-31
+resources:
+  network: { type: OS::Neutron::Net }
+  subnet:
+    type: OS::Neutron::Subnet
+    properties: { network: { get_resource: network }, cidr: 10.8.0.0/24 }
+  server:
+    type: OS::Nova::Server
+    depends_on: subnet
+    properties: { image: ${NAME}, flavor: ${NAME}, networks: [{ network: { get_resource: network } }] }
+outputs:
+  address: { value: { get_attr: [server, first_address] } }
+`
+
+/** What a tour leaves traces in: the lists of the cloud, and on each node interfaces, namespaces and guests. */
+type Traces = {
+  readonly cloud: Readonly<Record<string, string[]>>
+  readonly nodes: Readonly<Record<string, string[]>>
+}
+
+async function tracesOf(lab: string): Promise<Traces> {
+  const kinds = [
+    'image',
+    'network',
+    'subnet',
+    'router',
+    'port',
+    'security group',
+    'keypair',
+    'flavor',
+    'floating ip',
+  ]
+  const optional = [
+    ...(services.includes('volumev3') ? ['volume'] : []),
+    ...(services.includes('orchestration') ? ['stack'] : []),
+  ]
+  const cloud: Record<string, string[]> = {}
+  for (const kind of [...kinds, 'server', ...optional]) {
+    const rows = await openstack.list(...kind.split(' '), 'list')
+    cloud[kind] = rows.map(row => text(row['ID'] ?? row['Name'])).toSorted()
+  }
+  const nodes: Record<string, string[]> = {}
+  const look = 'ls /sys/class/net; ls /run/netns; cat /proc/[0-9]*/comm 2>/dev/null'
+  for (const { name } of labOf(lab).rack.machines) {
+    const [command = '', ...args] = labOf(lab).execCommand(name, ['sh', '-c', look])
+    const { stdout } = await run(command, args, { limitSeconds: 30 })
+    nodes[name] = stdout
+      .split('\n')
+      .filter(line => /^(tap|brq|vxlan-|qg-|qr-|qdhcp-|qrouter-|qemu-system)/.test(line))
+      .toSorted()
+  }
+  return { cloud, nodes }
+}
+
+function unlessGone(error: unknown): void {
+  if (!/not found|could not be found/i.test(text(error))) throw error
+}
