@@ -134,15 +134,18 @@ function withDefaults(flags: InitFlags): SiteAnswers {
   }
 }
 
+/** Runs `work` with questions at the terminal. Lines are queued: what is pasted at once answers one question each. */
 async function atTerminal<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const closed = new AbortController()
-  terminal.once('close', () => closed.abort())
+  const lines = terminal[Symbol.asyncIterator]()
   try {
     return await work(async (question, byDefault) => {
-      const hint = byDefault === '' ? '' : ` [${byDefault}]`
-      const answer = await terminal.question(`${question}${hint}: `, { signal: closed.signal })
-      return answer.trim() || byDefault
+      terminal.setPrompt(byDefault === '' ? `${question}: ` : `${question} [${byDefault}]: `)
+      terminal.prompt()
+      const line = await lines.next()
+      if (line.done)
+        throw new CommandError(EXIT.interrupted, 'the answers ended early', 'run it again, or give flags')
+      return line.value.trim() || byDefault
     })
   } finally {
     terminal.close()
