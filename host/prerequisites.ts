@@ -87,7 +87,6 @@ export const testPrerequisites: readonly Prerequisite[] = [
     package: 'python3-heatclient',
     why: "the client's words for stacks",
   },
-  { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a cloud" },
   { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
   {
     command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',
