@@ -12,6 +12,7 @@ export const EXIT = {
   refused: 4,
   waitedTooLong: 5,
   unreachable: 6,
+  differs: 8,
   interrupted: 130,
 } as const
 
@@ -21,9 +22,11 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   failed: 'something went wrong on the way; the message says what, and the same command may be run again',
   usage: 'the command line, a setting or the site file cannot be used as it is; nothing was started',
   notFound: 'what was named is not there: a machine, a group, a profile, a lab, a help topic',
-  refused: 'it stands against what is there already, for example a lab of that name; nothing was touched',
+  refused:
+    'it stands against what is there already, for example a lab of that name, or you may not; nothing was touched',
   waitedTooLong: 'a time limit passed; the message says what was seen last',
   unreachable: 'the Pilotlight server did not answer',
+  differs: 'what is there differs from what the files say, and --exit-code was given',
   interrupted: 'interrupted by Ctrl-C or SIGTERM; run the same again to go on',
 }
 

@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ImageSet } from '#images/build.ts'
+import { adminTokenFile } from '#server/access/tokens.ts'
 import { LabError } from '#lab/errors.ts'
 import type { Lab, LabServer } from '#lab/lab.ts'
 import type { Rack, RackMachine } from '#lab/rack.ts'
@@ -15,6 +16,7 @@ import { inStage } from '#progress/stage.ts'
 import { messageOf } from '#progress/wait.ts'
 import { machinesWith } from '#site/duties.ts'
 import type { Site } from '#site/site.ts'
+import { tokenIn } from './credentials.ts'
 import { CommandError, EXIT, statusOf } from './exit.ts'
 import type { LongWork } from './with-progress.ts'
 
@@ -124,7 +126,7 @@ function withPlaces(error: unknown, lab: Lab, options: LabUp): unknown {
 /** Writes what the server knows of each machine's boot below the lab's folder, where it outlives the server. */
 async function keepJournals(lab: Lab, server: string): Promise<void> {
   const { ServerClient } = await import('./server-client.ts')
-  const client = new ServerClient(server)
+  const client = new ServerClient(server, tokenOf(lab))
   const { journals } = labFiles(lab.directory)
   await mkdir(journals, { recursive: true })
   await Promise.all(
@@ -135,6 +137,11 @@ async function keepJournals(lab: Lab, server: string): Promise<void> {
       await writeFile(join(journals, `${name}.txt`), journal)
     }),
   )
+}
+
+/** What the lab's server takes from its administrator; the server runs. */
+function tokenOf(lab: Lab): string | undefined {
+  return tokenIn(labFiles(lab.directory).serverState)
 }
 
 /** Everything that can be wrong in a file is found before anything is started. */
@@ -189,7 +196,7 @@ async function bootAll(
 ): Promise<void> {
   const { ServerClient } = await import('./server-client.ts')
   const { BootWatch } = await import('./watch-boots.ts')
-  const client = new ServerClient(server)
+  const client = new ServerClient(server, tokenOf(lab))
   if (site !== undefined) {
     const { publish } = await import('./publish.ts')
     await mkdir(upState(lab), { recursive: true }) // the state of `pilotlight up`, which may come after
@@ -242,7 +249,7 @@ async function upInRack(
   ])
   const [command = '', ...args] = argv
   const child = spawn(command, args, {
-    env: { ...process.env, [RELAY_VARIABLE]: 'json' },
+    env: { ...process.env, [RELAY_VARIABLE]: 'json', PILOTLIGHT_TOKEN: tokenOf(lab) },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // Ctrl-C reaches it through us, once
   })
@@ -304,6 +311,7 @@ async function showAround(
 look around
   page       ${hostUrl}/ui/
   server     curl ${hostUrl}/machines
+  changes    export PILOTLIGHT_SERVER=${hostUrl} PILOTLIGHT_TOKEN_FILE=${adminTokenFile(labFiles(lab.directory).serverState)}
   kubectl    ${inRack} ${kubectl} --kubeconfig ${kubeconfig} get pods -A -o wide
   openstack  ${inRack} env OS_CLIENT_CONFIG_FILE=${clouds} OS_CLOUD=pilotlight openstack service list
   machine    bin/pilotlight lab exec --lab ${lab.name} ctl-1 journalctl -b

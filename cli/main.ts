@@ -4,14 +4,23 @@ import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { withoutMatchboxFlags } from '#server/flags.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
-import { KINDS, tableOf, type Kind } from './get.ts'
+import { addApplyCommands } from './apply.ts'
+import { addDescribeCommand } from './describe.ts'
+import { addEditCommand } from './edit.ts'
+import { addGetCommand } from './get.ts'
+import { addHistoryCommand } from './history.ts'
+import { addImportCommands } from './import.ts'
 import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
 import { addLabCommand } from './lab.ts'
 import { addImagesCommand } from './images.ts'
+import { addInitCommand } from './init.ts'
+import { addLintCommand } from './lint.ts'
 import { addOpenstackCommand } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
 import { addServeCommand } from './serve.ts'
+import { addTokensCommand } from './tokens.ts'
 import { addVerifyCommand } from './verify.ts'
+import { addVersionCommand, versionInfo } from './version.ts'
 import { withProgress } from './with-progress.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -19,7 +28,7 @@ const DAY_SECONDS = 86_400
 
 const program = new Command('pilotlight')
   .description('Turns a rack of bare machines into a running cloud.')
-  .version('0.1.0')
+  .version(versionInfo(ROOT).version)
   .configureHelp({ sortSubcommands: false })
   .enablePositionalOptions()
   .showSuggestionAfterError()
@@ -43,6 +52,7 @@ const dataPath = () =>
     .default(ROOT)
 
 addServeCommand(program, ROOT)
+addInitCommand(program)
 
 program
   .command('plan')
@@ -100,21 +110,12 @@ type UpFlags = {
   untilCluster?: boolean
 }
 
-program
-  .command('get')
-  .description('lists machines, groups or profiles')
-  .addArgument(new Argument('<kind>').choices(KINDS))
-  .argument('[id]', 'one of them')
-  .addOption(serverOption())
-  .option('--json', 'as JSON')
-  .action(async (kind: Kind, id: string | undefined, options: { server: string; json?: boolean }) => {
-    const { ServerClient } = await import('./server-client.ts')
-    const found = await new ServerClient(options.server).get(
-      `/${kind}${id === undefined ? '' : `/${encodeURIComponent(id)}`}`,
-    )
-    const rows = (Array.isArray(found) ? found : [found]) as Record<string, unknown>[]
-    print(options.json ? JSON.stringify(found, undefined, 2) : tableOf(kind, rows))
-  })
+addGetCommand(program)
+addDescribeCommand(program)
+addApplyCommands(program)
+addEditCommand(program)
+addHistoryCommand(program)
+addImportCommands(program)
 
 program
   .command('journal')
@@ -133,6 +134,9 @@ addVerifyCommand(program)
 addOpenstackCommand(program)
 addLabCommand(program, ROOT)
 addImagesCommand(program)
+addLintCommand(program, ROOT)
+addTokensCommand(program)
+addVersionCommand(program, ROOT)
 
 program
   .command('completion')
@@ -181,7 +185,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 try {
   const [node = '', script = '', verb, ...rest] = process.argv
-  const given = verb === 'serve' ? withoutMatchboxFlags(rest) : rest
+  const given = verb === 'serve' ? withoutMatchboxFlags(rest, process.env) : rest
   await program.parseAsync([node, script, ...(verb === undefined ? [] : [verb]), ...given])
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`)

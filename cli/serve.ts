@@ -2,18 +2,17 @@
 
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import { MATCHBOX_SETTINGS, SETTINGS, type GivenSettings } from '#server/config.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { versionInfo, versionText } from './version.ts'
 
-type ServeFlags = {
-  address: string
-  httpPort: string
-  agentPort: string
-  dataPath: string
-  assetsPath?: string
-  statePath: string
-  loadersPath: string
-  dhcp: boolean
-  tftp: boolean
+/** The flags as commander gives them; numbers are texts still. */
+type ServeFlags = Omit<GivenSettings, 'httpPort' | 'agentPort' | 'stopSeconds' | 'eventDays' | 'limits'> & {
+  readonly httpPort?: string
+  readonly agentPort?: string
+  readonly stopSeconds?: string
+  readonly matchbox?: boolean
+  readonly version?: boolean
 }
 
 /** Adds the verb; the daemon itself is loaded only when it runs. */
@@ -21,71 +20,137 @@ export function addServeCommand(program: Command, root: string): void {
   program
     .command('serve')
     .description('runs the server: DHCP, TFTP, HTTP')
+    .allowExcessArguments()
     .addOption(
-      new Option('--address <ip>', 'address of the provisioning interface; everything binds to it')
-        .env('PILOTLIGHT_ADDRESS')
-        .default('127.0.0.1'),
+      new Option(
+        '--address <ip[:port]>',
+        `address of the provisioning interface; everything binds to it (${SETTINGS.address})`,
+      ).env('PILOTLIGHT_ADDRESS'),
     )
-    .option('--http-port <port>', 'HTTP: boot files, lists, administration; 0 takes a free one', '8080')
-    .option('--agent-port <port>', 'HTTPS: what machines fetch with their token', '8443')
+    .option(
+      '--http-port <port>',
+      `HTTP: boot files, lists, administration; 0 takes a free one (${SETTINGS.httpPort})`,
+    )
+    .option('--agent-address <host:port>', "HTTPS: what machines fetch with their token (the address's)")
+    .option('--agent-port <port>', `the same, by its port alone (${SETTINGS.agentPort})`)
+    .option(
+      '--admin-address <host:port>',
+      'HTTPS: lists and administration, which then leave the boot listener',
+    )
+    .option('--rpc-address <host:port>', "gRPC as Matchbox's clients speak it, with client certificates")
+    .option('--cert-file <pem>', `certificate of gRPC and administration (gRPC: ${SETTINGS.certFile})`)
+    .option('--key-file <pem>', `its key (${SETTINGS.keyFile})`)
+    .option('--ca-file <pem>', `whose client certificates are taken (${SETTINGS.caFile})`)
+    .option(
+      '--certificate-role <role>',
+      'of client certificates that name none: admin, read-only, none (admin)',
+    )
+    .option('--private-reads', 'lists, journals and metrics take a token or certificate, too')
+    .option('--web-ssl', 'HTTPS in place of HTTP for boot files')
+    .option('--web-cert-file <pem>', `its certificate (${SETTINGS.webCertFile})`)
+    .option('--web-key-file <pem>', `and key (${SETTINGS.webKeyFile})`)
     .addOption(
-      new Option('--data-path <dir>', 'profiles, groups, ignition, ipxe')
-        .env('PILOTLIGHT_DATA_PATH')
-        .default(root),
+      new Option('--data-path <dir>', 'profiles, groups, ignition, ipxe (our own)').env(
+        'PILOTLIGHT_DATA_PATH',
+      ),
     )
     .addOption(
-      new Option('--assets-path <dir>', 'kernels and images (default: assets/ in the data path)').env(
+      new Option('--assets-path <dir>', 'kernels and images; "" for none (assets/ in the data path)').env(
         'PILOTLIGHT_ASSETS_PATH',
       ),
     )
     .addOption(
-      new Option('--state-path <dir>', 'store and certificate authority')
-        .env('PILOTLIGHT_STATE_PATH')
-        .default('server-state'),
+      new Option('--state-path <dir>', `store, certificates and tokens (${SETTINGS.statePath})`).env(
+        'PILOTLIGHT_STATE_PATH',
+      ),
     )
-    .option('--loaders-path <dir>', "boot loaders, as Debian's package ipxe puts them", '/usr/lib/ipxe')
+    .option(
+      '--loaders-path <dir>',
+      `boot loaders, as Debian's package ipxe puts them (${SETTINGS.loadersPath})`,
+    )
+    .option(
+      '--key-ring-path <file>',
+      'OpenPGP keys to sign boot files with; passphrase in MATCHBOX_PASSPHRASE',
+    )
+    .option('--dhcp', 'serve DHCP, where --matchbox would not')
     .option('--no-dhcp', 'leave DHCP alone')
+    .option('--tftp', 'serve TFTP, where --matchbox would not')
     .option('--no-tftp', 'leave TFTP alone')
+    .option('--log-level <level>', `error, warn, info, debug (${SETTINGS.logLevel})`)
+    .option('--log-format <format>', `json, or text for people (${SETTINGS.logFormat})`)
+    .option('--stop-seconds <n>', `what requests under way get at the end (${SETTINGS.stopSeconds})`)
+    .option('--matchbox', "Matchbox's own defaults, no DHCP and no TFTP; implied by its flags and variables")
+    .option('--version', 'prints the version')
     .addHelpText(
       'after',
       `
 DHCP is silent until a site file is applied, so a server that has just started disturbs nobody.
+Matchbox's flags (-address, -data-path, -rpc-address, ...) and MATCHBOX_* variables are taken as they stand.
 
 Examples:
   pilotlight serve --address 10.20.0.1 --assets-path /srv/pilotlight/assets --state-path /var/lib/pilotlight
-  pilotlight serve --no-dhcp --no-tftp        only HTTP, on 127.0.0.1:8080`,
+  pilotlight serve --no-dhcp --no-tftp        only HTTP, on 127.0.0.1:8080
+  pilotlight serve -address 0.0.0.0:8080 -rpc-address 0.0.0.0:8081 -data-path /var/lib/matchbox`,
     )
-    .action(serveUntilStopped)
+    .action(async (flags: ServeFlags, command: Command) => {
+      if (flags.version) {
+        process.stdout.write(versionText(versionInfo(root)))
+        return
+      }
+      const [extra] = command.args // Matchbox lets them pass
+      if (extra !== undefined && !flags.matchbox) {
+        throw new CommandError(EXIT.usage, `serve takes no "${extra}"`, 'all flags: pilotlight serve --help')
+      }
+      await serveUntilStopped(flags)
+    })
 }
 
 async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { serverConfig } = await import('#server/config.ts')
   const { BadSettings } = await import('#server/errors.ts')
   const { serve } = await import('#server/main.ts')
-  const { jsonLog } = await import('#server/log.ts')
-  const { httpPort, agentPort, ...rest } = flags
-  const given = { ...rest, httpPort: port(httpPort), agentPort: port(agentPort) }
-  const config = usable(() => serverConfig(given))
+  const { lineLog } = await import('#server/log.ts')
+  const { httpPort, agentPort, stopSeconds, matchbox, version: _, ...rest } = flags
+  const given: GivenSettings = {
+    ...(matchbox ? MATCHBOX_SETTINGS : {}),
+    ...rest,
+    ...numbers({ httpPort, agentPort, stopSeconds }),
+    keyRingPassphrase: process.env['MATCHBOX_PASSPHRASE'],
+  }
+  // Matchbox ends with 1 whatever is wrong with its settings.
+  const refuse = (message: string) =>
+    new CommandError(matchbox ? EXIT.failed : EXIT.usage, message, 'each setting: pilotlight serve --help')
   const stop = new AbortController()
-  const log = jsonLog(process.stderr)
-  const server = await serve(config, { signal: stop.signal, log })
-  log('info', `http://${config.address}:${server.httpPort}/ui/ is the page; data: ${config.dataPath}`)
-  await new Promise<void>(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
-  await server.close()
-
-  function usable<T>(settings: () => T): T {
-    try {
-      return settings()
-    } catch (error) {
-      if (!(error instanceof BadSettings)) throw error
-      throw new CommandError(EXIT.usage, error.message, 'each setting: pilotlight serve --help')
-    }
+  try {
+    const config = serverConfig(given)
+    const log = lineLog({ stream: process.stderr, level: config.logLevel, format: config.logFormat })
+    const server = await serve(config, { signal: stop.signal, log })
+    process.on('SIGHUP', () => server.reload())
+    await new Promise<void>(resolve => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    })
+    // Who asks twice wants no answer waited for.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+    await server.close()
+    log.flush()
+  } catch (error) {
+    if (!(error instanceof BadSettings)) throw error
+    throw refuse(error.message)
   }
 }
 
-function port(text: string): number {
-  if (/^\d{1,5}$/.test(text)) return Number(text)
-  throw new CommandError(EXIT.usage, `"${text}" is not a port`, 'give a number, or 0 for a free one')
+/** The numbers among the flags; those that were not given are left out. */
+function numbers<Key extends string>(
+  texts: Readonly<Record<Key, string | undefined>>,
+): { [K in Key]?: number } {
+  const given = Object.entries<string | undefined>(texts).flatMap(([key, text]) => {
+    if (text === undefined) return []
+    if (/^\d{1,5}$/.test(text)) return [[key, Number(text)] as const]
+    throw new CommandError(
+      EXIT.usage,
+      `"${text}" is not a port or number`,
+      'give a whole number; port 0 is a free one',
+    )
+  })
+  return Object.fromEntries(given) as { [K in Key]?: number } // the same keys
 }

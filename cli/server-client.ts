@@ -1,6 +1,9 @@
 // The server's HTTP API as the command line uses it.
 
 import type { BootEvent, BundleFile, Machine, SiteObjects } from '#server/inventory/objects.ts'
+import type { AccessToken, NewToken } from '#server/access/tokens.ts'
+import type { Fault } from '#server/errors.ts'
+import { accessToken, trustServer } from './credentials.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
@@ -9,18 +12,22 @@ export type MachineState = Machine & { readonly phase: string }
 /** Calls one server; every call has a limit, and an error that says what to do. */
 export class ServerClient {
   readonly #base: string
+  readonly #token: string | undefined
 
   /**
    * @param base the server's URL, for example `http://10.20.0.1:8080`
+   * @param token shown with every call; the one of `accessToken` unless told
    * @throws {CommandError} (usage) when it is not one of HTTP
    */
-  constructor(base: string) {
+  constructor(base: string, token?: string) {
     const protocol = URL.canParse(base) ? new URL(base).protocol : undefined
     if (protocol !== 'http:' && protocol !== 'https:') {
       const mend = 'give --server or PILOTLIGHT_SERVER a whole URL, for example http://10.20.0.1:8080'
       throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, mend)
     }
     this.#base = base.replace(/\/+$/, '')
+    this.#token = token ?? accessToken(base)
+    trustServer(base)
   }
 
   /** Replaces all that the server knows of a site; says whether that changed anything. */
@@ -66,9 +73,36 @@ export class ServerClient {
     return (await this.#call('GET', path, { headers: { accept } }, 10)).text()
   }
 
+  /** Makes an access token, which the server shows this once. */
+  async createToken(token: NewToken): Promise<AccessToken & { readonly token: string }> {
+    return (await this.#json('POST', '/v1/tokens', token)) as AccessToken & { token: string }
+  }
+
+  /** All access tokens, without the tokens themselves. */
+  async tokens(): Promise<readonly AccessToken[]> {
+    return (await this.#json('GET', '/v1/tokens')) as AccessToken[]
+  }
+
+  /** Ends an access token. */
+  async revokeToken(name: string): Promise<void> {
+    const response = await this.#call('DELETE', `/v1/tokens/${encodeURIComponent(name)}`, { headers: {} }, 10)
+    await response.body?.cancel()
+  }
+
   /** Any of the lists a person may read: `profiles`, `groups`, `machines`, with an id for a single one. */
   async get(path: string): Promise<unknown> {
     return this.#json('GET', path)
+  }
+
+  /** Any call, whose answer the caller reads; anything but success is thrown as a `Refusal`. */
+  async request(
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    body?: string | Buffer<ArrayBuffer>,
+    limitSeconds = 10,
+  ): Promise<Response> {
+    return this.#call(method, path, { headers, ...(body === undefined ? {} : { body }) }, limitSeconds)
   }
 
   async #json(
@@ -94,13 +128,14 @@ export class ServerClient {
   async #call(
     method: string,
     path: string,
-    init: RequestInit,
+    init: Call,
     limitSeconds: number,
     signal?: AbortSignal,
   ): Promise<Response> {
     const limit = AbortSignal.timeout(limitSeconds * 1000)
     const response = await fetch(`${this.#base}${path}`, {
       ...init,
+      headers: { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token}` }) },
       method,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     }).catch((error: unknown) => {
@@ -115,30 +150,58 @@ export class ServerClient {
   }
 }
 
-/** What the server said against a request: the problem's own words (RFC 9457), and what to do about it. */
-async function refusal(request: string, response: Response): Promise<CommandError> {
-  const text = await response.text().catch(() => '')
-  const status = response.status === 404 ? EXIT.notFound : EXIT.failed
-  const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
-  const detail = detailOf(text)
-  if (detail === undefined) {
-    return new CommandError(status, answered, 'is that a Pilotlight server, of the same version as this one?')
-  }
-  return new CommandError(status, detail, `${mendOf(response)} (${answered})`)
+/** What a request has beside its method and path. */
+type Call = {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | Buffer<ArrayBuffer>
 }
 
-function detailOf(text: string): string | undefined {
+const STATUSES: ReadonlyMap<number, number> = new Map([
+  [401, EXIT.refused],
+  [403, EXIT.refused],
+  [404, EXIT.notFound],
+  [409, EXIT.refused],
+  [412, EXIT.refused],
+])
+
+/** What a server said against a request; `faults` say what in its body is wrong. */
+export class Refusal extends CommandError {
+  readonly httpStatus: number
+  readonly faults: readonly Fault[]
+  constructor(httpStatus: number, faults: readonly Fault[], message: string, mend: string) {
+    super(STATUSES.get(httpStatus) ?? EXIT.failed, message, mend)
+    this.httpStatus = httpStatus
+    this.faults = faults
+  }
+}
+
+/** What the server said against a request: the problem's own words (RFC 9457), and what to do about it. */
+async function refusal(request: string, response: Response): Promise<Refusal> {
+  const text = await response.text().catch(() => '')
+  const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
+  const { detail, faults } = problemIn(text)
+  if (detail === undefined) {
+    const mend = 'is that a Pilotlight server, of the same version as this one?'
+    return new Refusal(response.status, [], answered, mend)
+  }
+  return new Refusal(response.status, faults, detail, `${mendOf(response)} (${answered})`)
+}
+
+function problemIn(text: string): { readonly detail: string | undefined; readonly faults: readonly Fault[] } {
   try {
-    const { detail, title } = JSON.parse(text) as { detail?: unknown; title?: unknown }
-    return [detail, title].find(said => typeof said === 'string')
+    const { detail, title, errors } = JSON.parse(text) as Record<string, unknown>
+    const said = [detail, title].find(one => typeof one === 'string')
+    return { detail: said, faults: Array.isArray(errors) ? (errors as Fault[]) : [] } // as server/errors.ts has it
   } catch {
-    return /^\s*(<|$)/.test(text) ? undefined : text.trim() // plain words; a page is for browsers
+    return { detail: /^\s*(<|$)/.test(text) ? undefined : text.trim(), faults: [] } // plain words; a page is for browsers
   }
 }
 
 function mendOf({ status, headers }: Response): string {
   const later = headers.get('retry-after')
+  if (status === 401) return 'for a lab: PILOTLIGHT_TOKEN_FILE=lab-state/NAME/server/admin.token'
   if (status === 404) return 'what there is: pilotlight get machines, or groups, or profiles'
+  if (status === 412) return 'read it again, and change that'
   if (status === 409) return 'what is stored stands against it: pilotlight get machines'
   if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
   if (status >= 500) return "the server's own log tells more"

@@ -239,7 +239,7 @@ export class Lab {
         'NO_BOOT',
         `The server ended at once. The end of ${files.serverLog}:\n${tail(files.serverLog)}`,
       )
-    if (this.rack.objects !== undefined) await putObjects(hostUrl, this.name, this.rack.objects)
+    if (this.rack.objects !== undefined) await putObjects(hostUrl, this.name, this.rack.objects, files.serverState)
     writeState(files.server, { process: mark, url: hostUrl })
     return { url, hostUrl }
   }
@@ -474,10 +474,11 @@ function ended(process: ProcessMark, limitSeconds: number): Promise<boolean> {
   ).catch(() => false)
 }
 
-async function putObjects(hostUrl: string, site: string, file: string): Promise<void> {
+async function putObjects(hostUrl: string, site: string, file: string, serverState: string): Promise<void> {
+  const token = readFileSync(join(serverState, 'admin.token'), 'utf8').trim()
   const answer = await fetch(`${hostUrl}/v1/sites/${site}`, {
     method: 'PUT',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: readFileSync(file, 'utf8'),
     signal: AbortSignal.timeout(10_000),
   })

@@ -1,52 +1,131 @@
 // The settings of the server: what each means, its unit, what it is when nobody sets it, and what is refused.
 
 import { statSync } from 'node:fs'
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { CertificateRole } from './access/identity.ts'
+import type { TlsPaths } from './access/certificates.ts'
 import { BadSettings } from './errors.ts'
+import { LOG_LEVELS, logLevelOf, type LogFormat, type LogLevel } from './log.ts'
+
+/** Where a listener is bound. Port 0 takes a free one. */
+export type Endpoint = { readonly host: string; readonly port: number }
 
 /** All settings, checked. */
 export type ServerConfig = {
-  /** IPv4 of the provisioning interface: DHCP, TFTP, HTTP and HTTPS are bound to it. */
+  /** Address of the provisioning interface (IPv4, unless DHCP and TFTP are off): what machines call is bound to it. */
   readonly address: string
   /** TCP port of HTTP; 0 takes a free one. */
   readonly httpPort: number
-  /** TCP port of the machines' HTTPS side; 0 takes a free one. */
-  readonly agentPort: number
+  /** Where the machines' agents call, HTTPS. */
+  readonly agent: Endpoint
+  /**
+   * Where people and programs call, HTTPS; undefined has them on the boot listener. Without files of its own it has a
+   * certificate of our own authority.
+   */
+  readonly admin: (Endpoint & { readonly tls: TlsPaths | undefined }) | undefined
+  /** Where Matchbox's gRPC API is served; undefined turns it off. */
+  readonly rpc: (Endpoint & { readonly tls: TlsPaths }) | undefined
+  /** Certificate and key of the boot listener, which then speaks HTTPS. */
+  readonly web: TlsPaths | undefined
+  /** What a client certificate that names no role may do. */
+  readonly certificateRole: CertificateRole
+  /** Lists, journals and metrics take a token or certificate, too. */
+  readonly privateReads: boolean
   /** A directory in Matchbox's layout, with our `ipxe/` and `ignition/` templates. */
   readonly dataPath: string
   /** Kernels and images; undefined serves none. */
   readonly assetsPath: string | undefined
-  /** Where the store and our certificate authority are kept; private to us. */
+  /** Where the store, our certificate authority and the access tokens are kept; private to us. */
   readonly statePath: string
   /** Where boot loaders lie, as Debian's `ipxe` package puts them. */
   readonly loadersPath: string
+  /** An OpenPGP key ring to sign boot files with, and what opens its key. */
+  readonly keyRingPath: string | undefined
+  readonly keyRingPassphrase: string | undefined
   readonly dhcp: boolean
   readonly tftp: boolean
   /** Days that boot events are kept. */
   readonly eventDays: number
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+  /** Seconds that requests under way get to end when the server stops. */
+  readonly stopSeconds: number
+  readonly limits: ClientLimits
+}
+
+/** Milliseconds that a client may take; who takes longer loses its connection. */
+export type ClientLimits = {
+  /** To send all headers of a request. */
+  readonly headersMs: number
+  /** To send a request with its body. */
+  readonly requestMs: number
+  /** Between two requests on one connection. */
+  readonly keepAliveMs: number
+  /** Without a byte in either direction, while an answer is on its way. */
+  readonly idleMs: number
+  /** How often the first two are looked at. */
+  readonly checkMs: number
 }
 
 /** The project's root: a checkout is itself the data directory that a fresh server serves. */
 export const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** What holds when nobody says otherwise; only the address has to be given. */
+/** What holds when nobody says otherwise. */
 export const SETTINGS = {
+  address: '127.0.0.1',
   httpPort: 8080,
   agentPort: 8443,
   dataPath: PROJECT_ROOT,
   statePath: 'server-state',
   loadersPath: '/usr/lib/ipxe',
+  certFile: '/etc/matchbox/server.crt',
+  keyFile: '/etc/matchbox/server.key',
+  caFile: '/etc/matchbox/ca.crt',
+  webCertFile: '/etc/matchbox/ssl/server.crt',
+  webKeyFile: '/etc/matchbox/ssl/server.key',
+  certificateRole: 'admin',
   dhcp: true,
   tftp: true,
   eventDays: 30,
+  logLevel: 'info',
+  logFormat: 'json',
+  stopSeconds: 10,
+  limits: { headersMs: 10_000, requestMs: 30_000, keepAliveMs: 75_000, idleMs: 120_000, checkMs: 2_000 },
 } as const
 
-/** Settings as somebody gives them: what is left out has its value of `SETTINGS`. */
-export type GivenSettings = { readonly address: string } & {
-  readonly [Key in Exclude<keyof ServerConfig, 'address'>]?: ServerConfig[Key] | undefined
+/** What holds instead when we stand in Matchbox's place. */
+export const MATCHBOX_SETTINGS = {
+  address: '127.0.0.1:8080',
+  agentPort: 0,
+  dataPath: '/var/lib/matchbox',
+  assetsPath: '/var/lib/matchbox/assets',
+  dhcp: false,
+  tftp: false,
+} as const
+
+/** Settings as somebody gives them: what is left out has its value of `SETTINGS`. Addresses may bring their port. */
+export type GivenSettings = {
+  readonly [Key in keyof typeof SETTINGS]?: Widened<(typeof SETTINGS)[Key]> | undefined
+} & {
+  readonly agentAddress?: string | undefined
+  readonly adminAddress?: string | undefined
+  readonly rpcAddress?: string | undefined
+  readonly webSsl?: boolean | undefined
+  readonly assetsPath?: string | undefined
+  readonly keyRingPath?: string | undefined
+  readonly keyRingPassphrase?: string | undefined
+  readonly privateReads?: boolean | undefined
 }
+
+type Widened<T> = T extends string
+  ? string
+  : T extends number
+    ? number
+    : T extends boolean
+      ? boolean
+      : ClientLimits
 
 /**
  * Fills in what was left out, makes paths absolute, and checks the rest. Assets are `assets/` in the data directory,
@@ -55,24 +134,65 @@ export type GivenSettings = { readonly address: string } & {
  * @throws {BadSettings} which names the setting and what it takes
  */
 export function serverConfig(given: GivenSettings): ServerConfig {
-  if (!isIPv4(given.address)) {
-    throw new BadSettings(
-      `address is "${given.address}"; give the IPv4 address of the provisioning interface.`,
-    )
+  const all = { ...SETTINGS, ...withoutUndefined(given) }
+  const boot = endpoint('address', all.address, all.httpPort)
+  if (!(isIPv4(boot.host) || (isIP(boot.host) !== 0 && !all.dhcp && !all.tftp))) {
+    throw new BadSettings(`address is "${all.address}"; give the IPv4 address of the provisioning interface.`)
   }
-  const dataPath = directory('data-path', given.dataPath ?? SETTINGS.dataPath)
+  const dataPath = directory('data-path', all.dataPath)
+  const optional = (name: string, text: string | undefined) =>
+    text === undefined || text === '' ? undefined : endpoint(name, text)
+  const admin = optional('admin-address', given.adminAddress)
+  const rpc = optional('rpc-address', given.rpcAddress)
+  const service = { certFile: resolve(all.certFile), keyFile: resolve(all.keyFile) }
+  const adminTls = given.caFile === undefined ? service : { ...service, caFile: resolve(given.caFile) }
   return {
-    address: given.address,
-    httpPort: port('http-port', given.httpPort ?? SETTINGS.httpPort),
-    agentPort: port('agent-port', given.agentPort ?? SETTINGS.agentPort),
+    address: boot.host,
+    httpPort: boot.port,
+    agent: endpoint('agent-address', given.agentAddress ?? boot.host, all.agentPort),
+    admin: admin && { ...admin, tls: given.certFile === undefined ? undefined : adminTls },
+    rpc: rpc && { ...rpc, tls: { ...service, caFile: resolve(all.caFile) } },
+    web: given.webSsl ? { certFile: resolve(all.webCertFile), keyFile: resolve(all.webKeyFile) } : undefined,
+    certificateRole: oneOf('certificate-role', all.certificateRole, ['admin', 'read-only', 'none'] as const),
+    privateReads: given.privateReads ?? false,
     dataPath,
     assetsPath: assetsPathOf(dataPath, given.assetsPath),
-    statePath: resolve(given.statePath ?? SETTINGS.statePath),
-    loadersPath: resolve(given.loadersPath ?? SETTINGS.loadersPath),
-    dhcp: given.dhcp ?? SETTINGS.dhcp,
-    tftp: given.tftp ?? SETTINGS.tftp,
-    eventDays: given.eventDays ?? SETTINGS.eventDays,
+    statePath: resolve(all.statePath),
+    loadersPath: resolve(all.loadersPath),
+    keyRingPath:
+      given.keyRingPath === undefined || given.keyRingPath === '' ? undefined : resolve(given.keyRingPath),
+    keyRingPassphrase: given.keyRingPassphrase,
+    dhcp: all.dhcp,
+    tftp: all.tftp,
+    eventDays: all.eventDays,
+    logLevel: logLevel(all.logLevel),
+    logFormat: oneOf('log-format', all.logFormat, ['json', 'text'] as const),
+    stopSeconds: all.stopSeconds,
+    limits: all.limits,
   }
+}
+
+function withoutUndefined<T extends object>(given: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [Key in keyof T]: Exclude<T[Key], undefined> } // the same, less some keys
+}
+
+/** An address with its port, as Go writes them: `host:port`, `:port`, `[::1]:port`; or without one where a port is given. */
+function endpoint(name: string, text: string, usualPort?: number): Endpoint {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(text) ?? []
+  const port = digits === undefined ? usualPort : Number(digits)
+  if (port === undefined) {
+    throw new BadSettings(`${name} is "${text}"; give an address with its port, for example 0.0.0.0:8081.`)
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    const of = digits === undefined ? name.replace('address', 'port') : name
+    throw new BadSettings(
+      `${of === 'port' ? 'http-port' : of} is ${port}; it takes a TCP port, or 0 for a free one.`,
+    )
+  }
+  const host = bracketed ?? plain ?? text
+  const known: Readonly<Record<string, string>> = { '': '0.0.0.0', localhost: '127.0.0.1' }
+  return { host: known[host] ?? host, port }
 }
 
 function assetsPathOf(dataPath: string, given: string | undefined): string | undefined {
@@ -89,7 +209,14 @@ function directory(name: string, path: string): string {
   return resolve(path)
 }
 
-function port(name: string, number: number): number {
-  if (Number.isInteger(number) && number >= 0 && number <= 65535) return number
-  throw new BadSettings(`${name} is ${number}; it takes a TCP port, or 0 for a free one.`)
+function logLevel(text: string): LogLevel {
+  const level = logLevelOf(text)
+  if (level !== undefined) return level
+  throw new BadSettings(`log-level is "${text}"; it takes one of ${Object.keys(LOG_LEVELS).join(', ')}.`)
+}
+
+function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
+  const found = known.find(one => one === text)
+  if (found !== undefined) return found
+  throw new BadSettings(`${name} is "${text}"; it takes one of ${known.join(', ')}.`)
 }

@@ -1,24 +1,30 @@
 // The daemon: opens the store, the listeners and the protocols, ties them together, and closes them again. It decides
 // nothing itself.
 
-import type { AddressInfo } from 'node:net'
+import { readFileSync, statSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './access/certificates.ts'
+import { AccessTokens } from './access/tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
 import { Tokens } from './agent/tokens.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
-import type { ServerConfig } from './config.ts'
+import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
-import { CannotListen } from './errors.ts'
-import { agentApp, httpApp } from './http/app.ts'
-import { Catalog } from './inventory/catalog.ts'
+import type { Readiness } from './http/health.ts'
+import { openListeners, type ListenerCertificates } from './http/listeners.ts'
+import { Metrics, type Measured } from './http/metrics.ts'
+import type { Catalog } from './inventory/catalog.ts'
 import { Clients } from './inventory/clients.ts'
 import { DataDirectory } from './inventory/data-directory.ts'
+import { Inventory } from './inventory/inventory.ts'
 import { Journal } from './inventory/journal.ts'
 import type { ProvisioningNetwork } from './inventory/objects.ts'
 import { SqliteStore } from './inventory/sqlite.ts'
+import { templateFiles } from './inventory/template-files.ts'
 import { causesOf, type Log } from './log.ts'
+import { parseLabels } from './match/labels.ts'
 import type { Sources } from './render/answers.ts'
 import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
@@ -30,7 +36,13 @@ export type RunningServer = {
   /** TCP ports, as they were given or found free. */
   readonly httpPort: number
   readonly agentPort: number
-  /** Ends all answers under way, closes every port, and puts everything on disk. */
+  /** Of administration, where it has a listener of its own. */
+  readonly adminPort: number | undefined
+  /** Of gRPC, where it is on. */
+  readonly rpcPort: number | undefined
+  /** Reads the certificates again, as happens by itself where the file system tells of changes. */
+  reload(): void
+  /** Takes nothing new, lets answers under way end for a while, closes every port, and puts everything on disk. */
   close(): Promise<void>
 }
 
@@ -39,9 +51,10 @@ const DAY_MS = 86_400_000
 const now = () => Date.now()
 
 /**
- * Opens everything that `config` asks for; resolves once machines may boot.
+ * Opens everything that `config` asks for; resolves once machines may boot. Aborting `signal` closes it, and waits for no
+ * answer that is under way.
  *
- * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {NewerStore}
+ * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {BadSettings} {NewerStore}
  */
 export async function serve(
   config: ServerConfig,
@@ -52,7 +65,7 @@ export async function serve(
   let closing: Promise<void> | undefined
   const close = () => (closing ??= closeAll(open))
   try {
-    const server = await openAll(config, log, open)
+    const server = await openAll(config, { signal, log }, open)
     signal.addEventListener('abort', () => void close(), { once: true })
     return { ...server, close }
   } catch (error) {
@@ -64,30 +77,39 @@ export async function serve(
 /** Opens part after part; each leaves in `open` how it is closed. */
 async function openAll(
   config: ServerConfig,
-  log: Log,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Log },
   open: (() => void | Promise<void>)[],
 ): Promise<Omit<RunningServer, 'close'>> {
+  let state: Readiness['state'] = 'starting'
   const report = (problem: Error) => log('warn', causesOf(problem))
 
-  const store = new SqliteStore(join(config.statePath, 'pilotlight.db'))
+  const storePath = join(config.statePath, 'pilotlight.db')
+  const store = new SqliteStore(storePath)
   open.push(() => store.close())
   store.prune(now() - config.eventDays * DAY_MS)
   const pruning = setInterval(() => store.prune(now() - config.eventDays * DAY_MS), DAY_MS)
   open.push(() => clearInterval(pruning))
 
-  const directory = new DataDirectory(config.dataPath, () => {
-    catalog = readCatalog()
-  })
+  const inventory = new Inventory(store, now, log)
+  const { catalog } = inventory
+  const directory = new DataDirectory(config.dataPath, changes => inventory.directoryChanged(changes))
   open.push(() => directory.close())
-  const readCatalog = () => {
-    const read = new Catalog(directory.content, store.sites())
-    for (const { file, reason } of read.problems) log('warn', `${file} cannot be used: ${reason}`)
-    return read
-  }
-  let catalog = readCatalog()
+  inventory.addDirectory(directory)
 
+  const certificates = await openCertificates(config, report)
+  const sources = Object.values(certificates).filter(source => source !== undefined)
+  for (const source of sources) open.push(() => source.close())
+  const metrics = new Metrics(VERSION, () => ({
+    ...countsOf(catalog, journal),
+    storeBytes: bytesOf(storePath) + bytesOf(`${storePath}-wal`),
+    certificates: Object.fromEntries(
+      Object.entries(certificates).flatMap(([name, source]) =>
+        source ? [[name, endOf(source.material)]] : [],
+      ),
+    ),
+  }))
   const journal = new Journal(
-    store,
+    counted(store, metrics),
     () => catalog,
     now,
     error => {
@@ -95,8 +117,8 @@ async function openAll(
     },
   )
   const tokens = new Tokens(store, now)
-  const templates = new Templates(config.dataPath)
-  const goTemplates = new GoTemplates(config.dataPath)
+  const templates = new Templates(templateFiles(catalog))
+  const goTemplates = new GoTemplates(templateFiles(catalog))
   const localFiles = localFilesBelow(config.dataPath, config.statePath)
   const network = networkOf(config.address, () => catalog)
   let dhcp: DhcpServer | undefined
@@ -104,7 +126,8 @@ async function openAll(
     address => dhcp?.macOf(address),
     () => dhcp !== undefined && network()?.dhcp === 'full',
   )
-  const identity = await serverIdentity(config.statePath, config.address, now())
+  const { ca } = await serverIdentity(config.statePath, config.agent.host, now())
+  const accessTokens = new AccessTokens(config.statePath, now)
 
   const loaders = await readLoaders(config.loadersPath, reason => {
     log('warn', `A boot loader is missing, machines that need it cannot boot: ${reason}`)
@@ -113,44 +136,65 @@ async function openAll(
   // Known once the ports are: port 0 takes a free one.
   let endpoints: Endpoints = {
     server: { url: '', address: config.address },
-    agent: { url: '', ca: identity.ca },
+    agent: { url: '', ca },
   }
-  const sources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
+  const bootSources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
   const needs = {
-    sources,
+    sources: bootSources,
     journal,
     tokens,
     clients,
     store,
     log,
+    limits: config.limits,
+    metrics,
+    accessTokens,
+    readiness: () => ({ state, problems: catalog.problems.length }),
+    teller: {
+      log,
+      metrics,
+      machineOf: (address: string, query: string) => {
+        const mac = parseLabels(query).mac ?? clients.macOf(address)
+        return catalog.machine({ address, ...(mac === undefined ? {} : { mac }) })?.name ?? mac
+      },
+    },
     signal: stopping.signal,
     assetsPath: config.assetsPath,
     loaders,
     catalog: () => catalog,
-    putSite: (name: string, objects: Parameters<SqliteStore['putSite']>[1]) => {
-      const changed = store.putSite(name, objects)
-      if (changed) catalog = new Catalog(directory.content, store.sites())
-      return changed
-    },
+    inventory,
     putBundle: (machine: string, files: Parameters<SqliteStore['putBundle']>[1]) =>
       store.putBundle(machine, files),
   }
-  const http = await httpApp(needs)
-  const agent = await agentApp(needs, identity)
   // Closed in the reverse order: those who wait for events are sent home before the listeners wait for them.
-  open.push(() => agent.close())
-  open.push(() => http.close())
+  const listeners = await openListeners(config, needs, accessTokens, certificates)
+  open.push(() => listeners.close(config.stopSeconds, signal))
   open.push(() => stopping.abort())
-  const agentPort = await listen(agent, config.address, config.agentPort)
-  const httpPort = await listen(http, config.address, config.httpPort)
-  const url = `http://${config.address}:${httpPort}`
+  const host = hostOf(config.address)
+  const url = `${config.web === undefined ? 'http' : 'https'}://${host}:${listeners.httpPort}`
   endpoints = {
     server: { url, address: config.address },
-    agent: { url: `https://${config.address}:${agentPort}`, ca: identity.ca },
+    agent: { url: `https://${hostOf(config.agent.host)}:${listeners.agentPort}`, ca },
   }
 
+  let rpcPort: number | undefined
+  if (config.rpc !== undefined && certificates.rpc !== undefined) {
+    const { openRpc } = await import('./rpc/listener.ts') // a tenth of a second that nobody else shall wait for
+    const { dataPath, certificateRole, limits } = config
+    const rpc = await openRpc(config.rpc, certificates.rpc, {
+      inventory,
+      catalog,
+      log,
+      metrics,
+      dataPath,
+      certificateRole,
+      limits,
+    })
+    open.push(() => rpc.close(config.stopSeconds, signal))
+    rpcPort = rpc.port
+  }
   if (config.tftp) {
-    const files = tftpFiles(loaders, sources)
+    const files = tftpFiles(loaders, bootSources)
     const tftp: TftpServer = await openTftp({
       address: config.address,
       files,
@@ -168,17 +212,75 @@ async function openAll(
     const opened = dhcp
     open.push(() => opened.close())
   }
-  log('info', 'serving', { url, agent: endpoints.agent.url, dhcp: config.dhcp, tftp: config.tftp })
-  return { httpPort, agentPort }
+  const reload = () => {
+    for (const source of sources) source.reload()
+  }
+  open.push(() => void (state = 'stopping'))
+  state = 'ready'
+  const { httpPort, agentPort, adminPort } = listeners
+  const { dhcp: servesDhcp, tftp: servesTftp } = config
+  const ports = { adminPort, rpcPort }
+  log('info', 'serving', { url, agent: endpoints.agent.url, ...ports, dhcp: servesDhcp, tftp: servesTftp })
+  return { httpPort, agentPort, ...ports, reload }
 }
 
-async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    throw new CannotListen(host, port, error as NodeJS.ErrnoException) // node:net throws no other
+const { version: VERSION } = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'utf8')) as {
+  version: string
+}
+
+/** The certificates of all listeners that have one. */
+async function openCertificates(
+  { statePath, agent, admin, web, rpc }: ServerConfig,
+  report: (problem: Error) => void,
+): Promise<ListenerCertificates & { readonly rpc: CertificateSource | undefined }> {
+  const issued = (name: string, host: string) => IssuedCertificate.of({ statePath, host, name }, report)
+  return {
+    boot: web && new TlsFiles(web, report),
+    rpc: rpc && new TlsFiles(rpc.tls, report),
+    agent: await issued('agent', agent.host),
+    admin: admin && (admin.tls ? new TlsFiles(admin.tls, report) : await issued('admin', admin.host)),
   }
-  return (app.server.address() as AddressInfo).port // it listens on TCP
+}
+
+/** The store as the journal uses it, with each event counted and timed. */
+function counted(store: SqliteStore, metrics: Metrics): ConstructorParameters<typeof Journal>[0] {
+  return {
+    append(boot, event) {
+      const kept = store.append(boot, event)
+      metrics.bootEvent(event, kept)
+      return kept
+    },
+    counters: () => store.counters(),
+    latestBoots: () => store.latestBoots(),
+    eventsOf: boot => store.eventsOf(boot),
+    eventsAfter: (id, filter) => store.eventsAfter(id, filter),
+    bootsOf: (known, limit) => store.bootsOf(known, limit),
+  }
+}
+
+/** What there is to count in the inventory. */
+function countsOf(catalog: Catalog, journal: Journal): Pick<Measured, 'objects' | 'machines' | 'problems'> {
+  const machines: Record<string, number> = {}
+  for (const { phase } of journal.all()) machines[phase] = (machines[phase] ?? 0) + 1
+  return {
+    objects: {
+      profiles: catalog.profiles.size,
+      groups: catalog.groups.size,
+      machines: catalog.machines.length,
+      templates: catalog.entries('template').length,
+    },
+    machines,
+    problems: catalog.problems.length,
+  }
+}
+
+function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+/** An address as it stands in a URL. */
+function hostOf(address: string): string {
+  return isIPv6(address) ? `[${address}]` : address
 }
 
 /** The network that our address is on; the same object until a site changes. */

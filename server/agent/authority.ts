@@ -4,6 +4,7 @@
 import 'reflect-metadata'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { webcrypto } from 'node:crypto'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { X509Certificate } from '@peculiar/x509'
 
@@ -16,7 +17,7 @@ const DAY_MS = 86_400_000
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
 /**
- * Gives the identity for `address`. The authority is made when it is not there; the certificate is made anew when it is
+ * Gives the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there; the certificate is made anew when it is
  * for another address, signed by another authority, or has less than a third of its time left. Keys are readable to us
  * only, and every file is replaced as a whole.
  *
@@ -26,15 +27,17 @@ export async function serverIdentity(
   statePath: string,
   address: string,
   now: number,
+  name = 'agent',
 ): Promise<ServerIdentity> {
   // Loaded here: the package takes a tenth of a second, which a command that only prints its help shall not wait for.
   const x509 = await import('@peculiar/x509')
   await mkdir(statePath, { recursive: true, mode: 0o700 })
+  const kind = isIP(address) === 0 ? 'dns' : 'ip'
   const files = {
     ca: join(statePath, 'ca.crt'),
     caKey: join(statePath, 'ca.key'),
-    certificate: join(statePath, 'agent.crt'),
-    key: join(statePath, 'agent.key'),
+    certificate: join(statePath, `${name}.crt`),
+    key: join(statePath, `${name}.key`),
   }
   const kept = {
     ca: await textOf(files.ca),
@@ -88,7 +91,7 @@ export async function serverIdentity(
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]),
+        new x509.SubjectAlternativeNameExtension([{ type: kind, value: address }]),
         await x509.AuthorityKeyIdentifierExtension.create(authority.certificate),
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ],
@@ -104,7 +107,7 @@ export async function serverIdentity(
     const names = leaf.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? []
     return (
       left > (LEAF_DAYS * DAY_MS) / 3 &&
-      names.some(name => name.type === 'ip' && name.value === address) &&
+      names.some(({ type, value }) => type === kind && value === address) &&
       (await leaf.verify({ publicKey: by, signatureOnly: true }))
     )
   }

@@ -1,37 +1,59 @@
-// The two HTTP servers: one for boot, people and administration, one with TLS for the machines' agents.
+// The HTTP servers: one for boot, one for people and programs (the same one, unless it has an address of its own), and
+// one for the machines' agents.
 
 import { METHODS } from 'node:http'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { ServerIdentity } from '../agent/authority.ts'
+import type { Server as HttpsServer } from 'node:https'
+import fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify'
+import type { CertificateSource, TlsMaterial } from '../access/certificates.ts'
+import { guard, identify, type AccessPolicy } from '../access/guard.ts'
+import type { ClientLimits } from '../config.ts'
 import { escapeHtml } from '../gotemplate/escape.ts'
+import type { Log } from '../log.ts'
 import { adminRoutes, type AdminNeeds } from './admin.ts'
 import { agentRoutes, type AgentNeeds } from './agent.ts'
 import { assetRoutes, type AssetNeeds } from './assets.ts'
 import { bootRoutes, type BootNeeds } from './boot.ts'
+import type { Connections } from './connections.ts'
 import { eventRoutes, type EventNeeds } from './events.ts'
+import { healthRoutes, type HealthNeeds } from './health.ts'
+import { metricsRoutes, type MetricsNeeds } from './metrics.ts'
 import { pageRoutes } from './page.ts'
 import { plain, plainAnswer, problemAnswer } from './problems.ts'
 import { readRoutes, type ReadNeeds } from './read.ts'
+import { tellRequests, type Teller } from './requests.ts'
 import { originForm, plainPlace } from './targets.ts'
+import { tokenRoutes, type TokenNeeds } from './tokens.ts'
+import type { InventoryNeeds } from './v1-answers.ts'
+import { describeRoutes } from './v1-openapi.ts'
+import { inventoryRoutes } from './v1.ts'
+
+/** What all apps need. */
+export type AppNeeds = {
+  readonly log: Log
+  readonly limits: ClientLimits
+  readonly teller: Teller
+}
 
 /** What all routes together need of the service. */
-export type HttpNeeds = BootNeeds & AssetNeeds & ReadNeeds & AdminNeeds & EventNeeds
+export type HttpNeeds = AppNeeds & BootNeeds & AssetNeeds & HealthNeeds & PeopleNeeds
 
-/** The boot side: plain HTTP. */
-export async function httpApp(needs: HttpNeeds): Promise<FastifyInstance> {
-  const app = fastify({
-    // Nobody types these URLs; they come from firmware, whose methods and paths are taken as Matchbox takes them.
-    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 4096 },
-    rewriteUrl: ({ url = '/' }) => originForm(url),
-    frameworkErrors: (error, _, broken) => {
-      const reply = broken as FastifyReply // its type knows of no route, and so of no answer
-      void reply.code(error.statusCode ?? 400).header('connection', 'close')
-      void reply.type('text/plain; charset=utf-8').send(BAD_REQUEST_TEXT)
-    },
-    forceCloseConnections: true,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 75_000,
-  })
+/** What the routes for people and programs need. */
+export type PeopleNeeds = ReadNeeds & AdminNeeds & InventoryNeeds & EventNeeds & MetricsNeeds & TokenNeeds
+
+/** The boot side, and with a `policy` everything for people and programs on the same listener. */
+export async function bootApp(
+  needs: HttpNeeds,
+  {
+    tls,
+    policy,
+  }: { readonly tls?: CertificateSource | undefined; readonly policy?: AccessPolicy | undefined } = {},
+): Promise<FastifyInstance> {
+  const app = newApp(needs, tls)
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method)
   }
@@ -41,22 +63,105 @@ export async function httpApp(needs: HttpNeeds): Promise<FastifyInstance> {
     const place = plainPlace(target, needs.assetsPath === undefined ? [] : ['/assets'])
     return place === undefined ? next() : void sendTo(request, reply, place)
   })
-  app.setErrorHandler(plainAnswer(needs.log))
+  answerErrors(app, needs.log)
+  await app.register(healthRoutes, needs)
+  await app.register(bootRoutes, needs)
+  await app.register(assetRoutes, needs)
+  if (policy !== undefined) await app.register(peopleRoutes, { ...needs, policy })
+  return app
+}
+
+/** Everything for people and programs, on a listener of its own. */
+export async function adminApp(
+  needs: AppNeeds & HealthNeeds & PeopleNeeds,
+  { tls, policy }: { readonly tls: CertificateSource; readonly policy: AccessPolicy },
+): Promise<FastifyInstance> {
+  const app = newApp(needs, tls)
+  answerErrors(app, needs.log)
+  await app.register(healthRoutes, needs)
+  await app.register(peopleRoutes, { ...needs, policy })
+  return app
+}
+
+/** The agents' side: HTTPS with our own certificate. */
+export async function agentApp(
+  needs: AppNeeds & AgentNeeds,
+  tls: CertificateSource,
+): Promise<FastifyInstance> {
+  const app = newApp(needs, tls)
+  app.setErrorHandler(problemAnswer(needs.log))
+  await app.register(agentRoutes, needs)
+  return app
+}
+
+/** Lists, journals, administration and the page: all that asks who is there. */
+async function peopleRoutes(
+  app: FastifyInstance,
+  needs: PeopleNeeds & { readonly policy: AccessPolicy },
+): Promise<void> {
+  guard(app, needs.policy)
+  app.setErrorHandler(problemAnswer(needs.log))
+  await describeRoutes(app)
+  await app.register(readRoutes, needs)
+  await app.register(inventoryRoutes, needs)
+  await app.register(adminRoutes, needs)
+  await app.register(eventRoutes, needs)
+  await app.register(metricsRoutes, needs)
+  await app.register(tokenRoutes, needs)
+  await app.register(pageRoutes)
+}
+
+/** An app without routes: how it takes connections, and what it tells of requests. */
+function newApp({ limits, teller }: AppNeeds, tls: CertificateSource | undefined): FastifyInstance {
+  const shared: FastifyServerOptions = {
+    // Nobody types these URLs; they come from firmware, whose methods and paths are taken as Matchbox takes them.
+    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 4096 },
+    rewriteUrl: ({ url = '/' }) => originForm(url),
+    frameworkErrors: (error, _, broken) => {
+      const reply = broken as FastifyReply // its type knows of no route, and so of no answer
+      void reply.code(error.statusCode ?? 400).header('connection', 'close')
+      void reply.type('text/plain; charset=utf-8').send(BAD_REQUEST_TEXT)
+    },
+    forceCloseConnections: 'idle',
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionTimeout: limits.idleMs,
+  }
+  const patience = { headersTimeout: limits.headersMs, connectionsCheckingInterval: limits.checkMs }
+  const app =
+    tls === undefined
+      ? fastify({ ...shared, http: patience })
+      : // Fastify takes an app on HTTPS for another type; its routes are the same.
+        (fastify({
+          ...shared,
+          https: { ...patience, ...tlsOptions(tls.material) },
+        } as object) as FastifyInstance)
+  tls?.onChange(material => (app.server as HttpsServer).setSecureContext(tlsOptions(material)))
+  identify(app)
+  tellRequests(app, teller)
+  return app
+}
+
+/** Client certificates are asked for, and looked at by the guard: who has a token needs none. */
+function tlsOptions({ cert, key, ca }: TlsMaterial) {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }),
+  } as const
+}
+
+function answerErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler(plainAnswer(log))
   app.setNotFoundHandler((request, reply) => {
     void reply.header('x-content-type-options', 'nosniff')
     if (!request.url.startsWith('/v1/')) return plain(reply.code(404), '404 page not found\n')
     const error = Object.assign(new Error(`There is no ${request.method} ${request.url}.`), {
       statusCode: 404,
     })
-    return problemAnswer(needs.log)(error, request, reply)
+    return problemAnswer(log)(error, request, reply)
   })
-  await app.register(bootRoutes, needs)
-  await app.register(assetRoutes, needs)
-  await app.register(readRoutes, needs)
-  await app.register(adminRoutes, needs)
-  await app.register(eventRoutes, needs)
-  await app.register(pageRoutes)
-  return app
 }
 
 const BAD_REQUEST_TEXT = '400 Bad Request'
@@ -70,17 +175,26 @@ function sendTo(request: FastifyRequest, reply: FastifyReply, place: string): Fa
     .send(`<a href="${escapeHtml(place)}">Temporary Redirect</a>.\n\n`)
 }
 
-/** The agents' side: HTTPS with our own certificate. */
-export async function agentApp(
-  needs: AgentNeeds,
-  { certificate, key }: ServerIdentity,
-): Promise<FastifyInstance> {
-  const app = fastify({
-    https: { cert: certificate, key, minVersion: 'TLSv1.2' },
-    forceCloseConnections: true,
-    requestTimeout: 30_000,
-  })
-  app.setErrorHandler(problemAnswer(needs.log))
-  await app.register(agentRoutes, needs)
-  return app
+/**
+ * Closes an app: takes no new connections, lets answers under way come to their end for `seconds`, then cuts off what is
+ * left. Aborting `now` cuts them off at once.
+ */
+export async function closeApp(
+  app: FastifyInstance,
+  connections: Connections,
+  seconds: number,
+  now: AbortSignal,
+): Promise<void> {
+  const cut = () => app.server.closeAllConnections()
+  const limit = setTimeout(cut, seconds * 1000)
+  now.addEventListener('abort', cut)
+  try {
+    const closed = app.close()
+    connections.close()
+    if (now.aborted) cut()
+    await closed
+  } finally {
+    clearTimeout(limit)
+    now.removeEventListener('abort', cut)
+  }
 }

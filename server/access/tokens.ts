@@ -1,0 +1,157 @@
+// Bearer tokens of people and programs. The file keeps their hashes, names and roles; a token itself is shown once.
+
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { BadRequest, NotFound } from '../errors.ts'
+import type { AccessRole, Identity } from './identity.ts'
+
+/** A token as it is listed. */
+export type AccessToken = {
+  readonly name: string
+  readonly role: AccessRole
+  /** ISO 8601. */
+  readonly created: string
+  /** ISO 8601; after it the token is refused. One without it ends when it is revoked. */
+  readonly expires?: string
+}
+
+/** What a new token is to be. */
+export type NewToken = { readonly name: string; readonly role: AccessRole; readonly days?: number }
+
+/** A token as it is kept: by its SHA-256, in hex. */
+type KeptToken = { readonly hash: string; readonly info: AccessToken }
+
+/** The name of the token that a first start makes. */
+const BOOTSTRAP = 'bootstrap'
+
+const DAY_MS = 86_400_000
+
+/** The tokens of one server, in `tokens.json` of its state directory. */
+export class AccessTokens {
+  readonly #file: string
+  readonly #bootstrapFile: string
+  readonly #now: () => number
+  readonly #byHash = new Map<string, KeptToken>()
+
+  /**
+   * Reads the tokens. On a first start there are none: then a token of role admin is made and written to `admin.token`
+   * beside them, readable to its owner only.
+   *
+   * @param now milliseconds since 1970
+   */
+  constructor(statePath: string, now: () => number) {
+    this.#file = join(statePath, 'tokens.json')
+    this.#bootstrapFile = adminTokenFile(statePath)
+    this.#now = now
+    mkdirSync(statePath, { recursive: true, mode: 0o700 })
+    const text = textOf(this.#file)
+    // Written by #keep below, as a whole.
+    for (const token of text === undefined ? [] : (JSON.parse(text) as KeptToken[])) {
+      this.#byHash.set(token.hash, token)
+    }
+    if (text !== undefined) return
+    const { token } = this.create({ name: BOOTSTRAP, role: 'admin' })
+    replaceFile(this.#bootstrapFile, `${token}\n`)
+  }
+
+  /**
+   * Makes a token; it is on disk when this returns.
+   *
+   * @throws {BadRequest} when the name is no name, or taken
+   */
+  create({ name, role, days }: NewToken): { readonly token: string } & AccessToken {
+    if (!/^[a-z0-9][a-z0-9._-]{0,62}$/i.test(name)) {
+      throw new BadRequest(`"${name}" is no name for a token: give letters, digits, dots and dashes.`)
+    }
+    if (this.#named(name) !== undefined) {
+      throw new BadRequest(`There is a token "${name}" already. Revoke it first, or choose another name.`)
+    }
+    const token = `plt_${randomBytes(32).toString('base64url')}`
+    const now = this.#now()
+    const info: AccessToken = {
+      name,
+      role,
+      created: new Date(now).toISOString(),
+      ...(days === undefined ? {} : { expires: new Date(now + days * DAY_MS).toISOString() }),
+    }
+    const hash = hashOf(token)
+    this.#byHash.set(hash, { hash, info })
+    this.#keep()
+    return { token, ...info }
+  }
+
+  /** All of them, oldest first, those that have expired too. */
+  list(): AccessToken[] {
+    return [...this.#byHash.values()].map(({ info }) => info)
+  }
+
+  /**
+   * Ends a token, from the next request on.
+   *
+   * @throws {NotFound}
+   */
+  revoke(name: string): void {
+    const token = this.#named(name)
+    if (token === undefined) throw new NotFound('token', name, "'pilotlight tokens list' lists all.")
+    this.#byHash.delete(token.hash)
+    this.#keep()
+    if (name === BOOTSTRAP) rmSync(this.#bootstrapFile, { force: true })
+  }
+
+  /** Who shows the token; undefined when it is unknown, revoked or expired. */
+  identityOf(token: string): Identity | undefined {
+    const kept = this.#byHash.get(hashOf(token))
+    if (kept === undefined) return undefined
+    const { name, role, expires } = kept.info
+    if (expires !== undefined && Date.parse(expires) < this.#now()) return undefined
+    return { name, role, by: 'token' }
+  }
+
+  #named(name: string): KeptToken | undefined {
+    return [...this.#byHash.values()].find(({ info }) => info.name === name)
+  }
+
+  #keep(): void {
+    replaceFile(this.#file, `${JSON.stringify([...this.#byHash.values()], null, 2)}\n`)
+  }
+}
+
+/** Where a first start writes the token of an administrator. */
+export function adminTokenFile(statePath: string): string {
+  return join(statePath, 'admin.token')
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex')
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // node:fs throws no other
+    throw error
+  }
+}
+
+/** Replaces a file as a whole, readable to its owner only, on disk when it returns. */
+function replaceFile(path: string, text: string): void {
+  const file = openSync(`${path}.new`, 'w', 0o600)
+  try {
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(`${path}.new`, path)
+}

@@ -1,0 +1,56 @@
+// What the server tells of each request, once its connection is done with it: a line in the log, a place in the metrics.
+
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Log } from '../log.ts'
+
+/** One request that was answered, or broken off. */
+export type ToldRequest = {
+  /** The route's pattern, for example `/assets/*`; `none` where nothing is. */
+  readonly route: string
+  readonly method: string
+  readonly status: number
+  readonly seconds: number
+}
+
+/** What telling takes. */
+export type Teller = {
+  readonly log: Log
+  readonly metrics: { request(told: ToldRequest): void }
+  /** The name of the machine behind a request, as far as its address or its labels tell. */
+  readonly machineOf: (address: string, query: string) => string | undefined
+}
+
+/** Routes that are asked again and again by whoever watches; they are told at level debug. */
+const WATCHED: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics', '/v1/events'])
+
+/** Tells of all requests of `app`. */
+export function tellRequests(app: FastifyInstance, { log, metrics, machineOf }: Teller): void {
+  app.addHook('onRequest', (request, reply, next) => {
+    const began = performance.now()
+    // `close` comes once, after the last byte or when the client is gone; also where a route writes for itself.
+    reply.raw.once('close', () => {
+      const seconds = (performance.now() - began) / 1000
+      const { method, ip } = request
+      const status = reply.raw.statusCode
+      const route = request.routeOptions.url ?? 'none'
+      metrics.request({ route, method, status, seconds })
+      const [path = '', query = ''] = splitTarget(request)
+      log(WATCHED.has(route) ? 'debug' : 'info', `${method} ${path}`, {
+        client: ip,
+        machine: machineOf(ip, query),
+        status,
+        ms: Math.round(seconds * 1e5) / 100,
+        query: query === '' ? undefined : query,
+        who: request.identity.by === 'nobody' ? undefined : request.identity.name,
+        brokenOff: reply.raw.writableFinished ? undefined : true,
+      })
+    })
+    next()
+  })
+}
+
+function splitTarget(request: FastifyRequest): string[] {
+  const target = request.raw.url ?? '/'
+  const at = target.indexOf('?')
+  return at < 0 ? [target] : [target.slice(0, at), target.slice(at + 1)]
+}
