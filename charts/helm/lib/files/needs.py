@@ -13,15 +13,19 @@ from sqlalchemy.engine import make_url
 
 
 def wait():
-    """Returns once all of NEEDS are there: `database`, `identity`, or HOST:PORT."""
+    """Returns once all of NEEDS are there: `database`, `identity`, `catalog:TYPE`, HOST:PORT, or the path of a socket."""
     for need in os.environ.get('NEEDS', '').split():
+        name, _, rest = need.partition(':')
         if need == 'database':
             wait_for_job(os.environ['JOB_NAME'])
         elif need == 'identity':
-            _until(f'Keystone knows {os.environ["SERVICE_USER"]}', _get_token)
+            _until(f'Keystone to know {os.environ["SERVICE_USER"]}', _get_token, 1)
+        elif name == 'catalog':
+            _until(f'Keystone to know service {rest}', lambda: _find_service(rest), 1)
+        elif name.startswith('/'):
+            _until(f'socket {name}', lambda: _connect(name))
         else:
-            host, _, port = need.rpartition(':')
-            _until(f'service {need}', lambda: socket.create_connection((host, int(port)), timeout=2).close())
+            _until(f'service {need}', lambda: socket.create_connection((name, int(rest)), timeout=2).close())
 
 
 def wait_for_database():
@@ -40,7 +44,7 @@ def record_job(name):
     print(f'{name} is done', file=sys.stderr, flush=True)
 
 
-def _until(what, look):
+def _until(what, look, seconds=0.25):
     """Looks again and again; says what it waits for, and again whenever the reason changes."""
     said = None
     while True:
@@ -54,7 +58,13 @@ def _until(what, look):
         if reason != said:
             said = reason
             print(f'waiting for {what}: {reason}', file=sys.stderr, flush=True)
-        time.sleep(0.25)
+        time.sleep(seconds)
+
+
+def _connect(path):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(2)
+        connection.connect(path)
 
 
 class _NotYet(Exception):
@@ -73,11 +83,18 @@ def _query(statement, *arguments):
 
 
 def _get_token():
+    """Gives what Keystone tells of a token for the service's own account."""
     domain = {'id': 'default'}
     user = {'name': os.environ['SERVICE_USER'], 'domain': domain, 'password': os.environ['SERVICE_PASSWORD']}
     identity = {'methods': ['password'], 'password': {'user': user}}
     scope = {'project': {'name': 'service', 'domain': domain}}
     body = json.dumps({'auth': {'identity': identity, 'scope': scope}}).encode()
     headers = {'Content-Type': 'application/json'}
-    urllib.request.urlopen(
-        urllib.request.Request(f'{os.environ["KEYSTONE_URL"]}/auth/tokens', body, headers), timeout=10).close()
+    request = urllib.request.Request(f'{os.environ["KEYSTONE_URL"]}/auth/tokens', body, headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)['token']
+
+
+def _find_service(kind):
+    if not any(entry['type'] == kind for entry in _get_token()['catalog']):
+        raise _NotYet

@@ -40,20 +40,12 @@ def token_of(name, password, project):
 
 
 def log_in():
-    """Puts the admin's token into every later request; waits until Keystone gives one."""
-    admin = [os.environ[name] for name in ('ADMIN_USER', 'ADMIN_PASSWORD', 'ADMIN_PROJECT')]
-    said = None
-    while 'X-Auth-Token' not in headers:
-        try:
-            token = token_of(*admin)
-            if token is None:
-                raise PermissionError(f'it does not take the password of {admin[0]}')
-            headers['X-Auth-Token'] = token
-        except OSError as error:
-            if str(error) != said:
-                said = str(error)
-                print(f'waiting for Keystone: {said}', file=sys.stderr, flush=True)
-            time.sleep(0.25)
+    """Puts the admin's token into every later request."""
+    headers.pop('X-Auth-Token', None)
+    token = token_of(*(os.environ[name] for name in ('ADMIN_USER', 'ADMIN_PASSWORD', 'ADMIN_PROJECT')))
+    if token is None:
+        raise PermissionError('Keystone does not take the password of the admin')
+    headers['X-Auth-Token'] = token
 
 
 def ensure(kind, match, more=None):
@@ -88,7 +80,22 @@ def register_service(type, name, urls):
     print(f'service {type} is at {urls["public"]}', file=sys.stderr)
 
 
-log_in()
-register_user(os.environ['SERVICE_USER'], os.environ['SERVICE_PASSWORD'])
-for entry in json.loads(os.environ['CATALOG']):
-    register_service(**entry)
+def register():
+    log_in()
+    register_user(os.environ['SERVICE_USER'], os.environ['SERVICE_PASSWORD'])
+    for entry in json.loads(os.environ['CATALOG']):
+        register_service(**entry)
+
+
+said = None
+while True:  # Keystone may not be there yet, or may go away in between: all of this may be done again
+    try:
+        register()
+        break
+    except OSError as error:
+        if isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500:
+            raise
+        if str(error) != said:
+            said = str(error)
+            print(f'waiting for Keystone: {said}', file=sys.stderr, flush=True)
+        time.sleep(0.25)

@@ -9,6 +9,7 @@ A whole chart out of its description: `lib.chart` reads the template `CHART.spec
                   text       the whole text instead
                   path       where it is mounted, /etc/CHART/NAME unless told
   openstack     true: an OpenStack service, whose pods get the library's scripts and Python's environment
+  agents        true: also the library's scripts for agents on hosts
   database      names (the first one also records finished jobs) and connections (variable: name); by default both are
                 the chart's name, and the variable OS_DATABASE__CONNECTION
   migrate       the job that fills the database, see _openstack.tpl
@@ -69,10 +70,13 @@ Beside the template, `files/` are scripts, mounted at /opt/pilotlight.
 {{/* Puts into the chart: `scripts` by file name, the library's own among them for a service of OpenStack. */}}
 {{- define "lib.readScripts" -}}
 {{- $scripts := dict }}
-{{- $sources := list .root.Files }}
-{{- if .spec.openstack }}{{ $sources = prepend $sources .root.Subcharts.lib.Files }}{{ end }}
-{{- range $files := $sources }}
-{{- range $path, $_ := $files.Glob "files/*" }}
+{{- $library := .root.Subcharts.lib.Files }}
+{{- $sources := list (list .root.Files "files/*") }}
+{{- if .spec.openstack }}{{ $sources = prepend $sources (list $library "files/*") }}{{ end }}
+{{- if .spec.agents }}{{ $sources = prepend $sources (list $library "files/agents/*") }}{{ end }}
+{{- range $source := $sources }}
+{{- $files := first $source }}
+{{- range $path, $_ := $files.Glob (last $source) }}
 {{- $_ := set $scripts (base $path) ($files.Get $path) }}
 {{- end }}
 {{- end }}

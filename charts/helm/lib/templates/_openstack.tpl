@@ -15,7 +15,8 @@ A component says what it is given (`uses`) and what must be there before it star
   database    its connections;            the job db-sync of this very chart is done
   messaging   the address of the queue;   the queue takes connections
   identity    its account's password;     Keystone knows the account
-  (awaits also takes HOST:PORT)
+
+`awaits` also takes catalog:TYPE, a service that Keystone's catalog must have, and HOST:PORT.
 
 and how it starts, `serve`: main (module:function), as (its command line), import (modules that it would load later on).
 It is imported first and waits then, so that imports overlap with the start of what it needs.
@@ -24,7 +25,7 @@ It is imported first and waits then, so that imports overlap with the start of w
 {{/* The job's description and its name, put into the chart as `jobSpec` and `job`. */}}
 {{- define "lib.nameJob" -}}
 {{- $it := .spec.migrate }}
-{{- $command := list "python3" (printf "/opt/pilotlight/%s" ($it.script | default "migrate.py")) }}
+{{- $command := list "python3" (printf "/opt/pilotlight/%s" ($it.script | default "db_sync.py")) }}
 {{- $containers := dict
   "db-init" (dict "image" "db_init" "resources" "jobs.db_init" "command" (list "bash" "/opt/pilotlight/db-init.sh") "conf" list "uses" (list "database-admin"))
   "db-sync" (dict "image" (printf "%s_db_sync" .name) "resources" "jobs.db_sync"
@@ -39,7 +40,7 @@ It is imported first and waits then, so that imports overlap with the start of w
 {{- range append ($it.reads | default list) "database" }}{{ $reads = append $reads (get $sections .) }}{{ end }}
 {{- end }}
 {{- $pod := include "lib.pod" (dict "chart" . "component" "db-sync" "name" "" "it" .jobSpec) }}
-{{- $scripts := pick .scripts "db-init.sh" "wait.sh" "migrate.py" "needs.py" "register.py" ($it.script | default "") }}
+{{- $scripts := pick .scripts "db-init.sh" "wait.sh" "db_sync.py" "needs.py" "register.py" ($it.script | default "") }}
 {{- $_ := set . "job" (printf "%s-db-sync-%s" .name (include "lib.hash" (cat $pod (toJson $scripts) (toJson $reads)))) }}
 {{- end }}
 

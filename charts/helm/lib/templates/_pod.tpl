@@ -130,6 +130,25 @@ capabilities:
 readOnlyRootFilesystem: true
 {{- end }}
 
+{{/*
+An init container for a directory of the host, which belongs to root: hands it over to the chart's user, and has just the
+right to do that. Takes root, image, volume, path.
+*/}}
+{{- define "lib.handOver" -}}
+- name: hand-over
+  image: {{ .image }}
+  command: [chown, "{{ int .root.Values.pod.user }}:{{ int .root.Values.pod.user }}", {{ .path }}]
+  conf: []
+  security:
+    runAsUser: 0
+    runAsGroup: 0
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: { drop: [ALL], add: [CHOWN] }
+  mounts:
+    - { name: {{ .volume }}, mountPath: {{ .path }} }
+{{- end }}
+
 {{/* Annotations that change with what the pod reads, so that a change rolls these pods and no others. */}}
 {{- define "lib.checksums" -}}
 {{- $read := dict }}

@@ -1,4 +1,4 @@
-"""Fills a service's database: `migrate.py MODULE:FUNCTION COMMAND...`.
+"""Fills a service's database: `db_sync.py MODULE:FUNCTION COMMAND...`.
 
 Each command is one of the service's own management commands, run by that function in a fork of this interpreter:
 importing a service costs as much as such a command, and the import happens while the database is still starting.

@@ -1,0 +1,36 @@
+// Servers: Nova's control plane, and its part on every compute host.
+
+import { publicUrl } from '../endpoints.ts'
+import { mergeValues } from '../values.ts'
+import { dbSync, serviceSecrets, serviceValues } from './openstack.ts'
+import { daemonset, deployment, passwordSecret, release } from './part.ts'
+import type { Planner } from './part.ts'
+
+export const nova: Planner = facts => ({
+  // With the last one, Neutron's metadata agents prove themselves to Nova's metadata service.
+  secrets: [...serviceSecrets('nova'), passwordSecret('neutron-metadata')],
+  releases: [
+    release('nova', facts, {
+      needs: ['rabbitmq', 'placement'],
+      // Nova's compute hosts need libvirt and Neutron's agents, whose ports need Nova's answer.
+      group: 'compute',
+      values: mergeValues(
+        serviceValues('nova', facts, {
+          image: facts.images.openstackControl,
+          components: ['api', 'metadata', 'conductor', 'scheduler', 'novncproxy'],
+          endpoints: ['compute', 'compute_novnc_proxy'],
+        }),
+        { images: { tags: { nova_compute: facts.images.openstackCompute } } },
+      ),
+      promises: [
+        dbSync('nova'),
+        ...['nova-api', 'nova-conductor', 'nova-scheduler', 'nova-metadata', 'nova-novncproxy'].map(
+          deployment,
+        ),
+        { kind: 'http', url: `${publicUrl(facts.site, 'nova')}/`, status: 200 },
+        daemonset('nova-compute'),
+        { kind: 'hypervisors', hosts: facts.computes },
+      ],
+    }),
+  ],
+})
