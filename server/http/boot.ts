@@ -8,6 +8,7 @@ import { parseLabels, rawQueryOf } from '../match/labels.ts'
 import { bytesOf } from '../match/text.ts'
 import {
   ignitionTextOf,
+  knownOf,
   MATCHBOX_BOOT_SCRIPT,
   machineOf,
   matchOf,
@@ -104,7 +105,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     page(path, (request, reply) =>
       asked(request, match => {
         const rawQuery = rawQueryOf(targetOf(request.raw))
-        return sendContent(request, reply, bytesOf(textIn(sources().goTemplates, { ...match, rawQuery })))
+        return sendContent(request, reply, bytesOf(textIn(sources(), { ...match, rawQuery })))
       }),
     )
   }
@@ -113,7 +114,9 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   page('/metadata', (request, reply) => {
     const query = rawQueryOf(targetOf(request.raw))
     const labels = parseLabels(query)
-    const text = metadataText(sources().catalog.group(labels), labels, query)
+    const { catalog } = sources()
+    const group = catalog.group(labels, knownOf(machineOf(catalog, labels), request.ip))
+    const text = metadataText(group, labels, query)
     return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
   })
 
@@ -129,7 +132,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const machine = machineOf(catalog, labels)
     const from = isForSignature(request) ? undefined : senderOf(request.ip, labels, machine)
     try {
-      return answer(matchOf(catalog, labels), from)
+      return answer(matchOf(catalog, labels, request.ip), from)
     } catch (error) {
       if (from !== undefined) refused(from, labels, request, error)
       throw error

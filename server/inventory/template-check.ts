@@ -35,10 +35,18 @@ function nunjucksFindings(content: string): PlacedFinding[] {
     return []
   } catch (error) {
     const text = messageOf(error)
-    const [, line = '1', column = '1'] = /\[Line (\d+), Column (\d+)\]/.exec(text) ?? []
+    const [, line = openTagLine(text, content), column = '1'] =
+      /\[Line (\d+), Column (\d+)\]/.exec(text) ?? []
     const reason = text.trim().split('\n').at(-1)?.trim() ?? text
     return [fault(reason.replace(/^(?:Template render )?[Ee]rror: /, ''), Number(line), Number(column))]
   }
+}
+
+/** A tag that is not closed is told without its place: it is the last of its kind. */
+function openTagLine(message: string, content: string): number {
+  const [, tag = ''] = /parse(\w+): /.exec(message) ?? []
+  const before = content.split(new RegExp(`\\{%-?\\s*${tag.toLowerCase()}\\b`))
+  return before.slice(0, -1).join('').split('\n').length
 }
 
 function goFindings(content: string): PlacedFinding[] {

@@ -5,22 +5,25 @@ import { NothingToServe } from '../errors.ts'
 import type { LocalFiles } from '../butane/local-files.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
+import type { Known } from '../match/groups.ts'
 import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
 import { goDataOf, type GoTemplates } from './go-templates.ts'
 import { ignitionOf, isPlainIgnition, plainIgnition } from './ignition.ts'
-import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, type AssetKind } from './ipxe.ts'
+import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts, type AssetKind } from './ipxe.ts'
 import type { Templates } from './templates.ts'
 
-/** What decides an answer. */
-export type Sources = {
-  readonly catalog: Catalog
+/** What makes texts of files. */
+export type Renderers = {
   readonly templates: Templates
   readonly goTemplates: GoTemplates
   /** What Butane configs name beside them. */
   readonly localFiles: LocalFiles
   readonly endpoints: Endpoints
 }
+
+/** What decides an answer. */
+export type Sources = Renderers & { readonly catalog: Catalog }
 
 /** Who asks, and what they were matched to. */
 export type Match = {
@@ -31,14 +34,20 @@ export type Match = {
 }
 
 /**
- * Matches labels to group and profile.
+ * Matches labels to group and profile. `address` is where the request comes from.
  *
  * @throws {NoMatchingGroup} 404
  * @throws {UnknownProfile} 404
  */
-export function matchOf(catalog: Catalog, labels: Labels): Match {
-  const group = catalog.group(labels)
-  return { labels, group, profile: catalog.profile(group), machine: machineOf(catalog, labels) }
+export function matchOf(catalog: Catalog, labels: Labels, address?: string): Match {
+  const machine = machineOf(catalog, labels)
+  const group = catalog.group(labels, knownOf(machine, address))
+  return { labels, group, profile: catalog.profile(group), machine }
+}
+
+/** What is known of who asks beside its labels. */
+export function knownOf(machine: Machine | undefined, address: string | undefined): Known {
+  return { ...(machine && { macs: machine.macs }), ...(address === undefined ? {} : { address }) }
 }
 
 /** The declared machine that shows these labels. */
@@ -53,15 +62,15 @@ export function machineOf(catalog: Catalog, { mac, uuid }: Labels): Machine | un
  * @throws {NothingToServe} 404, {TemplateFailed} 500, {UnknownTemplate} 404
  */
 export function scriptOf(
-  { templates, endpoints }: Sources,
+  { templates, endpoints }: Renderers,
   match: Match,
 ): { readonly script: string; readonly assets: ReadonlyMap<string, AssetKind> } {
   const { profile } = match
   const context = contextOf(endpoints, { ...match, token: '' })
   const { url } = endpoints.server
-  const own = `ipxe/${profile.id}.ipxe.njk`
+  const [own = ''] = ownScripts(profile)
   const general = 'ipxe/profile.ipxe.njk'
-  const hasOwn = templates.has(own) && !RESERVED.has(profile.id)
+  const hasOwn = own !== '' && templates.has(own)
   if (hasOwn && profile.boot === undefined)
     return { script: templates.render(own, context), assets: new Map() }
   const render = (text: string) =>
@@ -84,7 +93,7 @@ export function scriptOf(
  *   {GoTemplateFailed} 404, {InvalidButane} 404
  */
 export function ignitionTextOf(
-  { templates, goTemplates, localFiles, endpoints }: Sources,
+  { templates, goTemplates, localFiles, endpoints }: Renderers,
   match: Match,
   { token, rawQuery }: { readonly token: string; readonly rawQuery: string },
 ): string {
@@ -104,6 +113,3 @@ export function ignitionTextOf(
 export const MATCHBOX_BOOT_SCRIPT =
   '#!ipxe\nchain ipxe?uuid=${uuid}&mac=${mac:hexhyp}&domain=${domain}&hostname=${hostname}' +
   '&serial=${serial}&arch=${buildarch:uristring}\n'
-
-/** Names in `ipxe/` that mean something else than a profile's own script. */
-const RESERVED: ReadonlySet<string> = new Set(['boot', 'autoexec', 'profile'])

@@ -1,42 +1,36 @@
 // The two free kinds of a Matchbox profile: `/generic`, any text, and `/cloud`, a config of coreos-cloudinit.
 
+import { posix } from 'node:path'
 import { parse } from 'yaml'
 import { messageOf } from '#progress/wait.ts'
 import { InvalidCloudConfig, NothingToServe } from '../errors.ts'
-import type { Group, Labels, Profile } from '../inventory/objects.ts'
-import { goDataOf, type GoTemplates } from './go-templates.ts'
+import type { Match, Renderers } from './answers.ts'
+import { contextOf } from './context.ts'
+import { goDataOf } from './go-templates.ts'
 
-/** What a page is made of. */
-export type PageSubject = {
-  readonly group: Group
-  readonly profile: Profile
-  readonly labels: Labels
-  readonly rawQuery: string
-}
+/** Who asks, and the query as it came. */
+export type PageSubject = Match & { readonly rawQuery: string }
 
 /**
  * The rendered `generic_id` of a profile.
  *
- * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} 404
+ * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} 404, {TemplateFailed} 500
  */
-export function genericText(
-  templates: GoTemplates,
-  { group, profile, labels, rawQuery }: PageSubject,
-): string {
-  const { generic_id: id } = profile
-  if (id === undefined) throw new NothingToServe(profile.id, 'generic file', 'generic_id')
-  return templates.render('generic', id, goDataOf(group, labels, rawQuery))
+export function genericText(renderers: Renderers, subject: PageSubject): string {
+  const { id, generic_id: file } = subject.profile
+  if (file === undefined) throw new NothingToServe(id, 'generic file', 'generic_id')
+  return fileText(renderers, 'generic', file, subject)
 }
 
 /**
  * The rendered `cloud_id` of a profile: a script, or YAML that begins with `#cloud-config`.
  *
- * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} {InvalidCloudConfig} 404
+ * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} {InvalidCloudConfig} 404, {TemplateFailed} 500
  */
-export function cloudText(templates: GoTemplates, { group, profile, labels, rawQuery }: PageSubject): string {
-  const { cloud_id: id } = profile
-  if (id === undefined) throw new NothingToServe(profile.id, 'cloud config', 'cloud_id')
-  const text = templates.render('cloud', id, goDataOf(group, labels, rawQuery))
+export function cloudText(renderers: Renderers, subject: PageSubject): string {
+  const { cloud_id: id } = subject.profile
+  if (id === undefined) throw new NothingToServe(subject.profile.id, 'cloud config', 'cloud_id')
+  const text = fileText(renderers, 'cloud', id, subject)
   const [first = ''] = text.split('\n', 1)
   if (first.startsWith('#!')) return text
   if (first.trimEnd() !== '#cloud-config') {
@@ -54,4 +48,18 @@ export function cloudText(templates: GoTemplates, { group, profile, labels, rawQ
   if (typeof config !== 'object' || Array.isArray(config))
     throw new InvalidCloudConfig(`cloud/${id}`, 'it is no YAML map')
   return text
+}
+
+/** A file of `folder`, rendered as what its name says: ours (`*.njk`), or a Go template. */
+function fileText(
+  { templates, goTemplates, endpoints }: Renderers,
+  folder: string,
+  id: string,
+  subject: PageSubject,
+): string {
+  if (!id.endsWith('.njk')) {
+    return goTemplates.render(folder, id, goDataOf(subject.group, subject.labels, subject.rawQuery))
+  }
+  const name = posix.join(folder, posix.join('/', id))
+  return templates.render(name, contextOf(endpoints, { ...subject, token: '' }))
 }

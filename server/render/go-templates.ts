@@ -1,22 +1,21 @@
 // The Go templates of a Matchbox data directory (`generic/`, `cloud/`), and what they see.
 
-import { readFileSync, statSync } from 'node:fs'
-import { join, posix } from 'node:path'
+import { posix } from 'node:path'
 import { GoTemplateFailed, UnknownTemplate } from '../errors.ts'
 import { GoTemplateError } from '../gotemplate/failure.ts'
 import { goTemplate, type GoTemplate } from '../gotemplate/template.ts'
 import { TextMap, type Value, type ValueMap } from '../gotemplate/values.ts'
 import type { Group, Labels } from '../inventory/objects.ts'
+import type { TemplateFiles } from '../inventory/template-files.ts'
 import { selectedValues } from '../match/requirement.ts'
-import { textOf } from '../match/text.ts'
 
-/** The templates below one data directory; a file that changes is read again at its next use. */
+/** Templates that are parsed once; one whose file changes is parsed again at its next use. */
 export class GoTemplates {
-  readonly #root: string
+  readonly #files: TemplateFiles
   readonly #parsed = new Map<string, { readonly stamp: string; readonly template: GoTemplate }>()
 
-  constructor(root: string) {
-    this.#root = root
+  constructor(files: TemplateFiles) {
+    this.#files = files
   }
 
   /**
@@ -36,13 +35,12 @@ export class GoTemplates {
   }
 
   #template(name: string): GoTemplate {
-    const path = join(this.#root, name)
-    const file = statSync(path, { throwIfNoEntry: false })
-    if (file?.isFile() !== true) throw new UnknownTemplate(name)
-    const stamp = `${file.mtimeMs} ${file.size} ${file.ino}`
+    const stamp = this.#files.stampOf(name)
+    const text = this.#files.textOf(name)
+    if (stamp === undefined || text === undefined) throw new UnknownTemplate(name)
     const kept = this.#parsed.get(name)
     if (kept?.stamp === stamp) return kept.template
-    const template = goTemplate(textOf(readFileSync(path)))
+    const template = goTemplate(text)
     this.#parsed.set(name, { stamp, template })
     return template
   }

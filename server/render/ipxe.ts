@@ -15,12 +15,20 @@ export type BootFiles = {
 export type AssetKind = 'kernel' | 'initrd' | 'rootfs'
 
 /**
- * A profile is a template throughout when its Ignition config is one (`*.njk`), or when it boots nothing by itself;
- * otherwise it is a Matchbox profile and keeps Matchbox's meaning: `{{...}}` in an argument is left alone.
+ * A profile is ours, and a template throughout, when one of its files is (`*.njk`); otherwise it is a Matchbox profile
+ * and keeps Matchbox's meaning: `{{...}}` in an argument is left alone.
  */
-export function isTemplated(profile: Profile): boolean {
-  return profile.ignition_id?.endsWith('.njk') === true
+export function isTemplated({ ignition_id, generic_id, cloud_id }: Profile): boolean {
+  return [ignition_id, generic_id, cloud_id].some(id => id?.endsWith('.njk') === true)
 }
+
+/** The script of a profile's own, if its name may have one: of each kind the file that makes it. */
+export function ownScripts({ id }: Pick<Profile, 'id'>): readonly string[] {
+  return RESERVED.has(id) ? [] : [`ipxe/${id}.ipxe.njk`, `grub/${id}.cfg.njk`]
+}
+
+/** Names that mean something else than a profile's own script. */
+const RESERVED: ReadonlySet<string> = new Set(['boot', 'autoexec', 'profile'])
 
 /**
  * The script that Matchbox makes of a profile, byte for byte.

@@ -1,30 +1,31 @@
 // The templates of a data directory (`*.njk`), rendered strictly: a name that is not there is an error with its line,
 // and values are put in as they are. What clients send is only ever a value, never template source.
 
-import { readFileSync, statSync } from 'node:fs'
-import { join, posix } from 'node:path'
+import { posix } from 'node:path'
 import nunjucks from 'nunjucks'
 import { messageOf } from '#progress/wait.ts'
 import { TemplateFailed, UnknownTemplate } from '../errors.ts'
+import type { TemplateFiles } from '../inventory/template-files.ts'
 
 /** The values that a template sees, by name. */
 export type TemplateContext = Readonly<Record<string, unknown>>
 
-/** The templates below one folder; a file that changes is read again at its next use. */
+/** Templates that are compiled once; one whose file changes is compiled again at its next use. */
 export class Templates {
-  readonly #files: FileLoader
+  readonly #files: TemplateFiles
+  readonly #loader: Loader
   readonly #environment: nunjucks.Environment
 
-  constructor(root: string) {
-    this.#files = new FileLoader(root)
-    this.#environment = new nunjucks.Environment(this.#files, { autoescape: false, throwOnUndefined: true })
-    this.#environment.addFilter('json', (value: unknown) => JSON.stringify(value))
-    this.#environment.addFilter('dataurl', dataUrl)
+  constructor(files: TemplateFiles) {
+    this.#files = files
+    this.#loader = new Loader(files)
+    this.#environment = new nunjucks.Environment(this.#loader, { autoescape: false, throwOnUndefined: true })
+    for (const [name, filter] of Object.entries(FILTERS)) this.#environment.addFilter(name, strict(filter))
   }
 
   /** Says whether there is a template of this name. */
   has(name: string): boolean {
-    return this.#files.has(name)
+    return this.#files.stampOf(name) !== undefined
   }
 
   /**
@@ -35,7 +36,7 @@ export class Templates {
    * @throws {TemplateFailed} 500, with the line and the reason
    */
   render(name: string, context: TemplateContext): string {
-    this.#files.refresh()
+    this.#loader.refresh()
     const folder = posix.dirname(name)
     const values = {
       ...context,
@@ -64,12 +65,13 @@ export class Templates {
    * @throws {UnknownTemplate} 404, when there is no such file
    */
   plain(name: string): string {
-    if (!this.#files.has(name)) throw new UnknownTemplate(name)
-    return this.#files.text(name)
+    const text = this.#files.textOf(name)
+    if (text === undefined) throw new UnknownTemplate(name)
+    return text
   }
 
   #renderOne(name: string, context: TemplateContext): string {
-    if (!this.#files.has(name)) throw new UnknownTemplate(name)
+    if (!this.has(name)) throw new UnknownTemplate(name)
     try {
       return this.#environment.render(name, context)
     } catch (error) {
@@ -81,8 +83,8 @@ export class Templates {
   #placeOf(name: string, error: unknown): string {
     const text = messageOf(error)
     const place = /\[Line (\d+), Column (\d+)\]/.exec(text)
-    const line = place && this.#files.text(name).split('\n')[Number(place[1]) - 1]
-    return line ? `line ${place[1]}: ${reasonOf(error)} in "${line.trim()}"` : reasonOf(error)
+    const line = place && this.#files.textOf(name)?.split('\n')[Number(place[1]) - 1]
+    return line ? `line ${place[1]}, column ${place[2]}: ${reasonOf(error)} in "${line.trim()}"` : reasonOf(error)
   }
 }
 
@@ -91,53 +93,44 @@ export function dataUrl(text: unknown): string {
   return `data:;base64,${Buffer.from(String(text)).toString('base64')}`
 }
 
-class FileLoader extends nunjucks.Loader implements nunjucks.ILoader {
-  readonly #root: string
+/** What templates can do with a value. */
+const FILTERS: Readonly<Record<string, (value: unknown) => unknown>> = {
+  json: value => JSON.stringify(value),
+  dataurl: dataUrl,
+}
+
+/** What is not there stays so through filters, until nunjucks tells where it would be put out. */
+function strict(filter: (value: unknown) => unknown): (value: unknown) => unknown {
+  return value => (value === undefined ? undefined : filter(value))
+}
+
+class Loader extends nunjucks.Loader implements nunjucks.ILoader {
+  readonly #files: TemplateFiles
   readonly #stamps = new Map<string, string>()
   // Nunjucks tells a loader that answers at once from one that calls back by this field.
   readonly async = false as const
 
-  constructor(root: string) {
+  constructor(files: TemplateFiles) {
     super()
-    this.#root = root
+    this.#files = files
   }
 
-  has(name: string): boolean {
-    return this.#stampOf(name) !== undefined
-  }
-
-  text(name: string): string {
-    return readFileSync(this.#pathOf(name), 'utf8')
-  }
-
-  getSource(name: string): nunjucks.LoaderSource {
-    const stamp = this.#stampOf(name)
-    if (stamp === undefined) throw new UnknownTemplate(name)
-    this.#stamps.set(name, stamp)
-    return { src: this.text(name), path: name, noCache: false }
+  getSource(asked: string): nunjucks.LoaderSource {
+    const name = posix.join('/', asked).slice(1) // none of them leads out of the folder of all
+    const stamp = this.#files.stampOf(name)
+    const text = this.#files.textOf(name)
+    if (stamp === undefined || text === undefined) throw new UnknownTemplate(name)
+    this.#stamps.set(asked, stamp)
+    return { src: text, path: asked, noCache: false }
   }
 
   /** Makes nunjucks forget the templates whose files have changed since they were compiled. */
   refresh(): void {
-    for (const [name, stamp] of this.#stamps) {
-      if (this.#stampOf(name) === stamp) continue
-      this.#stamps.delete(name)
-      this.emit('update', name)
+    for (const [asked, stamp] of this.#stamps) {
+      if (this.#files.stampOf(posix.join('/', asked).slice(1)) === stamp) continue
+      this.#stamps.delete(asked)
+      this.emit('update', asked)
     }
-  }
-
-  #stampOf(name: string): string | undefined {
-    try {
-      const file = statSync(this.#pathOf(name))
-      return file.isFile() ? `${file.mtimeMs} ${file.size} ${file.ino}` : undefined
-    } catch {
-      return undefined
-    }
-  }
-
-  /** Names come from profiles and templates; none of them leads out of the root. */
-  #pathOf(name: string): string {
-    return join(this.#root, posix.join('/', name))
   }
 }
 

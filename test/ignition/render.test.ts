@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { findTools } from '#images/build.ts'
+import { directoryFiles } from '#server/render/directory-files.ts'
 import { Templates } from '#server/render/templates.ts'
 
-const templates = new Templates(join(import.meta.dirname, '../../ignition'))
+const templates = new Templates(directoryFiles(join(import.meta.dirname, '../../ignition')))
 const tools = await findTools()
 
 type Config = {

@@ -1,0 +1,45 @@
+// `pilotlight lint`: what is wrong with a data directory, before any machine asks.
+
+import { statSync } from 'node:fs'
+import type { Command } from 'commander'
+import { CommandError, EXIT } from './exit.ts'
+
+/** Adds the verb. */
+export function addLintCommand(program: Command, root: string): void {
+  program
+    .command('lint')
+    .description('says what is wrong with a data directory, with file, line and mend')
+    .argument('[dir]', 'data directory: groups, profiles, ignition, generic, cloud, ipxe', root)
+    .option('--assets-path <dir>', 'kernels and images (default: assets/ in the directory)')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Exit status 0 when nothing was found, 1 when something was. Each code: pilotlight help PL-2001
+
+Examples:
+  pilotlight lint /var/lib/matchbox
+  pilotlight lint --json . | jq -r '.findings[].file' | sort -u`,
+    )
+    .action(async (path: string, { assetsPath, json }: { assetsPath?: string; json?: boolean }) => {
+      for (const folder of [path, assetsPath ?? path]) {
+        if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) continue
+        throw new CommandError(
+          EXIT.usage,
+          `${folder} is not a directory`,
+          'name the folder that serve gets as --data-path',
+        )
+      }
+      const { lintDirectory } = await import('#server/lint/directory.ts')
+      const { lintText } = await import('#server/lint/findings.ts')
+      const findings = lintDirectory(path, assetsPath)
+      if (json) {
+        process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', findings }, undefined, 2)}\n`)
+      } else {
+        for (const finding of findings) process.stdout.write(`${lintText(finding)}\n`)
+        const errors = findings.filter(({ severity }) => severity === 'error').length
+        process.stderr.write(`${errors} errors, ${findings.length - errors} warnings\n`)
+      }
+      process.exitCode = findings.length === 0 ? EXIT.done : EXIT.failed
+    })
+}

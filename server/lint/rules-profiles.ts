@@ -1,0 +1,116 @@
+// What can be wrong with profiles, and with what groups and profiles refer to.
+
+import { nearest } from '#progress/nearest.ts'
+import type { Group, Profile } from '../inventory/objects.ts'
+import { isTemplated, ownScripts } from '../render/ipxe.ts'
+import type { Document } from './document.ts'
+import type { FilePlace, Findings } from './findings.ts'
+import type { World } from './world.ts'
+
+/** What BIOS machines can address, and UEFI loaders take in one piece. */
+const LARGEST_INITRD = 2 ** 32
+
+/** A group's profile has to be there. */
+export function profileReference(document: Document<Group>, { profiles }: World, findings: Findings): void {
+  const { profile } = document.object
+  if (profile === '' || profiles.has(profile)) return
+  const guess = nearest(profile, [...profiles])
+  const mend =
+    guess === undefined
+      ? `write profiles/${profile}.json`
+      : `did you mean "${guess}"? else write profiles/${profile}.json`
+  findings.error('PL-2020', document.at('profile'), `there is no profile "${profile}"`, mend)
+}
+
+/** What each profile has to keep. */
+export function profileRules(document: Document<Profile>, world: World, findings: Findings): void {
+  const { object: profile, name } = document
+  if (profile.id !== name && !name.endsWith(`/${profile.id}`)) {
+    const what = `the id "${profile.id}" is not the name of the file, by which groups know it`
+    findings.warning('PL-2006', document.at('id'), what, `write "${name}"`)
+  }
+  bootRules(document, world, findings)
+  for (const field of ['ignition_id', 'generic_id', 'cloud_id'] as const) {
+    const id = profile[field]
+    if (id === undefined) continue
+    const folder = field.slice(0, -3)
+    if (id.split('/').includes('..')) {
+      const mend = `name a file below ${folder}/`
+      findings.error(
+        'PL-2027',
+        document.at(field),
+        `"${id}" leads out of ${folder}/, where it is not looked for`,
+        mend,
+      )
+    } else if (world.files.stampOf(`${folder}/${id}`) === undefined) {
+      findings.error(
+        'PL-2021',
+        document.at(field),
+        `there is no ${folder}/${id}`,
+        'write it, or name another',
+      )
+    }
+  }
+}
+
+function bootRules(document: Document<Profile>, world: World, findings: Findings): void {
+  const { object: profile } = document
+  const { kernel = '', initrd = [], args = [] } = profile.boot ?? {}
+  const isScripted = ownScripts(profile).some(name => world.files.stampOf(name) !== undefined)
+  const servesNothing = [profile.ignition_id, profile.generic_id, profile.cloud_id].every(
+    id => id === undefined,
+  )
+  if (kernel === '' && !isScripted && (profile.boot !== undefined || servesNothing)) {
+    const mend = `set boot.kernel, or write ipxe/${profile.id}.ipxe.njk`
+    findings.error('PL-2022', document.at('boot'), 'a machine finds nothing to boot here', mend)
+  }
+  for (const [path, text] of textsOf(profile)) {
+    if (/[\r\n]/.test(text)) {
+      const mend = 'write it in one line: what follows would be a command of the script'
+      findings.error('PL-2026', document.at(...path), `a line break in ${path[1]}`, mend)
+    }
+    assetRule(document.at(...path), text, world, findings)
+  }
+  const bytes = initrd.reduce((sum, text) => sum + (sizeOf(text, world) ?? 0), 0)
+  if (bytes > LARGEST_INITRD) {
+    const what = `the initrds have ${bytes} bytes, more than the 4 GB that loaders can address`
+    findings.error(
+      'PL-2024',
+      document.at('boot', 'initrd'),
+      what,
+      'load the root file system by URL, from the initrd',
+    )
+  }
+  if (initrd.length > 0 && !isTemplated(profile) && !args.some(arg => arg.startsWith('initrd='))) {
+    const what = 'no argument names the initrd, and a kernel that boots by UEFI does not find it'
+    const mend = 'write "--name main" before its path, and the argument "initrd=main"'
+    findings.warning('PL-2025', document.at('boot', 'initrd'), what, mend)
+  }
+}
+
+function assetRule(place: FilePlace, text: string, { assetBytes }: World, findings: Findings): void {
+  const path = assetOf(text)
+  if (assetBytes === undefined || path === undefined || assetBytes(path) !== undefined) return
+  findings.error('PL-2023', place, `there is no asset ${path}`, 'put the file there, or mend the path')
+}
+
+function sizeOf(text: string, { assetBytes }: World): number | undefined {
+  const path = assetOf(text)
+  return path === undefined ? undefined : assetBytes?.(path)
+}
+
+/** The path below `/assets/` that a kernel, an initrd or an argument names; none when only a template knows it. */
+function assetOf(text: string): string | undefined {
+  const [, path] =
+    /(?:^|[\s=]|\{\{ *server\.url *\}\}|https?:\/\/[^/\s]+)\/assets\/([^\s?#]+)/.exec(text) ?? []
+  return path === undefined || /\{\{|\{%|\$\{|%/.test(path) ? undefined : path
+}
+
+function textsOf({ boot = {} }: Profile): [path: ['boot', string, ...number[]], text: string][] {
+  const { kernel, initrd = [], args = [] } = boot
+  return [
+    ...(kernel === undefined ? [] : [[['boot', 'kernel'], kernel] satisfies [['boot', string], string]]),
+    ...initrd.map((text, at): [['boot', string, number], string] => [['boot', 'initrd', at], text]),
+    ...args.map((text, at): [['boot', string, number], string] => [['boot', 'args', at], text]),
+  ]
+}
