@@ -70,7 +70,7 @@ t.test('a broken template is a 500 with file, line and reason, and a boot event'
   t.equal(ignition.status, 500)
   t.match(
     await ignition.text(),
-    /^ignition\/node.ign.njk cannot be rendered: line 2: a value is not defined in "/,
+    /^ignition\/node.ign.njk cannot be rendered: line 2, column \d+: a value is not defined in "/,
   )
   const script = await server.get('/ipxe?mac=525400200001')
   t.equal(script.status, 500)
