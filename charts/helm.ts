@@ -31,6 +31,15 @@ export type HelmOptions = {
 /** A chart made ready for Helm, and the hash of all its files. */
 export type StagedChart = { readonly path: string; readonly hash: string }
 
+/** Where charts come from. */
+export interface ChartSource {
+  /** Puts a chart, by its name in the plan, with all that it depends on into a folder below `into`. */
+  stage(chart: string, into: string): Promise<StagedChart>
+}
+
+/** The charts of this folder. */
+export const ourCharts: ChartSource = { stage: (chart, into) => stageChart(chart, into) }
+
 /** A revision of a release, as Helm keeps it in the cluster. */
 export type HelmRelease = {
   readonly name: string
@@ -51,7 +60,7 @@ export async function stageChart(chart: string, into: string, from = chartsDirec
   })
   await mkdir(join(path, 'charts'), { recursive: true })
   await cp(join(from, 'lib'), join(path, 'charts', 'lib'), { recursive: true })
-  return { path, hash: await hashOf(path) }
+  return { path, hash: (await digestOfFolder(path)).slice(0, 16) }
 }
 
 /**
@@ -187,7 +196,8 @@ export async function dropPending(
   await api.remove(`/api/v1/namespaces/${namespace}/secrets/${recordName(release.name, release.revision)}`)
 }
 
-async function hashOf(directory: string): Promise<string> {
+/** The SHA-256, in hexadecimal digits, over the names and bytes of all files below a folder. */
+export async function digestOfFolder(directory: string): Promise<string> {
   const hash = createHash('sha256')
   const files = (await readdir(directory, { recursive: true, withFileTypes: true }))
     .filter(entry => entry.isFile())
@@ -197,5 +207,5 @@ async function hashOf(directory: string): Promise<string> {
     hash.update(`${file.slice(directory.length)}\0`)
     hash.update(await readFile(file))
   }
-  return hash.digest('hex').slice(0, 16)
+  return hash.digest('hex')
 }
