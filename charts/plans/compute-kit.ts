@@ -3,12 +3,18 @@
 
 import type { OptionalService } from '#site/site.ts'
 import type { SiteFacts } from '../facts.ts'
+import { glance } from './glance.ts'
+import { horizon } from './horizon.ts'
 import { infrastructure } from './infrastructure.ts'
 import { keystone } from './keystone.ts'
+import { libvirt } from './libvirt.ts'
+import { neutron } from './neutron.ts'
+import { nova } from './nova.ts'
 import type { Planner, PlanPart } from './part.ts'
+import { placement } from './placement.ts'
 
 /** Always there. The order is only the reader's: what waits for what is said by each release's needs. */
-const kit: readonly Planner[] = [infrastructure, keystone]
+const kit: readonly Planner[] = [infrastructure, keystone, glance, placement, neutron, libvirt, nova, horizon]
 
 /** There when the site file lists it in `openstack.waves`. */
 const waves: Readonly<Partial<Record<OptionalService, Planner>>> = {}

@@ -3,7 +3,7 @@
 import { publicUrl } from '../endpoints.ts'
 import { mergeValues } from '../values.ts'
 import { dbSync, serviceSecrets, serviceValues } from './openstack.ts'
-import { daemonset, deployment, passwordSecret, release } from './part.ts'
+import { daemonset, deployment, passwordSecret, release, statefulset } from './part.ts'
 import type { Planner } from './part.ts'
 
 export const nova: Planner = facts => ({
@@ -24,9 +24,8 @@ export const nova: Planner = facts => ({
       ),
       promises: [
         dbSync('nova'),
-        ...['nova-api', 'nova-conductor', 'nova-scheduler', 'nova-metadata', 'nova-novncproxy'].map(
-          deployment,
-        ),
+        ...['nova-api', 'nova-metadata', 'nova-novncproxy'].map(deployment),
+        ...['nova-conductor', 'nova-scheduler'].map(statefulset),
         { kind: 'http', url: `${publicUrl(facts.site, 'nova')}/`, status: 200 },
         daemonset('nova-compute'),
         { kind: 'hypervisors', hosts: facts.computes },
