@@ -29,6 +29,7 @@ import type { Sources } from './render/answers.ts'
 import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
 import { Templates } from './render/templates.ts'
+import { openKeyRing } from './signing/key-ring.ts'
 import { openTftp, type TftpServer } from './tftp/socket.ts'
 
 /** A server that runs. */
@@ -132,6 +133,8 @@ async function openAll(
   const loaders = await readLoaders(config.loadersPath, reason => {
     log('warn', `A boot loader is missing, machines that need it cannot boot: ${reason}`)
   })
+  const { keyRingPath, keyRingPassphrase } = config
+  const signer = keyRingPath === undefined ? undefined : await openKeyRing(keyRingPath, keyRingPassphrase)
   const stopping = new AbortController()
   // Known once the ports are: port 0 takes a free one.
   let endpoints: Endpoints = {
@@ -160,6 +163,7 @@ async function openAll(
     },
     signal: stopping.signal,
     assetsPath: config.assetsPath,
+    signer,
     loaders,
     catalog: () => catalog,
     inventory,

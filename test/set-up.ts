@@ -1,5 +1,6 @@
-// What every test may rely on: the peers from Debian's packages, and the images. Run by `npm test`, safe to repeat.
+// What every test may rely on: the peers from Debian's packages and from Go modules, and the images. Run by `npm test`, safe to repeat.
 
+import { obtainAll } from '#host/cache.ts'
 import {
   ensurePrerequisites,
   labPrerequisites,
@@ -9,6 +10,7 @@ import {
 import { buildImages } from '#images/build.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
+import { rpcPeerRecipes } from './server/rpc/programs.ts'
 
 const drawing = drawProgress()
 try {
@@ -16,6 +18,7 @@ try {
     ensurePrerequisites(stage, [...labPrerequisites, ...openstackClientPrerequisites, ...testPrerequisites]),
   )
   await inStage(drawing.root, 'images', stage => buildImages({ stage }))
+  await inStage(drawing.root, 'peers', stage => obtainAll(rpcPeerRecipes, { stage }))
 } catch (error) {
   drawing.line(error instanceof Error ? error.message : String(error))
   process.exitCode = 1

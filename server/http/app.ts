@@ -24,6 +24,7 @@ import { healthRoutes, type HealthNeeds } from './health.ts'
 import { metricsRoutes, type MetricsNeeds } from './metrics.ts'
 import { pageRoutes } from './page.ts'
 import { plain, plainAnswer, problemAnswer } from './problems.ts'
+import { answerRefused } from './raw-targets.ts'
 import { readRoutes, type ReadNeeds } from './read.ts'
 import { tellRequests, type Teller } from './requests.ts'
 import { originForm, plainPlace } from './targets.ts'
@@ -122,19 +123,20 @@ function newApp({ limits, teller }: AppNeeds, tls: CertificateSource | undefined
       void reply.code(error.statusCode ?? 400).header('connection', 'close')
       void reply.type('text/plain; charset=utf-8').send(BAD_REQUEST_TEXT)
     },
+    clientErrorHandler: answerRefused(() => app.server),
     forceCloseConnections: 'idle',
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
     connectionTimeout: limits.idleMs,
   }
   const patience = { headersTimeout: limits.headersMs, connectionsCheckingInterval: limits.checkMs }
-  const app =
+  const app: FastifyInstance =
     tls === undefined
       ? fastify({ ...shared, http: patience })
       : // Fastify takes an app on HTTPS for another type; its routes are the same.
         (fastify({
           ...shared,
-          https: { ...patience, ...tlsOptions(tls.material) },
+          https: { ...patience, handshakeTimeout: limits.headersMs, ...tlsOptions(tls.material) },
         } as object) as FastifyInstance)
   tls?.onChange(material => (app.server as HttpsServer).setSecureContext(tlsOptions(material)))
   identify(app)

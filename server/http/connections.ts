@@ -20,7 +20,7 @@ export class Connections {
       const peer = peerOf(socket)
       this.#quiet.delete(peer)
       response.once('close', () => {
-        if (this.#closing) socket.destroySoon()
+        if (this.#closing) socket.end(() => socket.destroy())
         else if (!socket.destroyed) this.#quiet.set(peer, socket)
       })
     })

@@ -10,6 +10,10 @@ import { serve } from '#server/main.ts'
 export type TestServer = {
   readonly url: string
   readonly agentUrl: string
+  /** Where administration has its own listener, if it has. */
+  readonly adminUrl: string
+  /** Of gRPC, if it is on. */
+  readonly rpcPort: number
   readonly statePath: string
   readonly logged: string[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
@@ -39,6 +43,8 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
   return {
     url,
     agentUrl: `https://127.0.0.1:${server.agentPort}`,
+    adminUrl: `https://127.0.0.1:${server.adminPort ?? 0}`,
+    rpcPort: server.rpcPort ?? 0,
     statePath,
     logged,
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
