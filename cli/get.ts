@@ -1,41 +1,93 @@
-// `pilotlight get`: the server's lists as a table for people, or as JSON.
+// `pilotlight get`: the server's lists as a table for people, or whole for programs.
+
+import { Argument, Option, type Command } from 'commander'
+import type { InventoryClient } from './inventory-client.ts'
+import { serverOption } from './options.ts'
+import { tableOf, type Columns } from './table.ts'
+
+type Row = Readonly<Record<string, unknown>>
+type Flags = { readonly server: string; readonly output: Output; readonly json?: boolean }
+
+const OUTPUTS = ['table', 'name', 'json', 'yaml', 'jsonl'] as const
+type Output = (typeof OUTPUTS)[number]
 
 /** The columns of each list; a cell is the value at that key. */
 const COLUMNS = {
-  machines: ['name', 'role', 'phase', 'address', 'macs', 'uuid'],
+  machines: ['id', 'role', 'phase', 'address', 'macs', 'uuid'],
   groups: ['id', 'profile', 'selector', 'name'],
   profiles: ['id', 'name', 'ignition_id'],
-} as const
+  templates: ['id', 'bytes', 'source', 'modified', 'who'],
+  problems: ['file', 'line', 'column', 'reason'],
+} as const satisfies Record<string, Columns>
 
-/** A list that `get` knows. */
-export type Kind = keyof typeof COLUMNS
+type List = keyof typeof COLUMNS
+const LISTS = Object.keys(COLUMNS) as readonly List[] // its own keys, none other
 
-/** The lists that `get` knows. */
-export const KINDS = Object.keys(COLUMNS) as readonly Kind[] // its own keys, none other
-
-/** Rows of objects as a table with a heading; JSON values are written short. */
-export function tableOf(kind: Kind, rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const columns = COLUMNS[kind]
-  const cells = [
-    columns.map(key => key.toUpperCase()),
-    ...rows.map(row => columns.map(key => cellOf(row[key]))),
-  ]
-  const widths = columns.map((_, index) => Math.max(...cells.map(row => row[index]?.length ?? 0)))
-  return cells
-    .map(row =>
-      row
-        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-        .join('  ')
-        .trimEnd(),
+/** Adds the verb. */
+export function addGetCommand(program: Command): void {
+  program
+    .command('get')
+    .description('lists machines, groups, profiles, templates, or problems of the data directory')
+    .addArgument(
+      new Argument('<kind>', LISTS.join(', ')).choices(LISTS).argParser(text => {
+        const list = LISTS.find(one => one === text || one === `${text}s`)
+        if (list === undefined) throw new Error(`there are ${LISTS.join(', ')}`)
+        return list
+      }),
     )
-    .join('\n')
+    .argument('[id]', 'one of them')
+    .addOption(new Option('-o, --output <form>', 'how').choices(OUTPUTS).default('table'))
+    .option('--json', 'the same as -o json')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+What -o yaml gives of groups, profiles and templates, apply takes.
+
+Examples:
+  pilotlight get machines
+  pilotlight get groups -o yaml > groups.yaml
+  pilotlight get template ignition/node.bu -o json`,
+    )
+    .action(async (list: List, id: string | undefined, flags: Flags) => {
+      const rows = await rowsOf(list, id, flags.server)
+      const output = flags.json === true ? 'json' : flags.output
+      process.stdout.write(await textOf(list, rows, output, id !== undefined))
+    })
 }
 
-function cellOf(value: unknown): string {
-  if (value === undefined || value === null) return '-'
-  if (Array.isArray(value)) return value.map(cellOf).join(',')
-  if (typeof value !== 'object') return typeof value === 'string' ? value : JSON.stringify(value)
-  return Object.entries(value)
-    .map(([key, item]) => `${key}=${cellOf(item)}`)
-    .join(' ')
+async function rowsOf(list: List, id: string | undefined, server: string): Promise<readonly Row[]> {
+  if (list === 'machines' || list === 'problems') {
+    const { ServerClient } = await import('./server-client.ts')
+    const path = list === 'problems' ? '/v1/problems' : '/machines'
+    const found = await new ServerClient(server).get(
+      id === undefined ? path : `${path}/${encodeURIComponent(id)}`,
+    )
+    return (Array.isArray(found) ? found : [found]) as Row[]
+  }
+  const { InventoryClient: Client } = await import('./inventory-client.ts')
+  const client = new Client(server)
+  const kind = list.slice(0, -1) as 'group' | 'profile' | 'template' // a list is its kind's plural
+  if (id !== undefined) return [{ kind, ...(await client.object(kind, id)) }]
+  return collect(client, kind)
+}
+
+async function collect(client: InventoryClient, kind: 'group' | 'profile' | 'template'): Promise<Row[]> {
+  const rows: Row[] = []
+  for await (const { object, ...meta } of client.list(kind)) {
+    // The name that an object is known by counts, whatever a file says inside.
+    rows.push(object === undefined ? { kind, ...meta } : { kind, ...object, id: meta.id })
+  }
+  return rows
+}
+
+async function textOf(list: List, rows: readonly Row[], output: Output, isOne: boolean): Promise<string> {
+  if (output === 'name') return rows.map(row => `${String(row[COLUMNS[list][0]])}\n`).join('')
+  if (output === 'jsonl') return rows.map(row => `${JSON.stringify(row)}\n`).join('')
+  if (output === 'json') return `${JSON.stringify(isOne ? rows[0] : rows, undefined, 2)}\n`
+  if (output === 'yaml') {
+    const { stringify } = await import('yaml')
+    return rows.map(row => stringify(row, { lineWidth: 0 })).join('---\n')
+  }
+  return `${tableOf(COLUMNS[list], rows)}\n`
 }

@@ -46,6 +46,11 @@ export class Catalog {
     return entryOf(kind, id, this.#layersOf(kind, id))
   }
 
+  /** The revision under an id in the store, of an object or of what hides a file; 0 when there is neither. */
+  revision(kind: Kind, id: string): number {
+    return this.#layersOf(kind, id).stored?.revision ?? 0
+  }
+
   /** The file under an id, whether it is hidden or not. */
   file(kind: Kind, id: string): FileObject | undefined {
     return this.#layersOf(kind, id).file
@@ -64,12 +69,12 @@ export class Catalog {
   /** The declared machines, site by site in the order of their files. The same list until a machine changes. */
   get machines(): readonly Machine[] {
     if (this.#machines !== undefined) return this.#machines
-    const stored = [...this.#layersFor('machine').values()].flatMap(layers => layers.stored ?? [])
-    stored.sort(
-      (a, b) =>
-        compareBytes(a.site ?? '', b.site ?? '') || a.position - b.position || compareBytes(a.id, b.id),
-    )
-    this.#machines = stored.map(({ object }) => object as Machine) // of that kind
+    const all = [...this.#layersFor('machine')].map(([id, layers]) => {
+      const { site = '', position = 0 } = layers.stored ?? {}
+      return { id, site, position, machine: effective(layers) as Machine | undefined } // of that kind
+    })
+    all.sort((a, b) => compareBytes(a.site, b.site) || a.position - b.position || compareBytes(a.id, b.id))
+    this.#machines = all.flatMap(({ machine }) => machine ?? [])
     return this.#machines
   }
 
@@ -121,7 +126,7 @@ export class Catalog {
   #set(kind: Kind, id: string, layers: Layers): void {
     const before = effective(this.#layersOf(kind, id))
     const after = effective(layers)
-    if (after === undefined) this.#layersFor(kind).delete(id)
+    if (layers.stored === undefined && layers.file === undefined) this.#layersFor(kind).delete(id)
     else this.#layersFor(kind).set(id, layers)
     this.#lists.delete(kind)
     if (kind === 'machine') this.#machines = undefined
@@ -163,15 +168,17 @@ type AnyObject = Objects[Kind]
 const NOTHING: Layers = {}
 
 function effective({ stored, file }: Layers): AnyObject | undefined {
-  return stored?.object ?? file?.object
+  if (stored?.object !== undefined) return stored.object
+  return stored?.hides !== undefined && stored.hides === file?.version ? undefined : file?.object
 }
 
 function entryOf<K extends Kind>(kind: K, id: string, { stored, file }: Layers): Entry<K> | undefined {
   // What is kept under a kind is of that kind.
-  if (stored !== undefined) {
+  if (stored?.object !== undefined) {
     const { object, revision, at, who, site } = stored
     const of = { kind, id, object: object as Objects[K], version: String(revision), at, who }
     return { ...of, source: 'store', ...(site === undefined ? {} : { site }) }
   }
-  return file && { kind, id, object: file.object as Objects[K], version: file.version, source: 'directory' }
+  if (file === undefined || stored?.hides === file.version) return undefined
+  return { kind, id, object: file.object as Objects[K], version: file.version, source: 'directory' }
 }

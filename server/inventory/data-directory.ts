@@ -8,7 +8,10 @@ import { messageOf } from '#progress/wait.ts'
 import { textOf } from '../match/text.ts'
 import type { Kind, Objects } from './changes.ts'
 import { DirectoryTree } from './directory-tree.ts'
-import { BrokenFile, parseGroup, parseProfile, placeOf } from './matchbox-files.ts'
+import { TEMPLATE_FOLDERS } from './layout.ts'
+import { BrokenFile, fieldsOf, parseGroup, parseProfile, placeOf } from './matchbox-files.ts'
+import { checkObject } from './object-check.ts'
+import type { Machine } from './objects.ts'
 import { templateFindings } from './template-check.ts'
 
 /** An object of the directory. */
@@ -118,7 +121,7 @@ export class DataDirectory {
       }
     }
     try {
-      return { file: { object: (kind === 'group' ? parseGroup : parseProfile)(text), version, path } }
+      return { file: { object: PARSERS[kind](text), version, path } }
     } catch (error) {
       if (!(error instanceof BrokenFile)) throw error
       const problem = { file: path, reason: error.message, ...placeOf(text, error) }
@@ -130,20 +133,28 @@ export class DataDirectory {
 type Kept = { readonly stamp: string; readonly file?: FileObject; readonly problem?: Problem }
 
 /** The folders that hold objects, and whether folders in them do too. */
-const FOLDERS: ReadonlyMap<string, { readonly deep: boolean }> = new Map([
+const FOLDERS = new Map<string, { readonly deep: boolean }>([
   ['groups', { deep: false }],
   ['profiles', { deep: true }],
-  ['ignition', { deep: true }],
-  ['generic', { deep: true }],
-  ['cloud', { deep: true }],
-  ['ipxe', { deep: true }],
-  ['grub', { deep: true }],
+  ['machines', { deep: false }],
+  ...TEMPLATE_FOLDERS.map(folder => [folder, { deep: true }] as const),
 ])
 
-/** Groups and profiles are JSON files; in the other folders every file counts that is not an editor's. */
+const PARSERS = { group: parseGroup, profile: parseProfile, machine: parseMachine } as const
+
+/** A machine has our own form, so nothing is forgiven. */
+function parseMachine(text: string): Machine {
+  const fields = fieldsOf(text)
+  const { good, faults } = checkObject('machine', Object.fromEntries(fields))
+  if (good?.kind === 'machine') return good.object
+  const [{ detail, pointer } = { detail: 'it is no machine', pointer: '' }] = faults
+  throw new BrokenFile(detail, pointer.split('/').slice(1))
+}
+
+/** Groups, profiles and machines are JSON files; in the other folders every file counts that is not an editor's. */
 function isObject(path: string): boolean {
   if (!path.includes('/')) return false
-  if (path.startsWith('groups/') || path.startsWith('profiles/')) return path.endsWith('.json')
+  if (/^(?:groups|profiles|machines)\//.test(path)) return path.endsWith('.json')
   return !/(?:^|\/)\.[^/]*$|~$/.test(path)
 }
 
@@ -152,5 +163,6 @@ function placed(path: string): { readonly kind: Kind; readonly id: string } {
   const [, folder, rest = ''] = /^([^/]+)\/(.*?)(?:\.json)?$/s.exec(path) ?? []
   if (folder === 'groups') return { kind: 'group', id: rest }
   if (folder === 'profiles') return { kind: 'profile', id: rest }
+  if (folder === 'machines') return { kind: 'machine', id: rest }
   return { kind: 'template', id: path }
 }

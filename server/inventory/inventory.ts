@@ -19,8 +19,18 @@ import { referenceWarnings } from './references.ts'
 import type { Store } from './store.ts'
 import { templateFiles, type TemplateFiles } from './template-files.ts'
 
-/** Who writes, and whether it is only tried. */
-export type WriteOptions = { readonly who: string; readonly dryRun?: boolean }
+/** How a write is made. */
+export type WriteOptions = {
+  /** Who writes. */
+  readonly who: string
+  /** Only say what would happen. */
+  readonly dryRun?: boolean
+  /**
+   * As Matchbox's own API, for programs that were written for it: what is wrong in the text of a template is a warning,
+   * and the deletion of a file hides it, as it is now.
+   */
+  readonly lenient?: boolean
+}
 
 /** The two layers and what is in effect. */
 export class Inventory {
@@ -79,9 +89,12 @@ export class Inventory {
    *
    * @throws {InvalidObject} 400 {NotStored} 404 {PreconditionFailed} 412 {OwnedBySite} {SiteConflict} {ReadOnlyObject} 409
    */
-  async write(changes: readonly Change[], { who, dryRun = false }: WriteOptions): Promise<Outcome[]> {
-    const checked = this.#checked(changes)
-    const rows = checked.map(({ change }) => this.#rowOf(change))
+  async write(
+    changes: readonly Change[],
+    { who, dryRun = false, lenient = false }: WriteOptions,
+  ): Promise<Outcome[]> {
+    const checked = this.#checked(changes, lenient)
+    const rows = checked.map(({ change }) => this.#rowOf(change, lenient))
     const author = { who, at: this.#now() }
     const before = checked.map(({ change }) => this.get(change.kind, changedId(change)))
     const outcomes = dryRun ? this.#store.rehearse(rows, author) : await this.#store.write(rows, author)
@@ -131,11 +144,14 @@ export class Inventory {
   }
 
   /** Checks all objects, and tells of everything that is wrong with any of them. */
-  #checked(changes: readonly Change[]): { readonly change: Change; readonly warnings: readonly Fault[] }[] {
+  #checked(
+    changes: readonly Change[],
+    lenient: boolean,
+  ): { readonly change: Change; readonly warnings: readonly Fault[] }[] {
     const faults: Fault[] = []
     const checked = changes.map((change, at) => {
       if (change.action === 'delete') return { change, warnings: [] }
-      const { good, faults: found, warnings } = checkObject(change.kind, change.object)
+      const { good, faults: found, warnings } = checkObject(change.kind, change.object, { lenient })
       const prefix = changes.length === 1 ? '' : `/changes/${at}/object`
       const named = changes.length === 1 ? '' : `${change.kind} ${JSON.stringify(idOf(change))}: `
       for (const fault of found) {
@@ -147,7 +163,7 @@ export class Inventory {
     return checked
   }
 
-  #rowOf(change: Change): RowChange {
+  #rowOf(change: Change, lenient: boolean): RowChange {
     const { kind, expect } = change
     const id = changedId(change)
     const entry = this.get(kind, id)
@@ -159,27 +175,29 @@ export class Inventory {
     if (!isMet) throw new PreconditionFailed(kind, id, entry?.version)
     if (change.action === 'delete') {
       if (entry === undefined) throw new NotStored(kind, id)
-      if (entry.source === 'directory') {
+      if (entry.source === 'directory' && !lenient) {
         throw new ReadOnlyObject(kind, id, this.catalog.file(kind, id)?.path ?? id)
       }
     }
     // The transaction asks again, since others may commit before it.
-    const revision = entry?.source === 'store' ? Number(entry.version) : 0
+    const hidden = change.action === 'delete' && lenient ? this.catalog.file(kind, id) : undefined
     return {
       kind,
       id,
-      ...(expect === undefined || expect === 'present' ? {} : { expect: revision }),
+      ...(expect === undefined || expect === 'present' ? {} : { expect: this.catalog.revision(kind, id) }),
       ...(change.action === 'put' ? { object: change.object } : {}),
+      ...(hidden && { hides: hidden.version }),
     }
   }
 
   #outcomeOf(row: RowOutcome, before: Entry | undefined, warnings: readonly Fault[]): Outcome {
     const { kind, id } = row
     const file = this.catalog.file(kind, id)
-    const after = row.after?.object ?? file?.object
-    const version = row.after === undefined ? file?.version : String(row.after.revision)
+    const shown = row.after?.hides === file?.version ? undefined : file
+    const after = row.after?.object ?? shown?.object
+    const version = row.after?.object === undefined ? shown?.version : String(row.after.revision)
     const hiding =
-      row.before === undefined && row.after !== undefined && file !== undefined
+      row.before === undefined && row.after?.object !== undefined && file !== undefined
         ? [{ pointer: '', detail: `hides the file ${file.path} of the data directory` }]
         : []
     return {
@@ -199,8 +217,8 @@ function changedId(change: Change): string {
 }
 
 function resultOf({ before, after }: RowOutcome): Outcome['result'] {
-  if (after === undefined) return 'deleted'
-  if (before === undefined) return 'created'
+  if (after?.object === undefined) return 'deleted'
+  if (before?.object === undefined) return 'created'
   return before.revision === after.revision ? 'unchanged' : 'changed'
 }
 

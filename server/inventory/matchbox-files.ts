@@ -76,7 +76,8 @@ export function parseProfile(text: string): Profile {
 
 type Fields = ReadonlyMap<string, unknown>
 
-function fieldsOf(text: string): Fields {
+/** The fields of a JSON object, by their names in lower case. */
+export function fieldsOf(text: string): Fields {
   if (text.startsWith('\uFEFF')) throw new BrokenFile('begins with a byte order mark; save it without')
   let value: unknown
   try {

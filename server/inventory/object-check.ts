@@ -2,11 +2,13 @@
 // each with a JSON pointer into the object.
 
 import { isIPv4 } from 'node:net'
+import { nearest } from '#progress/nearest.ts'
 import type { Fault } from '../errors.ts'
 import { normaliseMac } from '../match/mac.ts'
 import { BadSelector, readSelector } from '../match/requirement.ts'
 import { bytesOf } from '../match/text.ts'
 import type { Kind, KindedObject } from './changes.ts'
+import { TEMPLATE_FOLDERS } from './layout.ts'
 import { templateFindings } from './template-check.ts'
 
 /** An object that was looked at: whole where nothing is wrong with it. */
@@ -16,13 +18,16 @@ export type Checked = {
   readonly good?: KindedObject
 }
 
-/** Checks a value as an object of `kind`, and normalises its MAC addresses and UUIDs. */
-export function checkObject(kind: Kind, value: unknown): Checked {
+/**
+ * Checks a value as an object of `kind`, and normalises its MAC addresses and UUIDs. A lenient check makes warnings of
+ * what is wrong in the text of a template.
+ */
+export function checkObject(kind: Kind, value: unknown, { lenient = false } = {}): Checked {
   if (!isRecord(value))
     return { faults: [{ pointer: '', detail: `a ${kind} is a JSON object` }], warnings: [] }
   const reader = new Reader(value)
   const warnings: Fault[] = []
-  const object = READERS[kind](reader, warnings)
+  const object = READERS[kind](reader, warnings, lenient)
   const faults = reader.end()
   // The readers give what the types of objects.ts say, or faults.
   return faults.length > 0
@@ -30,10 +35,7 @@ export function checkObject(kind: Kind, value: unknown): Checked {
     : { faults, warnings, good: { kind, object } as KindedObject }
 }
 
-/** Folders of a data directory that hold templates. */
-export const TEMPLATE_FOLDERS: readonly string[] = ['ignition', 'generic', 'cloud', 'ipxe', 'grub']
-
-const READERS: Record<Kind, (fields: Reader, warnings: Fault[]) => object> = {
+const READERS: Record<Kind, (fields: Reader, warnings: Fault[], lenient: boolean) => object> = {
   group: fields => {
     const group = {
       id: fields.id('id', { nested: false }),
@@ -61,7 +63,7 @@ const READERS: Record<Kind, (fields: Reader, warnings: Fault[]) => object> = {
     }
     return present(profile)
   },
-  template: (fields, warnings) => {
+  template: (fields, warnings, lenient) => {
     const id = fields.id('id', { nested: true }) ?? ''
     const [folder = '', name] = id.split('/')
     if (!TEMPLATE_FOLDERS.includes(folder) || name === undefined) {
@@ -73,7 +75,7 @@ const READERS: Record<Kind, (fields: Reader, warnings: Fault[]) => object> = {
     const content = fields.raw('content')
     for (const { severity, message, line, column } of templateFindings({ id, content })) {
       const place = { detail: `${id}:${line}:${column}: ${message}`, line, column }
-      if (severity === 'error') fields.fault('content', place.detail, place)
+      if (severity === 'error' && !lenient) fields.fault('content', place.detail, place)
       else warnings.push({ pointer: '/content', ...place })
     }
     return { id, content }
@@ -109,8 +111,11 @@ class Reader {
   /** What was found; unknown fields are faults, never ignored. */
   end(): readonly Fault[] {
     for (const key of Object.keys(this.#value)) {
-      if (!this.#asked.has(key))
-        this.fault(key, `"${key}" is unknown; there are ${[...this.#asked].join(' ')}`)
+      if (this.#asked.has(key)) continue
+      const meant = nearest(key, [...this.#asked])
+      const mend =
+        meant === undefined ? `there are ${[...this.#asked].join(' ')}` : `did you mean "${meant}"?`
+      this.fault(key, `"${key}" is unknown; ${mend}`)
     }
     return this.#faults
   }

@@ -10,7 +10,10 @@ import type { Machine } from './objects.ts'
 export type StoredObject<K extends Kind = Kind> = {
   readonly kind: K
   readonly id: string
-  readonly object: Objects[K]
+  /** Undefined for a file of the data directory that was deleted through the API. */
+  readonly object?: Objects[K]
+  /** The version of the file that it hides although it has no object. */
+  readonly hides?: string
   readonly revision: number
   /** Milliseconds since 1970. */
   readonly at: number
@@ -21,11 +24,12 @@ export type StoredObject<K extends Kind = Kind> = {
   readonly position: number
 }
 
-/** One row to write. Without an object it is removed. */
+/** One row to write. Without an object it is removed, or hides a version of a file. */
 export type RowChange = {
   readonly kind: Kind
   readonly id: string
   readonly object?: Objects[Kind]
+  readonly hides?: string
   /** The revision that has to be there; 0 for nothing, undefined for whatever is. */
   readonly expect?: number
   readonly position?: number
@@ -47,7 +51,7 @@ const KEPT_REVISIONS = 100
 
 const FREE_CLAIMS = 'DELETE FROM claims WHERE machine = ?'
 
-const ROWS = `SELECT o.kind, o.id, o.site, o.position, o.revision, r.at, r.who, r.content
+const ROWS = `SELECT o.kind, o.id, o.site, o.position, o.revision, o.hides, r.at, r.who, r.content
   FROM objects o JOIN revisions r ON r.number = o.revision`
 
 /** The tables `objects`, `revisions` and `claims`. */
@@ -115,8 +119,10 @@ export class ObjectTable {
       if (author.site === undefined) throw new OwnedBySite(kind, id, before.site ?? '')
       throw new SiteConflict(kind, id, author.site, before.site)
     }
+    if (object === undefined && change.hides !== undefined)
+      return this.#hide(change, change.hides, before, author)
     if (object === undefined) {
-      if (before === undefined) throw new NotStored(kind, id)
+      if (before?.object === undefined) throw new NotStored(kind, id)
       this.#db.run('DELETE FROM objects WHERE kind = ? AND id = ?', kind, id)
       if (kind === 'machine') this.#db.run(FREE_CLAIMS, id)
       this.#revise(kind, id, author, null)
@@ -124,7 +130,7 @@ export class ObjectTable {
     }
     if (kind === 'machine') this.#claim(object as Machine, author) // the object of that kind
     const position = change.position ?? 0
-    if (before !== undefined && canonical(before.object) === canonical(object)) {
+    if (before?.object !== undefined && canonical(before.object) === canonical(object)) {
       if (before.position === position) return { kind, id, before, after: before }
       const move = 'UPDATE objects SET position = ? WHERE kind = ? AND id = ?'
       this.#db.run(move, position, kind, id)
@@ -133,7 +139,8 @@ export class ObjectTable {
     const revision = this.#revise(kind, id, author, JSON.stringify(object))
     this.#db.run(
       `INSERT INTO objects (kind, id, site, position, revision) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (kind, id) DO UPDATE SET position = excluded.position, revision = excluded.revision`,
+       ON CONFLICT (kind, id) DO UPDATE
+       SET position = excluded.position, revision = excluded.revision, hides = NULL`,
       kind,
       id,
       author.site ?? null,
@@ -141,6 +148,29 @@ export class ObjectTable {
       revision,
     )
     return { kind, id, before, after: { kind, id, object, revision, position, ...author } }
+  }
+
+  #hide(
+    { kind, id }: RowChange,
+    hides: string,
+    before: StoredObject | undefined,
+    author: Author,
+  ): RowOutcome {
+    const revision = this.#revise(kind, id, author, null)
+    this.#db.run(
+      `INSERT INTO objects (kind, id, position, revision, hides) VALUES (?, ?, 0, ?, ?)
+       ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, hides = excluded.hides`,
+      kind,
+      id,
+      revision,
+      hides,
+    )
+    return {
+      kind,
+      id,
+      before,
+      after: { kind, id, hides, revision, position: 0, at: author.at, who: author.who },
+    }
   }
 
   /** Writes a revision, and forgets the oldest beyond those that are kept. */
@@ -190,13 +220,15 @@ type Row = {
   readonly revision: number
   readonly at: number
   readonly who: string
-  readonly content: string
+  readonly content: string | null
+  readonly hides: string | null
 }
 
-function storedOf({ content, site, ...row }: Row): StoredObject {
+function storedOf({ content, site, hides, ...row }: Row): StoredObject {
   return {
     ...row,
-    object: JSON.parse(content) as Objects[Kind], // written from the object of that kind
+    ...(content === null ? {} : { object: JSON.parse(content) as Objects[Kind] }), // written from one of that kind
+    ...(hides === null ? {} : { hides }),
     ...(site === null ? {} : { site }),
   }
 }

@@ -58,6 +58,6 @@ t.test("a refusal shows the problem's own words and what to do", async t => {
   })
   t.match(await pilotlight('get', 'groups', '--server', url), {
     status: EXIT.notFound,
-    said: /^error GET .*\/groups was answered 404 Not Found\n {2}is that a Pilotlight server/,
+    said: /^error GET .*\/v1\/groups.* was answered 404 Not Found\n {2}is that a Pilotlight server/,
   })
 })

@@ -140,7 +140,7 @@ t.test('what no machine could use is refused, with the place', async t => {
   await refused(
     '/v1/groups/g',
     { profile: 'p', profil: 'p' },
-    /"profil" is unknown; there are id name profile/,
+    /"profil" is unknown; did you mean "profile"\?/,
   )
   await refused('/v1/groups/g', { id: 'h', profile: 'p' }, /in the path "g"/)
   await refused('/v1/groups/g', { profile: 'p', selector: { mac: 'x' } }, /no MAC/, {

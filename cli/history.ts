@@ -1,0 +1,67 @@
+// `pilotlight history`: who wrote an object, when and what, and the way back.
+
+import { InvalidArgumentError, type Command } from 'commander'
+import { unifiedDiff } from '#server/inventory/diff.ts'
+import type { Kind } from '#server/inventory/changes.ts'
+import { tell } from './apply.ts'
+import type { ToldRevision } from './inventory-client.ts'
+import { kindArgument } from './kinds.ts'
+import { serverOption } from './options.ts'
+import { tableOf } from './table.ts'
+
+type Flags = {
+  readonly server: string
+  readonly json?: boolean
+  readonly diff?: boolean
+  readonly revert?: number
+}
+
+/** Adds the verb. */
+export function addHistoryCommand(program: Command): void {
+  program
+    .command('history')
+    .description('lists who wrote an object, when and what; leads back to an earlier revision')
+    .addArgument(kindArgument())
+    .argument('<id>', 'which')
+    .option('--diff', 'with what each write changed')
+    .option('--revert <revision>', 'make it again what it was then', revisionOf)
+    .option('--json', 'as JSON')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight history profile compute --diff
+  pilotlight history profile compute --revert 41`,
+    )
+    .action(async (kind: Kind, id: string, { server, json, diff, revert }: Flags) => {
+      const { InventoryClient } = await import('./inventory-client.ts')
+      const client = new InventoryClient(server)
+      if (revert !== undefined) return tell(await client.revert(kind, id, revert))
+      const history = await client.history(kind, id)
+      if (json) process.stdout.write(`${JSON.stringify(history, undefined, 2)}\n`)
+      else if (diff) process.stdout.write(withDiffs(id, history))
+      else process.stdout.write(`${tableOf(['revision', 'at', 'who', 'action'], history)}\n`)
+    })
+}
+
+function revisionOf(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('it is a number, as the list shows')
+}
+
+/** Each revision with what it changed, newest first. */
+function withDiffs(id: string, history: readonly ToldRevision[]): string {
+  return history
+    .map(({ revision, at, who, action, object }, index) => {
+      const before = history[index + 1]
+      return `${revision}  ${at}  ${who}  ${action}\n${unifiedDiff(id, textOf(before?.object), textOf(object))}`
+    })
+    .join('\n')
+}
+
+/** A template as its text, anything else as JSON. */
+function textOf(object: ToldRevision['object']): string | undefined {
+  if (object === undefined) return undefined
+  return typeof object.content === 'string' ? object.content : `${JSON.stringify(object, undefined, 2)}\n`
+}

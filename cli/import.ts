@@ -1,0 +1,154 @@
+// `pilotlight import` and `export`: a data directory in Matchbox's layout into a server, and out of it again.
+
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { Option, type Command } from 'commander'
+import { bytesOf } from '#server/match/text.ts'
+import { KINDS, type Kind, type KindedObject } from '#server/inventory/changes.ts'
+import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { CHANGES_AT_ONCE, type InventoryClient, type SentChange } from './inventory-client.ts'
+import { serverOption } from './options.ts'
+
+/** Adds both verbs. */
+export function addImportCommands(program: Command): void {
+  program
+    .command('import')
+    .description("puts a data directory in Matchbox's layout into the server's store")
+    .argument('<dir>', 'groups/, profiles/, ignition/, generic/, cloud/, and ours')
+    .option('--dry-run', 'only say what would happen')
+    .option('--skip-broken', 'leave out files that cannot be used, instead of importing nothing')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+Objects are written in transactions of ${CHANGES_AT_ONCE}, what is named before what names it; run it again after a failure.
+
+Examples:
+  pilotlight import /var/lib/matchbox
+  pilotlight import backup --dry-run`,
+    )
+    .action(importDirectory)
+
+  program
+    .command('export')
+    .description("writes what the server serves as a data directory in Matchbox's layout")
+    .argument('<dir>', 'made when it is not there')
+    .addOption(
+      new Option('--source <layer>', 'only what was put, or only files').choices(['store', 'directory']),
+    )
+    .option('--force', 'write into a directory that holds such files already')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight export backup\n  pilotlight export backup --source store',
+    )
+    .action(exportDirectory)
+}
+
+type ImportFlags = { readonly server: string; readonly dryRun?: boolean; readonly skipBroken?: boolean }
+type ExportFlags = { readonly server: string; readonly source?: string; readonly force?: boolean }
+
+async function importDirectory(folder: string, flags: ImportFlags): Promise<void> {
+  const { InventoryClient: Client } = await import('./inventory-client.ts')
+  const { dryRun = false, skipBroken = false } = flags
+  const objects = await objectsBelow(folder, skipBroken)
+  const client = new Client(flags.server)
+  const counts = new Map<string, number>()
+  for (let at = 0; at < objects.length; at += CHANGES_AT_ONCE) {
+    const changes: SentChange[] = objects
+      .slice(at, at + CHANGES_AT_ONCE)
+      .map(({ kind, object }) => ({ action: 'put', kind, object }))
+    for (const { kind, result } of await client.transaction(changes, { dryRun })) {
+      counts.set(`${kind}s ${result}`, (counts.get(`${kind}s ${result}`) ?? 0) + 1)
+    }
+  }
+  const lines = [...counts]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([what, count]) => `${count} ${what}${dryRun ? ' (dry run)' : ''}\n`)
+  process.stdout.write(lines.join('') || 'nothing to import\n')
+}
+
+/** What a directory holds, templates first: nothing names what comes after it. */
+async function objectsBelow(folder: string, skipBroken: boolean): Promise<KindedObject[]> {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new CommandError(
+      EXIT.usage,
+      `${folder} is no directory`,
+      'name one that holds groups/ and profiles/',
+    )
+  }
+  const { DataDirectory } = await import('#server/inventory/data-directory.ts')
+  const directory = new DataDirectory(folder, () => {})
+  directory.close() // it is read once
+  const problems = directory.problems.map(
+    ({ file, line, column, reason }) =>
+      `${join(folder, file)}${line === undefined ? '' : `:${line}:${column}`}: ${reason}`,
+  )
+  if (problems.length > 0 && !skipBroken) {
+    const mend = 'nothing was written; mend them, or leave them out with --skip-broken'
+    throw new CommandError(EXIT.usage, problems.join('\n      '), mend)
+  }
+  for (const problem of problems) process.stderr.write(`skipped ${problem}\n`)
+  const broken = new Set(directory.problems.map(({ file }) => file))
+  const objects = directory.objects().flatMap(({ kind, id, file }) => {
+    if (file === undefined || broken.has(file.path)) return []
+    // The name of a file is what it is known by.
+    const object = kind === 'machine' ? file.object : { ...file.object, id }
+    return [{ kind, object } as KindedObject] // a file's object is of its kind
+  })
+  return objects.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
+}
+
+const ORDER: readonly Kind[] = ['template', 'profile', 'group', 'machine']
+
+async function exportDirectory(
+  folder: string,
+  { server, source, force = false }: ExportFlags,
+): Promise<void> {
+  const { InventoryClient: Client } = await import('./inventory-client.ts')
+  if (!force) refuseFilled(folder)
+  const client = new Client(server)
+  for (const kind of KINDS) {
+    let count = 0
+    for await (const listed of client.list(kind)) {
+      if (source !== undefined && listed.source !== source) continue
+      writeWhole(folder, pathOf(kind, listed.id), await bytesIn(client, kind, listed))
+      count += 1
+    }
+    if (count > 0) process.stdout.write(`${count} ${kind}s written\n`)
+  }
+}
+
+async function bytesIn(
+  client: InventoryClient,
+  kind: Kind,
+  { id, object }: { readonly id: string; readonly object?: object },
+): Promise<Buffer> {
+  if (kind === 'template') return (await client.text(kind, id)).bytes
+  return bytesOf(fileTextOf({ kind, object } as KindedObject)) // the list gives objects of its kind
+}
+
+function refuseFilled(folder: string): void {
+  const filled = LAYOUT_FOLDERS.find(
+    name => existsSync(join(folder, name)) && readdirSync(join(folder, name)).length > 0,
+  )
+  if (filled === undefined) return
+  const mend = 'choose another directory, or write over it with --force'
+  throw new CommandError(EXIT.refused, `${join(folder, filled)} holds files already`, mend)
+}
+
+/** Writes a file whole or not at all, and never outside of the folder. */
+function writeWhole(folder: string, name: string, bytes: Buffer): void {
+  if (normalize(name) !== name || name.startsWith('/') || name.startsWith('..')) {
+    throw new CommandError(
+      EXIT.failed,
+      `the server names an object ${name}`,
+      'remove it there: no file could be called so',
+    )
+  }
+  const path = join(folder, name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(`${path}.part`, bytes)
+  renameSync(`${path}.part`, path)
+}

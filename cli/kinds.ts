@@ -1,0 +1,19 @@
+// The kinds of objects as people write them: `group`, or `groups`.
+
+import { Argument, InvalidArgumentError } from 'commander'
+import { nearest } from '#progress/nearest.ts'
+import { KINDS, type Kind } from '#server/inventory/changes.ts'
+
+/** The argument `<kind>` of a verb on objects. */
+export function kindArgument(): Argument {
+  return new Argument('<kind>', KINDS.join(', ')).choices(KINDS).argParser(kindOf)
+}
+
+/** A kind from what somebody wrote. */
+function kindOf(text: string): Kind {
+  const kind = KINDS.find(one => one === text || `${one}s` === text)
+  if (kind !== undefined) return kind
+  const meant = nearest(text, [...KINDS, ...KINDS.map(one => `${one}s`)])
+  const mend = meant === undefined ? `it is one of ${KINDS.join(' ')}` : `did you mean ${meant}?`
+  throw new InvalidArgumentError(mend)
+}

@@ -1,0 +1,33 @@
+// Rows of values as a table for people.
+
+/** Keys of the values, which are the headings too. */
+export type Columns = readonly string[]
+
+/** Rows of objects as a table with a heading; JSON values are written short. */
+export function tableOf(columns: Columns, rows: readonly Readonly<Record<string, unknown>>[]): string {
+  const cells = [
+    columns.map(key => key.toUpperCase()),
+    ...rows.map(row => columns.map(key => cellOf(row[key]))),
+  ]
+  const widths = columns.map((_, index) =>
+    cells.reduce((most, row) => Math.max(most, row[index]?.length ?? 0), 0),
+  )
+  return cells
+    .map(row =>
+      row
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** A value on one line. */
+export function cellOf(value: unknown): string {
+  if (value === undefined || value === null) return '-'
+  if (Array.isArray(value)) return value.map(cellOf).join(',')
+  if (typeof value !== 'object') return typeof value === 'string' ? value : JSON.stringify(value)
+  return Object.entries(value)
+    .map(([key, item]) => `${key}=${cellOf(item)}`)
+    .join(' ')
+}

@@ -1,0 +1,33 @@
+// Runs the command line for tests, as somebody would.
+
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+const MAIN = join(import.meta.dirname, '../../cli/main.ts')
+
+/** What a run came to. */
+export type Run = { readonly status: number | null; readonly out: string; readonly err: string }
+
+/** Runs `pilotlight` with these arguments; `input` is its standard input. */
+export function pilotlight(
+  args: readonly string[],
+  { input = '', env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // No token but those that a test gives: a server on loopback asks for none.
+      env: { ...process.env, PILOTLIGHT_STATE_PATH: '/nonexistent', ...env },
+      timeout: 30_000,
+    })
+    const out: Buffer[] = []
+    const err: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+    child.on('error', reject)
+    child.on('close', status =>
+      resolve({ status, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() }),
+    )
+    child.stdin.end(input)
+  })
+}
