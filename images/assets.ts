@@ -1,12 +1,15 @@
-// Puts the built live system where a server finds it: `live/` in its assets directory.
+// Puts the built live system and the verification guest where a server finds them: `live/` and `guest/` in its assets
+// directory.
 
 import { copyFile, link, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageSet } from './build.ts'
+import { GUEST_FILES } from './guest.ts'
 
 /**
  * Places kernel, initrd and root image as `live/vmlinuz`, `live/initrd.img` and `live/rootfs.squashfs` below
- * `directory`, each changed in one step; hard links where the file system allows, copies elsewhere.
+ * `directory`, the guest's files as `guest/vmlinuz`, `guest/initrd.img` and `guest/disk.raw`, each changed in one step;
+ * hard links where the file system allows, copies elsewhere.
  */
 export async function placeAssets(images: ImageSet, directory: string): Promise<void> {
   const live = join(directory, 'live')
@@ -14,6 +17,9 @@ export async function placeAssets(images: ImageSet, directory: string): Promise<
   await place(images.kernel, join(live, 'vmlinuz'))
   await place(images.initrd, join(live, 'initrd.img'))
   await place(images.rootfs, join(live, 'rootfs.squashfs'))
+  const guest = join(directory, 'guest')
+  await mkdir(guest, { recursive: true })
+  for (const name of GUEST_FILES) await place(join(images.guest, name), join(guest, name))
 }
 
 async function place(from: string, to: string): Promise<void> {

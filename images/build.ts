@@ -9,13 +9,14 @@ import { silentStage, type Stage } from '#progress/stage.ts'
 
 import { containerImagesRecipe } from './container-images.ts'
 import { hostToolsRecipe } from './go-tools.ts'
+import { guestRecipe } from './guest.ts'
 import { initrdRecipe } from './initrd.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
 import { DEFAULT_KUBERNETES } from './references.ts'
 import { rootfsRecipe } from './rootfs.ts'
 
 /** The parts that can be asked for by themselves. */
-export type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs'
+export type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs' | 'guest'
 
 /** Paths of finished images. */
 export type ImageSet = {
@@ -27,6 +28,8 @@ export type ImageSet = {
   readonly rootfsSha256: string
   /** An OCI image layout with every container image. */
   readonly containers: string
+  /** A directory with the files of the guest that a cloud is verified with: vmlinuz, initrd.img, disk.raw. */
+  readonly guest: string
   /**
    * A directory of programs for this host: kubectl, helm, etcd, etcdctl, kube-apiserver, containerd, ctr,
    * ignition-validate.
@@ -64,7 +67,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
     options.stage?.child('all images').skipped('cached')
     return ready
   }
-  await buildParts(['tools', 'containers', 'initrd', 'rootfs'], options)
+  await buildParts(['tools', 'containers', 'initrd', 'rootfs', 'guest'], options)
   const built = await findImages(options)
   if (built === undefined) throw new ImagesVanished(options.cache ?? cacheDirectory())
   return built
@@ -92,10 +95,11 @@ export async function findImages(
 ): Promise<ImageSet | undefined> {
   const { kubernetes = DEFAULT_KUBERNETES, cache = cacheDirectory() } = options
   const parts = partsOf(kubernetes)
-  const [tools, containers, initrd, rootfs] = await Promise.all(
-    [parts.tools, parts.containers, parts.initrd, parts.rootfs].map(recipe => findArtefact(recipe, cache)),
+  const wanted = [parts.tools, parts.containers, parts.initrd, parts.rootfs, parts.guest]
+  const [tools, containers, initrd, rootfs, guest] = await Promise.all(
+    wanted.map(recipe => findArtefact(recipe, cache)),
   )
-  if (!tools || !containers || !initrd || !rootfs) return undefined
+  if (!tools || !containers || !initrd || !rootfs || !guest) return undefined
   return {
     kubernetes,
     kernel: join(initrd.path, 'vmlinuz'),
@@ -103,6 +107,7 @@ export async function findImages(
     rootfs: join(rootfs.path, 'rootfs.squashfs'),
     rootfsSha256: (await readFile(join(rootfs.path, 'rootfs.sha256'), 'utf8')).trim(),
     containers: containers.path,
+    guest: guest.path,
     tools: tools.path,
   }
 }
@@ -121,5 +126,6 @@ function partsOf(kubernetes: string): Record<ImagePart, Recipe> {
     containers: containerImagesRecipe(kubernetes),
     initrd: initrdRecipe,
     rootfs: rootfsRecipe(kubernetes),
+    guest: guestRecipe,
   }
 }

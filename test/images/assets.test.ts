@@ -1,4 +1,4 @@
-// Placing the live system among a server's assets, from files that stand for the images.
+// Placing the live system and the guest among a server's assets, from files that stand for the images.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,12 +6,20 @@ import t from 'tap'
 import { placeAssets } from '#images/assets.ts'
 
 t.test('images are placed again over themselves without a trace', async t => {
-  const directory = t.testdir({ built: { a: 'kernel', b: 'initrd', c: 'root' } })
+  const directory = t.testdir({
+    built: {
+      a: 'kernel',
+      b: 'initrd',
+      c: 'root',
+      guest: { vmlinuz: 'x', 'initrd.img': 'y', 'disk.raw': 'z' },
+    },
+  })
   const from = (name: string) => join(directory, 'built', name)
-  const images = { kernel: from('a'), initrd: from('b'), rootfs: from('c') }
+  const images = { kernel: from('a'), initrd: from('b'), rootfs: from('c'), guest: from('guest') }
   const rest = { kubernetes: '', rootfsSha256: '', containers: '', tools: '' }
   for (let round = 0; round < 2; round += 1) await placeAssets({ ...images, ...rest }, join(directory, 'to'))
   const live = join(directory, 'to', 'live')
   t.strictSame(readdirSync(live).toSorted(), ['initrd.img', 'rootfs.squashfs', 'vmlinuz'])
   t.equal(readFileSync(join(live, 'vmlinuz'), 'utf8'), 'kernel')
+  t.equal(readFileSync(join(directory, 'to/guest/disk.raw'), 'utf8'), 'z')
 })
