@@ -12,7 +12,13 @@ import { kubernetesRecipe } from './kubernetes.ts'
 import { filesLayerRecipe, layerIn, type LayerFile } from './layers.ts'
 import { nodeNetworkRecipe } from './node-network.ts'
 import { blobPath, imageDocuments, imageIndex, LAYOUT_FILE, type Descriptor } from './oci.ts'
-import { openstackBaseRecipe, openstackControlRecipe, openstackInfraRecipe } from './openstack.ts'
+import {
+  openstackBaseRecipe,
+  openstackComputeRecipe,
+  openstackControlRecipe,
+  openstackExtraRecipe,
+  openstackInfraRecipe,
+} from './openstack.ts'
 import { imageReferences } from './references.ts'
 
 const pauseSource = join(import.meta.dirname, 'pause', 'pause.c')
@@ -84,7 +90,6 @@ function imagesOf(kubernetes: string): ImageRecipe[] {
     from: `${cniPluginsRecipe.name}/${name}`,
     to: `/opt/cni/${name}`,
   }))
-  const python = { LANG: 'C.UTF-8', PYTHONWARNINGS: 'ignore' }
   return [
     alone(names.pause, pauseRecipe, 'pause'),
     alone(names.kubeApiserver, binaries, 'kube-apiserver'),
@@ -96,17 +101,20 @@ function imagesOf(kubernetes: string): ImageRecipe[] {
       reference: names.flannel,
       layers: [nodeNetworkRecipe, program(flannelRecipe, 'flanneld', plugins, [cniPluginsRecipe])],
     },
-    {
-      reference: names.openstackInfra,
-      layers: [openstackBaseRecipe, openstackInfraRecipe],
-      environment: python,
-    },
-    {
-      reference: names.openstackControl,
-      layers: [openstackBaseRecipe, openstackControlRecipe],
-      environment: python,
-    },
+    openstack(names.openstackInfra, openstackInfraRecipe),
+    openstack(names.openstackControl, openstackControlRecipe),
+    openstack(names.openstackCompute, openstackControlRecipe, openstackComputeRecipe),
+    openstack(names.openstackExtra, openstackControlRecipe, openstackExtraRecipe),
   ]
+}
+
+/** An image of OpenStack's: layers above the base. */
+function openstack(reference: string, ...above: readonly Recipe[]): ImageRecipe {
+  return {
+    reference,
+    layers: [openstackBaseRecipe, ...above],
+    environment: { LANG: 'C.UTF-8', PYTHONWARNINGS: 'ignore' },
+  }
 }
 
 /** A layer with one program in the place where programs are looked for, and perhaps more. */

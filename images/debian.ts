@@ -56,12 +56,12 @@ export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
 }
 
 /**
- * Installs packages above the root at `lower` and leaves what was added in `<work.directory>/upper`:
+ * Installs packages above the root that the directories `lower` make, topmost first, and leaves what was added in `<work.directory>/upper`:
  * deletions are overlayfs' whiteouts there. Nothing is started, and all mounts end with the process.
  */
 export async function addLayer(
   work: Work,
-  lower: string,
+  lower: readonly string[],
   packages: readonly string[],
   finish: string,
 ): Promise<string> {
@@ -71,11 +71,21 @@ export async function addLayer(
   const conf = join(work.directory, '.apt.conf')
   // A host without sources of this release has mmdebstrap's own, which are kept in the root below.
   const known =
-    sources.length > 0 ? sources.join('\n') : await readFile(join(lower, 'etc/apt/sources.list'), 'utf8')
+    sources.length > 0
+      ? sources.join('\n')
+      : await readFile(join(lower.at(-1) ?? '', 'etc/apt/sources.list'), 'utf8')
   await writeFile(from, `${known}\n`)
   await writeFile(conf, `${[...options, 'Acquire::Retries "5"'].map(it => `${it};`).join('\n')}\n`)
   work.stage.waiting(`apt-get install, ${packages.length} packages named`, 1200)
-  await isolated(work, 1200, 'bash', [layerScript, lower, work.directory, from, conf, finish, ...packages])
+  await isolated(work, 1200, 'bash', [
+    layerScript,
+    lower.join(':'),
+    work.directory,
+    from,
+    conf,
+    finish,
+    ...packages,
+  ])
   return upper
 }
 

@@ -1,50 +1,64 @@
-// The layers of the OpenStack images, from Debian's own packages (Zed): one base, above it one layer with the
-// services that others lean on, and one with the control plane.
+// The layers of the OpenStack images, from Debian's own packages (Zed): one base, above it one layer with the services that
+// others lean on, and one with the control plane, which carries two more: what runs on compute and network nodes, and
+// the optional services.
 
 import { readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { Recipe } from '#host/cache.ts'
+import type { Recipe, Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
 
 import { words } from './commands.ts'
 import { addLayer, layerScript, makeRoot, NO_DOCUMENTATION } from './debian.ts'
 import { packDirectory } from './layers.ts'
+import { NOT_PACKED } from './not-packed.ts'
 
-const BASE = ['python3', 'mariadb-client', 'ca-certificates', 'curl']
+const BASE = ['python3', 'mariadb-client', 'ca-certificates', 'curl', 'adduser']
 const INFRA = ['mariadb-server', 'rabbitmq-server', 'memcached']
 const CONTROL = words(
-  'keystone uwsgi-core uwsgi-plugin-python3',
-  'python3-pymysql python3-memcache python3-pymemcache',
+  'keystone glance-api placement-api neutron-server openstack-dashboard',
+  'nova-api nova-conductor nova-scheduler nova-consoleproxy',
+  'uwsgi-core uwsgi-plugin-python3 python3-pymysql python3-memcache python3-pymemcache',
+)
+const COMPUTE = words(
+  'nova-compute nova-compute-kvm qemu-system-x86 qemu-utils python3-libvirt',
+  'neutron-linuxbridge-agent neutron-dhcp-agent neutron-l3-agent neutron-metadata-agent',
+  'iproute2 iptables ebtables ipset conntrack bridge-utils dnsmasq-base dnsmasq-utils haproxy iputils-arping radvd procps kmod',
+)
+const EXTRA = words(
+  'heat-api heat-engine cinder-api cinder-scheduler cinder-volume magnum-api magnum-conductor lvm2 tgt',
 )
 
 /**
- * Not part of a layer: what the kernel mounts, how the packages were fetched, and what packages bring that no
- * service here runs: Perl beyond its core and MariaDB's tools for files of stopped servers, at 5 MB each.
+ * The users of our pods, which Debian's packages find there and give their files to: what a pod runs as can read what its
+ * package configures. Number of user and group.
  */
-const NOT_PACKED = words(
-  './dev/* ./proc/* ./sys/* ./run/* ./tmp/* ./boot/*',
-  './etc/apt/sources.list ./etc/apt/apt.conf.d/99mmdebstrap ./etc/resolv.conf ./etc/hostname',
-  './usr/share/perl/* ./usr/lib/x86_64-linux-gnu/perl/* ./usr/lib/x86_64-linux-gnu/libperl.so*',
-  './usr/bin/aria_* ./usr/bin/myisam* ./usr/bin/innochecksum ./usr/bin/perror',
-  './usr/bin/replace ./usr/bin/resolve_stack_dump',
-  './usr/bin/mariadb-binlog ./usr/bin/mariadb-slap ./usr/bin/mariadb-import ./usr/bin/mariadb-conv',
-  './usr/bin/mariadb-waitpid ./usr/bin/mariadbd-safe-helper ./usr/bin/innotop',
-  './usr/lib/python3/dist-packages/sphinx ./usr/lib/python3/dist-packages/docutils',
-  './usr/share/ieee-data ./usr/share/javascript ./usr/share/sphinx ./usr/share/bash-completion',
-)
+const USERS: Readonly<Record<string, number>> = {
+  mysql: 10101,
+  rabbitmq: 10102,
+  memcache: 10103,
+  keystone: 10104,
+  glance: 10105,
+  placement: 10106,
+  nova: 10107,
+  neutron: 10108,
+  horizon: 10109,
+  cinder: 10110,
+  heat: 10111,
+  magnum: 10112,
+}
 
 /**
- * Debian with Python and the database's client: the layer under both images, and the root they are installed
- * upon.
+ * Debian with Python and the database's client: the layer under every image, and the root they are installed upon.
  */
 export const openstackBaseRecipe: Recipe = {
   name: 'openstack-base',
   title: 'OpenStack images: base',
-  inputs: { method: 1, packages: BASE, NOT_PACKED, NO_DOCUMENTATION },
+  inputs: { method: 2, packages: BASE, NOT_PACKED, NO_DOCUMENTATION, USERS },
   async build(work) {
     const root = await makeRoot(work, { variant: 'minbase', packages: BASE, without: NO_DOCUMENTATION })
+    await addUsers(root)
     // What is gone here need not be deleted again in the layers above.
     const leftovers = ['var/lib/apt/lists', 'var/cache/apt', 'var/log'].map(it => join(root, it))
     await run('find', [...leftovers, '-type', 'f', '-delete'], { limitSeconds: 60, log: work.log })
@@ -53,39 +67,89 @@ export const openstackBaseRecipe: Recipe = {
 }
 
 /** MariaDB, RabbitMQ and memcached. Their data is not in the layer: each pod makes its own. */
-export const openstackInfraRecipe = layerRecipe(
-  'openstack-infra',
-  'OpenStack images: database, queue, cache',
-  INFRA,
-  'rm -rf /var/lib/mysql/* /var/lib/rabbitmq/* /var/lib/rabbitmq/.erlang.cookie',
-)
+export const openstackInfraRecipe = layerRecipe({
+  name: 'openstack-infra',
+  title: 'OpenStack images: database, queue, cache',
+  packages: INFRA,
+  finish: 'rm -rf /var/lib/mysql/* /var/lib/rabbitmq/* /var/lib/rabbitmq/.erlang.cookie',
+})
 
-/** Keystone, uWSGI and what they speak to the database and the cache with. */
-export const openstackControlRecipe = layerRecipe(
-  'openstack-control',
-  'OpenStack images: control plane',
-  CONTROL,
-  'true',
-)
+/** Every API and its workers, the console proxy with noVNC, Horizon with its pages made, and uWSGI. */
+export const openstackControlRecipe = layerRecipe({
+  name: 'openstack-control',
+  title: 'OpenStack images: control plane',
+  packages: CONTROL,
+})
 
-function layerRecipe(name: string, title: string, packages: readonly string[], finish: string): Recipe {
+/**
+ * nova-compute with libvirt and QEMU for x86, and Neutron's agents with what they call. Debian's own choice of a hypervisor
+ * type is removed: configuration says it.
+ */
+export const openstackComputeRecipe = layerRecipe({
+  name: 'openstack-compute',
+  title: 'OpenStack images: compute and network nodes',
+  packages: COMPUTE,
+  finish: 'rm -f /etc/nova/nova-compute.conf',
+  above: openstackControlRecipe,
+})
+
+/** Heat, Cinder and Magnum. */
+export const openstackExtraRecipe = layerRecipe({
+  name: 'openstack-extra',
+  title: 'OpenStack images: optional services',
+  packages: EXTRA,
+  above: openstackControlRecipe,
+})
+
+type LayerPlan = {
+  readonly name: string
+  readonly title: string
+  readonly packages: readonly string[]
+  /** Shell commands, run in the root after the packages came. */
+  readonly finish?: string
+  /** The layer below; the base unless told. */
+  readonly above?: Recipe
+}
+
+function layerRecipe({ name, title, packages, finish = 'true', above }: LayerPlan): Recipe {
+  const below = above === undefined ? [openstackBaseRecipe] : [above, openstackBaseRecipe]
   return {
     name,
     title,
     inputs: {
-      method: 1,
+      method: 2,
       packages,
       finish,
       NOT_PACKED,
       NO_DOCUMENTATION,
       script: readFileSync(layerScript, 'utf8'),
     },
-    needs: [openstackBaseRecipe],
+    needs: below,
     async build(work) {
-      const lower = join(work.needs[openstackBaseRecipe.name]!, 'root') // named in `needs`
+      const lower = below.map(recipe => installedIn(work, recipe))
       const upper = await addLayer(work, lower, packages, finish)
       await packDirectory(work, upper, NOT_PACKED)
-      await rm(upper, { recursive: true })
     },
   }
+}
+
+/** Where the packages of a layer below are: the artefacts keep them beside the layer. */
+function installedIn(work: Work, recipe: Recipe): string {
+  return join(work.needs[recipe.name]!, recipe === openstackBaseRecipe ? 'root' : 'upper') // named in `needs`
+}
+
+async function addUsers(root: string): Promise<void> {
+  const users = Object.entries(USERS)
+  const append = (path: string, lines: readonly string[]) =>
+    appendFile(join(root, path), `${lines.join('\n')}\n`)
+  await append(
+    'etc/passwd',
+    users.map(([name, id]) => `${name}:x:${id}:${id}::/var/lib/${name}:/usr/sbin/nologin`),
+  )
+  await append(
+    'etc/group',
+    users.map(([name, id]) => `${name}:x:${id}:`),
+  )
+  // To adduser, which packages call, a user outside of this range is a person's.
+  await append('etc/adduser.conf', ['LAST_SYSTEM_UID=10999', 'LAST_SYSTEM_GID=10999'])
 }

@@ -18,6 +18,8 @@ export type ImageReferences = {
   readonly flannel: string
   readonly openstackInfra: string
   readonly openstackControl: string
+  readonly openstackCompute: string
+  readonly openstackExtra: string
 }
 
 /** The sandbox image of every pod. */
@@ -35,6 +37,8 @@ export function imageReferences(kubernetes: string): ImageReferences {
     flannel: image('flannel', 'v0.28.4'),
     openstackInfra: image('openstack-infra', 'zed'),
     openstackControl: image('openstack-control', 'zed'),
+    openstackCompute: image('openstack-compute', 'zed'),
+    openstackExtra: image('openstack-extra', 'zed'),
   }
 }
 
