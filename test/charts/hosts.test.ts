@@ -1,0 +1,186 @@
+// What the charts do on the machines themselves: which containers may, and the scripts that make and remove networks, run
+// in network namespaces of their own.
+
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { chartsDirectory, stageChart } from '#charts/helm.ts'
+import { run } from '#host/command.ts'
+import { findTool } from '../cluster/api-server.ts'
+
+const helm = findTool('helm')
+const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false
+const iptables = ['iptables', 'ebtables'].every(name => existsSync(join('/usr/sbin', name)))
+const rootSkip =
+  process.getuid?.() !== 0
+    ? 'needs root: network namespaces'
+    : iptables
+      ? false
+      : 'no iptables and ebtables here'
+const directory = mkdtempSync(join(tmpdir(), 'hosts-'))
+t.teardown(() => rmSync(directory, { recursive: true }))
+
+type Container = { name: string; command?: string[]; securityContext: { privileged?: boolean } }
+type PodSpec = {
+  containers: Container[]
+  initContainers?: Container[]
+  hostPID?: boolean
+  hostNetwork?: boolean
+}
+type Rendered = {
+  kind: string
+  metadata: { name: string }
+  data?: Record<string, string>
+  spec: { template: { metadata: { annotations?: object }; spec: PodSpec }; updateStrategy?: object }
+}
+
+async function render(chart: string, ...sets: string[]): Promise<Rendered[]> {
+  const { path } = await stageChart(chart, directory)
+  const args = ['template', chart, path, ...sets.flatMap(set => ['--set', set])]
+  const { stdout } = await run(helm ?? 'helm', args, { limitSeconds: 30 })
+  return parseAllDocuments(stdout).flatMap(document => (document.toJS() as Rendered | null) ?? [])
+}
+
+const daemonSets = (objects: Rendered[]) => objects.filter(({ kind }) => kind === 'DaemonSet')
+const containersOf = ({ spec }: Rendered) => [
+  ...(spec.template.spec.initContainers ?? []),
+  ...spec.template.spec.containers,
+]
+
+t.test('only what Kubernetes leaves no other way is privileged', { skip }, async t => {
+  const found: Record<string, string[]> = {}
+  for (const chart of ['neutron', 'libvirt', 'nova', 'purge'])
+    for (const set of daemonSets(await render(chart)))
+      found[set.metadata.name] = containersOf(set)
+        .filter(({ securityContext }) => securityContext.privileged)
+        .map(({ name }) => name)
+  t.strictSame(found, {
+    'neutron-lb-agent': ['external-network', 'lb-agent'],
+    'neutron-dhcp-agent': ['dhcp-agent'],
+    'neutron-l3-agent': ['l3-agent'],
+    'neutron-metadata-agent': [],
+    libvirt: ['libvirt'],
+    'nova-compute': ['compute'],
+    purge: ['clean'],
+  })
+})
+
+t.test('guests are processes of the machine, and libvirt is replaced by hand', { skip }, async t => {
+  const [libvirt] = daemonSets(await render('libvirt'))
+  t.match(libvirt?.spec, { updateStrategy: { type: 'OnDelete' }, template: { spec: { hostPID: true } } })
+})
+
+t.test("with Open vSwitch its agent takes the place of the bridges' one", { skip }, async t => {
+  const objects = await render('neutron', 'network.backend={openvswitch}')
+  const names = daemonSets(objects).map(({ metadata }) => metadata.name)
+  t.ok(names.includes('neutron-ovs-agent') && !names.includes('neutron-lb-agent'))
+  const files = objects.find(({ metadata }) => metadata.name === 'neutron-etc')?.data ?? {}
+  t.match(files['ml2_conf.ini'], /^mechanism_drivers = openvswitch$/m)
+  t.match(files['l3_agent.ini'], /^interface_driver = openvswitch$/m)
+})
+
+t.test('a backend that there is not is refused with those that there are', { skip }, async t => {
+  const tried = render('neutron', 'network.backend={ovn}')
+  await t.rejects(tried, { message: /network.backend is "ovn": say linuxbridge or openvswitch/ })
+})
+
+t.test('a changed option of one agent rolls that agent alone', { skip }, async t => {
+  const annotations = (objects: Rendered[]) =>
+    Object.fromEntries(
+      daemonSets(objects).map(({ metadata, spec }) => [
+        metadata.name,
+        JSON.stringify(spec.template.metadata.annotations),
+      ]),
+    )
+  const before = annotations(await render('neutron'))
+  const after = annotations(await render('neutron', 'conf.dhcp_agent.DEFAULT.resync_interval=9'))
+  const changed = Object.keys(before).filter(name => before[name] !== after[name])
+  t.strictSame(changed, ['neutron-dhcp-agent'])
+})
+
+/** Runs shell commands in a network namespace, with `$script` the path of a chart's script. */
+async function inNetwork(script: string, commands: string, env: Record<string, string>): Promise<string> {
+  const path = join(chartsDirectory, script)
+  const text = `mount -t sysfs sysfs /sys\nip link set lo up\n${commands}`
+  const argv = ['--net', '--mount', 'bash', '-euc', text]
+  return (
+    await run('unshare', argv, {
+      limitSeconds: 20,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: directory, script: path, ...env },
+    })
+  ).stdout
+}
+
+const external = {
+  NODE: 'cmp-1',
+  BACKEND: 'linuxbridge',
+  EXTERNAL_NODES: 'cmp-1',
+  EXTERNAL_BRIDGE: 'br-ex',
+  EXTERNAL_CIDR: '172.24.4.0/24',
+  EXTERNAL_INTERFACE: '',
+  EXTERNAL_LABEL: 'public',
+}
+const makeExternal = 'neutron/files/external-network.sh'
+const mappings = () => readFileSync(join(directory, 'mappings.ini'), 'utf8')
+
+t.test('a network node is the gateway of the external network, once', { skip: rootSkip }, async t => {
+  const show =
+    'ip -4 -br address show br-ex; iptables -t nat -S POSTROUTING; cat /proc/sys/net/ipv4/ip_forward'
+  const seen = await inNetwork(makeExternal, `bash $script; bash $script; ${show}`, external)
+  t.match(seen, /br-ex +\w+ +172\.24\.4\.1\/24 *\n/)
+  t.equal(seen.match(/-A POSTROUTING .*-j MASQUERADE/g)?.length, 1)
+  t.match(seen, /\n1\n$/)
+  t.equal(mappings(), '[linux_bridge]\nbridge_mappings = public:br-ex\n')
+})
+
+t.test('another node has no part in it, and its agent no mapping', { skip: rootSkip }, async t => {
+  const seen = await inNetwork(makeExternal, 'bash $script; ip -o link', { ...external, NODE: 'cmp-2' })
+  t.notMatch(seen, /br-ex:/)
+  t.equal(mappings(), '[linux_bridge]\n')
+})
+
+t.test(
+  'an interface is taken into the bridge, unless it has an address to lose',
+  { skip: rootSkip },
+  async t => {
+    const env = { ...external, EXTERNAL_INTERFACE: 'up0' }
+    const cable = 'ip link add up0 type veth peer name up1'
+    t.match(await inNetwork(makeExternal, `${cable}; bash $script; ip -o link show up0`, env), /master br-ex/)
+    const taken = inNetwork(makeExternal, `${cable}; ip address add 192.0.2.2/24 dev up0; bash $script`, env)
+    await t.rejects(taken, { message: /up0 of cmp-1 has an address, which the bridge would cut off/ })
+    await t.rejects(inNetwork(makeExternal, 'bash $script', env), { message: /cmp-1 has no interface up0/ })
+  },
+)
+
+t.test('purging leaves a machine its own interfaces, rules and files', { skip: rootSkip }, async t => {
+  const host = join(directory, 'host')
+  mkdirSync(join(host, 'var/lib/neutron/dhcp'), { recursive: true })
+  mkdirSync(join(host, 'var/lib/kubelet'), { recursive: true })
+  writeFileSync(join(host, 'var/lib/neutron/dhcp/leases'), '')
+  const commands = `
+ip link add br-ex type bridge
+ip link add brq01234567-89 type bridge
+ip link add tap01234567-89 type veth peer name ns-0
+ip link add vxlan-1 type vxlan id 1 local 127.0.0.1 dstport 4789
+ip link add cni0 type bridge
+iptables -N neutron-linuxbri-FORWARD
+iptables -A FORWARD -j neutron-linuxbri-FORWARD
+iptables -A FORWARD -i br-ex -j ACCEPT
+iptables -A FORWARD -i cni0 -j ACCEPT
+iptables -t nat -A POSTROUTING -s 172.24.4.0/24 ! -o br-ex -j MASQUERADE
+bash $script
+bash $script
+ip -br link
+iptables -S
+iptables -t nat -S
+find ${host} -mindepth 3`
+  const env = { HOST: host, BRIDGES: 'br-ex', DIRECTORIES: '/var/lib/neutron /var/lib/nova' }
+  const seen = await inNetwork('purge/files/purge.sh', commands, env)
+  const left = seen.slice(seen.lastIndexOf('directories'))
+  t.match(left, /cni0/)
+  t.match(left, /-A FORWARD -i cni0 -j ACCEPT/)
+  t.match(left, /var\/lib\/kubelet/)
+  t.notMatch(left, /br-ex|brq|tap0|ns-0|vxlan|neutron|MASQUERADE/)
+})
