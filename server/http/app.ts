@@ -20,6 +20,7 @@ import { assetRoutes, type AssetNeeds } from './assets.ts'
 import { bootRoutes, type BootNeeds } from './boot.ts'
 import type { Connections } from './connections.ts'
 import { eventRoutes, type EventNeeds } from './events.ts'
+import { explainRoutes, type ExplainNeeds } from './explain.ts'
 import { healthRoutes, type HealthNeeds } from './health.ts'
 import { metricsRoutes, type MetricsNeeds } from './metrics.ts'
 import { pageRoutes } from './page.ts'
@@ -44,7 +45,13 @@ export type AppNeeds = {
 export type HttpNeeds = AppNeeds & BootNeeds & AssetNeeds & HealthNeeds & PeopleNeeds
 
 /** What the routes for people and programs need. */
-export type PeopleNeeds = ReadNeeds & AdminNeeds & InventoryNeeds & EventNeeds & MetricsNeeds & TokenNeeds
+export type PeopleNeeds = ReadNeeds &
+  AdminNeeds &
+  InventoryNeeds &
+  EventNeeds &
+  ExplainNeeds &
+  MetricsNeeds &
+  TokenNeeds
 
 /** The boot side, and with a `policy` everything for people and programs on the same listener. */
 export async function bootApp(
@@ -107,6 +114,7 @@ async function peopleRoutes(
   await app.register(inventoryRoutes, needs)
   await app.register(adminRoutes, needs)
   await app.register(eventRoutes, needs)
+  await app.register(explainRoutes, needs)
   await app.register(metricsRoutes, needs)
   await app.register(tokenRoutes, needs)
   await app.register(pageRoutes)

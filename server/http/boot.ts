@@ -7,6 +7,7 @@ import type { Labels, Machine } from '../inventory/objects.ts'
 import { parseLabels, rawQueryOf } from '../match/labels.ts'
 import { bytesOf } from '../match/text.ts'
 import {
+  grubOf,
   ignitionTextOf,
   knownOf,
   MATCHBOX_BOOT_SCRIPT,
@@ -16,7 +17,6 @@ import {
   type Match,
   type Sources,
 } from '../render/answers.ts'
-import { grubConfig } from '../render/grub.ts'
 import { cloudText, genericText } from '../render/generic.ts'
 import { metadataText } from '../render/metadata.ts'
 import type { Log } from '../log.ts'
@@ -76,7 +76,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     }),
   )
 
-  page('/grub', (request, reply) => asked(request, match => plain(reply, grubConfig(match.profile))))
+  page('/grub', (request, reply) => asked(request, match => plain(reply, grubOf(sources(), match))))
 
   page('/ignition', (request, reply) =>
     asked(request, (match, from) => {

@@ -4,6 +4,7 @@ import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
 import { localFilesBelow } from '../butane/local-files.ts'
 import type { Node } from '../ignition/tree.ts'
+import { TEMPLATE_FOLDERS } from '../inventory/layout.ts'
 import { BrokenFile, parseGroup, parseProfile } from '../inventory/matchbox-files.ts'
 import type { Group, Profile } from '../inventory/objects.ts'
 import { BadSelector } from '../match/requirement.ts'
@@ -14,9 +15,6 @@ import { Document, readTree } from './document.ts'
 import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { lint } from './lint.ts'
 import { checkShape, GROUP_SHAPE, PROFILE_SHAPE } from './shape.ts'
-
-/** Folders of templates. */
-const TEMPLATE_FOLDERS = ['ignition', 'generic', 'cloud', 'ipxe', 'grub']
 
 /**
  * Everything that is wrong with the data directory at `path`. Assets are looked for in `assetsPath`, else in its

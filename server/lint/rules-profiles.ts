@@ -14,7 +14,7 @@ const LARGEST_INITRD = 2 ** 32
 export function profileReference(document: Document<Group>, { profiles }: World, findings: Findings): void {
   const { profile } = document.object
   if (profile === '' || profiles.has(profile)) return
-  const guess = nearest(profile, [...profiles])
+  const guess = nearest(profile, [...profiles.keys()])
   const mend =
     guess === undefined
       ? `write profiles/${profile}.json`

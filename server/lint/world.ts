@@ -6,7 +6,7 @@ import type { Renderers } from '../render/answers.ts'
 /** What groups and profiles refer to. */
 export type World = {
   /** Names of all profiles. */
-  readonly profiles: ReadonlySet<string>
+  readonly profiles: { has(name: string): boolean; keys(): Iterable<string> }
   readonly files: TemplateFiles
   readonly renderers: Renderers
   /** Bytes of the asset at a path below `/assets/`; undefined when it is not there. Left out where none are served. */

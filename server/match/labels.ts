@@ -10,6 +10,18 @@ import { bytesOf, textOf } from './text.ts'
  * its address normalised, or is dropped when it is none.
  */
 export function parseLabels(rawQuery: string): Labels {
+  const labels = givenLabels(rawQuery)
+  for (const [key, value] of Object.entries(labels)) {
+    if (key.toLowerCase() !== 'mac') continue
+    const mac = normaliseMac(value)
+    if (mac === undefined) delete labels[key]
+    else labels[key] = mac
+  }
+  return labels
+}
+
+/** The labels as they were given, before any address is normalised or dropped. */
+export function givenLabels(rawQuery: string): Record<string, string> {
   const labels: Record<string, string> = Object.create(null) as Record<string, string>
   for (const pair of rawQuery.split('&')) {
     if (pair === '' || pair.includes(';')) continue
@@ -18,12 +30,6 @@ export function parseLabels(rawQuery: string): Labels {
     const value = at < 0 ? '' : unescape(pair.slice(at + 1))
     if (key === undefined || value === undefined || key in labels) continue
     labels[key] = value
-  }
-  for (const [key, value] of Object.entries(labels)) {
-    if (key.toLowerCase() !== 'mac') continue
-    const mac = normaliseMac(value)
-    if (mac === undefined) delete labels[key]
-    else labels[key] = mac
   }
   return labels
 }

@@ -9,6 +9,7 @@ import type { Known } from '../match/groups.ts'
 import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
 import { goDataOf, type GoTemplates } from './go-templates.ts'
+import { grubConfig, grubFilesOf, grubPath } from './grub.ts'
 import { ignitionOf, isPlainIgnition, plainIgnition } from './ignition.ts'
 import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts, type AssetKind } from './ipxe.ts'
 import type { Templates } from './templates.ts'
@@ -73,15 +74,39 @@ export function scriptOf(
   const hasOwn = own !== '' && templates.has(own)
   if (hasOwn && profile.boot === undefined)
     return { script: templates.render(own, context), assets: new Map() }
+  const isOurs = hasOwn || isTemplated(profile)
   const render = (text: string) =>
-    isTemplated(profile) ? templates.renderText(`profile ${profile.id}`, text, context) : text
-  if (!hasOwn && !(isTemplated(profile) && templates.has(general))) {
+    isOurs ? templates.renderText(`profile ${profile.id}`, text, context) : text
+  if (!isOurs || !templates.has(hasOwn ? own : general)) {
     const files = profile.boot?.kernel ? bootFilesOf(profile, url, render) : undefined
     return { script: matchboxScript(profile), assets: files ? assetKindsOf(files, url) : new Map() }
   }
   const files = bootFilesOf(profile, url, render)
   const script = templates.render(hasOwn ? own : general, { ...context, boot: files })
   return { script, assets: assetKindsOf(files, url) }
+}
+
+/**
+ * The GRUB configuration of a match: `grub/<profile>.cfg.njk`, for a profile of our kind `grub/profile.cfg.njk`, else
+ * Matchbox's.
+ *
+ * @throws {NothingToServe} 404, {TemplateFailed} 500
+ */
+export function grubOf({ templates, endpoints }: Renderers, match: Match): string {
+  const { profile, labels } = match
+  const context = contextOf(endpoints, { ...match, token: '' })
+  const [, own = ''] = ownScripts(profile)
+  const general = 'grub/profile.cfg.njk'
+  const hasOwn = own !== '' && templates.has(own)
+  const name = hasOwn ? own : general
+  if (!(hasOwn || isTemplated(profile)) || !templates.has(name)) return grubConfig(profile)
+  if (profile.boot === undefined) return templates.render(name, context)
+  const { url } = endpoints.server
+  const render = (text: string) => templates.renderText(`profile ${profile.id}`, text, context)
+  const files = bootFilesOf(profile, url, render)
+  const query = new URLSearchParams(labels).toString()
+  const boot = { ...grubFilesOf(files, labels), again: grubPath(`${url}/grub?${query}`) }
+  return templates.render(name, { ...context, boot })
 }
 
 /**
@@ -102,7 +127,7 @@ export function ignitionTextOf(
   if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
   const name = posix.join('ignition', posix.join('/', id))
   if (isPlainIgnition(id)) return plainIgnition(name, templates.plain(name))
-  if (!isTemplated(profile)) {
+  if (!id.endsWith('.njk')) {
     const text = goTemplates.render('ignition', id, goDataOf(group, labels, rawQuery))
     return butaneIgnition(name, text, localFiles)
   }

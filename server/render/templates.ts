@@ -6,6 +6,7 @@ import nunjucks from 'nunjucks'
 import { messageOf } from '#progress/wait.ts'
 import { TemplateFailed, UnknownTemplate } from '../errors.ts'
 import type { TemplateFiles } from '../inventory/template-files.ts'
+import { grubWord } from './grub.ts'
 
 /** The values that a template sees, by name. */
 export type TemplateContext = Readonly<Record<string, unknown>>
@@ -84,7 +85,9 @@ export class Templates {
     const text = messageOf(error)
     const place = /\[Line (\d+), Column (\d+)\]/.exec(text)
     const line = place && this.#files.textOf(name)?.split('\n')[Number(place[1]) - 1]
-    return line ? `line ${place[1]}, column ${place[2]}: ${reasonOf(error)} in "${line.trim()}"` : reasonOf(error)
+    return line
+      ? `line ${place[1]}, column ${place[2]}: ${reasonOf(error)} in "${line.trim()}"`
+      : reasonOf(error)
   }
 }
 
@@ -97,6 +100,7 @@ export function dataUrl(text: unknown): string {
 const FILTERS: Readonly<Record<string, (value: unknown) => unknown>> = {
   json: value => JSON.stringify(value),
   dataurl: dataUrl,
+  grubword: value => grubWord(String(value)),
 }
 
 /** What is not there stays so through filters, until nunjucks tells where it would be put out. */

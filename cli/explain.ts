@@ -1,0 +1,60 @@
+// `pilotlight explain`: why a machine gets what it gets.
+
+import { Option, type Command } from 'commander'
+import { serverOption } from './options.ts'
+
+type ExplainFlags = {
+  readonly server: string
+  readonly mac?: string
+  readonly uuid?: string
+  readonly serial?: string
+  readonly label: readonly string[]
+  readonly json?: boolean
+}
+
+/** Adds the verb. */
+export function addExplainCommand(program: Command): void {
+  program
+    .command('explain')
+    .description('says which group takes a machine and why, and what it would be served')
+    .option('--mac <address>', 'hardware address, in any spelling')
+    .option('--uuid <uuid>', 'UUID, in either case and order of bytes')
+    .option('--serial <number>', 'serial number')
+    .addOption(
+      new Option('--label <key=value...>', 'anything else that the machine shows')
+        .default([])
+        .argParser(collect),
+    )
+    .addOption(serverOption())
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Nothing is recorded, and no token is given: it is safe to ask for any machine.
+
+Examples:
+  pilotlight explain --mac 52-54-00-20-00-01
+  pilotlight explain --mac 525400200001 --label os=installed
+  pilotlight explain --uuid 4C4C4544-0000-2010-8020-B4C04F303232 --json | jq .winner`,
+    )
+    .action(async ({ server, json, label, ...rest }: ExplainFlags) => {
+      const { ServerClient } = await import('./server-client.ts')
+      const query = new URLSearchParams()
+      for (const key of ['mac', 'uuid', 'serial'] as const)
+        if (rest[key] !== undefined) query.set(key, rest[key])
+      for (const pair of label) query.set(...pairOf(pair))
+      const path = `/v1/explain?${query.toString()}`
+      const client = new ServerClient(server)
+      const accept = json ? 'application/json' : 'text/plain'
+      process.stdout.write(await (await client.request('GET', path, { accept })).text())
+    })
+}
+
+function collect(pair: string, before: readonly string[]): string[] {
+  return [...before, pair]
+}
+
+function pairOf(pair: string): [key: string, value: string] {
+  const at = pair.indexOf('=')
+  return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+}
