@@ -14,6 +14,7 @@ import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
 import { addLabCommand } from './lab.ts'
 import { addImagesCommand } from './images.ts'
 import { addInitCommand } from './init.ts'
+import { addExplainCommand } from './explain.ts'
 import { addLintCommand } from './lint.ts'
 import { addOpenstackCommand } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
@@ -134,6 +135,7 @@ addVerifyCommand(program)
 addOpenstackCommand(program)
 addLabCommand(program, ROOT)
 addImagesCommand(program)
+addExplainCommand(program)
 addLintCommand(program, ROOT)
 addTokensCommand(program)
 addVersionCommand(program, ROOT)
