@@ -5,17 +5,19 @@
 import { createHash } from 'node:crypto'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
+import { awaitRelease } from './await-release.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
-import { ChartsFailed, PromiseBroken } from './errors.ts'
+import { ChartsFailed } from './errors.ts'
 import { runGraph } from './graph.ts'
 import type { Step } from './graph.ts'
-import { dropPending, isPassing, isPending, listReleases, stageChart, upgradeInstall } from './helm.ts'
+import { dropPending, isPassing, isPending, listReleases, upgradeInstall } from './helm.ts'
 import type { HelmRelease } from './helm.ts'
 import { isApplied } from './journal.ts'
 import { NamespaceView } from './observe.ts'
 import { chosenOf, groupOf, valuesOf } from './plan.ts'
 import type { ChartPlan, ReleasePlan } from './plan.ts'
-import type { Verdict } from './pods.ts'
+import { checkCluster, renderPlan } from './preflight.ts'
+import type { RenderedPlan } from './preflight.ts'
 import { PromiseWatch } from './promises.ts'
 import { ensureSecrets, redact, textsOf } from './secrets.ts'
 import type { Secrets } from './secrets.ts'
@@ -27,14 +29,13 @@ import { withSecretVersions } from './versions.ts'
 /** How often helm is called for a release while it loses its connection to the API. */
 const helmAttempts = 4
 
-/** How long a promise must look broken before it counts as that, in milliseconds. */
-const brokenMs = 3000
-
 /** What the chart stage is told. */
 export type ChartOptions = SessionOptions & {
   readonly stage: Stage
   /** Only these releases, whatever else the plan has; what they need is taken to be there. */
   readonly only?: readonly string[]
+  /** The plan's pods, where they were rendered before. */
+  readonly rendered?: RenderedPlan
 }
 
 /** How a release came up. */
@@ -59,6 +60,7 @@ export type ChartsResult = {
  * Installs the plan's releases and waits until each keeps its promises. It may be run again after anything: what is
  * as wanted is only looked at.
  *
+ * @throws {PreflightFailed} with what would keep it from coming up, before anything is installed
  * @throws {ChartsFailed} with the cause of each release that did not come up
  * @throws {ChartsLocked} while another run uses the state directory
  */
@@ -66,9 +68,10 @@ export async function applyCharts(options: ChartOptions): Promise<ChartsResult> 
   const plan = options.only === undefined ? options.plan : chosenOf(options.plan, options.only)
   const names = plan.releases.map(({ name }) => name)
   return withSession({ ...options, plan }, names, async session => {
+    const rendered = options.rendered ?? (await renderPlan(session))
     const run = new ChartRun(session, options.stage)
     try {
-      return await run.run()
+      return await run.run(rendered)
     } finally {
       run.close()
     }
@@ -102,8 +105,8 @@ class ChartRun {
     this.#view.close()
   }
 
-  async run(): Promise<ChartsResult> {
-    const plan = await this.#prepare()
+  async run(rendered: RenderedPlan): Promise<ChartsResult> {
+    const plan = await this.#prepare(rendered)
     for (const { name } of plan.releases)
       this.#progress.set(name, {
         stage: this.#stage.child(name),
@@ -136,7 +139,7 @@ class ChartRun {
   }
 
   /** Namespace, secrets, and what Helm has already done there; gives the plan with the versions of its secrets. */
-  async #prepare(): Promise<ChartPlan> {
+  async #prepare(rendered: RenderedPlan): Promise<ChartPlan> {
     const { plan, api, site, stateDirectory } = this.#session
     const kept = await ensureSecrets(plan.secrets, stateDirectory)
     this.#secrets = textsOf(kept)
@@ -158,6 +161,7 @@ class ChartRun {
       this.#deployed = await listReleases(api, plan.namespace)
       return { value: true }
     })
+    await checkCluster(this.#session, rendered)
     return withSecretVersions(this.#session, kept)
   }
 
@@ -175,8 +179,8 @@ class ChartRun {
   }
 
   async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
-    const { plan, api, chartsDirectory, signal } = this.#session
-    const chart = await stageChart(release.chart, chartsDirectory)
+    const { plan, api, signal } = this.#session
+    const chart = await this.#session.stage(release)
     progress.hash = hashOf(chart.hash, JSON.stringify(valuesOf(release)))
     const deployed = this.#deployed.get(release.name)
     const wanted = { cluster: this.#cluster, hash: progress.hash }
@@ -220,36 +224,17 @@ class ChartRun {
   }
 
   async #gate(release: ReleasePlan, progress: Progress): Promise<void> {
-    const tell = (reason: string) =>
-      progress.stage.waiting(redact(reason, this.#secrets), release.limitSeconds)
     const { signal } = this.#session
-    const limits = { limitSeconds: release.limitSeconds, everyMs: 150, ...(signal ? { signal } : {}) }
-    let brokenSince: number | undefined
-    const broken = await waitUntil(`release ${release.name}`, limits, async () => {
-      const verdict = await this.#promises.look(release)
-      if (verdict.state === 'kept') return { value: undefined }
-      if (verdict.state === 'broken') {
-        // A pod of the version before may be on its way out: what is broken must stay so.
-        brokenSince ??= performance.now()
-        if (performance.now() - brokenSince > brokenMs) return { value: verdict }
-      } else brokenSince = undefined
-      const reason = await this.#reasonOf(verdict)
-      tell(reason)
-      return { not: reason }
+    await awaitRelease(release, {
+      promises: this.#promises,
+      view: this.#view,
+      secrets: this.#secrets,
+      stage: progress.stage,
+      ...(signal ? { signal } : {}),
     })
-    if (broken !== undefined) {
-      const words = broken.suspect === undefined ? '' : await this.#view.lastWords(broken.suspect)
-      const told = `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`
-      throw new PromiseBroken(release.name, told, broken.mend)
-    }
     progress.seconds = this.#seconds()
     this.#write(release.name, 'done')
     progress.stage.done(progress.applied ? `revision ${progress.revision}` : 'was there already')
-  }
-
-  async #reasonOf({ reason, suspect }: Exclude<Verdict, { state: 'kept' }>): Promise<string> {
-    const hint = suspect === undefined ? '' : await this.#view.hint(suspect)
-    return hint === '' ? reason : `${reason}; ${hint}`
   }
 
   #of(release: string): Progress {

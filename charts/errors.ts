@@ -34,6 +34,24 @@ export class ChartsFailed extends Error {
   }
 }
 
+/** A plan that would not come up in this cluster; nothing was installed. */
+export class PreflightFailed extends Error {
+  readonly code = 'PREFLIGHT_FAILED'
+  readonly problems: readonly { readonly release: string; readonly what: string; readonly mend: string }[]
+  constructor(problems: PreflightFailed['problems']) {
+    super(problems.map(({ release, what, mend }) => `release ${release}: ${what}\n  ${mend}`).join('\n'))
+    this.problems = problems
+  }
+}
+
+/** Something would be lost by removing it; nothing was touched. */
+export class RemovalRefused extends Error {
+  readonly code = 'REMOVAL_REFUSED'
+  constructor(what: string, mend: string) {
+    super(`${what}\n  ${mend}`)
+  }
+}
+
 /** Another process changes the same release. */
 export class ChartsLocked extends Error {
   readonly code = 'CHARTS_LOCKED'

@@ -23,13 +23,7 @@ export type SiteFacts = {
   readonly computes: readonly string[]
   /** Carry the label openstack-network-node: DHCP, routers, metadata. */
   readonly networkNodes: readonly string[]
-  /** For services that may run more than once: an odd number, at most three. */
-  readonly replicas: number
-  /** `kvm` when every compute host is labelled `virt-type: kvm` in the site file, else QEMU's own emulation. */
-  readonly virtType: 'kvm' | 'qemu'
-  /** The machines' interface on the provisioning network; profiles boot with `net.ifnames=0`. */
-  readonly interface: string
-  /** Bytes that a packet of that network may have. */
+  /** Bytes that a packet of the machines' network may have. */
   readonly mtu: number
 }
 
@@ -50,9 +44,6 @@ export function factsOf(site: Site): SiteFacts {
     controllers,
     computes: hosts.map(({ name }) => name),
     networkNodes: namesOf('network'),
-    replicas: controllers.length >= 3 ? 3 : 1,
-    virtType: hosts.every(({ labels }) => labels['virt-type'] === 'kvm') ? 'kvm' : 'qemu',
-    interface: 'eth0',
     mtu: 1500,
   }
 }

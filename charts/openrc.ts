@@ -36,10 +36,13 @@ export function openrc(site: Site, password: string): string {
     OS_REGION_NAME: cloudAdmin.region,
     OS_IDENTITY_API_VERSION: '3',
   }
-  const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
   return Object.entries(variables)
     .map(([name, value]) => `export ${name}=${quoted(value)}\n`)
     .join('')
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** The password of the cloud's admin, once the chart stage has made one. */

@@ -77,13 +77,18 @@ export async function changeSecrets(
  * cloud, and must never make secrets of its own.
  */
 export async function keptSecrets(stateDirectory: string): Promise<Secrets> {
-  if (!ChartStore.exists(stateDirectory)) return textsOf(await readPlain(stateDirectory))
+  return textsOf(await listSecrets(stateDirectory))
+}
+
+/** The same with their versions. */
+export async function listSecrets(stateDirectory: string): Promise<KeptSecret[]> {
+  if (!ChartStore.exists(stateDirectory)) return readPlain(stateDirectory)
   const store = new ChartStore(stateDirectory)
   try {
     const sealed = store.secrets()
-    if (sealed.length === 0) return textsOf(await readPlain(stateDirectory))
+    if (sealed.length === 0) return await readPlain(stateDirectory)
     const key = openKey(stateDirectory, false)
-    return textsOf(sealed.map(it => opened(it, key)))
+    return sealed.map(it => opened(it, key))
   } finally {
     store.close()
   }

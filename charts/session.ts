@@ -1,14 +1,16 @@
 // What every verb of the chart stage works with: the cluster's API, the site's store, Helm, and the locks of the releases
 // that it changes. Opened for one verb, closed whatever happens.
 
-import { access } from 'node:fs/promises'
+import { access, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Site } from '#site/site.ts'
 import { connectApi } from './api.ts'
 import type { ApiObject, KubernetesApi } from './api.ts'
-import type { HelmOptions } from './helm.ts'
+import { ourCharts } from './helm.ts'
+import type { ChartSource, HelmOptions, StagedChart } from './helm.ts'
 import { lockReleases } from './lock.ts'
-import type { ChartPlan } from './plan.ts'
+import type { ChartPlan, ReleasePlan } from './plan.ts'
 import { ChartStore } from './store.ts'
 
 /** What a verb is told. */
@@ -20,6 +22,8 @@ export type SessionOptions = {
   readonly stateDirectory: string
   /** Where helm lies; on the PATH unless told, or unless it is not there. */
   readonly toolsDirectory?: string
+  /** Where the plan's charts come from; ours unless told. */
+  readonly charts?: ChartSource
   readonly signal?: AbortSignal
 }
 
@@ -28,12 +32,13 @@ export type ChartSession = Pick<SessionOptions, 'site' | 'plan' | 'stateDirector
   readonly api: KubernetesApi
   readonly store: ChartStore
   readonly helm: HelmOptions
-  /** Where charts are put together. */
-  readonly chartsDirectory: string
+  /** Makes the chart of a release ready for Helm. */
+  readonly stage: (release: ReleasePlan) => Promise<StagedChart>
 }
 
 /**
- * Runs `work` in a session that holds the locks of the releases `changing`.
+ * Runs `work` in a session that holds the locks of the releases `changing`. One that changes none puts its charts
+ * together where it disturbs nobody.
  *
  * @throws {ChartsLocked} while another process changes one of them
  */
@@ -44,17 +49,19 @@ export async function withSession<T>(
 ): Promise<T> {
   const { site, plan, kubeconfigPath, stateDirectory, signal } = options
   const unlock = lockReleases(stateDirectory, changing)
+  const changes = changing.length > 0
+  const directory = changes ? join(stateDirectory, 'charts') : await mkdtemp(join(tmpdir(), 'pilotlight-'))
   let api: KubernetesApi | undefined
   let store: ChartStore | undefined
   try {
     api = await connectApi(kubeconfigPath)
     store = new ChartStore(stateDirectory)
-    const chartsDirectory = join(stateDirectory, 'charts')
+    const { charts = ourCharts } = options
     const helm = {
       kubeconfigPath,
       namespace: plan.namespace,
       helm: await helmIn(options.toolsDirectory),
-      directory: chartsDirectory,
+      directory,
       ...(signal ? { signal } : {}),
     }
     return await work({
@@ -64,12 +71,13 @@ export async function withSession<T>(
       api,
       store,
       helm,
-      chartsDirectory,
+      stage: release => charts.stage(release.chart, directory),
       ...(signal ? { signal } : {}),
     })
   } finally {
     store?.close()
     api?.close()
+    if (!changes) await rm(directory, { recursive: true, force: true })
     unlock()
   }
 }
@@ -80,7 +88,8 @@ export async function clusterId(api: KubernetesApi): Promise<string> {
   return system?.metadata.uid ?? ''
 }
 
-async function helmIn(toolsDirectory: string | undefined): Promise<string> {
+/** The helm of a folder, or the one on the PATH. */
+export async function helmIn(toolsDirectory: string | undefined): Promise<string> {
   if (toolsDirectory === undefined) return 'helm'
   const path = join(toolsDirectory, 'helm')
   return access(path).then(

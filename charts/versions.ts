@@ -2,7 +2,7 @@
 // values then name the secret's version, and by the library chart that is part of the hash of jobs and of pods.
 
 import { parseAllDocuments } from 'yaml'
-import { renderChart, stageChart } from './helm.ts'
+import { renderChart } from './helm.ts'
 import { valuesOf } from './plan.ts'
 import type { ChartPlan, ReleasePlan } from './plan.ts'
 import type { KeptSecret } from './secrets.ts'
@@ -11,7 +11,7 @@ import { isMap } from './values.ts'
 
 /** The session's plan, with the versions of rotated secrets among the values of the releases that use them. */
 export async function withSecretVersions(
-  { plan, helm, chartsDirectory }: Pick<ChartSession, 'plan' | 'helm' | 'chartsDirectory'>,
+  { plan, helm, stage }: Pick<ChartSession, 'plan' | 'helm' | 'stage'>,
   kept: readonly KeptSecret[],
 ): Promise<ChartPlan> {
   const seenByThemselves = plan.secrets.filter(({ rotation }) => rotation === 'key-repository')
@@ -20,7 +20,7 @@ export async function withSecretVersions(
   )
   if (rotated.length === 0) return plan
   const rendered = async (release: ReleasePlan) => {
-    const { path } = await stageChart(release.chart, chartsDirectory)
+    const { path } = await stage(release)
     const used = secretsIn(await renderChart(release.name, path, valuesOf(release), helm))
     return { release, used }
   }

@@ -3,6 +3,7 @@
 import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { withoutMatchboxFlags } from '#server/flags.ts'
+import { addChartsCommand } from './charts.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
 import { addApplyCommands } from './apply.ts'
 import { addDescribeCommand } from './describe.ts'
@@ -131,6 +132,7 @@ program
     print((await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd())
   })
 
+addChartsCommand(program)
 addVerifyCommand(program)
 addOpenstackCommand(program)
 addLabCommand(program, ROOT)

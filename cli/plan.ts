@@ -1,10 +1,12 @@
 // `pilotlight plan`: says what `up` would do, in order, without touching anything.
 
+import { selectorTexts } from '#server/match/requirement.ts'
 import { planCharts } from '#charts/plan.ts'
 import { planCluster } from '#cluster/plan.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
+import { checkSiteValues } from './site-values.ts'
 
 /** One step as `plan` prints it, and as `plan --json` gives it. */
 export type PlannedStep = { readonly stage: string; readonly step: string; readonly awaits: string }
@@ -13,11 +15,13 @@ export type PlannedStep = { readonly stage: string; readonly step: string; reado
 export async function planSite(sitePath: string, dataPath: string): Promise<PlannedStep[]> {
   const site = await readSiteFile(sitePath)
   await checkDataDirectory(site, dataPath)
+  const charts = planCharts(site)
+  await checkSiteValues(sitePath, site, charts)
   const { groups } = compileSite(site)
   return [
     ...groups.map(({ id, profile, selector }) => ({
       stage: 'publish',
-      step: `group ${id}: ${Object.entries(selector ?? {})
+      step: `group ${id}: ${Object.entries(selectorTexts(selector ?? {}))
         .map(pair => pair.join('='))
         .join(' ')} boots profile ${profile}`,
       awaits: '',
@@ -28,7 +32,7 @@ export async function planSite(sitePath: string, dataPath: string): Promise<Plan
       awaits: 'its report "ready"',
     })),
     ...planCluster(site).map(({ title, waitsFor }) => ({ stage: 'cluster', step: title, awaits: waitsFor })),
-    ...planCharts(site).releases.map(({ name, needs }) => ({
+    ...charts.releases.map(({ name, needs }) => ({
       stage: 'openstack',
       step: `release ${name}`,
       awaits: needs.length === 0 ? '' : `after ${needs.join(', ')}`,

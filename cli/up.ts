@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Machine } from '#server/inventory/objects.ts'
-import type { ChartsResult } from '#charts/engine.ts'
+import type { ChartOptions, ChartsResult } from '#charts/engine.ts'
 import type { Verification } from '#charts/verify/verify.ts'
 import { adminPassword, writeCloudsYaml } from '#charts/openrc.ts'
 import { bringUp } from '#cluster/bringup.ts'
@@ -60,6 +60,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const state = resolve(options.state)
   await mkdir(state, { recursive: true })
   const client = new ServerClient(options.server)
+  const charts = await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
   const pki = await inStage(stage, 'publish', work => publish(site, client, state, work))
   const kubeconfigPath = join(state, 'kubeconfig')
 
@@ -89,12 +90,12 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     const openstack = labelled.promise.then(async () => {
       if (options.untilCluster) return undefined
       // The verification waits by itself for each service: its guest boots seconds after the last one is up.
-      const [charts, verification] = [
-        bringUpCharts(site, options, state, kubeconfigPath, stage, parts),
+      const [applied, verification] = [
+        bringUpCharts({ ...charts, kubeconfigPath, signal: parts }, stage),
         inStage(stage, 'verify', work => verifyCloud(site, options, state, work, parts)),
       ]
-      await untilFirstFailure([charts, verification], failure)
-      return { charts: await charts, verification: await verification }
+      await untilFirstFailure([applied, verification], failure)
+      return { charts: await applied, verification: await verification }
     })
     await untilFirstFailure([all, cluster, openstack], failure)
     const done = await openstack
@@ -159,28 +160,26 @@ async function powerOnAll(
   return boots
 }
 
-async function bringUpCharts(
+/** Plans and renders the charts while the machines are still off: a mistake costs no boot, and rendering no second. */
+async function prepareCharts(
   site: Site,
-  options: UpOptions,
-  state: string,
-  kubeconfigPath: string,
-  stage: Stage,
+  { site: siteFile, tools }: UpOptions,
+  stateDirectory: string,
   signal: AbortSignal,
-): Promise<ChartsResult> {
-  const { applyCharts } = await import('#charts/engine.ts')
+): Promise<Omit<ChartOptions, 'kubeconfigPath' | 'stage'>> {
   const { planCharts } = await import('#charts/plan.ts')
-  const tools = options.tools === undefined ? {} : { toolsDirectory: resolve(options.tools) }
-  return inStage(stage, 'openstack', work =>
-    applyCharts({
-      site,
-      plan: planCharts(site),
-      kubeconfigPath,
-      stateDirectory: state,
-      stage: work,
-      signal,
-      ...tools,
-    }),
-  )
+  const { renderOffline } = await import('#charts/preflight.ts')
+  const { checkSiteValues } = await import('./site-values.ts')
+  const plan = planCharts(site)
+  await checkSiteValues(siteFile, site, plan)
+  const toolsDirectory = tools === undefined ? {} : { toolsDirectory: resolve(tools) }
+  const options = { site, plan, stateDirectory, ...toolsDirectory }
+  return { ...options, rendered: await renderOffline({ ...options, signal }) }
+}
+
+async function bringUpCharts(options: Omit<ChartOptions, 'stage'>, stage: Stage): Promise<ChartsResult> {
+  const { applyCharts } = await import('#charts/engine.ts')
+  return inStage(stage, 'openstack', work => applyCharts({ ...options, stage: work }))
 }
 
 /** Seconds in which a service must answer, from the moment when the charts are applied. */

@@ -46,6 +46,12 @@ export async function listHypervisors(cloud: OpenstackClient): Promise<Hyperviso
   return hypervisors
 }
 
+/** Every server of every project. */
+export async function listServers(cloud: OpenstackClient): Promise<Pick<Server, 'id' | 'name'>[]> {
+  const path = '/servers?all_tenants=1'
+  return (await cloud.get<{ servers: Pick<Server, 'id' | 'name'>[] }>('compute', path)).servers
+}
+
 /** How many hosts Placement would offer to a guest of that size. */
 export async function countCandidates(
   cloud: OpenstackClient,

@@ -43,6 +43,12 @@ t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t =>
   const api = await connectApi(kubeconfigPath)
   t.teardown(() => api.close())
 
+  const labels = { 'openstack-control-plane': 'enabled', 'openstack-compute-node': 'enabled' }
+  await api.apply('/api/v1/nodes/ctl-1', {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'ctl-1', labels },
+  })
   const toolsDirectory = dirname(helm ?? '')
   const stateDirectory = join(root, 'state')
   const common = { kubeconfigPath, stateDirectory, toolsDirectory, stage: silentStage }
@@ -138,6 +144,20 @@ t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t =>
     await reportUntil(applied, reportReady)
     const changed = (await applied).releases.filter(it => it.applied).map(({ name }) => name)
     t.strictSame(changed, ['memcached'])
+  })
+
+  await t.test('a plan that no node can carry is refused before anything is installed', async t => {
+    const before = await records()
+    const plan = infrastructureOf({
+      memcached: { labels: { default: { node_selector_key: 'rack', node_selector_value: 'nine' } } },
+    })
+    await t.rejects(applyCharts({ ...common, ...plan }), {
+      code: 'PREFLIGHT_FAILED',
+      message:
+        'release memcached: Deployment memcached wants a node labelled rack=nine; ctl-1 is not\n' +
+        '  kubectl label node ctl-1 rack=nine',
+    })
+    t.strictSame(await records(), before)
   })
 
   await t.test("what the cluster refuses fails its own release in helm's words", async t => {

@@ -1,0 +1,104 @@
+// What would go wrong, found out before anything is installed: one message a cause, each with its mend, instead of a time
+// limit that passes minutes later.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { IMAGE_REGISTRY } from '#images/references.ts'
+import { messageOf } from '#progress/wait.ts'
+import { PreflightFailed } from './errors.ts'
+import { ourCharts, renderChart } from './helm.ts'
+import { checkPlacement, podGroupsOf, requestsOfPods } from './placement.ts'
+import type { Node, PlacementProblem, PodGroup, Requests } from './placement.ts'
+import { valuesOf } from './plan.ts'
+import { helmIn } from './session.ts'
+import type { ChartSession, SessionOptions } from './session.ts'
+import type { Values } from './values.ts'
+
+/** The pods that the plan's charts make. Needs no cluster: `up` asks for it while the machines are still off. */
+export type RenderedPlan = readonly PodGroup[]
+
+/**
+ * Renders every chart of the plan where it disturbs nobody, without a cluster.
+ *
+ * @throws {PreflightFailed} with each chart that is missing or does not take its values
+ */
+export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<RenderedPlan> {
+  const { plan, toolsDirectory, charts = ourCharts, signal } = options
+  const directory = await mkdtemp(join(tmpdir(), 'pilotlight-'))
+  try {
+    const helm = {
+      helm: await helmIn(toolsDirectory),
+      namespace: plan.namespace,
+      ...(signal ? { signal } : {}),
+    }
+    return await renderPlan({ plan, helm, stage: release => charts.stage(release.chart, directory) })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Renders every chart of the plan.
+ *
+ * @throws {PreflightFailed} with each chart that is missing or does not take its values
+ */
+export async function renderPlan({
+  plan,
+  helm,
+  stage,
+}: Pick<ChartSession, 'plan' | 'stage'> & {
+  readonly helm: Parameters<typeof renderChart>[3]
+}): Promise<RenderedPlan> {
+  const problems: PlacementProblem[] = []
+  const groups: PodGroup[] = []
+  // One after another: all at once would take both processors from whoever boots meanwhile.
+  for (const release of plan.releases) {
+    try {
+      const { path } = await stage(release)
+      groups.push(
+        ...podGroupsOf(release.name, await renderChart(release.name, path, valuesOf(release), helm)),
+      )
+    } catch (error) {
+      problems.push({ release: release.name, ...renderProblem(release.chart, error) })
+    }
+  }
+  if (problems.length > 0) throw new PreflightFailed(problems)
+  return groups
+}
+
+/**
+ * Looks whether the rendered pods find a place in the session's cluster.
+ *
+ * @throws {PreflightFailed} with every cause
+ */
+export async function checkCluster({ api, plan }: ChartSession, rendered: RenderedPlan): Promise<void> {
+  type Pods = {
+    items: { metadata: { namespace: string }; spec: Values & { nodeName?: string }; status?: Values }[]
+  }
+  const [nodes, pods] = await Promise.all([
+    api.get<{ items: Node[] }>('/api/v1/nodes?resourceVersion=0'),
+    api.get<Pods>('/api/v1/pods?resourceVersion=0'),
+  ])
+  const others = (pods?.items ?? []).filter(
+    ({ metadata, status }) =>
+      metadata.namespace !== plan.namespace && !['Succeeded', 'Failed'].includes(String(status?.['phase'])),
+  )
+  const used = new Map<string, Requests>()
+  for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
+    used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
+  const problems = checkPlacement(rendered, nodes?.items ?? [], used, IMAGE_REGISTRY)
+  if (problems.length > 0) throw new PreflightFailed(problems)
+}
+
+function renderProblem(chart: string, error: unknown): { what: string; mend: string } {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+    return {
+      what: `its chart "${chart}" is not there: ${error.message}`,
+      mend: 'Correct the name, or add the folder: charts/helm/NAME.',
+    }
+  return {
+    what: `its chart "${chart}" does not render: ${messageOf(error)}`,
+    mend: 'Correct the values that it names.',
+  }
+}

@@ -1,0 +1,278 @@
+// `pilotlight charts`: the OpenStack stage by itself, verb by verb.
+
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { ReleaseStatus } from '#charts/status.ts'
+import type { SessionOptions } from '#charts/session.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { stateOption } from './options.ts'
+import { addVerifyCommand } from './verify.ts'
+import { withProgress } from './with-progress.ts'
+
+/** What all verbs are told. */
+type Flags = {
+  readonly state: string
+  readonly kubeconfig?: string
+  readonly tools?: string
+  readonly json?: boolean
+}
+
+/** Adds the verb and all that stand below it. */
+export function addChartsCommand(program: Command): void {
+  const charts = program
+    .command('charts')
+    .description("OpenStack's releases: plan, apply, look at, change back, remove")
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight charts plan site.yaml                what there would be, and what waits for what
+  pilotlight charts plan site.yaml --values nova  every value of a release, and whose it is
+  pilotlight charts diff site.yaml                what an apply would change, secrets hidden
+  pilotlight charts apply site.yaml nova          only Nova
+  pilotlight charts status site.yaml              how everything stands now`,
+    )
+  addPlan(charts)
+  addApply(charts)
+  addStatus(charts)
+  addDiff(charts)
+  addRollback(charts)
+  addUninstall(charts)
+  addRotate(charts)
+  addHistory(charts)
+  addVerifyCommand(charts)
+}
+
+function verb(charts: Command, name: string, description: string): Command {
+  return charts
+    .command(name)
+    .description(description)
+    .argument('<site>', 'site file')
+    .addOption(stateOption())
+    .option('--kubeconfig <file>', "the cluster's; the state directory's unless told")
+    .option('--tools <dir>', 'where helm lies (PATH otherwise)')
+    .option('--json', 'as JSON')
+}
+
+function addPlan(charts: Command): void {
+  verb(charts, 'plan', 'says which releases there are, what each needs and what it promises')
+    .option('--values [release]', 'every merged value with its origin, of one release or of all')
+    .option('--check', 'renders all charts, and looks whether the cluster can carry them')
+    .action(async (site: string, flags: Flags & { values?: string | true; check?: boolean }) => {
+      const options = await optionsOf(site, flags)
+      const { explainPlan, explainValues } = await import('./charts-plan.ts')
+      if (flags.check) return checkPlan(options, flags)
+      const told =
+        flags.values === undefined
+          ? explainPlan(options.plan)
+          : await explainValues(options.plan, flags.values)
+      print(flags, told.data, told.lines)
+    })
+}
+
+async function checkPlan(options: SessionOptions, flags: Flags): Promise<void> {
+  const { withSession } = await import('#charts/session.ts')
+  const { checkCluster, renderPlan } = await import('#charts/preflight.ts')
+  const pods = await withSession(options, [], async session => {
+    const rendered = await renderPlan(session)
+    await checkCluster(session, rendered)
+    return rendered
+  })
+  const line = `all ${options.plan.releases.length} charts render, and ${pods.length} workloads find their nodes, images, memory and processors`
+  print(flags, { ok: true, workloads: pods }, [line])
+}
+
+function addApply(charts: Command): void {
+  verb(charts, 'apply', 'installs what is not as planned, and waits until every promise is kept')
+    .argument('[releases...]', 'only these')
+    .addHelpText('after', '\nRun again after any failure or kill: what is done is only looked at.')
+    .action(async (site: string, releases: string[], flags: Flags) => {
+      const options = await optionsOf(site, flags)
+      const { applyCharts } = await import('#charts/engine.ts')
+      await withProgress(async ({ stage, signal, summary }) => {
+        const only = releases.length === 0 ? {} : { only: releases }
+        const result = await applyCharts({ ...options, ...only, stage, signal })
+        summary()
+        const lines = result.releases.map(
+          ({ name, revision, applied }) =>
+            `${name.padEnd(12)} revision ${revision}${applied ? '' : ', was there already'}`,
+        )
+        print(flags, { releases: result.releases }, lines)
+      })
+    })
+}
+
+function addStatus(charts: Command): void {
+  verb(charts, 'status', 'shows how every release stands now, without waiting').action(
+    async (site: string, flags: Flags) => {
+      const { readStatus } = await import('#charts/status.ts')
+      const releases = await readStatus(await optionsOf(site, flags))
+      print(flags, { releases }, releases.flatMap(describeStatus))
+      if (releases.some(({ state }) => state !== 'kept')) process.exitCode = EXIT.failed
+    },
+  )
+}
+
+function describeStatus({ name, state, revision, helm, reason, mend, pods }: ReleaseStatus): string[] {
+  const glyph = { kept: '✓', waiting: '◐', broken: '✗', absent: '–' }[state]
+  const ready = pods.filter(pod => pod.ready).length
+  const head = `${glyph} ${name.padEnd(12)} ${state.padEnd(8)}`
+  const told = revision === undefined ? '' : ` revision ${revision} ${helm}, ${ready} of ${pods.length} pods`
+  return [
+    `${head}${told}`.trimEnd(),
+    ...(reason === undefined ? [] : [`    ${reason}`]),
+    ...(mend === undefined ? [] : [`    ${mend}`]),
+    ...pods.flatMap(pod =>
+      pod.ready || pod.reason === undefined || pod.reason === reason ? [] : [`    ${pod.reason}`],
+    ),
+  ]
+}
+
+function addDiff(charts: Command): void {
+  verb(charts, 'diff', 'shows what an apply would change, object by object, secrets hidden')
+    .argument('[releases...]', 'only these')
+    .action(async (site: string, releases: string[], flags: Flags) => {
+      const options = await optionsOf(site, flags)
+      const { describeChanges, findChanges } = await import('#charts/changes.ts')
+      const { chosenOf } = await import('#charts/plan.ts')
+      const plan = releases.length === 0 ? options.plan : chosenOf(options.plan, releases)
+      const changes = await findChanges({ ...options, plan })
+      print(flags, { releases: changes }, describeChanges(changes))
+    })
+}
+
+function addRollback(charts: Command): void {
+  verb(charts, 'rollback', 'brings an earlier revision of a release back, and waits for its promises')
+    .argument('<release>')
+    .argument('[revision]', 'the one before the last unless told', numberOf)
+    .addHelpText(
+      'after',
+      `
+Objects and values come back; what a newer version did to the database stays. The next apply installs the plan again.
+
+Examples:
+  pilotlight charts history site.yaml nova
+  pilotlight charts rollback site.yaml nova 3`,
+    )
+    .action(async (site: string, release: string, revision: number | undefined, flags: Flags) => {
+      const options = await optionsOf(site, flags)
+      const { rollbackRelease } = await import('#charts/rollback.ts')
+      await withProgress(async ({ stage, signal, summary }) => {
+        const result = await rollbackRelease(
+          { ...options, stage: stage.child(release), signal },
+          release,
+          revision,
+        )
+        summary()
+        print(flags, result, [`${release} is as in revision ${result.to}, now revision ${result.revision}`])
+      })
+    })
+}
+
+function addUninstall(charts: Command): void {
+  verb(charts, 'uninstall', 'removes the releases, what needs others first; never under running servers')
+    .argument('[releases...]', 'only these')
+    .option('--force', 'although servers exist: they end, and with --purge their disks go')
+    .option('--purge', 'cleans the machines too: guests, networks, data; removes namespace and Secrets')
+    .action(async (site: string, releases: string[], flags: Flags & { force?: boolean; purge?: boolean }) => {
+      const options = await optionsOf(site, flags)
+      const { removeCharts } = await import('#charts/removal.ts')
+      const { RemovalRefused } = await import('#charts/errors.ts')
+      const { force = false, purge = false } = flags
+      if (purge && releases.length > 0)
+        throw new CommandError(EXIT.usage, '--purge cleans up after everything', 'name no release with it')
+      await withProgress(async ({ stage, signal, summary }) => {
+        const only = releases.length === 0 ? {} : { only: releases }
+        const result = await removeCharts({ ...options, ...only, force, purge, stage, signal }).catch(
+          (error: unknown) => {
+            if (!(error instanceof RemovalRefused)) throw error
+            throw new CommandError(EXIT.refused, error.message, 'nothing was touched', { cause: error })
+          },
+        )
+        summary()
+        print(flags, result, [
+          `removed: ${result.removed.join(' ') || 'nothing was there'}${purge ? '; the machines are clean' : ''}`,
+        ])
+      })
+    })
+}
+
+function addRotate(charts: Command): void {
+  verb(charts, 'rotate', 'gives secrets new texts, and brings them to the services that use them')
+    .argument('[secrets...]', 'for example nova-db keystone-fernet-keys')
+    .option('--all', 'every secret that can be rotated')
+    .addHelpText(
+      'after',
+      `
+A new password is set by the service's own job; its pods are made anew beside. In between, new connections of the old
+pods are refused, for seconds. Keystone's Fernet keys move on without any of that.`,
+    )
+    .action(async (site: string, names: string[], flags: Flags & { all?: boolean }) => {
+      if ((names.length === 0) !== (flags.all === true))
+        throw new CommandError(EXIT.usage, 'rotate what?', 'name secrets, or say --all')
+      const options = await optionsOf(site, flags)
+      const { randomBytes } = await import('node:crypto')
+      const { applyCharts } = await import('#charts/engine.ts')
+      const { rotateSecrets } = await import('#charts/rotation.ts')
+      const { changeSecrets } = await import('#charts/secrets.ts')
+      const { plan, stateDirectory } = options
+      let rotated: string[] = []
+      await changeSecrets(stateDirectory, kept => {
+        const next = rotateSecrets(plan.secrets, flags.all ? 'all' : names, kept, randomBytes)
+        rotated = next.map(({ name, version }) => `${name} version ${version}`)
+        return next
+      })
+      await withProgress(async ({ stage, signal, summary }) => {
+        const { releases } = await applyCharts({ ...options, stage, signal })
+        summary()
+        const rolled = releases.filter(({ applied }) => applied).map(({ name }) => name)
+        print(flags, { rotated, rolled }, [
+          `rotated: ${rotated.join(', ')}`,
+          `rolled: ${rolled.join(' ') || 'nothing had to be'}`,
+        ])
+      })
+    })
+}
+
+function addHistory(charts: Command): void {
+  verb(charts, 'history', 'lists the steps that were taken, and the revisions that can come back')
+    .argument('[release]', 'only of this one')
+    .option('--limit <steps>', 'how many', numberOf, 40)
+    .action(async (site: string, release: string | undefined, flags: Flags & { limit: number }) => {
+      const options = await optionsOf(site, flags)
+      const { readHistory, describeHistory } = await import('#charts/history.ts')
+      const history = await readHistory(options, flags.limit, release)
+      print(flags, history, describeHistory(history))
+    })
+}
+
+/** Reads and checks the site file, and says where everything lies. */
+async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions> {
+  const { readSiteFile } = await import('#site/read.ts')
+  const { planCharts } = await import('#charts/plan.ts')
+  const { checkSiteValues } = await import('./site-values.ts')
+  const site = await readSiteFile(siteFile)
+  const plan = planCharts(site)
+  await checkSiteValues(siteFile, site, plan)
+  const stateDirectory = resolve(flags.state)
+  return {
+    site,
+    plan,
+    stateDirectory,
+    kubeconfigPath: resolve(flags.kubeconfig ?? join(stateDirectory, 'kubeconfig')),
+    ...(flags.tools === undefined ? {} : { toolsDirectory: resolve(flags.tools) }),
+  }
+}
+
+function print({ json }: Flags, data: object, lines: readonly string[]): void {
+  const text = json
+    ? JSON.stringify({ apiVersion: 'pilotlight/v1', ...data }, undefined, 2)
+    : lines.join('\n')
+  process.stdout.write(`${text}\n`)
+}
+
+function numberOf(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new CommandError(EXIT.usage, `"${text}" is no number`, 'give a whole number greater than 0')
+}
