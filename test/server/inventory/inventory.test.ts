@@ -8,7 +8,7 @@ import { unifiedDiff } from '#server/inventory/diff.ts'
 import { Inventory } from '#server/inventory/inventory.ts'
 import { fileTextOf } from '#server/inventory/matchbox-text.ts'
 import { parseGroup, parseProfile } from '#server/inventory/matchbox-files.ts'
-import type { Group, Profile } from '#server/inventory/objects.ts'
+import type { Group } from '#server/inventory/objects.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 
 const ids = fc.constantFrom('a', 'b', 'c', 'a-b')
@@ -246,11 +246,11 @@ t.test('groups and profiles written as Matchbox files read back the same', async
   )
   fc.assert(
     fc.property(profile, it => {
-      const text = fileTextOf({ kind: 'profile', object: it as Profile })
+      const text = fileTextOf({ kind: 'profile', object: it })
       const back = parseProfile(text)
       // What was written is written again with the same bytes.
       return (
-        isDeepStrictEqual(normal(back), normal(it as Profile)) &&
+        isDeepStrictEqual(normal(back), normal(it)) &&
         fileTextOf({ kind: 'profile', object: back }) === text
       )
     }),
