@@ -17,7 +17,7 @@ export type TestServer = {
   readonly statePath: string
   readonly logged: string[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
-  put(path: string, body: unknown): Promise<Response>
+  put(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   close(): Promise<void>
 }
 
@@ -48,10 +48,10 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
     statePath,
     logged,
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
-    put: (path, body) =>
+    put: (path, body, headers = {}) =>
       fetch(url + path, {
         method: 'PUT',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify(body),
       }),
     close: () => server.close(),

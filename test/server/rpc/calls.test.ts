@@ -1,15 +1,13 @@
 // Our gRPC held against Matchbox itself: the same calls, by Matchbox's own client, to both.
 
-import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { waitUntil } from '#progress/wait.ts'
 import { testAuthority } from '../access/authority.ts'
 import { testServer } from '../serving.ts'
 import { publishedClient, type Answer, type Caller } from './client.ts'
-import { programs, skip } from './programs.ts'
+import { matchboxServer } from './matchbox.ts'
+import { skip } from './programs.ts'
 
 const b64 = (text: string) => Buffer.from(text).toString('base64')
 
@@ -32,19 +30,7 @@ async function bothServers(t: Test) {
   })
 
   const theirs = emptyData(join(directory, 'theirs'))
-  const port = await freePort()
-  const flags = [
-    '-address=127.0.0.1:0',
-    `-rpc-address=127.0.0.1:${port}`,
-    `-data-path=${theirs}`,
-    '-assets-path=',
-    `-cert-file=${server.certFile}`,
-    `-key-file=${server.keyFile}`,
-    `-ca-file=${caFile}`,
-  ]
-  const matchbox = spawn(programs.matchbox, flags, { stdio: 'ignore' })
-  t.teardown(() => matchbox.kill('SIGKILL'))
-  await waitUntil('Matchbox listens', { limitSeconds: 20, everyMs: 50 }, () => reached(port))
+  const { port } = await matchboxServer(t, theirs, { ...server, caFile })
   return {
     pilotlight,
     ours: { data: ours, call: publishedClient(t, caller(pilotlight.rpcPort)) },
@@ -175,21 +161,4 @@ t.test(
 function emptyData(path: string): string {
   mkdirSync(path, { recursive: true })
   return path
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-function reached(port: number): Promise<{ value: true } | { not: string }> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => (socket.destroy(), resolve({ value: true })))
-    socket.once('error', error => resolve({ not: error.message }))
-  })
 }
