@@ -5,7 +5,9 @@ import type { ObjectDiff } from './diff.ts'
 import { listReleases, readRecord, renderChart } from './helm.ts'
 import { valuesOf } from './plan.ts'
 import type { ReleasePlan } from './plan.ts'
-import { listSecrets } from './secrets.ts'
+import { withSecretTexts } from './secret-values.ts'
+import { listSecrets, redact, textsOf } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
 import { withSession } from './session.ts'
 import type { ChartSession, SessionOptions } from './session.ts'
 import { withSecretVersions } from './versions.ts'
@@ -24,7 +26,11 @@ export async function findChanges(options: SessionOptions): Promise<ReleaseChang
     const kept = await listSecrets(session.stateDirectory)
     const plan = await withSecretVersions(session, kept)
     const deployed = await listReleases(session.api, plan.namespace)
-    return Promise.all(plan.releases.map(release => changeOf(session, release, deployed.get(release.name))))
+    const secrets = textsOf(kept)
+    const changes = plan.releases.map(release =>
+      changeOf(session, release, deployed.get(release.name), secrets),
+    )
+    return Promise.all(changes)
   })
 }
 
@@ -32,15 +38,26 @@ async function changeOf(
   { api, plan, helm, stage }: ChartSession,
   release: ReleasePlan,
   deployed: { readonly name: string; readonly revision: number } | undefined,
+  secrets: Secrets,
 ): Promise<ReleaseChange> {
   const { name } = release
   const { path } = await stage(release)
   const [after, record] = await Promise.all([
-    renderChart(name, path, valuesOf(release), helm),
+    renderChart(name, path, withSecretTexts(valuesOf(release), secrets), helm),
     deployed === undefined ? undefined : readRecord(api, plan.namespace, deployed),
   ])
-  const objects = diffManifests(record?.manifest ?? '', after)
+  const objects = diffManifests(record?.manifest ?? '', after).map(it => withoutSecrets(it, secrets))
   return { name, objects, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
+}
+
+/** The names of keys tell most secrets; the texts that we know tell the rest. */
+function withoutSecrets(diff: ObjectDiff, secrets: Secrets): ObjectDiff {
+  const keys = diff.keys.map(({ key, before, after }) => ({
+    key,
+    ...(before === undefined ? {} : { before: redact(before, secrets) }),
+    ...(after === undefined ? {} : { after: redact(after, secrets) }),
+  }))
+  return { ...diff, keys }
 }
 
 /** The changes as lines for a person. */

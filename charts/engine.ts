@@ -19,6 +19,7 @@ import type { ChartPlan, ReleasePlan } from './plan.ts'
 import { checkCluster, renderPlan } from './preflight.ts'
 import type { RenderedPlan } from './preflight.ts'
 import { PromiseWatch } from './promises.ts'
+import { withSecretTexts } from './secret-values.ts'
 import { ensureSecrets, redact, textsOf } from './secrets.ts'
 import type { Secrets } from './secrets.ts'
 import { clusterId, withSession } from './session.ts'
@@ -181,7 +182,8 @@ class ChartRun {
   async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
     const { plan, api, signal } = this.#session
     const chart = await this.#session.stage(release)
-    progress.hash = hashOf(chart.hash, JSON.stringify(valuesOf(release)))
+    const values = withSecretTexts(valuesOf(release), this.#secrets)
+    progress.hash = hashOf(chart.hash, JSON.stringify(values))
     const deployed = this.#deployed.get(release.name)
     const wanted = { cluster: this.#cluster, hash: progress.hash }
     const sound = deployed?.status === 'deployed' ? deployed.revision : undefined
@@ -196,12 +198,8 @@ class ChartRun {
     for (let attempt = 1; ; attempt += 1) {
       progress.stage.waiting('helm upgrade --install', 120)
       try {
-        progress.revision = await upgradeInstall(
-          release.name,
-          chart.path,
-          valuesOf(release),
-          this.#session.helm,
-        )
+        const limit = release.selfWaiting ? undefined : release.limitSeconds
+        progress.revision = await upgradeInstall(release.name, chart.path, values, this.#session.helm, limit)
         break
       } catch (error) {
         if (!isPassing(error) || attempt === helmAttempts) throw error

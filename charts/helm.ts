@@ -2,7 +2,7 @@
 // repair of what a killed Helm leaves behind. Readiness is never Helm's business: see gates.ts.
 
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { CommandFailed, run } from '#host/command.ts'
@@ -21,7 +21,7 @@ export function chartFolder(chart: string): string {
 export type HelmOptions = {
   readonly kubeconfigPath: string
   readonly namespace: string
-  /** For values and Helm's own caches. */
+  /** For Helm's own caches. */
   readonly directory: string
   /** The binary: a path, or a name on the PATH. */
   readonly helm: string
@@ -64,8 +64,8 @@ export async function stageChart(chart: string, into: string, from = chartsDirec
 }
 
 /**
- * Installs or upgrades a release, and gives its new revision. Returns as soon as the objects are stored. The values
- * go through a file that only we can read.
+ * Installs or upgrades a release, and gives its new revision. Returns as soon as the objects are stored, and the chart's
+ * hooks have run where it has some: `limitSeconds` is theirs. The values lie in no file and on no command line.
  *
  * @throws {CommandFailed} with what Helm said
  */
@@ -74,15 +74,17 @@ export async function upgradeInstall(
   chart: string,
   values: Values,
   options: HelmOptions,
+  limitSeconds = 90,
 ): Promise<number> {
-  const valuesPath = join(options.directory, `${name}.values.json`)
-  await writeFile(valuesPath, JSON.stringify(values, null, 2), { mode: 0o600 })
-  const args = ['upgrade', '--install', name, chart, '--values', valuesPath]
+  const args = ['upgrade', '--install', name, chart, '--values', '-', '--timeout', `${limitSeconds}s`]
   args.push('--history-max', String(keptRevisions), '--output', 'json', '--hide-notes')
   // The API server would make its description of every kind for Helm, a second of a processor; it checks what it is
   // sent anyway.
   args.push('--disable-openapi-validation')
-  const stdout = await callHelm(args, options)
+  const stdout = await callHelm(args, options, {
+    input: JSON.stringify(values),
+    limitSeconds: limitSeconds + 30,
+  })
   return (JSON.parse(stdout) as { version: number }).version // Helm's own output format
 }
 
@@ -111,13 +113,18 @@ export async function renderChart(
 /** How many revisions of a release stay for a rollback. */
 const keptRevisions = 5
 
-async function callHelm(args: readonly string[], options: HelmOptions): Promise<string> {
+async function callHelm(
+  args: readonly string[],
+  options: HelmOptions,
+  { input = '', limitSeconds = 120 } = {},
+): Promise<string> {
   const { helm, namespace, kubeconfigPath, directory, signal } = options
   const all = [...args, '--namespace', namespace, '--kubeconfig', kubeconfigPath]
   const cache = join(directory, '.cache') // not in somebody's home
   // If we are killed Helm goes with us: a Helm that works on behind our back could meet the next run's.
   const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', helm, ...all], {
-    limitSeconds: 120,
+    limitSeconds,
+    input,
     env: { HELM_CACHE_HOME: cache, KUBECACHEDIR: cache },
     ...(signal ? { signal } : {}),
   })
