@@ -6,6 +6,7 @@ import { ChartPlanError } from './errors.ts'
 import { factsOf } from './facts.ts'
 import { checkGraph } from './graph.ts'
 import { computeKit } from './plans/compute-kit.ts'
+import { openstackHelm } from './plans/openstack-helm.ts'
 import { mergeLayers, siteValuesOf } from './values.ts'
 import type { ValueLayer, Values } from './values.ts'
 
@@ -79,7 +80,8 @@ export type SecretEntry =
  * @throws {ChartPlanError} when the site's values name a release that the plan does not have
  */
 export function planCharts(site: Site): ChartPlan {
-  const parts = computeKit(factsOf(site))
+  const partsOf = site.openstack.plan === 'openstack-helm' ? openstackHelm : computeKit
+  const parts = partsOf(factsOf(site))
   const releases = parts.flatMap(part => part.releases)
   const secrets = parts.flatMap(part => part.secrets)
   const names = releases.map(({ name }) => name)

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ReleaseStatus } from '#charts/status.ts'
 import type { SessionOptions } from '#charts/session.ts'
+import { addChartSourceCommands, siteCharts } from './charts-sources.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { stateOption } from './options.ts'
 import { addVerifyCommand } from './verify.ts'
@@ -41,6 +42,7 @@ Examples:
   addRotate(charts)
   addHistory(charts)
   addVerifyCommand(charts)
+  addChartSourceCommands(charts)
 }
 
 function verb(charts: Command, name: string, description: string): Command {
@@ -249,15 +251,14 @@ function addHistory(charts: Command): void {
 /** Reads and checks the site file, and says where everything lies. */
 async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions> {
   const { readSiteFile } = await import('#site/read.ts')
-  const { planCharts } = await import('#charts/plan.ts')
-  const { checkSiteValues } = await import('./site-values.ts')
   const site = await readSiteFile(siteFile)
-  const plan = planCharts(site)
-  await checkSiteValues(siteFile, site, plan)
   const stateDirectory = resolve(flags.state)
+  const tools = flags.tools === undefined ? {} : { tools: flags.tools }
+  const { plan, charts } = await siteCharts(siteFile, site, { stateDirectory, ...tools })
   return {
     site,
     plan,
+    charts,
     stateDirectory,
     kubeconfigPath: resolve(flags.kubeconfig ?? join(stateDirectory, 'kubeconfig')),
     ...(flags.tools === undefined ? {} : { toolsDirectory: resolve(flags.tools) }),

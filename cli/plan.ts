@@ -16,7 +16,7 @@ export async function planSite(sitePath: string, dataPath: string): Promise<Plan
   const site = await readSiteFile(sitePath)
   await checkDataDirectory(site, dataPath)
   const charts = planCharts(site)
-  await checkSiteValues(sitePath, site, charts)
+  if (site.openstack.charts === undefined) await checkSiteValues(sitePath, site, charts)
   const { groups } = compileSite(site)
   return [
     ...groups.map(({ id, profile, selector }) => ({

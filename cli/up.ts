@@ -167,13 +167,12 @@ async function prepareCharts(
   stateDirectory: string,
   signal: AbortSignal,
 ): Promise<Omit<ChartOptions, 'kubeconfigPath' | 'stage'>> {
-  const { planCharts } = await import('#charts/plan.ts')
   const { renderOffline } = await import('#charts/preflight.ts')
-  const { checkSiteValues } = await import('./site-values.ts')
-  const plan = planCharts(site)
-  await checkSiteValues(siteFile, site, plan)
+  const { siteCharts } = await import('./charts-sources.ts')
+  const tooled = { stateDirectory, ...(tools === undefined ? {} : { tools }) }
+  const { plan, charts } = await siteCharts(siteFile, site, tooled)
   const toolsDirectory = tools === undefined ? {} : { toolsDirectory: resolve(tools) }
-  const options = { site, plan, stateDirectory, ...toolsDirectory }
+  const options = { site, plan, charts, stateDirectory, ...toolsDirectory }
   return { ...options, rendered: await renderOffline({ ...options, signal }) }
 }
 

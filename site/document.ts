@@ -11,14 +11,15 @@ export type Path = readonly (string | number)[]
 
 /** Reads values of a document and collects what is wrong with them; `finish` throws it all at once. */
 export class YamlReader {
-  readonly #file: string
+  /** The path that complaints name. */
+  readonly file: string
   readonly #lines = new LineCounter()
   readonly #root: ParsedNode | null
   readonly #problems: Problem[] = []
 
   /** @throws {FileProblems} when the text is not YAML */
   constructor(file: string, text: string) {
-    this.#file = file
+    this.file = file
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
     this.#root = document.contents
     for (const error of document.errors) {
@@ -125,7 +126,7 @@ export class YamlReader {
 
   #problem(code: ProblemCode, offset: number, what: string, mend: string): Problem {
     const { line, col } = this.#lines.linePos(offset)
-    return { code, file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), what, mend }
+    return { code, file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), what, mend }
   }
 }
 

@@ -1,11 +1,12 @@
 // The `openstack` of a site file: which plan, what it changes of it, and the network that floating IPs are of.
 
+import { dirname, resolve } from 'node:path'
 import type { Path, YamlReader } from './document.ts'
 import type { Network } from './ipv4.ts'
 import { nearest } from '#progress/nearest.ts'
 import { expectNetwork } from './read-network.ts'
-import { OPTIONAL_SERVICES } from './site.ts'
-import type { ExternalNetwork, OpenstackSettings, OptionalService } from './site.ts'
+import { CHART_PLANS, OPTIONAL_SERVICES } from './site.ts'
+import type { ChartOrigin, ExternalNetwork, OpenstackSettings, OptionalService } from './site.ts'
 
 /** Where the external network is written. */
 export const externalCidrPath: Path = ['openstack', 'external', 'cidr']
@@ -16,14 +17,13 @@ export function readOpenstack(reader: YamlReader): {
   openstack: OpenstackSettings
   external: Network | undefined
 } {
-  if (reader.has(['openstack'])) reader.expectKeys(['openstack'], ['plan', 'waves', 'values', 'external'])
-  const plan = reader.text(['openstack', 'plan']) ?? 'compute-kit'
-  if (plan !== 'compute-kit') {
-    const [code, what] =
-      plan === 'openstack-helm'
-        ? (['PL-1009', 'the plan openstack-helm is not built yet'] as const)
-        : (['PL-1004', `unknown plan "${plan}"`] as const)
-    reader.complain(code, ['openstack', 'plan'], what, 'write  plan: compute-kit')
+  if (reader.has(['openstack']))
+    reader.expectKeys(['openstack'], ['plan', 'charts', 'features', 'waves', 'values', 'external'])
+  const plan = readPlan(reader)
+  const charts = readCharts(reader)
+  if (plan === 'openstack-helm' && charts === undefined) {
+    const mend = 'add  charts: { source: https://… }  with the address or folder of its charts'
+    reader.complain('PL-1003', ['openstack', 'plan'], 'the plan openstack-helm needs openstack.charts', mend)
   }
   const values = reader.plain(['openstack', 'values']) ?? {}
   if (typeof values !== 'object' || Array.isArray(values)) {
@@ -32,13 +32,47 @@ export function readOpenstack(reader: YamlReader): {
   const external = readExternal(reader)
   return {
     openstack: {
-      plan: 'compute-kit',
+      plan,
+      ...(charts === undefined ? {} : { charts }),
+      features: readFeatures(reader),
       waves: readWaves(reader),
       values: values as Readonly<Record<string, unknown>>,
       external: external.settings,
     },
     external: external.network,
   }
+}
+
+function readPlan(reader: YamlReader): OpenstackSettings['plan'] {
+  const text = reader.text(['openstack', 'plan']) ?? 'compute-kit'
+  const plan = CHART_PLANS.find(known => known === text)
+  if (plan === undefined) {
+    const mend = `there are: ${CHART_PLANS.join(' ')}`
+    reader.complain('PL-1004', ['openstack', 'plan'], `unknown plan "${text}"`, mend)
+  }
+  return plan ?? 'compute-kit'
+}
+
+/** Paths are meant as seen from the site file. */
+function readCharts(reader: YamlReader): ChartOrigin | undefined {
+  const place = ['openstack', 'charts']
+  if (!reader.has(place) || !reader.expectKeys(place, ['source', 'lock', 'overrides'])) return undefined
+  const mend = 'give a folder, the https:// address of an index, or the oci:// address of a registry'
+  const source = reader.requiredText([...place, 'source'], mend) ?? ''
+  const fromHere = (path: string) => resolve(dirname(reader.file), path)
+  const overrides = reader.text([...place, 'overrides'])
+  return {
+    source: /^(https?|oci):\/\//.test(source) ? source : fromHere(source),
+    lock: fromHere(reader.text([...place, 'lock']) ?? 'charts.lock'),
+    ...(overrides === undefined ? {} : { overrides: fromHere(overrides) }),
+  }
+}
+
+function readFeatures(reader: YamlReader): string[] {
+  const place = ['openstack', 'features']
+  if (!reader.has(place)) return []
+  const count = reader.length(place, 'write it as  [2026.1, ubuntu_noble]')
+  return Array.from({ length: count }, (_, at) => reader.text([...place, at]) ?? '')
 }
 
 function readWaves(reader: YamlReader): OptionalService[] {

@@ -23,7 +23,12 @@ export type ClusterSettings = {
 
 /** The OpenStack that the chart stage installs. */
 export type OpenstackSettings = {
-  readonly plan: 'compute-kit'
+  /** Our own charts, or the upstream ones. */
+  readonly plan: (typeof CHART_PLANS)[number]
+  /** Where charts come from that are not part of this program. */
+  readonly charts?: ChartOrigin
+  /** openstack-helm's words for variants of its values, for example `2026.1 ubuntu_noble`. */
+  readonly features: readonly string[]
   /** Services beyond the plan's own, in the order of `OPTIONAL_SERVICES`. */
   readonly waves: readonly OptionalService[]
   /** Values per release, merged over the plan's own. */
@@ -41,6 +46,18 @@ export type ExternalNetwork = {
    */
   readonly interface?: string
 }
+
+/** Where charts come from, and what pins them. Paths are absolute. */
+export type ChartOrigin = {
+  /** A folder, `https://…` of an index, or `oci://…` of a registry. */
+  readonly source: string
+  /** The lock file. */
+  readonly lock: string
+  /** A folder of openstack-helm's values overrides. */
+  readonly overrides?: string
+}
+
+export const CHART_PLANS = ['compute-kit', 'openstack-helm'] as const
 
 /** What a site may have on top of compute, network and image services. */
 export const OPTIONAL_SERVICES = ['cinder', 'heat', 'magnum'] as const

@@ -33,7 +33,13 @@ export const smallSite: Site = {
     serviceCidr: '10.3.0.0/24',
     apiAddress: '10.20.0.11',
   },
-  openstack: { plan: 'compute-kit', waves: [], values: {}, external: { cidr: '172.24.4.0/24' } },
+  openstack: {
+    plan: 'compute-kit',
+    features: [],
+    waves: [],
+    values: {},
+    external: { cidr: '172.24.4.0/24' },
+  },
 }
 
 /** The machine of that name. */
