@@ -18,6 +18,10 @@ export type TestServer = {
   readonly logged: string[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
   put(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  delete(path: string, headers?: Record<string, string>): Promise<Response>
+  /** What SIGHUP does. */
+  reload(): void
   close(): Promise<void>
 }
 
@@ -40,6 +44,12 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
   )
   t.teardown(() => server.close())
   const url = `http://127.0.0.1:${server.httpPort}`
+  const send = (method: string, path: string, body: unknown, headers: Record<string, string>) =>
+    fetch(url + path, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
   return {
     url,
     agentUrl: `https://127.0.0.1:${server.agentPort}`,
@@ -48,12 +58,10 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
     statePath,
     logged,
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
-    put: (path, body, headers = {}) =>
-      fetch(url + path, {
-        method: 'PUT',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-      }),
+    put: (path, body, headers = {}) => send('PUT', path, body, headers),
+    post: (path, body, headers = {}) => send('POST', path, body, headers),
+    delete: (path, headers = {}) => fetch(url + path, { method: 'DELETE', headers }),
+    reload: () => server.reload(),
     close: () => server.close(),
   }
 }
