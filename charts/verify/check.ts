@@ -69,7 +69,7 @@ export class Checks {
     let skipped = false
     const until = <S>(what: string, limitSeconds: number, probe: () => Promise<Seen<S>>) => {
       const told = { ...silentStage, waiting: (text: string) => stage.waiting(text, limitSeconds) }
-      return waitUntil(what, { limitSeconds, everyMs: 300, stage: told, signal }, probe)
+      return waitUntil(what, { limitSeconds, everyMs: 500, stage: told, signal }, probe)
     }
     const check: Check = {
       until,

@@ -14,7 +14,7 @@ import {
   externalNetworks,
   readSubnet,
 } from '../openstack/network.ts'
-import type { Port } from '../openstack/network.ts'
+import type { Port, Subnet } from '../openstack/network.ts'
 import type { Check } from './check.ts'
 import type { GuestImage } from './guest-image.ts'
 
@@ -25,44 +25,47 @@ const CIDR = '192.168.213.0/24'
 const PHYSICAL_NETWORK = 'public'
 
 /** What a server is plugged into. */
-export type GuestNetwork = {
-  readonly port: Port
-  /** How it is reached from outside; absent in a cloud without an external network. */
-  readonly outside?: {
-    readonly address: string
-    /** The external network's own gateway: who reaches it must reach the guest, too. */
-    readonly gateway: string | null
-  }
+export type GuestNetwork = { readonly subnet: Subnet; readonly port: Port }
+
+/** How a guest is reached from outside. */
+export type WayIn = {
+  readonly address: string
+  /** The external network's own gateway: who reaches it must reach the guest, too. */
+  readonly gateway: string | null
 }
 
-/** Makes network, subnet, security group, router, port and, where there is an outside, a floating IP. */
-export async function makeNetwork(
+/** Makes network, subnet, security group and port: all that a server needs. */
+export async function makeNetwork(cloud: OpenstackClient, check: Check, name: string): Promise<GuestNetwork> {
+  await check.service('network', async () => ({ value: await cloud.get('network', '/networks?limit=1') }))
+  const [network, group] = await Promise.all([createNetwork(cloud, { name }), createWebGroup(cloud, name)])
+  const subnet = await createSubnet(cloud, { name, network_id: network, cidr: CIDR })
+  const port = await createPort(cloud, { name, network_id: network, security_groups: [group] })
+  check.note(port.address)
+  return { subnet, port }
+}
+
+/** Makes a router and, where there is an outside, a floating IP; undefined where there is none. */
+export async function leadOutside(
   cloud: OpenstackClient,
   check: Check,
   name: string,
   site: Site,
-): Promise<GuestNetwork> {
-  const found = await check.service('network', async () => ({ value: await externalNetworks(cloud) }))
-  const [external, network, group] = await Promise.all([
-    found[0] ?? makeExternal(cloud, name, site),
-    createNetwork(cloud, { name }),
-    createWebGroup(cloud, name),
-  ])
-  const subnet = await createSubnet(cloud, { name, network_id: network, cidr: CIDR })
-  const [port] = await Promise.all([
-    createPort(cloud, { name, network_id: network, security_groups: [group] }),
-    createRouter(cloud, name, subnet.id, external?.id),
-  ])
+  { subnet, port }: GuestNetwork,
+): Promise<WayIn | undefined> {
+  const [found] = await externalNetworks(cloud)
+  const external = found ?? (await makeExternal(cloud, name, site))
+  await createRouter(cloud, name, subnet.id, external?.id)
   if (external === undefined) {
-    check.note(`${port.address}, no external network`)
-    return { port }
+    check.note('there is no external network')
+    return undefined
   }
-  const [floating, outer] = await Promise.all([
+  const [outer] = external.subnets
+  const [{ floating_ip_address: address }, gateway] = await Promise.all([
     createFloatingIp(cloud, external.id, port.id, name),
-    external.subnets[0] === undefined ? undefined : readSubnet(cloud, external.subnets[0]),
+    outer === undefined ? null : readSubnet(cloud, outer).then(it => it.gateway_ip),
   ])
-  check.note(`${port.address}, from outside ${floating.floating_ip_address}`)
-  return { port, outside: { address: floating.floating_ip_address, gateway: outer?.gateway_ip ?? null } }
+  check.note(address)
+  return { address, gateway }
 }
 
 /**
@@ -89,15 +92,16 @@ async function makeExternal(cloud: OpenstackClient, name: string, site: Site) {
  */
 export async function awaitAnswer(
   check: Check,
-  { port, outside }: GuestNetwork,
+  { port }: GuestNetwork,
+  wayIn: WayIn | undefined,
   guest: GuestImage,
   limitSeconds: number,
 ): Promise<string | undefined> {
-  if (outside === undefined) {
+  if (wayIn === undefined) {
     check.skip('there is no external network; the lease on the console is the proof')
     return undefined
   }
-  const { address, gateway } = outside
+  const { address, gateway } = wayIn
   if (gateway === null || !(await isReachable(gateway))) {
     check.skip('the external network is not reachable from here; the lease on the console is the proof')
     return undefined

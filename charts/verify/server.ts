@@ -89,13 +89,16 @@ export async function bootServer(
   limitSeconds: number,
 ): Promise<ActiveServer> {
   const id = await createServer(cloud, parts)
+  let errorSeen = 0
   const server = await check.until('the server is ACTIVE', limitSeconds, async () => {
     const seen = await readServer(cloud, id)
     const task = seen['OS-EXT-STS:task_state']
-    if (seen.status === 'ACTIVE' || seen.status === 'ERROR') return { value: seen }
+    // The reason of an ERROR comes a moment after it.
+    if (seen.status === 'ACTIVE' || seen.fault !== undefined) return { value: seen }
+    if (seen.status === 'ERROR' && (errorSeen += 1) > 10) return { value: seen }
     return { not: `it is ${seen.status}${task ? ` (${task})` : ''}` }
   })
-  if (server.status === 'ERROR')
+  if (server.status !== 'ACTIVE')
     throw new CheckFailed(`the server ended in ERROR: ${server.fault?.message ?? 'Nova gives no reason'}`)
   const host = server['OS-EXT-SRV-ATTR:host'] ?? 'a host that Nova does not name'
   check.note(`on ${host}`)

@@ -17,7 +17,7 @@ import { VerificationFailed, VerificationRuns } from './errors.ts'
 import { readGuest } from './guest-image.ts'
 import type { GuestImage, GuestSource } from './guest-image.ts'
 import { storeImages } from './images.ts'
-import { awaitAnswer, makeNetwork } from './network.ts'
+import { awaitAnswer, leadOutside, makeNetwork } from './network.ts'
 import { NAME_PREFIX, removeThings } from './removal.ts'
 import { awaitGuest, awaitHosts, bootServer, makeFlavor, readDriver } from './server.ts'
 import type { Driver } from './server.ts'
@@ -116,21 +116,29 @@ async function bootGuest(
   token: number,
 ): Promise<Omit<Verification, 'checks'>> {
   const name = `${NAME_PREFIX}${Date.now().toString(36)}`
-  const [image, flavor, network] = await allOf([
+  const network = checks.run('network', check => makeNetwork(cloud, check, name))
+  const outside = network.then(made =>
+    checks.run('router', check => leadOutside(cloud, check, name, site, made)),
+  )
+  const booted = allOf([
     checks.run('image', check => storeImages(cloud, check, name, guest)),
     checks.run('flavor', check => makeFlavor(cloud, check, name, guest)),
-    checks.run('network', check => makeNetwork(cloud, check, name, site)),
+    network,
     checks.run('hosts', check => awaitHosts(cloud, check)),
-  ])
-  const { port } = network
-  const server = await checks.run('server', check =>
-    bootServer(cloud, check, { name, flavor, image, port: port.id }, limits.active),
+  ]).then(async ([image, flavor, { port }]) => {
+    const parts = { name, flavor, image, port: port.id }
+    const server = await checks.run('server', check => bootServer(cloud, check, parts, limits.active))
+    const active = performance.now()
+    await checks.run('guest', check =>
+      awaitGuest(cloud, check, server.id, port.address, guest, limits.guestUp),
+    )
+    return { server, active, guestUp: performance.now() }
+  })
+  const [{ server, active, guestUp }, wayIn, made] = await allOf([booted, outside, network])
+  const answeredAt = await checks.run('address', check =>
+    awaitAnswer(check, made, wayIn, guest, limits.answer),
   )
-  const active = performance.now()
-  await checks.run('guest', check => awaitGuest(cloud, check, server.id, port.address, guest, limits.guestUp))
-  const guestUp = performance.now()
-  const answeredAt = await checks.run('address', check => awaitAnswer(check, network, guest, limits.answer))
-  const answered = performance.now()
+  const answered = answeredAt === undefined ? {} : { answered: performance.now() }
   const driver = await checks.run('driver', async check => {
     const driver = await readDriver(cloud, server.id)
     check.note(`${driver.name} with ${driver.hypervisor}`)
@@ -145,12 +153,12 @@ async function bootGuest(
     authUrl: cloud.authUrl,
     services,
     guest: {
-      address: port.address,
+      address: made.port.address,
       host: server.host,
       driver,
       ...(answeredAt === undefined ? {} : { answeredAt }),
     },
-    at: { token, active, guestUp, ...(answeredAt === undefined ? {} : { answered }) },
+    at: { token, active, guestUp, ...answered },
   }
 }
 
