@@ -76,6 +76,6 @@ export function chooseRevision(
   if (choice !== undefined && sound.includes(choice)) return choice
   if (sound.length === 0)
     throw new ChartPlanError(`Release ${name} is not installed: there is nothing to bring back.`)
-  const missing = wanted === undefined ? 'an earlier revision' : `revision ${wanted}`
+  const missing = wanted === undefined ? 'earlier revision' : `revision ${wanted}`
   throw new ChartPlanError(`Release ${name} has no ${missing} to go back to. It has: ${sound.join(' ')}.`)
 }

@@ -1,5 +1,6 @@
 // `pilotlight charts`: the OpenStack stage by itself, verb by verb.
 
+import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ReleaseStatus } from '#charts/status.ts'
@@ -61,9 +62,9 @@ function addPlan(charts: Command): void {
     .option('--values [release]', 'every merged value with its origin, of one release or of all')
     .option('--check', 'renders all charts, and looks whether the cluster can carry them')
     .action(async (site: string, flags: Flags & { values?: string | true; check?: boolean }) => {
-      const options = await optionsOf(site, flags)
+      if (flags.check) return checkPlan(await optionsOf(site, flags), flags)
+      const options = await planOf(site, flags)
       const { explainPlan, explainValues } = await import('./charts-plan.ts')
-      if (flags.check) return checkPlan(options, flags)
       const told =
         flags.values === undefined
           ? explainPlan(options.plan)
@@ -179,18 +180,12 @@ function addUninstall(charts: Command): void {
     .action(async (site: string, releases: string[], flags: Flags & { force?: boolean; purge?: boolean }) => {
       const options = await optionsOf(site, flags)
       const { removeCharts } = await import('#charts/removal.ts')
-      const { RemovalRefused } = await import('#charts/errors.ts')
       const { force = false, purge = false } = flags
       if (purge && releases.length > 0)
         throw new CommandError(EXIT.usage, '--purge cleans up after everything', 'name no release with it')
       await withProgress(async ({ stage, signal, summary }) => {
         const only = releases.length === 0 ? {} : { only: releases }
-        const result = await removeCharts({ ...options, ...only, force, purge, stage, signal }).catch(
-          (error: unknown) => {
-            if (!(error instanceof RemovalRefused)) throw error
-            throw new CommandError(EXIT.refused, error.message, 'nothing was touched', { cause: error })
-          },
-        )
+        const result = await removeCharts({ ...options, ...only, force, purge, stage, signal })
         summary()
         print(flags, result, [
           `removed: ${result.removed.join(' ') || 'nothing was there'}${purge ? '; the machines are clean' : ''}`,
@@ -248,8 +243,19 @@ function addHistory(charts: Command): void {
     })
 }
 
-/** Reads and checks the site file, and says where everything lies. */
+/** The same as `planOf`, for verbs that ask the cluster. */
 async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions> {
+  const options = await planOf(siteFile, flags)
+  const { kubeconfigPath } = options
+  await access(kubeconfigPath).catch((cause: unknown) => {
+    const mend = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
+    throw new CommandError(EXIT.notFound, `there is no cluster to ask: no ${kubeconfigPath}`, mend, { cause })
+  })
+  return options
+}
+
+/** Reads and checks the site file, and says where everything lies. */
+async function planOf(siteFile: string, flags: Flags): Promise<SessionOptions> {
   const { readSiteFile } = await import('#site/read.ts')
   const site = await readSiteFile(siteFile)
   const stateDirectory = resolve(flags.state)

@@ -47,7 +47,16 @@ export function statusOf(error: unknown): number {
   if (error instanceof FileProblems) return EXIT.usage
   if (error instanceof WaitedTooLong) return EXIT.waitedTooLong
   if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted
+  if (error instanceof Error && 'code' in error) return STATUS_OF_CODE[String(error.code)] ?? EXIT.failed
   return EXIT.failed
+}
+
+/** What the chart stage throws on purpose, by code: its classes are loaded only by the verbs that need them. */
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  CHART_PLAN: EXIT.usage,
+  CHARTS_LOCKED: EXIT.refused,
+  PREFLIGHT_FAILED: EXIT.refused,
+  REMOVAL_REFUSED: EXIT.refused,
 }
 
 /** What a person reads when a command fails: what, why, and what to do. */

@@ -62,8 +62,9 @@ t.test('of a text only the lines that differ are told', async t => {
   ])
 })
 
+const secret = (text: string) => `kind: Secret\nmetadata: { name: s }\ndata: { anything: ${text} }\n`
+
 t.test('no secret is shown: not of Secrets, nor where a name or an address tells one', async t => {
-  const secret = (text: string) => `kind: Secret\nmetadata: { name: s }\ndata: { anything: ${text} }\n`
   const rows: [before: string, after: string][] = [
     [secret('hunter1'), secret('hunter2')],
     [deployment('a', 'hunter1'), deployment('a', 'hunter2')],
