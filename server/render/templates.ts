@@ -21,6 +21,7 @@ export class Templates {
     this.#files = files
     this.#loader = new Loader(files)
     this.#environment = new nunjucks.Environment(this.#loader, { autoescape: false, throwOnUndefined: true })
+    this.#environment.addGlobal('fail', fail)
     for (const [name, filter] of Object.entries(FILTERS)) this.#environment.addFilter(name, strict(filter))
   }
 
@@ -101,6 +102,11 @@ const FILTERS: Readonly<Record<string, (value: unknown) => unknown>> = {
   json: value => JSON.stringify(value),
   dataurl: dataUrl,
   grubword: value => grubWord(String(value)),
+}
+
+/** A template says that it cannot be rendered with the values it was given. */
+function fail(reason: string): never {
+  throw new Error(reason)
 }
 
 /** What is not there stays so through filters, until nunjucks tells where it would be put out. */
