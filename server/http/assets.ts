@@ -22,9 +22,6 @@ export type AssetNeeds = {
   readonly log: Log
 }
 
-/** Milliseconds that a client may leave a download untouched. */
-const IDLE_MS = 120_000
-
 /** `GET /assets/*` and `GET /loaders/{name}`. */
 export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done) => {
   const { assetsPath, loaders, journal, clients } = needs
@@ -124,7 +121,6 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
       raw.end()
       return reply
     }
-    raw.setTimeout(IDLE_MS, () => raw.destroy())
     const began = performance.now()
     const wanted = parts.reduce((sum, part) => sum + part.length, 0)
     let sent = 0

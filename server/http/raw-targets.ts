@@ -22,7 +22,8 @@ export function answerRefused(server: () => EventEmitter) {
     if (retold.has(socket)) return // what comes after such a request is not read
     const again = error.code === 'HPE_INVALID_URL' ? encoded(error.rawPacket) : undefined
     if (again === undefined) {
-      if (socket.writable) socket.end(statusOf(error.code) + REFUSAL)
+      const isHandshake = /^ERR_(?:TLS|SSL)_/.test(error.code) // nobody is there yet who could read
+      if (socket.writable && !isHandshake) socket.end(statusOf(error.code) + REFUSAL)
       else socket.destroy()
       return
     }
