@@ -2,7 +2,9 @@
 // the clouds.yaml that `up` wrote.
 
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import { waitUntil } from '#progress/wait.ts'
 import { inRack, labOf } from './lab.ts'
 
@@ -26,8 +28,11 @@ export type Client = {
 
 /** Gives the client for the lab of that name. */
 export function clientOf(lab: string, limitSeconds = 180): Client {
-  const clouds = join(labOf(lab).directory, 'up', 'clouds.yaml')
-  const variables = [`OS_CLIENT_CONFIG_FILE=${clouds}`, 'OS_CLOUD=pilotlight', 'PYTHONWARNINGS=ignore']
+  const variables = [
+    `OS_CLIENT_CONFIG_FILE=${cloudsPath(lab)}`,
+    'OS_CLOUD=pilotlight',
+    'PYTHONWARNINGS=ignore',
+  ]
   const say = (...words: readonly string[]) =>
     inRack(lab, ['env', ...variables, 'openstack', ...words], limitSeconds)
   return {
@@ -35,6 +40,21 @@ export function clientOf(lab: string, limitSeconds = 180): Client {
     show: async (...words) => JSON.parse(await say(...words, '--format', 'json')) as Row,
     list: async (...words) => JSON.parse(await say(...words, '--format', 'json')) as Row[],
   }
+}
+
+/** How the administrator of the lab's cloud logs in. */
+export async function accessOf(lab: string): Promise<Access> {
+  const { clouds } = parse(await readFile(cloudsPath(lab), 'utf8')) as {
+    clouds: { pilotlight: { auth: Access } }
+  }
+  return clouds.pilotlight.auth
+}
+
+/** The part of clouds.yaml that tests look at. */
+export type Access = { readonly auth_url: string; readonly username: string; readonly password: string }
+
+function cloudsPath(lab: string): string {
+  return join(labOf(lab).directory, 'up', 'clouds.yaml')
 }
 
 /** Waits until the server's console holds what `pattern` finds, and gives all of it. */

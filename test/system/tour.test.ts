@@ -1,7 +1,8 @@
 // A user's tour of the cloud with the unmodified `openstack` client, from outside of the cluster: everything that a guest
 // needs is made, looked at and removed again, and nothing is left of it, in the cloud and on its nodes.
 //
-// PILOTLIGHT_TEST_LAB=NAME takes the tour in a lab that is up already, and leaves it up.
+// PILOTLIGHT_TEST_LAB=NAME takes the tour in a lab that is up already, and leaves it up; UPDATE_IMAGES=1 renews the
+// dashboard's picture in docs/images.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { clientOf, consoleWith, whyNoClient } from './client.ts'
+import { openBrowser, whyNoBrowser } from '../web/browser.ts'
+import { clientOf, consoleWith, accessOf, whyNoClient } from './client.ts'
 import type { Client } from './client.ts'
 import { inRack, labOf, pilotlight, RUN, whyNotWhole } from './lab.ts'
 
@@ -178,6 +180,34 @@ await t.test('its floating IP answers ping and HTTP from outside', { skip: notUp
   }))
   t.match(said, address)
   t.match(await inRack(LAB, ['ping', '-c', '3', '-W', '2', outside]), /0% packet loss/)
+})
+
+const noDashboard = notUp || (whyNoBrowser() ?? false)
+await t.test('a browser logs in at the dashboard and lists the server', { skip: noDashboard }, async t => {
+  const { auth_url: authUrl, username, password } = await accessOf(LAB)
+  const [route] = await labOf(LAB).relay([{ port: 0, host: new URL(authUrl).hostname, targetPort: 30080 }])
+  const browser = await openBrowser()
+  t.teardown(() => browser.close())
+  const page = await browser.page()
+  const dashboard = `http://127.0.0.1:${route?.port}`
+  await page.open(`${dashboard}/auth/login/`)
+  t.equal(await page.evaluate('document.activeElement.id'), 'id_username')
+  await page.type(username)
+  await page.press('Tab')
+  await page.type(password)
+  await page.press('Enter')
+  await waitUntil('the overview', { limitSeconds: 90, everyMs: 1000 }, async () => {
+    const title = await page.evaluate<string>('document.title')
+    return /Overview|Projects/.test(title) ? { value: title } : { not: title }
+  })
+  await page.open(`${dashboard}/project/instances/`)
+  const row = await page.evaluate<string>(
+    `document.querySelector('[data-object-id="${server}"]')?.innerText ?? ''`,
+  )
+  t.match(row, new RegExp(`${NAME}.*${address}.*Active.*Running`, 's'))
+  const picture = await page.picture(1280, 720)
+  if (process.env['UPDATE_IMAGES'] === '1')
+    writeFileSync(new URL('../../docs/images/horizon.png', import.meta.url), picture)
 })
 
 const noVolumes = notUp || (services.includes('volumev3') ? false : 'the cloud has no volumes')

@@ -9,10 +9,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { parse } from 'yaml'
 import { lackingPackages, testPrerequisites } from '#host/prerequisites.ts'
 import { run } from '#host/command.ts'
-import { clientOf } from '../system/client.ts'
+import { accessOf, clientOf } from '../system/client.ts'
 import type { Client } from '../system/client.ts'
 import { inRack, labOf } from '../system/lab.ts'
 import { tempestConf } from './config.ts'
@@ -61,8 +60,7 @@ try {
 
 /** Finds out what the cloud has, and makes what every test needs. */
 async function prepare(openstack: Client): Promise<CloudFacts> {
-  const clouds = parse(await readFile(join(labOf(lab).directory, 'up', 'clouds.yaml'), 'utf8')) as CloudsYaml
-  const { auth_url: authUrl, password } = clouds.clouds.pilotlight.auth
+  const { auth_url: authUrl, password } = await accessOf(lab)
   const services = (await openstack.list('service', 'list')).map(row => String(row['Type']))
   const extensions = (await openstack.list('extension', 'list', '--network')).map(row => String(row['Alias']))
   const hosts = (await openstack.list('hypervisor', 'list')).length
@@ -94,8 +92,6 @@ async function prepare(openstack: Client): Promise<CloudFacts> {
     locks: folder,
   }
 }
-
-type CloudsYaml = { clouds: { pilotlight: { auth: { auth_url: string; password: string } } } }
 
 /** Each test makes a project of its own, so the image must be everybody's. */
 async function storeGuest(openstack: Client): Promise<string> {
