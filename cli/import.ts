@@ -91,7 +91,7 @@ async function objectsBelow(folder: string, skipBroken: boolean): Promise<Kinded
   }
   for (const problem of problems) process.stderr.write(`skipped ${problem}\n`)
   const broken = new Set(directory.problems.map(({ file }) => file))
-  const objects = directory.objects().flatMap(({ kind, id, file }) => {
+  const objects = [...directory.objects()].flatMap(({ kind, id, file }) => {
     if (file === undefined || broken.has(file.path)) return []
     // The name of a file is what it is known by.
     const object = kind === 'machine' ? file.object : { ...file.object, id }

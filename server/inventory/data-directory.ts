@@ -1,7 +1,7 @@
 // A directory in Matchbox's layout as a layer that is only read: groups, profiles and templates, read at the start and
 // again, file by file, when they change. A file that breaks keeps its last good version and is listed as a problem.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '#progress/wait.ts'
@@ -58,8 +58,8 @@ export class DataDirectory {
   }
 
   /** All objects. */
-  objects(): FileChange[] {
-    return [...this.#files].flatMap(([path, { file }]) => (file ? [{ ...placed(path), file }] : []))
+  *objects(): Iterable<FileChange> {
+    for (const [path, { file }] of this.#files) if (file !== undefined) yield { ...placed(path), file }
   }
 
   /** The files that cannot be used, by name. */
@@ -97,7 +97,7 @@ export class DataDirectory {
       if (before?.stamp === stamp) return before
       if (size > LARGEST_FILE) throw new BrokenFile(`has ${size} bytes; at most ${LARGEST_FILE} are read`)
       const bytes = readFileSync(join(this.path, path))
-      const version = `f${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`
+      const version = `f${hash('sha256', bytes, 'hex').slice(0, 16)}`
       if (before?.file?.version === version) return { stamp, file: before.file }
       return { stamp, ...this.#parsed(path, textOf(bytes), version, before) }
     } catch (error) {

@@ -52,6 +52,11 @@ export class Database {
     return this.#prepare(sql).all(...values) as Row[]
   }
 
+  /** The rows of a query one by one, for tables that are large; nothing else can be asked meanwhile. */
+  each<Row>(sql: string, ...values: unknown[]): IterableIterator<Row> {
+    return this.#prepare(sql).iterate(...values) as IterableIterator<Row>
+  }
+
   /**
    * Does `work` in a transaction that it shares with other work, and so one wait for the disk; resolves once that is
    * over. Work that throws is undone alone. `patient` work waits some milliseconds for more to come, other work only

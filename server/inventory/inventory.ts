@@ -64,7 +64,7 @@ export class Inventory {
   }
 
   /** Takes what changed in the data directory, and logs the problems that are new. */
-  directoryChanged(changes: readonly FileChange[]): void {
+  directoryChanged(changes: Iterable<FileChange>): void {
     for (const { kind, id, file } of changes) this.catalog.setFile(kind, id, file)
     const known = new Set(this.catalog.problems.map(problemText))
     this.catalog.problems = this.#directory?.problems ?? []

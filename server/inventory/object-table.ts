@@ -62,9 +62,10 @@ export class ObjectTable {
     this.#db = db
   }
 
-  /** All objects; those of a site in the order of its file. */
-  all(): StoredObject[] {
-    return this.#db.all<Row>(`${ROWS} ORDER BY o.site, o.kind DESC, o.position, o.id`).map(storedOf)
+  /** All objects; those of a site in the order of its file. Nothing else can be asked meanwhile. */
+  *all(): Iterable<StoredObject> {
+    const order = 'ORDER BY o.site, o.kind DESC, o.position, o.id'
+    for (const row of this.#db.each<Row>(`${ROWS} ${order}`)) yield storedOf(row)
   }
 
   one(kind: Kind, id: string): StoredObject | undefined {

@@ -33,7 +33,7 @@ export class SqliteStore implements Store {
     this.#committed = committed
   }
 
-  objects(): StoredObject[] {
+  objects(): Iterable<StoredObject> {
     return this.#objects.all()
   }
 

@@ -36,7 +36,7 @@ export interface Store {
   /** Calls `committed` with what each write changed, in the order of the commits, as soon as it is on disk. */
   follow(committed: (outcomes: readonly RowOutcome[]) => void): void
   /** All objects: those of nobody, then those of each site in the order of its file. */
-  objects(): StoredObject[]
+  objects(): Iterable<StoredObject>
   /**
    * Makes all changes or none; resolves once they are on disk, together with others of the same moment.
    *

@@ -8,10 +8,7 @@ import type { Group } from '#server/inventory/objects.ts'
 const limitSeconds = 5
 
 function idsOf(directory: DataDirectory): string[] {
-  return directory
-    .objects()
-    .map(({ kind, id }) => `${kind} ${id}`)
-    .toSorted()
+  return Array.from(directory.objects(), ({ kind, id }) => `${kind} ${id}`).toSorted()
 }
 
 t.test('a broken file is a problem, not a crash', async t => {
@@ -43,12 +40,12 @@ t.test('changes are seen, and a file that breaks keeps its last good version', a
   const directory = new DataDirectory(path, () => {})
   t.teardown(() => directory.close())
   const profileOf = (id: string) => {
-    const found = directory.objects().find(it => it.kind === 'group' && it.id === id)
+    const found = [...directory.objects()].find(it => it.kind === 'group' && it.id === id)
     return (found?.file?.object as Group | undefined)?.profile
   }
   const seen = (what: string, probe: () => boolean) =>
     waitUntil(what, { limitSeconds, everyMs: 10 }, async () =>
-      probe() ? { value: true } : { not: JSON.stringify(directory.objects()) },
+      probe() ? { value: true } : { not: JSON.stringify([...directory.objects()]) },
     )
   writeFileSync(join(path, 'groups/a.json'), '{"id":"a","pro')
   await seen('the problem', () => directory.problems.length === 1)

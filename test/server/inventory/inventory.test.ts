@@ -250,8 +250,7 @@ t.test('groups and profiles written as Matchbox files read back the same', async
       const back = parseProfile(text)
       // What was written is written again with the same bytes.
       return (
-        isDeepStrictEqual(normal(back), normal(it)) &&
-        fileTextOf({ kind: 'profile', object: back }) === text
+        isDeepStrictEqual(normal(back), normal(it)) && fileTextOf({ kind: 'profile', object: back }) === text
       )
     }),
   )

@@ -33,7 +33,7 @@ t.test('a site is replaced as a whole, or not at all', async t => {
     message: /address "10.20.0.11"/,
   })
   t.same(
-    store.objects().map(({ object }) => object),
+    Array.from(store.objects(), ({ object }) => object),
     [...site.machines, ...site.groups],
     'a refused site leaves no trace',
   )
