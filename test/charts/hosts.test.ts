@@ -49,6 +49,14 @@ const containersOf = ({ spec }: Rendered) => [
   ...spec.template.spec.containers,
 ]
 
+const annotations = (objects: Rendered[]) =>
+  Object.fromEntries(
+    daemonSets(objects).map(({ metadata, spec }) => [
+      metadata.name,
+      JSON.stringify(spec.template.metadata.annotations),
+    ]),
+  )
+
 t.test('only what Kubernetes leaves no other way is privileged', { skip }, async t => {
   const found: Record<string, string[]> = {}
   for (const chart of ['neutron', 'libvirt', 'nova', 'purge'])
@@ -87,13 +95,6 @@ t.test('a backend that there is not is refused with those that there are', { ski
 })
 
 t.test('a changed option of one agent rolls that agent alone', { skip }, async t => {
-  const annotations = (objects: Rendered[]) =>
-    Object.fromEntries(
-      daemonSets(objects).map(({ metadata, spec }) => [
-        metadata.name,
-        JSON.stringify(spec.template.metadata.annotations),
-      ]),
-    )
   const before = annotations(await render('neutron'))
   const after = annotations(await render('neutron', 'conf.dhcp_agent.DEFAULT.resync_interval=9'))
   const changed = Object.keys(before).filter(name => before[name] !== after[name])

@@ -47,6 +47,7 @@ ovs-agent:
 {{- $external := .Values.network.external }}
 {{- $api := .Values.endpoints.network -}}
 kind: DaemonSet
+grace: 5 # they find what there is to do again when they start
 user: 0
 pod: { hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet }
 uses: [messaging]
