@@ -1,7 +1,7 @@
 // One entry for whoever has the text of an Ignition config: is it good, for which spec, and what does it say.
 
 import { checkConfig } from './rules.ts'
-import { errorsText, type Finding, type PlacedFinding } from './findings.ts'
+import type { Finding, PlacedFinding } from './findings.ts'
 import { BadJson, parseJson } from './json.ts'
 import { ignitionDialect, readFields } from './read.ts'
 import { CONFIG, NEWEST_SPEC, OLDEST_SPEC } from './schema.ts'
@@ -42,12 +42,6 @@ export function checkIgnition(text: string): CheckedConfig {
   const findings = place([...read.findings, ...checkConfig(config, spec)])
   const isGood = findings.every(({ severity }) => severity !== 'error')
   return isGood ? { findings, good: { config, spec } } : { findings }
-}
-
-/** What is wrong with a text, in one sentence; undefined when a machine would take it. */
-export function ignitionProblem(text: string): string | undefined {
-  const { good, findings } = checkIgnition(text)
-  return good === undefined ? errorsText(findings) : undefined
 }
 
 /** The minor number of a stable version that we know; undefined for any other. */

@@ -10,7 +10,7 @@ import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
 import { goDataOf, type GoTemplates } from './go-templates.ts'
 import { grubConfig, grubFilesOf, grubPath } from './grub.ts'
-import { ignitionOf, isPlainIgnition, plainIgnition } from './ignition.ts'
+import { isPlainIgnition, plainIgnition, renderedIgnition } from './ignition.ts'
 import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts, type AssetKind } from './ipxe.ts'
 import type { Templates } from './templates.ts'
 
@@ -131,7 +131,7 @@ export function ignitionTextOf(
     const text = goTemplates.render('ignition', id, goDataOf(group, labels, rawQuery))
     return butaneIgnition(name, text, localFiles)
   }
-  return JSON.stringify(ignitionOf(name, templates.render(name, contextOf(endpoints, { ...match, token }))))
+  return renderedIgnition(name, templates.render(name, contextOf(endpoints, { ...match, token })))
 }
 
 /** Matchbox's boot script, for data directories that bring none: a chain to /ipxe with all that iPXE knows. */

@@ -1,29 +1,28 @@
 // What a machine gets for the Ignition file of its profile: checked, and never an empty config in place of a bad one.
 
-import { messageOf } from '#progress/wait.ts'
 import { InvalidIgnition } from '../errors.ts'
-import { checkIgnition, ignitionProblem } from '../ignition/config.ts'
+import { checkIgnition } from '../ignition/config.ts'
 import { errorsText } from '../ignition/findings.ts'
 import { MATCHBOX_SPEC, matchboxJson } from '../ignition/write.ts'
+import { remembered } from './remembered.ts'
+
+/** A text that can be served, or what is wrong with it. */
+export type Served = { readonly text: string } | { readonly problem: string }
 
 /**
- * Reads rendered text as an Ignition config.
+ * What is served for a template of ours that was rendered: the same config, without spaces.
  *
  * @throws {InvalidIgnition} 503, with line and column, when it is no JSON or breaks a rule of its spec
  */
-export function ignitionOf(name: string, text: string): object {
-  let config: unknown
-  try {
-    config = JSON.parse(text)
-  } catch (error) {
-    throw new InvalidIgnition(name, messageOf(error))
-  }
-  const version = (config as { ignition?: { version?: unknown } } | null)?.ignition?.version
-  if (typeof version !== 'string') throw new InvalidIgnition(name, 'it has no ignition.version')
-  const problem = ignitionProblem(text)
-  if (problem !== undefined) throw new InvalidIgnition(name, problem)
-  return config as object // it has an `ignition` object
+export function renderedIgnition(name: string, text: string): string {
+  return textOr(name, asRendered(text))
 }
+
+const asRendered = remembered<Served>(text => {
+  const { good, findings } = checkIgnition(text)
+  if (good === undefined) return kept({ problem: errorsText(findings) })
+  return kept({ text: JSON.stringify(JSON.parse(text)) })
+})
 
 /** Says whether a file is Ignition as it stands, which Matchbox tells by its ending: no template, no Butane. */
 export function isPlainIgnition(name: string): boolean {
@@ -37,7 +36,21 @@ export function isPlainIgnition(name: string): boolean {
  * @throws {InvalidIgnition} 503, with line and column, where Matchbox would serve an empty config
  */
 export function plainIgnition(name: string, text: string): string {
+  return textOr(name, asMatchbox(text))
+}
+
+const asMatchbox = remembered<Served>(text => {
   const { good, findings } = checkIgnition(text)
-  if (good === undefined) throw new InvalidIgnition(name, errorsText(findings))
-  return good.spec > MATCHBOX_SPEC ? text : matchboxJson(good.config, good.spec)
+  if (good === undefined) return kept({ problem: errorsText(findings) })
+  return kept({ text: good.spec > MATCHBOX_SPEC ? text : matchboxJson(good.config, good.spec) })
+})
+
+function textOr(name: string, served: Served): string {
+  if ('problem' in served) throw new InvalidIgnition(name, served.problem)
+  return served.text
+}
+
+/** A result with its size. */
+export function kept(value: Served): { value: Served; size: number } {
+  return { value, size: ('text' in value ? value.text : value.problem).length }
 }

@@ -3,7 +3,8 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { checkIgnition, ignitionProblem } from '#server/ignition/config.ts'
+import { checkIgnition } from '#server/ignition/config.ts'
+import { errorsText } from '#server/ignition/findings.ts'
 import { findingText } from '#server/ignition/findings.ts'
 import { ODD_TEXTS, SAMPLES, textOf } from './configs.ts'
 import { isAccepted, skip } from './oracle.ts'
@@ -19,7 +20,8 @@ t.test('every sample is taken or refused as by ignition-validate', { skip }, asy
   const work = async () => {
     for (const [index, text] of waiting) {
       const real = await isAccepted(text, join(folder, `${index}.ign`))
-      const problem = ignitionProblem(text)
+      const { good, findings } = checkIgnition(text)
+      const problem = good === undefined ? errorsText(findings) : undefined
       if (real !== (problem === undefined)) wrong.push(`${text}\n real: ${real}, ours: ${problem ?? 'good'}`)
     }
   }
