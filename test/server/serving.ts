@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { serverConfig, type GivenSettings } from '#server/config.ts'
 import type { SiteObjects } from '#server/inventory/objects.ts'
+import type { Log, LogLevel } from '#server/log.ts'
 import { serve } from '#server/main.ts'
 
 /** A server that listens, and what it logged. */
@@ -15,7 +16,10 @@ export type TestServer = {
   /** Of gRPC, if it is on. */
   readonly rpcPort: number
   readonly statePath: string
+  /** The lines of the log: level and text. */
   readonly logged: string[]
+  /** The same with their fields. */
+  readonly told: { readonly level: LogLevel; readonly text: string; readonly fields: object }[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
   put(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
@@ -30,6 +34,11 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
   const statePath = settings.statePath ?? join(t.testdir(), 'state')
   const stop = new AbortController()
   const logged: string[] = []
+  const told: TestServer['told'] = []
+  const log: Log = (level, text, fields = {}) => {
+    logged.push(`${level} ${text}`)
+    told.push({ level, text, fields })
+  }
   const server = await serve(
     serverConfig({
       address: '127.0.0.1',
@@ -40,7 +49,7 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
       ...settings,
       statePath,
     }),
-    { signal: stop.signal, log: (level, text) => void logged.push(`${level} ${text}`) },
+    { signal: stop.signal, log },
   )
   t.teardown(() => server.close())
   const url = `http://127.0.0.1:${server.httpPort}`
@@ -57,6 +66,7 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
     rpcPort: server.rpcPort ?? 0,
     statePath,
     logged,
+    told,
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
     put: (path, body, headers = {}) => send('PUT', path, body, headers),
     post: (path, body, headers = {}) => send('POST', path, body, headers),
