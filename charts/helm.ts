@@ -125,7 +125,8 @@ async function callHelm(
   const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', helm, ...all], {
     limitSeconds,
     input,
-    env: { HELM_CACHE_HOME: cache, KUBECACHEDIR: cache },
+    // A process that lives for a third of a second need not tidy up: a fifth less of a processor.
+    env: { HELM_CACHE_HOME: cache, KUBECACHEDIR: cache, GOGC: '400' },
     ...(signal ? { signal } : {}),
   })
   return stdout
