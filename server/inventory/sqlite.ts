@@ -3,6 +3,7 @@
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
 import type { Kind, Revision } from './changes.ts'
 import { Database } from './database.ts'
+import { EventTable } from './event-table.ts'
 import {
   ObjectTable,
   type Author,
@@ -17,6 +18,7 @@ import type { Boot, Store, StoredNetwork, TokenRecord } from './store.ts'
 export class SqliteStore implements Store {
   readonly #db: Database
   readonly #objects: ObjectTable
+  readonly #events: EventTable
   #committed: (outcomes: readonly RowOutcome[]) => void = () => {}
 
   /**
@@ -27,6 +29,7 @@ export class SqliteStore implements Store {
   constructor(path: string) {
     this.#db = new Database(path)
     this.#objects = new ObjectTable(this.#db)
+    this.#events = new EventTable(this.#db)
   }
 
   follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
@@ -138,90 +141,35 @@ export class SqliteStore implements Store {
   }
 
   append(boot: Boot, event: BootEvent): Promise<void> {
-    return this.#db.together(
-      () => {
-        this.#run(
-          `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (number) DO UPDATE SET machine = excluded.machine WHERE machine IS NOT excluded.machine`,
-          numberOf(boot.id),
-          boot.id,
-          boot.mac,
-          boot.machine ?? null,
-          boot.began,
-        )
-        this.#run(
-          'INSERT INTO events (id, at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-          event.id,
-          event.at,
-          event.boot,
-          event.mac,
-          event.machine ?? null,
-          event.layer,
-          event.kind,
-          event.text,
-          JSON.stringify(event.detail),
-        )
-      },
-      { patient: true },
-    )
+    return this.#db.together(() => this.#events.append(boot, event), { patient: true })
   }
 
-  eventsAfter(id: number, { machine, limit }: { machine?: string; limit: number }): BootEvent[] {
+  eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[] {
     this.#db.flush() // a reader sees all that was told before it asked
-    const rows =
-      machine === undefined
-        ? this.#all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', id, limit)
-        : this.#all<EventRow>(
-            'SELECT * FROM events WHERE id > ? AND (machine = ? OR mac = ?) ORDER BY id LIMIT ?',
-            id,
-            machine,
-            machine,
-            limit,
-          )
-    return rows.map(eventOf)
+    return this.#events.after(id, filter)
   }
 
   eventsOf(boot: string): BootEvent[] {
-    this.#db.flush() // a reader sees all that was told before it asked
-    return this.#all<EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id', boot).map(eventOf)
+    this.#db.flush()
+    return this.#events.ofBoot(boot)
   }
 
   latestBoots(): Boot[] {
-    return this.#all<BootRow>(
-      `SELECT * FROM boots WHERE number IN (
-         SELECT max(number) FROM boots GROUP BY mac
-         UNION SELECT max(number) FROM boots WHERE machine IS NOT NULL GROUP BY machine)
-       ORDER BY number`,
-    ).map(bootOf)
+    return this.#events.latestBoots()
   }
 
-  bootsOf({ machine, macs }: { machine?: string; macs: readonly string[] }, limit: number): Boot[] {
+  bootsOf(known: { readonly machine?: string; readonly macs: readonly string[] }, limit: number): Boot[] {
     this.#db.flush()
-    return this.#all<BootRow>(
-      `SELECT * FROM boots WHERE machine = ? OR mac IN (SELECT value FROM json_each(?))
-       ORDER BY number DESC LIMIT ?`,
-      machine ?? null,
-      JSON.stringify(macs),
-      limit,
-    ).map(bootOf)
+    return this.#events.bootsOf(known, limit)
   }
 
-  counters(): { event: number; boot: number } {
-    const [row] = this.#all<{ event: number; boot: number }>(
-      'SELECT (SELECT coalesce(max(id), 0) FROM events) AS event, (SELECT coalesce(max(number), 0) FROM boots) AS boot',
-    )
-    return row ?? { event: 0, boot: 0 }
+  counters(): { readonly event: number; readonly boot: number } {
+    return this.#events.counters()
   }
 
   prune(before: number): void {
     this.#db.atOnce(() => {
-      // The newest boot stays, so that its number is never given twice.
-      this.#run('DELETE FROM boots WHERE began < ? AND number < (SELECT max(number) FROM boots)', before)
-      this.#run(
-        `DELETE FROM events WHERE at < ? AND boot NOT IN (SELECT id FROM boots)
-         AND id < (SELECT max(id) FROM events)`,
-        before,
-      )
+      this.#events.prune(before)
       this.#run('DELETE FROM tokens WHERE until < ?', before)
     })
   }
@@ -272,21 +220,3 @@ class Undo extends Error {
 }
 
 type LeaseRow = Omit<Lease, 'expiresAt' | 'uuid'> & { expires_at: number; uuid: string | null }
-type BootRow = { number: number; id: string; mac: string; machine: string | null; began: number }
-type EventRow = Omit<BootEvent, 'machine' | 'detail'> & { machine: string | null; detail: string }
-
-function bootOf({ id, mac, machine, began }: BootRow): Boot {
-  return { id, mac, ...(machine === null ? {} : { machine }), began }
-}
-
-function eventOf({ machine, detail, ...event }: EventRow): BootEvent {
-  return {
-    ...event,
-    ...(machine === null ? {} : { machine }),
-    detail: JSON.parse(detail) as BootEvent['detail'],
-  }
-}
-
-function numberOf(boot: string): number {
-  return Number.parseInt(boot.slice(2), 16)
-}

@@ -1,0 +1,118 @@
+// Boots and their events in SQLite.
+
+import type { Database } from './database.ts'
+import type { BootEvent } from './objects.ts'
+import type { Boot } from './store.ts'
+
+/** The tables `boots` and `events`. */
+export class EventTable {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** Writes an event and its boot, in the transaction of its caller. */
+  append(boot: Boot, event: BootEvent): void {
+    this.#db.run(
+      `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (number) DO UPDATE SET machine = excluded.machine WHERE machine IS NOT excluded.machine`,
+      Number.parseInt(boot.id.slice(2), 16),
+      boot.id,
+      boot.mac,
+      boot.machine ?? null,
+      boot.began,
+    )
+    this.#db.run(
+      'INSERT INTO events (id, at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      event.id,
+      event.at,
+      event.boot,
+      event.mac,
+      event.machine ?? null,
+      event.layer,
+      event.kind,
+      event.text,
+      JSON.stringify(event.detail),
+    )
+  }
+
+  /** Events after an id, oldest first. */
+  after(id: number, { machine, limit }: { readonly machine?: string; readonly limit: number }): BootEvent[] {
+    const rows =
+      machine === undefined
+        ? this.#db.all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', id, limit)
+        : this.#db.all<EventRow>(
+            'SELECT * FROM events WHERE id > ? AND (machine = ? OR mac = ?) ORDER BY id LIMIT ?',
+            id,
+            machine,
+            machine,
+            limit,
+          )
+    return rows.map(eventOf)
+  }
+
+  /** The events of one boot, oldest first. */
+  ofBoot(boot: string): BootEvent[] {
+    return this.#db.all<EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id', boot).map(eventOf)
+  }
+
+  latestBoots(): Boot[] {
+    return this.#db
+      .all<BootRow>(
+        `SELECT * FROM boots WHERE number IN (
+           SELECT max(number) FROM boots GROUP BY mac
+           UNION SELECT max(number) FROM boots WHERE machine IS NOT NULL GROUP BY machine)
+         ORDER BY number`,
+      )
+      .map(bootOf)
+  }
+
+  /** The boots of a machine or MAC, newest first. */
+  bootsOf(
+    { machine, macs }: { readonly machine?: string; readonly macs: readonly string[] },
+    limit: number,
+  ): Boot[] {
+    return this.#db
+      .all<BootRow>(
+        `SELECT * FROM boots WHERE machine = ? OR mac IN (SELECT value FROM json_each(?))
+         ORDER BY number DESC LIMIT ?`,
+        machine ?? null,
+        JSON.stringify(macs),
+        limit,
+      )
+      .map(bootOf)
+  }
+
+  counters(): { readonly event: number; readonly boot: number } {
+    const [row] = this.#db.all<{ event: number; boot: number }>(
+      'SELECT (SELECT coalesce(max(id), 0) FROM events) AS event, (SELECT coalesce(max(number), 0) FROM boots) AS boot',
+    )
+    return row ?? { event: 0, boot: 0 }
+  }
+
+  /** Forgets what began before a time, but never the newest, whose numbers must not be given twice. */
+  prune(before: number): void {
+    this.#db.run('DELETE FROM boots WHERE began < ? AND number < (SELECT max(number) FROM boots)', before)
+    this.#db.run(
+      `DELETE FROM events WHERE at < ? AND boot NOT IN (SELECT id FROM boots)
+       AND id < (SELECT max(id) FROM events)`,
+      before,
+    )
+  }
+}
+
+type BootRow = { number: number; id: string; mac: string; machine: string | null; began: number }
+type EventRow = Omit<BootEvent, 'machine' | 'detail'> & { machine: string | null; detail: string }
+
+function bootOf({ id, mac, machine, began }: BootRow): Boot {
+  return { id, mac, ...(machine === null ? {} : { machine }), began }
+}
+
+function eventOf({ machine, detail, ...event }: EventRow): BootEvent {
+  return {
+    ...event,
+    ...(machine === null ? {} : { machine }),
+    detail: JSON.parse(detail) as BootEvent['detail'],
+  }
+}
