@@ -10,7 +10,6 @@ component's description:
   volumes         a list, as Kubernetes takes it, beside the chart's own
   user            0 for root; else the chart's
   pod             more fields of the pod, as Kubernetes takes them (hostNetwork, ...)
-  updateStrategy  of a DaemonSet, as Kubernetes takes it
   grace           seconds between the end signal and the kill, 10 unless told
 
 Replicas, labels, resources and node ports come from .Values.pod.replicas, .labels, .pod.resources and .network by the
@@ -52,9 +51,6 @@ kind: DaemonSet
 metadata: {{- include "lib.metadata" . | nindent 2 }}
 spec:
   revisionHistoryLimit: 3
-  {{- with .it.updateStrategy }}
-  updateStrategy: {{- toYaml . | nindent 4 }}
-  {{- end }}
   selector:
     matchLabels: {{- include "lib.selector" . | nindent 6 }}
   template: {{- include "lib.pod" . | nindent 4 }}
