@@ -7,7 +7,7 @@ import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
 import { awaitRelease } from './await-release.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
-import { ChartsFailed } from './errors.ts'
+import { ChartsFailed, PreflightFailed } from './errors.ts'
 import { runGraph } from './graph.ts'
 import type { Step } from './graph.ts'
 import { dropPending, isPassing, isPending, listReleases, upgradeInstall } from './helm.ts'
@@ -53,8 +53,6 @@ export type ReleaseResult = {
 export type ChartsResult = {
   readonly namespace: string
   readonly releases: readonly ReleaseResult[]
-  /** When Keystone gave a token, by `performance.now()` of this process; absent when the plan promises none. */
-  readonly tokenAt?: number
 }
 
 /**
@@ -134,9 +132,7 @@ class ChartRun {
       const { revision, applied, seconds } = this.#of(name)
       return { name, revision, applied, seconds }
     })
-    const { tokenAt } = this.#promises
-    const token = tokenAt === undefined ? {} : { tokenAt }
-    return { namespace: plan.namespace, releases, ...token }
+    return { namespace: plan.namespace, releases }
   }
 
   /** Namespace, secrets, and what Helm has already done there; gives the plan with the versions of its secrets. */
@@ -149,7 +145,7 @@ class ChartRun {
     const namespace = `/api/v1/namespaces/${plan.namespace}`
     // Around a pivot the API may drop a connection: all of this may be asked again.
     const limits = this.#wait(60, this.#stage)
-    await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
+    const problems = await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
       const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
       await api.apply(namespace, object)
       const [cluster] = await Promise.all([
@@ -160,9 +156,9 @@ class ChartRun {
       ])
       this.#cluster = cluster
       this.#deployed = await listReleases(api, plan.namespace)
-      return { value: true }
+      return { value: await checkCluster(this.#session, rendered) }
     })
-    await checkCluster(this.#session, rendered)
+    if (problems.length > 0) throw new PreflightFailed(problems)
     return withSecretVersions(this.#session, kept)
   }
 

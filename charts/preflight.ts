@@ -67,12 +67,11 @@ export async function renderPlan({
   return groups
 }
 
-/**
- * Looks whether the rendered pods find a place in the session's cluster.
- *
- * @throws {PreflightFailed} with every cause
- */
-export async function checkCluster({ api, plan }: ChartSession, rendered: RenderedPlan): Promise<void> {
+/** What keeps the rendered pods from finding a place in the session's cluster. */
+export async function checkCluster(
+  { api, plan }: ChartSession,
+  rendered: RenderedPlan,
+): Promise<PlacementProblem[]> {
   type Pods = {
     items: { metadata: { namespace: string }; spec: Values & { nodeName?: string }; status?: Values }[]
   }
@@ -87,8 +86,7 @@ export async function checkCluster({ api, plan }: ChartSession, rendered: Render
   const used = new Map<string, Requests>()
   for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
     used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
-  const problems = checkPlacement(rendered, nodes?.items ?? [], used, IMAGE_REGISTRY)
-  if (problems.length > 0) throw new PreflightFailed(problems)
+  return checkPlacement(rendered, nodes?.items ?? [], used, IMAGE_REGISTRY)
 }
 
 function renderProblem(chart: string, error: unknown): { what: string; mend: string } {

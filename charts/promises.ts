@@ -18,18 +18,12 @@ export class PromiseWatch {
   readonly #authUrl: string
   readonly #password: string
   #cloud: Promise<OpenstackClient> | undefined
-  #tokenAt: number | undefined
 
   /** `authUrl` is Keystone's, `password` the administrator's. */
   constructor(view: NamespaceView, authUrl: string, password: string) {
     this.#view = view
     this.#authUrl = authUrl
     this.#password = password
-  }
-
-  /** When Keystone gave its first token, by `performance.now()`. */
-  get tokenAt(): number | undefined {
-    return this.#tokenAt
   }
 
   /**
@@ -68,10 +62,7 @@ export class PromiseWatch {
     const { user, project } = cloudAdmin
     const cloud = OpenstackClient.connect(this.#authUrl, { user, password: this.#password, project })
     this.#cloud = cloud
-    cloud.then(
-      () => (this.#tokenAt ??= performance.now()),
-      () => (this.#cloud = undefined), // the next question tries again
-    )
+    cloud.catch(() => (this.#cloud = undefined)) // the next question tries again
     return cloud
   }
 }

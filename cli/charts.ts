@@ -75,10 +75,12 @@ function addPlan(charts: Command): void {
 
 async function checkPlan(options: SessionOptions, flags: Flags): Promise<void> {
   const { withSession } = await import('#charts/session.ts')
+  const { PreflightFailed } = await import('#charts/errors.ts')
   const { checkCluster, renderPlan } = await import('#charts/preflight.ts')
   const pods = await withSession(options, [], async session => {
     const rendered = await renderPlan(session)
-    await checkCluster(session, rendered)
+    const problems = await checkCluster(session, rendered)
+    if (problems.length > 0) throw new PreflightFailed(problems)
     return rendered
   })
   const line = `all ${options.plan.releases.length} charts render, and ${pods.length} workloads find their nodes, images, memory and processors`
