@@ -13,7 +13,8 @@ from sqlalchemy.engine import make_url
 
 
 def wait():
-    """Returns once all of NEEDS are there: `database`, `identity`, `catalog:TYPE`, HOST:PORT, or the path of a socket."""
+    """Returns once all of NEEDS are there: `database`, `identity`, `catalog:TYPE`, `queue:NAME`, HOST:PORT, or the path of
+    a socket."""
     for need in os.environ.get('NEEDS', '').split():
         name, _, rest = need.partition(':')
         if need == 'database':
@@ -22,6 +23,8 @@ def wait():
             _until(f'Keystone to know {os.environ["SERVICE_USER"]}', _get_token, 1)
         elif name == 'catalog':
             _until(f'Keystone to know service {rest}', lambda: _find_service(rest), 1)
+        elif name == 'queue':
+            _until(f'an answerer of queue {rest}', lambda: _find_consumer(rest), 0.5)
         elif name.startswith('/'):
             _until(f'socket {name}', lambda: _connect(name))
         else:
@@ -59,6 +62,20 @@ def _until(what, look, seconds=0.25):
             said = reason
             print(f'waiting for {what}: {reason}', file=sys.stderr, flush=True)
         time.sleep(seconds)
+
+
+def _find_consumer(queue):
+    """Raises _NotYet unless somebody takes messages from the queue: a call to nobody is answered by its time-out."""
+    import amqp
+    import kombu  # not every service has it
+
+    url = os.environ['OS_DEFAULT__TRANSPORT_URL'].replace('rabbit://', 'amqp://', 1)
+    try:
+        with kombu.Connection(url, connect_timeout=2) as connection:
+            if connection.default_channel.queue_declare(queue, passive=True).consumer_count == 0:
+                raise _NotYet
+    except amqp.exceptions.NotFound as error:
+        raise _NotYet from error
 
 
 def _connect(path):

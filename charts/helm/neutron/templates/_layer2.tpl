@@ -44,14 +44,13 @@ ovs-agent:
 {{- end }}
 
 {{- define "neutron.layer2" -}}
-{{- $external := .Values.network.external }}
-{{- $api := .Values.endpoints.network -}}
+{{- $external := .Values.network.external -}}
 kind: DaemonSet
 grace: 5 # they find what there is to do again when they start
 user: 0
 pod: { hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet }
 uses: [messaging]
-awaits: [messaging, '{{ $api.hosts.default }}:{{ int $api.port.api.default }}']
+awaits: [messaging, "queue:q-plugin"]
 # Writes settings of bridges below /proc/sys and /sys, which are read-only for every container that is not privileged.
 privileged: true
 initContainers:

@@ -5,7 +5,7 @@ compute:
   user: 0
   pod: { hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet }
   uses: [messaging, identity]
-  awaits: [messaging, "catalog:placement", /run/libvirt/libvirt-sock]
+  awaits: [messaging, "catalog:placement", /run/libvirt/libvirt-sock, "queue:conductor"]
   # As root, since what it shares with libvirt is root's. It makes bridges for guests and sets their /proc/sys settings
   # (read-only for every container that is not privileged).
   privileged: true

@@ -8,6 +8,7 @@ The agent itself starts from nothing, by serve.py: it replaces parts of Python's
 Beside this, process 1 does what the first one has to: it reaps, and passes on the signal to end.
 """
 
+import gc
 import importlib
 import os
 import select
@@ -28,8 +29,11 @@ def main():
         asks.listen()
         agent = fork(become_agent, sys.argv[2:])
         signal.signal(signal.SIGTERM, lambda *_: os.kill(agent, signal.SIGTERM))
+        gc.disable()
         for module in ('oslo_privsep.daemon', *privileged):
             importlib.import_module(module)
+        gc.freeze()  # helpers share what they do not change
+        gc.enable()
         sys.exit(watch(agent, asks))
 
 
