@@ -89,18 +89,20 @@ function isReading(method: string): boolean {
  * @throws {NotAuthenticated} 401, when a token is shown that is not good
  */
 function whoAsks(request: FastifyRequest, { tokens, loopbackOnly, certificateRole }: AccessPolicy): Identity {
+  const isLocal = loopbackOnly && isOwnPage(request)
   const token = tokenIn(request)
   if (token !== undefined) {
     const identity = tokens.identityOf(token)
-    if (identity === undefined) throw new NotAuthenticated('This token is not known, or its time is over.')
-    return identity
+    if (identity !== undefined) return identity
+    // Where nobody needs a token, one of another server does no harm.
+    if (!isLocal) throw new NotAuthenticated('This token is not known, or its time is over.')
   }
   const socket = request.raw.socket as Partial<TLSSocket> // plain on a listener without TLS
   if (socket.authorized === true) {
     const peer = socket.getPeerCertificate?.()
     if (peer?.subject !== undefined) return identityOfCertificate(peer, certificateRole)
   }
-  return loopbackOnly && isOwnPage(request) ? LOOPBACK : NOBODY
+  return isLocal ? LOOPBACK : NOBODY
 }
 
 /** The token of a request. A browser can only ask its user for a name and a password: there it is the password. */

@@ -107,6 +107,7 @@ t.test("on loopback everything is free, but not to somebody else's page", async 
   const { host } = new URL(server.url)
   t.equal((await server.put('/v1/sites/rack-1', site)).status, 200)
   t.equal((await server.put('/v1/sites/rack-1', site, { origin: `http://${host}` })).status, 200)
+  t.equal((await server.put('/v1/sites/rack-1', site, bearer('of another server'))).status, 200)
   t.equal((await server.put('/v1/sites/rack-1', site, { origin: 'http://evil.example' })).status, 401)
   t.equal(await statusWithHost(server, 'evil.example'), 401, 'a name that was pointed here')
 })
