@@ -78,7 +78,8 @@ Examples:
       }
       const client = await clientOf(server)
       const changes = wanted.map(it => ({ action: 'delete', kind: it.kind, id: it.id }) as const)
-      for (const outcome of await client.transaction(changes, { dryRun })) tell(outcome, dryRun)
+      const { outcomes } = await client.transaction(changes, { dryRun })
+      for (const outcome of outcomes) tell(outcome, dryRun)
     })
 }
 
@@ -101,7 +102,10 @@ async function send(
   refuseTwice(objects)
   const changes: SentChange[] = objects.map(({ kind, object }) => ({ action: 'put', kind, object }))
   try {
-    return await client.transaction(changes, { dryRun })
+    const { outcomes, lints = [] } = await client.transaction(changes, { dryRun })
+    const { lintText } = await import('#server/lint/findings.ts')
+    for (const lint of lints) process.stderr.write(`${lintText(lint)}\n`)
+    return outcomes
   } catch (error) {
     const { Refusal } = await import('./server-client.ts')
     if (!(error instanceof Refusal) || error.faults.length === 0) throw error

@@ -59,7 +59,8 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
     const changes: SentChange[] = objects
       .slice(at, at + CHANGES_AT_ONCE)
       .map(({ kind, object }) => ({ action: 'put', kind, object }))
-    for (const { kind, result } of await client.transaction(changes, { dryRun })) {
+    const { outcomes } = await client.transaction(changes, { dryRun })
+    for (const { kind, result } of outcomes) {
       counts.set(`${kind}s ${result}`, (counts.get(`${kind}s ${result}`) ?? 0) + 1)
     }
   }

@@ -2,6 +2,7 @@
 
 import type { Fault } from '#server/errors.ts'
 import type { Kind, Outcome } from '#server/inventory/changes.ts'
+import type { LintFinding } from '#server/lint/findings.ts'
 import { ServerClient } from './server-client.ts'
 
 /** An object in a list; templates come without their content. */
@@ -86,15 +87,15 @@ export class InventoryClient {
     return (await response.json()) as ToldOutcome
   }
 
-  /** Makes all changes or none. */
+  /** Makes all changes or none; of a dry run also what the linter says. */
   async transaction(
     changes: readonly SentChange[],
     { dryRun = false } = {},
-  ): Promise<readonly ToldOutcome[]> {
+  ): Promise<{ readonly outcomes: readonly ToldOutcome[]; readonly lints?: readonly LintFinding[] }> {
     const path = `/v1/transactions${dryRun ? '?dryRun=true' : ''}`
     const body = JSON.stringify({ changes })
     const response = await this.#server.request('POST', path, {}, body, TRANSACTION_SECONDS)
-    return ((await response.json()) as { outcomes: ToldOutcome[] }).outcomes
+    return (await response.json()) as { outcomes: ToldOutcome[]; lints?: LintFinding[] }
   }
 
   /** What was written to an object, newest first. */

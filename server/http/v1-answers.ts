@@ -5,13 +5,15 @@ import { BadRequest } from '../errors.ts'
 import { placeAt } from '../ignition/tree.ts'
 import { BadJson, parseJson } from '../ignition/json.ts'
 import { textOf } from '../match/text.ts'
-import type { Entry, Kind, Objects, Outcome } from '../inventory/changes.ts'
+import type { Change, Entry, Kind, Objects, Outcome } from '../inventory/changes.ts'
 import { unifiedDiff } from '../inventory/diff.ts'
 import type { Inventory } from '../inventory/inventory.ts'
+import type { LintFinding } from '../lint/findings.ts'
 import type { Log } from '../log.ts'
+import { lintsOf, type LintNeeds } from './v1-lints.ts'
 
 /** What these routes need of the service. */
-export type InventoryNeeds = {
+export type InventoryNeeds = LintNeeds & {
   readonly inventory: Pick<Inventory, 'get' | 'list' | 'write' | 'history' | 'revert'>
   readonly log: Log
 }
@@ -71,13 +73,28 @@ export function textBody({ body }: Pick<FastifyRequest, 'body'>): string {
   return Buffer.isBuffer(body) ? textOf(body) : ''
 }
 
-/** Who writes, as the history keeps it. */
-export function writerOf({ identity }: Pick<FastifyRequest, 'identity'>): string {
-  return identity.name
+/** Makes changes, or tries them and asks the linter what it says of the result. */
+export async function writeChanges(
+  request: FastifyRequest,
+  changes: readonly Change[],
+  needs: InventoryNeeds,
+): Promise<{ readonly outcomes: readonly Outcome[]; readonly lints?: readonly LintFinding[] }> {
+  const who = request.identity.name
+  if (!isDryRun(request)) return { outcomes: await needs.inventory.write(changes, { who }) }
+  let lints: readonly LintFinding[] = []
+  const look = () => {
+    lints = lintsOf(changes, needs)
+  }
+  return { outcomes: await needs.inventory.write(changes, { who, dryRun: true, look }), lints }
 }
 
-/** Tells what became of one change. */
-export function answerOutcome(reply: FastifyReply, outcome: Outcome, dryRun: boolean): FastifyReply {
+/** Tells what became of one change; `lints` are those of a dry run. */
+export function answerOutcome(
+  reply: FastifyReply,
+  outcome: Outcome,
+  lints: readonly LintFinding[] | undefined,
+): FastifyReply {
+  const dryRun = lints !== undefined
   const { kind, id, result, version } = outcome
   if (version !== undefined && !dryRun) void reply.header('etag', etagOf(version))
   if (result === 'created' && !dryRun) {
@@ -85,7 +102,9 @@ export function answerOutcome(reply: FastifyReply, outcome: Outcome, dryRun: boo
       .code(201)
       .header('location', `/v1/${pluralOf(kind)}/${id.split('/').map(encodeURIComponent).join('/')}`)
   }
-  return reply.type('application/json').send(`${JSON.stringify(outcomeView(outcome, dryRun), null, 2)}\n`)
+  return reply
+    .type('application/json')
+    .send(`${JSON.stringify({ ...outcomeView(outcome, dryRun), lints }, null, 2)}\n`)
 }
 
 /** An outcome as clients see it: of a dry run also what would change, line by line. */

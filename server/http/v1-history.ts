@@ -10,7 +10,6 @@ import {
   isDryRun,
   jsonBody,
   pluralOf,
-  writerOf,
   type InventoryNeeds,
 } from './v1-answers.ts'
 import { documented } from './v1-schemas.ts'
@@ -49,9 +48,9 @@ export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly ki
       const expect = expectationOf(request, inventory.get(kind, id))
       if (expect === undefined) throw new PreconditionRequired('Going back undoes every write since.')
       const dryRun = isDryRun(request)
-      const options = { who: writerOf(request), dryRun, expect }
+      const options = { who: request.identity.name, dryRun, expect }
       const [outcome] = await inventory.revert(kind, id, revision as number, options) // an integer, as was just asked
-      return answerOutcome(reply, outcome!, dryRun) // one change, one outcome
+      return answerOutcome(reply, outcome!, dryRun ? [] : undefined) // one change, one outcome
     },
   )
   done()

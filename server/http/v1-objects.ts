@@ -16,11 +16,10 @@ import {
   answerOutcome,
   etagOf,
   expectationOf,
-  isDryRun,
   jsonBody,
   pluralOf,
   textBody,
-  writerOf,
+  writeChanges,
   type InventoryNeeds,
 } from './v1-answers.ts'
 import { mergePatch } from './merge-patch.ts'
@@ -42,7 +41,8 @@ type ListQuery = {
 const USUAL_LIMIT = 1000
 
 /** `GET /v1/groups`, and `GET`, `PUT`, `PATCH`, `DELETE` of `/v1/groups/{id}`; so for every kind. */
-export const objectRoutes: FastifyPluginCallback<Needs> = (app, { inventory, kind }, done) => {
+export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => {
+  const { inventory, kind } = needs
   const folder = `/v1/${pluralOf(kind)}`
   const one = `${folder}/*`
   const tags = [pluralOf(kind)]
@@ -105,14 +105,10 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, { inventory, kin
     reply: FastifyReply,
     change: Change,
   ): Promise<FastifyReply> {
-    const dryRun = isDryRun(request)
     const expect = change.expect ?? expectationOf(request, inventory.get(kind, request.params['*']))
-    const who = writerOf(request)
-    const [outcome] = await inventory.write([{ ...change, ...(expect === undefined ? {} : { expect }) }], {
-      who,
-      dryRun,
-    })
-    return answerOutcome(reply, outcome!, dryRun) // one change, one outcome
+    const expecting = { ...change, ...(expect === undefined ? {} : { expect }) }
+    const { outcomes, lints } = await writeChanges(request, [expecting], needs)
+    return answerOutcome(reply, outcomes[0]!, lints) // one change, one outcome
   }
 
   function known({ params }: FastifyRequest<ById>): Entry {

@@ -4,14 +4,14 @@ import type { FastifyPluginCallback } from 'fastify'
 import { BadRequest } from '../errors.ts'
 import { KINDS, type Change, type Kind } from '../inventory/changes.ts'
 import { pretty } from './read.ts'
-import { isDryRun, jsonBody, outcomeView, writerOf, type InventoryNeeds } from './v1-answers.ts'
+import { isDryRun, jsonBody, outcomeView, writeChanges, type InventoryNeeds } from './v1-answers.ts'
 import { documented, transactionSchema } from './v1-schemas.ts'
 
 /** Changes of one transaction at most: nobody else is served while it is made. */
 export const MOST_CHANGES = 10_000
 
 /** `POST /v1/transactions`. */
-export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, { inventory }, done) => {
+export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, needs, done) => {
   app.post(
     '/v1/transactions',
     {
@@ -21,8 +21,8 @@ export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, { 
     async (request, reply) => {
       const dryRun = isDryRun(request)
       const changes = changesIn(jsonBody(request))
-      const outcomes = await inventory.write(changes, { who: writerOf(request), dryRun })
-      return pretty(reply, { dryRun, outcomes: outcomes.map(outcome => outcomeView(outcome, dryRun)) })
+      const { outcomes, lints } = await writeChanges(request, changes, needs)
+      return pretty(reply, { dryRun, outcomes: outcomes.map(outcome => outcomeView(outcome, dryRun)), lints })
     },
   )
   done()

@@ -25,6 +25,8 @@ export type WriteOptions = {
   readonly who: string
   /** Only say what would happen. */
   readonly dryRun?: boolean
+  /** Called by a dry run while what it tries stands in the catalog. */
+  readonly look?: () => void
   /**
    * As Matchbox's own API, for programs that were written for it: what is wrong in the text of a template is a warning,
    * and the deletion of a file hides it, as it is now.
@@ -42,6 +44,7 @@ export class Inventory {
   readonly #now: () => number
   readonly #log: Log
   #directory: DataDirectory | undefined
+  #rehearsed = 0
 
   /** @param now milliseconds since 1970 */
   constructor(store: Store, now: () => number, log: Log) {
@@ -91,13 +94,14 @@ export class Inventory {
    */
   async write(
     changes: readonly Change[],
-    { who, dryRun = false, lenient = false }: WriteOptions,
+    { who, dryRun = false, look = () => {}, lenient = false }: WriteOptions,
   ): Promise<Outcome[]> {
     const checked = this.#checked(changes, lenient)
     const rows = checked.map(({ change }) => this.#rowOf(change, lenient))
     const author = { who, at: this.#now() }
     const before = checked.map(({ change }) => this.get(change.kind, changedId(change)))
     const outcomes = dryRun ? this.#store.rehearse(rows, author) : await this.#store.write(rows, author)
+    if (dryRun) this.#during(outcomes, look)
     const brought = checked.flatMap(({ change }) => (change.action === 'put' ? [change] : []))
     return outcomes.map((outcome, at) => {
       const { change, warnings } = checked[at]! // one outcome a change
@@ -187,6 +191,20 @@ export class Inventory {
       ...(expect === undefined || expect === 'present' ? {} : { expect: this.catalog.revision(kind, id) }),
       ...(change.action === 'put' ? { object: change.object } : {}),
       ...(hidden && { hides: hidden.version }),
+    }
+  }
+
+  /** Lets `look` see the catalog as it would be. Nobody else does: nothing here waits. */
+  #during(outcomes: readonly RowOutcome[], look: () => void): void {
+    for (const { kind, id, after } of outcomes) {
+      // A version that no write will ever have, since what is made of a template is remembered by it.
+      this.#rehearsed -= 1
+      this.catalog.setStored(kind, id, after && { ...after, revision: this.#rehearsed })
+    }
+    try {
+      look()
+    } finally {
+      for (const { kind, id, before } of outcomes.toReversed()) this.catalog.setStored(kind, id, before)
     }
   }
 

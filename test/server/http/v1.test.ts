@@ -103,6 +103,13 @@ t.test('a transaction makes all of its changes or none', async t => {
     outcomes: [{ result: 'created' }, { warnings: [] }, { diff: /\+ {2}"profile": "a"/ }],
   })
   t.equal((await call(server, 'GET', '/v1/groups/a')).status, 404, 'a dry run changes nothing')
+  const lonely = { changes: [{ kind: 'group', object: { id: 'l', profile: 'nowhere' } }] }
+  const linted = await call(server, 'POST', '/v1/transactions?dryRun=true', { body: lonely })
+  t.match(
+    linted.json,
+    { lints: [{ code: 'PL-2020', file: '/v1/groups/l' }] },
+    'the linter looks at what would be',
+  )
 
   const broken = [...changes, { kind: 'group', object: { id: 'b', profile: 'a', selector: { mac: 'x' } } }]
   t.match(await call(server, 'POST', '/v1/transactions', { body: { changes: broken } }), {
