@@ -49,10 +49,10 @@ export function identify(app: FastifyInstance): void {
 export function guard(app: FastifyInstance, policy: AccessPolicy): void {
   app.addHook('onRequest', (request, reply, next) => {
     try {
-      request.identity = whoAsks(request, policy)
       const wanted = roleFor(request)
       const isOpen =
         wanted === 'read-only' && !policy.privateReads && request.routeOptions.config.access === undefined
+      request.identity = whoAsks(request, policy, isOpen)
       if (!isOpen) requireRole(request.identity, wanted)
       next()
     } catch (error) {
@@ -86,16 +86,20 @@ function isReading(method: string): boolean {
 /**
  * A token weighs more than a certificate, and both more than the place that a request comes from.
  *
- * @throws {NotAuthenticated} 401, when a token is shown that is not good
+ * @throws {NotAuthenticated} 401, when a token is shown that is not good, where one is wanted
  */
-function whoAsks(request: FastifyRequest, { tokens, loopbackOnly, certificateRole }: AccessPolicy): Identity {
+function whoAsks(
+  request: FastifyRequest,
+  { tokens, loopbackOnly, certificateRole }: AccessPolicy,
+  isOpen: boolean,
+): Identity {
   const isLocal = loopbackOnly && isOwnPage(request)
   const token = tokenIn(request)
   if (token !== undefined) {
     const identity = tokens.identityOf(token)
     if (identity !== undefined) return identity
     // Where nobody needs a token, one of another server does no harm.
-    if (!isLocal) throw new NotAuthenticated('This token is not known, or its time is over.')
+    if (!isLocal && !isOpen) throw new NotAuthenticated('This token is not known, or its time is over.')
   }
   const socket = request.raw.socket as Partial<TLSSocket> // plain on a listener without TLS
   if (socket.authorized === true) {
