@@ -11,16 +11,40 @@ export function completionScript(shell: (typeof SHELLS)[number]): string {
 }
 
 /** The words that may follow `words` (all typed so far, the last one perhaps unfinished). */
-export function completions(program: Command, words: readonly string[]): string[] {
+export async function completions(program: Command, words: readonly string[]): Promise<string[]> {
   const last = words.at(-1) ?? ''
   let command = program
+  const given: string[] = []
   for (const word of words.slice(0, -1)) {
-    command = command.commands.find(sub => sub.name() === word || sub.aliases().includes(word)) ?? command
+    const below = command.commands.find(sub => sub.name() === word || sub.aliases().includes(word))
+    if (below !== undefined) command = below
+    else if (!word.startsWith('-')) given.push(word)
   }
-  const names = command.commands.filter(sub => !sub.name().startsWith('__')).map(sub => sub.name())
-  const choices = command.registeredArguments.flatMap(argument => argument.argChoices ?? [])
   const flags = command.options.flatMap(({ long }) => long ?? []).concat('--help')
-  return (last.startsWith('-') ? flags : [...names, ...choices]).filter(word => word.startsWith(last))
+  if (last.startsWith('-')) return flags.filter(word => word.startsWith(last))
+  const names = command.commands.filter(sub => !sub.name().startsWith('__')).map(sub => sub.name())
+  const wanted = command.registeredArguments.at(given.length) ?? command.registeredArguments.at(-1)
+  const isId = wanted?.name() === 'id' || wanted?.name() === 'ids'
+  const choices = isId ? await idsOf(given[0] ?? '') : (wanted?.argChoices ?? [])
+  return [...names, ...choices].filter(word => word.startsWith(last))
+}
+
+/** Seconds that a shell waits for a server's answer while somebody types. */
+const PATIENCE_SECONDS = 0.7
+
+/** The ids that the server knows of a kind (`group` or `groups`); none when it does not answer at once. */
+async function idsOf(kind: string): Promise<string[]> {
+  const { PILOTLIGHT_SERVER: server = 'http://127.0.0.1:8080' } = process.env
+  const list = kind.endsWith('s') ? kind : `${kind}s`
+  try {
+    const { ServerClient } = await import('./server-client.ts')
+    const path = list === 'machines' ? '/machines' : `/v1/${list}?limit=1000`
+    const answer = await new ServerClient(server).request('GET', path, {}, undefined, PATIENCE_SECONDS)
+    const found = (await answer.json()) as { id: string }[] | { items: { id: string }[] }
+    return (Array.isArray(found) ? found : found.items).map(({ id }) => id)
+  } catch {
+    return []
+  }
 }
 
 const SCRIPTS = {

@@ -152,7 +152,7 @@ program
   .command('__complete', { hidden: true })
   .argument('[words...]')
   .allowUnknownOption()
-  .action((words: string[]) => print(completions(program, words).join('\n')))
+  .action(async (words: string[]) => print((await completions(program, words)).join('\n')))
 
 program
   .command('help')

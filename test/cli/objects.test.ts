@@ -63,6 +63,8 @@ ignition_id: a.bu
     out: /used by 1 profile: a/,
   })
 
+  t.equal((await pilotlight(['__complete', '--', 'describe', 'gr'], { env })).out, 'group\n')
+  t.equal((await pilotlight(['__complete', '--', 'delete', 'group', 'g-1', 'g'], { env })).out, 'g-1\ng-2\n')
   t.match(await pilotlight(['delete', 'group', 'g-1', 'none'], { env }), {
     status: EXIT.notFound,
     err: /no group "none"/,
