@@ -185,3 +185,36 @@ find ${host} -mindepth 3`
   t.match(left, /var\/lib\/kubelet/)
   t.notMatch(left, /br-ex|brq|tap0|ns-0|vxlan|neutron|MASQUERADE/)
 })
+
+t.test('a guest that has started is moved beside the pods, in each tree of cgroups', async t => {
+  const top = join(directory, 'cgroup-v1')
+  mkdirSync(join(directory, 'qemu'))
+  writeFileSync(join(directory, 'qemu', 'guest-1.pid'), '4711')
+  for (const tree of ['memory', 'cpuset']) {
+    mkdirSync(join(top, tree), { recursive: true })
+    writeFileSync(join(top, tree, 'cgroup.procs'), '')
+  }
+  for (const [file, text] of [
+    ['cpuset.cpus', '0-1'],
+    ['cpuset.mems', '0'],
+  ] as const)
+    writeFileSync(join(top, 'cpuset', file), text)
+  const hook = join(chartsDirectory, 'libvirt/files/guest-hook.sh')
+  const env = { CGROUP: top, RUN: directory }
+  await run('bash', [hook, 'guest-1', 'prepare', 'begin', '-'], { limitSeconds: 10, env })
+  t.notOk(existsSync(join(top, 'memory', 'pilotlight-guests')), 'before it runs there is nobody to move')
+  await run('bash', [hook, 'guest-1', 'started', 'begin', '-'], { limitSeconds: 10, env })
+  for (const tree of ['memory', 'cpuset'])
+    t.equal(readFileSync(join(top, tree, 'pilotlight-guests', 'cgroup.procs'), 'utf8'), '4711\n')
+  t.equal(readFileSync(join(top, 'cpuset', 'pilotlight-guests', 'cpuset.cpus'), 'utf8'), '0-1')
+
+  const unified = join(directory, 'cgroup-v2')
+  mkdirSync(join(unified, 'kubepods'), { recursive: true })
+  for (const folder of [unified, join(unified, 'kubepods')]) writeFileSync(join(folder, 'cgroup.procs'), '')
+  await run('bash', [hook, 'guest-1', 'started', 'begin', '-'], {
+    limitSeconds: 10,
+    env: { ...env, CGROUP: unified },
+  })
+  t.equal(readFileSync(join(unified, 'pilotlight-guests', 'cgroup.procs'), 'utf8'), '4711\n')
+  t.notOk(existsSync(join(unified, 'kubepods', 'pilotlight-guests')))
+})

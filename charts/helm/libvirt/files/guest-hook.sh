@@ -3,18 +3,26 @@
 # pods': whoever ends this pod ends what is in its cgroups, and guests are to live on. There they also get a share of
 # the processors as pods together do, not the pod's.
 [ "$2/$3" = started/begin ] || exit 0
-pid=$(cat "/run/libvirt/qemu/$1.pid") || exit 0
+top=${CGROUP:-/host/cgroup}
+pid=$(cat "${RUN:-/run/libvirt}/qemu/$1.pid") || exit 0
 
-# Each tree of version 1, or the only one of version 2.
-for tree in /host/cgroup /host/cgroup/*; do
-  [ -e "$tree/cgroup.procs" ] && [ ! -L "$tree" ] || continue
-  guests=$tree/pilotlight-guests
+# move TREE: the guest goes into the tree's group for guests. A group of processors takes nobody before it has some.
+move() {
+  local guests=$1/pilotlight-guests
   mkdir -p "$guests"
-  if [ -e "$guests/cpuset.cpus" ] && [ -z "$(cat "$guests/cpuset.cpus")" ] && [ "$tree" != /host/cgroup ]; then
-    cat "$tree/cpuset.cpus" > "$guests/cpuset.cpus" # takes no process before
-    cat "$tree/cpuset.mems" > "$guests/cpuset.mems"
+  if [ "$1" != "$top" ] && [ -e "$1/cpuset.cpus" ]; then
+    cat "$1/cpuset.cpus" > "$guests/cpuset.cpus"
+    cat "$1/cpuset.mems" > "$guests/cpuset.mems"
   fi
-  echo "$pid" > "$guests/cgroup.procs" || echo "guest $1 stays in the pod's cgroup of $tree" >&2
-  [ "$tree" != /host/cgroup ] || exit 0
-done
-exit 0
+  echo "$pid" > "$guests/cgroup.procs" || echo "a guest stays in the cgroup of this pod below $1, and will end with it" >&2
+}
+
+# Version 2 is one tree, version 1 has one for each controller; the names of some are links to others.
+if [ -e "$top/cgroup.procs" ]; then
+  move "$top"
+else
+  for tree in "$top"/*; do
+    [ ! -e "$tree/cgroup.procs" ] || [ -L "$tree" ] || move "$tree"
+  done
+fi
+exit 0 # a guest that could not be moved is no reason to refuse it
