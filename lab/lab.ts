@@ -195,7 +195,7 @@ export class Lab {
 
   /**
    * Starts the server in the rack, unless it runs, and a relay to it. A rack with an objects file gives it to the
-   * server. Resolves when `/healthz` answers.
+   * server. Resolves when `/readyz` says so.
    *
    * @throws {LabError} NO_BOOT with the end of the server's log, when it ends at once
    * @throws {WaitedTooLong} when it stays silent, and the signal's reason when that is aborted
@@ -230,8 +230,8 @@ export class Lab {
       async () => {
         if (!isAlive(mark)) return { value: false }
         const limit = AbortSignal.any([signal, AbortSignal.timeout(2000)])
-        const { ok, status } = await fetch(`${hostUrl}/healthz`, { signal: limit })
-        return ok ? { value: true } : { not: `/healthz answered ${status}` }
+        const { ok, status } = await fetch(`${hostUrl}/readyz`, { signal: limit })
+        return ok ? { value: true } : { not: `/readyz answered ${status}` }
       },
     )
     if (!isAlive(mark))
@@ -239,7 +239,8 @@ export class Lab {
         'NO_BOOT',
         `The server ended at once. The end of ${files.serverLog}:\n${tail(files.serverLog)}`,
       )
-    if (this.rack.objects !== undefined) await putObjects(hostUrl, this.name, this.rack.objects, files.serverState)
+    if (this.rack.objects !== undefined)
+      await putObjects(hostUrl, this.name, this.rack.objects, files.serverState)
     writeState(files.server, { process: mark, url: hostUrl })
     return { url, hostUrl }
   }

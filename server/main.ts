@@ -172,7 +172,9 @@ async function openAll(
   }
   // Closed in the reverse order: those who wait for events are sent home before the listeners wait for them.
   const listeners = await openListeners(config, needs, accessTokens, certificates)
-  open.push(() => listeners.close(config.stopSeconds, signal))
+  // They end together: whoever stops the server waits once.
+  const ending = [listeners.close]
+  open.push(async () => void (await Promise.all(ending.map(end => end(config.stopSeconds, signal)))))
   open.push(() => stopping.abort())
   const host = hostOf(config.address)
   const url = `${config.web === undefined ? 'http' : 'https'}://${host}:${listeners.httpPort}`
@@ -194,7 +196,7 @@ async function openAll(
       certificateRole,
       limits,
     })
-    open.push(() => rpc.close(config.stopSeconds, signal))
+    ending.push(rpc.close)
     rpcPort = rpc.port
   }
   if (config.tftp) {
@@ -224,7 +226,8 @@ async function openAll(
   const { httpPort, agentPort, adminPort } = listeners
   const { dhcp: servesDhcp, tftp: servesTftp } = config
   const ports = { adminPort, rpcPort }
-  log('info', 'serving', { url, agent: endpoints.agent.url, ...ports, dhcp: servesDhcp, tftp: servesTftp })
+  const serving = { url, agent: endpoints.agent.url, ...ports, dhcp: servesDhcp, tftp: servesTftp }
+  log('info', 'serving', { ...serving, data: config.dataPath })
   return { httpPort, agentPort, ...ports, reload }
 }
 

@@ -28,7 +28,7 @@ export type Listeners = {
   /**
    * Takes no more connections, and lets answers under way end for `seconds`; when `now` is aborted, they are cut off.
    */
-  close(seconds: number, now: AbortSignal): Promise<void>
+  readonly close: (seconds: number, now: AbortSignal) => Promise<void>
 }
 
 /**

@@ -31,7 +31,7 @@ export type RpcNeeds = CallNeeds & {
 export type RpcListener = {
   readonly port: number
   /** Takes no more calls, and lets those under way end for `seconds`; when `now` is aborted, they are cut off. */
-  close(seconds: number, now: AbortSignal): Promise<void>
+  readonly close: (seconds: number, now: AbortSignal) => Promise<void>
 }
 
 /** Bytes that a message may have; the same as in Matchbox. */
