@@ -81,6 +81,7 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'runs the verification guest' },
   { command: 'grub-script-check', package: 'grub-common', why: 'judges the configurations for GRUB' },
   { command: 'gpg', package: 'gpg', why: 'judges the signatures' },
+  { command: 'ping', package: 'iputils-ping', why: "knocks at a guest's address" },
   { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a running cloud" },
   { command: 'docker-registry', package: 'docker-registry', why: 'an independent OCI registry, for charts' },
   { command: 'nginx', package: 'nginx-light', why: 'the peer that serving files is measured against' },

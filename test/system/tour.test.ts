@@ -200,10 +200,13 @@ await t.test('a browser logs in at the dashboard and lists the server', { skip: 
     const title = await page.evaluate<string>('document.title')
     return /Overview|Projects/.test(title) ? { value: title } : { not: title }
   })
-  await page.open(`${dashboard}/project/instances/`)
-  const row = await page.evaluate<string>(
-    `document.querySelector('[data-object-id="${server}"]')?.innerText ?? ''`,
-  )
+  const row = await waitUntil('the server is in the list', { limitSeconds: 60, everyMs: 2000 }, async () => {
+    await page.open(`${dashboard}/project/instances/`)
+    const shown = await page.evaluate<string>(
+      `document.querySelector('[data-object-id="${server}"]')?.innerText ?? ''`,
+    )
+    return shown === '' ? { not: await page.evaluate<string>('document.body.innerText') } : { value: shown }
+  })
   t.match(row, new RegExp(`${NAME}.*${address}.*Active.*Running`, 's'))
   const picture = await page.picture(1280, 720)
   if (process.env['UPDATE_IMAGES'] === '1')
