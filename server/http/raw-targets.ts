@@ -57,6 +57,7 @@ function encoded(received: unknown): { packet: Buffer; target: string } | undefi
     return undefined
   }
   const plain = target.replaceAll(/[\x80-\xff]/g, byte => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+  if (plain === target) return undefined // the line is wrong for another reason
   const head = text.slice(line.length, text.indexOf('\r\n\r\n') + 4)
   return {
     packet: Buffer.from(`${method} ${plain} ${version}\r\nConnection: close\r\n${head}`, 'latin1'),

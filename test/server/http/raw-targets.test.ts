@@ -36,6 +36,8 @@ t.test('what else the parser refuses gets a plain 400', async t => {
   const ask = await echo(t)
   for (const request of [
     'nonsense\r\n\r\n',
+    'GET \xdf@ HTTP/1.1\r\nHost: x\r\n\r\n',
+    'GET @ HTTP/1.1\r\nHost: x\r\n\r\n',
     'GET /\xc3 x HTTP/1.1\r\nHost: x\r\n\r\n',
     'POST /x?\xc3 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde',
     '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
