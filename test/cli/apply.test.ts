@@ -1,0 +1,94 @@
+import t from 'tap'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EXIT } from '#cli/exit.ts'
+import { testServer } from '../server/serving.ts'
+import { pilotlight } from './pilotlight.ts'
+
+t.test('apply makes files true, says what it did, and does nothing the second time', async t => {
+  const dataPath = t.testdir()
+  const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
+  const env = { PILOTLIGHT_SERVER: server.url }
+  const file = join(dataPath, 'rack.yaml')
+  writeFileSync(
+    file,
+    `kind: template
+id: ignition/a.bu
+content: |
+  variant: fcos
+  version: 1.5.0
+---
+kind: profile
+id: a
+ignition_id: a.bu
+---
+- {kind: group, id: g-1, profile: a, selector: {mac: 52-54-00-20-00-01}}
+- {kind: group, id: g-2, profile: nowhere}
+`,
+  )
+  const tried = await pilotlight(['apply', '-f', file, '--dry-run'], { env })
+  t.match(tried, { status: EXIT.done, out: /^template ignition\/a.bu created \(dry run\)\n/ })
+  const shown = await pilotlight(['diff', '-f', file, '--exit-code'], { env })
+  t.match(shown, {
+    status: EXIT.differs,
+    out: /^--- \/dev\/null\n\+\+\+ template\/ignition\/a.bu\n@@ -0,0 \+1,2 @@\n\+variant: fcos\n/,
+  })
+
+  const first = await pilotlight(['apply', '-f', file], { env })
+  t.equal(
+    first.out,
+    'template ignition/a.bu created\nprofile a created\ngroup g-1 created\ngroup g-2 created\n',
+  )
+  t.match(first.err, /^warning group g-2: there is no profile "nowhere"/)
+  const again = await pilotlight(['apply', '-f', '-'], { env, input: readFileSync(file, 'utf8') })
+  t.equal(
+    again.out,
+    'template ignition/a.bu unchanged\nprofile a unchanged\ngroup g-1 unchanged\ngroup g-2 unchanged\n',
+  )
+  t.match(await pilotlight(['diff', '-f', file, '--exit-code'], { env }), { status: EXIT.done, out: '' })
+
+  const yaml = await pilotlight(['get', 'groups', '-o', 'yaml'], { env })
+  const back = await pilotlight(['apply', '-f', '-'], { env, input: yaml.out })
+  t.equal(back.out, 'group g-1 unchanged\ngroup g-2 unchanged\n', 'what get writes, apply takes')
+  t.match(await pilotlight(['get', 'group', 'g-1', '--json'], { env }), { out: /"mac": "52:54:00:20:00:01"/ })
+  t.match(await pilotlight(['get', 'groups'], { env }), {
+    out: /^ID +PROFILE +SELECTOR +NAME\ng-1 +a +mac=52:54:00:20:00:01 +-\n/,
+  })
+  t.match(await pilotlight(['describe', 'profile', 'a'], { env }), {
+    out: /used by 1 group: g-1\n\nREVISION/,
+  })
+  t.match(await pilotlight(['describe', 'template', 'ignition/a.bu'], { env }), {
+    out: /used by 1 profile: a/,
+  })
+
+  t.equal((await pilotlight(['__complete', '--', 'describe', 'gr'], { env })).out, 'group\n')
+  t.equal((await pilotlight(['__complete', '--', 'delete', 'group', 'g-1', 'g'], { env })).out, 'g-1\ng-2\n')
+  t.match(await pilotlight(['delete', 'group', 'g-1', 'none'], { env }), {
+    status: EXIT.notFound,
+    err: /no group "none"/,
+  })
+  t.match(await pilotlight(['delete', 'group', 'g-1', 'g-2'], { env }), {
+    out: 'group g-1 deleted\ngroup g-2 deleted\n',
+  })
+})
+
+t.test('a mistake in a file is told with its line, and nothing is written', async t => {
+  const dataPath = t.testdir()
+  const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
+  const env = { PILOTLIGHT_SERVER: server.url }
+  const refused = async (input: string, err: RegExp) =>
+    t.match(await pilotlight(['apply', '-f', '-'], { env, input }), { status: EXIT.usage, err })
+  await refused('kind: group\nid: a\nprofile: [\n', /^error -:4:1: /)
+  await refused('id: a\n', /^error -:1:1: "kind" is missing/)
+  await refused('kind: grup\nid: a\n', /did you mean "group"\?/)
+  await refused('kind: group\n', /-:1:1: the group has no id/)
+  await refused(
+    'kind: group\nid: a\nprofile: p\n---\nkind: group\nid: a\n',
+    /-:5:1: group "a" is at -:1:1 already/,
+  )
+  await refused(
+    'kind: group\nid: a\nprofile: p\n---\nkind: group\nid: b\nprofile: p\nselector:\n  mac: x\nprio: 1\n',
+    /^error -:9:8: group "b": selector.mac: "x" is no MAC address\n {6}-:10:7: group "b": "prio" is unknown/,
+  )
+  t.match(await pilotlight(['get', 'groups', '-o', 'name'], { env }), { out: '' })
+})

@@ -1,0 +1,48 @@
+import t from 'tap'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EXIT } from '#cli/exit.ts'
+import { testServer } from '../server/serving.ts'
+import { pilotlight } from './pilotlight.ts'
+
+t.test('a directory that is imported is exported byte for byte', async t => {
+  const layout = {
+    groups: {
+      'a.json':
+        '{\n\t"id": "a",\n\t"profile": "p",\n\t"selector": {\n\t\t"mac": "52:54:00:20:00:01",\n\t\t"os": "installed"\n\t},\n\t"metadata": {\n\t\t"a": [\n\t\t\t1,\n\t\t\t{}\n\t\t],\n\t\t"b": "\\u003c\\u0026"\n\t}\n}',
+    },
+    profiles: {
+      'p.json': '{\n\t"id": "p",\n\t"ignition_id": "a.ign",\n\t"boot": {},\n\t"generic_id": "g"\n}',
+      sub: { 'q.json': '{\n\t"id": "sub/q",\n\t"name": "in a folder"\n}' },
+    },
+    ignition: { 'a.ign': '{"ignition":{"version":"3.4.0"}}' },
+    generic: { g: 'any {{.text}}\n' },
+    cloud: {},
+  }
+  const folder = t.testdir({ source: layout, empty: {} })
+  const source = join(folder, 'source')
+  const server = await testServer(t, { dataPath: join(folder, 'empty'), statePath: join(folder, 'state') })
+  const env = { PILOTLIGHT_SERVER: server.url }
+  t.match(await pilotlight(['import', source], { env }), {
+    status: EXIT.done,
+    out: '1 groups created\n2 profiles created\n2 templates created\n',
+  })
+  const target = join(folder, 'copy')
+  t.match(await pilotlight(['export', target], { env }), { status: EXIT.done })
+  t.strictSame(filesBelow(target), filesBelow(source))
+  t.match(await pilotlight(['export', target], { env }), { status: EXIT.refused, err: /holds files already/ })
+
+  writeFileSync(join(source, 'groups/b.json'), '{"id": "b",}')
+  t.match(await pilotlight(['import', source], { env }), { status: EXIT.usage, err: /groups\/b.json:1:12: / })
+  t.match(await pilotlight(['import', source, '--skip-broken'], { env }), {
+    status: EXIT.done,
+    out: /1 groups unchanged/,
+  })
+})
+
+/** Every file below a folder, with its bytes as text. */
+function filesBelow(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(it => it.isFile())
+  const files = names.map(it => join(it.parentPath, it.name)).toSorted()
+  return Object.fromEntries(files.map(file => [file.slice(folder.length), readFileSync(file, 'latin1')]))
+}
