@@ -51,12 +51,13 @@ export function statusOf(error: unknown): number {
   return EXIT.failed
 }
 
-/** What the chart stage throws on purpose, by code: its classes are loaded only by the verbs that need them. */
+/** What the chart stage and the verification throw on purpose, by code: its classes are loaded only by the verbs that need them. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   CHART_PLAN: EXIT.usage,
   CHARTS_LOCKED: EXIT.refused,
   PREFLIGHT_FAILED: EXIT.refused,
   REMOVAL_REFUSED: EXIT.refused,
+  VERIFICATION_RUNS: EXIT.refused,
 }
 
 /** What a person reads when a command fails: what, why, and what to do. */
