@@ -49,10 +49,13 @@ export class UnknownTemplate extends ServerError {
   }
 }
 
-/** A template that cannot be rendered; the reason names the line and what is missing. */
+/**
+ * A template of ours that cannot be rendered; the reason names the line and what is missing. 503, because iPXE and
+ * Ignition ask again then: the boot goes on once the template is mended.
+ */
 export class TemplateFailed extends ServerError {
   readonly code = 'TEMPLATE_FAILED'
-  readonly statusCode = 500
+  readonly statusCode = 503
   constructor(name: string, reason: string, options?: ErrorOptions) {
     super(`${name} cannot be rendered: ${reason}`, options)
   }

@@ -60,7 +60,7 @@ export function machineOf(catalog: Catalog, { mac, uuid }: Labels): Machine | un
  * The iPXE script of a match, and which of the server's paths it makes the machine fetch. A profile of our kind is
  * rendered by `ipxe/<profile>.ipxe.njk`, else by `ipxe/profile.ipxe.njk`; a Matchbox profile gives Matchbox's script.
  *
- * @throws {NothingToServe} 404, {TemplateFailed} 500, {UnknownTemplate} 404
+ * @throws {NothingToServe} 404, {TemplateFailed} 503, {UnknownTemplate} 404
  */
 export function scriptOf(
   { templates, endpoints }: Renderers,
@@ -90,7 +90,7 @@ export function scriptOf(
  * The GRUB configuration of a match: `grub/<profile>.cfg.njk`, for a profile of our kind `grub/profile.cfg.njk`, else
  * Matchbox's.
  *
- * @throws {NothingToServe} 404, {TemplateFailed} 500
+ * @throws {NothingToServe} 404, {TemplateFailed} 503
  */
 export function grubOf({ templates, endpoints }: Renderers, match: Match): string {
   const { profile, labels } = match
@@ -114,7 +114,7 @@ export function grubOf({ templates, endpoints }: Renderers, match: Match): strin
  * `*.ignition`) is raised to the spec that Matchbox serves, anything else is a Go template that gives Butane, which is
  * transpiled. All are checked.
  *
- * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 500, {InvalidIgnition} 503,
+ * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 503, {InvalidIgnition} 503,
  *   {GoTemplateFailed} 404, {InvalidButane} 404
  */
 export function ignitionTextOf(

@@ -14,7 +14,7 @@ export type PageSubject = Match & { readonly rawQuery: string }
 /**
  * The rendered `generic_id` of a profile.
  *
- * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} 404, {TemplateFailed} 500
+ * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} 404, {TemplateFailed} 503
  */
 export function genericText(renderers: Renderers, subject: PageSubject): string {
   const { id, generic_id: file } = subject.profile
@@ -25,7 +25,7 @@ export function genericText(renderers: Renderers, subject: PageSubject): string 
 /**
  * The rendered `cloud_id` of a profile: a script, or YAML that begins with `#cloud-config`.
  *
- * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} {InvalidCloudConfig} 404, {TemplateFailed} 500
+ * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} {InvalidCloudConfig} 404, {TemplateFailed} 503
  */
 export function cloudText(renderers: Renderers, subject: PageSubject): string {
   const { cloud_id: id } = subject.profile

@@ -35,7 +35,7 @@ export class Templates {
    * of a template below its own folder, rendered with the same values.
    *
    * @throws {UnknownTemplate} 404, when there is no such file
-   * @throws {TemplateFailed} 500, with the line and the reason
+   * @throws {TemplateFailed} 503, with the line and the reason
    */
   render(name: string, context: TemplateContext): string {
     this.#loader.refresh()
@@ -50,7 +50,7 @@ export class Templates {
   /**
    * Renders a text that is a template itself, such as a kernel argument of a profile; `name` is for the error.
    *
-   * @throws {TemplateFailed} 500, with the reason
+   * @throws {TemplateFailed} 503, with the reason
    */
   renderText(name: string, text: string, context: TemplateContext): string {
     if (!text.includes('{{') && !text.includes('{%')) return text

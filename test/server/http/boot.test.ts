@@ -56,7 +56,7 @@ t.test('a machine that nobody declared is told so, waits, and shows up', async t
   t.equal((await server.get('/ipxe?mac=52-54-00-20-00-99')).status, 200, 'MACs of selectors are normalised')
 })
 
-t.test('a broken template is a 500 with file, line and reason, and a boot event', async t => {
+t.test('a broken template is a 503 with file, line and reason, and a boot event', async t => {
   const dataPath = t.testdir({
     groups: { 'default.json': '{"id":"default","profile":"p"}' },
     profiles: {
@@ -67,13 +67,13 @@ t.test('a broken template is a 500 with file, line and reason, and a boot event'
   })
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
   const ignition = await server.get('/ignition?mac=525400200001')
-  t.equal(ignition.status, 500)
+  t.equal(ignition.status, 503)
   t.match(
     await ignition.text(),
     /^ignition\/node.ign.njk cannot be rendered: line 2, column \d+: a value is not defined in "/,
   )
   const script = await server.get('/ipxe?mac=525400200001')
-  t.equal(script.status, 500)
+  t.equal(script.status, 503)
   t.match(await script.text(), 'profile p cannot be rendered: a value is not defined in "a={{ nothing }}"')
   t.match(
     await (await server.get('/v1/machines/525400200001/journal')).text(),
