@@ -141,7 +141,8 @@ export class ServerClient {
     }).catch((error: unknown) => {
       if (signal?.aborted) throw error
       const mend = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
-      throw new CommandError(EXIT.unreachable, `no answer from the server at ${this.#base}`, mend, {
+      const trust = this.#base.startsWith('https:') ? ', and its authority (a PEM file) in PILOTLIGHT_CA' : ''
+      throw new CommandError(EXIT.unreachable, `no answer from the server at ${this.#base}`, mend + trust, {
         cause: error,
       })
     })

@@ -20,8 +20,8 @@ async function serving(t: Test, args: readonly string[], env: Readonly<Record<st
   t.teardown(() => child.kill('SIGKILL'))
   const lines = createInterface(child.stderr)
   for await (const line of lines) {
-    const { text, url } = JSON.parse(line) as { text: string; url?: string }
-    if (text === 'serving' && url !== undefined) return { child, url }
+    const { text, url, adminPort } = JSON.parse(line) as { text: string; url?: string; adminPort?: number }
+    if (text === 'serving' && url !== undefined) return { child, url, adminPort }
   }
   throw new Error('the server ended')
 }
@@ -105,6 +105,20 @@ t.test('tokens are made, listed and revoked by who has one', async t => {
   t.match(await pilotlight(['tokens', 'list', ...at], token), { status: EXIT.refused })
   const file = { env: { PILOTLIGHT_TOKEN_FILE: join(statePath, 'admin.token') } }
   t.match((await pilotlight(['tokens', 'list', '--json', ...at], file)).out, /"name": "bootstrap"/)
+})
+
+t.test('an HTTPS server is believed by the authority that is named, or by its own on this host', async t => {
+  const data = dataPath(t)
+  const statePath = join(t.testdirName, 'state')
+  const where = ['-address', '127.0.0.1:0', '--admin-address', '127.0.0.1:0', '--state-path', statePath]
+  const { adminPort } = await serving(t, [...where, '-data-path', data, '-assets-path', ''])
+  const list = ['get', 'profiles', '--server', `https://127.0.0.1:${adminPort}`]
+  t.match(await pilotlight(list), { status: EXIT.unreachable, err: /authority .* in PILOTLIGHT_CA/ })
+  t.match(await pilotlight(list, { env: { PILOTLIGHT_CA: join(statePath, 'ca.crt') } }), {
+    status: 0,
+    out: /^p /m,
+  })
+  t.match(await pilotlight(list, { env: { PILOTLIGHT_STATE_PATH: statePath } }), { status: 0, out: /^p /m })
 })
 
 t.test('version tells what runs, to people and programs', async t => {
