@@ -4,6 +4,7 @@
 import type { OptionalService } from '#site/site.ts'
 import type { SiteFacts } from '../facts.ts'
 import { glance } from './glance.ts'
+import { heat } from './heat.ts'
 import { horizon } from './horizon.ts'
 import { infrastructure } from './infrastructure.ts'
 import { keystone } from './keystone.ts'
@@ -17,7 +18,7 @@ import { placement } from './placement.ts'
 const kit: readonly Planner[] = [infrastructure, keystone, glance, placement, neutron, libvirt, nova, horizon]
 
 /** There when the site file lists it in `openstack.waves`. */
-const waves: Readonly<Partial<Record<OptionalService, Planner>>> = {}
+const waves: Readonly<Partial<Record<OptionalService, Planner>>> = { heat }
 
 /** The parts of the kit for a site. */
 export function computeKit(facts: SiteFacts): PlanPart[] {

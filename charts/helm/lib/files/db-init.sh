@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes the service's databases and their user; again and again gives the same. Root's password comes from the
-# environment, never from a command line. The first database also records which jobs are done.
+# environment, never from a command line. One database more records which jobs are done.
 set -eu
 trap 'exit 143' TERM
 . /opt/pilotlight/wait.sh
@@ -9,11 +9,11 @@ export MYSQL_PWD="$DB_ROOT_PASSWORD"
 statements() {
   echo "CREATE USER IF NOT EXISTS '$DB_USER'@'%';"
   echo "ALTER USER '$DB_USER'@'%' IDENTIFIED BY '$DB_PASSWORD';"
-  for name in $DB_NAMES; do
+  for name in $DB_NAMES ${DB_USER}_jobs; do
     echo "CREATE DATABASE IF NOT EXISTS $name CHARACTER SET utf8;"
     echo "GRANT ALL PRIVILEGES ON $name.* TO '$DB_USER'@'%';"
   done
-  echo "CREATE TABLE IF NOT EXISTS ${DB_NAMES%% *}.pilotlight_jobs (name varchar(64) PRIMARY KEY, at timestamp);"
+  echo "CREATE TABLE IF NOT EXISTS ${DB_USER}_jobs.done (name varchar(64) PRIMARY KEY, at timestamp);"
 }
 for attempt in 1 2 3 4 5; do
   if statements |

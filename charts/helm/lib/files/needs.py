@@ -33,17 +33,17 @@ def wait():
 
 def wait_for_database():
     """Returns once the service's own database is there, with the table that records jobs."""
-    _until('the database', lambda: _query("SHOW TABLES LIKE 'pilotlight_jobs'"))
+    _until('the database', lambda: _query("SHOW TABLES LIKE 'done'"))
 
 
 def wait_for_job(name):
     """Returns once that job has recorded its end."""
-    _until(f'job {name}', lambda: _query('SELECT 1 FROM pilotlight_jobs WHERE name = %s', name))
+    _until(f'job {name}', lambda: _query('SELECT 1 FROM done WHERE name = %s', name))
 
 
 def record_job(name):
     """Tells everybody who waits for it that the job is done."""
-    _query('REPLACE INTO pilotlight_jobs (name) VALUES (%s)', name)
+    _query('REPLACE INTO done (name) VALUES (%s)', name)
     print(f'{name} is done', file=sys.stderr, flush=True)
 
 
@@ -90,7 +90,7 @@ class _NotYet(Exception):
 
 def _query(statement, *arguments):
     """Runs one statement and commits. Raises _NotYet when it touches no row."""
-    url = make_url(os.environ['DATABASE_URL'])
+    url = make_url(os.environ['JOBS_URL'])
     connection = pymysql.connect(
         host=url.host, port=url.port, user=url.username, password=url.password, database=url.database,
         connect_timeout=2, autocommit=True)

@@ -1,5 +1,6 @@
 """Makes a service known to Keystone: its account, with the roles admin and service in the project `service`, and its
-entries in the catalog. Only what differs is changed, so it may run again, and beside that of another service."""
+entries in the catalog; for some, a domain of their own with its administrator. Only what differs is changed, so it may
+run again, and beside that of another service."""
 
 import json
 import os
@@ -30,11 +31,10 @@ def call(method, path, body=None, accept=()):
     return (json.loads(text) if text else {}), answer.headers
 
 
-def token_of(name, password, project):
-    """Gives a token, or nothing where Keystone does not take that name and password for that project."""
-    user = {'name': name, 'domain': {'id': DOMAIN}, 'password': password}
+def token_of(name, password, scope, domain=DOMAIN):
+    """Gives a token, or nothing where Keystone does not take that name and password for that scope."""
+    user = {'name': name, 'domain': {'id': domain}, 'password': password}
     identity = {'methods': ['password'], 'password': {'user': user}}
-    scope = {'project': {'name': project, 'domain': {'id': DOMAIN}}}
     auth = {'auth': {'identity': identity, 'scope': scope}}
     return call('POST', '/auth/tokens', auth, accept=(401,))[1].get('X-Subject-Token')
 
@@ -42,7 +42,8 @@ def token_of(name, password, project):
 def log_in():
     """Puts the admin's token into every later request."""
     headers.pop('X-Auth-Token', None)
-    token = token_of(*(os.environ[name] for name in ('ADMIN_USER', 'ADMIN_PASSWORD', 'ADMIN_PROJECT')))
+    scope = {'project': {'name': os.environ['ADMIN_PROJECT'], 'domain': {'id': DOMAIN}}}
+    token = token_of(os.environ['ADMIN_USER'], os.environ['ADMIN_PASSWORD'], scope)
     if token is None:
         raise PermissionError('Keystone does not take the password of the admin')
     headers['X-Auth-Token'] = token
@@ -64,7 +65,7 @@ def ensure(kind, match, more=None):
 
 def register_user(name, password):
     project = ensure('project', {'name': 'service', 'domain_id': DOMAIN})
-    if token_of(name, password, 'service') is None:  # to set a password anew would end all of its sessions
+    if token_of(name, password, {'project': {'id': project['id']}}) is None:  # to set a password anew would end all of its sessions
         user = ensure('user', {'name': name, 'domain_id': DOMAIN}, {'password': password})
         for role in ('admin', 'service'):
             role_id = ensure('role', {'name': role})['id']
@@ -80,11 +81,26 @@ def register_service(type, name, urls):
     print(f'service {type} is at {urls["public"]}', file=sys.stderr)
 
 
+def register_domain(name, admin, roles):
+    """A domain that the service may fill with users, and the roles that it gives to them."""
+    domain = ensure('domain', {'name': name})
+    password = os.environ['DOMAIN_PASSWORD']
+    if token_of(admin, password, {'domain': {'id': domain['id']}}, domain['id']) is None:
+        user = ensure('user', {'name': admin, 'domain_id': domain['id']}, {'password': password})
+        role_id = ensure('role', {'name': 'admin'})['id']
+        call('PUT', f'/domains/{domain["id"]}/users/{user["id"]}/roles/{role_id}')
+    for role in roles:
+        ensure('role', {'name': role})
+    print(f'domain {name} is there, with its administrator {admin}', file=sys.stderr)
+
+
 def register():
     log_in()
     register_user(os.environ['SERVICE_USER'], os.environ['SERVICE_PASSWORD'])
     for entry in json.loads(os.environ['CATALOG']):
         register_service(**entry)
+    if 'DOMAIN' in os.environ:
+        register_domain(**json.loads(os.environ['DOMAIN']))
 
 
 said = None

@@ -10,10 +10,11 @@ A whole chart out of its description: `lib.chart` reads the template `CHART.spec
                   path       where it is mounted, /etc/CHART/NAME unless told
   openstack     true: an OpenStack service, whose pods get the library's scripts and Python's environment
   agents        true: also the library's scripts for agents on hosts
-  database      names (the first one also records finished jobs) and connections (variable: name); by default both are
-                the chart's name, and the variable OS_DATABASE__CONNECTION
+  database      names and connections (variable: name); by default both are the chart's name, and the variable
+                OS_DATABASE__CONNECTION. One more, CHART_jobs, records which jobs are done
   migrate       the job that fills the database, see _openstack.tpl
   register      the service's entries in the catalog: a list of {type, name}
+  domain        a domain of the service's own, for users that it makes: {name, admin, roles}
   components    the workloads, by name: see _workload.tpl
 
 Beside the template, `files/` are scripts, mounted at /opt/pilotlight.

@@ -16,7 +16,8 @@ A component says what it is given (`uses`) and what must be there before it star
   messaging   the address of the queue;   the queue takes connections
   identity    its account's password;     Keystone knows the account
 
-`awaits` also takes catalog:TYPE, a service that Keystone's catalog must have, and HOST:PORT.
+`awaits` also takes catalog:TYPE, a service that Keystone's catalog must have; queue:NAME, a queue of messages that
+somebody must take from; the path of a socket; and HOST:PORT.
 
 and how it starts, `serve`: main (module:function), as (its command line), import (modules that it would load later on).
 It is imported first and waits then, so that imports overlap with the start of what it needs.
@@ -107,7 +108,7 @@ Without post-buffering and rem-header, clients that post are now and then cut of
 {{- if has "database" $uses }}
 {{- $_ := set $secret "DB_PASSWORD" $password }}
 {{- $url := printf "mysql+pymysql://%s:$(DB_PASSWORD)@%s:%d" $service $db.hosts.default (int $db.port.mysql.default) }}
-{{- $plain = append $plain (list "DATABASE_URL" (printf "%s/%s?charset=utf8" $url (first $names))) }}
+{{- $plain = append $plain (list "JOBS_URL" (printf "%s/%s_jobs" $url $service)) }}
 {{- range $variable, $name := $database.connections | default (dict "OS_DATABASE__CONNECTION" $service) }}
 {{- $plain = append $plain (list $variable (printf "%s/%s?charset=utf8" $url $name)) }}
 {{- end }}
@@ -137,6 +138,10 @@ Without post-buffering and rem-header, clients that post are now and then cut of
 {{- $plain = append $plain (list "SERVICE_USER" $service) }}
 {{- $plain = append $plain (list "KEYSTONE_URL" (include "lib.internalUrl" (dict "root" .chart.root "endpoint" "identity"))) }}
 {{- $plain = concat $plain (list (list "ADMIN_USER" $admin.username) (list "ADMIN_PROJECT" $admin.project_name) (list "REGION" $admin.region_name) (list "CATALOG" (include "lib.catalog" .))) }}
+{{- with .chart.spec.domain }}
+{{- $_ := set $secret "DOMAIN_PASSWORD" (dict "secret" $values.secrets.identity.domain "key" "password") }}
+{{- $plain = append $plain (list "DOMAIN" (dict "name" .name "admin" .admin "roles" (.roles | default list) | toJson)) }}
+{{- end }}
 {{- end }}
 {{- $needs := list }}
 {{- range $need := $awaits }}
