@@ -227,7 +227,8 @@ class ChartRun {
       ...(signal ? { signal } : {}),
     })
     progress.seconds = this.#seconds()
-    this.#write(release.name, 'done')
+    const last = this.#session.store.lastStep(release.name)
+    if (last?.phase !== 'done' || last.hash !== progress.hash) this.#write(release.name, 'done')
     progress.stage.done(progress.applied ? `revision ${progress.revision}` : 'was there already')
   }
 

@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import type { ReleaseStatus } from '#charts/status.ts'
 import type { SessionOptions } from '#charts/session.ts'
 import { addChartSourceCommands, siteCharts } from './charts-sources.ts'
+import { inStage } from '#progress/stage.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { stateOption } from './options.ts'
 import { addVerifyCommand } from './verify.ts'
@@ -163,10 +164,8 @@ Examples:
       const options = await optionsOf(site, flags)
       const { rollbackRelease } = await import('#charts/rollback.ts')
       await withProgress(async ({ stage, signal, summary }) => {
-        const result = await rollbackRelease(
-          { ...options, stage: stage.child(release), signal },
-          release,
-          revision,
+        const result = await inStage(stage, release, work =>
+          rollbackRelease({ ...options, stage: work, signal }, release, revision),
         )
         summary()
         print(flags, result, [`${release} is as in revision ${result.to}, now revision ${result.revision}`])

@@ -2,77 +2,27 @@
 
 import { spawn } from 'node:child_process'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import t from 'tap'
-import { connectApi } from '#charts/api.ts'
-import type { ApiObject } from '#charts/api.ts'
 import { applyCharts } from '#charts/engine.ts'
 import { newestReleases, revisionsOf, stageChart } from '#charts/helm.ts'
 import { planCharts, valuesOf } from '#charts/plan.ts'
 import { keptSecrets } from '#charts/secrets.ts'
 import { ChartStore, storePath } from '#charts/store.ts'
-import { connect } from '#cluster/client.ts'
-import { renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
-import { administrators } from '#cluster/manifests/access.ts'
-import { ensurePki, leafOf } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { silentStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
-import { sleep } from '#progress/wait.ts'
-import { findTool, missingTools, startApiServer } from '../cluster/api-server.ts'
+import { findTool } from '../cluster/api-server.ts'
 import { smallSite } from '../cluster/site.ts'
+import { noCluster, startCluster } from './cluster.ts'
 import { infrastructureOf } from './infrastructure.ts'
 
-const helm = findTool('helm')
-const skip = missingTools() || (helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false)
 const namespace = '/api/v1/namespaces/openstack'
 
-t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t => {
-  const root = t.testdir()
-  const pki = await ensurePki(smallSite, join(root, 'pki'))
-  const server = await startApiServer(smallSite, pki, root)
-  t.teardown(() => server.close())
-  const kubeconfigPath = join(root, 'kubeconfig')
-  await writeKubeconfig(kubeconfigPath, pki, server.server)
-  const authority = pki.authorities.ca.certificate
-  const breakGlass = await connect(
-    renderKubeconfig(server.server, authority, 'break-glass', leafOf(pki, 'break-glass')),
-  )
-  for (const manifest of administrators()) await breakGlass.apply(manifest)
-  await breakGlass.close()
-  const api = await connectApi(kubeconfigPath)
-  t.teardown(() => api.close())
-
-  const labels = { 'openstack-control-plane': 'enabled', 'openstack-compute-node': 'enabled' }
-  await api.apply('/api/v1/nodes/ctl-1', {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: 'ctl-1', labels },
-  })
-  const toolsDirectory = dirname(helm ?? '')
-  const stateDirectory = join(root, 'state')
-  const common = { kubeconfigPath, stateDirectory, toolsDirectory, stage: silentStage }
-  const kubectl = (...args: string[]) =>
-    run(findTool('kubectl') ?? 'kubectl', ['--kubeconfig', kubeconfigPath, '-n', 'openstack', ...args], {
-      limitSeconds: 20,
-    })
-  /** Plays the kubelet: every workload is ready, of its newest generation. */
-  const reportReady = async () => {
-    for (const kind of ['deployments', 'statefulsets']) {
-      const path = `/apis/apps/v1/namespaces/openstack/${kind}`
-      const list = await api.get<{ items: (ApiObject & { metadata: { generation: number } })[] }>(path)
-      for (const { metadata } of list?.items ?? []) {
-        const status = {
-          observedGeneration: metadata.generation,
-          replicas: 1,
-          readyReplicas: 1,
-          updatedReplicas: 1,
-        }
-        const patch = JSON.stringify({ status })
-        await kubectl('patch', kind, metadata.name, '--subresource=status', '--type=merge', '-p', patch)
-      }
-    }
-  }
+t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
+  const cluster = await startCluster(t)
+  const { root, api, common, kubectl, reportUntil } = cluster
+  const { kubeconfigPath, stateDirectory, toolsDirectory } = common
   const workloadUids = async () => {
     const kinds = ['statefulsets', 'deployments']
     const lists = await Promise.all(
@@ -98,7 +48,7 @@ t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t =>
       Object.assign(first, uids)
     }
     const applied = applyCharts({ ...common, ...infrastructureOf() })
-    await reportUntil(applied, reportReady)
+    await reportUntil(applied)
     const { releases } = await applied
     t.strictSame(
       releases.map(({ name }) => name),
@@ -126,7 +76,7 @@ t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t =>
     const told: string[] = []
     const stage = tellingStage(told)
     const applied = applyCharts({ ...common, ...infrastructureOf(), stage })
-    await reportUntil(applied, reportReady)
+    await reportUntil(applied)
     await applied
     t.ok(
       told.some(line => /pending-upgrade: dropping that attempt/.test(line)),
@@ -141,7 +91,7 @@ t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t =>
       ...common,
       ...infrastructureOf({ memcached: { conf: { memcached: { memory: 64 } } } }),
     })
-    await reportUntil(applied, reportReady)
+    await reportUntil(applied)
     const changed = (await applied).releases.filter(it => it.applied).map(({ name }) => name)
     t.strictSame(changed, ['memcached'])
   })
@@ -189,7 +139,7 @@ t.test('the engine on a real API server', { skip, timeout: 180_000 }, async t =>
       const { path } = await stageChart(release.chart, join(root, 'strict'))
       const input = JSON.stringify(valuesOf(release))
       const args = ['template', name, path, '--namespace', 'openstack', '--values', '-']
-      const { stdout } = await run(helm ?? 'helm', args, { limitSeconds: 30, input })
+      const { stdout } = await run(findTool('helm') ?? 'helm', args, { limitSeconds: 30, input })
       const apply = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict']
       await t.resolves(
         run(
@@ -213,17 +163,6 @@ function killedAfter(milliseconds: number, script: string, args: readonly string
     child.on('exit', (_, signalCode) => resolve({ signalCode }))
     setTimeout(() => child.kill('SIGKILL'), milliseconds)
   })
-}
-
-/** Reports all workloads ready until `work` has ended, one way or the other. */
-async function reportUntil(work: Promise<unknown>, report: () => Promise<void>): Promise<void> {
-  const ended = new AbortController()
-  const end = () => ended.abort()
-  void work.then(end, end)
-  while (!ended.signal.aborted) {
-    await report()
-    await sleep(200)
-  }
 }
 
 function tellingStage(told: string[]): Stage {
