@@ -6,6 +6,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { sleep } from '#progress/wait.ts'
+import { testAuthority, type Issued } from './access/authority.ts'
+import { groupWriter } from './rpc/group-writer.ts'
 
 /** What a run came to. */
 export type CrashFigures = {
@@ -24,7 +26,8 @@ export type CrashFigures = {
 type Known = { acknowledged: number; underWay: number | undefined; last: number }
 
 const BIN = join(import.meta.dirname, '../../bin/pilotlight')
-const WRITERS = 6
+const REST_WRITERS = 5
+const RPC_WRITERS = 2
 const OPEN_SECONDS = 120
 
 /**
@@ -36,7 +39,8 @@ export async function crash(
   folder: string,
   { kills, random, tell = () => {} }: { kills: number; random: () => number; tell?: (round: number) => void },
 ): Promise<CrashFigures> {
-  const writers = Array.from({ length: WRITERS }, (): Known => ({
+  const certificates = await certificatesIn(join(folder, 'tls'))
+  const writers = Array.from({ length: REST_WRITERS + RPC_WRITERS }, (): Known => ({
     acknowledged: 0,
     underWay: undefined,
     last: 0,
@@ -45,24 +49,29 @@ export async function crash(
   const counts = { starting: 0, acknowledged: 0, cutOff: 0, kept: 0 }
   for (let round = 1; round <= kills; round += 1) {
     tell(round)
-    const server = start(folder)
+    const server = start(folder, certificates)
     if (random() < 0.1) {
       await sleep(random() * 1000)
       await kill(server)
       counts.starting += 1
       continue
     }
-    const url = await urlOf(server)
+    const { url, rpcPort } = await whereOf(server)
     await check(url, writers, counts, wrong, round)
     const stop = new AbortController()
-    const writing = writers.map((known, at) => write(url, at, known, counts, stop.signal))
+    const putGroup = groupWriter(rpcPort, certificates)
+    const writing = writers.map((known, at) => {
+      const send = at < REST_WRITERS ? overRest(url, at) : overRpc(putGroup, at)
+      return write(send, known, counts, stop.signal)
+    })
     await sleep(20 + random() * 400)
     await kill(server)
     stop.abort()
     await Promise.all(writing)
+    putGroup.close()
   }
-  const server = start(folder)
-  await check(await urlOf(server), writers, counts, wrong, kills + 1)
+  const server = start(folder, certificates)
+  await check((await whereOf(server)).url, writers, counts, wrong, kills + 1)
   await kill(server)
   return {
     kills,
@@ -74,24 +83,42 @@ export async function crash(
   }
 }
 
-function start(folder: string): ChildProcess {
+type Certificates = Issued & { readonly caFile: string; readonly ca: string }
+
+/** One certificate for the server's gRPC and for those who call it. */
+async function certificatesIn(folder: string): Promise<Certificates> {
+  const authority = await testAuthority(folder)
+  return { ...(await authority.issue('writer')), caFile: authority.caFile, ca: authority.ca }
+}
+
+function start(folder: string, { certFile, keyFile, caFile }: Certificates): ChildProcess {
   const ports = ['--address', '127.0.0.1', '--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
   const paths = ['--state-path', join(folder, 'state'), '--data-path', folder, '--loaders-path', folder]
-  return spawn(BIN, ['serve', ...ports, ...paths], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const rpc = [
+    '--rpc-address',
+    '127.0.0.1:0',
+    '--cert-file',
+    certFile,
+    '--key-file',
+    keyFile,
+    '--ca-file',
+    caFile,
+  ]
+  return spawn(BIN, ['serve', ...ports, ...paths, ...rpc], { stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
 /** Where the server listens, once it says so. */
-async function urlOf(server: ChildProcess): Promise<string> {
+async function whereOf(server: ChildProcess): Promise<{ readonly url: string; readonly rpcPort: number }> {
   const said: string[] = []
   const limit = setTimeout(() => server.kill('SIGKILL'), OPEN_SECONDS * 1000)
   try {
     for await (const line of createInterface(server.stderr!)) {
       // it has a pipe
       said.push(line)
-      const [, url] = /"text":"serving","url":"([^"]+)"/.exec(line) ?? []
-      if (url === undefined) continue
+      const { text, url, rpcPort } = JSON.parse(line) as { text: string; url: string; rpcPort: number }
+      if (text !== 'serving') continue
       server.stderr?.resume()
-      return url
+      return { url, rpcPort }
     }
   } finally {
     clearTimeout(limit)
@@ -106,34 +133,49 @@ async function kill(server: ChildProcess): Promise<void> {
   await exit
 }
 
-/** Writes for as long as the server lives: two objects as one, one alone, and now and then a removal of all. */
+/** Sends the number of a writer's objects, 0 for their removal; false when the server went away before it answered. */
+type Send = (n: number) => Promise<boolean>
+
+/** Writes for as long as the server lives; now and then a removal. */
 async function write(
-  url: string,
-  writer: number,
+  send: Send,
   known: Known,
   counts: { acknowledged: number },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     const next = (known.last += 1)
-    const isRemoval = next % 7 === 0 && known.acknowledged !== 0
-    known.underWay = isRemoval ? 0 : next
-    const changes = isRemoval
-      ? objectsOf(writer, 0).map(({ kind, object }) => ({ action: 'delete', kind, id: object.id }))
-      : objectsOf(writer, next)
-    const answer = await fetch(`${url}/v1/transactions`, {
-      method: 'POST',
-      body: JSON.stringify({ changes }),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]),
-    }).catch(() => undefined)
-    // An answer whose head came is an acknowledgement.
-    if (answer === undefined) return
-    if (!answer.ok) throw new Error(`writer ${writer}: ${answer.status} ${await answer.text()}`)
+    known.underWay = next % 7 === 0 && known.acknowledged !== 0 ? 0 : next
+    if (!(await send(known.underWay))) return
     known.acknowledged = known.underWay
     known.underWay = undefined
     counts.acknowledged += 1
-    await answer.text().catch(() => '')
   }
+}
+
+/** Three objects in one transaction. */
+function overRest(url: string, writer: number): Send {
+  return async n => {
+    const objects = objectsOf(writer, n)
+    const changes =
+      n === 0 ? objects.map(({ kind, object }) => ({ action: 'delete', kind, id: object.id })) : objects
+    const answer = await fetch(`${url}/v1/transactions`, {
+      method: 'POST',
+      body: JSON.stringify({ changes }),
+      signal: AbortSignal.timeout(20_000),
+    }).catch(() => undefined)
+    if (answer === undefined) return false
+    // An answer whose head came is an acknowledgement.
+    if (!answer.ok) throw new Error(`writer ${writer}: ${answer.status} ${await answer.text()}`)
+    await answer.text().catch(() => '')
+    return true
+  }
+}
+
+/** One group, as Matchbox's clients put it. */
+function overRpc(group: ReturnType<typeof groupWriter>, writer: number): Send {
+  const id = `g-${writer}`
+  return n => (n === 0 ? group.remove(id) : group.put({ id, profile: `p-${writer}`, metadata: { n } }))
 }
 
 function objectsOf(writer: number, n: number) {
@@ -153,7 +195,8 @@ async function check(
   round: number,
 ): Promise<void> {
   for (const [writer, known] of writers.entries()) {
-    const found = await foundOf(url, writer)
+    const all = await foundOf(url, writer)
+    const found = writer < REST_WRITERS ? all : all.slice(0, 1) // gRPC puts one object at a time
     const [number = 0] = found
     if (found.some(other => other !== number))
       wrong.push(`round ${round}, writer ${writer}: half written, ${found.join(' ')}`)
