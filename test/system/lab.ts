@@ -7,7 +7,8 @@ import { findLab } from '#lab/lab.ts'
 import { run } from '#host/command.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const PILOTLIGHT = join(ROOT, 'bin', 'pilotlight')
+/** The command. */
+export const PILOTLIGHT = join(ROOT, 'bin', 'pilotlight')
 
 /** What the names of this run's labs end in: `test/run` takes down by it what an interrupted run left. */
 export const RUN = process.env['PILOTLIGHT_TEST_RUN'] ?? String(process.pid)

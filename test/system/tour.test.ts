@@ -4,16 +4,18 @@
 // PILOTLIGHT_TEST_LAB=NAME takes the tour in a lab that is up already, and leaves it up; UPDATE_IMAGES=1 renews the
 // dashboard's picture in docs/images.
 
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { openBrowser, whyNoBrowser } from '../web/browser.ts'
 import { clientOf, consoleWith, accessOf, whyNoClient } from './client.ts'
 import type { Client } from './client.ts'
-import { inRack, labOf, pilotlight, RUN, whyNotWhole } from './lab.ts'
+import { inRack, labOf, PILOTLIGHT, pilotlight, RUN, whyNotWhole } from './lab.ts'
 
 const BORROWED = process.env['PILOTLIGHT_TEST_LAB']
 const LAB = BORROWED ?? `tour-${RUN}`
@@ -254,6 +256,28 @@ await t.test(
     await openstack.say('stack', 'delete', '--yes', '--wait', NAME)
   },
 )
+
+await t.test('a verification passes, and removes what a killed one has left', { skip: notUp }, async t => {
+  const { rack, directory } = labOf(LAB)
+  const state = [`--state=${join(directory, 'up')}`, `--server=http://${rack.bridge.address}:8080`]
+  const [command = '', ...args] = labOf(LAB).inRack([PILOTLIGHT, 'verify', rack.site ?? '', ...state])
+  const killed = spawn(command, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  for await (const line of createInterface(killed.stderr)) if (/network: done/.test(line)) break
+  process.kill(-(killed.pid ?? 0), 'SIGKILL')
+  const left = await openstack.list('network', 'list')
+  t.ok(left.some(row => text(row['Name']).startsWith('pilotlight-verify-')))
+  const said = await inRack(LAB, [PILOTLIGHT, 'verify', rack.site ?? '', ...state, '--json'], 600)
+  const { passed, checks, guest } = JSON.parse(said) as Verified
+  t.ok(passed)
+  t.match(guest, { host: /./, driver: { name: 'libvirt' } })
+  for (const { name, state, note } of checks) t.equal(state, 'passed', `${name}: ${note}`)
+})
+
+type Verified = {
+  passed: boolean
+  checks: { name: string; state: string; note: string }[]
+  guest: { host: string; driver: { name: string } }
+}
 
 await t.test('everything is removed again with the same client', { skip: notUp }, async t => {
   for (const step of undo.toReversed()) await t.resolves(step())
