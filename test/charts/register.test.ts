@@ -63,7 +63,7 @@ class Directory {
       return [200, { [kinds]: things.filter(it => wanted.every(([key, value]) => it[key] === value)) }]
     }
     const fields = (body as Record<string, object>)[kind] ?? {}
-    this.writes.push(`${method} ${kind} ${Object.keys(fields).sort().join(',')}`)
+    this.writes.push(`${method} ${kind} ${Object.keys(fields).toSorted().join(',')}`)
     if (method === 'PATCH')
       return [200, { [kind]: Object.assign(things.find(it => it.id === id) ?? {}, fields) }]
     const made = { id: `${kind}-${things.length + 1}`, ...fields }
@@ -137,7 +137,7 @@ t.test('changes just what differs', { skip }, async t => {
   directory.writes.length = 0
   const moved = [{ type: 'image', name: 'pictures', urls: { ...urls, public: 'http://elsewhere:1/v2' } }]
   await register(keystone, { CATALOG: JSON.stringify(moved), SERVICE_PASSWORD: 'rotated' })
-  t.match(directory.writes.slice().sort(), ['PATCH endpoint url', 'PATCH user password', /^PUT /, /^PUT /])
+  t.match(directory.writes.toSorted(), ['PATCH endpoint url', 'PATCH user password', /^PUT /, /^PUT /])
   t.match(directory.things.endpoints, [{ url: 'http://elsewhere:1/v2' }])
 })
 

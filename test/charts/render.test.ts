@@ -61,6 +61,8 @@ const withoutScripts = (text: string) =>
     .split(/^(?=---\n)/m)
     .filter(document => !/^  name: \S+-bin$/m.test(document))
     .join('')
+const jobsOf = (text: string) => objectsOf(text).filter(({ kind }) => kind === 'Job')
+const checksumsOf = (text: string) => text.match(/checksum\/etc: .*/g)
 const named = (name: string) => releases.find(release => release.name === name) as ReleasePlan // of the plan
 
 for (const release of releases) {
@@ -121,7 +123,7 @@ for (const release of releases) {
     const objects = objectsOf(await render(release))
     const namesOf = (...kinds: string[]) =>
       objects.filter(({ kind }) => kinds.includes(kind)).map(({ metadata }) => metadata.name)
-    t.strictSame(namesOf('PodDisruptionBudget').sort(), namesOf('Deployment', 'StatefulSet').sort())
+    t.strictSame(namesOf('PodDisruptionBudget').toSorted(), namesOf('Deployment', 'StatefulSet').toSorted())
   })
 }
 
@@ -152,11 +154,9 @@ t.test('a changed replica count changes only the count', { skip }, async t => {
 t.test('a changed option of Nova changes its pods, and does not run its job again', { skip }, async t => {
   const more = { conf: { nova: { DEFAULT: { allow_resize_to_same_host: true } } } }
   const [before, after] = await Promise.all([render(named('nova')), render(named('nova'), more)])
-  const jobsOf = (text: string) => objectsOf(text).filter(({ kind }) => kind === 'Job')
   t.strictSame(jobsOf(after), jobsOf(before))
-  const checksum = (text: string) => text.match(/checksum\/etc: .*/g)
-  t.equal(checksum(after)?.length, checksum(before)?.length)
-  t.notSame(checksum(after), checksum(before))
+  t.equal(checksumsOf(after)?.length, checksumsOf(before)?.length)
+  t.notSame(checksumsOf(after), checksumsOf(before))
 })
 
 t.test('a rotated secret runs the job again and rolls the pods', { skip }, async t => {
