@@ -43,7 +43,7 @@ async function edit(kind: Kind, id: string, { server }: { readonly server: strin
   try {
     tell(await client.put(kind, id, edited, etag))
   } catch (cause) {
-    const mend = `your text is kept: mend it and put it back with  curl -T ${path}, or edit again`
+    const mend = `your text is kept in ${path}; edit again, and take it from there`
     throw new CommandError(EXIT.refused, `${kind} "${id}" was not changed`, mend, { cause })
   }
   rmSync(folder, { recursive: true })

@@ -31,7 +31,10 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
 
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
     '/v1/sites/:name',
-    { schema: { body: siteBody }, bodyLimit: BUNDLE_BYTES },
+    {
+      schema: { tags: ['sites'], summary: 'Replaces all that a site declares', body: siteBody },
+      bodyLimit: BUNDLE_BYTES,
+    },
     (request, reply) => {
       const { params, body } = request
       const { name } = params
@@ -43,7 +46,10 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
 
   app.put<{ Params: { name: string }; Body: BundleFile[] }>(
     '/v1/machines/:name/bundle',
-    { schema: { body: bundleBody }, bodyLimit: BUNDLE_BYTES },
+    {
+      schema: { tags: ['machines'], summary: 'Replaces what a machine fetches once', body: bundleBody },
+      bodyLimit: BUNDLE_BYTES,
+    },
     ({ params: { name }, body }, reply) => {
       if (catalog().machine({ name }) === undefined) {
         throw new NotFound('machine', name, 'Declare it in the site file first.')

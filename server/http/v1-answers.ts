@@ -52,7 +52,11 @@ export function expectationOf(
 
 /** Says whether a write is only to be tried: `?dryRun=true`. */
 export function isDryRun({ query }: Pick<FastifyRequest, 'query'>): boolean {
-  const { dryRun } = query as { dryRun?: string | string[] } // a query is texts by name
+  const { dryRun, ...others } = query as { dryRun?: string | string[] } // a query is texts by name
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    throw new BadRequest(`A write takes dryRun=true, and no "${unknown}". Nothing was written.`)
+  }
   if (dryRun === undefined || dryRun === 'false') return false
   if (dryRun === 'true' || dryRun === '') return true
   throw new BadRequest(`dryRun is ${JSON.stringify(dryRun)}; it takes true or false. Nothing was written.`)

@@ -110,6 +110,15 @@ export class ObjectTable {
     return changes.map(change => this.#applyOne(change, author))
   }
 
+  /** Forgets the history, up to a time, of what is no longer there; never the newest number, which must not be given twice. */
+  prune(before: number): void {
+    this.#db.run(
+      `DELETE FROM revisions WHERE at < ? AND number < (SELECT max(number) FROM revisions)
+       AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = revisions.kind AND o.id = revisions.id)`,
+      before,
+    )
+  }
+
   #applyOne(change: RowChange, author: Author): RowOutcome {
     const { kind, id, object } = change
     const before = this.one(kind, id)

@@ -170,6 +170,7 @@ export class SqliteStore implements Store {
   prune(before: number): void {
     this.#db.atOnce(() => {
       this.#events.prune(before)
+      this.#objects.prune(before)
       this.#run('DELETE FROM tokens WHERE until < ?', before)
     })
   }

@@ -82,7 +82,7 @@ export interface Store {
   bootsOf(known: { readonly machine?: string; readonly macs: readonly string[] }, limit: number): Boot[]
   /** The greatest event id and the greatest boot number given so far. */
   counters(): { readonly event: number; readonly boot: number }
-  /** Removes events and boots that began before a time (milliseconds), and tokens that ended before it. */
+  /** Removes boots that began before a time (milliseconds), tokens that ended, and the history of what was removed. */
   prune(before: number): void
 
   close(): void

@@ -170,6 +170,11 @@ t.test('what no machine could use is refused, with the place', async t => {
   await refused('/v1/templates/secrets/a', 'x', /it is folder\/name/)
   await refused('/v1/templates/ignition/%2e%2e%2fa', 'x', /could not be the name of a file/)
   await refused('/v1/machines/m', { role: 'compute', address: '10.0.0.300', macs: [] }, /no IPv4/)
+  t.equal(
+    (await call(server, 'PUT', '/v1/groups/g?dryrun=true', { body: { profile: 'p' } })).status,
+    400,
+    'a slip writes nothing',
+  )
   const warned = await call(server, 'PUT', '/v1/groups/g', { body: { profile: 'nowhere' } })
   t.match(warned.json, { warnings: [{ pointer: '/profile', detail: /no profile "nowhere"/ }] })
 })

@@ -205,6 +205,24 @@ t.test('writers who ask for the version they read never undo each other', async 
   )
 })
 
+t.test('the history of what was removed ends with its time, and numbers are never given twice', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const inventory = new Inventory(
+    store,
+    () => 1000,
+    () => {},
+  )
+  const put = { action: 'put', kind: 'profile', object: { id: 'p' } } as const
+  await inventory.write([put], { who: 'x' })
+  await inventory.write([{ action: 'delete', kind: 'profile', id: 'p' }], { who: 'x' })
+  const [newest] = inventory.history('profile', 'p')
+  store.prune(5000)
+  t.equal(inventory.history('profile', 'p').length, 1, 'but the newest number stays')
+  const [outcome] = await inventory.write([put], { who: 'x' })
+  t.ok(Number(outcome?.version) > (newest?.revision ?? 0))
+})
+
 t.test('a hundred revisions are kept', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
