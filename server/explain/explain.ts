@@ -5,7 +5,7 @@ import type { Labels, Machine, Profile, Requirement } from '../inventory/objects
 import type { Problem } from '../inventory/data-directory.ts'
 import { lintCatalog } from '../lint/catalog.ts'
 import type { LintFinding } from '../lint/findings.ts'
-import { shownFor, verdictOf, type Known, type Verdict } from '../match/groups.ts'
+import { shownFor, type Known, type Verdict } from '../match/groups.ts'
 import { normaliseMac } from '../match/mac.ts'
 import { isList } from '../match/requirement.ts'
 import { knownOf, machineOf, type Sources } from '../render/answers.ts'
@@ -45,7 +45,7 @@ export type Candidate = {
 
 /** Losers that are told; a rack has thousands of groups that want another MAC. */
 const LOSERS = 10
-/** Groups that fit and are held against one another by the linter. */
+/** Groups that are looked at: of those that fit, so many are held against one another by the linter. */
 const RIVALS = 50
 
 /** Explains what a machine with these labels gets. `given` is the query that they were read from, as pairs. */
@@ -57,23 +57,18 @@ export function explain(
   const { catalog } = sources
   const machine = machineOf(catalog, labels)
   const known = knownOf(machine, machine?.address)
-  const verdicts = catalog.groups.judge(labels, known)
-  const winning = catalog.groups.select(labels, known)
-  const winner = verdicts.find(({ group }) => group === winning)
-  const others = verdicts.filter(verdict => verdict !== winner)
-  const nearest = others
-    .map(verdict => ({ verdict, missing: missedOf(verdict, labels, known).length }))
-    .toSorted((a, b) => a.missing - b.missing)
-    .slice(0, LOSERS)
+  const nearest = catalog.groups.nearest(labels, known, RIVALS)
+  const rivals = nearest.filter(({ fit }) => fit !== 'none')
+  const [winner] = rivals
+  const losers = nearest.filter(verdict => verdict !== winner).slice(0, LOSERS)
   const profile = winner && catalog.profiles.get(winner.group.profile)
-  const rivals = verdicts.filter(({ fit }) => fit !== 'none').slice(0, RIVALS)
   return {
     labels,
     dropped: droppedOf(given, labels),
     ...(machine && { machine: pick(machine) }),
-    groups: verdicts.length,
+    groups: catalog.groups.size,
     ...(winner && { winner: candidate(winner, winsBy(winner, rivals)) }),
-    losers: nearest.map(({ verdict }) => candidate(verdict, losesBy(verdict, winner, labels, known))),
+    losers: losers.map(loser => candidate(loser, losesBy(loser, winner, labels, known))),
     ...(profile && { profile }),
     serves: winner ? pagesOf(sources, { labels, group: winner.group, machine, profile }) : [],
     lints: lintCatalog(
@@ -121,7 +116,7 @@ function winsBy(winner: Verdict, rivals: readonly Verdict[]): string {
 function losesBy(loser: Verdict, winner: Verdict | undefined, labels: Labels, known: Known): string {
   if (loser.fit !== 'none')
     return winner === undefined ? 'fits' : `fits, but behind: ${difference(winner, loser)}`
-  const [first = '', ...more] = missedOf(loser, labels, known)
+  const [first = '', ...more] = loser.missed
   const [shown] = shownFor(first, labels, known)
   const wants = requirementText(first, loser.group.selector?.[first] ?? '')
   const rest = more.length === 0 ? '' : `, and ${more.length} more`
@@ -139,15 +134,6 @@ function difference(first: Verdict, second: Verdict): string {
 
 function count(size: number): string {
   return size === 1 ? '1 requirement' : `${size} requirements`
-}
-
-/** The labels of a group that are not met. */
-function missedOf({ group, missed }: Verdict, labels: Labels, known: Known): string[] {
-  if (missed === undefined) return []
-  return Object.keys(group.selector ?? {}).filter(key => {
-    const one = { ...group, selector: { [key]: group.selector?.[key] ?? '' } }
-    return verdictOf(one, labels, known).fit === 'none'
-  })
 }
 
 function droppedOf(given: Labels, labels: Labels): string[] {

@@ -15,8 +15,12 @@ export type Known = {
   readonly macs?: readonly string[]
 }
 
-/** A group that was held against labels: how it fits, or the first label that does not. */
-export type Verdict = Ranked & { readonly fit: Fit; readonly missed?: string }
+/** A group that was held against labels. */
+export type Verdict = Ranked & {
+  readonly fit: Fit
+  /** The labels that it wants and does not get. */
+  readonly missed: readonly string[]
+}
 
 /**
  * The groups, by what leads to them. Every group waits at one of its requirements, that where fewest others wait
@@ -76,12 +80,24 @@ export class GroupIndex {
     return this.#best(labels, known)?.group
   }
 
-  /** All groups with their verdict, in the order in which they are tried. It costs as much as there are groups. */
-  judge(labels: Labels, known: Known = {}): Verdict[] {
-    return [...this.#entries.values()].toSorted(compareRanked).map(entry => {
-      const { fit, missed } = verdictOf(entry.group, labels, known)
-      return { ...entry, fit, ...(missed === undefined ? {} : { missed }) }
-    })
+  /**
+   * The groups that come nearest to these labels: those that fit, then those that miss least, each in the order in which
+   * they are tried; so the first is the one that `select` gives, if any fits. At most `most`; it costs a look at every group.
+   */
+  nearest(labels: Labels, known: Known, most: number): Verdict[] {
+    const best: Verdict[] = []
+    for (const entry of this.#entries.values()) {
+      const worst = best.length < most ? undefined : best[most - 1]
+      const missed = missedOf(entry.group, labels, known, worst?.missed.length)
+      if (missed === undefined) continue
+      const { fit } = missed.length === 0 ? verdictOf(entry.group, labels, known) : NO_FIT
+      const verdict = { ...entry, fit, missed }
+      if (worst !== undefined && compareNear(worst, verdict) <= 0) continue
+      const at = best.findIndex(other => compareNear(verdict, other) < 0)
+      best.splice(at < 0 ? best.length : at, 0, verdict)
+      best.length = Math.min(best.length, most)
+    }
+    return best
   }
 
   #best(labels: Labels, known: Known): Ranked | undefined {
@@ -191,16 +207,16 @@ export class GroupIndex {
   }
 }
 
-/** Holds one group against labels: the worst fit of its requirements, and the first that is not met. */
+/** Holds one group against labels: the worst fit of its requirements. */
 export function verdictOf(
   { selector = {} }: Group,
   labels: Labels,
   known: Known = {},
-): { readonly fit: Fit; readonly missed?: string } {
+): { readonly fit: Fit } {
   let worst: Fit = 'exact'
   for (const key of Object.keys(selector)) {
     const fit = fitOf(key, selector[key] ?? '', shownFor(key, labels, known))
-    if (fit === 'none') return { fit, missed: key }
+    if (fit === 'none') return NO_FIT
     if (fit === 'folded') worst = fit
   }
   return { fit: worst }
@@ -215,6 +231,7 @@ export function matches(group: Group, labels: Labels, known: Known = {}): boolea
 type Trails = { readonly prefixes: Set<number>; readonly networks: Set<number> }
 
 const NOTHING: readonly string[] = []
+const NO_FIT = { fit: 'none' } as const
 
 /** The texts that a machine shows for a label: what it sent first. */
 export function shownFor(key: string, labels: Labels, { address, macs }: Known): readonly string[] {
@@ -222,6 +239,27 @@ export function shownFor(key: string, labels: Labels, { address, macs }: Known):
   if (key === 'mac' && macs !== undefined && macs.length > 0) return own === undefined ? macs : [own, ...macs]
   if (own !== undefined) return [own]
   return key === 'address' && address !== undefined ? [address] : NOTHING
+}
+
+/** The labels of a group that are not met; undefined once they are more than `most`. */
+function missedOf(
+  { selector = {} }: Group,
+  labels: Labels,
+  known: Known,
+  most = Infinity,
+): string[] | undefined {
+  const missed: string[] = []
+  for (const key of Object.keys(selector)) {
+    if (fitOf(key, selector[key] ?? '', shownFor(key, labels, known)) !== 'none') continue
+    if (missed.length === most) return undefined
+    missed.push(key)
+  }
+  return missed
+}
+
+function compareNear(a: Verdict, b: Verdict): number {
+  const inexact = Number(a.fit !== 'exact') - Number(b.fit !== 'exact')
+  return a.missed.length - b.missed.length || compareTier(a, b) || inexact || compareRanked(a, b)
 }
 
 function isBetter(entry: Ranked, exact: boolean, best: Ranked, bestExact: boolean): boolean {

@@ -186,7 +186,9 @@ t.test(
           index.delete(String(name))
           named.delete(String(name))
         }
-        return index.select(labels, about) === walk(named, labels, about) && index.size === named.size
+        const found = walk(named, labels, about)
+        const [nearest] = index.nearest(labels, about, 3).filter(({ fit }) => fit !== 'none')
+        return index.select(labels, about) === found && nearest?.group === found && index.size === named.size
       }),
       { numRuns: 2000 },
     )
