@@ -4,19 +4,20 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 import { chartsDirectory } from '#charts/helm.ts'
 import { waitUntil } from '#progress/wait.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: it is to be process 1 of a PID namespace'
-const scripts = join(chartsDirectory, 'lib', 'files', 'agents')
+const scripts = join(chartsDirectory, 'lib', 'files')
 
 /** Where the scripts lie as in a pod, beside an agent that does `python`. */
 function folderWith(python: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'agent-')) // short: the path of a socket has 107 bytes
   t.teardown(() => rmSync(folder, { recursive: true }))
-  cpSync(scripts, folder, { recursive: true })
+  for (const script of ['agents/agent.py', 'agents/privsep.py', 'quick.py'])
+    cpSync(join(scripts, script), join(folder, basename(script)))
   mkdirSync(join(folder, 'oslo_privsep'))
   // What the real one does: it forks the helper that goes on, and returns.
   const daemon = `

@@ -4,12 +4,12 @@ The service is imported at once, and what it would load later on too, while the 
 Then it waits for them (see needs.py), and runs the function with these arguments as its command line.
 """
 
-import gc
 import importlib
 import signal
 import sys
 
-gc.disable()  # a service's modules are not garbage, and looking for some costs an eighth of their import
+import quick
+
 # The first process of a container ignores this signal unless it says otherwise; the service does so later on.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 sys.argv.pop(0)
@@ -21,7 +21,6 @@ for module in later:
 
 import needs  # noqa: E402  after the service, which may replace parts of Python's own library
 
-gc.freeze()
-gc.enable()
+quick.settle()
 needs.wait()
 sys.exit(main())

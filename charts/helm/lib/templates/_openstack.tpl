@@ -41,7 +41,7 @@ It is imported first and waits then, so that imports overlap with the start of w
 {{- range append ($it.reads | default list) "database" }}{{ $reads = append $reads (get $sections .) }}{{ end }}
 {{- end }}
 {{- $pod := include "lib.pod" (dict "chart" . "component" "db-sync" "name" "" "it" .jobSpec) }}
-{{- $scripts := pick .scripts "db-init.sh" "wait.sh" "db_sync.py" "needs.py" "register.py" ($it.script | default "") }}
+{{- $scripts := pick .scripts "db-init.sh" "wait.sh" "db_sync.py" "needs.py" "quick.py" "register.py" ($it.script | default "") }}
 {{- $_ := set . "job" (printf "%s-db-sync-%s" .name (include "lib.hash" (cat $pod (toJson $scripts) (toJson $reads)))) }}
 {{- end }}
 

@@ -4,14 +4,14 @@ The cells are mapped by templates which every service fills from its own [databa
 password is in the table, and a changed address or password needs no mapping anew.
 """
 
-import gc
 import os
 import signal
 import sys
 
-gc.disable()  # it ends soon, and leaves little garbage
+import quick  # noqa: F401  to the end: it ends soon, and leaves little garbage
+
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-from nova.cmd import manage  # noqa: E402  first: it replaces locks of Python's, which is slow once there are many
+from nova.cmd import manage  # noqa: E402  first: it replaces parts of Python's own library
 from nova import config, context, objects  # noqa: E402
 from oslo_log import log  # noqa: E402
 from oslo_utils import uuidutils  # noqa: E402

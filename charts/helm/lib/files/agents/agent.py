@@ -8,7 +8,6 @@ The agent itself starts from nothing, by serve.py: it replaces parts of Python's
 Beside this, process 1 does what the first one has to: it reaps, and passes on the signal to end.
 """
 
-import gc
 import importlib
 import os
 import select
@@ -16,6 +15,8 @@ import signal
 import socket
 import sys
 import traceback
+
+import quick
 
 ASK = os.path.join(os.environ.get('TMPDIR', '/tmp'), 'privsep.sock')
 
@@ -29,11 +30,9 @@ def main():
         asks.listen()
         agent = fork(become_agent, sys.argv[2:])
         signal.signal(signal.SIGTERM, lambda *_: os.kill(agent, signal.SIGTERM))
-        gc.disable()
         for module in ('oslo_privsep.daemon', *privileged):
             importlib.import_module(module)
-        gc.freeze()  # helpers share what they do not change
-        gc.enable()
+        quick.settle()  # helpers share what they do not change
         sys.exit(watch(agent, asks))
 
 
