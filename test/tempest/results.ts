@@ -4,7 +4,8 @@
 export type TestResult = {
   /** For example `tempest.api.image.v2.test_images.BasicOperationsImagesTest.test_delete_image[id-f848,smoke]`. */
   readonly test: string
-  readonly status: 'success' | 'skip' | 'fail' | 'xfail' | 'uxsuccess' | 'inprogress'
+  /** `exists`: it was only announced. */
+  readonly status: 'success' | 'skip' | 'fail' | 'xfail' | 'uxsuccess' | 'inprogress' | 'exists'
   readonly seconds: number
   readonly details: { readonly reason?: string; readonly traceback?: string }
 }
@@ -17,12 +18,24 @@ export type RunWords = {
   readonly seconds: number
 }
 
-/** Reads the lines that results.py printed. */
+/** Reads the lines that results.py printed: one result for every test that was announced or run. */
 export function readResults(lines: string): TestResult[] {
-  return lines
+  const told = lines
     .split('\n')
     .filter(line => line.startsWith('{'))
     .map(line => JSON.parse(line) as TestResult) // as results.py wrote it
+  const ran = told.filter(({ status }) => status !== 'exists')
+  const names = new Set(ran.map(({ test }) => test))
+  const setUps = new Map(ran.map(result => [/^setUpClass \((.*)\)$/.exec(result.test)?.[1], result]))
+  // A class that cannot be set up, or skips itself, says so once for all of its tests, and none of them runs.
+  const never = told
+    .filter(({ test, status }) => status === 'exists' && !names.has(test))
+    .map(({ test, ...rest }) => ({ ...rest, ...setUps.get(classOf(test)), test }))
+  return [...ran.filter(({ test }) => !test.startsWith('setUpClass ')), ...never]
+}
+
+function classOf(test: string): string {
+  return test.replace(/\[.*\]/, '').replace(/\.[^.]*$/, '')
 }
 
 /** A test's name without Tempest's own beginning and without its tags. */
@@ -42,7 +55,7 @@ export function countsOf(results: readonly TestResult[]) {
     results.filter(({ status }) => statuses.includes(status)).length
   return {
     passed: count('success', 'xfail'),
-    failed: count('fail', 'uxsuccess', 'inprogress'),
+    failed: count('fail', 'uxsuccess', 'inprogress', 'exists'),
     skipped: count('skip'),
   }
 }
@@ -58,7 +71,7 @@ export function reportOf(results: readonly TestResult[], run: RunWords): string 
   return [
     `${run.date}, rack \`${run.rack}\`, ${run.version}, ${Math.round(run.seconds)} s:`,
     `**${passed} passed, ${failed} failed, ${skipped} skipped** of ${results.length}.`,
-    ...table('Failed', rows(['fail', 'uxsuccess', 'inprogress'])),
+    ...table('Failed', rows(['fail', 'uxsuccess', 'inprogress', 'exists'])),
     ...table('Skipped by Tempest', rows(['skip'])),
     '',
   ].join('\n')

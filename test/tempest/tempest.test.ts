@@ -58,6 +58,30 @@ out.startTestRun(); unittest.defaultTestLoader.loadTestsFromTestCase(T).run(out)
   },
 )
 
+t.test('tests of a class that was not set up have the reason of their class', async t => {
+  const line = (test: string, status: string, details = {}) =>
+    JSON.stringify({ test, status, seconds: 0, details })
+  const results = readResults(
+    [
+      line('tempest.api.volume.V.test_a[id-1,smoke]', 'exists'),
+      line('tempest.api.volume.V.test_b[id-2]', 'exists'),
+      line('tempest.api.image.I.test_c[id-3]', 'exists'),
+      line('tempest.api.image.I.test_c[id-3]', 'success'),
+      line('setUpClass (tempest.api.volume.V)', 'skip', { reason: 'V skipped as Cinder is not available' }),
+      line('tempest.api.image.I.test_d[id-4]', 'exists'),
+    ].join('\n'),
+  )
+  t.strictSame(
+    countsOf(results),
+    { passed: 1, failed: 1, skipped: 2 },
+    'one was announced and never heard of again',
+  )
+  t.strictSame(results.filter(({ status }) => status === 'skip').map(reasonOf), [
+    'V skipped as Cinder is not available',
+    'V skipped as Cinder is not available',
+  ])
+})
+
 const result = (test: string, status: 'success' | 'skip' | 'fail', details = {}) => ({
   test,
   status,
