@@ -6,7 +6,7 @@ import { localFilesBelow } from '../butane/local-files.ts'
 import type { Node } from '../ignition/tree.ts'
 import { TEMPLATE_FOLDERS } from '../inventory/layout.ts'
 import { BrokenFile, parseGroup, parseProfile } from '../inventory/matchbox-files.ts'
-import type { Group, Profile } from '../inventory/objects.ts'
+import type { Group, Machine, Profile } from '../inventory/objects.ts'
 import { BadSelector } from '../match/requirement.ts'
 import { directoryFiles } from '../render/directory-files.ts'
 import { GoTemplates } from '../render/go-templates.ts'
@@ -14,6 +14,7 @@ import { Templates } from '../render/templates.ts'
 import { Document, readTree } from './document.ts'
 import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { lint } from './lint.ts'
+import { machineOf, twinMachineRules } from './rules-machines.ts'
 import { checkShape, GROUP_SHAPE, PROFILE_SHAPE } from './shape.ts'
 
 /**
@@ -25,6 +26,7 @@ export function lintDirectory(path: string, assetsPath?: string): LintFinding[] 
   const files = directoryFiles(path)
   const groups = documentsIn(path, 'groups', GROUP_SHAPE, parseGroup, findings)
   const profiles = documentsIn(path, 'profiles', PROFILE_SHAPE, parseProfile, findings)
+  twinMachineRules(machinesIn(path, findings), findings)
   const templates = TEMPLATE_FOLDERS.flatMap(folder => filesBelow(path, folder))
   const assets = assetsPath ?? join(path, 'assets')
   const found = lint(
@@ -60,40 +62,49 @@ function documentsIn<T>(
   parse: (text: string) => T,
   findings: Findings,
 ): Document<T>[] {
+  return jsonFilesIn(root, folder, findings).flatMap(({ text, tree, place }) => {
+    const before = findings.all.length
+    checkShape(place.file, text, tree, shape, findings)
+    missingKeys(place, tree, folder, findings)
+    try {
+      return [place.holding(parse(text))]
+    } catch (error) {
+      if (!(error instanceof BrokenFile)) throw error
+      const { cause } = error
+      if (cause instanceof BadSelector) {
+        const mend = 'mend it; as it is, the file is left out, and its machines get another group'
+        findings.error('PL-2010', place.at('selector', cause.key), cause.message, mend)
+      } else if (findings.all.length === before) {
+        findings.error('PL-2002', place.at(), error.message, 'mend it; as it is, the file is left out')
+      }
+      return []
+    }
+  })
+}
+
+function machinesIn(root: string, findings: Findings): Document<Machine>[] {
+  return jsonFilesIn(root, 'machines', findings).flatMap(({ text, place }) => {
+    const machine = machineOf(place.holding(JSON.parse(text) as unknown), findings)
+    return machine === undefined ? [] : [place.holding(machine)]
+  })
+}
+
+/** The files of a folder that are JSON; those that are none, or that nobody reads, are told. */
+function jsonFilesIn(root: string, folder: 'groups' | 'profiles' | 'machines', findings: Findings) {
   return filesBelow(root, folder).flatMap(file => {
     const name = file.slice(folder.length + 1)
-    const isDeep = name.includes('/') && folder === 'groups'
+    const isDeep = name.includes('/') && folder !== 'profiles'
     if (!name.endsWith('.json') || isDeep) {
-      const what = isDeep ? 'folders below groups/ are not looked into' : `of ${folder}/ only *.json is read`
+      const what = isDeep
+        ? `folders below ${folder}/ are not looked into`
+        : `of ${folder}/ only *.json is read`
       findings.warning('PL-2008', { file, line: 1, column: 1 }, what, 'rename it, or keep it elsewhere')
       return []
     }
     const text = readFileSync(join(root, file), 'utf8')
     const tree = readTree(file, text, findings)
     if (tree === undefined) return []
-    const before = findings.all.length
-    checkShape(file, text, tree, shape, findings)
-    const document = (object: T) => new Document(file, name.slice(0, -'.json'.length), text, tree, object)
-    missingKeys(document(undefined as T), tree, folder, findings) // only its places are asked for
-    try {
-      return [document(parse(text))]
-    } catch (error) {
-      if (!(error instanceof BrokenFile)) throw error
-      const { cause } = error
-      if (cause instanceof BadSelector) {
-        const place = document(undefined as T).at('selector', cause.key)
-        const mend = 'mend it; as it is, the file is left out, and its machines get another group'
-        findings.error('PL-2010', place, cause.message, mend)
-      } else if (findings.all.length === before) {
-        findings.error(
-          'PL-2002',
-          document(undefined as T).at(),
-          error.message,
-          'mend it; as it is, the file is left out',
-        )
-      }
-      return []
-    }
+    return [{ text, tree, place: new Document(file, name.slice(0, -'.json'.length), text, tree, undefined) }]
   })
 }
 

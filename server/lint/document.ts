@@ -23,6 +23,11 @@ export class Document<T> {
     this.#root = root
   }
 
+  /** The same file, read as this object. */
+  holding<U>(object: U): Document<U> {
+    return new Document(this.file, this.name, this.#text, this.#root, object)
+  }
+
   /** Where the value at `path` stands, or its nearest ancestor. */
   at(...path: Path): FilePlace {
     return { file: this.file, ...placeAt(this.#text, offsetOf(this.#root, path)) }

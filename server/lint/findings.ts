@@ -17,6 +17,7 @@ export const LINT_CODES = {
   'PL-2012': 'MAC address in two groups',
   'PL-2013': 'tie of two groups',
   'PL-2014': 'group that is never reached',
+  'PL-2015': 'two machines in one',
   'PL-2020': 'missing profile',
   'PL-2021': 'missing template',
   'PL-2022': 'nothing to boot',

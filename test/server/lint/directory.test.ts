@@ -48,6 +48,8 @@ const EXPECTED: readonly (readonly [code: keyof typeof LINT_CODES, place: string
   ['PL-2035', 'ignition/templated.ign.njk:4'],
   ['PL-2031', 'ignition/unknown.ign:3'],
   ['PL-2032', 'ignition/wrong.bu:6'],
+  ['PL-2002', 'machines/three.json:6'],
+  ['PL-2015', 'machines/two.json:6'],
   ['PL-2002', 'profiles/args.json:5'],
   ['PL-2026', 'profiles/broken-line.json:6'],
   ['PL-2027', 'profiles/climbing.json:12'],
@@ -141,6 +143,7 @@ t.test('no directory makes it fail', async t => {
     'groups/a.json',
     'groups/b.json',
     'profiles/a.json',
+    'machines/a.json',
     'ignition/a',
     'generic/a',
     'cloud/a',
@@ -151,7 +154,7 @@ t.test('no directory makes it fail', async t => {
   fc.assert(
     fc.property(fc.dictionary(name, file), files => {
       const folder = join(root, String((turn += 1)))
-      for (const kind of ['groups', 'profiles', 'ignition', 'generic', 'cloud', 'ipxe']) {
+      for (const kind of ['groups', 'profiles', 'machines', 'ignition', 'generic', 'cloud', 'ipxe']) {
         mkdirSync(join(folder, kind), { recursive: true })
       }
       for (const [path, text] of Object.entries(files)) writeFileSync(join(folder, path), text)
