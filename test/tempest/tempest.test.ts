@@ -58,9 +58,10 @@ out.startTestRun(); unittest.defaultTestLoader.loadTestsFromTestCase(T).run(out)
   },
 )
 
+const line = (test: string, status: string, details = {}) =>
+  JSON.stringify({ test, status, seconds: 0, details })
+
 t.test('tests of a class that was not set up have the reason of their class', async t => {
-  const line = (test: string, status: string, details = {}) =>
-    JSON.stringify({ test, status, seconds: 0, details })
   const results = readResults(
     [
       line('tempest.api.volume.V.test_a[id-1,smoke]', 'exists'),
