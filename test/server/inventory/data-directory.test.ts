@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitUntil } from '#progress/wait.ts'
 import { DataDirectory } from '#server/inventory/data-directory.ts'
@@ -69,3 +69,56 @@ t.test('changes are seen, and a file that breaks keeps its last good version', a
   writeFileSync(join(path, 'groups/b.json'), '{"id":"b","profile":"two"}')
   await seen('changes in it', () => profileOf('b') === 'two')
 })
+
+t.test(
+  'a directory that is swapped behind a link, as Kubernetes mounts a ConfigMap, is read anew',
+  async t => {
+    const path = t.testdir({
+      groups: { '..v1': { 'a.json': '{"profile":"one"}' }, '..v2': { 'a.json': '{"profile":"two"}' } },
+    })
+    const groups = join(path, 'groups')
+    symlinkSync('..v1', join(groups, '..data'))
+    symlinkSync('..data/a.json', join(groups, 'a.json'))
+    const directory = new DataDirectory(path, () => {})
+    t.teardown(() => directory.close())
+    const profile = () => {
+      const [found] = directory.objects()
+      return (found?.file?.object as Group | undefined)?.profile
+    }
+    t.equal(profile(), 'one')
+    symlinkSync('..v2', join(groups, '..new'))
+    renameSync(join(groups, '..new'), join(groups, '..data'))
+    await waitUntil('the other version', { limitSeconds, everyMs: 10 }, async () =>
+      profile() === 'two' ? { value: true } : { not: String(profile()) },
+    )
+  },
+)
+
+t.test(
+  'templates are files of any name, machines are checked, and what is no object is left alone',
+  async t => {
+    const path = t.testdir({
+      ignition: {
+        'a.ign': '{"ignition":{"version":"3.4.0"}}',
+        units: { 'a.service': '{{ not.checked }}' },
+        '.swp': '',
+      },
+      machines: {
+        'm.json': '{"name":"m","role":"compute","macs":["52-54-00-20-00-01"],"address":"10.20.0.9"}',
+        'n.json': '{"name":"n","role":"cook","macs":[],"address":"10.20.0.8"}',
+      },
+      groups: { 'notes.txt': 'none', 'a.json~': '{}' },
+      secrets: { 'x.json': '{}' },
+    })
+    const directory = new DataDirectory(path, () => {})
+    t.teardown(() => directory.close())
+    t.strictSame(idsOf(directory), [
+      'machine m',
+      'template ignition/a.ign',
+      'template ignition/units/a.service',
+    ])
+    t.match(directory.problems, [
+      { file: 'machines/n.json', reason: /role is one of controller compute/, column: 20 },
+    ])
+  },
+)
