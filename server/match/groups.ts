@@ -5,7 +5,7 @@ import type { Condition, Group, Labels, Requirement } from '../inventory/objects
 import { parseAddress, parseNetwork, prefixOf } from './address.ts'
 import { literalPrefix } from './glob.ts'
 import { compareRanked, compareTier, ranked, type Ranked } from './order.ts'
-import { type Fit, fitOf, foldCase, foldGlob, foldOf, isList, labelOf } from './requirement.ts'
+import { type Fit, fitOf, foldCase, foldOf, isList, labelOf } from './requirement.ts'
 
 /** What the server knows of a machine beside its labels. */
 export type Known = {
@@ -175,7 +175,7 @@ export class GroupIndex {
       if (typeof one === 'string' || 'present' in one) continue
       const trails = this.#trails.get(key) ?? { prefixes: new Set(), networks: new Set() }
       this.#trails.set(key, trails)
-      if ('glob' in one) trails.prefixes.add(literalPrefix(foldGlob(key, one.glob)).length)
+      if ('glob' in one) trails.prefixes.add(literalPrefix(foldCase(key, one.glob)).length)
       else trails.networks.add(parseNetwork(one.cidr)?.length ?? 0)
     }
   }
@@ -220,11 +220,6 @@ export function verdictOf(
     if (fit === 'folded') worst = fit
   }
   return { fit: worst }
-}
-
-/** Says whether `labels` meet every requirement of `group`; an empty selector takes any machine. */
-export function matches(group: Group, labels: Labels, known: Known = {}): boolean {
-  return verdictOf(group, labels, known).fit !== 'none'
 }
 
 /** Lengths of the literal beginnings of globs, and of networks, that groups wait at. */
@@ -278,7 +273,7 @@ function conditionTrail(key: string, wanted: Condition): string | undefined {
   if ('present' in wanted) return wanted.present ? presenceTrail(key) : undefined
   if ('glob' in wanted) {
     // A pattern of nothing but * takes the empty text too.
-    return /^\*+$/.test(wanted.glob) ? undefined : prefixTrail(key, literalPrefix(foldGlob(key, wanted.glob)))
+    return /^\*+$/.test(wanted.glob) ? undefined : prefixTrail(key, literalPrefix(foldCase(key, wanted.glob)))
   }
   const network = parseNetwork(wanted.cidr)
   return network && networkTrail(key, network.width, network.length, network.bits)

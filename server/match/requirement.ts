@@ -96,19 +96,14 @@ function conditionFit(key: string, wanted: Condition, shown: readonly string[]):
 
 function meets(key: string, wanted: Condition, text: string): boolean {
   if ('present' in wanted) return wanted.present === (text !== '')
-  if ('glob' in wanted) return matchesGlob(foldGlob(key, wanted.glob), foldCase(key, text))
+  if ('glob' in wanted) return matchesGlob(foldCase(key, wanted.glob), foldCase(key, text))
   const network = parseNetwork(wanted.cidr)
   const address = parseAddress(text)
   if (network === undefined || address?.width !== network.width) return false
   return prefixOf(address, network.length) === network.bits
 }
 
-/** A glob in the case in which its label is compared. */
-export function foldGlob(key: string, pattern: string): string {
-  return foldCase(key, pattern)
-}
-
-/** A label's text in the case in which globs are held against it. */
+/** A label's text, or a glob for it, in the case in which they are held against one another. */
 export function foldCase(key: string, text: string): string {
   return CASELESS.has(key) ? text.toLowerCase() : text
 }
