@@ -6,5 +6,5 @@ trap 'exit 143' TERM
 host=${1%:*} port=${1#*:}
 shift
 echo "waiting for service $host:$port before starting"
-until timeout 2 bash -c "exec 3<>/dev/tcp/$host/$port" 2> /dev/null; do sleep 1; done
+until timeout 2 bash -c "exec 3<>/dev/tcp/$host/$port" 2> /dev/null; do sleep 2; done
 exec "$@"
