@@ -46,7 +46,11 @@ done
 ebtables -t nat -F
 ebtables -t nat -X
 for set in $(ipset list -name 2> /dev/null | grep -E '^N(IP|ET)' || true); do
-  ipset destroy "$set" && echo "  $set"
+  for _ in {1..20}; do # the kernel lets go of a rule's set a moment after the rule
+    ! ipset destroy "$set" 2> /dev/null || break
+    sleep 0.1
+  done
+  ! ipset list -name | grep -qx "$set" || echo "  the set $set is in use and stays" >&2
 done
 
 echo directories
