@@ -12,12 +12,13 @@ export const heat: Planner = facts => ({
       needs: ['keystone', 'rabbitmq'],
       values: serviceValues('heat', facts, {
         image: facts.images.openstackExtra,
-        components: ['api', 'engine'],
-        endpoints: ['orchestration'],
+        components: ['api', 'cfn', 'engine'],
+        endpoints: ['orchestration', 'cloudformation'],
       }),
       promises: [
         dbSync('heat'),
         deployment('heat-api'),
+        deployment('heat-cfn'),
         statefulset('heat-engine'),
         { kind: 'http', url: `${publicUrl(facts.site, 'heat')}/healthcheck`, status: 200 },
       ],

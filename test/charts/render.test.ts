@@ -1,4 +1,5 @@
-// The charts as helm renders them with the small rack's plan: golden files, which `UPDATE_GOLDEN=1` rewrites.
+// The charts as helm renders them with the small rack's plan, optional services too: golden files, which
+// `UPDATE_GOLDEN=1` rewrites.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +17,8 @@ import { smallSite } from '../cluster/site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false
-const { releases, namespace, secrets } = planCharts(smallSite)
+const openstack = { ...smallSite.openstack, waves: ['heat'] as const }
+const { releases, namespace, secrets } = planCharts({ ...smallSite, openstack })
 const directory = await mkdtemp(join(tmpdir(), 'charts-'))
 t.teardown(() => rm(directory, { recursive: true }))
 
