@@ -7,6 +7,7 @@ import type { Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
 
 import { isolated } from './commands.ts'
+import { dataFile, scriptTexts } from './files.ts'
 import { DEBIAN_SUITE, debianSources, fetchOptions, parseSources, sourceLine } from './apt-sources.ts'
 
 /** What a root consists of. */
@@ -21,8 +22,10 @@ export type RootPlan = {
   readonly without: readonly string[]
 }
 
-/** The script that {@link addLayer} runs: part of the inputs of every recipe that does. */
-export const layerScript = join(import.meta.dirname, 'scripts', 'add-layer.sh')
+const layerScript = dataFile('scripts/add-layer.sh')
+
+/** The text of what {@link addLayer} runs: part of the inputs of every recipe that does. */
+export const LAYER_SCRIPTS = scriptTexts('add-layer.sh', 'overlay.sh')
 
 /** What no image needs of a package: documentation, translations. */
 export const NO_DOCUMENTATION: readonly string[] = [

@@ -16,3 +16,8 @@ export function textsBelow(directory: string): Record<string, string> {
 export function dataFile(path: string): string {
   return join(import.meta.dirname, path)
 }
+
+/** The text of scripts, by their names in `images/scripts/`. */
+export function scriptTexts(...names: readonly string[]): string[] {
+  return names.map(name => readFileSync(dataFile(`scripts/${name}`), 'utf8'))
+}

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Recipe } from '#host/cache.ts'
 
 import { isolated } from './commands.ts'
-import { dataFile, textsBelow } from './files.ts'
+import { dataFile, scriptTexts, textsBelow } from './files.ts'
 import { ignitionRecipe } from './go-tools.ts'
 import { liveRootRecipe } from './live-root.ts'
 
@@ -19,7 +19,7 @@ export const initrdRecipe: Recipe = {
   name: 'live-initrd',
   title: 'live system: kernel and initrd',
   inputs: {
-    script: readFileSync(script, 'utf8'),
+    scripts: scriptTexts('make-initrd.sh', 'overlay.sh'),
     module: textsBelow(dracutModule),
     network: readFileSync(networkFile, 'utf8'),
   },

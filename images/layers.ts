@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -19,20 +19,27 @@ export type Layer = { readonly digest: string; readonly size: number }
 /** A file that goes into a layer: where it lies on this host, and its path in the image. */
 export type LayerFile = { readonly from: string; readonly to: string; readonly mode?: number }
 
-/**
- * Packs all below `directory` but what `without` names (tar's patterns, anchored) as the layer of this
- * artefact.
- */
+/** What stays out of a packed directory: tar's patterns (`./var/cache/*`), and paths from its root (`/usr/bin/dot`). */
+export type LeftOut = { readonly patterns: readonly string[]; readonly paths?: readonly string[] }
+
+/** Packs all below `directory` but what is left out, as the layer of this artefact. */
 export async function packDirectory(
   work: Work,
   directory: string,
-  without: readonly string[],
+  { patterns, paths = [] }: LeftOut,
 ): Promise<void> {
   const to = join(work.directory, 'layer.tar')
   work.stage.waiting('tar', 600)
-  const exclude = without.map(pattern => `--exclude=${pattern}`)
+  const list = join(work.directory, '.left-out')
+  await writeFile(list, paths.map(path => `.${path}\n`).join(''))
+  const exclude = [
+    ...patterns.map(pattern => `--exclude=${pattern}`),
+    '--no-wildcards',
+    `--exclude-from=${list}`,
+  ]
   const options = ['--create', `--file=${to}`, `--directory=${directory}`, '--sort=name', '--numeric-owner']
   await command(work, { limitSeconds: 600 }, 'tar', [...options, '--anchored', ...exclude, '.'])
+  await rm(list)
   await describe(work)
 }
 

@@ -38,7 +38,7 @@ export const nodeNetworkRecipe: Recipe = {
       await mkdir(join(root, folder), { recursive: true })
     }
     for (const applet of APPLETS) await linkUnlessThere('busybox', join(root, 'bin', applet))
-    await packDirectory(work, root, NOT_PACKED)
+    await packDirectory(work, root, { patterns: NOT_PACKED })
   },
 }
 

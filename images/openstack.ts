@@ -2,17 +2,16 @@
 // others lean on, and one with the control plane, which carries two more: what runs on compute and network nodes, and
 // the optional services.
 
-import { readFileSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Recipe, Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
 
-import { words } from './commands.ts'
-import { addLayer, layerScript, makeRoot, NO_DOCUMENTATION } from './debian.ts'
+import { isolated, words } from './commands.ts'
+import { addLayer, LAYER_SCRIPTS, makeRoot, NO_DOCUMENTATION } from './debian.ts'
 import { packDirectory } from './layers.ts'
-import { NOT_PACKED } from './not-packed.ts'
+import { UNWANTED_PACKAGES, UNWANTED_PATHS, unwantedFiles } from './left-out.ts'
 
 const BASE = ['python3', 'mariadb-client', 'ca-certificates', 'curl', 'adduser']
 const INFRA = ['mariadb-server', 'rabbitmq-server', 'memcached']
@@ -29,6 +28,16 @@ const COMPUTE = words(
 const EXTRA = words(
   'heat-api heat-engine cinder-api cinder-scheduler cinder-volume magnum-api magnum-conductor lvm2 tgt',
 )
+
+/**
+ * Bytecode for all modules, without the columns that tracebacks would show: smaller, and loaded faster by each of the many
+ * processes. (Some files are templates that are no Python, so its status says nothing.)
+ */
+const COMPILE =
+  'PYTHONNODEBUGRANGES=1 python3 -m compileall -q -j 0 /usr/lib/python3* /usr/share/openstack-dashboard || true'
+
+/** What packages compiled before it. */
+const FORGET_BYTECODE = 'find /usr/lib/python3* -name __pycache__ -exec rm -r {} +'
 
 /**
  * The users of our pods, which Debian's packages find there and give their files to: what a pod runs as can read what its
@@ -55,14 +64,15 @@ const USERS: Readonly<Record<string, number>> = {
 export const openstackBaseRecipe: Recipe = {
   name: 'openstack-base',
   title: 'OpenStack images: base',
-  inputs: { method: 2, packages: BASE, NOT_PACKED, NO_DOCUMENTATION, USERS },
+  inputs: { method: 3, packages: BASE, UNWANTED_PACKAGES, UNWANTED_PATHS, NO_DOCUMENTATION, USERS, COMPILE },
   async build(work) {
     const root = await makeRoot(work, { variant: 'minbase', packages: BASE, without: NO_DOCUMENTATION })
     await addUsers(root)
+    await isolated(work, 600, 'chroot', [root, 'sh', '-c', `${FORGET_BYTECODE}\n${COMPILE}`])
     // What is gone here need not be deleted again in the layers above.
     const leftovers = ['var/lib/apt/lists', 'var/cache/apt', 'var/log'].map(it => join(root, it))
     await run('find', [...leftovers, '-type', 'f', '-delete'], { limitSeconds: 60, log: work.log })
-    await packDirectory(work, root, NOT_PACKED)
+    await packLayer(work, [root])
   },
 }
 
@@ -71,7 +81,7 @@ export const openstackInfraRecipe = layerRecipe({
   name: 'openstack-infra',
   title: 'OpenStack images: database, queue, cache',
   packages: INFRA,
-  finish: 'rm -rf /var/lib/mysql/* /var/lib/rabbitmq/* /var/lib/rabbitmq/.erlang.cookie',
+  finish: ['rm -rf /var/lib/mysql/* /var/lib/rabbitmq/* /var/lib/rabbitmq/.erlang.cookie'],
 })
 
 /** Every API and its workers, the console proxy with noVNC, Horizon with its pages made, and uWSGI. */
@@ -89,7 +99,7 @@ export const openstackComputeRecipe = layerRecipe({
   name: 'openstack-compute',
   title: 'OpenStack images: compute and network nodes',
   packages: COMPUTE,
-  finish: 'rm -f /etc/nova/nova-compute.conf',
+  finish: ['rm -f /etc/nova/nova-compute.conf'],
   above: openstackControlRecipe,
 })
 
@@ -106,29 +116,31 @@ type LayerPlan = {
   readonly title: string
   readonly packages: readonly string[]
   /** Shell commands, run in the root after the packages came. */
-  readonly finish?: string
+  readonly finish?: readonly string[]
   /** The layer below; the base unless told. */
   readonly above?: Recipe
 }
 
-function layerRecipe({ name, title, packages, finish = 'true', above }: LayerPlan): Recipe {
+function layerRecipe({ name, title, packages, finish = [], above }: LayerPlan): Recipe {
+  const commands = [...finish, COMPILE].join('\n')
   const below = above === undefined ? [openstackBaseRecipe] : [above, openstackBaseRecipe]
   return {
     name,
     title,
     inputs: {
-      method: 2,
+      method: 3,
       packages,
-      finish,
-      NOT_PACKED,
+      commands,
+      UNWANTED_PACKAGES,
+      UNWANTED_PATHS,
       NO_DOCUMENTATION,
-      script: readFileSync(layerScript, 'utf8'),
+      scripts: LAYER_SCRIPTS,
     },
     needs: below,
     async build(work) {
       const lower = below.map(recipe => installedIn(work, recipe))
-      const upper = await addLayer(work, lower, packages, finish)
-      await packDirectory(work, upper, NOT_PACKED)
+      const upper = await addLayer(work, lower, packages, commands)
+      await packLayer(work, [upper, ...lower])
     },
   }
 }
@@ -136,6 +148,12 @@ function layerRecipe({ name, title, packages, finish = 'true', above }: LayerPla
 /** Where the packages of a layer below are: the artefacts keep them beside the layer. */
 function installedIn(work: Work, recipe: Recipe): string {
   return join(work.needs[recipe.name]!, recipe === openstackBaseRecipe ? 'root' : 'upper') // named in `needs`
+}
+
+/** Packs the first of the directories that make a root, without what nobody runs. */
+async function packLayer(work: Work, roots: readonly [string, ...string[]]): Promise<void> {
+  const paths = await unwantedFiles(roots, UNWANTED_PACKAGES)
+  await packDirectory(work, roots[0], { patterns: UNWANTED_PATHS, paths })
 }
 
 async function addUsers(root: string): Promise<void> {

@@ -4,13 +4,9 @@
 #   make-initrd.sh ROOT DIRECTORY IGNITION LIVE-MODULE NETWORK-FILE
 set -eu
 lower=$1 directory=$2 ignition=$3 module=$4 network=$5
-mount --make-rprivate /
+. "$(dirname "$0")/overlay.sh"
 cd "$directory"
-mkdir -p upper work root
-mount -t overlay overlay -o "lowerdir=$lower,upperdir=upper,workdir=work" root
-mount -t proc proc root/proc
-mount --rbind /dev root/dev
-mount -t tmpfs tmpfs root/tmp
+open_root "$lower"
 
 modules=root/usr/lib/dracut/modules.d
 cp -R "$ignition/dracut" $modules/30ignition
@@ -28,6 +24,5 @@ chroot root dracut --force --no-hostonly --no-hostonly-cmdline --no-early-microc
 cp root/tmp/initrd.img initrd.img
 cp "root/boot/vmlinuz-$kernel" vmlinuz
 chmod 0644 initrd.img vmlinuz
-umount -l root/tmp root/dev root/proc
-umount root
-rm -rf upper work root
+close_root
+rm -rf upper
