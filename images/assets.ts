@@ -2,13 +2,13 @@
 // directory.
 
 import { copyFile, link, mkdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ImageSet } from './build.ts'
 import { GUEST_FILES } from './guest.ts'
 
 /**
- * Places kernel, initrd and root image as `live/vmlinuz`, `live/initrd.img` and `live/rootfs.squashfs` below
- * `directory`, the guest's files as `guest/vmlinuz`, `guest/initrd.img` and `guest/disk.raw`, each changed in one step;
+ * Places kernel, initrd and root image as `live/vmlinuz`, `live/initrd.img` and `live/rootfs.squashfs` (and its
+ * digest, `live/rootfs.sha256`) below `directory`, the guest's files as `guest/vmlinuz`, `guest/initrd.img` and `guest/disk.raw`, each changed in one step;
  * hard links where the file system allows, copies elsewhere.
  */
 export async function placeAssets(images: ImageSet, directory: string): Promise<void> {
@@ -17,6 +17,7 @@ export async function placeAssets(images: ImageSet, directory: string): Promise<
   await place(images.kernel, join(live, 'vmlinuz'))
   await place(images.initrd, join(live, 'initrd.img'))
   await place(images.rootfs, join(live, 'rootfs.squashfs'))
+  await place(join(dirname(images.rootfs), 'rootfs.sha256'), join(live, 'rootfs.sha256'))
   const guest = join(directory, 'guest')
   await mkdir(guest, { recursive: true })
   for (const name of GUEST_FILES) await place(join(images.guest, name), join(guest, name))

@@ -10,16 +10,21 @@ t.test('images are placed again over themselves without a trace', async t => {
     built: {
       a: 'kernel',
       b: 'initrd',
-      c: 'root',
+      c: { 'rootfs.squashfs': 'root', 'rootfs.sha256': 'digest' },
       guest: { vmlinuz: 'x', 'initrd.img': 'y', 'disk.raw': 'z' },
     },
   })
   const from = (name: string) => join(directory, 'built', name)
-  const images = { kernel: from('a'), initrd: from('b'), rootfs: from('c'), guest: from('guest') }
+  const images = {
+    kernel: from('a'),
+    initrd: from('b'),
+    rootfs: from('c/rootfs.squashfs'),
+    guest: from('guest'),
+  }
   const rest = { kubernetes: '', rootfsSha256: '', containers: '', tools: '' }
   for (let round = 0; round < 2; round += 1) await placeAssets({ ...images, ...rest }, join(directory, 'to'))
   const live = join(directory, 'to', 'live')
-  t.strictSame(readdirSync(live).toSorted(), ['initrd.img', 'rootfs.squashfs', 'vmlinuz'])
+  t.strictSame(readdirSync(live).toSorted(), ['initrd.img', 'rootfs.sha256', 'rootfs.squashfs', 'vmlinuz'])
   t.equal(readFileSync(join(live, 'vmlinuz'), 'utf8'), 'kernel')
   t.equal(readFileSync(join(directory, 'to/guest/disk.raw'), 'utf8'), 'z')
 })
