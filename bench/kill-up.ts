@@ -35,6 +35,7 @@ const { values: flags } = parseArgs({
 })
 const main = join(import.meta.dirname, '../cli/main.ts')
 const common = [flags.site, '--state', flags.state, '--tools', flags.tools]
+const workloads = ['deployments', 'statefulsets', 'daemonsets'] as const
 const rounds = Number(flags.rounds)
 const kills = Number(flags.kills)
 
@@ -59,7 +60,13 @@ for (let round = 0; round < rounds; round += 1) {
     const seconds = (kill + (round + 1) / rounds) * Number(flags.every)
     const phases = await killedUp(seconds)
     const changed = await withSession(options, [], session => compare(session, seen))
-    rows.push({ round: round + 1, kill: kill + 1, 'seconds into the stage': seconds, ...phases, changed })
+    rows.push({
+      round: round + 1,
+      kill: kill + 1,
+      'seconds into the stage': seconds.toFixed(1),
+      ...phases,
+      changed,
+    })
     console.table(rows.slice(-1))
   }
   const began = performance.now()
@@ -79,21 +86,21 @@ function isWrong([key, value]: [string, unknown]): boolean {
 
 /** Runs `up` and kills it so many seconds after its chart stage began; tells how far the releases were. */
 async function killedUp(seconds: number): Promise<{ 'releases gated': number; done: number }> {
-  const before = Date.now()
   const child = spawn(process.execPath, [main, 'up', ...common, '--server', flags.server], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const ended = new Promise<void>(resolve => child.on('exit', () => resolve()))
+  const ended = new Promise<NodeJS.Signals | null>(resolve =>
+    child.on('exit', (_, signal) => resolve(signal)),
+  )
   let timer: NodeJS.Timeout | undefined
   child.stderr.on('data', (chunk: Buffer) => {
     if (timer === undefined && /^ *[\d.]+s {2}openstack/m.test(chunk.toString()))
       timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
   })
-  await ended
+  if ((await ended) !== 'SIGKILL')
+    throw new Error('up ended by itself before it was killed: run it by hand to see why')
   return withSession(options, [], async ({ store, plan }) => {
-    const steps = plan.releases
-      .flatMap(({ name }) => store.lastStep(name) ?? [])
-      .filter(({ at }) => at >= before)
+    const steps = plan.releases.flatMap(({ name }) => store.lastStep(name) ?? [])
     const count = (phase: string) => steps.filter(step => step.phase === phase).length
     return { 'releases gated': count('gated'), done: count('done') }
   })
@@ -104,8 +111,6 @@ function pilotlight(args: readonly string[]): Promise<number | null> {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
   return new Promise(resolve => child.on('exit', resolve))
 }
-
-const workloads = ['deployments', 'statefulsets', 'daemonsets'] as const
 
 /** Adds what is new to `seen`, and names what is not as it was. */
 async function compare({ api, plan }: ChartSession, seen: Seen): Promise<string> {

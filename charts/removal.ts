@@ -164,7 +164,10 @@ async function purge(session: ChartSession, above: Stage): Promise<void> {
     promises: [daemonset('purge')],
   })
   const view = new NamespaceView(api, plan.namespace)
+  const namespace = `/api/v1/namespaces/${plan.namespace}`
   try {
+    // An earlier purge may have taken it.
+    await api.apply(namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } })
     const { path } = await session.stage(words)
     await upgradeInstall(words.name, path, valuesOf(words), helm)
     const promises = new PromiseWatch(view, keystoneUrl(site), '')
@@ -176,7 +179,6 @@ async function purge(session: ChartSession, above: Stage): Promise<void> {
   } finally {
     view.close()
   }
-  const namespace = `/api/v1/namespaces/${plan.namespace}`
   await api.remove(namespace)
   const limits = { limitSeconds: goneSeconds, stage, ...(signal ? { signal } : {}) }
   await waitUntil(`namespace ${plan.namespace} ends`, limits, async () =>
