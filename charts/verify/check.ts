@@ -7,6 +7,9 @@ import { messageOf, waitUntil } from '#progress/wait.ts'
 import type { Seen } from '#progress/wait.ts'
 import type { ServiceType } from '../openstack/catalog.ts'
 
+/** Between two looks at the same thing: each costs a busy cloud some of what it works with. */
+const ASK_EVERY_MS = 500
+
 /** How a check went. */
 export type CheckResult = {
   readonly name: string
@@ -23,7 +26,7 @@ export type CheckResult = {
 /** What a running check may do. */
 export interface Check {
   /** Asks a service until it answers as wanted; this is the time that counts as waiting. */
-  service<T>(type: ServiceType, probe: () => Promise<Seen<T>>): Promise<T>
+  service<T>(type: ServiceType, probe: () => Promise<Seen<T>>, everyMs?: number): Promise<T>
   /** Waits until `probe` sees something, at most so many seconds. */
   until<T>(what: string, limitSeconds: number, probe: () => Promise<Seen<T>>): Promise<T>
   /** Keeps what was seen. */
@@ -67,15 +70,20 @@ export class Checks {
     let waitedMs = 0
     let note = ''
     let skipped = false
-    const until = <S>(what: string, limitSeconds: number, probe: () => Promise<Seen<S>>) => {
+    const until = <S>(
+      what: string,
+      limitSeconds: number,
+      probe: () => Promise<Seen<S>>,
+      everyMs = ASK_EVERY_MS,
+    ) => {
       const told = { ...silentStage, waiting: (text: string) => stage.waiting(text, limitSeconds) }
-      return waitUntil(what, { limitSeconds, everyMs: 500, stage: told, signal }, probe)
+      return waitUntil(what, { limitSeconds, everyMs, stage: told, signal }, probe)
     }
     const check: Check = {
       until,
-      service: async (type, probe) => {
+      service: async (type, probe, everyMs) => {
         const asked = performance.now()
-        const seen = await until(`the ${type} service answers`, this.#serviceSeconds, probe)
+        const seen = await until(`the ${type} service answers`, this.#serviceSeconds, probe, everyMs)
         waitedMs += performance.now() - asked
         this.reached.add(type)
         return seen

@@ -45,32 +45,38 @@ export async function makeFlavor(
   return id
 }
 
-/** Waits until there is a host that can run a guest, and whose network is at work. */
+/**
+ * Waits until there is a host that can run a guest, and whose network is at work. One service is asked after the other,
+ * and seldom: while the hosts come up, nobody has time to tell.
+ */
 export async function awaitHosts(cloud: OpenstackClient, check: Check): Promise<void> {
-  const hosts = await check.service('compute', async () => {
-    const [hypervisors, agents] = await Promise.all([listHypervisors(cloud), listAgents(cloud)])
-    return readyHosts(hypervisors, agents)
-  })
-  await check.service('placement', async () =>
-    (await countCandidates(cloud, SIZE.vcpus, SIZE.ram)) > 0
-      ? { value: true }
-      : { not: 'no host has told yet what room it has' },
+  const everyMs = 1000
+  const hosts = await check.service('compute', async () => usableHosts(await listHypervisors(cloud)), everyMs)
+  await check.service('network', async () => wiredHosts(hosts, await listAgents(cloud)), everyMs)
+  const room = async () => (await countCandidates(cloud, SIZE.vcpus, SIZE.ram)) > 0
+  await check.service(
+    'placement',
+    async () => ((await room()) ? { value: true } : { not: 'no host has told yet what room it has' }),
+    everyMs,
   )
   check.note(hosts.join(' '))
 }
 
-/** The hosts that can take a guest, or what the first of them lacks. */
-export function readyHosts(hypervisors: readonly Hypervisor[], agents: readonly Agent[]): Seen<string[]> {
-  const hosts = hypervisors
-    .filter(({ state, status }) => state === 'up' && status === 'enabled')
-    .map(({ service }) => service.host)
-  if (hosts.length === 0) return { not: 'no hypervisor is up and mapped to a cell' }
+/** The hosts that are mapped to a cell and up. */
+export function usableHosts(hypervisors: readonly Hypervisor[]): Seen<string[]> {
+  const usable = hypervisors.filter(({ state, status }) => state === 'up' && status === 'enabled')
+  const hosts = usable.map(({ service }) => service.host)
+  return hosts.length > 0 ? { value: hosts } : { not: 'no hypervisor is up and mapped to a cell' }
+}
+
+/** Whether servers on these hosts would be plugged in and get their addresses, or what is missing. */
+export function wiredHosts(hosts: readonly string[], agents: readonly Agent[]): Seen<true> {
   const alive = agents.filter(agent => agent.alive && agent.admin_state_up)
   const unwired = hosts.find(host => !alive.some(agent => agent.host === host && isLayer2(agent)))
   if (unwired !== undefined) return { not: `no agent that plugs servers in is alive on ${unwired}` }
   if (!alive.some(({ binary }) => binary === 'neutron-dhcp-agent' || binary === 'ovn-controller'))
     return { not: 'no DHCP agent is alive' }
-  return { value: hosts }
+  return { value: true }
 }
 
 function isLayer2({ binary }: Agent): boolean {

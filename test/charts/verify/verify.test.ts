@@ -10,7 +10,7 @@ import { hearGuest, hearText, lastLines } from '#charts/verify/console.ts'
 import { digestOf, readGuest } from '#charts/verify/guest-image.ts'
 import { kinds, removableNow } from '#charts/verify/removal.ts'
 import type { Kind } from '#charts/verify/removal.ts'
-import { describeDriver, readyHosts } from '#charts/verify/server.ts'
+import { describeDriver, usableHosts, wiredHosts } from '#charts/verify/server.ts'
 import { silentStage } from '#progress/stage.ts'
 
 t.test('a guest is up only with exactly the address that Neutron gave it', async t => {
@@ -41,30 +41,26 @@ t.test('emulation is never called anything else', async t => {
 
 const agent = (binary: string, alive = true) => ({ binary, host: 'cmp-1', alive, admin_state_up: true })
 
-t.test(
-  'a server is asked for only when a host is mapped, its network is at work and addresses are given',
-  async t => {
-    const hypervisor = {
-      id: 'h',
-      hypervisor_hostname: 'cmp-1',
-      hypervisor_type: 'QEMU',
-      state: 'up',
-      status: 'enabled',
-      service: { host: 'cmp-1' },
-    } as const
-    const agents = [agent('neutron-linuxbridge-agent'), agent('neutron-dhcp-agent')]
-    t.strictSame(readyHosts([hypervisor], agents), { value: ['cmp-1'] })
-    t.match(readyHosts([], agents), { not: /no hypervisor/ })
-    t.match(readyHosts([{ ...hypervisor, state: 'down' }], agents), { not: /no hypervisor/ })
-    t.match(
-      readyHosts([hypervisor], [agent('neutron-linuxbridge-agent', false), agent('neutron-dhcp-agent')]),
-      {
-        not: /plugs servers in .* cmp-1/,
-      },
-    )
-    t.match(readyHosts([hypervisor], [agent('neutron-linuxbridge-agent')]), { not: /DHCP/ })
-  },
-)
+t.test('a server is asked for only when a host is mapped, and its network is at work', async t => {
+  const hypervisor = {
+    id: 'h',
+    hypervisor_hostname: 'cmp-1',
+    hypervisor_type: 'QEMU',
+    state: 'up',
+    status: 'enabled',
+    service: { host: 'cmp-1' },
+  } as const
+  t.strictSame(usableHosts([hypervisor]), { value: ['cmp-1'] })
+  t.match(usableHosts([]), { not: /no hypervisor/ })
+  t.match(usableHosts([{ ...hypervisor, state: 'down' }]), { not: /no hypervisor/ })
+  const [bridge, dhcp] = [agent('neutron-linuxbridge-agent'), agent('neutron-dhcp-agent')]
+  t.strictSame(wiredHosts(['cmp-1'], [bridge, dhcp]), { value: true })
+  t.match(wiredHosts(['cmp-1'], [agent('neutron-linuxbridge-agent', false), dhcp]), {
+    not: /plugs servers in .* cmp-1/,
+  })
+  t.match(wiredHosts(['cmp-1', 'cmp-2'], [bridge, dhcp]), { not: /cmp-2/ })
+  t.match(wiredHosts(['cmp-1'], [bridge]), { not: /DHCP/ })
+})
 
 t.test('things are removed in an order in which each may go, and all of them go', async t => {
   let things = kinds.map(kind => ({ kind, id: kind, name: kind }))
