@@ -72,17 +72,25 @@ export async function checkCluster(
   { api, plan }: ChartSession,
   rendered: RenderedPlan,
 ): Promise<PlacementProblem[]> {
-  type Pods = {
-    items: { metadata: { namespace: string }; spec: Values & { nodeName?: string }; status?: Values }[]
+  type Pod = {
+    metadata: {
+      namespace: string
+      annotations?: Readonly<Record<string, string>>
+      deletionTimestamp?: string
+    }
+    spec: Values & { nodeName?: string }
+    status?: { phase?: string }
   }
   const [nodes, pods] = await Promise.all([
     api.get<{ items: Node[] }>('/api/v1/nodes?resourceVersion=0'),
-    api.get<Pods>('/api/v1/pods?resourceVersion=0'),
+    api.get<{ items: Pod[] }>('/api/v1/pods?resourceVersion=0'),
   ])
-  const others = (pods?.items ?? []).filter(
-    ({ metadata, status }) =>
-      metadata.namespace !== plan.namespace && !['Succeeded', 'Failed'].includes(String(status?.['phase'])),
-  )
+  // While the control plane pivots it is there twice: the static copies, of which these are mirrors, will go.
+  const lasts = ({ metadata, status }: Pod) =>
+    metadata.deletionTimestamp === undefined &&
+    metadata.annotations?.['kubernetes.io/config.mirror'] === undefined &&
+    !['Succeeded', 'Failed'].includes(status?.phase ?? '')
+  const others = (pods?.items ?? []).filter(pod => pod.metadata.namespace !== plan.namespace && lasts(pod))
   const used = new Map<string, Requests>()
   for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
     used.set(node, requestsOfPods(there.map(({ spec }) => spec)))

@@ -15,12 +15,16 @@ import type { Verdict } from './pods.ts'
 /** A service that comes up has better things to do than to answer: it is asked once in so many milliseconds. */
 const askEveryMs = 1000
 
+/** How often one question goes over the network, in milliseconds: the services that come up need their processors. */
+const askEveryMs = 1000
+
 /** Looks at the promises of releases. */
 export class PromiseWatch {
   readonly #view: NamespaceView
   readonly #authUrl: string
   readonly #password: string
   readonly #answers = new Map<Promised, { readonly verdict: Verdict; readonly at: number }>()
+  readonly #answers = new Map<string, { readonly at: number; readonly answer: Promise<unknown> }>()
   #cloud: Promise<OpenstackClient> | undefined
 
   /** `authUrl` is Keystone's, `password` the administrator's. */
@@ -60,13 +64,27 @@ export class PromiseWatch {
   }
 
   async #ask(promised: Exclude<Promised, ObjectPromise>): Promise<Verdict> {
-    if (promised.kind === 'http') return askHttp(promised.url, promised.status)
-    const cloud = await this.#admin()
+    if (promised.kind === 'http') {
+      const { url, status } = promised
+      return this.#lately(url, () => askHttp(url, status))
+    }
+    const cloud = await this.#lately('token', () => this.#admin())
     if (promised.kind === 'token') return { state: 'kept' }
-    if (promised.kind === 'agents') return judgeAgents(promised, await listAgents(cloud))
-    const hypervisors = await listHypervisors(cloud)
+    if (promised.kind === 'agents')
+      return judgeAgents(promised, await this.#lately('agents', () => listAgents(cloud)))
+    const hypervisors = await this.#lately('hypervisors', () => listHypervisors(cloud))
     const found = hypervisors.map(({ service, state, status }) => ({ host: service.host, state, status }))
     return judgeHypervisors(promised, found)
+  }
+
+  /** The last answer to that question, also when it was an error, unless it is too old: then it is asked again. */
+  #lately<T>(question: string, ask: () => Promise<T>): Promise<T> {
+    const now = performance.now()
+    const known = this.#answers.get(question)
+    if (known !== undefined && now - known.at < askEveryMs) return known.answer as Promise<T> // of that question
+    const answer = ask()
+    this.#answers.set(question, { at: now, answer })
+    return answer
   }
 
   /** One client for all questions; whoever comes first connects it. */
