@@ -15,15 +15,11 @@ import type { Verdict } from './pods.ts'
 /** A service that comes up has better things to do than to answer: it is asked once in so many milliseconds. */
 const askEveryMs = 1000
 
-/** How often one question goes over the network, in milliseconds: the services that come up need their processors. */
-const askEveryMs = 1000
-
 /** Looks at the promises of releases. */
 export class PromiseWatch {
   readonly #view: NamespaceView
   readonly #authUrl: string
   readonly #password: string
-  readonly #answers = new Map<Promised, { readonly verdict: Verdict; readonly at: number }>()
   readonly #answers = new Map<string, { readonly at: number; readonly answer: Promise<unknown> }>()
   #cloud: Promise<OpenstackClient> | undefined
 
@@ -48,19 +44,10 @@ export class PromiseWatch {
     if (worst !== undefined) return worst
     for (const promised of release.promises) {
       if (isOfObjects(promised)) continue
-      const verdict = await this.#askNowAndThen(promised)
+      const verdict = await this.#ask(promised).catch((error: unknown) => notYet(promised, error))
       if (isOpen(verdict)) return verdict
     }
     return { state: 'kept' }
-  }
-
-  /** Asks, or gives what was answered a moment ago. */
-  async #askNowAndThen(promised: Exclude<Promised, ObjectPromise>): Promise<Verdict> {
-    const last = this.#answers.get(promised)
-    if (last !== undefined && performance.now() - last.at < askEveryMs) return last.verdict
-    const verdict = await this.#ask(promised).catch((error: unknown) => notYet(promised, error))
-    this.#answers.set(promised, { verdict, at: performance.now() })
-    return verdict
   }
 
   async #ask(promised: Exclude<Promised, ObjectPromise>): Promise<Verdict> {
