@@ -9,6 +9,7 @@ import { horizon } from './horizon.ts'
 import { infrastructure } from './infrastructure.ts'
 import { keystone } from './keystone.ts'
 import { libvirt } from './libvirt.ts'
+import { magnum } from './magnum.ts'
 import { neutron } from './neutron.ts'
 import { nova } from './nova.ts'
 import type { Planner, PlanPart } from './part.ts'
@@ -18,7 +19,7 @@ import { placement } from './placement.ts'
 const kit: readonly Planner[] = [infrastructure, keystone, glance, placement, neutron, libvirt, nova, horizon]
 
 /** There when the site file lists it in `openstack.waves`. */
-const waves: Readonly<Partial<Record<OptionalService, Planner>>> = { heat }
+const waves: Readonly<Partial<Record<OptionalService, Planner>>> = { heat, magnum }
 
 /** The parts of the kit for a site. */
 export function computeKit(facts: SiteFacts): PlanPart[] {

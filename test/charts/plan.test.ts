@@ -6,6 +6,7 @@ import { cloudsYaml } from '#charts/openrc.ts'
 import { chosenOf, planCharts, valuesOf } from '#charts/plan.ts'
 import type { ReleasePlan } from '#charts/plan.ts'
 import { mergeValues } from '#charts/values.ts'
+import type { OptionalService } from '#site/site.ts'
 import { parse } from 'yaml'
 import { smallSite } from '../cluster/site.ts'
 
@@ -48,6 +49,14 @@ t.test("the site's values lie over the plan's, and a release that is not there i
     message: /"keystoen".*mariadb, rabbitmq/,
   })
   t.throws(() => withValues({ keystone: 'fast' }), { code: 'CHART_PLAN', message: /not a map/ })
+})
+
+t.test('Magnum without Heat is refused, with what to add', async t => {
+  const withWaves = (...waves: OptionalService[]) =>
+    planCharts({ ...smallSite, openstack: { ...smallSite.openstack, waves } })
+  t.throws(() => withWaves('magnum'), { code: 'CHART_PLAN', message: /Add heat to openstack.waves/ })
+  const magnum = withWaves('magnum', 'heat').releases.find(({ name }) => name === 'magnum')
+  t.ok(magnum?.needs.includes('heat'))
 })
 
 t.test('maps of values merge key by key, lists are replaced', async t => {

@@ -17,7 +17,7 @@ import { smallSite } from '../cluster/site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false
-const openstack = { ...smallSite.openstack, waves: ['heat'] as const }
+const openstack = { ...smallSite.openstack, waves: ['heat', 'magnum'] as const }
 const { releases, namespace, secrets } = planCharts({ ...smallSite, openstack })
 const directory = await mkdtemp(join(tmpdir(), 'charts-'))
 t.teardown(() => rm(directory, { recursive: true }))
