@@ -3,6 +3,7 @@
 // what the time goes into. Only the gates follow the needs, so what is shown and what fails keeps the plan's order.
 
 import { createHash } from 'node:crypto'
+import { Seats } from '#host/seats.ts'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
 import { awaitRelease } from './await-release.ts'
@@ -26,6 +27,9 @@ import { clusterId, withSession } from './session.ts'
 import type { ChartSession, SessionOptions } from './session.ts'
 import type { Phase } from './store.ts'
 import { withSecretVersions } from './versions.ts'
+
+/** How many helms run side by side. More would all be slower, and the database's no earlier than the dashboard's. */
+const helmsAtOnce = 2
 
 /** How often helm is called for a release while it loses its connection to the API. */
 const helmAttempts = 4
@@ -88,6 +92,7 @@ class ChartRun {
   readonly #view: NamespaceView
   readonly #progress = new Map<string, Progress>()
   readonly #began = performance.now()
+  readonly #helms = new Seats(helmsAtOnce)
   #secrets: Secrets = {}
   #cluster = ''
   #deployed: ReadonlyMap<string, HelmRelease> = new Map()
@@ -165,7 +170,7 @@ class ChartRun {
   async #do({ act, release }: ReleaseStep): Promise<void> {
     const progress = this.#of(release.name)
     try {
-      if (act === 'apply') await this.#apply(release, progress)
+      if (act === 'apply') await this.#helms.use(() => this.#apply(release, progress))
       else await this.#gate(release, progress)
     } catch (error) {
       const told = new Error(redact(messageOf(error), this.#secrets), { cause: error })
@@ -194,8 +199,14 @@ class ChartRun {
     for (let attempt = 1; ; attempt += 1) {
       progress.stage.waiting('helm upgrade --install', 120)
       try {
-        const limit = release.selfWaiting ? undefined : release.limitSeconds
-        progress.revision = await upgradeInstall(release.name, chart.path, values, this.#session.helm, limit)
+        const { limitSeconds } = release
+        progress.revision = await upgradeInstall(
+          release.name,
+          chart.path,
+          values,
+          this.#session.helm,
+          limitSeconds,
+        )
         break
       } catch (error) {
         if (!isPassing(error) || attempt === helmAttempts) throw error
@@ -261,21 +272,22 @@ class ChartRun {
 }
 
 /**
- * The plan as a graph: each release is applied, then gated; see `ReleasePlan.selfWaiting` for what needs what. Members
- * of a group wait for the needs of all members outside of it, and no gate of theirs opens before all are installed.
+ * The plan as a graph: each release is applied, then gated. Members of a group wait for what all members outside of it want,
+ * and no gate of theirs opens before all are installed.
  */
 export function stepsOf(plan: ChartPlan): ReleaseStep[] {
   return plan.releases.flatMap(release => {
     const group = groupOf(release, plan.releases)
     const names = group.map(({ name }) => name)
-    const needs = [...new Set(group.flatMap(it => it.needs))].filter(need => !names.includes(need))
-    const gates = needs.map(need => `gate ${need}`)
+    const gatesOf = (wanted: readonly string[]) =>
+      [...new Set(wanted)].filter(name => !names.includes(name)).map(name => `gate ${name}`)
+    const gates = gatesOf(group.flatMap(it => it.needs))
     return [
       {
         id: `apply ${release.name}`,
         act: 'apply' as const,
         release,
-        needs: release.selfWaiting ? [] : gates,
+        needs: gatesOf(group.flatMap(it => it.after)),
       },
       {
         id: `gate ${release.name}`,

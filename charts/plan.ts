@@ -30,10 +30,10 @@ export type ReleasePlan = {
   /** Releases of one group need each other: they are installed together, and their promises awaited together. */
   readonly group?: string
   /**
-   * Its pods wait for what they need by themselves, so it may be installed at once and only its promises wait.
-   * False holds the installation itself back until the needs are met: for charts that are not ours.
+   * Releases whose promises must be kept before this one is installed. None where its pods wait for what they need by
+   * themselves, and have something to do until then; the needs themselves for charts that are not ours.
    */
-  readonly selfWaiting: boolean
+  readonly after: readonly string[]
   readonly promises: readonly Promised[]
   /** Seconds for the promises, from the moment when the needs are met. */
   readonly limitSeconds: number
@@ -119,7 +119,11 @@ export function chosenOf(plan: ChartPlan, names: readonly string[]): ChartPlan {
   const releases = plan.releases.filter(({ name }) => names.includes(name))
   return {
     ...plan,
-    releases: releases.map(it => ({ ...it, needs: it.needs.filter(need => names.includes(need)) })),
+    releases: releases.map(it => ({
+      ...it,
+      needs: it.needs.filter(need => names.includes(need)),
+      after: it.after.filter(need => names.includes(need)),
+    })),
   }
 }
 

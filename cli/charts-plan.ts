@@ -13,8 +13,13 @@ export type Told = { readonly data: object; readonly lines: readonly string[] }
 
 /** The plan: releases with needs and promises, and the names of the secrets. */
 export function explainPlan({ name, namespace, releases, secrets }: ChartPlan): Told {
-  const lines = releases.flatMap(({ name: release, needs, group, promises }) => [
-    `${release}${needs.length > 0 ? `, after ${needs.join(', ')}` : ''}${group === undefined ? '' : `, together with group ${group}`}`,
+  const lines = releases.flatMap(({ name: release, needs, after, group, promises }) => [
+    [
+      release,
+      ...(needs.length > 0 ? [`needs ${needs.join(', ')}`] : []),
+      ...(after.length > 0 ? [`installed after ${after.join(', ')}`] : []),
+      ...(group === undefined ? [] : [`together with group ${group}`]),
+    ].join('; '),
     ...promises.map(promised => `    ${titleOf(promised)}`),
   ])
   const data = { plan: name, namespace, releases, secrets: secrets.map(it => it.name) }

@@ -12,6 +12,7 @@ import { messageOf, waitUntil } from '#progress/wait.ts'
 
 import { tryLock } from './lock.ts'
 import { isAlive, markProcess } from './process.ts'
+import { Seats } from './seats.ts'
 
 /** Plain data that an artefact is keyed by: versions, package lists, flags, the text of files. */
 export type Input =
@@ -317,26 +318,6 @@ async function locked<T>(
     return await work()
   } finally {
     unlock()
-  }
-}
-
-/** Lets only so many at a time do their work. */
-class Seats {
-  #free: number
-  readonly #waiting: (() => void)[] = []
-  constructor(count: number) {
-    this.#free = count
-  }
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>(resolve => this.#waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#free++
-    }
   }
 }
 

@@ -175,7 +175,7 @@ function releaseOf(chart: Upstream, facts: SiteFacts): ReleasePlan {
     chart: name,
     needs,
     promises,
-    selfWaiting: false,
+    after: needs,
     limitSeconds,
     layers: [
       { origin: 'inventory', values: mergeValues(endpointValues(chart, facts), values(facts)) },

@@ -15,6 +15,8 @@ export type ReleaseWords = {
   /** The folder below charts/helm, where it is not the release's name. */
   readonly chart?: string
   readonly needs?: readonly string[]
+  /** Releases that this one leaves the processors to, until they are up. */
+  readonly after?: readonly string[]
   /** Releases of one group need each other: they are installed together, and awaited together. */
   readonly group?: string
   /** Values for a layout, under the facts. */
@@ -27,7 +29,16 @@ export type ReleaseWords = {
 
 /** A release of our own charts, whose pods wait for what they need by themselves. */
 export function release(name: string, { layout }: SiteFacts, words: ReleaseWords): ReleasePlan {
-  const { chart = name, needs = [], group, layouts = {}, values = {}, promises, limitSeconds = 300 } = words
+  const {
+    chart = name,
+    needs = [],
+    after = [],
+    group,
+    layouts = {},
+    values = {},
+    promises,
+    limitSeconds = 300,
+  } = words
   return {
     name,
     chart,
@@ -36,7 +47,7 @@ export function release(name: string, { layout }: SiteFacts, words: ReleaseWords
       { origin: 'inventory', values },
     ],
     needs,
-    selfWaiting: true,
+    after,
     promises,
     limitSeconds,
     ...(group === undefined ? {} : { group }),

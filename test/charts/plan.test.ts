@@ -32,7 +32,7 @@ t.test('all releases are installed at once; only their gates follow the needs', 
 
 t.test('a chart whose pods do not wait by themselves is held back until its needs are met', async t => {
   const plan = planCharts(smallSite)
-  const releases = plan.releases.map(release => ({ ...release, selfWaiting: false }))
+  const releases = plan.releases.map(release => ({ ...release, after: release.needs }))
   const keystone = stepsOf({ ...plan, releases }).find(({ id }) => id === 'apply keystone')
   t.strictSame(keystone?.needs, ['gate mariadb', 'gate memcached'])
 })
@@ -51,9 +51,10 @@ t.test("the site's values lie over the plan's, and a release that is not there i
   t.throws(() => withValues({ keystone: 'fast' }), { code: 'CHART_PLAN', message: /not a map/ })
 })
 
+const withWaves = (...waves: OptionalService[]) =>
+  planCharts({ ...smallSite, openstack: { ...smallSite.openstack, waves } })
+
 t.test('Magnum without Heat is refused, with what to add', async t => {
-  const withWaves = (...waves: OptionalService[]) =>
-    planCharts({ ...smallSite, openstack: { ...smallSite.openstack, waves } })
   t.throws(() => withWaves('magnum'), { code: 'CHART_PLAN', message: /Add heat to openstack.waves/ })
   const magnum = withWaves('magnum', 'heat').releases.find(({ name }) => name === 'magnum')
   t.ok(magnum?.needs.includes('heat'))
@@ -73,13 +74,13 @@ t.test('members of a group are installed together, and awaited together', async 
     ReleasePlan,
     ReleasePlan,
   ]
-  const group = { group: 'pair', selfWaiting: false }
+  const group = { group: 'pair' }
   const steps = stepsOf({
     ...plan,
     releases: [
       mariadb,
-      { ...rabbitmq, ...group, needs: ['memcached', 'mariadb'] },
-      { ...memcached, ...group, needs: ['rabbitmq'] },
+      { ...rabbitmq, ...group, needs: ['memcached', 'mariadb'], after: ['mariadb'] },
+      { ...memcached, ...group, needs: ['rabbitmq'], after: ['rabbitmq'] },
       keystone,
     ],
   })

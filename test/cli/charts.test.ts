@@ -39,7 +39,7 @@ t.test('the plan is told as lines and as JSON, without a cluster', async t => {
   const site = await siteWith('{}')
   const { status, out } = await charts('plan', site, ...state)
   t.equal(status, EXIT.done)
-  t.match(out, /^keystone, after mariadb, memcached\n {4}job keystone-db-sync/m)
+  t.match(out, /^keystone; needs mariadb, memcached\n {4}job keystone-db-sync/m)
   const json = JSON.parse((await charts('plan', site, '--json', ...state)).out) as Record<string, unknown>
   t.match(json, { apiVersion: 'pilotlight/v1', plan: 'compute-kit', namespace: 'openstack' })
 })
