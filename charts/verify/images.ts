@@ -8,6 +8,7 @@ import { CheckFailed } from './errors.ts'
 import { digestOf } from './guest-image.ts'
 import type { GuestImage } from './guest-image.ts'
 import { IMAGE_TAG } from './removal.ts'
+import { awaitService } from './service.ts'
 
 /**
  * Uploads the guest, and gives the id of the image that a server boots.
@@ -20,7 +21,7 @@ export async function storeImages(
   name: string,
   guest: GuestImage,
 ): Promise<string> {
-  await check.service('image', async () => ({ value: await cloud.get('image', '/images?limit=1') }))
+  await awaitService(cloud, check, 'image')
   const common = { name, tags: [IMAGE_TAG] }
   const disk = { ...common, disk_format: guest.diskFormat, container_format: 'bare' } as const
   if (guest.kernel === undefined) {

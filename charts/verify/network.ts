@@ -17,6 +17,7 @@ import {
 import type { Port, Subnet } from '../openstack/network.ts'
 import type { Check } from './check.ts'
 import type { GuestImage } from './guest-image.ts'
+import { awaitService } from './service.ts'
 
 /** The network of the run, wherever it lies: it meets nothing but its own router. */
 const CIDR = '192.168.213.0/24'
@@ -36,7 +37,7 @@ export type WayIn = {
 
 /** Makes network, subnet, security group and port: all that a server needs. */
 export async function makeNetwork(cloud: OpenstackClient, check: Check, name: string): Promise<GuestNetwork> {
-  await check.service('network', async () => ({ value: await cloud.get('network', '/networks?limit=1') }))
+  await awaitService(cloud, check, 'network')
   const [network, group] = await Promise.all([createNetwork(cloud, { name }), createWebGroup(cloud, name)])
   const subnet = await createSubnet(cloud, { name, network_id: network, cidr: CIDR })
   const port = await createPort(cloud, { name, network_id: network, security_groups: [group] })

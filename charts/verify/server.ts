@@ -19,6 +19,7 @@ import type { Check } from './check.ts'
 import { hearGuest, hearText, lastLines } from './console.ts'
 import { CheckFailed } from './errors.ts'
 import type { GuestImage } from './guest-image.ts'
+import { awaitService } from './service.ts'
 
 /** A server that Nova calls ACTIVE. */
 export type ActiveServer = { readonly id: string; readonly host: string }
@@ -36,7 +37,7 @@ export async function makeFlavor(
   name: string,
   guest: GuestImage,
 ): Promise<string> {
-  await check.service('compute', async () => ({ value: await cloud.get('compute', '/flavors?limit=1') }))
+  await awaitService(cloud, check, 'compute')
   const size = guest.kernel
     ? { ...SIZE, disk: 0 }
     : { vcpus: 1, ram: 1024, disk: Math.ceil(guest.disk.size / 2 ** 30) * 4 }

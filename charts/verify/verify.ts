@@ -2,6 +2,8 @@
 // starts as soon as what it needs is there, so a verification that is begun while the cloud still comes up ends a few
 // seconds after the last service. What it made is removed again, however it ends.
 
+import { existsSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { takeLock } from '#host/lock.ts'
 import type { Stage } from '#progress/stage.ts'
@@ -12,7 +14,7 @@ import { serviceTypes } from '../openstack/catalog.ts'
 import { OpenstackClient } from '../openstack/client.ts'
 import { adminPassword } from '../openrc.ts'
 import { Checks } from './check.ts'
-import type { CheckResult } from './check.ts'
+import type { Check, CheckResult } from './check.ts'
 import { VerificationFailed, VerificationRuns } from './errors.ts'
 import { readGuest } from './guest-image.ts'
 import type { GuestImage, GuestSource } from './guest-image.ts'
@@ -21,6 +23,7 @@ import { awaitAnswer, leadOutside, makeNetwork } from './network.ts'
 import { NAME_PREFIX, removeThings } from './removal.ts'
 import { awaitGuest, awaitHosts, bootServer, makeFlavor, readDriver } from './server.ts'
 import type { Driver } from './server.ts'
+import { awaitService, makingServices } from './service.ts'
 
 /** What a verification is told. */
 export type VerifyOptions = {
@@ -62,7 +65,8 @@ const limits = { active: 240, guestUp: 180, answer: 60, removal: 120 }
 
 /**
  * Boots a guest in the cloud and looks at it from inside and from outside; then removes everything that this and any
- * earlier, killed verification made. One verification at a time: two would remove each other's things.
+ * earlier, killed verification made, the latter first where the state directory remembers one. One verification at a
+ * time: two would remove each other's things.
  *
  * @throws {VerificationFailed} with every check that was made
  * @throws {VerificationRuns} while another one uses the state directory
@@ -91,6 +95,9 @@ async function makeChecks(options: VerifyOptions, checks: Checks): Promise<Omit<
     checks.run('token', check => check.service('identity', () => connect(site, stateDirectory))),
   ])
   const token = performance.now()
+  const unfinished = join(stateDirectory, 'verify.unfinished')
+  if (existsSync(unfinished)) await checks.run('leftovers', check => removeLeftovers(cloud, check))
+  await writeFile(unfinished, '')
   try {
     return await bootGuest(options, checks, cloud, guest, token)
   } finally {
@@ -98,7 +105,15 @@ async function makeChecks(options: VerifyOptions, checks: Checks): Promise<Omit<
       const removed = await removeThings(cloud, checks.reached, check, limits.removal)
       check.note(`${removed} things, nothing left`)
     })
+    await rm(unfinished)
   }
+}
+
+/** What runs that were killed have left fills the project's quotas, so it goes before anything is made. */
+async function removeLeftovers(cloud: OpenstackClient, check: Check): Promise<void> {
+  for (const service of makingServices) await awaitService(cloud, check, service)
+  const removed = await removeThings(cloud, new Set(makingServices), check, limits.removal)
+  check.note(`${removed} things`)
 }
 
 /** One try to get a token. The chart stage may still be about to make the password. */

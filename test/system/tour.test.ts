@@ -270,6 +270,7 @@ await t.test('a verification passes, and removes what a killed one has left', { 
   const { passed, checks, guest } = JSON.parse(said) as Verified
   t.ok(passed)
   t.match(guest, { host: /./, driver: { name: 'libvirt' } })
+  t.match(checks.find(({ name }) => name === 'leftovers')?.note, /^[1-9]\d* things/)
   for (const { name, state, note } of checks) t.equal(state, 'passed', `${name}: ${note}`)
 })
 
