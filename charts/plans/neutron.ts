@@ -1,19 +1,26 @@
 // Networks: Neutron's server, and its agents on the machines that run and connect guests.
 
 import { publicUrl } from '../endpoints.ts'
-import { mergeValues } from '../values.ts'
+import { isMap, mergeValues } from '../values.ts'
+import type { Values } from '../values.ts'
 import { dbSync, serviceSecrets, serviceValues } from './openstack.ts'
 import { daemonset, deployment, release } from './part.ts'
 import type { Planner } from './part.ts'
 
-/** Agents that run where guests are, and those that connect guests to each other's hosts and to the world. */
-const onComputes = ['lb-agent']
+/** The agent of layer 2, which runs where guests are, by the chart's `network.backend`. */
+const layer2Agents = {
+  linuxbridge: { component: 'lb-agent', binary: 'neutron-linuxbridge-agent' },
+  openvswitch: { component: 'ovs-agent', binary: 'neutron-openvswitch-agent' },
+} as const
+
+/** Agents that connect guests to each other's hosts and to the world. */
 const onNetworkNodes = ['dhcp-agent', 'l3-agent', 'metadata-agent']
 
 export const neutron: Planner = facts => {
   const { openstackControl, openstackCompute } = facts.images
-  const { cidr, interface: uplink } = facts.site.openstack.external
-  const agents = [...onComputes, ...onNetworkNodes]
+  const { values, external } = facts.site.openstack
+  const layer2 = layer2Agents[backendOf(values)]
+  const agents = [layer2.component, ...onNetworkNodes]
   const server = serviceValues('neutron', facts, {
     image: openstackControl,
     components: ['server'],
@@ -31,7 +38,13 @@ export const neutron: Planner = facts => {
               agents.map(name => [`neutron_${name.replace('-', '_')}`, openstackCompute]),
             ),
           },
-          network: { external: { cidr, interface: uplink ?? null, nodes: facts.networkNodes } },
+          network: {
+            external: {
+              cidr: external.cidr,
+              interface: external.interface ?? null,
+              nodes: facts.networkNodes,
+            },
+          },
           conf: { neutron: { DEFAULT: { global_physnet_mtu: facts.mtu } } },
         }),
         promises: [
@@ -39,7 +52,7 @@ export const neutron: Planner = facts => {
           deployment('neutron-server'),
           { kind: 'http', url: `${publicUrl(facts.site, 'neutron')}/`, status: 200 },
           ...agents.map(name => daemonset(`neutron-${name}`)),
-          { kind: 'agents', binaries: ['neutron-linuxbridge-agent'], hosts: facts.computes },
+          { kind: 'agents', binaries: [layer2.binary], hosts: facts.computes },
           {
             kind: 'agents',
             binaries: onNetworkNodes.map(name => `neutron-${name}`),
@@ -49,4 +62,11 @@ export const neutron: Planner = facts => {
       }),
     ],
   }
+}
+
+/** Which backend the site chose; anything else than the two is the chart's to refuse. */
+function backendOf(site: Values): keyof typeof layer2Agents {
+  const network = isMap(site['neutron']) ? site['neutron']['network'] : undefined
+  const backend = isMap(network) ? network['backend'] : undefined
+  return Array.isArray(backend) && backend[0] === 'openvswitch' ? 'openvswitch' : 'linuxbridge'
 }

@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { chartsDirectory, stageChart } from '#charts/helm.ts'
+import { planCharts } from '#charts/plan.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
+import { smallSite } from '../cluster/site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false
@@ -87,6 +89,20 @@ t.test("with Open vSwitch its agent takes the place of the bridges' one", { skip
   const files = objects.find(({ metadata }) => metadata.name === 'neutron-etc')?.data ?? {}
   t.match(files['ml2_conf.ini'], /^mechanism_drivers = openvswitch$/m)
   t.match(files['l3_agent.ini'], /^interface_driver = openvswitch$/m)
+})
+
+t.test('where a site chooses Open vSwitch, the plan awaits its agent', async t => {
+  const values = { neutron: { network: { backend: ['openvswitch'] } } }
+  const site = { ...smallSite, openstack: { ...smallSite.openstack, values } }
+  const promises = planCharts(site).releases.find(({ name }) => name === 'neutron')?.promises ?? []
+  t.match(
+    promises.filter(({ kind }) => kind === 'agents'),
+    [{ binaries: ['neutron-openvswitch-agent'], hosts: ['cmp-1'] }, { hosts: ['cmp-1'] }],
+  )
+  t.match(
+    promises.filter(({ kind }) => kind === 'daemonset'),
+    [{ name: 'neutron-ovs-agent' }],
+  )
 })
 
 t.test('a backend that there is not is refused with those that there are', { skip }, async t => {
