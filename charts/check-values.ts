@@ -59,7 +59,12 @@ function checkType(
   if (isOption && wanted !== 'map' && given !== 'map') return []
   if (wanted === 'text' && given === 'number') return []
   const what = `must be a ${wanted}, and is the ${given} ${JSON.stringify(value)}`
-  return [{ kind: 'wrong type', path, what, mend: `the chart has ${JSON.stringify(known)} there` }]
+  return [{ kind: 'wrong type', path, what, mend: `the chart has ${shown(known)} there` }]
+}
+
+/** A value in a few words: of a map only its keys. */
+function shown(value: unknown): string {
+  return isMap(value) ? `a map with the keys ${Object.keys(value).join(' ')}` : JSON.stringify(value)
 }
 
 function unknownKey(path: readonly string[], defaults: Values): ValueProblem[] {

@@ -3,6 +3,12 @@
 /** A plan that cannot be run: an unknown need, a circle, values for a release that is not in it. */
 export class ChartPlanError extends Error {
   readonly code = 'CHART_PLAN'
+  /** Where it stands in the site file, when it does: keys from the top. */
+  readonly place?: readonly string[]
+  constructor(message: string, options: ErrorOptions & { readonly place?: readonly string[] } = {}) {
+    super(message, options)
+    if (options.place !== undefined) this.place = options.place
+  }
 }
 
 /** The Kubernetes API said no. */

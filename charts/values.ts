@@ -37,12 +37,13 @@ export function siteValuesOf(values: Values, releases: readonly string[]): Reado
     Object.entries(values).map(([name, own]) => {
       if (!releases.includes(name))
         throw new ChartPlanError(
-          `openstack.values has values for "${name}", which is no release of this plan. ` +
-            `Its releases: ${releases.join(', ')}.`,
+          `"${name}" in openstack.values is no release of this plan. Its releases: ${releases.join(', ')}.`,
+          { place: ['openstack', 'values', name] },
         )
       if (!isMap(own))
         throw new ChartPlanError(
           `openstack.values.${name} is not a map. Write the release's values below it.`,
+          { place: ['openstack', 'values', name] },
         )
       return [name, own]
     }),

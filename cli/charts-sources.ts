@@ -81,8 +81,9 @@ export async function siteCharts(
   { stateDirectory, tools }: { readonly stateDirectory: string; readonly tools?: string },
 ): Promise<SiteCharts> {
   const { chartsOfSite } = await import('#charts/sources/of-site.ts')
-  const { checkSiteValues } = await import('./site-values.ts')
-  const prepared = await chartsOfSite(site, { stateDirectory, helm: await helmIn(tools) })
+  const { atItsPlace, checkSiteValues } = await import('./site-values.ts')
+  const options = { stateDirectory, helm: await helmIn(tools) }
+  const prepared = await atItsPlace(siteFile, () => chartsOfSite(site, options))
   // What charts of other makers take, only Helm can say.
   if (site.openstack.charts === undefined) await checkSiteValues(siteFile, site, prepared.plan)
   return prepared

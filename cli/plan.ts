@@ -6,7 +6,7 @@ import { planCluster } from '#cluster/plan.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
-import { checkSiteValues } from './site-values.ts'
+import { atItsPlace, checkSiteValues } from './site-values.ts'
 
 /** One step as `plan` prints it, and as `plan --json` gives it. */
 export type PlannedStep = { readonly stage: string; readonly step: string; readonly awaits: string }
@@ -15,7 +15,7 @@ export type PlannedStep = { readonly stage: string; readonly step: string; reado
 export async function planSite(sitePath: string, dataPath: string): Promise<PlannedStep[]> {
   const site = await readSiteFile(sitePath)
   await checkDataDirectory(site, dataPath)
-  const charts = planCharts(site)
+  const charts = await atItsPlace(sitePath, async () => planCharts(site))
   if (site.openstack.charts === undefined) await checkSiteValues(sitePath, site, charts)
   const { groups } = compileSite(site)
   return [

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { checkValues } from '#charts/check-values.ts'
 import { chartDefaults } from '#charts/defaults.ts'
+import { ChartPlanError } from '#charts/errors.ts'
 import { chartFolder } from '#charts/helm.ts'
 import type { ChartPlan } from '#charts/plan.ts'
 import { isMap } from '#charts/values.ts'
@@ -28,4 +29,22 @@ export async function checkSiteValues(path: string, site: Site, plan: ChartPlan)
   for (const { kind, path: place, what, mend } of found.flat())
     reader.complain(kind === 'unknown key' ? 'PL-1002' : 'PL-1004', place, what, mend)
   reader.finish()
+}
+
+/**
+ * Runs what plans a site, and tells the place of a mistake that stands in the site file.
+ *
+ * @throws {FileProblems} for a mistake with a place; anything else as it came
+ */
+export async function atItsPlace<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof ChartPlanError) || error.place === undefined) throw error
+    const reader = new YamlReader(path, await readFile(path, 'utf8'))
+    const [what = '', ...mend] = error.message.split('. ')
+    reader.complain('PL-1002', error.place, what, mend.join('. '))
+    reader.finish()
+    throw error
+  }
 }

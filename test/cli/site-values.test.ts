@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { planCharts } from '#charts/plan.ts'
-import { checkSiteValues } from '#cli/site-values.ts'
+import { atItsPlace, checkSiteValues } from '#cli/site-values.ts'
 import { readSiteFile } from '#site/read.ts'
 
 const SITE = `name: rack-1
@@ -46,4 +46,16 @@ t.test('every wrong value is told at once, each with line, type and mend', async
   await writeFile(path, SITE.replace('many', '1').replace('        replica: { api: 2 }\n', ''))
   const mended = await readSiteFile(path)
   await checkSiteValues(path, mended, planCharts(mended))
+})
+
+t.test('values for a release that is not there are told with their line', async t => {
+  const directory = await mkdtemp(join(tmpdir(), 'site-values-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const path = join(directory, 'site.yaml')
+  await writeFile(path, SITE.replace('    keystone:', '    keystoen:'))
+  const site = await readSiteFile(path)
+  await t.rejects(
+    atItsPlace(path, async () => planCharts(site)),
+    { code: 'FILE_PROBLEMS', problems: [{ code: 'PL-1002', line: 7, what: /"keystoen".* is no release/ }] },
+  )
 })
