@@ -72,9 +72,9 @@ export async function applyCharts(options: ChartOptions): Promise<ChartsResult> 
   const names = plan.releases.map(({ name }) => name)
   return withSession({ ...options, plan }, names, async session => {
     const rendered = options.rendered ?? (await renderPlan(session))
-    const run = new ChartRun(session, options.stage)
+    const run = new ChartRun(session, options.stage, await prepare(session, rendered, options.stage))
     try {
-      return await run.run(rendered)
+      return await run.run()
     } finally {
       run.close()
     }
@@ -86,31 +86,71 @@ type ReleaseStep = Step & { readonly act: 'apply' | 'gate'; readonly release: Re
 /** A release's way from the plan to kept promises. */
 type Progress = { stage: Stage; hash: string; revision: number; applied: boolean; seconds: number }
 
+/** What is known before the first release is touched. */
+type Prepared = {
+  /** With the versions of its secrets. */
+  readonly plan: ChartPlan
+  readonly secrets: Secrets
+  readonly cluster: string
+  /** What Helm has already done there. */
+  readonly deployed: ReadonlyMap<string, HelmRelease>
+}
+
+/**
+ * Makes the namespace and the secrets, and looks whether the cluster can carry the plan.
+ *
+ * @throws {PreflightFailed} when it cannot
+ */
+async function prepare(session: ChartSession, rendered: RenderedPlan, stage: Stage): Promise<Prepared> {
+  const { plan, api, stateDirectory, signal } = session
+  const kept = await ensureSecrets(plan.secrets, stateDirectory)
+  const secrets = textsOf(kept)
+  const namespace = `/api/v1/namespaces/${plan.namespace}`
+  // Around a pivot the API may drop a connection: all of this may be asked again.
+  const limits = { limitSeconds: 60, stage, ...(signal ? { signal } : {}) }
+  const found = await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
+    const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
+    await api.apply(namespace, object)
+    const [cluster, deployed, problems] = await Promise.all([
+      clusterId(api),
+      listReleases(api, plan.namespace),
+      checkCluster(session, rendered),
+      ...plan.secrets.map(({ name }) =>
+        api.apply(`${namespace}/secrets/${name}`, secretObject(name, secrets[name] ?? {})),
+      ),
+    ])
+    return { value: { cluster, deployed, problems } }
+  })
+  const { cluster, deployed, problems } = found
+  if (problems.length > 0) throw new PreflightFailed(problems)
+  return { plan: await withSecretVersions(session, kept), secrets, cluster, deployed }
+}
+
 class ChartRun {
   readonly #session: ChartSession
   readonly #stage: Stage
+  readonly #prepared: Prepared
   readonly #view: NamespaceView
+  readonly #promises: PromiseWatch
   readonly #progress = new Map<string, Progress>()
   readonly #began = performance.now()
   readonly #helms = new Seats(helmsAtOnce)
-  #secrets: Secrets = {}
-  #cluster = ''
-  #deployed: ReadonlyMap<string, HelmRelease> = new Map()
-  #promises: PromiseWatch
 
-  constructor(session: ChartSession, stage: Stage) {
+  constructor(session: ChartSession, stage: Stage, prepared: Prepared) {
     this.#session = session
     this.#stage = stage
+    this.#prepared = prepared
     this.#view = new NamespaceView(session.api, session.plan.namespace)
-    this.#promises = new PromiseWatch(this.#view, keystoneUrl(session.site), '')
+    const password = prepared.secrets[cloudAdmin.secret]?.['password'] ?? ''
+    this.#promises = new PromiseWatch(this.#view, keystoneUrl(session.site), password)
   }
 
   close(): void {
     this.#view.close()
   }
 
-  async run(rendered: RenderedPlan): Promise<ChartsResult> {
-    const plan = await this.#prepare(rendered)
+  async run(): Promise<ChartsResult> {
+    const { plan } = this.#prepared
     for (const { name } of plan.releases)
       this.#progress.set(name, {
         stage: this.#stage.child(name),
@@ -140,40 +180,13 @@ class ChartRun {
     return { namespace: plan.namespace, releases }
   }
 
-  /** Namespace, secrets, and what Helm has already done there; gives the plan with the versions of its secrets. */
-  async #prepare(rendered: RenderedPlan): Promise<ChartPlan> {
-    const { plan, api, site, stateDirectory } = this.#session
-    const kept = await ensureSecrets(plan.secrets, stateDirectory)
-    this.#secrets = textsOf(kept)
-    const password = this.#secrets[cloudAdmin.secret]?.['password'] ?? ''
-    this.#promises = new PromiseWatch(this.#view, keystoneUrl(site), password)
-    const namespace = `/api/v1/namespaces/${plan.namespace}`
-    // Around a pivot the API may drop a connection: all of this may be asked again.
-    const limits = this.#wait(60, this.#stage)
-    const problems = await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
-      const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
-      await api.apply(namespace, object)
-      const [cluster] = await Promise.all([
-        clusterId(api),
-        ...plan.secrets.map(({ name }) =>
-          api.apply(`${namespace}/secrets/${name}`, secretObject(name, this.#secrets[name] ?? {})),
-        ),
-      ])
-      this.#cluster = cluster
-      this.#deployed = await listReleases(api, plan.namespace)
-      return { value: await checkCluster(this.#session, rendered) }
-    })
-    if (problems.length > 0) throw new PreflightFailed(problems)
-    return withSecretVersions(this.#session, kept)
-  }
-
   async #do({ act, release }: ReleaseStep): Promise<void> {
     const progress = this.#of(release.name)
     try {
       if (act === 'apply') await this.#helms.use(() => this.#apply(release, progress))
       else await this.#gate(release, progress)
     } catch (error) {
-      const told = new Error(redact(messageOf(error), this.#secrets), { cause: error })
+      const told = new Error(redact(messageOf(error), this.#prepared.secrets), { cause: error })
       this.#write(release.name, 'failed', told.message)
       progress.stage.failed(told)
       throw told
@@ -183,10 +196,10 @@ class ChartRun {
   async #apply(release: ReleasePlan, progress: Progress): Promise<void> {
     const { plan, api, signal } = this.#session
     const chart = await this.#session.stage(release)
-    const values = withSecretTexts(valuesOf(release), this.#secrets)
+    const values = withSecretTexts(valuesOf(release), this.#prepared.secrets)
     progress.hash = hashOf(chart.hash, JSON.stringify(values))
-    const deployed = this.#deployed.get(release.name)
-    const wanted = { cluster: this.#cluster, hash: progress.hash }
+    const deployed = this.#prepared.deployed.get(release.name)
+    const wanted = { cluster: this.#prepared.cluster, hash: progress.hash }
     const sound = deployed?.status === 'deployed' ? deployed.revision : undefined
     if (isApplied(this.#session.store.lastStep(release.name), wanted, sound)) {
       progress.revision = sound ?? 0
@@ -233,7 +246,7 @@ class ChartRun {
     await awaitRelease(release, {
       promises: this.#promises,
       view: this.#view,
-      secrets: this.#secrets,
+      secrets: this.#prepared.secrets,
       stage: progress.stage,
       ...(signal ? { signal } : {}),
     })
@@ -255,15 +268,11 @@ class ChartRun {
       at: Date.now(),
       release,
       phase,
-      cluster: this.#cluster,
+      cluster: this.#prepared.cluster,
       hash,
       ...(revision > 0 ? { revision } : {}),
       ...(cause === undefined ? {} : { cause }),
     })
-  }
-
-  #wait(limitSeconds: number, stage: Stage) {
-    return { limitSeconds, stage, ...(this.#session.signal ? { signal: this.#session.signal } : {}) }
   }
 
   #seconds(): number {
