@@ -4,15 +4,15 @@
 //
 //   node_modules/.bin/node bench/fuzz.ts [REQUESTS] [SEED]
 
-import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { sfc32 } from './random.ts'
 import type { Random } from './random.ts'
+import { serve } from './serve.ts'
+import type { Serving } from './serve.ts'
 
 const total = Number(process.argv[2] ?? 1_000_000)
 const seed = Number(process.argv[3] ?? randomInt(2 ** 31))
@@ -72,6 +72,17 @@ let hung = 0
 
 try {
   const server = await start()
+  try {
+    process.exitCode = (await attack(server)) ? 0 : 1
+  } finally {
+    await server.stop()
+  }
+} finally {
+  rmSync(folder, { recursive: true })
+}
+
+/** Sends everything, tells what came of it, and says whether the server stood it. */
+async function attack(server: Awaited<ReturnType<typeof start>>): Promise<boolean> {
   const before = server.megabytes()
   await plain(server.port)
   const began = performance.now()
@@ -96,10 +107,7 @@ try {
     `hung connections: ${hung}; server: alive, RSS ${before} MB before, ${server.megabytes()} MB after`,
   )
   console.log(`5xx: ${bad.length === 0 ? 'none' : bad.map(pair => pair.join(' x ')).join(', ')}`)
-  await server.stop()
-  process.exitCode = bad.length === 0 && hung === 0 ? 0 : 1
-} finally {
-  rmSync(folder, { recursive: true })
+  return bad.length === 0 && hung === 0
 }
 
 /** Sends until all are sent, a new connection whenever one ends. */
@@ -194,7 +202,7 @@ async function plain(port: number): Promise<void> {
     throw new Error(`An ordinary request was answered ${answer.status}: ${body}`)
 }
 
-async function start() {
+async function start(): Promise<Serving> {
   const data = join(folder, 'data')
   for (const name of ['groups', 'profiles', 'ignition', 'assets'])
     mkdirSync(join(data, name), { recursive: true })
@@ -213,40 +221,11 @@ async function start() {
       selector: { mac: `52:54:00:00:00:0${n}` },
       metadata: { name: `node-${n}` },
     })
-  const ports = ['--address', '127.0.0.1', '--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
-  const paths = [
-    '--state-path',
-    join(folder, 'state'),
-    '--data-path',
-    data,
-    '--assets-path',
-    join(data, 'assets'),
-  ]
-  const program = join(import.meta.dirname, '../bin/pilotlight')
-  const child = spawn(program, ['serve', ...ports, ...paths, '--loaders-path', data], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  child.once('exit', (status, signal) => {
+  const server = await serve({ state: join(folder, 'state'), data, assets: join(data, 'assets') })
+  server.child.once('exit', (status, signal) => {
     if (signal === 'SIGTERM' || status === 0) return
     console.error(`The server ended with ${status ?? signal} after ${sent} requests; seed ${seed}.`)
     process.exit(1)
   })
-  for await (const line of createInterface(child.stderr)) {
-    const [, port] = /"text":"serving","url":"[^"]*:(\d+)"/.exec(line) ?? []
-    if (port === undefined) continue
-    child.stderr.resume()
-    return {
-      port: Number(port),
-      megabytes: () =>
-        Math.round(
-          Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
-        ),
-      stop: () =>
-        new Promise<void>(resolve => {
-          child.once('exit', () => resolve())
-          child.kill('SIGTERM')
-        }),
-    }
-  }
-  throw new Error('The server did not open.')
+  return server
 }

@@ -6,7 +6,7 @@
 
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,7 @@ import { waitUntil } from '#progress/wait.ts'
 import { programs, skip } from '../test/server/rpc/programs.ts'
 import { macOf } from './http-load.ts'
 import type { Load, LoadResult } from './http-load.ts'
+import { residentMegabytes, stop } from './serve.ts'
 
 const CONNECTIONS = 8
 const SECONDS = 4
@@ -154,17 +155,6 @@ async function load(port: number, path: string, machines: number): Promise<LoadR
   if (wrong.length > 0)
     throw new Error(`${path} was answered with ${wrong.map(pair => pair.join(' x ')).join(', ')}`)
   return result
-}
-
-function residentMegabytes({ pid }: ChildProcess): number {
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Math.round(Number(kilobytes) / 1024)
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  const ended = new Promise<void>(resolve => void child.once('exit', () => resolve()))
-  child.kill('SIGTERM')
-  await ended
 }
 
 async function freePort(): Promise<number> {

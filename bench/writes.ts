@@ -4,14 +4,12 @@
 //
 //   node_modules/.bin/node bench/writes.ts [GROUPS...]
 
-import { spawn } from 'node:child_process'
 import {
   closeSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeSync,
@@ -19,7 +17,7 @@ import {
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { serve } from './serve.ts'
 
 const SECONDS = 5
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 1000, 10_000, 100_000]
@@ -41,7 +39,7 @@ async function measure(size: number): Promise<void> {
   const state = join(folder, `state-${size}`)
   const data = join(folder, `data-${size}`)
   mkdirSync(data)
-  let server = await start(state, data)
+  let server = await serve({ state, data })
   const filling = Date.now()
   for (let at = 0; at < size; at += 10_000) {
     const changes = Array.from({ length: Math.min(10_000, size - at) }, (_, n) => ({
@@ -53,7 +51,7 @@ async function measure(size: number): Promise<void> {
   const fill = (Date.now() - filling) / 1000
   await server.stop()
   const starting = Date.now()
-  server = await start(state, data)
+  server = await serve({ state, data })
   const started = (Date.now() - starting) / 1000
   const alone = await load(server.url, 1, size)
   const together = await load(server.url, 32, size)
@@ -108,32 +106,6 @@ function groupOf(n: number) {
 
 function macOf(n: number): string {
   return `52:54:${[24, 16, 8, 0].map(bits => ((n >> bits) & 255).toString(16).padStart(2, '0')).join(':')}`
-}
-
-async function start(state: string, data: string) {
-  const ports = ['--address', '127.0.0.1', '--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
-  const paths = ['--state-path', state, '--data-path', data, '--loaders-path', data]
-  const child = spawn(join(import.meta.dirname, '../bin/pilotlight'), ['serve', ...ports, ...paths], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  for await (const line of createInterface(child.stderr)) {
-    const [, url] = /"text":"serving","url":"([^"]+)"/.exec(line) ?? []
-    if (url === undefined) continue
-    child.stderr.resume()
-    return {
-      url,
-      megabytes: () =>
-        Math.round(
-          Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
-        ),
-      stop: () =>
-        new Promise<void>(resolve => {
-          child.once('exit', () => resolve())
-          child.kill('SIGTERM')
-        }),
-    }
-  }
-  throw new Error('The server did not open.')
 }
 
 function send(url: string, method: string, path: string, body?: string): Promise<void> {
