@@ -59,7 +59,7 @@ export type ServerConfig = {
 export type ClientLimits = {
   /** To send all headers of a request. */
   readonly headersMs: number
-  /** To send a request with its body. */
+  /** To send a request with its body; an upload of an asset may take longer, as long as it goes on. */
   readonly requestMs: number
   /** Between two requests on one connection. */
   readonly keepAliveMs: number

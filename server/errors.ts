@@ -301,3 +301,48 @@ function listenAdvice({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
   return `${message}.`
 }
+
+/** A name that no asset may have. */
+export class InvalidAssetName extends ServerError {
+  readonly code = 'INVALID_ASSET_NAME'
+  readonly statusCode = 400
+  constructor(name: string, reason: string) {
+    super(
+      `${JSON.stringify(name.slice(0, 200))} cannot be the name of an asset: ${reason}. ` +
+        'Give a path below the assets directory, as in flatcar/4593.2.0/flatcar_production_pxe.vmlinuz.',
+    )
+  }
+}
+
+/** Bytes that are not those which were announced; nothing is kept of them. */
+export class DigestMismatch extends ServerError {
+  readonly code = 'DIGEST_MISMATCH'
+  readonly statusCode = 422
+  constructor(name: string, algorithm: string, wanted: string, found: string) {
+    super(
+      `asset "${name}" has the ${algorithm} ${found}, and ${wanted} was announced: it was changed or cut on its way. ` +
+        'Nothing was kept; fetch it again, or correct the digest.',
+    )
+  }
+}
+
+/** An asset that cannot be written where its name says. */
+export class AssetInTheWay extends ServerError {
+  readonly code = 'ASSET_IN_THE_WAY'
+  readonly statusCode = 409
+  constructor(name: string, reason: string, options?: ErrorOptions) {
+    super(`asset "${name}" cannot be put there: ${reason}. Choose another name, or mend it.`, options)
+  }
+}
+
+/** The disk of the assets is full. */
+export class NoSpace extends ServerError {
+  readonly code = 'NO_SPACE'
+  readonly statusCode = 507
+  constructor(name: string, options?: ErrorOptions) {
+    super(
+      `The disk is full: nothing was kept of asset "${name}". 'pilotlight assets gc' removes what no name needs.`,
+      options,
+    )
+  }
+}

@@ -1,8 +1,9 @@
 // Files of one directory by their URL path, and how they are sent: in large pieces, never from outside the directory.
 
 import { open, realpath, type FileHandle } from 'node:fs/promises'
-import { extname, join, posix, sep } from 'node:path'
+import { extname, join, posix } from 'node:path'
 import type { Writable } from 'node:stream'
+import { isPublic } from './names.ts'
 import { contentTypeOf, SNIFF_BYTES } from './sniff.ts'
 
 /** An open file, and what is told of it; who opens it closes it. */
@@ -17,15 +18,14 @@ export type OpenFile = {
 
 /**
  * Opens the file that `path` (decoded, below the root) means. Undefined when there is none, or it is no plain file, or
- * it lies outside of `root` once all links are followed.
+ * it lies outside of `root`, or in the store's own folder, once all links are followed.
  */
 export async function openBelow(root: string, path: string): Promise<OpenFile | undefined> {
   if (path.includes('\0')) return undefined
   try {
     const top = await realpath(root)
     const real = await realpath(join(top, posix.join('/', path)))
-    if (!real.startsWith(top.endsWith(sep) ? top : top + sep)) return undefined
-    return await openFile(real)
+    return real !== top && isPublic(top, real) ? await openFile(real) : undefined
   } catch (error) {
     if (MISSING.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error

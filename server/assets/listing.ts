@@ -1,9 +1,10 @@
 // The page that lists a folder of assets, as Go's file server writes it.
 
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { join, posix, sep } from 'node:path'
+import { join, posix } from 'node:path'
 import { compareTexts } from '../gotemplate/values.ts'
 import { escapeHtml } from '../gotemplate/escape.ts'
+import { isPublic } from './names.ts'
 
 /** A folder: its names, those of folders in it with a `/` behind, and when it changed. */
 export type Folder = { readonly names: readonly string[]; readonly mtimeMs: number }
@@ -17,9 +18,10 @@ export async function folderBelow(root: string, path: string): Promise<Folder | 
   try {
     const top = await realpath(root)
     const real = await realpath(join(top, posix.join('/', path)))
-    if (real !== top && !real.startsWith(top.endsWith(sep) ? top : top + sep)) return undefined
+    if (!isPublic(top, real)) return undefined
     const entries = await readdir(real, { withFileTypes: true })
     const names = entries
+      .filter(({ name }) => isPublic(top, join(real, name)))
       .toSorted((a, b) => compareTexts(a.name, b.name))
       .map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name))
     return { names, mtimeMs: (await stat(real)).mtimeMs }

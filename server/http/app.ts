@@ -28,9 +28,11 @@ import { plain, plainAnswer, problemAnswer } from './problems.ts'
 import { answerRefused } from './raw-targets.ts'
 import { readRoutes, type ReadNeeds } from './read.ts'
 import { tellRequests, type Teller } from './requests.ts'
+import { limitBodies } from './slow-bodies.ts'
 import { originForm, plainPlace } from './targets.ts'
 import { tokenRoutes, type TokenNeeds } from './tokens.ts'
 import type { InventoryNeeds } from './v1-answers.ts'
+import { assetStoreRoutes, type AssetStoreNeeds } from './v1-assets.ts'
 import { describeRoutes } from './v1-openapi.ts'
 import { inventoryRoutes } from './v1.ts'
 
@@ -48,6 +50,7 @@ export type HttpNeeds = AppNeeds & BootNeeds & AssetNeeds & HealthNeeds & People
 export type PeopleNeeds = ReadNeeds &
   AdminNeeds &
   InventoryNeeds &
+  AssetStoreNeeds &
   EventNeeds &
   ExplainNeeds &
   MetricsNeeds &
@@ -112,6 +115,7 @@ async function peopleRoutes(
   await describeRoutes(app)
   await app.register(readRoutes, needs)
   await app.register(inventoryRoutes, needs)
+  await app.register(assetStoreRoutes, needs)
   await app.register(adminRoutes, needs)
   await app.register(eventRoutes, needs)
   await app.register(explainRoutes, needs)
@@ -133,7 +137,7 @@ function newApp({ limits, teller }: AppNeeds, tls: CertificateSource | undefined
     },
     clientErrorHandler: answerRefused(() => app.server),
     forceCloseConnections: 'idle',
-    requestTimeout: limits.requestMs,
+    requestTimeout: 0, // limitBodies tells routes apart
     keepAliveTimeout: limits.keepAliveMs,
     connectionTimeout: limits.idleMs,
   }
@@ -148,6 +152,7 @@ function newApp({ limits, teller }: AppNeeds, tls: CertificateSource | undefined
         } as object) as FastifyInstance)
   tls?.onChange(material => (app.server as HttpsServer).setSecureContext(tlsOptions(material)))
   identify(app)
+  limitBodies(app, limits.requestMs)
   tellRequests(app, teller)
   return app
 }

@@ -27,7 +27,8 @@ const fault = {
   },
 } as const
 
-const problem = {
+/** How every refusal is told. */
+export const problem = {
   description:
     'A problem (RFC 9457): `title` is a code for programs, `detail` says what, where and how to mend it.',
   content: {

@@ -1,0 +1,27 @@
+// How long a client may take to send the body of a request. Node has one limit for all requests of a server, which an
+// upload of any size would break.
+
+import type { FastifyInstance } from 'fastify'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The body may be of any size: only a client that stops sending is let go. */
+    longBody?: boolean
+  }
+}
+
+/** Ends requests whose bodies are not there `milliseconds` after their headers, but for routes with `longBody`. */
+export function limitBodies(app: FastifyInstance, milliseconds: number): void {
+  app.addHook('onRequest', ({ raw, headers, routeOptions }, _, next) => {
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+    if (hasBody && routeOptions.config?.longBody !== true) {
+      const timer = setTimeout(() => {
+        // What Node itself tells of such a request, so that it is answered in the same words.
+        const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
+        if (!raw.complete) app.server.emit('clientError', error, raw.socket)
+      }, milliseconds)
+      raw.once('close', () => clearTimeout(timer))
+    }
+    next()
+  })
+}
