@@ -51,12 +51,16 @@ export function statusOf(error: unknown): number {
   return EXIT.failed
 }
 
-/** What the chart stage and the verification throw on purpose, by code: its classes are loaded only by the verbs that need them. */
+/** What the chart stage, the verification and the assets throw on purpose, by code: its classes are loaded only by the verbs that need them. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  ASSET_IN_THE_WAY: EXIT.refused,
   CHART_PLAN: EXIT.usage,
   CHARTS_LOCKED: EXIT.refused,
+  INVALID_ASSET_NAME: EXIT.usage,
+  NOT_FOUND: EXIT.notFound,
   PREFLIGHT_FAILED: EXIT.refused,
   REMOVAL_REFUSED: EXIT.refused,
+  UNKNOWN_RELEASE: EXIT.notFound,
   VERIFICATION_RUNS: EXIT.refused,
 }
 

@@ -6,6 +6,7 @@ import { withoutMatchboxFlags } from '#server/flags.ts'
 import { addChartsCommand } from './charts.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
 import { addApplyCommands } from './apply.ts'
+import { addAssetsCommand } from './assets.ts'
 import { addDescribeCommand } from './describe.ts'
 import { addEditCommand } from './edit.ts'
 import { addGetCommand } from './get.ts'
@@ -137,6 +138,7 @@ addVerifyCommand(program)
 addOpenstackCommand(program)
 addLabCommand(program, ROOT)
 addImagesCommand(program)
+addAssetsCommand(program)
 addExplainCommand(program)
 addLintCommand(program, ROOT)
 addTokensCommand(program)

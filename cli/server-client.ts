@@ -3,7 +3,7 @@
 import type { BootEvent, BundleFile, Machine, SiteObjects } from '#server/inventory/objects.ts'
 import type { AccessToken, NewToken } from '#server/access/tokens.ts'
 import type { Fault } from '#server/errors.ts'
-import { accessToken, trustServer } from './credentials.ts'
+import { givenToken, localToken, trustServer } from './credentials.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
@@ -12,11 +12,11 @@ export type MachineState = Machine & { readonly phase: string }
 /** Calls one server; every call has a limit, and an error that says what to do. */
 export class ServerClient {
   readonly #base: string
-  readonly #token: string | undefined
+  #token: string | undefined
 
   /**
    * @param base the server's URL, for example `http://10.20.0.1:8080`
-   * @param token shown with every call; the one of `accessToken` unless told
+   * @param token shown with every call; `givenToken` unless told, and `localToken` once the server asks for one
    * @throws {CommandError} (usage) when it is not one of HTTP
    */
   constructor(base: string, token?: string) {
@@ -26,7 +26,7 @@ export class ServerClient {
       throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, mend)
     }
     this.#base = base.replace(/\/+$/, '')
-    this.#token = token ?? accessToken(base)
+    this.#token = token ?? givenToken()
     trustServer(base)
   }
 
@@ -99,7 +99,7 @@ export class ServerClient {
     method: string,
     path: string,
     headers: Readonly<Record<string, string>> = {},
-    body?: string | Buffer<ArrayBuffer>,
+    body?: string | Buffer<ArrayBuffer> | Blob,
     limitSeconds = 10,
   ): Promise<Response> {
     return this.#call(method, path, { headers, ...(body === undefined ? {} : { body }) }, limitSeconds)
@@ -132,8 +132,24 @@ export class ServerClient {
     limitSeconds: number,
     signal?: AbortSignal,
   ): Promise<Response> {
+    const response = await this.#send(method, path, init, limitSeconds, signal)
+    if (response.ok) return response
+    const token = response.status === 401 && this.#token === undefined ? localToken(this.#base) : undefined
+    if (token === undefined) throw await refusal(`${method} ${this.#base}${path}`, response)
+    await response.body?.cancel()
+    this.#token = token
+    return this.#call(method, path, init, limitSeconds, signal)
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    init: Call,
+    limitSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<Response> {
     const limit = AbortSignal.timeout(limitSeconds * 1000)
-    const response = await fetch(`${this.#base}${path}`, {
+    return fetch(`${this.#base}${path}`, {
       ...init,
       headers: { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token}` }) },
       method,
@@ -146,15 +162,13 @@ export class ServerClient {
         cause: error,
       })
     })
-    if (response.ok) return response
-    throw await refusal(`${method} ${this.#base}${path}`, response)
   }
 }
 
 /** What a request has beside its method and path. */
 type Call = {
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string | Buffer<ArrayBuffer>
+  readonly body?: string | Buffer<ArrayBuffer> | Blob
 }
 
 const STATUSES: ReadonlyMap<number, number> = new Map([
