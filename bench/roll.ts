@@ -65,10 +65,10 @@ async function poll(milliseconds: number): Promise<void> {
 }
 
 async function pollWhile<T>(work: Promise<T>): Promise<T> {
-  let ended = false
-  const end = () => (ended = true)
+  const ended = new AbortController()
+  const end = () => ended.abort()
   void work.then(end, end)
-  while (!ended) await poll(everyMs)
+  while (!ended.signal.aborted) await poll(everyMs)
   return work
 }
 
