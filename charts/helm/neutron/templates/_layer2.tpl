@@ -11,7 +11,7 @@ lb-agent:
     - bash
     - /opt/pilotlight/linuxbridge-agent.sh
     - --privileged=neutron.privileged.agent.linux.ip_lib,neutron.privileged.agent.linux.utils
-    - neutron.cmd.eventlet.plugins.linuxbridge_neutron_agent:main
+    - linuxbridge:main
     - neutron-linuxbridge-agent
     - --config-file=/etc/neutron/neutron.conf
     - --config-file=/etc/neutron/plugins/ml2/linuxbridge_agent.ini
