@@ -8,16 +8,20 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { SETTINGS } from '#server/config.ts'
 import { adminTokenFile } from '#server/access/tokens.ts'
 
-/**
- * The token for the server at `base`: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`, else the
- * administrator's token in the state directory (`PILOTLIGHT_STATE_PATH`, or `server-state`), which only a server on this
- * host is shown.
- */
-export function accessToken(base: string): string | undefined {
-  const { PILOTLIGHT_TOKEN: token, PILOTLIGHT_TOKEN_FILE: file, PILOTLIGHT_STATE_PATH: state } = process.env
+/** The token that somebody gave for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`. */
+export function givenToken(): string | undefined {
+  const { PILOTLIGHT_TOKEN: token, PILOTLIGHT_TOKEN_FILE: file } = process.env
   if (token) return token
-  if (file) return readFileSync(file, 'utf8').trim()
-  return isOnThisHost(new URL(base).hostname) ? tokenIn(state || SETTINGS.statePath) : undefined
+  return file ? readFileSync(file, 'utf8').trim() : undefined
+}
+
+/**
+ * The administrator's token in the state directory (`PILOTLIGHT_STATE_PATH`, or `server-state`), for a server on this
+ * host. It may be another server's, so it is shown only to one that asks for a token.
+ */
+export function localToken(base: string): string | undefined {
+  if (!isOnThisHost(new URL(base).hostname)) return undefined
+  return tokenIn(process.env.PILOTLIGHT_STATE_PATH || SETTINGS.statePath)
 }
 
 /** The administrator's token in a server's state directory; undefined where there is none, or not for us. */
