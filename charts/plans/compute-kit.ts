@@ -3,6 +3,7 @@
 
 import type { OptionalService } from '#site/site.ts'
 import type { SiteFacts } from '../facts.ts'
+import { cinder } from './cinder.ts'
 import { glance } from './glance.ts'
 import { heat } from './heat.ts'
 import { horizon } from './horizon.ts'
@@ -19,10 +20,10 @@ import { placement } from './placement.ts'
 const kit: readonly Planner[] = [infrastructure, keystone, glance, placement, neutron, libvirt, nova, horizon]
 
 /** There when the site file lists it in `openstack.waves`. */
-const waves: Readonly<Partial<Record<OptionalService, Planner>>> = { heat, magnum }
+const waves: Readonly<Record<OptionalService, Planner>> = { cinder, heat, magnum }
 
 /** The parts of the kit for a site. */
 export function computeKit(facts: SiteFacts): PlanPart[] {
-  const chosen = facts.site.openstack.waves.flatMap(wave => waves[wave] ?? [])
+  const chosen = facts.site.openstack.waves.map(wave => waves[wave])
   return [...kit, ...chosen].map(part => part(facts))
 }

@@ -20,7 +20,13 @@ export const nova: Planner = facts => ({
           components: ['api', 'metadata', 'conductor', 'scheduler', 'novncproxy'],
           endpoints: ['compute', 'compute_novnc_proxy'],
         }),
-        { images: { tags: { nova_compute: facts.images.openstackCompute } } },
+        {
+          images: { tags: { nova_compute: facts.images.openstackCompute } },
+          // Cinder lets go of a volume only for a service that shows its own token beside the user's.
+          ...(facts.site.openstack.waves.includes('cinder')
+            ? { conf: { nova: { service_user: { send_service_user_token: true } } } }
+            : {}),
+        },
       ),
       promises: [
         dbSync('nova'),

@@ -17,7 +17,7 @@ import { smallSite } from '../cluster/site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false
-const openstack = { ...smallSite.openstack, waves: ['heat', 'magnum'] as const }
+const openstack = { ...smallSite.openstack, waves: ['cinder', 'heat', 'magnum'] as const }
 const { releases, namespace, secrets } = planCharts({ ...smallSite, openstack })
 const directory = await mkdtemp(join(tmpdir(), 'charts-'))
 t.teardown(() => rm(directory, { recursive: true }))
@@ -89,7 +89,7 @@ for (const release of releases) {
       for (const { resources } of [...containers, ...initContainers])
         t.match(resources, { requests: { cpu: String, memory: String } })
       if (kind === 'DaemonSet') continue // agents of hosts: what each may do is said in its chart
-      t.match(pod, { nodeSelector: { 'openstack-control-plane': 'enabled' } })
+      t.match(Object.keys(pod.nodeSelector), [/^openstack-(control-plane|network-node)$/])
       for (const { securityContext } of containers)
         t.match(securityContext, {
           allowPrivilegeEscalation: false,

@@ -65,11 +65,12 @@ def ensure(kind, match, more=None):
 
 def register_user(name, password):
     project = ensure('project', {'name': 'service', 'domain_id': DOMAIN})
-    if token_of(name, password, {'project': {'id': project['id']}}) is None:  # to set a password anew would end all of its sessions
-        user = ensure('user', {'name': name, 'domain_id': DOMAIN}, {'password': password})
-        for role in ('admin', 'service'):
-            role_id = ensure('role', {'name': role})['id']
-            call('PUT', f'/projects/{project["id"]}/users/{user["id"]}/roles/{role_id}')
+    # To set a password anew would end all of the user's sessions.
+    known = token_of(name, password, {'project': {'id': project['id']}}) is not None
+    user = ensure('user', {'name': name, 'domain_id': DOMAIN}, {} if known else {'password': password})
+    for role in ('admin', 'service'):  # in any case: an earlier run may have been cut off between the two
+        role_id = ensure('role', {'name': role})['id']
+        call('PUT', f'/projects/{project["id"]}/users/{user["id"]}/roles/{role_id}')
     print(f'user {name} is there', file=sys.stderr)
 
 
