@@ -172,16 +172,23 @@ await t.test('its console has an address for browsers, which answers', { skip: n
   t.match(await inRack(LAB, ['curl', '--silent', '--fail', '--max-time', '20', text(url)]), /noVNC/)
 })
 
-await t.test('its floating IP answers ping and HTTP from outside', { skip: notUp }, async t => {
-  const made = await openstack.show('floating', 'ip', 'create', external)
-  const outside = text(made['floating_ip_address'])
-  later('floating', 'ip', 'delete', outside)
-  await openstack.say('server', 'add', 'floating', 'ip', server, outside)
-  const said = await waitUntil(`http://${outside}/`, { limitSeconds: 60, everyMs: 1000 }, async () => ({
+let outside = ''
+const answerFromOutside = () =>
+  waitUntil(`http://${outside}/`, { limitSeconds: 120, everyMs: 1000 }, async () => ({
     value: await inRack(LAB, ['curl', '--silent', '--fail', '--max-time', '3', `http://${outside}/`]),
   }))
-  t.match(said, address)
+await t.test('its floating IP answers ping and HTTP from outside', { skip: notUp }, async t => {
+  const made = await openstack.show('floating', 'ip', 'create', external)
+  outside = text(made['floating_ip_address'])
+  later('floating', 'ip', 'delete', outside)
+  await openstack.say('server', 'add', 'floating', 'ip', server, outside)
+  t.match(await answerFromOutside(), address)
   t.match(await inRack(LAB, ['ping', '-c', '3', '-W', '2', outside]), /0% packet loss/)
+})
+
+await t.test('it answers again after a hard reboot', { skip: notUp }, async t => {
+  await openstack.say('server', 'reboot', '--hard', '--wait', server)
+  t.match(await answerFromOutside(), address)
 })
 
 const noDashboard = notUp || (whyNoBrowser() ?? false)
