@@ -1,6 +1,6 @@
 // Shell completion: a script per shell that asks `pilotlight __complete` for the words that may come next.
 
-import type { Command } from 'commander'
+import type { Command, Option } from 'commander'
 
 /** The shells for which there is a script. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
@@ -15,11 +15,15 @@ export async function completions(program: Command, words: readonly string[]): P
   const last = words.at(-1) ?? ''
   let command = program
   const given: string[] = []
+  let flag: Option | undefined // whose value the next word is
   for (const word of words.slice(0, -1)) {
     const below = command.commands.find(sub => sub.name() === word || sub.aliases().includes(word))
-    if (below !== undefined) command = below
-    else if (!word.startsWith('-')) given.push(word)
+    if (flag !== undefined) flag = undefined
+    else if (word.startsWith('-')) flag = command.options.find(option => takesValueAs(option, word))
+    else if (below !== undefined) command = below
+    else given.push(word)
   }
+  if (flag !== undefined) return (flag.argChoices ?? []).filter(word => word.startsWith(last))
   const flags = command.options.flatMap(({ long }) => long ?? []).concat('--help')
   if (last.startsWith('-')) return flags.filter(word => word.startsWith(last))
   const names = command.commands.filter(sub => !sub.name().startsWith('__')).map(sub => sub.name())
@@ -27,6 +31,10 @@ export async function completions(program: Command, words: readonly string[]): P
   const isId = wanted?.name() === 'id' || wanted?.name() === 'ids'
   const choices = isId ? await idsOf(given[0] ?? '') : (wanted?.argChoices ?? [])
   return [...names, ...choices].filter(word => word.startsWith(last))
+}
+
+function takesValueAs({ long, short, required }: Option, word: string): boolean {
+  return required && (word === long || word === short)
 }
 
 /** Seconds that a shell waits for a server's answer while somebody types. */

@@ -1,0 +1,27 @@
+// What a shell offers after a few letters, found without a shell; the words of a server are in apply.test.ts.
+
+import { Command } from 'commander'
+import t from 'tap'
+import { addChartsCommand } from '#cli/charts.ts'
+import { completions } from '#cli/completion.ts'
+import { addGetCommand } from '#cli/get.ts'
+import { addOpenstackCommand } from '#cli/openstack.ts'
+
+const program = new Command('pilotlight')
+addChartsCommand(program)
+addGetCommand(program)
+addOpenstackCommand(program)
+
+const rows: [typed: string, offered: string][] = [
+  ['ch', 'charts'],
+  ['charts rot', 'rotate'],
+  ['charts apply --st', '--state'],
+  ['openstack rc --format cl', 'clouds.yaml'],
+  ['get -o y', 'yaml'],
+  ['get --server http://127.0.0.1:9 gr', 'groups'],
+]
+for (const [typed, offered] of rows) {
+  t.test(`"${typed}" is completed to ${offered}`, async t => {
+    t.strictSame(await completions(program, typed.split(' ')), [offered])
+  })
+}
