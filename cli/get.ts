@@ -1,6 +1,7 @@
 // `pilotlight get`: the server's lists as a table for people, or whole for programs.
 
-import { Argument, Option, type Command } from 'commander'
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
+import { nearest } from '#progress/nearest.ts'
 import type { InventoryClient } from './inventory-client.ts'
 import { serverOption } from './options.ts'
 import { tableOf, type Columns } from './table.ts'
@@ -31,8 +32,11 @@ export function addGetCommand(program: Command): void {
     .addArgument(
       new Argument('<kind>', LISTS.join(', ')).choices(LISTS).argParser(text => {
         const list = LISTS.find(one => one === text || one === `${text}s`)
-        if (list === undefined) throw new Error(`there are ${LISTS.join(', ')}`)
-        return list
+        if (list !== undefined) return list
+        const meant = nearest(text, LISTS)
+        throw new InvalidArgumentError(
+          meant === undefined ? `there are ${LISTS.join(', ')}` : `did you mean ${meant}?`,
+        )
       }),
     )
     .argument('[id]', 'one of them')

@@ -40,6 +40,7 @@ t.test('what cannot be used is refused with 2 before anything starts', async t =
     ...usage,
     said: /data-path is "\/nowhere"/,
   })
+  t.match(await pilotlight('get', 'machins'), { ...usage, said: /did you mean machines\?/ })
   t.match(await pilotlight('up', 'site.yaml', '--boot-limit', '1e9'), { ...usage, said: /at most 86400/ })
 })
 
