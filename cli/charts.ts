@@ -62,6 +62,10 @@ function addPlan(charts: Command): void {
   verb(charts, 'plan', 'says which releases there are, what each needs and what it promises')
     .option('--values [release]', 'every merged value with its origin, of one release or of all')
     .option('--check', 'renders all charts, and looks whether the cluster can carry them')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight charts plan site.yaml\n  pilotlight charts plan site.yaml --values nova\n  pilotlight charts plan site.yaml --check',
+    )
     .action(async (site: string, flags: Flags & { values?: string | true; check?: boolean }) => {
       if (flags.check) return checkPlan(await optionsOf(site, flags), flags)
       const options = await planOf(site, flags)
@@ -91,7 +95,15 @@ async function checkPlan(options: SessionOptions, flags: Flags): Promise<void> {
 function addApply(charts: Command): void {
   verb(charts, 'apply', 'installs what is not as planned, and waits until every promise is kept')
     .argument('[releases...]', 'only these')
-    .addHelpText('after', '\nRun again after any failure or kill: what is done is only looked at.')
+    .addHelpText(
+      'after',
+      `
+Run again after any failure or kill: what is done is only looked at.
+
+Examples:
+  pilotlight charts apply site.yaml
+  pilotlight charts apply site.yaml nova neutron`,
+    )
     .action(async (site: string, releases: string[], flags: Flags) => {
       const options = await optionsOf(site, flags)
       const { applyCharts } = await import('#charts/engine.ts')
@@ -109,14 +121,22 @@ function addApply(charts: Command): void {
 }
 
 function addStatus(charts: Command): void {
-  verb(charts, 'status', 'shows how every release stands now, without waiting').action(
-    async (site: string, flags: Flags) => {
+  verb(charts, 'status', 'shows how every release stands now, without waiting')
+    .addHelpText(
+      'after',
+      `
+Exit status 0 when every promise is kept, 1 when one is not.
+
+Examples:
+  pilotlight charts status site.yaml
+  pilotlight charts status site.yaml --json | jq '.releases[] | select(.state != "kept")'`,
+    )
+    .action(async (site: string, flags: Flags) => {
       const { readStatus } = await import('#charts/status.ts')
       const releases = await readStatus(await optionsOf(site, flags))
       print(flags, { releases }, releases.flatMap(describeStatus))
       if (releases.some(({ state }) => state !== 'kept')) process.exitCode = EXIT.failed
-    },
-  )
+    })
 }
 
 function describeStatus({ name, state, revision, helm, reason, mend, pods }: ReleaseStatus): string[] {
@@ -137,6 +157,10 @@ function describeStatus({ name, state, revision, helm, reason, mend, pods }: Rel
 function addDiff(charts: Command): void {
   verb(charts, 'diff', 'shows what an apply would change, object by object, secrets hidden')
     .argument('[releases...]', 'only these')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight charts diff site.yaml\n  pilotlight charts diff site.yaml nova',
+    )
     .action(async (site: string, releases: string[], flags: Flags) => {
       const options = await optionsOf(site, flags)
       const { describeChanges, findChanges } = await import('#charts/changes.ts')
@@ -149,7 +173,7 @@ function addDiff(charts: Command): void {
 
 function addRollback(charts: Command): void {
   verb(charts, 'rollback', 'brings an earlier revision of a release back, and waits for its promises')
-    .argument('<release>')
+    .argument('<release>', 'which')
     .argument('[revision]', 'the one before the last unless told', numberOf)
     .addHelpText(
       'after',
@@ -178,6 +202,10 @@ function addUninstall(charts: Command): void {
     .argument('[releases...]', 'only these')
     .option('--force', 'although servers exist: they end, and with --purge their disks go')
     .option('--purge', 'cleans the machines too: guests, networks, data; removes namespace and Secrets')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight charts uninstall site.yaml heat\n  pilotlight charts uninstall site.yaml --purge',
+    )
     .action(async (site: string, releases: string[], flags: Flags & { force?: boolean; purge?: boolean }) => {
       const options = await optionsOf(site, flags)
       const { removeCharts } = await import('#charts/removal.ts')
@@ -203,7 +231,11 @@ function addRotate(charts: Command): void {
       'after',
       `
 A new password is set by the service's own job; its pods are made anew beside. In between, new connections of the old
-pods are refused, for seconds. Keystone's Fernet keys move on without any of that.`,
+pods are refused, for seconds. Keystone's Fernet keys move on without any of that.
+
+Examples:
+  pilotlight charts rotate site.yaml nova-db keystone-fernet-keys
+  pilotlight charts rotate site.yaml --all`,
     )
     .action(async (site: string, names: string[], flags: Flags & { all?: boolean }) => {
       if ((names.length === 0) !== (flags.all === true))
@@ -236,6 +268,10 @@ function addHistory(charts: Command): void {
   verb(charts, 'history', 'lists the steps that were taken, and the revisions that can come back')
     .argument('[release]', 'only of this one')
     .option('--limit <steps>', 'how many', numberOf, 40)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight charts history site.yaml\n  pilotlight charts history site.yaml nova',
+    )
     .action(async (site: string, release: string | undefined, flags: Flags & { limit: number }) => {
       const options = await optionsOf(site, flags)
       const { readHistory, describeHistory } = await import('#charts/history.ts')

@@ -13,6 +13,7 @@ export function addImagesCommand(program: Command): void {
     .option('--kubernetes <version>', 'for example 1.36.3')
     .option('--assets <dir>', "also puts kernel, initrd and root image into a server's assets directory")
     .option('--json', 'prints the paths as JSON')
+    .addHelpText('after', '\nExamples:\n  pilotlight images build --assets /srv/pilotlight/assets')
     .action(async (options: { kubernetes?: string; assets?: string; json?: boolean }) => {
       const { buildImages } = await import('#images/build.ts')
       const { placeAssets } = await import('#images/assets.ts')

@@ -46,6 +46,10 @@ export function addLabCommand(program: Command, root: string): void {
     .description('shows what is up')
     .argument('[name]', 'name of the lab; needed only when several are up')
     .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight lab status\n  pilotlight lab status rack-2 --json | jq .machines',
+    )
     .action(async (name: string | undefined, { json }: { json?: boolean }) => {
       const status = (await findOrFail(name)).status()
       if (json) {
@@ -68,6 +72,7 @@ export function addLabCommand(program: Command, root: string): void {
     .argument('<state>', 'on or off')
     .argument('<machine>', 'its name')
     .option('--lab <name>', 'name of the lab; needed only when several are up')
+    .addHelpText('after', '\nExamples:\n  pilotlight lab power off cmp-1\n  pilotlight lab power on cmp-1')
     .action(async (state: string, machine: string, options: { lab?: string }) => {
       if (state !== 'on' && state !== 'off') {
         throw new CommandError(
@@ -86,6 +91,7 @@ export function addLabCommand(program: Command, root: string): void {
     .argument('<machine>', 'its name')
     .option('--lab <name>', 'name of the lab; needed only when several are up')
     .option('-f, --follow', 'goes on until the machine is off')
+    .addHelpText('after', '\nExamples:\n  pilotlight lab console cmp-1 -f')
     .action(async (machine: string, options: { lab?: string; follow?: boolean }) => {
       const lab = await findOrFail(options.lab)
       for await (const text of lab.console(machine, { follow: options.follow ?? false }))
@@ -99,6 +105,10 @@ export function addLabCommand(program: Command, root: string): void {
     .argument('<command...>', 'what to run')
     .option('--lab <name>', 'name of the lab; needed only when several are up')
     .passThroughOptions()
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight lab exec ctl-1 systemctl status kubelet\n  pilotlight lab exec rack curl http://10.20.0.1:8080/machines',
+    )
     .action(async (machine: string, command: string[], options: { lab?: string }) => {
       const lab = await findOrFail(options.lab)
       const { spawnSync } = await import('node:child_process')

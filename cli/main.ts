@@ -63,6 +63,10 @@ program
   .argument('<site>', 'site file')
   .addOption(dataPath())
   .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    "\nExamples:\n  pilotlight plan site.yaml\n  pilotlight plan site.yaml --json | jq '.steps[]'",
+  )
   .action(async (site: string, options: { dataPath: string; json?: boolean }) => {
     const { planSite, planTable } = await import('./plan.ts')
     const steps = await planSite(site, options.dataPath)
@@ -127,6 +131,10 @@ program
   .addOption(serverOption())
   .option('--boot <id>', 'an earlier boot')
   .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  pilotlight journal cmp-1\n  pilotlight journal cmp-1 --boot b-0007 --json',
+  )
   .action(async (machine: string, options: { server: string; boot?: string; json?: boolean }) => {
     const { ServerClient } = await import('./server-client.ts')
     const accept = options.json ? 'application/json' : 'text/plain'
