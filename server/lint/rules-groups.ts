@@ -2,7 +2,7 @@
 
 import type { Group, Selector } from '../inventory/objects.ts'
 import { compareRanked, compareTier, type Ranked, ranked } from '../match/order.ts'
-import { isList } from '../match/requirement.ts'
+import { foldOf, isList } from '../match/requirement.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
 
@@ -45,6 +45,7 @@ export function orderRules(documents: readonly Document<Group>[], findings: Find
     .map(document => ({ document, ...ranked(document.object, `${document.name}.json`) }))
     .toSorted(compareRanked)
   twinRules(placed, findings)
+  spellingRules(placed, findings)
   priorityRules(placed, findings)
   tieRules(placed, findings)
   idRules(documents, findings)
@@ -91,6 +92,25 @@ function twinRules(placed: readonly Placed[], findings: Findings): void {
         const what = `${key.slice(rest.length + 1)} is in ${before.document.file} too, which goes first`
         findings.error('PL-2012', one.document.at('selector', 'mac'), what, 'leave it in one of them')
       }
+    }
+  }
+}
+
+/** Groups that ask for the same UUID or serial number, each in its own spelling: a third one is met by both. */
+function spellingRules(placed: readonly Placed[], findings: Findings): void {
+  const first = new Map<string, Placed>()
+  for (const one of placed) {
+    const { selector = {} } = one.group
+    const spelt = Object.entries(selector).map(([key, wanted]) => [
+      key,
+      typeof wanted === 'string' ? foldOf(key, wanted) : wanted,
+    ])
+    const key = `${one.priority} ${ranked({ ...one.group, selector: Object.fromEntries(spelt) as Selector }, '').text}`
+    const before = first.get(key)
+    if (before === undefined) first.set(key, one)
+    else if (before.text !== one.text) {
+      const what = `group ${before.document.file} asks for the same in another spelling, and goes first but for this very text`
+      findings.warning('PL-2013', one.document.at('selector'), what, 'leave it in one of them')
     }
   }
 }

@@ -115,6 +115,28 @@ t.test(
   },
 )
 
+t.test('the same serial number or UUID in two spellings is a tie', async t => {
+  const group = (id: string, selector: object) => JSON.stringify({ id, profile: 'p', selector })
+  const root = t.testdir({
+    profiles: { 'p.json': JSON.stringify({ id: 'p', boot: { kernel: 'http://a/k' } }) },
+    groups: {
+      'a.json': group('a', { serial: 'AbC1' }),
+      'b.json': group('b', { serial: 'aBc1' }),
+      'c.json': group('c', { uuid: '00112233-4455-6677-8899-aabbccddeeff' }),
+      'd.json': group('d', { uuid: '33221100-5544-7766-8899-AABBCCDDEEFF' }),
+      'e.json': group('e', { serial: 'other' }),
+    },
+  })
+  const found = lintDirectory(root)
+  t.strictSame(
+    found.map(({ code, file }) => [code, file]),
+    [
+      ['PL-2013', 'groups/a.json'],
+      ['PL-2013', 'groups/c.json'],
+    ],
+  )
+})
+
 t.test('no directory makes it fail', async t => {
   const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null))
   const value = fc.letrec(tie => ({
