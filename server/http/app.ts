@@ -172,9 +172,8 @@ function answerErrors(app: FastifyInstance, log: Log): void {
   app.setNotFoundHandler((request, reply) => {
     void reply.header('x-content-type-options', 'nosniff')
     if (!request.url.startsWith('/v1/')) return plain(reply.code(404), '404 page not found\n')
-    const error = Object.assign(new Error(`There is no ${request.method} ${request.url}.`), {
-      statusCode: 404,
-    })
+    const what = `There is no ${request.method} ${request.url}. 'curl /v1/openapi.json' lists all.`
+    const error = Object.assign(new Error(what), { statusCode: 404 })
     return problemAnswer(log)(error, request, reply)
   })
 }

@@ -84,7 +84,7 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
 
   function missing(reply: FastifyReply, event: Download | undefined, path: string): FastifyReply {
     void reply
-      .header('x-reason', `There is no file ${encodeURI(path)}.`)
+      .header('x-reason', `There is no file ${encodeURI(path.toWellFormed())}.`)
       .header('x-content-type-options', 'nosniff')
     if (event) tell(event, 'refused', `asked for ${path}, which is not there`, { status: 404 })
     return plain(reply.code(404), '404 page not found\n')

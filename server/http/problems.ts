@@ -14,7 +14,11 @@ export function statusOf(error: unknown): { status: number; code: string; text: 
   }
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string }
   if (statusCode !== undefined && statusCode < 500) {
-    return { status: statusCode, code: code ?? 'BAD_REQUEST', text: message ?? '' } // Fastify's own, of the request
+    return {
+      status: statusCode,
+      code: code ?? (statusCode === 404 ? 'NOT_FOUND' : 'BAD_REQUEST'),
+      text: message ?? '',
+    } // Fastify's own, of the request
   }
   return { status: 500, code: 'INTERNAL', text: 'The server failed. Its log has the reason.' }
 }

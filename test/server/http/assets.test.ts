@@ -85,6 +85,7 @@ t.test('nothing outside of the folder is served, however it is asked for', async
     t.equal(await status(path), plain === undefined ? 404 : 307, path)
     if (plain !== undefined) t.equal(await status(plain), 404, plain)
   }
+  t.equal(await status('/assets/x#%E6'), 404, 'a name that is no UTF-8')
   t.equal(await status('/assets/kernel'), 200, 'a link within the folder is followed')
 })
 

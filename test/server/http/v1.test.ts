@@ -306,6 +306,14 @@ t.test('a file that breaks keeps serving as it was, and is a problem with its pl
   t.equal((await server.get('/ignition')).status, 404)
 })
 
+t.test('a route that is not there is a problem of its own', async t => {
+  const { status, json } = await call(await testServer(t), 'POST', '/v1/nothing')
+  t.match(
+    { status, json },
+    { status: 404, json: { title: 'NOT_FOUND', detail: /POST \/v1\/nothing.*openapi\.json/ } },
+  )
+})
+
 t.test('the routes describe themselves', async t => {
   const server = await testServer(t)
   const { json } = await call(server, 'GET', '/v1/openapi.json')
