@@ -1,5 +1,6 @@
 // An explanation as a person reads it in a terminal.
 
+import { problemText } from '../inventory/data-directory.ts'
 import { lintText } from '../lint/findings.ts'
 import { requirementText, type Candidate, type Explanation } from './explain.ts'
 import type { Page } from './pages.ts'
@@ -20,7 +21,7 @@ export function explanationText(it: Explanation): string {
     ...it.serves.flatMap(pageLines),
     ...it.lints.map(finding => line('lint', lintText(finding).replace('\n', `\n${INDENT}`))),
     ...(it.lints.length === 0 ? [line('lint', 'nothing to say')] : []),
-    ...it.problems.map(({ file, reason }) => line('problem', `${file} cannot be used: ${reason}`)),
+    ...it.problems.map(problem => line('problem', problemText(problem))),
   ]
   return `${lines.join('\n')}\n`
 }

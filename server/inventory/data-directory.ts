@@ -31,6 +31,12 @@ export type Problem = {
   readonly column?: number
 }
 
+/** A problem on one line, with its place. */
+export function problemText({ file, line, column, reason }: Problem): string {
+  const place = line === undefined ? file : `${file}:${line}:${column}`
+  return `${place}: ${reason}`
+}
+
 /** What is there now under an id; no file when there is none any more. */
 export type FileChange = { readonly kind: Kind; readonly id: string; readonly file: FileObject | undefined }
 

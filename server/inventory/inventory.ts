@@ -11,7 +11,7 @@ import {
 import type { Log } from '../log.ts'
 import { Catalog } from './catalog.ts'
 import { idOf, type Change, type Entry, type Kind, type Outcome, type Revision } from './changes.ts'
-import type { DataDirectory, FileChange, Problem } from './data-directory.ts'
+import { problemText, type DataDirectory, type FileChange } from './data-directory.ts'
 import { checkObject } from './object-check.ts'
 import type { RowChange, RowOutcome } from './object-table.ts'
 import type { SiteObjects } from './objects.ts'
@@ -238,9 +238,4 @@ function resultOf({ before, after }: RowOutcome): Outcome['result'] {
   if (after?.object === undefined) return 'deleted'
   if (before?.object === undefined) return 'created'
   return before.revision === after.revision ? 'unchanged' : 'changed'
-}
-
-function problemText({ file, line, column, reason }: Problem): string {
-  const place = line === undefined ? file : `${file}:${line}:${column}`
-  return `${place}: ${reason}`
 }

@@ -60,6 +60,14 @@ t.test('the winner is told with its reason, and what it goes before', async t =>
   )
 })
 
+t.test('a file that cannot be used is told with its place', async t => {
+  const problem = { file: 'groups/a.json', line: 2, column: 13, reason: 'a value is wanted' }
+  t.match(
+    explanationText({ ...ask('rack=a'), problems: [problem] }),
+    /^problem +groups\/a\.json:2:13: a value is wanted$/m,
+  )
+})
+
 t.test('what would be served is there, or the reason why it is not', async t => {
   const { serves, lints } = ask('rack=a')
   const pages = new Map(serves.map(page => [page.path, page]))
