@@ -13,6 +13,7 @@ type Flags = {
   readonly filename?: string
   readonly dryRun?: boolean
   readonly exitCode?: boolean
+  readonly json?: boolean
 }
 
 /** Adds the three verbs. */
@@ -22,6 +23,7 @@ export function addApplyCommands(program: Command): void {
     .description('puts the objects of files, all or none; says what was created, changed, or unchanged')
     .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
     .option('--dry-run', 'only say what would happen')
+    .option('--json', 'say it as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
@@ -33,20 +35,22 @@ Examples:
   pilotlight get groups -o yaml --server http://10.20.0.1:8080 | pilotlight apply -f -
   echo '{kind: group, id: spare, profile: live}' | pilotlight apply -f - --dry-run`,
     )
-    .action(async ({ server, filename = '', dryRun = false }: Flags) => {
+    .action(async ({ server, filename = '', dryRun = false, json = false }: Flags) => {
       const outcomes = await send(await clientOf(server), await objectsIn(filename), dryRun)
-      for (const outcome of outcomes) tell(outcome, dryRun)
+      tellAll(outcomes, { dryRun, json })
     })
 
   program
     .command('diff')
     .description('shows what `apply` of the same files would change, line by line')
     .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
+    .option('--json', 'as JSON: each object with its result and its diff')
     .option('--exit-code', `end with ${EXIT.differs} when there are differences`)
     .addOption(serverOption())
-    .action(async ({ server, filename = '', exitCode = false }: Flags) => {
+    .action(async ({ server, filename = '', exitCode = false, json = false }: Flags) => {
       const outcomes = await send(await clientOf(server), await objectsIn(filename), true)
-      process.stdout.write(outcomes.map(({ diff = '' }) => diff).join(''))
+      if (json) writeJson(outcomes)
+      else process.stdout.write(outcomes.map(({ diff = '' }) => diff).join(''))
       if (exitCode && outcomes.some(({ result }) => result !== 'unchanged')) process.exitCode = EXIT.differs
     })
 
@@ -57,6 +61,7 @@ Examples:
     .argument('[ids...]', 'the ones to remove')
     .option('-f, --filename <file>', 'remove what a file names')
     .option('--dry-run', 'only say what would happen')
+    .option('--json', 'say it as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
@@ -66,7 +71,7 @@ Examples:
   pilotlight delete -f rack.yaml`,
     )
     .action(async (kind: Kind | undefined, ids: readonly string[], flags: Flags) => {
-      const { server, filename, dryRun = false } = flags
+      const { server, filename, dryRun = false, json = false } = flags
       const named = kind === undefined ? [] : ids.map(id => ({ kind, id }))
       const wanted = [...named, ...(filename === undefined ? [] : await objectsIn(filename))]
       if (wanted.length === 0) {
@@ -79,7 +84,7 @@ Examples:
       const client = await clientOf(server)
       const changes = wanted.map(it => ({ action: 'delete', kind: it.kind, id: it.id }) as const)
       const { outcomes } = await client.transaction(changes, { dryRun })
-      for (const outcome of outcomes) tell(outcome, dryRun)
+      tellAll(outcomes, { dryRun, json })
     })
 }
 
@@ -137,6 +142,18 @@ function refuseTwice(objects: readonly WrittenObject[]): void {
     }
     places.set(`${kind} ${id}`, place)
   }
+}
+
+function tellAll(
+  outcomes: readonly ToldOutcome[],
+  { dryRun, json }: { dryRun: boolean; json: boolean },
+): void {
+  if (json) return writeJson(outcomes)
+  for (const outcome of outcomes) tell(outcome, dryRun)
+}
+
+function writeJson(outcomes: readonly ToldOutcome[]): void {
+  process.stdout.write(`${JSON.stringify(outcomes, undefined, 2)}\n`)
 }
 
 /** A line an object on the standard output; what is odd about it goes to people. */

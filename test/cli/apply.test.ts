@@ -72,6 +72,19 @@ ignition_id: a.bu
   })
 })
 
+t.test('the token of another server on this host is not shown to one that asks for none', async t => {
+  const dataPath = t.testdir({ elsewhere: { 'admin.token': 'plt_of_another_server' } })
+  const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
+  const env = { PILOTLIGHT_SERVER: server.url, PILOTLIGHT_STATE_PATH: join(dataPath, 'elsewhere') }
+  const input = 'kind: group\nid: a\nprofile: p\n'
+  t.match(await pilotlight(['apply', '-f', '-', '--json'], { env, input }), {
+    status: EXIT.done,
+    out: /^\[\n {2}\{\n {4}"kind": "group",\n {4}"id": "a",\n {4}"result": "created"/,
+  })
+  const { out } = await pilotlight(['delete', 'group', 'a', '--json'], { env })
+  t.match(JSON.parse(out), [{ kind: 'group', id: 'a', result: 'deleted' }])
+})
+
 t.test('a mistake in a file is told with its line, and nothing is written', async t => {
   const dataPath = t.testdir()
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
