@@ -1,6 +1,7 @@
 // `pilotlight charts lock` and `package`: where charts come from, and how ours may be handed on.
 
-import { resolve } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SiteCharts } from '#charts/sources/of-site.ts'
 import type { Site } from '#site/site.ts'
@@ -87,6 +88,24 @@ export async function siteCharts(
   // What charts of other makers take, only Helm can say.
   if (site.openstack.charts === undefined) await checkSiteValues(siteFile, site, prepared.plan)
   return prepared
+}
+
+/**
+ * Looks whether there is a helm to run, before every chart is blamed for its absence.
+ *
+ * @throws {CommandError} when there is none, with where to get one
+ */
+export async function requireHelm(tools: string | undefined): Promise<void> {
+  const folders = [
+    ...(tools === undefined ? [] : [resolve(tools)]),
+    ...(process.env.PATH ?? '').split(delimiter),
+  ]
+  try {
+    await Promise.any(folders.map(folder => access(join(folder, 'helm'), constants.X_OK)))
+  } catch {
+    const mend = '`pilotlight images build` makes one, and prints its folder as "tools": --tools DIR'
+    throw new CommandError(EXIT.usage, 'there is no helm, neither in --tools nor on PATH', mend)
+  }
 }
 
 async function helmIn(tools: string | undefined): Promise<string> {

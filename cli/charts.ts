@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ReleaseStatus } from '#charts/status.ts'
 import type { SessionOptions } from '#charts/session.ts'
-import { addChartSourceCommands, siteCharts } from './charts-sources.ts'
+import { addChartSourceCommands, requireHelm, siteCharts } from './charts-sources.ts'
 import { inStage } from '#progress/stage.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { stateOption } from './options.ts'
@@ -288,6 +288,7 @@ async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions
     const mend = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
     throw new CommandError(EXIT.notFound, `there is no cluster to ask: no ${kubeconfigPath}`, mend, { cause })
   })
+  await requireHelm(flags.tools)
   return options
 }
 

@@ -168,7 +168,8 @@ async function prepareCharts(
   signal: AbortSignal,
 ): Promise<Omit<ChartOptions, 'kubeconfigPath' | 'stage'>> {
   const { renderOffline } = await import('#charts/preflight.ts')
-  const { siteCharts } = await import('./charts-sources.ts')
+  const { requireHelm, siteCharts } = await import('./charts-sources.ts')
+  await requireHelm(tools)
   const tooled = { stateDirectory, ...(tools === undefined ? {} : { tools }) }
   const { plan, charts } = await siteCharts(siteFile, site, tooled)
   const toolsDirectory = tools === undefined ? {} : { toolsDirectory: resolve(tools) }

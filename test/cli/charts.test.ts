@@ -14,7 +14,10 @@ const state = ['--state', join(directory, 'state')]
 
 function charts(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, 'charts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [MAIN, 'charts', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: directory },
+    })
     const said = { out: '', err: '' }
     child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))
@@ -57,6 +60,11 @@ t.test('values are told with their origin, and a list that replaces a list is po
 t.test('mistakes end before anything is touched, with the status of their kind', async t => {
   const good = await siteWith('{}')
   t.match(await charts('status', good, ...state), { status: EXIT.notFound, err: /no cluster to ask/ })
+  const cluster = ['--kubeconfig', good, '--tools', directory] // never asked: there is no helm to ask with
+  t.match(await charts('diff', good, ...state, ...cluster), {
+    status: EXIT.usage,
+    err: /there is no helm.*\n.*images build/,
+  })
   t.match(await charts('rotate', good, ...state), { status: EXIT.usage, err: /rotate what\?/ })
   t.match(await charts('plan', good, '--values', 'novva', ...state), {
     status: EXIT.usage,
