@@ -17,7 +17,8 @@ export function addTokensCommand(program: Command): void {
       'after',
       `
 A token is shown once, when it is made; the server keeps its hash. The first one, "bootstrap", is in admin.token in
-the server's state directory. The command line shows a server the token in PILOTLIGHT_TOKEN.
+the server's state directory. The command line shows a server the token in PILOTLIGHT_TOKEN,
+or in the file PILOTLIGHT_TOKEN_FILE.
 
 Examples:
   pilotlight tokens create ci --role admin --days 90
