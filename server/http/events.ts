@@ -28,7 +28,13 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
 
   app.get<{ Querystring: { after?: number; machine?: string; wait?: number } }>(
     '/v1/events',
-    { schema: { querystring: eventsQuery } },
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'What happened after an event, or waits for it',
+        querystring: eventsQuery,
+      },
+    },
     async ({ query: { after = 0, machine, wait = 0 } }, reply) => {
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
@@ -41,19 +47,36 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
     },
   )
 
-  app.get<ByName & { Querystring: { boot?: string } }>('/v1/machines/:name/journal', (request, reply) => {
-    const { name } = request.params
-    const boots = bootsOf(name)
-    const boot = request.query.boot ?? boots[0]?.id
-    if (boot === undefined || !boots.some(({ id }) => id === boot)) {
-      throw new NotFound(`boot of ${name}`, boot ?? 'latest', `'curl /v1/machines/${name}/boots' lists all.`)
-    }
-    const events = store.eventsOf(boot)
-    if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
-    return plain(reply, journalText(events))
-  })
+  app.get<ByName & { Querystring: { boot?: string } }>(
+    '/v1/machines/:name/journal',
+    {
+      schema: {
+        tags: ['machines'],
+        summary: 'One boot of a machine, the latest unless told, as text or JSON',
+      },
+    },
+    (request, reply) => {
+      const { name } = request.params
+      const boots = bootsOf(name)
+      const boot = request.query.boot ?? boots[0]?.id
+      if (boot === undefined || !boots.some(({ id }) => id === boot)) {
+        throw new NotFound(
+          `boot of ${name}`,
+          boot ?? 'latest',
+          `'curl /v1/machines/${name}/boots' lists all.`,
+        )
+      }
+      const events = store.eventsOf(boot)
+      if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
+      return plain(reply, journalText(events))
+    },
+  )
 
-  app.get<ByName>('/v1/machines/:name/boots', ({ params: { name } }, reply) => pretty(reply, bootsOf(name)))
+  app.get<ByName>(
+    '/v1/machines/:name/boots',
+    { schema: { tags: ['machines'], summary: 'All boots of a machine, newest first' } },
+    ({ params: { name } }, reply) => pretty(reply, bootsOf(name)),
+  )
   done()
 
   function bootsOf(name: string) {

@@ -79,7 +79,16 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
     return pretty(reply, known(view, 'machine', id))
   })
 
-  app.get('/v1/problems', (_, reply) => pretty(reply, catalog().problems))
+  app.get(
+    '/v1/problems',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'Files of the data directory that cannot be used, with their places',
+      },
+    },
+    (_, reply) => pretty(reply, catalog().problems),
+  )
   done()
 }
 

@@ -317,12 +317,20 @@ t.test('a route that is not there is a problem of its own', async t => {
 t.test('the routes describe themselves', async t => {
   const server = await testServer(t)
   const { json } = await call(server, 'GET', '/v1/openapi.json')
-  const { openapi, paths } = json as unknown as { openapi: string; paths: Record<string, object> }
+  const { openapi, paths } = json as unknown as {
+    openapi: string
+    paths: Record<string, Record<string, { summary?: string }>>
+  }
   t.equal(openapi, '3.1.0')
   for (const kind of ['groups', 'profiles', 'templates', 'machines']) {
     t.match(Object.keys(paths[`/v1/${kind}/{id}`] ?? {}), ['get', 'put'])
   }
   t.ok(paths['/v1/transactions'])
+  const calls = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { summary }]) => ({ call: `${method} ${path}`, summary })),
+  )
+  const unsaid = calls.filter(({ call, summary }) => summary === undefined && !call.endsWith('openapi.json'))
+  t.strictSame(unsaid, [], 'each says what it does')
   const documented = readFileSync('docs/api.md', 'utf8')
   const undocumented = Object.keys(paths).filter(
     path => !documented.includes(path.replaceAll(/\/\{[^}]*\}.*/g, '')),
