@@ -12,6 +12,7 @@ import { NamespaceView } from '#charts/observe.ts'
 import { OpenstackClient } from '#charts/openstack/client.ts'
 import { planCharts } from '#charts/plan.ts'
 import type { ReleasePlan } from '#charts/plan.ts'
+import { judgePod } from '#charts/pods.ts'
 import { PromiseWatch } from '#charts/promises.ts'
 import { keptSecrets } from '#charts/secrets.ts'
 import { withSession } from '#charts/session.ts'
@@ -44,51 +45,6 @@ const questions = [
   ['compute', '/servers/detail?all_tenants=1'],
   ['placement', '/resource_providers'],
 ] as const
-
-await withSession(options, [], async ({ api }) => {
-  const view = new NamespaceView(api, plan.namespace)
-  const poller = new Poller()
-  const polling = poller.run()
-  const rows: object[] = []
-  try {
-    for (const release of plan.releases) {
-      if (flags.only !== undefined && flags.only !== release.name) continue
-      for (const pod of lasting((await view.look()).pods, release)) {
-        const { name, uid } = pod.metadata
-        poller.reset()
-        const began = performance.now()
-        await api.remove(`/api/v1/namespaces/${plan.namespace}/pods/${name}?gracePeriodSeconds=0`)
-        await waitUntil(`${name} is gone`, { limitSeconds: 60, everyMs: 50 }, async () =>
-          (await view.look()).pods.some(({ metadata }) => metadata.uid === uid)
-            ? { not: 'there' }
-            : { value: true },
-        )
-        // A new watch each time: one that is not content with what it was told before.
-        const promises = new PromiseWatch(view, keystoneUrl(site), password)
-        await waitUntil(`${release.name} is back`, { limitSeconds: 300, everyMs: 100 }, async () => {
-          const verdict = await promises.look(release)
-          return verdict.state === 'kept' ? { value: true } : { not: verdict.reason }
-        })
-        const kept = (performance.now() - began) / 1000
-        await poller.answered()
-        const served = (performance.now() - began) / 1000
-        rows.push({
-          pod: name,
-          'promises kept, s': kept.toFixed(1),
-          'all APIs answer, s': served.toFixed(1),
-          ...poller.counts(),
-        })
-        console.table(rows.slice(-1))
-        await sleep(2000)
-      }
-    }
-  } finally {
-    poller.end()
-    await polling
-    view.close()
-  }
-  console.table(rows)
-})
 
 /** The pods of a release that are not those of jobs. */
 function lasting(pods: readonly Pod[], { name }: ReleasePlan): Pod[] {
@@ -161,3 +117,53 @@ class Poller {
     return failed
   }
 }
+
+await withSession(options, [], async ({ api }) => {
+  const view = new NamespaceView(api, plan.namespace)
+  const poller = new Poller()
+  const polling = poller.run()
+  const rows: object[] = []
+  try {
+    for (const release of plan.releases) {
+      if (flags.only !== undefined && flags.only !== release.name) continue
+      const before = lasting((await view.look()).pods, release)
+      for (const pod of before) {
+        const { name, uid } = pod.metadata
+        poller.reset()
+        const began = performance.now()
+        await api.remove(`/api/v1/namespaces/${plan.namespace}/pods/${name}?gracePeriodSeconds=0`)
+        await waitUntil(`${name} is gone`, { limitSeconds: 60, everyMs: 50 }, async () =>
+          (await view.look()).pods.some(({ metadata }) => metadata.uid === uid)
+            ? { not: 'there' }
+            : { value: true },
+        )
+        // A new watch each time: one that is not content with what it was told before.
+        const promises = new PromiseWatch(view, keystoneUrl(site), password)
+        await waitUntil(`${release.name} is back`, { limitSeconds: 300, everyMs: 100 }, async () => {
+          const pods = lasting((await view.look()).pods, release)
+          const ready = pods.filter(it => judgePod(it, Date.now()).state === 'kept')
+          if (ready.length < before.length)
+            return { not: `${ready.length} of ${before.length} pods are ready` }
+          const verdict = await promises.look(release)
+          return verdict.state === 'kept' ? { value: true } : { not: verdict.reason }
+        })
+        const kept = (performance.now() - began) / 1000
+        await poller.answered()
+        const served = (performance.now() - began) / 1000
+        rows.push({
+          pod: name,
+          'promises kept, s': kept.toFixed(1),
+          'all APIs answer, s': served.toFixed(1),
+          ...poller.counts(),
+        })
+        console.table(rows.slice(-1))
+        await sleep(2000)
+      }
+    }
+  } finally {
+    poller.end()
+    await polling
+    view.close()
+  }
+  console.table(rows)
+})
