@@ -44,9 +44,11 @@ export function shortName(test: string): string {
 }
 
 /** Why a test was skipped, or the last line of what it failed with. */
-export function reasonOf({ details }: TestResult): string {
+export function reasonOf({ status, details }: TestResult): string {
   const [last = ''] = (details.traceback ?? '').trimEnd().split('\n').slice(-1)
-  return (details.reason ?? last).trim() || 'no reason is given'
+  return (
+    (details.reason ?? last).trim() || (status === 'fail' ? 'no reason is given' : 'the run was ended before')
+  )
 }
 
 /** How many tests ended how. */
@@ -55,14 +57,16 @@ export function countsOf(results: readonly TestResult[]) {
     results.filter(({ status }) => statuses.includes(status)).length
   return {
     passed: count('success', 'xfail'),
-    failed: count('fail', 'uxsuccess', 'inprogress', 'exists'),
+    failed: count('fail', 'uxsuccess'),
     skipped: count('skip'),
+    /** Announced, and not begun or not ended when the run was ended. */
+    unfinished: count('exists', 'inprogress'),
   }
 }
 
 /** The part of docs/tempest.md that a run writes: counts, and every test that did not pass, by name and reason. */
 export function reportOf(results: readonly TestResult[], run: RunWords): string {
-  const { passed, failed, skipped } = countsOf(results)
+  const { passed, failed, skipped, unfinished } = countsOf(results)
   const rows = (statuses: readonly TestResult['status'][]) =>
     results
       .filter(({ status }) => statuses.includes(status))
@@ -70,9 +74,10 @@ export function reportOf(results: readonly TestResult[], run: RunWords): string 
       .map(result => `| \`${shortName(result.test)}\` | ${cell(reasonOf(result))} |`)
   return [
     `${run.date}, rack \`${run.rack}\`, ${run.version}, ${Math.round(run.seconds)} s:`,
-    `**${passed} passed, ${failed} failed, ${skipped} skipped** of ${results.length}.`,
-    ...table('Failed', rows(['fail', 'uxsuccess', 'inprogress', 'exists'])),
+    `**${passed} passed, ${failed} failed, ${skipped} skipped, ${unfinished} not run** of ${results.length}.`,
+    ...table('Failed', rows(['fail', 'uxsuccess'])),
     ...table('Skipped by Tempest', rows(['skip'])),
+    ...table('Not run', rows(['exists', 'inprogress'])),
     '',
   ].join('\n')
 }

@@ -43,15 +43,15 @@ try {
   const results = readResults(await decoded(stream))
   for (const result of results.filter(({ status }) => status === 'fail'))
     process.stdout.write(`FAILED ${shortName(result.test)}: ${reasonOf(result)}\n`)
-  const { passed, failed, skipped } = countsOf(results)
-  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`)
+  const { passed, failed, skipped, unfinished } = countsOf(results)
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped, ${unfinished} not run\n`)
   if (values.regex === undefined) {
     const date = new Date().toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' })
     const report = reportOf(results, { date, rack: lab, version: version.trim(), seconds })
     const [above = ''] = (await readFile(PAGE, 'utf8')).split(MARK)
     await writeFile(PAGE, `${above}${MARK}\n\n${report}`)
   }
-  if (failed > 0 || results.length === 0) process.exitCode = 1
+  if (failed + unfinished > 0 || results.length === 0) process.exitCode = 1
 } finally {
   for (const words of undo.toReversed())
     await client.say(...words).catch((error: unknown) => process.stderr.write(`${String(error)}\n`))
