@@ -36,7 +36,7 @@ const client = clientOf(lab)
 const undo: string[][] = []
 try {
   const facts = await prepare(client)
-  const { stdout: version } = await run('tempest', ['--version'], { limitSeconds: 30 })
+  const { stdout: version } = await run('tempest', ['--version'], { limitSeconds: 30, cwd: folder })
   const began = performance.now()
   const stream = await tempest(facts)
   const seconds = (performance.now() - began) / 1000
@@ -132,7 +132,7 @@ async function externalNetwork(openstack: Client): Promise<{ id: string; name: s
 async function tempest(facts: CloudFacts): Promise<Buffer> {
   const workspace = join(folder, 'workspace')
   const env = { ...process.env, HOME: folder } // where it keeps its list of workspaces
-  await run('tempest', ['init', workspace], { limitSeconds: 60, env: { HOME: folder } })
+  await run('tempest', ['init', workspace], { limitSeconds: 60, cwd: folder, env: { HOME: folder } })
   await mkdir(join(workspace, 'etc'), { recursive: true })
   await writeFile(join(workspace, 'etc', 'tempest.conf'), tempestConf(facts), { mode: 0o600 })
   const which = values.regex === undefined ? ['--smoke'] : ['--regex', values.regex]
