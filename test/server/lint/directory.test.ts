@@ -115,8 +115,9 @@ t.test(
   },
 )
 
+const group = (id: string, selector: object) => JSON.stringify({ id, profile: 'p', selector })
+
 t.test('the same serial number or UUID in two spellings is a tie', async t => {
-  const group = (id: string, selector: object) => JSON.stringify({ id, profile: 'p', selector })
   const root = t.testdir({
     profiles: { 'p.json': JSON.stringify({ id: 'p', boot: { kernel: 'http://a/k' } }) },
     groups: {
