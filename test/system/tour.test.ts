@@ -341,7 +341,9 @@ async function tracesOf(lab: string): Promise<Traces> {
   const cloud: Record<string, string[]> = {}
   for (const kind of [...kinds, 'server', ...optional]) {
     const rows = await openstack.list(...kind.split(' '), 'list')
-    cloud[kind] = rows.map(row => text(row['ID'] ?? row['Name'])).toSorted()
+    // Neutron makes a security group called default for every project by itself, the first time that it is asked.
+    const made = kind === 'security group' ? rows.filter(row => row['Name'] !== 'default') : rows
+    cloud[kind] = made.map(row => text(row['ID'] ?? row['Name'])).toSorted()
   }
   const nodes: Record<string, string[]> = {}
   const look = 'ls /sys/class/net; ls /run/netns; cat /proc/[0-9]*/comm 2>/dev/null'
