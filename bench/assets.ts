@@ -7,10 +7,10 @@
 import { spawn } from 'node:child_process'
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { waitUntil } from '#progress/wait.ts'
+import { freePort } from '#test/free-ports.ts'
 import { serve, stop } from './serve.ts'
 
 const CLIENTS = [1, 8, 32]
@@ -139,15 +139,6 @@ async function nginx(): Promise<Running | undefined> {
   return opened
     ? { name: 'nginx', url, pids: () => family(child.pid ?? 0), end: () => stop(child) }
     : undefined
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // of TCP
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** A process and its children. */

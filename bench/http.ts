@@ -7,13 +7,12 @@
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { waitUntil } from '#progress/wait.ts'
-import { programs, skip } from '../test/server/rpc/programs.ts'
+import { freePort } from '#test/free-ports.ts'
+import { programs, skip } from '#test/server/rpc/programs.ts'
 import { macOf } from './http-load.ts'
 import type { Load, LoadResult } from './http-load.ts'
 import { residentMegabytes, stop } from './serve.ts'
@@ -155,12 +154,4 @@ async function load(port: number, path: string, machines: number): Promise<LoadR
   if (wrong.length > 0)
     throw new Error(`${path} was answered with ${wrong.map(pair => pair.join(' x ')).join(', ')}`)
   return result
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>(listening => void probe.listen(0, '127.0.0.1', listening))
-  const { port } = probe.address() as AddressInfo
-  await new Promise(closed => probe.close(closed))
-  return port
 }

@@ -4,7 +4,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { machineBundle } from '#cluster/bundle.ts'
 import { staticPod } from '#cluster/manifests/control-plane.ts'
@@ -13,6 +12,7 @@ import { findTools } from '#images/build.ts'
 import { readiness } from '#cluster/client.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
+import { freePorts } from '../free-ports.ts'
 import { machineNamed } from './site.ts'
 
 const tools = await findTools()
@@ -101,15 +101,4 @@ function commandOf(pod: { readonly [field: string]: unknown }): string[] {
 function cut(line: string): [string, string] {
   const at = line.indexOf('=')
   return [line.slice(0, at), line.slice(at + 1)]
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  const ports: number[] = []
-  for (const server of servers) {
-    if (!server.listening) await new Promise(resolve => server.once('listening', resolve))
-    ports.push((server.address() as { port: number }).port)
-  }
-  for (const server of servers) await new Promise(resolve => server.close(resolve))
-  return ports
 }

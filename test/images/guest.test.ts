@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -14,6 +14,7 @@ import { run } from '#host/command.ts'
 import { words } from '#images/commands.ts'
 import { guestRecipe, moduleOrder } from '#images/guest.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { freePort } from '../free-ports.ts'
 
 t.setTimeout(180_000)
 
@@ -97,13 +98,4 @@ t.test(
 
 function drive(path: string): string {
   return `-drive file=${path},format=raw,if=virtio`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // listening on TCP
-  server.close()
-  await once(server, 'close')
-  return port
 }

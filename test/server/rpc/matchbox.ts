@@ -1,9 +1,10 @@
 // Matchbox itself, serving gRPC over a data directory.
 
 import { spawn } from 'node:child_process'
-import { createServer, connect, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import type { Test } from 'tap'
 import { waitUntil, type Seen } from '#progress/wait.ts'
+import { freePort } from '../../free-ports.ts'
 import { programs } from './programs.ts'
 
 /** Its certificate, and whose clients it takes. */
@@ -34,15 +35,6 @@ export async function matchboxServer(
   t.teardown(stop)
   await waitUntil('Matchbox listens', { limitSeconds: 20, everyMs: 50 }, () => reached(port))
   return { port, stop }
-}
-
-/** It cannot be asked which port it took. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 function reached(port: number): Promise<Seen<true>> {
