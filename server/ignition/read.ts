@@ -3,7 +3,7 @@
 
 import type { Finding } from './findings.ts'
 import type { Field, ObjectType, Type } from './schema.ts'
-import { type Member, type Node, type Path, pathText } from './tree.ts'
+import { KIND_NAMES, type Member, type Node, type Path, pathText } from './tree.ts'
 
 /** A value by schema: only what is known, typed as the schema says. */
 export type Value = string | number | boolean | readonly Value[] | Fields
@@ -90,7 +90,7 @@ function readObject(members: readonly Member[], type: ObjectType, path: Path, re
 }
 
 function wrongType(node: Node, wanted: string, path: Path, { findings }: Reading): undefined {
-  const found = NODE_NAMES[node.kind]
+  const found = KIND_NAMES[node.kind]
   const message = `${wanted} is wanted here, and this is ${found}`
   findings.push({
     severity: 'error',
@@ -100,14 +100,6 @@ function wrongType(node: Node, wanted: string, path: Path, { findings }: Reading
 }
 
 const NAMES = { string: 'a text', integer: 'an integer', boolean: 'true or false' } as const
-const NODE_NAMES = {
-  object: 'an object',
-  list: 'a list',
-  string: 'a text',
-  number: 'a number',
-  boolean: 'true or false',
-  null: 'null',
-} as const
 /** What null in a list becomes. */
 const EMPTY_OF = { string: '', integer: 0, boolean: false, object: {} } as const
 

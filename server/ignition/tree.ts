@@ -11,6 +11,16 @@ export type Node =
   | { readonly kind: 'boolean'; readonly at: number; readonly value: boolean; readonly text: string }
   | { readonly kind: 'null'; readonly at: number }
 
+/** Each kind of value in a person's words. */
+export const KIND_NAMES = {
+  object: 'an object',
+  list: 'a list',
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'null',
+} as const satisfies Readonly<Record<Node['kind'], string>>
+
 /** One key of an object and its value. */
 export type Member = { readonly key: string; readonly at: number; readonly value: Node }
 

@@ -1,7 +1,7 @@
 // The shape of groups and profiles: keys that are known, values of the right type, nothing twice.
 
 import { nearest } from '#progress/nearest.ts'
-import { type Member, type Node, placeAt } from '../ignition/tree.ts'
+import { KIND_NAMES, type Member, type Node, placeAt } from '../ignition/tree.ts'
 import type { Findings } from './findings.ts'
 
 type Wanted = 'text' | 'texts' | 'object' | 'integer' | Shape
@@ -85,12 +85,3 @@ export function checkShape(file: string, text: string, root: Node, shape: Shape,
     }
   }
 }
-
-const KIND_NAMES = {
-  object: 'an object',
-  list: 'a list',
-  string: 'a text',
-  number: 'a number',
-  boolean: 'true or false',
-  null: 'null',
-} as const
