@@ -85,8 +85,7 @@ export async function siteCharts(
   const { atItsPlace, checkSiteValues } = await import('./site-values.ts')
   const options = { stateDirectory, helm: await helmIn(tools) }
   const prepared = await atItsPlace(siteFile, () => chartsOfSite(site, options))
-  // What charts of other makers take, only Helm can say.
-  if (site.openstack.charts === undefined) await checkSiteValues(siteFile, site, prepared.plan)
+  await checkSiteValues(siteFile, site, prepared.plan)
   return prepared
 }
 

@@ -16,7 +16,7 @@ export async function planSite(sitePath: string, dataPath: string): Promise<Plan
   const site = await readSiteFile(sitePath)
   await checkDataDirectory(site, dataPath)
   const charts = await atItsPlace(sitePath, async () => planCharts(site))
-  if (site.openstack.charts === undefined) await checkSiteValues(sitePath, site, charts)
+  await checkSiteValues(sitePath, site, charts)
   const { groups } = compileSite(site)
   return [
     ...groups.map(({ id, profile, selector }) => ({
