@@ -1,9 +1,9 @@
 // Where `pilotlight assets` puts things: an assets directory on this host, or a server's by its API.
 
-import { createHash } from 'node:crypto'
 import { createReadStream, openAsBlob, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { sha256OfFile } from '#host/digest.ts'
 import { cacheDirectory } from '#host/cache.ts'
 import type { AssetStore } from '#server/assets/store.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -94,7 +94,7 @@ async function serverPlace(base: string): Promise<AssetPlace> {
     },
     add: async (name, path, { sha256, sha512 }) => {
       // Always with a digest: what the server keeps is then what is here.
-      const digests = { 'sha-256': sha256 ?? (await sha256Of(path)), 'sha-512': sha512 }
+      const digests = { 'sha-256': sha256 ?? (await sha256OfFile(path)), 'sha-512': sha512 }
       const announced = Object.entries(digests).flatMap(([algorithm, hex]) =>
         hex === undefined ? [] : [`${algorithm}=:${Buffer.from(hex, 'hex').toString('base64')}:`],
       )
@@ -117,12 +117,6 @@ async function serverPlace(base: string): Promise<AssetPlace> {
 
 function pathOf(name: string): string {
   return `/v1/assets/${name.split('/').map(encodeURIComponent).join('/')}`
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer) // no encoding is set
-  return hash.digest('hex')
 }
 
 async function made(folder: string): Promise<string> {

@@ -1,13 +1,13 @@
 // Image layers as files: a directory packed by tar, or a handful of files packed here, with the digest that
 // names it.
 
-import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
+import { sha256OfFile } from '#host/digest.ts'
 import type { Recipe, Work } from '#host/cache.ts'
 
 import { command } from './commands.ts'
@@ -93,8 +93,6 @@ export function filesLayerRecipe(
 
 async function describe(work: Work): Promise<void> {
   const path = join(work.directory, 'layer.tar')
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  const layer: Layer = { digest: `sha256:${hash.digest('hex')}`, size: (await stat(path)).size }
+  const layer: Layer = { digest: `sha256:${await sha256OfFile(path)}`, size: (await stat(path)).size }
   await writeFile(join(work.directory, 'layer.json'), `${JSON.stringify(layer)}\n`)
 }

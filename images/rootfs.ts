@@ -1,12 +1,11 @@
 // The live system's root as one squashfs: Debian's root, the programs of a node, our units, and the container
 // store.
 
-import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { chmod, cp, link, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 
+import { sha256OfFile } from '#host/digest.ts'
 import type { Recipe } from '#host/cache.ts'
 
 import { isolated, words } from './commands.ts'
@@ -102,13 +101,7 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       work.stage.waiting('mksquashfs', 900)
       await isolated(work, 900, 'bash', [script, root, added, containers, image, ...COMPRESSION])
       await rm(added, { recursive: true })
-      await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256(image)}\n`)
+      await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256OfFile(image)}\n`)
     },
   }
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex')
 }

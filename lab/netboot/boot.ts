@@ -5,9 +5,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { run } from '#host/command.ts'
+import { sha256OfFile } from '#host/digest.ts'
 import { LabError } from '../errors.ts'
 import type { DhcpReply } from './dhcp.ts'
-import { askForAddress, digestOf, download, fetchText, readByTftp } from './exchange.ts'
+import { askForAddress, download, fetchText, readByTftp } from './exchange.ts'
 import { firmwareSettings, runScript } from './ipxe-script.ts'
 import type { IpxeAnswer, IpxeEnd, IpxeRequest } from './ipxe-script.ts'
 
@@ -136,7 +137,7 @@ async function downloadRoot(
   const wanted = argument(cmdline, 'pilotlight.rootfs.sha256')
   const path = join(machine.memory, 'rootfs.squashfs')
   const bytes = await download(url, path, signal)
-  const sha256 = wanted === undefined ? undefined : await digestOf(path)
+  const sha256 = wanted === undefined ? undefined : await sha256OfFile(path)
   if (wanted !== undefined && sha256 !== wanted)
     throw new LabError(
       'NO_BOOT',

@@ -1,11 +1,9 @@
 // The network-boot client's sockets: a DHCP exchange by broadcast, a TFTP read, an HTTP download. Each runs in the
 // network namespace of this process and has a deadline.
 
-import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
@@ -188,13 +186,6 @@ export async function download(url: string, path: string, signal: AbortSignal): 
     throw new LabError('NO_BOOT', `${url}: ${said === '' ? messageOf(error) : said}`, { cause: error })
   }
   return (await stat(path)).size
-}
-
-/** The SHA-256 of a file in hexadecimal. */
-export async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }
 
 function answerOf(url: string, signal: AbortSignal): Promise<IncomingMessage> {

@@ -21,6 +21,7 @@ import {
 } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { sha256OfFile } from '#host/digest.ts'
 import { isAlive, markProcess } from '#host/process.ts'
 import { AssetInTheWay, DigestMismatch, InvalidAssetName, NoSpace, NotStored } from '../errors.ts'
 import { checkAssetName, isPublic, STORE_FOLDER } from './names.ts'
@@ -367,13 +368,7 @@ async function* hashed(bytes: AsyncIterable<Uint8Array>, hashes: Hashes): AsyncG
 
 /** The SHA-256 of a file, in hexadecimal; undefined when there is none. */
 async function digestOf(path: string): Promise<string | undefined> {
-  const hash = createHash('sha256')
-  try {
-    for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer) // as above
-  } catch (error) {
-    return missing(error)
-  }
-  return hash.digest('hex')
+  return sha256OfFile(path).catch(missing)
 }
 
 function checkDigest(name: string, algorithm: string, wanted: string | undefined, found: string): void {
