@@ -2,11 +2,12 @@
 // repair of what a killed Helm leaves behind. Readiness is never Helm's business: see gates.ts.
 
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { access, cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { CommandFailed, run } from '#host/command.ts'
 import type { ApiObject, KubernetesApi } from './api.ts'
+import { ChartNotFound } from './sources/errors.ts'
 import type { Values } from './values.ts'
 
 /** The folder of our charts. */
@@ -50,8 +51,15 @@ export type HelmRelease = {
   readonly at: number
 }
 
-/** Copies `chart` with the library beside it, as `helm dependency build` would, to a folder below `into`. */
+/**
+ * Copies `chart` with the library beside it, as `helm dependency build` would, to a folder below `into`.
+ *
+ * @throws {ChartNotFound} when there is no such folder in `from`
+ */
 export async function stageChart(chart: string, into: string, from = chartsDirectory): Promise<StagedChart> {
+  await access(join(from, chart)).catch((error: Error) => {
+    throw new ChartNotFound(chart, from, error.message)
+  })
   const path = join(into, chart)
   await rm(path, { recursive: true, force: true })
   await cp(join(from, chart), path, {

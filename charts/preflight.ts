@@ -4,8 +4,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CommandFailed } from '#host/command.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
-import { messageOf } from '#progress/wait.ts'
 import { PreflightFailed } from './errors.ts'
 import { ourCharts, renderChart } from './helm.ts'
 import { checkPlacement, podGroupsOf, requestsOfPods } from './placement.ts'
@@ -13,6 +13,7 @@ import type { Node, PlacementProblem, PodGroup, Requests } from './placement.ts'
 import { valuesOf } from './plan.ts'
 import { helmIn } from './session.ts'
 import type { ChartSession, SessionOptions } from './session.ts'
+import { ChartLockError, ChartNotFound } from './sources/errors.ts'
 import type { Values } from './values.ts'
 
 /** The pods that the plan's charts make. Needs no cluster: `up` asks for it while the machines are still off. */
@@ -22,6 +23,7 @@ export type RenderedPlan = readonly PodGroup[]
  * Renders every chart of the plan where it disturbs nobody, without a cluster.
  *
  * @throws {PreflightFailed} with each chart that is missing or does not take its values
+ * @throws what keeps every chart from being rendered: no helm, a full disk, the signal's reason
  */
 export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<RenderedPlan> {
   const { plan, toolsDirectory, charts = ourCharts, signal } = options
@@ -42,6 +44,7 @@ export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPat
  * Renders every chart of the plan.
  *
  * @throws {PreflightFailed} with each chart that is missing or does not take its values
+ * @throws what keeps every chart from being rendered: no helm, a full disk, the signal's reason
  */
 export async function renderPlan({
   plan,
@@ -60,7 +63,8 @@ export async function renderPlan({
         ...podGroupsOf(release.name, await renderChart(release.name, path, valuesOf(release), helm)),
       )
     } catch (error) {
-      problems.push({ release: release.name, ...renderProblem(release.chart, error) })
+      helm.signal?.throwIfAborted()
+      problems.push({ release: release.name, ...problemOf(release.chart, error) })
     }
   }
   if (problems.length > 0) throw new PreflightFailed(problems)
@@ -97,14 +101,14 @@ export async function checkCluster(
   return checkPlacement(rendered, nodes?.items ?? [], used, IMAGE_REGISTRY)
 }
 
-function renderProblem(chart: string, error: unknown): { what: string; mend: string } {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+/** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */
+function problemOf(chart: string, error: unknown): { what: string; mend: string } {
+  if (error instanceof ChartNotFound || error instanceof ChartLockError)
+    return { what: error.message, mend: 'Correct its name, where it is looked for, or what is pinned.' }
+  if (error instanceof CommandFailed && error.status !== null)
     return {
-      what: `its chart "${chart}" is not there: ${error.message}`,
-      mend: 'Correct the name, or add the folder: charts/helm/NAME.',
+      what: `its chart "${chart}" does not render: ${error.message}`,
+      mend: 'Correct the values that it names.',
     }
-  return {
-    what: `its chart "${chart}" does not render: ${messageOf(error)}`,
-    mend: 'Correct the values that it names.',
-  }
+  throw error
 }

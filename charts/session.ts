@@ -88,9 +88,8 @@ export async function clusterId(api: KubernetesApi): Promise<string> {
   return system?.metadata.uid ?? ''
 }
 
-/** The helm of a folder, or the one on the PATH. */
-export /** The helm of the tools directory, or else of the PATH. */
-async function helmIn(toolsDirectory: string | undefined): Promise<string> {
+/** The helm of the tools directory, or else of the PATH. */
+export async function helmIn(toolsDirectory: string | undefined): Promise<string> {
   if (toolsDirectory === undefined) return 'helm'
   const path = join(toolsDirectory, 'helm')
   return access(path).then(

@@ -57,7 +57,7 @@ export async function fetchChart(
       ...(signal ? { signal } : {}),
     })
   } catch (error) {
-    if (!(error instanceof CommandFailed)) throw error
+    if (!(error instanceof CommandFailed) || error.status === null) throw error // Helm itself was not there, or not done
     throw new ChartNotFound(
       name,
       source,

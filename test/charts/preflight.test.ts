@@ -1,6 +1,9 @@
-// The preflight without a cluster: charts that are missing, and charts that do not take their values.
+// The preflight without a cluster: charts that are missing, charts that do not take their values, and what no chart is to
+// blame for.
 
-import { dirname } from 'node:path'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { chosenOf, planCharts } from '#charts/plan.ts'
 import { renderOffline } from '#charts/preflight.ts'
@@ -32,7 +35,7 @@ t.test(
     const releases = plan.releases.map(it => (it.name === 'memcached' ? { ...it, chart: 'memcache' } : it))
     await t.rejects(renderOffline({ ...options, plan: { ...plan, releases } }), {
       code: 'PREFLIGHT_FAILED',
-      problems: [{ release: 'memcached', what: /its chart "memcache" is not there: .*helm\/memcache/ }],
+      problems: [{ release: 'memcached', what: /^Chart memcache is not to be had from .*helm: ENOENT/ }],
     })
   },
 )
@@ -46,4 +49,22 @@ t.test("a chart that does not take its values is told in Helm's words", { skip }
     code: 'PREFLIGHT_FAILED',
     message: /release mariadb: its chart "mariadb" does not render: .*volume.type is "pvc"/s,
   })
+})
+
+t.test('no chart is blamed for a helm that is not there, nor for an interruption', async t => {
+  const tools = await mkdtemp(join(tmpdir(), 'tools-'))
+  t.teardown(() => rm(tools, { recursive: true }))
+  const broken = join(tools, 'helm')
+  await writeFile(broken, '#!/no/such/shell\n', { mode: 0o755 })
+  const without = { ...options, plan, toolsDirectory: tools }
+  await t.rejects(renderOffline(without), {
+    code: 'COMMAND_FAILED',
+    message: /helm template .*: spawn .*ENOENT/,
+  })
+
+  const interrupted = new AbortController()
+  const slow = '#!/bin/sh\nsleep 20\n'
+  await writeFile(broken, slow, { mode: 0o755 })
+  setTimeout(() => interrupted.abort(new DOMException('interrupted', 'AbortError')), 100)
+  await t.rejects(renderOffline({ ...without, signal: interrupted.signal }), { name: 'AbortError' })
 })
