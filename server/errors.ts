@@ -108,6 +108,15 @@ export class NotFound extends ServerError {
   }
 }
 
+/** A path that is there, and a method that it does not take. */
+export class MethodNotAllowed extends ServerError {
+  readonly code = 'METHOD_NOT_ALLOWED'
+  readonly statusCode = 405
+  constructor(method: string, path: string, allowed: readonly string[]) {
+    super(`${path} takes ${allowed.join(', ')}, and no ${method}. Ask with one of them.`)
+  }
+}
+
 /** A request whose body or query is not what the route takes. */
 export class BadRequest extends ServerError {
   readonly code = 'BAD_REQUEST'

@@ -13,6 +13,7 @@ import type { CertificateSource, TlsMaterial } from '../access/certificates.ts'
 import { guard, identify, type AccessPolicy } from '../access/guard.ts'
 import type { ClientLimits } from '../config.ts'
 import { escapeHtml } from '../gotemplate/escape.ts'
+import { MethodNotAllowed } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { adminRoutes, type AdminNeeds } from './admin.ts'
 import { agentRoutes, type AgentNeeds } from './agent.ts'
@@ -22,6 +23,7 @@ import type { Connections } from './connections.ts'
 import { eventRoutes, type EventNeeds } from './events.ts'
 import { explainRoutes, type ExplainNeeds } from './explain.ts'
 import { healthRoutes, type HealthNeeds } from './health.ts'
+import { noteMethods } from './methods.ts'
 import { metricsRoutes, type MetricsNeeds } from './metrics.ts'
 import { pageRoutes } from './page.ts'
 import { plain, plainAnswer, problemAnswer } from './problems.ts'
@@ -100,7 +102,7 @@ export async function agentApp(
   tls: CertificateSource,
 ): Promise<FastifyInstance> {
   const app = newApp(needs, tls)
-  app.setErrorHandler(problemAnswer(needs.log))
+  answerErrors(app, needs.log)
   await app.register(agentRoutes, needs)
   return app
 }
@@ -167,14 +169,24 @@ function tlsOptions({ cert, key, ca }: TlsMaterial) {
   } as const
 }
 
+/** Says what is wrong with a request: to programs, below /v1 and on the agents' side, as a problem; to all others in plain text. */
 function answerErrors(app: FastifyInstance, log: Log): void {
+  const methodsAt = noteMethods(app)
   app.setErrorHandler(plainAnswer(log))
   app.setNotFoundHandler((request, reply) => {
+    const { method, url } = request
+    const [path = ''] = url.split('?', 1)
+    const isForPrograms = /^\/(?:agent\/)?v1\//.test(path)
+    const answer = isForPrograms ? problemAnswer(log) : plainAnswer(log)
+    const allowed = methodsAt(path)
+    if (allowed.length > 0) {
+      void reply.header('allow', allowed.join(', '))
+      return answer(new MethodNotAllowed(method, path, allowed), request, reply)
+    }
     void reply.header('x-content-type-options', 'nosniff')
-    if (!request.url.startsWith('/v1/')) return plain(reply.code(404), '404 page not found\n')
-    const what = `There is no ${request.method} ${request.url}. 'curl /v1/openapi.json' lists all.`
-    const error = Object.assign(new Error(what), { statusCode: 404 })
-    return problemAnswer(log)(error, request, reply)
+    if (!isForPrograms) return plain(reply.code(404), '404 page not found\n')
+    const what = `There is no ${method} ${url}. docs/api.md tells of all, and of those below /v1 'curl /v1/openapi.json'.`
+    return answer(Object.assign(new Error(what), { statusCode: 404 }), request, reply)
   })
 }
 
