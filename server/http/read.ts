@@ -7,6 +7,7 @@ import type { CurrentBoot, Journal } from '../inventory/journal.ts'
 import type { BootEvent, Machine } from '../inventory/objects.ts'
 import type { Phase } from '../inventory/phase.ts'
 import { normaliseMac } from '../match/mac.ts'
+import { canonicalUuid } from '../match/uuid.ts'
 import type { Log } from '../log.ts'
 import { problemAnswer } from './problems.ts'
 
@@ -72,9 +73,13 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
   })
   app.get<ById>('/machines/*', ({ params: { '*': id } }, reply) => {
     const wanted = normaliseMac(id) ?? id
+    const uuid = canonicalUuid(id)
     const views = machineViews(catalog(), journal.all())
     const view = views.find(
-      it => it.id === wanted || it.macs.includes(wanted) || it.uuid === id.toLowerCase(),
+      it =>
+        it.id === wanted ||
+        it.macs.includes(wanted) ||
+        (it.uuid !== undefined && canonicalUuid(it.uuid) === uuid),
     )
     return pretty(reply, known(view, 'machine', id))
   })

@@ -2,6 +2,7 @@
 // each with a JSON pointer into the object.
 
 import type { Fault } from '../errors.ts'
+import { plainUuid } from '../match/uuid.ts'
 import type { Kind, KindedObject } from './changes.ts'
 import { FieldReader, isRecord } from './field-reader.ts'
 import { TEMPLATE_FOLDERS } from './layout.ts'
@@ -77,10 +78,11 @@ const READERS: Record<Kind, (fields: FieldReader, warnings: Fault[], lenient: bo
     return { id, content }
   },
   machine: fields => {
+    const uuid = fields.text('uuid')
     const machine = {
       name: fields.matching('name', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a host name in lower case'),
       macs: fields.texts('macs')?.map((text, at) => fields.mac(`macs/${at}`, text)) ?? [],
-      uuid: fields.text('uuid')?.toLowerCase(),
+      uuid: uuid === undefined ? undefined : plainUuid(uuid),
       role: fields.oneOf('role', ['controller', 'compute']),
       address: fields.address('address'),
       labels: fields.labels('labels') ?? {},

@@ -3,6 +3,7 @@
 import type { Group, Selector } from '../inventory/objects.ts'
 import { compareRanked, compareTier, type Ranked, ranked } from '../match/order.ts'
 import { foldOf, isList } from '../match/requirement.ts'
+import { isUuid } from '../match/uuid.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
 
@@ -10,7 +11,6 @@ import type { Findings } from './findings.ts'
 const SENT = ['mac', 'uuid', 'serial', 'hostname', 'domain', 'arch']
 /** Labels that tell one machine from another: groups that name different ones of them hardly meet. */
 const IDENTITIES: ReadonlySet<string> = new Set(['mac', 'uuid', 'serial', 'hostname'])
-const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /** What each group has to keep by itself. */
 export function groupRules(document: Document<Group>, findings: Findings): void {
@@ -31,7 +31,7 @@ export function groupRules(document: Document<Group>, findings: Findings): void 
       findings.warning('PL-2011', place, `machines send "${usual}", never "${key}"`, `write ${usual}`)
     }
     for (const uuid of key === 'uuid' ? textsOf(wanted) : []) {
-      if (uuid === '' || UUID.test(uuid)) continue
+      if (uuid === '' || isUuid(uuid)) continue
       const mend = 'write it as firmware shows it: 8-4-4-4-12 hexadecimal digits'
       findings.warning('PL-2011', place, `"${uuid}" is no UUID, so no machine sends it`, mend)
     }

@@ -6,7 +6,7 @@ import type { Condition, Labels, Requirement, Selector } from '../inventory/obje
 import { parseAddress, parseNetwork, prefixOf } from './address.ts'
 import { matchesGlob } from './glob.ts'
 import { normaliseMac } from './mac.ts'
-import { canonicalUuid } from './uuid.ts'
+import { canonicalUuid, plainUuid } from './uuid.ts'
 
 /** A selector that cannot be used; the message says which key, and what to write. */
 export class BadSelector extends Error {
@@ -103,12 +103,11 @@ function meets(key: string, wanted: Condition, text: string): boolean {
   return prefixOf(address, network.length) === network.bits
 }
 
-/** A label's text, or a glob for it, in the case in which they are held against one another. */
+/** A label's text, or a glob for it, in the case and form in which they are held against one another. */
 export function foldCase(key: string, text: string): string {
-  return CASELESS.has(key) ? text.toLowerCase() : text
+  if (key === 'uuid') return plainUuid(text)
+  return key === 'mac' || key === 'serial' ? text.toLowerCase() : text
 }
-
-const CASELESS: ReadonlySet<string> = new Set(['mac', 'uuid', 'serial'])
 
 function readRequirement(key: string, value: unknown): Requirement {
   if (value === null) return readText(key, '')

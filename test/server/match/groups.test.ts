@@ -40,10 +40,16 @@ const asMatchbox: readonly Case[] = [
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff'
 const SWAPPED = '33221100-5544-7766-8899-aabbccddeeff'
+const BARE = UUID.replaceAll('-', '')
 
 const beyond: readonly Case[] = [
   ['UUIDs are compared without case', [group('a', { uuid: 'AbC' })], { uuid: 'aBc' }, 'a'],
   ['and in either order of bytes', [group('a', { uuid: UUID })], { uuid: SWAPPED.toUpperCase() }, 'a'],
+  ['with dashes or without', [group('a', { uuid: UUID })], { uuid: BARE }, 'a'],
+  ['on either side', [group('a', { uuid: BARE.toUpperCase() })], { uuid: SWAPPED }, 'a'],
+  ['in braces, and as a URN', [group('a', { uuid: `{${UUID}}` })], { uuid: `urn:uuid:${SWAPPED}` }, 'a'],
+  ['a glob of UUIDs sees the dashes', [group('a', { uuid: { glob: '00112233-4*' } })], { uuid: BARE }, 'a'],
+  ['31 digits are no UUID', [group('a', { uuid: UUID })], { uuid: BARE.slice(1) }, undefined],
   ['serial numbers without case', [group('a', { serial: 'vm-1' })], { serial: 'VM-1' }, 'a'],
   [
     'the group with the very text goes before one that differs in case',
@@ -139,9 +145,9 @@ t.test('ties are broken by bytes, not by the alphabet of a language', async t =>
   )
 })
 
-const text = fc.constantFrom('', 'a', 'A', 'b', '10.0.0.1', '10.0.9.9', UUID, SWAPPED)
+const text = fc.constantFrom('', 'a', 'A', 'b', '10.0.0.1', '10.0.9.9', UUID, SWAPPED, BARE)
 const condition = fc.oneof(
-  fc.constantFrom('*', 'a*', '*b', '?', '10.*').map(glob => ({ glob })),
+  fc.constantFrom('*', 'a*', '*b', '?', '10.*', '00112233-*').map(glob => ({ glob })),
   fc.constantFrom('10.0.0.0/24', '10.0.0.0/8', '::/0').map(cidr => ({ cidr })),
   fc.boolean().map(present => ({ present })),
 )
