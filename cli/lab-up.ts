@@ -8,8 +8,9 @@ import { createInterface } from 'node:readline'
 import type { ImageSet } from '#images/build.ts'
 import { adminTokenFile } from '#server/access/tokens.ts'
 import { LabError } from '#lab/errors.ts'
-import type { Lab, LabServer } from '#lab/lab.ts'
+import type { Lab } from '#lab/lab.ts'
 import type { Rack, RackMachine } from '#lab/rack.ts'
+import type { LabServer } from '#lab/server.ts'
 import { labFiles } from '#lab/state.ts'
 import { graftLines, RELAY_VARIABLE } from '#progress/relay.ts'
 import { inStage } from '#progress/stage.ts'
@@ -208,19 +209,16 @@ async function bootAll(
     await inStage(stage, 'boot', async boot => {
       await Promise.all(
         lab.rack.machines.map(async ({ name }) => {
-          const machine = boot.child(name)
-          if (ready.has(name) && isOn(lab, name)) return machine.skipped('ready already')
-          await Promise.all([watch.ready(name, machine, BOOT_LIMIT_SECONDS), lab.powerOn(name)])
+          const stage = boot.child(name)
+          const machine = lab.machine(name)
+          if (ready.has(name) && machine.isOn()) return stage.skipped('ready already')
+          await Promise.all([watch.ready(name, stage, BOOT_LIMIT_SECONDS), machine.powerOn()])
         }),
       )
     })
   } finally {
     await watch.close()
   }
-}
-
-function isOn(lab: Lab, name: string): boolean {
-  return lab.status().machines.some(machine => machine.name === name && machine.power === 'on')
 }
 
 /** Emulated machines are slow: the limit suits a guest without hardware help on a busy host. */

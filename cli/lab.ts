@@ -81,8 +81,8 @@ export function addLabCommand(program: Command, root: string): void {
           'pilotlight lab power on cmp-1',
         )
       }
-      const lab = await findOrFail(options.lab)
-      await (state === 'on' ? lab.powerOn(machine) : lab.powerOff(machine))
+      const found = (await findOrFail(options.lab)).machine(machine)
+      await (state === 'on' ? found.powerOn() : found.powerOff())
     })
 
   lab
@@ -94,8 +94,8 @@ export function addLabCommand(program: Command, root: string): void {
     .addHelpText('after', '\nExamples:\n  pilotlight lab console cmp-1 -f')
     .action(async (machine: string, options: { lab?: string; follow?: boolean }) => {
       const lab = await findOrFail(options.lab)
-      for await (const text of lab.console(machine, { follow: options.follow ?? false }))
-        process.stdout.write(text)
+      const showed = lab.machine(machine).console({ follow: options.follow ?? false })
+      for await (const text of showed) process.stdout.write(text)
     })
 
   lab
@@ -113,7 +113,7 @@ export function addLabCommand(program: Command, root: string): void {
       const lab = await findOrFail(options.lab)
       const { spawnSync } = await import('node:child_process')
       const [program = '', ...args] =
-        machine === 'rack' ? lab.inRack(command) : lab.execCommand(machine, command)
+        machine === 'rack' ? lab.inRack(command) : lab.machine(machine).execCommand(command)
       const { status, error } = spawnSync(program, args, { stdio: 'inherit' })
       if (error) throw error
       process.exitCode = status ?? EXIT.failed

@@ -33,15 +33,19 @@ export function isAlive(mark: ProcessMark): boolean {
  * @throws {WaitedTooLong} when even SIGKILL does not end it
  */
 export async function endProcess(mark: ProcessMark, graceSeconds: number): Promise<void> {
-  const gone = (limitSeconds: number): Promise<true> =>
-    waitUntil(`process ${mark.pid} ends`, { limitSeconds, everyMs: 20 }, () =>
-      Promise.resolve(isAlive(mark) ? { not: 'still running' } : { value: true }),
-    )
-  if (graceSeconds > 0 && signalProcess(mark, 'SIGTERM')) {
-    const ended = await gone(graceSeconds).catch(() => false)
-    if (ended) return
-  }
-  if (signalProcess(mark, 'SIGKILL')) await gone(10)
+  if (graceSeconds > 0 && signalProcess(mark, 'SIGTERM') && (await hasEnded(mark, graceSeconds))) return
+  if (signalProcess(mark, 'SIGKILL')) await ended(mark, 10)
+}
+
+/** Waits for a process to end by itself; says whether it did within `limitSeconds`. */
+export async function hasEnded(mark: ProcessMark, limitSeconds: number): Promise<boolean> {
+  return ended(mark, limitSeconds).catch(() => false)
+}
+
+function ended(mark: ProcessMark, limitSeconds: number): Promise<true> {
+  return waitUntil(`process ${mark.pid} ends`, { limitSeconds, everyMs: 20 }, () =>
+    Promise.resolve(isAlive(mark) ? { not: 'still running' } : { value: true }),
+  )
 }
 
 /** Sends a signal; false when the process is gone. */

@@ -1,19 +1,16 @@
 // A lab: a rack's network, its machines and its server, all in namespaces of this host. Every call works from the
 // lab's folder alone, so that `power`, `status` and `down` need nothing of the process which brought the lab up.
 
-import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { run } from '#host/command.ts'
 import { takeLock } from '#host/lock.ts'
-import type { CommandResult } from '#host/command.ts'
-import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
+import { endProcess } from '#host/process.ts'
+import { messageOf } from '#progress/wait.ts'
 import { LabError } from './errors.ts'
 import { raiseHostLimits } from './host-limits.ts'
-import { removeContainer } from './machines/container.ts'
-import { readGuest } from './machines/hardware.ts'
+import { LabMachine } from './machine.ts'
+import type { MachineStatus } from './machine.ts'
 import {
   inNamespace,
   makeRackNetwork,
@@ -22,18 +19,16 @@ import {
   removeNamespace,
   routeInRack,
 } from './network.ts'
-import { endProcess, isAlive, markProcess, signalProcess } from '#host/process.ts'
-import type { ProcessMark } from '#host/process.ts'
 import { LAB_NAME, LAB_NAME_WORDS } from './rack.ts'
-import type { Rack, RackMachine } from './rack.ts'
+import type { Rack } from './rack.ts'
 import { startRelay } from './relay.ts'
 import type { RelayRoute } from './relay.ts'
-import { labFiles, machineFiles, readLabState, readState, writeState } from './state.ts'
-import type { PowerState, RelayState, ServerState } from './state.ts'
+import { serverUrl, startServer, stopServer } from './server.ts'
+import type { LabServer, ServerOptions } from './server.ts'
+import { labFiles, readLabState, readState, writeState } from './state.ts'
+import type { RelayState } from './state.ts'
 
-const PROJECT = resolve(import.meta.dirname, '..')
-const LABS = join(PROJECT, 'lab-state')
-const SUPERVISOR = join(import.meta.dirname, 'machines', 'supervisor.ts')
+const LABS = resolve(import.meta.dirname, '..', 'lab-state')
 
 /** Where labs keep their folders, and who may interrupt. */
 export type LabOptions = {
@@ -41,22 +36,6 @@ export type LabOptions = {
   readonly root?: string
   readonly signal?: AbortSignal
 }
-
-/** How the rack's server is started; absent paths are the rack's or the project's own. */
-export type ServerOptions = {
-  readonly dataPath?: string
-  readonly assetsPath?: string
-  /** Port of the host's loopback that leads to the server's HTTP port; 0 (the default) picks one. */
-  readonly hostPort?: number
-  /** More flags of `pilotlight serve`, as they stand. */
-  readonly flags?: readonly string[]
-  /** Seconds until `/healthz` must answer, 15 unless told. */
-  readonly limitSeconds?: number
-  readonly signal?: AbortSignal
-}
-
-/** A running server: how the machines call it, and how the host's loopback does. */
-export type LabServer = { readonly url: string; readonly hostUrl: string }
 
 /** What the lab is, for people and programs. */
 export type LabStatus = {
@@ -67,19 +46,6 @@ export type LabStatus = {
   /** The server as seen from the host; absent when none runs. */
   readonly serverUrl?: string
   readonly machines: readonly MachineStatus[]
-}
-
-/** One machine of it. */
-export type MachineStatus = {
-  readonly name: string
-  readonly mac: string
-  readonly driver: RackMachine['driver']
-  readonly power: 'on' | 'off'
-  /** ISO time of the last power-on, while it is on. */
-  readonly since?: string
-  /** The pid, as the host sees it, of the machine's process 1 or of its QEMU. */
-  readonly pid?: number
-  readonly console: string
 }
 
 /**
@@ -201,56 +167,7 @@ export class Lab {
    * @throws {WaitedTooLong} when it stays silent, and the signal's reason when that is aborted
    */
   async startServer(options: ServerOptions = {}): Promise<LabServer> {
-    const files = labFiles(this.directory)
-    const { address } = this.rack.bridge
-    const url = `http://${address}:8080`
-    const running = readState(files.server) as ServerState | undefined
-    if (running?.url !== undefined && isAlive(running.process)) return { url, hostUrl: running.url }
-    if (running) await this.stopServer() // its start was broken off, or it ended
-    options.signal?.throwIfAborted()
-    const data = options.dataPath ?? this.rack.data
-    const argv = [
-      join(PROJECT, 'bin', 'pilotlight'),
-      'serve',
-      `--address=${address}`,
-      '--http-port=8080',
-      `--state-path=${files.serverState}`,
-      ...(data === undefined ? [] : [`--data-path=${data}`]),
-      ...(options.assetsPath === undefined ? [] : [`--assets-path=${options.assetsPath}`]),
-      ...(options.flags ?? []),
-    ]
-    const mark = this.#startDetached(this.inRack(argv), files.serverLog)
-    writeState(files.server, { process: mark }) // whatever fails from here on, `down` finds it
-    const [route] = await this.relay([{ port: options.hostPort ?? 0, host: address, targetPort: 8080 }])
-    const hostUrl = `http://127.0.0.1:${route?.port}`
-    const signal = options.signal ?? new AbortController().signal
-    await waitUntil(
-      'the server answers',
-      { limitSeconds: options.limitSeconds ?? 15, everyMs: 50, signal },
-      async () => {
-        if (!isAlive(mark)) return { value: false }
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(2000)])
-        const { ok, status } = await fetch(`${hostUrl}/readyz`, { signal: limit })
-        return ok ? { value: true } : { not: `/readyz answered ${status}` }
-      },
-    )
-    if (!isAlive(mark))
-      throw new LabError(
-        'NO_BOOT',
-        `The server ended at once. The end of ${files.serverLog}:\n${tail(files.serverLog)}`,
-      )
-    if (this.rack.objects !== undefined)
-      await putObjects(hostUrl, this.name, this.rack.objects, files.serverState)
-    writeState(files.server, { process: mark, url: hostUrl })
-    return { url, hostUrl }
-  }
-
-  /** Stops the server; fine when none runs. */
-  async stopServer(): Promise<void> {
-    const file = labFiles(this.directory).server
-    const running = readState(file) as ServerState | undefined
-    if (running) await endProcess(running.process, 5)
-    rmSync(file, { force: true })
+    return startServer(this, options)
   }
 
   /**
@@ -273,127 +190,24 @@ export class Lab {
     return relay.routes
   }
 
-  /**
-   * Switches a machine on; gives false when it was on already. Returns as soon as it has power.
-   *
-   * @throws {LabError} NO_MACHINE
-   */
-  async powerOn(name: string): Promise<boolean> {
-    this.machine(name)
-    const files = machineFiles(this.directory, name)
-    const power = readState(files.power) as PowerState | undefined
-    if (power && isAlive(power.supervisor)) return false
-    if (power) await this.powerOff(name, { graceSeconds: 0 }) // its supervisor was killed: clean up after it
-    mkdirSync(files.directory, { recursive: true })
-    const argv = [process.execPath, '--disable-warning=ExperimentalWarning', SUPERVISOR, this.directory, name]
-    const supervisor = this.#startDetached(argv, files.supervisorLog)
-    writeState(files.power, { supervisor, since: new Date().toISOString() })
-    return true
-  }
-
-  /**
-   * Switches a machine off: presses its power button, and pulls the plug after `graceSeconds` (3 unless told, 20 for an
-   * emulated machine; 0 pulls it at once). Resolves when nothing of it is left; fine when it is off.
-   *
-   * @throws {LabError} NO_MACHINE
-   */
-  async powerOff(name: string, options: { graceSeconds?: number } = {}): Promise<void> {
-    const machine = this.machine(name)
-    const files = machineFiles(this.directory, name)
-    const supervisor = (readState(files.power) as PowerState | undefined)?.supervisor
-    const grace = options.graceSeconds ?? (machine.driver === 'qemu' ? 20 : 3)
-    if (supervisor && grace > 0) {
-      signalProcess(supervisor, 'SIGTERM')
-      await ended(supervisor, grace)
-    }
-    if (supervisor && isAlive(supervisor)) {
-      const guest = readGuest(files.guest)
-      signalProcess(supervisor, 'SIGTERM') // so that the supervisor takes what follows for power-off, not for a reset
-      if (guest) signalProcess(guest, 'SIGKILL')
-      await ended(supervisor, guest ? 5 : 1)
-    }
-    if (supervisor) await endProcess(supervisor, 0)
-    const guest = readGuest(files.guest)
-    if (guest) await endProcess(guest, 0)
-    if (machine.driver === 'container') await removeContainer({ rack: this.rack, machine })
-    rmSync(files.power, { force: true })
-    rmSync(files.guest, { force: true })
+  /** @throws {LabError} NO_MACHINE, with the names that there are */
+  machine(name: string): LabMachine {
+    const machine = this.rack.machines.find(machine => machine.name === name)
+    if (machine) return new LabMachine(this.directory, this.rack, machine)
+    const names = this.rack.machines.map(({ name }) => name).join(', ')
+    throw new LabError('NO_MACHINE', `The rack ${this.name} has no machine ${name}. It has: ${names}.`)
   }
 
   /** What is up. */
   status(): LabStatus {
-    const server = readState(labFiles(this.directory).server) as ServerState | undefined
+    const url = serverUrl(this.directory)
     return {
       name: this.name,
       directory: this.directory,
       namespace: this.namespace,
       startedAt: this.#startedAt,
-      ...(server && server.url !== undefined && isAlive(server.process) && { serverUrl: server.url }),
-      machines: this.rack.machines.map(machine => this.#machineStatus(machine)),
-    }
-  }
-
-  /**
-   * The words that run `argv` inside a container machine, as root, in all of its namespaces: for a terminal.
-   *
-   * @throws {LabError} NO_MACHINE; MACHINE_OFF when it is off, or has not come as far as its process 1
-   */
-  execCommand(name: string, argv: readonly string[]): string[] {
-    const machine = this.machine(name)
-    if (machine.driver === 'qemu')
-      throw new LabError(
-        'MACHINE_OFF',
-        `${name} is an emulated computer, and nothing can run in it from outside. See its console instead.`,
-      )
-    const guest = readGuest(machineFiles(this.directory, name).guest)
-    if (!guest || !isAlive(guest))
-      throw new LabError(
-        'MACHINE_OFF',
-        `${name} has no system running yet. Its console tells how far it came.`,
-      )
-    const place = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd']
-    const clean = ['env', '-i', `TERM=${process.env['TERM'] ?? 'dumb'}`, `PATH=${GUEST_PATH}`, 'HOME=/root']
-    return ['nsenter', '--target', String(guest.pid), ...place, ...clean, ...argv]
-  }
-
-  /**
-   * Runs `argv` inside a container machine and gives what it printed, for example `journalctl --boot`.
-   *
-   * @throws {LabError} as `execCommand`; {CommandFailed} when it ends badly or takes over `limitSeconds` (30)
-   */
-  async exec(
-    name: string,
-    argv: readonly string[],
-    options: { limitSeconds?: number; signal?: AbortSignal } = {},
-  ): Promise<CommandResult> {
-    const [command = '', ...args] = this.execCommand(name, argv)
-    return run(command, args, { limitSeconds: 30, ...options })
-  }
-
-  /**
-   * What a machine's console showed, in pieces as they come: everything since it first had power, then, with
-   * `follow`, what it goes on to show until it is off or the signal is aborted.
-   *
-   * @throws {LabError} NO_MACHINE
-   */
-  async *console(
-    name: string,
-    options: { follow?: boolean; signal?: AbortSignal } = {},
-  ): AsyncGenerator<string> {
-    const files = machineFiles(this.directory, name)
-    this.machine(name)
-    if (!existsSync(files.console)) return
-    const file = await open(files.console)
-    try {
-      const buffer = Buffer.alloc(64 * 1024)
-      while (!options.signal?.aborted) {
-        const { bytesRead } = await file.read(buffer)
-        if (bytesRead > 0) yield buffer.toString('utf8', 0, bytesRead)
-        else if (!options.follow || this.#isOff(name)) return
-        else await sleep(100, options.signal).catch(() => {}) // aborted: the loop ends
-      }
-    } finally {
-      await file.close()
+      ...(url !== undefined && { serverUrl: url }),
+      machines: this.rack.machines.map(({ name }) => this.machine(name).status()),
     }
   }
 
@@ -408,8 +222,8 @@ export class Lab {
     const files = labFiles(this.directory)
     const relays = (readState(files.relays) as RelayState | undefined)?.processes ?? []
     const ended = await Promise.allSettled([
-      ...this.rack.machines.map(({ name }) => this.powerOff(name, { graceSeconds: 0 })),
-      this.stopServer(),
+      ...this.rack.machines.map(({ name }) => this.machine(name).powerOff({ graceSeconds: 0 })),
+      stopServer(this.directory),
       ...relays.map(relay => endProcess(relay, 0)),
     ])
     const removed = await Promise.allSettled([removeNamespace(this.namespace)])
@@ -423,70 +237,4 @@ export class Lab {
     rmSync(files.relays, { force: true })
     rmSync(files.state, { force: true })
   }
-
-  /** @throws {LabError} NO_MACHINE, with the names that there are */
-  machine(name: string): RackMachine {
-    const machine = this.rack.machines.find(machine => machine.name === name)
-    if (machine) return machine
-    const names = this.rack.machines.map(({ name }) => name).join(', ')
-    throw new LabError('NO_MACHINE', `The rack ${this.name} has no machine ${name}. It has: ${names}.`)
-  }
-
-  #isOff(name: string): boolean {
-    const power = readState(machineFiles(this.directory, name).power) as PowerState | undefined
-    return !power || !isAlive(power.supervisor)
-  }
-
-  #machineStatus(machine: RackMachine): MachineStatus {
-    const { name, mac, driver } = machine
-    const files = machineFiles(this.directory, name)
-    const power = readState(files.power) as PowerState | undefined
-    const guest = readGuest(files.guest)
-    const on = power !== undefined && isAlive(power.supervisor)
-    return {
-      name,
-      mac,
-      driver,
-      power: on ? 'on' : 'off',
-      console: files.console,
-      ...(on && { since: power.since }),
-      ...(on && guest && { pid: guest.pid }),
-    }
-  }
-
-  #startDetached([command = '', ...args]: readonly string[], log: string): ProcessMark {
-    mkdirSync(dirname(log), { recursive: true })
-    const output = openSync(log, 'a')
-    const child = spawn(command, args, { detached: true, stdio: ['ignore', output, output] })
-    closeSync(output)
-    child.on('error', () => {}) // no pid then, which is told below
-    child.unref()
-    const mark = markProcess(child.pid ?? 0)
-    if (!mark) throw new LabError('NO_TOOL', `${command} cannot be started, or ended at once; see ${log}.`)
-    return mark
-  }
-}
-
-const GUEST_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
-function ended(process: ProcessMark, limitSeconds: number): Promise<boolean> {
-  return waitUntil(`process ${process.pid} ends`, { limitSeconds, everyMs: 20 }, () =>
-    Promise.resolve(isAlive(process) ? { not: 'still running' } : { value: true }),
-  ).catch(() => false)
-}
-
-async function putObjects(hostUrl: string, site: string, file: string, serverState: string): Promise<void> {
-  const token = readFileSync(join(serverState, 'admin.token'), 'utf8').trim()
-  const answer = await fetch(`${hostUrl}/v1/sites/${site}`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: readFileSync(file, 'utf8'),
-    signal: AbortSignal.timeout(10_000),
-  })
-  if (!answer.ok)
-    throw new LabError('NO_BOOT', `The server refuses ${file}: ${answer.status} ${await answer.text()}`)
-}
-
-function tail(path: string): string {
-  return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-12).join('\n')
 }

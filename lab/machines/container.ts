@@ -22,6 +22,8 @@ import type { Hardware, RunningMachine } from './hardware.ts'
 const POWER_OFF_SIGNAL = 38
 /** How util-linux tells that process 1 of a PID namespace asked for a reboot: it dies by SIGHUP (reboot(2)). */
 const ENDED_BY_REBOOT = 128 + 1
+/** Where a machine's commands are: Debian's places for root. */
+export const COMMAND_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const BOOT_SCRIPT = join(import.meta.dirname, 'container-boot.sh')
 
 /** Powers the machine on: new namespaces and control groups, and the boot in them. */
@@ -39,7 +41,7 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
   const child = spawn('script', ['--quiet', '--flush', '--return', '--command', quoted(boot), '/dev/null'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      PATH: COMMAND_PATH,
       SHELL: '/bin/sh',
       MEMORY: memory,
       NODE: process.execPath,

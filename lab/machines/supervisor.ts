@@ -2,7 +2,6 @@
 // resets, and cleans up when it is off. SIGTERM is the power button. Started by lab.ts with the machine's folder.
 
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { removeContainer, startContainer } from './container.ts'
 import { ConsoleLog } from './console.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'
@@ -46,5 +45,5 @@ try {
   if (machine.driver === 'container') await removeContainer(hardware)
   log.say('Power off')
   log.close()
-  rmSync(join(files.directory, 'power.json'), { force: true })
+  rmSync(files.power, { force: true })
 }

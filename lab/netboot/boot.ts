@@ -3,9 +3,9 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { run } from '#host/command.ts'
 import { sha256OfFile } from '#host/digest.ts'
+import { sleep } from '#progress/wait.ts'
 import { LabError } from '../errors.ts'
 import type { DhcpReply } from './dhcp.ts'
 import { askForAddress, download, fetchText, readByTftp } from './exchange.ts'
@@ -106,7 +106,7 @@ async function serve(
       say(`iPXE: ${request.text}`)
       return { ok: true }
     case 'sleep':
-      await pause(request.seconds * 1000, undefined, { signal })
+      await sleep(request.seconds * 1000, signal)
       return { ok: true }
     case 'text':
       say(`iPXE: ${request.url}`)

@@ -16,6 +16,7 @@ const images = process.getuid?.() === 0 ? await findImages() : undefined
 const noImages = images ? false : 'needs root and built images: pilotlight images'
 const noQemu = existsSync('/usr/bin/qemu-system-x86_64') ? noImages : 'needs the package qemu-system-x86'
 const name = `b${process.pid}`
+t.setTimeout(240_000) // a boot while others use the machine
 
 function rack(suffix: string, driver: 'container' | 'qemu'): Rack {
   const firmware = resolve('lab/racks/firmware')
@@ -47,9 +48,10 @@ t.test(
   { skip: noImages },
   async t => {
     const { lab } = await labWithServer(t, rack('c', 'container'), images!) // skipped without
-    await lab.powerOn('m-1')
+    await lab.machine('m-1').powerOn()
     await systemUp(lab)
-    const inside = async (...argv: string[]): Promise<string> => (await lab.exec('m-1', argv)).stdout.trim()
+    const inside = async (...argv: string[]): Promise<string> =>
+      (await lab.machine('m-1').exec(argv)).stdout.trim()
     t.match(await inside('cat', '/proc/cmdline'), /coreos\.live\.rootfs_url=http:\/\/10\.20\.0\.1:8080/)
     t.match(await inside('cat', '/etc/.ignition-result.json'), /"userConfigProvided": true/)
     t.equal(await inside('cat', '/etc/machine-id'), '5a0e7f000022400080000000000000aa')
@@ -67,7 +69,7 @@ t.test(
     })
     await systemUp(lab)
     t.not(await inside('cat', '/proc/sys/kernel/random/boot_id'), bootId, 'it knows that it is another boot')
-    await lab.powerOff('m-1')
+    await lab.machine('m-1').powerOff()
     t.strictSame(
       remainsOf(lab.name, lab.directory).filter(line => line.startsWith(`pl-${lab.name}-`)),
       [],
@@ -82,15 +84,15 @@ t.test(
   { skip: noQemu },
   async t => {
     const { lab } = await labWithServer(t, rack('q', 'qemu'), images!) // skipped without
-    await lab.powerOn('m-1')
+    await lab.machine('m-1').powerOn()
     await waitUntil('its kernel starts', { limitSeconds: 120 }, async () => {
       let seen = ''
-      for await (const piece of lab.console('m-1')) seen += piece
+      for await (const piece of lab.machine('m-1').console()) seen += piece
       return seen.includes('Linux version')
         ? { value: true }
         : { not: seen.trimEnd().split('\n').at(-1) ?? '' }
     })
-    await lab.powerOff('m-1', { graceSeconds: 0 })
+    await lab.machine('m-1').powerOff({ graceSeconds: 0 })
     t.match(lab.status(), { machines: [{ power: 'off' }] })
     await lab.down()
     t.strictSame(remainsOf(lab.name, lab.directory), [])
@@ -99,7 +101,7 @@ t.test(
 
 async function systemUp(lab: Lab): Promise<void> {
   await waitUntil('its system is up', { limitSeconds: 60 }, async () => {
-    const { stdout } = await lab.exec('m-1', ['systemctl', 'list-jobs', '--no-legend'])
+    const { stdout } = await lab.machine('m-1').exec(['systemctl', 'list-jobs', '--no-legend'])
     return stdout.trim() === '' ? { value: true } : { not: `jobs: ${stdout}` }
   })
 }

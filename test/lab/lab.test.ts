@@ -92,19 +92,21 @@ t.test(
     const name = `${base}p`
     const lab = await openLab(rack(name), { root })
     t.teardown(() => lab.down())
-    t.equal(await lab.powerOn('m-1'), true)
-    t.equal(await lab.powerOn('m-1'), false, 'it is on already')
-    t.throws(() => lab.execCommand('m-1', ['true']), { code: 'MACHINE_OFF' })
+    t.equal(await lab.machine('m-1').powerOn(), true)
+    t.equal(await lab.machine('m-1').powerOn(), false, 'it is on already')
+    t.throws(() => lab.machine('m-1').execCommand(['true']), { code: 'MACHINE_OFF' })
     await waitUntil('it has power', { limitSeconds: 5, everyMs: 20 }, async () =>
-      (await textOf(lab.console('m-1'))).includes('Power on') ? { value: true } : { not: 'a dark screen' },
+      (await textOf(lab.machine('m-1').console())).includes('Power on')
+        ? { value: true }
+        : { not: 'a dark screen' },
     )
-    await lab.powerOff('m-1')
+    await lab.machine('m-1').powerOff()
     t.match(lab.status(), { machines: [{ power: 'off' }] })
     t.match(
-      await textOf(lab.console('m-1')),
+      await textOf(lab.machine('m-1').console()),
       /Power on: m-1, container, 52:54:00:20:00:01\n(.*\n)*.*Power off/,
     )
-    await t.rejects(lab.powerOn('m-2'), { code: 'NO_MACHINE', message: /It has: m-1\./ })
+    t.throws(() => lab.machine('m-2'), { code: 'NO_MACHINE', message: /It has: m-1\./ })
     t.strictSame(remainsOf(name, root), [`pl-${name}`])
   },
 )
@@ -114,7 +116,7 @@ t.test('down works from the folder alone after a power supply was killed', { ski
   const name = `${base}k`
   const lab = await openLab(rack(name), { root })
   t.teardown(() => lab.down())
-  await lab.powerOn('m-1')
+  await lab.machine('m-1').powerOn()
   const power = join(lab.directory, 'machines', 'm-1', 'power.json')
   const { supervisor } = JSON.parse(readFileSync(power, 'utf8')) as { supervisor: { pid: number } }
   await waitUntil('the machine has its namespace', { limitSeconds: 5, everyMs: 20 }, async () =>

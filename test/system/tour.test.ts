@@ -348,8 +348,7 @@ async function tracesOf(lab: string): Promise<Traces> {
   const nodes: Record<string, string[]> = {}
   const look = 'ls /sys/class/net; ls /run/netns; cat /proc/[0-9]*/comm 2>/dev/null'
   for (const { name } of labOf(lab).rack.machines) {
-    const [command = '', ...args] = labOf(lab).execCommand(name, ['sh', '-c', look])
-    const { stdout } = await run(command, args, { limitSeconds: 30 })
+    const { stdout } = await labOf(lab).machine(name).exec(['sh', '-c', look])
     nodes[name] = stdout
       .split('\n')
       .filter(line => /^(tap|brq|vxlan-|qg-|qr-|qdhcp-|qrouter-|qemu-system)/.test(line))
