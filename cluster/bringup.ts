@@ -77,9 +77,9 @@ const actions: Readonly<Record<ClusterStepId, (context: Context) => Promise<stri
   objects: applyObjects,
   nodes: labelNodes,
   'control-plane': waitForControlPlane,
+  pivot: waitForPivot,
   network: waitForNodes,
   dns: waitForDns,
-  pivot: waitForPivot,
   verify,
 }
 
@@ -175,19 +175,6 @@ async function waitForControlPlane({ site, wait, clients }: Context): Promise<st
   )
 }
 
-async function waitForNodes({ site, wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
-  return waitUntil('nodes', wait, async () =>
-    judgeNodes(site.machines, await admin.list<V1Node>('v1', 'Node')),
-  )
-}
-
-async function waitForDns({ wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
-  const key = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'kube-system', name: 'coredns' }
-  return waitUntil('DNS', wait, async () => judgeDeployment(await admin.read<V1Deployment>(key)))
-}
-
 async function waitForPivot({ wait, clients }: Context): Promise<string> {
   const { admin } = await clients
   const where = { namespace: 'kube-system', selector: `${copyLabel}=static` }
@@ -221,6 +208,19 @@ async function waitForLeader(admin: ClusterClient, component: string, wait: Wait
     if (renewed === first.renewed) return { not: `${holder} has not renewed its lease yet` }
     return { value: holder.split('_')[0] ?? holder }
   })
+}
+
+async function waitForNodes({ site, wait, clients }: Context): Promise<string> {
+  const { admin } = await clients
+  return waitUntil('nodes', wait, async () =>
+    judgeNodes(site.machines, await admin.list<V1Node>('v1', 'Node')),
+  )
+}
+
+async function waitForDns({ wait, clients }: Context): Promise<string> {
+  const { admin } = await clients
+  const key = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'kube-system', name: 'coredns' }
+  return waitUntil('DNS', wait, async () => judgeDeployment(await admin.read<V1Deployment>(key)))
 }
 
 async function verify({ site, pki, server, wait, clients }: Context): Promise<string> {

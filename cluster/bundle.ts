@@ -5,9 +5,11 @@ import type { BundleFile, Machine } from '#server/inventory/objects.ts'
 import { machinesOf, type Site } from '#site/site.ts'
 import { renderKubeconfig } from './kubeconfig.ts'
 import { directories, ports } from './layout.ts'
-import { components, staticPod } from './manifests/control-plane.ts'
+import { components } from './manifests/components.ts'
+import { staticPod } from './manifests/control-plane.ts'
 import { dnsServiceAddress } from './network.ts'
-import { leafOf, type KeyPair, type Pki } from './pki.ts'
+import { leafOf, type Pki } from './pki.ts'
+import type { KeyPair } from './x509.ts'
 
 /**
  * The files that `machine` fetches once with its token: its kubelet's identity and configuration; on a controller

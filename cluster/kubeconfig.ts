@@ -3,7 +3,8 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { stringify } from 'yaml'
-import { leafOf, type KeyPair, type Pki } from './pki.ts'
+import { leafOf, type Pki } from './pki.ts'
+import type { KeyPair } from './x509.ts'
 
 /** Gives a kubeconfig (YAML) with everything inside it, for the client `user` of `server` (a URL). */
 export function renderKubeconfig(server: string, authority: string, user: string, pair: KeyPair): string {

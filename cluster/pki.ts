@@ -9,8 +9,6 @@ import { authorities, certificatesOf, type Authority, type LeafRequest } from '.
 import { PkiDamaged } from './errors.ts'
 import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair } from './x509.ts'
 
-export type { KeyPair } from './x509.ts'
-
 /** All keys and certificates of one cluster, PEM. */
 export type Pki = {
   readonly authorities: Readonly<Record<Authority, KeyPair>>
@@ -66,7 +64,9 @@ export async function ensurePki(site: Site, directory: string, now = Date.now())
 export function leafOf(pki: Pki, name: string): KeyPair {
   const pair = pki.leaves.get(name)
   if (pair === undefined)
-    throw new PkiDamaged(`The PKI has no certificate ${name}: was it made for this site?`)
+    throw new PkiDamaged(
+      `The PKI has no certificate ${name}: it is another site's. Give this site's own --state.`,
+    )
   return pair
 }
 

@@ -9,9 +9,8 @@
 //   loopback client never get an answer from its twin. Sharing a port needs SO_REUSEPORT and one uid (socket(7)).
 // - Controller manager and scheduler listen on 127.0.0.1 on ports of their own form, and elect a leader.
 
-import { imageReferences } from '#images/references.ts'
 import { machinesOf, type Site } from '#site/site.ts'
-import { directories, ports } from '../layout.ts'
+import { components, partOf, type Component, type Part } from './components.ts'
 import {
   fromField,
   hostPath,
@@ -28,16 +27,6 @@ export const copyLabel = 'pilotlight.local/copy'
 
 /** The ConfigMap from which each controller's checkpointer renews the static copies that it keeps. */
 export const checkpointName = 'pilotlight-checkpoint'
-
-/** The three parts of the control plane, by the name of their binary, image and pods. */
-export type Component = 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler'
-
-/** The components, in the order in which they start. */
-export const components: readonly Component[] = [
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-]
 
 /**
  * The static pod of `component`: the same on every controller, without anything that only an API could give
@@ -133,150 +122,6 @@ function selfHosted(spec: object, more: object): object {
     tolerations: tolerateEverything,
     priorityClassName: 'system-node-critical',
   }
-}
-
-type Form = 'static' | 'self-hosted'
-
-/** What a pod of the control plane is made of. */
-type Part = {
-  readonly component: Component
-  readonly image: string
-  readonly flags: readonly string[]
-  /** The machine's directory with its files; seen at the same path inside. */
-  readonly directory: string
-  readonly probe: {
-    readonly host?: string
-    readonly port: number
-    readonly live: string
-    readonly ready: string
-  }
-  readonly cpu: string
-}
-
-function partOf(site: Site, component: Component, form: Form): Part {
-  return parts[component](site, form)
-}
-
-const parts: Readonly<Record<Component, (site: Site, form: Form) => Part>> = {
-  'kube-apiserver': apiserver,
-  'kube-controller-manager': controllerManager,
-  'kube-scheduler': scheduler,
-}
-
-function apiserver(site: Site, form: Form): Part {
-  const at = directories.apiserver
-  return {
-    component: 'kube-apiserver',
-    image: imageReferences(site.cluster.kubernetes).kubeApiserver,
-    directory: at,
-    // A static copy is asked at its pod's address, which is the machine's.
-    probe: {
-      ...(form === 'static' ? {} : { host: '127.0.0.1' }),
-      port: ports.apiserver,
-      live: '/livez',
-      ready: '/readyz',
-    },
-    cpu: '250m',
-    flags: [
-      `--bind-address=${form === 'static' ? '$(HOST_IP)' : '0.0.0.0'}`,
-      '--advertise-address=$(HOST_IP)',
-      `--secure-port=${ports.apiserver}`,
-      '--permit-port-sharing=true',
-      // A stopping copy would take the address out of the Service that its twin still serves: we own it instead.
-      '--endpoint-reconciler-type=none',
-      `--etcd-servers=https://127.0.0.1:${ports.etcdClient}`,
-      `--etcd-cafile=${at}/etcd-ca.crt`,
-      `--etcd-certfile=${at}/etcd-client.crt`,
-      `--etcd-keyfile=${at}/etcd-client.key`,
-      `--encryption-provider-config=${at}/encryption.yaml`,
-      `--authentication-config=${at}/authentication.yaml`,
-      `--client-ca-file=${at}/ca.crt`,
-      `--tls-cert-file=${at}/tls.crt`,
-      `--tls-private-key-file=${at}/tls.key`,
-      '--tls-min-version=VersionTLS12',
-      `--kubelet-certificate-authority=${at}/ca.crt`,
-      `--kubelet-client-certificate=${at}/kubelet-client.crt`,
-      `--kubelet-client-key=${at}/kubelet-client.key`,
-      '--kubelet-preferred-address-types=InternalIP',
-      `--proxy-client-cert-file=${at}/front-proxy-client.crt`,
-      `--proxy-client-key-file=${at}/front-proxy-client.key`,
-      `--requestheader-client-ca-file=${at}/front-proxy-ca.crt`,
-      '--requestheader-allowed-names=front-proxy-client',
-      '--requestheader-extra-headers-prefix=X-Remote-Extra-',
-      '--requestheader-group-headers=X-Remote-Group',
-      '--requestheader-username-headers=X-Remote-User',
-      '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
-      `--service-account-key-file=${at}/sa.pub`,
-      `--service-account-signing-key-file=${at}/sa.key`,
-      `--service-cluster-ip-range=${site.cluster.serviceCidr}`,
-      '--authorization-mode=Node,RBAC',
-      '--enable-admission-plugins=NodeRestriction',
-      '--allow-privileged=true',
-      // A copy that stops sends its watchers to its twin, and is gone in seconds instead of waiting to be killed.
-      '--shutdown-watch-termination-grace-period=2s',
-      '--profiling=false',
-    ],
-  }
-}
-
-function controllerManager(site: Site, form: Form): Part {
-  const at = directories.controllerManager
-  const port = form === 'static' ? ports.controllerManagerStatic : ports.controllerManager
-  return {
-    component: 'kube-controller-manager',
-    image: imageReferences(site.cluster.kubernetes).kubeControllerManager,
-    directory: at,
-    probe: { host: '127.0.0.1', port, live: '/healthz', ready: '/healthz' },
-    cpu: '100m',
-    flags: [
-      ...clientFlags(`${at}/kubeconfig`, port),
-      '--allocate-node-cidrs=true',
-      `--cluster-cidr=${site.cluster.podCidr}`,
-      `--service-cluster-ip-range=${site.cluster.serviceCidr}`,
-      `--cluster-signing-cert-file=${at}/ca.crt`,
-      `--cluster-signing-key-file=${at}/ca.key`,
-      `--root-ca-file=${at}/ca.crt`,
-      `--service-account-private-key-file=${at}/sa.key`,
-      '--use-service-account-credentials=true',
-      '--kube-api-qps=100',
-      '--kube-api-burst=200',
-      '--profiling=false',
-    ],
-  }
-}
-
-function scheduler(site: Site, form: Form): Part {
-  const at = directories.scheduler
-  const port = form === 'static' ? ports.schedulerStatic : ports.scheduler
-  return {
-    component: 'kube-scheduler',
-    image: imageReferences(site.cluster.kubernetes).kubeScheduler,
-    directory: at,
-    probe: { host: '127.0.0.1', port, live: '/healthz', ready: '/healthz' },
-    cpu: '100m',
-    flags: [
-      ...clientFlags(`${at}/kubeconfig`, port),
-      '--kube-api-qps=100',
-      '--kube-api-burst=200',
-      '--profiling=false',
-    ],
-  }
-}
-
-/** Flags of the two components that are clients of the API and elect a leader through it. */
-function clientFlags(kubeconfig: string, port: number): string[] {
-  return [
-    `--kubeconfig=${kubeconfig}`,
-    `--authentication-kubeconfig=${kubeconfig}`,
-    `--authorization-kubeconfig=${kubeconfig}`,
-    // Who may read metrics is asked of the API at the start: a start beside the API's own must survive that.
-    '--authentication-tolerate-lookup-failure=true',
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
-    '--permit-port-sharing=true',
-    '--leader-elect=true',
-    '--leader-elect-retry-period=1s', // the first try may come before the API is ready, a handover between two
-  ]
 }
 
 function podSpec(part: Part): object {

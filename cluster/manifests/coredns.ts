@@ -2,15 +2,14 @@
 
 import { imageReferences } from '#images/references.ts'
 import { machinesOf, type Site } from '#site/site.ts'
-import { ports } from '../layout.ts'
 import { dnsServiceAddress } from '../network.ts'
 import {
-  bindClusterRole,
+  accountWithRights,
+  apiEnvironment,
   labelsOf,
   mount,
   nameLabel,
   onControllers,
-  serviceAccount,
   tolerateControllers,
   type Manifest,
 } from './object.ts'
@@ -21,17 +20,10 @@ const name = 'coredns'
 export function coredns(site: Site): Manifest[] {
   const metadata = { name, namespace: 'kube-system', labels: labelsOf(name) }
   return [
-    serviceAccount(name),
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRole',
-      metadata: { name: 'pilotlight:coredns' },
-      rules: [
-        { apiGroups: [''], resources: ['services', 'pods', 'namespaces'], verbs: ['list', 'watch'] },
-        { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
-      ],
-    },
-    bindClusterRole('pilotlight:coredns', 'pilotlight:coredns', { kind: 'ServiceAccount', name }),
+    ...accountWithRights(name, [
+      { apiGroups: [''], resources: ['services', 'pods', 'namespaces'], verbs: ['list', 'watch'] },
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+    ]),
     { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { Corefile: corefile(site) } },
     {
       apiVersion: 'v1',
@@ -78,10 +70,7 @@ function container(site: Site): object {
     image: imageReferences(site.cluster.kubernetes).coredns,
     imagePullPolicy: 'IfNotPresent',
     args: ['-conf', '/etc/coredns/Corefile'],
-    env: [
-      { name: 'KUBERNETES_SERVICE_HOST', value: site.cluster.apiAddress },
-      { name: 'KUBERNETES_SERVICE_PORT', value: String(ports.apiserver) },
-    ],
+    env: apiEnvironment(site),
     resources: { requests: { cpu: '50m' } },
     securityContext: {
       allowPrivilegeEscalation: false,

@@ -2,15 +2,14 @@
 
 import { imageReferences } from '#images/references.ts'
 import type { Site } from '#site/site.ts'
-import { ports } from '../layout.ts'
 import {
-  bindClusterRole,
+  accountWithRights,
+  apiEnvironment,
   fromField,
   hostPath,
   labelsOf,
   mount,
   nodeDaemon,
-  serviceAccount,
   type Manifest,
 } from './object.ts'
 
@@ -20,18 +19,11 @@ const name = 'flannel'
 export function flannel(site: Site): Manifest[] {
   const metadata = { name, namespace: 'kube-system', labels: labelsOf(name) }
   return [
-    serviceAccount(name),
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRole',
-      metadata: { name: 'pilotlight:flannel' },
-      rules: [
-        { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
-        { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
-        { apiGroups: [''], resources: ['nodes/status'], verbs: ['patch'] },
-      ],
-    },
-    bindClusterRole('pilotlight:flannel', 'pilotlight:flannel', { kind: 'ServiceAccount', name }),
+    ...accountWithRights(name, [
+      { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+      { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [''], resources: ['nodes/status'], verbs: ['patch'] },
+    ]),
     {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -47,9 +39,7 @@ export function flannel(site: Site): Manifest[] {
           imagePullPolicy: 'IfNotPresent',
           command: ['sh', '/etc/kube-flannel/start.sh'],
           env: [
-            // The API by its real address: Services need kube-proxy, which may start later.
-            { name: 'KUBERNETES_SERVICE_HOST', value: site.cluster.apiAddress },
-            { name: 'KUBERNETES_SERVICE_PORT', value: String(ports.apiserver) },
+            ...apiEnvironment(site),
             fromField('NODE_NAME', 'spec.nodeName'),
             fromField('HOST_IP', 'status.hostIP'),
             fromField('POD_NAME', 'metadata.name'),

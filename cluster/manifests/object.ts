@@ -1,5 +1,8 @@
 // Kubernetes objects as plain data, and the few shapes that several of our manifests share.
 
+import type { Site } from '#site/site.ts'
+import { ports } from '../layout.ts'
+
 /** Any Kubernetes object: what `kubectl get -o json` shows and server-side apply takes. */
 export type Manifest = {
   readonly apiVersion: string
@@ -60,6 +63,24 @@ export function serviceAccount(name: string): Manifest {
     kind: 'ServiceAccount',
     metadata: { name, namespace: 'kube-system', labels: labelsOf(name) },
   }
+}
+
+/** A service account in kube-system that may do what `rules` say, in the whole cluster. */
+export function accountWithRights(name: string, rules: readonly object[]): Manifest[] {
+  const role = `pilotlight:${name}`
+  return [
+    serviceAccount(name),
+    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: role }, rules },
+    bindClusterRole(role, role, { kind: 'ServiceAccount', name }),
+  ]
+}
+
+/** What tells a client in a pod where the API is by its real address: Services need kube-proxy, which may start later. */
+export function apiEnvironment(site: Site): object[] {
+  return [
+    { name: 'KUBERNETES_SERVICE_HOST', value: site.cluster.apiAddress },
+    { name: 'KUBERNETES_SERVICE_PORT', value: String(ports.apiserver) },
+  ]
 }
 
 /** A DaemonSet in kube-system that makes every node usable: it comes up whatever is wrong with the node. */
