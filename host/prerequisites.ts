@@ -90,6 +90,11 @@ export const testPrerequisites: readonly Prerequisite[] = [
     package: 'python3-heatclient',
     why: "the client's words for stacks",
   },
+  {
+    command: '/usr/lib/python3/dist-packages/oslo_service/__init__.py',
+    package: 'python3-oslo.service',
+    why: 'what services of OpenStack are launched by',
+  },
   { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
   {
     command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',

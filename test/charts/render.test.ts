@@ -52,7 +52,14 @@ type PodSpec = {
   containers: Container[]
   initContainers?: Container[]
 }
-type Container = { name: string; securityContext: object; resources: object; env?: Variable[] }
+type Container = {
+  name: string
+  securityContext: object
+  resources: object
+  env?: Variable[]
+  startupProbe?: object
+  livenessProbe?: object
+}
 type Variable = { name: string; valueFrom?: { secretKeyRef?: { name: string; key: string } } }
 
 const objectsOf = (text: string) =>
@@ -129,6 +136,16 @@ for (const release of releases) {
     t.strictSame(namesOf('PodDisruptionBudget').toSorted(), namesOf('Deployment', 'StatefulSet').toSorted())
   })
 }
+
+t.test('the kubelet can ask every server whether it works, by HTTP or a connection', { skip }, async t => {
+  for (const release of releases)
+    for (const { kind, metadata, spec } of objectsOf(await render(release))) {
+      if (kind !== 'Deployment' && kind !== 'StatefulSet') continue
+      for (const { startupProbe, livenessProbe } of spec?.template?.spec.containers ?? [])
+        for (const probe of [startupProbe, livenessProbe])
+          t.match(Object.keys(probe ?? {}).join(), /httpGet|tcpSocket/, `${kind} ${metadata.name}`)
+    }
+})
 
 const parts = async (more: Values) => {
   const objects = objectsOf(await render(named('keystone'), more))

@@ -50,6 +50,7 @@ It is imported first and waits then, so that imports overlap with the start of w
 {{- $it := .it.serve | required (printf "component %s has neither command nor serve" .component) }}
 {{- $command := list "python3" "/opt/pilotlight/serve.py" }}
 {{- with $it.import }}{{ $command = append $command (printf "--import=%s" (join "," .)) }}{{ end }}
+{{- if .it.health }}{{ $command = append $command (printf "--health=%s" (include "lib.healthPort" .)) }}{{ end }}
 {{- concat $command (list $it.main) $it.as | toJson }}
 {{- end }}
 

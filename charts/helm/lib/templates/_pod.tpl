@@ -63,6 +63,7 @@ One container, without any privilege and with a root file system that it cannot 
   uses, awaits  see _openstack.tpl
   env           a dict of texts;  secretEnv  a dict of {secret, key};  rawEnv  a list as Kubernetes takes it
   port, http    where it answers, and the path that tells that it does; `tcp: true` where nothing speaks HTTP
+  health        true, for a service that lives on messages: `serve` tells the kubelet that it works
   mounts        a list, as Kubernetes takes it
   capabilities  what it may do as root, each with its reason in the chart
   privileged    true, where nothing less will do
@@ -89,13 +90,15 @@ env: {{- . | nindent 2 }}
 ports:
   - containerPort: {{ int . }}
 {{- end }}
-{{- if or $it.http $it.tcp }}
-{{- $probe := ternary (dict "tcpSocket" (dict "port" (int $it.port))) (dict "httpGet" (dict "port" (int $it.port) "path" $it.http)) ($it.tcp | default false) }}
+{{- with include "lib.probe" $it }}
+{{- $probe := fromYaml . }}
 # Asked every second until it answers for the first time, then rarely.
 startupProbe: {{- merge (dict "periodSeconds" 1 "timeoutSeconds" 3 "failureThreshold" 600) $probe | toYaml | nindent 2 }}
+{{- if $it.port }}
 readinessProbe: {{- merge (dict "periodSeconds" 5 "timeoutSeconds" 3 "failureThreshold" 2) $probe | toYaml | nindent 2 }}
+{{- end }}
 livenessProbe: {{- merge (dict "periodSeconds" 20 "timeoutSeconds" 10 "failureThreshold" 6) $probe | toYaml | nindent 2 }}
-{{- if eq ($it.kind | default "Deployment") "Deployment" }}
+{{- if and $it.port (eq ($it.kind | default "Deployment") "Deployment") }}
 lifecycle:
   preStop: { sleep: { seconds: {{ $values.pod.drain_seconds }} } }
 {{- end }}
@@ -114,6 +117,20 @@ volumeMounts:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+
+{{/* How the kubelet asks a container whether it works: nothing for one that tells of itself in no way. */}}
+{{- define "lib.probe" -}}
+{{- if .health -}}
+httpGet: { port: {{ include "lib.healthPort" . }}, path: / }
+{{- else if .http -}}
+httpGet: { port: {{ int .port }}, path: {{ .http }} }
+{{- else if .tcp -}}
+tcpSocket: { port: {{ int .port }} }
+{{- end }}
+{{- end }}
+
+{{/* In the pod's own network, so that it may be the same for all. */}}
+{{- define "lib.healthPort" }}8086{{ end }}
 
 {{- define "lib.security" -}}
 {{- if .it.privileged -}}
