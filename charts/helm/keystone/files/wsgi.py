@@ -1,6 +1,7 @@
 """The identity API for uWSGI. Keystone is loaded at once, while the database is still being prepared; requests are
 answered only after the job that prepared it is done."""
 
+import logging
 import sys
 
 sys.path.insert(0, '/opt/pilotlight')
@@ -10,6 +11,9 @@ from keystone.server.wsgi import initialize_public_application  # noqa: E402
 
 import needs  # noqa: E402
 
+# The kubelet opens the directory of a Secret to everybody, whatever it does with the keys in it: they are this user's
+# alone. Keystone would warn of the directory with every token.
+logging.getLogger('keystone.common.fernet_utils').addFilter(lambda it: 'world readable' not in str(it.msg))
 application = initialize_public_application()
 # The policy is otherwise loaded by the first request; a second one beside it sees half of the rules, and is refused
 # with 403 what it may do.
