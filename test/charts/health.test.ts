@@ -79,10 +79,6 @@ for (const launched of ['itself', 'forked'])
       })
       const touch = (name: string) => writeFileSync(join(folder, name), '')
       const ask = () => fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(500) })
-      const soon = (what: string, look: () => Promise<boolean>) =>
-        waitUntil(what, { limitSeconds: 20, everyMs: 50 }, async () =>
-          (await look()) ? { value: true } : { not: 'not yet' },
-        )
       const answers = () => soon('an answer', async () => (await ask()).status === 200)
 
       await soon('its start', async () => existsSync(join(folder, 'starts')))
@@ -100,3 +96,9 @@ for (const launched of ['itself', 'forked'])
       await answers()
     },
   )
+
+function soon(what: string, look: () => Promise<boolean>): Promise<boolean> {
+  return waitUntil(what, { limitSeconds: 20, everyMs: 50 }, async () =>
+    (await look()) ? { value: true } : { not: 'not yet' },
+  )
+}
