@@ -8,7 +8,7 @@ import { findTools } from '#images/build.ts'
 import { directoryFiles } from '#server/render/directory-files.ts'
 import { Templates } from '#server/render/templates.ts'
 
-const templates = new Templates(directoryFiles(join(import.meta.dirname, '../../ignition')))
+const templates = new Templates(directoryFiles(join(import.meta.dirname, '../..')))
 const tools = await findTools()
 
 type Config = {
@@ -18,7 +18,7 @@ type Config = {
 
 function render(template: string, role: string | undefined): string {
   const machine = { name: 'ctl-1', role, address: '10.20.0.11', macs: ['52:54:00:20:00:01'], labels: {} }
-  return templates.render(template, {
+  return templates.render(`ignition/${template}`, {
     server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1' },
     agent: { url: 'https://10.20.0.1:8443', ca: '-----BEGIN CERTIFICATE-----\n', token: 'once' },
     machine: role === undefined ? null : machine,
