@@ -7,12 +7,17 @@ import { join } from 'node:path'
 import type { Recipe } from '#host/cache.ts'
 
 import { goRecipe, moduleDirectory } from './go.ts'
+import { COREDNS_VERSION, FLANNEL_VERSION } from './references.ts'
 
-/** etcd and etcdctl. */
+const ETCD_VERSION = 'v3.6.5'
+const CONTAINERD_VERSION = 'v2.2.1'
+const HELM_VERSION = 'v3.19.0'
+
+/** The server that keeps a cluster's state. */
 export const etcdRecipe = goRecipe({
   name: 'etcd',
   module: 'go.etcd.io/etcd/server/v3',
-  version: 'v3.6.5',
+  version: ETCD_VERSION,
   packages: { etcd: 'go.etcd.io/etcd/server/v3' },
 })
 
@@ -20,7 +25,7 @@ export const etcdRecipe = goRecipe({
 export const etcdctlRecipe = goRecipe({
   name: 'etcdctl',
   module: 'go.etcd.io/etcd/etcdctl/v3',
-  version: 'v3.6.5',
+  version: ETCD_VERSION,
   packages: { etcdctl: 'go.etcd.io/etcd/etcdctl/v3' },
 })
 
@@ -28,14 +33,14 @@ export const etcdctlRecipe = goRecipe({
 export const containerdRecipe = goRecipe({
   name: 'containerd',
   module: 'github.com/containerd/containerd/v2',
-  version: 'v2.2.1',
+  version: CONTAINERD_VERSION,
   packages: {
     containerd: 'github.com/containerd/containerd/v2/cmd/containerd',
     'containerd-shim-runc-v2': 'github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2',
     ctr: 'github.com/containerd/containerd/v2/cmd/ctr',
   },
   tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
-  variables: { 'github.com/containerd/containerd/v2/version.Version': 'v2.2.1' },
+  variables: { 'github.com/containerd/containerd/v2/version.Version': CONTAINERD_VERSION },
 })
 
 /** runc; its namespace code is C, and seccomp profiles need libseccomp. */
@@ -52,16 +57,16 @@ export const runcRecipe = goRecipe({
 export const helmRecipe = goRecipe({
   name: 'helm',
   module: 'helm.sh/helm/v3',
-  version: 'v3.19.0',
+  version: HELM_VERSION,
   packages: { helm: 'helm.sh/helm/v3/cmd/helm' },
-  variables: { 'helm.sh/helm/v3/internal/version.version': 'v3.19.0' },
+  variables: { 'helm.sh/helm/v3/internal/version.version': HELM_VERSION },
 })
 
 /** CoreDNS with its standard plugins. */
 export const corednsRecipe = goRecipe({
   name: 'coredns',
   module: 'github.com/coredns/coredns',
-  version: 'v1.15.0',
+  version: COREDNS_VERSION,
   packages: { coredns: 'github.com/coredns/coredns' },
 })
 
@@ -78,7 +83,7 @@ export const cniPluginsRecipe = goRecipe({
   ),
 })
 
-const FLANNEL = { module: 'github.com/flannel-io/flannel', version: 'v0.28.4' }
+const FLANNEL = { module: 'github.com/flannel-io/flannel', version: FLANNEL_VERSION }
 
 /**
  * flanneld with the backends host-gw and vxlan. The others are left out because one of them needs a cloud

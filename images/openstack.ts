@@ -41,9 +41,9 @@ const FORGET_BYTECODE = 'find /usr/lib/python3* -name __pycache__ -exec rm -r {}
 
 /**
  * The users of our pods, which Debian's packages find there and give their files to: what a pod runs as can read what its
- * package configures. Number of user and group.
+ * package configures. Number of user and group; the values of each chart name the same.
  */
-const USERS: Readonly<Record<string, number>> = {
+export const USERS: Readonly<Record<string, number>> = {
   mysql: 10101,
   rabbitmq: 10102,
   memcache: 10103,

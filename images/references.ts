@@ -7,6 +7,10 @@ export const IMAGE_REGISTRY = 'pilotlight.local'
 /** The Kubernetes version that is built, and run, when none is named. */
 export const DEFAULT_KUBERNETES = '1.36.3'
 
+/** The versions that are built of what has its own beside Kubernetes: a recipe and an image's tag say the same. */
+export const COREDNS_VERSION = 'v1.15.0'
+export const FLANNEL_VERSION = 'v0.28.4'
+
 /** Image references, by what they are for. */
 export type ImageReferences = {
   readonly pause: string
@@ -33,8 +37,8 @@ export function imageReferences(kubernetes: string): ImageReferences {
     kubeControllerManager: image('kube-controller-manager', `v${kubernetes}`),
     kubeScheduler: image('kube-scheduler', `v${kubernetes}`),
     kubeProxy: image('kube-proxy', `v${kubernetes}`),
-    coredns: image('coredns', 'v1.15.0'),
-    flannel: image('flannel', 'v0.28.4'),
+    coredns: image('coredns', COREDNS_VERSION),
+    flannel: image('flannel', FLANNEL_VERSION),
     openstackInfra: image('openstack-infra', 'zed'),
     openstackControl: image('openstack-control', 'zed'),
     openstackCompute: image('openstack-compute', 'zed'),
