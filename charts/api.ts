@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'node:https'
 import { parse } from 'yaml'
-import { KubernetesRefused } from './errors.ts'
+import { ClusterUnreachable, KubernetesRefused } from './errors.ts'
 
 /** An object as the API gives and takes it. */
 export type ApiObject = {
@@ -24,7 +24,7 @@ export type Change<T> = {
   readonly object: T
 }
 
-/** The API of one cluster. Every call but `watch` ends within 15 seconds, with an answer or an error. */
+/** The API of one cluster. Every call but `watch` ends within 15 seconds, with an answer, a KubernetesRefused or a ClusterUnreachable. */
 export interface KubernetesApi {
   /** Gives the object or the list at `path`, or nothing when there is none. */
   get<T>(path: string): Promise<T | undefined>
@@ -57,14 +57,16 @@ export async function connectApi(kubeconfigPath: string): Promise<KubernetesApi>
         ...(options.body ? { 'content-type': 'application/apply-patch+yaml' } : {}),
       }
       const signal = AbortSignal.timeout(15_000)
+      const lost = (cause: Error) =>
+        reject(new ClusterUnreachable(server, signal.aborted ? 'nothing for 15 s' : cause.message, { cause }))
       const asked = request(new URL(path, server), { method, agent, headers, signal }, answer => {
         let text = ''
         answer.setEncoding('utf8')
         answer.on('data', (chunk: string) => (text += chunk))
-        answer.on('error', reject)
+        answer.on('error', lost)
         answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }))
       })
-      asked.on('error', reject)
+      asked.on('error', lost)
       asked.end(options.body && JSON.stringify(options.body))
     })
   const answered = async (method: string, path: string, options: { accept?: string; body?: object } = {}) => {

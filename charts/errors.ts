@@ -22,6 +22,14 @@ export class KubernetesRefused extends Error {
   }
 }
 
+/** The Kubernetes API says nothing. */
+export class ClusterUnreachable extends Error {
+  readonly code = 'CLUSTER_UNREACHABLE'
+  constructor(server: string, because: string, options: ErrorOptions) {
+    super(`the Kubernetes API at ${server} does not answer: ${because}`, options)
+  }
+}
+
 /** A promise of a release that will not be kept by waiting longer. */
 export class PromiseBroken extends Error {
   readonly code = 'PROMISE_BROKEN'

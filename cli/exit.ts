@@ -25,7 +25,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   refused:
     'it stands against what is there already, for example a lab of that name, or you may not; nothing was touched',
   waitedTooLong: 'a time limit passed; the message says what was seen last',
-  unreachable: 'the Pilotlight server did not answer',
+  unreachable: 'the Pilotlight server, or the cluster, did not answer',
   differs: 'what is there differs from what the files say, and --exit-code was given',
   interrupted: 'interrupted by Ctrl-C or SIGTERM; run the same again to go on',
 }
@@ -46,16 +46,22 @@ export function statusOf(error: unknown): number {
   if (error instanceof CommandError) return error.status
   if (error instanceof FileProblems) return EXIT.usage
   if (error instanceof WaitedTooLong) return EXIT.waitedTooLong
-  if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted
-  if (error instanceof Error && 'code' in error) return STATUS_OF_CODE[String(error.code)] ?? EXIT.failed
-  return EXIT.failed
+  if (!(error instanceof Error)) return EXIT.failed
+  if (error.name === 'AbortError') return EXIT.interrupted
+  const code = 'code' in error ? String(error.code) : ''
+  if (code === 'VERIFICATION_FAILED') return statusOf(error.cause) // of the check that failed
+  return STATUS_OF_CODE[code] ?? EXIT.failed
 }
 
 /** What the chart stage, the verification and the assets throw on purpose, by code: its classes are loaded only by the verbs that need them. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ASSET_IN_THE_WAY: EXIT.refused,
+  CHART_LOCK: EXIT.usage,
+  CHART_NOT_FOUND: EXIT.notFound,
   CHART_PLAN: EXIT.usage,
   CHARTS_LOCKED: EXIT.refused,
+  CLUSTER_UNREACHABLE: EXIT.unreachable,
+  GUEST_SERVER_UNREACHABLE: EXIT.unreachable,
   INVALID_ASSET_NAME: EXIT.usage,
   NOT_FOUND: EXIT.notFound,
   PREFLIGHT_FAILED: EXIT.refused,

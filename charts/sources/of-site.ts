@@ -65,7 +65,8 @@ export async function lockSiteCharts(
   const origin = site.openstack.charts
   if (origin === undefined)
     throw new ChartLockError(
-      'The site names no openstack.charts.source: the charts are those of this program, and change only with it.',
+      'The site names no source of charts: they are those of this program, change only with it, and need no lock. ' +
+        'To take others, name where they are: openstack: { charts: { source: https://… } }.',
     )
   const kept = update ? undefined : await readLock(origin.lock)
   const pinned = kept?.source === origin.source ? kept.charts : {}

@@ -7,6 +7,11 @@ export class CheckFailed extends Error {
   readonly code = 'CHECK_FAILED'
 }
 
+/** The server that hands the guest out says nothing. */
+export class GuestServerUnreachable extends Error {
+  readonly code = 'GUEST_SERVER_UNREACHABLE'
+}
+
 /** The cloud does not do what it is for; the results tell how far it came. */
 export class VerificationFailed extends Error {
   readonly code = 'VERIFICATION_FAILED'

@@ -6,7 +6,7 @@ import { openAsBlob } from 'node:fs'
 import { basename } from 'node:path'
 import { messageOf } from '#progress/wait.ts'
 import { asConnectionError } from '../openstack/identity.ts'
-import { CheckFailed } from './errors.ts'
+import { CheckFailed, GuestServerUnreachable } from './errors.ts'
 
 /** Where the guest comes from. */
 export type GuestSource =
@@ -33,6 +33,7 @@ export const GUEST_UP = 'GUEST-UP'
  * Fetches or opens the guest. An own file stays on disk until it is sent.
  *
  * @throws {CheckFailed} when it is not there
+ * @throws {GuestServerUnreachable} when nobody says whether it is
  */
 export async function readGuest(source: GuestSource): Promise<GuestImage> {
   if ('file' in source) {
@@ -67,8 +68,11 @@ async function download(url: string): Promise<Blob> {
   const mend = `Let the images be built (pilotlight images build), or name a disk image of your own: --image FILE`
   const answer = await fetch(url, { signal: AbortSignal.timeout(60_000) })
     .catch(asConnectionError)
-    .catch((error: unknown) => {
-      throw new CheckFailed(`The guest's ${basename(url)} cannot be fetched: ${messageOf(error)}. ${mend}`)
+    .catch((cause: unknown) => {
+      const what = `The server that has the guest's ${basename(url)} does not answer: ${messageOf(cause)}.`
+      throw new GuestServerUnreachable(
+        `${what} Name another (--server URL), or an image of your own (--image FILE).`,
+      )
     })
   if (!answer.ok) throw new CheckFailed(`${url} answers ${answer.status}. ${mend}`)
   return answer.blob()

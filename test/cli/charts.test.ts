@@ -1,11 +1,15 @@
 // `pilotlight charts` as its users meet it: what is planned, whose each value is, and how mistakes end.
 
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { EXIT } from '#cli/exit.ts'
+import { writeKubeconfig } from '#cluster/kubeconfig.ts'
+import { ensurePki } from '#cluster/pki.ts'
+import { smallSite } from '../cluster/site.ts'
+import { freePort } from '../free-ports.ts'
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts')
 const directory = await mkdtemp(join(tmpdir(), 'cli-charts-'))
@@ -74,5 +78,32 @@ t.test('mistakes end before anything is touched, with the status of their kind',
   t.match(await charts('apply', bad, ...state), {
     status: EXIT.usage,
     err: /PL-1004 .*site.yaml:5:\d+ openstack.values.nova.pod.replicas.api: must be a number/,
+  })
+})
+
+t.test('a cluster that does not answer is told with its own status, by every verb that asks it', async t => {
+  const site = await siteWith('{}')
+  const kubeconfig = join(directory, 'kubeconfig')
+  const pki = await ensurePki(smallSite, join(directory, 'pki'))
+  await writeKubeconfig(kubeconfig, pki, `https://127.0.0.1:${await freePort()}`)
+  const tools = join(directory, 'tools') // of a helm that is never run
+  await mkdir(tools)
+  await writeFile(join(tools, 'helm'), '', { mode: 0o755 })
+  for (const verb of ['status', 'history', 'uninstall'])
+    t.match(await charts(verb, site, ...state, '--kubeconfig', kubeconfig, '--tools', tools), {
+      status: EXIT.unreachable,
+      err: /the Kubernetes API at https:\S+ does not answer: connect ECONNREFUSED/,
+    })
+})
+
+t.test('charts that are our own have nothing to lock, and a source without them is named', async t => {
+  t.match(await charts('lock', await siteWith('{}')), {
+    status: EXIT.usage,
+    err: /names no source of charts.*\n?.*openstack: { charts: { source: /,
+  })
+  const path = await siteWith(`{}, charts: { source: ${join(directory, 'nowhere')} }`)
+  t.match(await charts('lock', path), {
+    status: EXIT.notFound,
+    err: /Chart mariadb is not to be had from .*nowhere: there is no such folder/,
   })
 })

@@ -5,10 +5,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { EXIT } from '#cli/exit.ts'
 import { openrc } from '#charts/openrc.ts'
 import { changeSecrets } from '#charts/secrets.ts'
 import { checkTable, guestOf } from '#cli/verify.ts'
 import { smallSite } from '../cluster/site.ts'
+import { freePort } from '../free-ports.ts'
+import { pilotlight } from './pilotlight.ts'
 
 const PILOTLIGHT = join(import.meta.dirname, '../../bin/pilotlight')
 const SITE = join(import.meta.dirname, '../../lab/racks/small/site.yaml')
@@ -52,4 +55,14 @@ t.test('`openstack rc` gives what `up` has made, and makes nothing itself', asyn
   await changeSecrets(state, () => [{ name: 'keystone-admin', version: 1, entries: { password: 'sesame' } }])
   t.match(rc(), /^export OS_PASSWORD='sesame'$/m)
   t.match(rc('--format', 'clouds.yaml'), /password: sesame/)
+})
+
+t.test('a server that does not answer is told at once, with its own status', async t => {
+  const server = `http://127.0.0.1:${await freePort()}`
+  const state = t.testdir()
+  t.match(await pilotlight(['verify', SITE, '--state', state, '--server', server]), {
+    status: EXIT.unreachable,
+    out: /^guest files +failed/m,
+    err: /because: The server that has the guest's .* does not answer: connect ECONNREFUSED/,
+  })
 })

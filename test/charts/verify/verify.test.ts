@@ -134,7 +134,7 @@ t.test(
       message: /cannot be read/,
     })
     await t.rejects(readGuest({ url: 'http://127.0.0.1:9/guest' }), {
-      code: 'CHECK_FAILED',
+      code: 'GUEST_SERVER_UNREACHABLE',
       message: /--image FILE/,
     })
   },
