@@ -23,7 +23,7 @@ export async function completions(program: Command, words: readonly string[]): P
     else if (below !== undefined) command = below
     else given.push(word)
   }
-  if (flag !== undefined) return (flag.argChoices ?? []).filter(word => word.startsWith(last))
+  if (flag !== undefined) return (await valuesOf(flag)).filter(word => word.startsWith(last))
   const flags = command.options.flatMap(({ long }) => long ?? []).concat('--help')
   if (last.startsWith('-')) return flags.filter(word => word.startsWith(last))
   const names = command.commands.filter(sub => !sub.name().startsWith('__')).map(sub => sub.name())
@@ -31,6 +31,12 @@ export async function completions(program: Command, words: readonly string[]): P
   const isId = wanted?.name() === 'id' || wanted?.name() === 'ids'
   const choices = isId ? await idsOf(given[0] ?? '') : (wanted?.argChoices ?? [])
   return [...names, ...choices].filter(word => word.startsWith(last))
+}
+
+async function valuesOf({ long, argChoices }: Option): Promise<readonly string[]> {
+  if (long !== '--lab') return argChoices ?? []
+  const { labNames } = await import('#lab/lab.ts')
+  return labNames()
 }
 
 function takesValueAs({ long, short, required }: Option, word: string): boolean {

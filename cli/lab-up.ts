@@ -26,7 +26,7 @@ export type LabUp = {
   readonly rackFile: string
   readonly root: string
   readonly keep: boolean
-  readonly name?: string
+  readonly lab?: string
   readonly driver?: string
   readonly until: string
 }
@@ -60,7 +60,9 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
   const { rack, site, images, options } = task
   const { findLab, openLab } = await import('#lab/lab.ts')
   const wasUp = findLab(rack.name)?.isUp() ?? false
-  work.wouldLeave(`the lab ${rack.name} stays as it is; take it down:  npm run lab -- down ${rack.name}`)
+  work.wouldLeave(
+    `the lab ${rack.name} stays as it is; take it down:  npm run lab -- down --lab ${rack.name}`,
+  )
   const lab = await inStage(stage, 'rack', () => orRefused(rack.name, () => openLab(rack, { signal })))
   if (site !== undefined) await routeToFloatingAddresses(lab, site)
   if (wasUp) drawing.line(`the lab ${lab.name} was up before this run, and stays up after it`)
@@ -74,7 +76,7 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
     })
     const { hostUrl } = server
     drawing.line(
-      `page ${hostUrl}/ui/   logs ${relative('.', lab.directory)}/   stop: npm run lab -- down ${lab.name}`,
+      `page ${hostUrl}/ui/   logs ${relative('.', lab.directory)}/   stop: npm run lab -- down --lab ${lab.name}`,
     )
     drawing.line(`a machine's boot, packet by packet: bin/pilotlight journal NAME --server ${hostUrl}`)
     const wholeWay = site !== undefined && options.until !== 'boot'
@@ -108,7 +110,7 @@ async function orRefused<T>(name: string, work: () => T | Promise<T>): Promise<T
     return await work()
   } catch (error) {
     if (!(error instanceof LabError) || !['LOCKED', 'UP_ALREADY'].includes(error.code)) throw error
-    const mend = `see it with  pilotlight lab status ${name}  or run another beside it:  --name ${name}-2`
+    const mend = `see it with  pilotlight lab status --lab ${name}  or run another beside it:  --lab ${name}-2`
     throw new CommandError(EXIT.refused, error.message, mend)
   }
 }
@@ -154,13 +156,13 @@ async function readAll(options: LabUp): Promise<{ rack: Rack; site: Site | undef
       'give boot, cluster or openstack',
     )
   }
-  const { driver, name } = options
+  const { driver, lab: name } = options
   if (driver !== undefined && !isDriver(driver)) {
     throw new CommandError(EXIT.usage, `--driver ${driver} is unknown`, 'give container or qemu')
   }
   const { expectSite, LAB_NAME, LAB_NAME_WORDS, readRack } = await import('#lab/rack.ts')
   if (name !== undefined && !LAB_NAME.test(name))
-    throw new CommandError(EXIT.usage, `--name "${name}" is no name for a lab`, `give ${LAB_NAME_WORDS}`)
+    throw new CommandError(EXIT.usage, `--lab "${name}" is no name for a lab`, `give ${LAB_NAME_WORDS}`)
   const { readSiteFile } = await import('#site/read.ts')
   const { checkDataDirectory } = await import('#site/check-data.ts')
   const read = await readRack(options.rackFile)
@@ -313,7 +315,7 @@ look around
   kubectl    ${inRack} ${kubectl} --kubeconfig ${kubeconfig} get pods -A -o wide
   openstack  ${inRack} env OS_CLIENT_CONFIG_FILE=${clouds} OS_CLOUD=pilotlight openstack service list
   machine    bin/pilotlight lab exec --lab ${lab.name} ctl-1 journalctl -b
-  down       npm run lab -- down ${lab.name}`)
+  down       npm run lab -- down --lab ${lab.name}`)
 }
 
 function say(text: string): void {

@@ -1,7 +1,8 @@
 // `pilotlight lab`: the virtual rack's verbs.
 
-import type { Command } from 'commander'
 import { resolve } from 'node:path'
+import { Option } from 'commander'
+import type { Command } from 'commander'
 import type { Lab } from '#lab/lab.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { withProgress } from './with-progress.ts'
@@ -16,7 +17,7 @@ export function addLabCommand(program: Command, root: string): void {
     .description('from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts')
     .argument('[rack]', 'rack file', smallRack)
     .option('--keep', 'leave the rack up at the end')
-    .option('--name <name>', 'name of the lab, so that two can run side by side')
+    .option('--lab <name>', "the lab's name, the rack's unless told, so that two can run side by side")
     .option('--driver <driver>', 'container or qemu, for every machine of the rack')
     .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
     .addHelpText('after', EXAMPLES)
@@ -29,8 +30,8 @@ export function addLabCommand(program: Command, root: string): void {
   lab
     .command('down')
     .description('takes a lab down and leaves nothing of it; safe to repeat')
-    .argument('[name]', 'name of the lab; needed only when several are up')
-    .action(async (name?: string) => {
+    .addOption(whichLab())
+    .action(async ({ lab: name }: { lab?: string }) => {
       const { findLab, labNames } = await import('#lab/lab.ts')
       const up = labNames()
       const names = name === undefined ? up : up.filter(one => one === name)
@@ -44,15 +45,15 @@ export function addLabCommand(program: Command, root: string): void {
   lab
     .command('status')
     .description('shows what is up')
-    .argument('[name]', 'name of the lab; needed only when several are up')
+    .addOption(whichLab())
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  pilotlight lab status\n  pilotlight lab status rack-2 --json | jq .machines',
+      '\nExamples:\n  pilotlight lab status\n  pilotlight lab status --lab rack-2 --json | jq .machines',
     )
-    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
-      const status = (await findOrFail(name)).status()
-      if (json) {
+    .action(async (options: { lab?: string; json?: boolean }) => {
+      const status = (await findOrFail(options.lab)).status()
+      if (options.json) {
         process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`)
         return
       }
@@ -71,7 +72,7 @@ export function addLabCommand(program: Command, root: string): void {
     .description('switches a machine on or off')
     .argument('<state>', 'on or off')
     .argument('<machine>', 'its name')
-    .option('--lab <name>', 'name of the lab; needed only when several are up')
+    .addOption(whichLab())
     .addHelpText('after', '\nExamples:\n  pilotlight lab power off cmp-1\n  pilotlight lab power on cmp-1')
     .action(async (state: string, machine: string, options: { lab?: string }) => {
       if (state !== 'on' && state !== 'off') {
@@ -89,7 +90,7 @@ export function addLabCommand(program: Command, root: string): void {
     .command('console')
     .description('prints what a machine showed on its console')
     .argument('<machine>', 'its name')
-    .option('--lab <name>', 'name of the lab; needed only when several are up')
+    .addOption(whichLab())
     .option('-f, --follow', 'goes on until the machine is off')
     .addHelpText('after', '\nExamples:\n  pilotlight lab console cmp-1 -f')
     .action(async (machine: string, options: { lab?: string; follow?: boolean }) => {
@@ -103,7 +104,7 @@ export function addLabCommand(program: Command, root: string): void {
     .description('runs a command where the machine is (a container machine), or in the rack (machine "rack")')
     .argument('<machine>', 'its name, or "rack" for the network that the provisioner is in')
     .argument('<command...>', 'what to run')
-    .option('--lab <name>', 'name of the lab; needed only when several are up')
+    .addOption(whichLab())
     .passThroughOptions()
     .addHelpText(
       'after',
@@ -118,6 +119,11 @@ export function addLabCommand(program: Command, root: string): void {
       if (error) throw error
       process.exitCode = status ?? EXIT.failed
     })
+}
+
+/** Every verb that works on a lab which is up takes its name so. */
+function whichLab(): Option {
+  return new Option('--lab <name>', 'name of the lab; needed only when several are up')
 }
 
 const EXAMPLES = `
@@ -140,7 +146,7 @@ function usageOf(command: Command): string {
 /** The flags of `lab up`. */
 export type LabUpFlags = {
   readonly keep?: boolean
-  readonly name?: string
+  readonly lab?: string
   readonly driver?: string
   readonly until: string
 }
@@ -158,5 +164,9 @@ async function findOrFail(name: string | undefined): Promise<Lab> {
 }
 
 function severalLabs(names: readonly string[]): CommandError {
-  return new CommandError(EXIT.usage, `several labs are up: ${names.join(' ')}`, 'name the one you mean')
+  return new CommandError(
+    EXIT.usage,
+    `several labs are up: ${names.join(' ')}`,
+    'name the one you mean: --lab NAME',
+  )
 }

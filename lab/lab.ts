@@ -65,7 +65,7 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
   const there = findLab(rack.name, options)
   if (there?.isUp()) {
     if (isDeepStrictEqual(there.rack, rack)) return there
-    const mend = `Take it down first: pilotlight lab down ${rack.name}`
+    const mend = `Take it down first: pilotlight lab down --lab ${rack.name}`
     throw new LabError('UP_ALREADY', `The lab ${rack.name} is up with another rack file. ${mend}`)
   }
   if (there) await there.down() // the host was restarted, or the namespace removed by hand
@@ -232,7 +232,7 @@ export class Lab {
       throw new AggregateError(
         errors,
         `The lab ${this.name} left something: ${errors.map(messageOf).join('; ')}. Try again: ` +
-          `pilotlight lab down ${this.name}`,
+          `pilotlight lab down --lab ${this.name}`,
       )
     rmSync(files.relays, { force: true })
     rmSync(files.state, { force: true })

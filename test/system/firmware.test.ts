@@ -10,12 +10,12 @@ const RACK = join(import.meta.dirname, '../../lab/racks/firmware/rack.yaml')
 const skip = (await whyNotWhole()) ?? false
 
 t.setTimeout(1_200_000)
-t.teardown(() => pilotlight(['lab', 'down', LAB], 60))
+t.teardown(() => pilotlight(['lab', 'down', '--lab', LAB], 60))
 
 let up = false
 await t.test('a BIOS and a UEFI machine boot the live system and report ready', { skip }, async t => {
   const { status, stderr } = await pilotlight(
-    ['lab', 'up', RACK, '--until', 'boot', '--keep', '--name', LAB],
+    ['lab', 'up', RACK, '--until', 'boot', '--keep', '--lab', LAB],
     900,
   )
   up = t.equal(status, 0, stderr)

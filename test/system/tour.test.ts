@@ -26,7 +26,7 @@ t.setTimeout(1_500_000)
 const folder = mkdtempSync(join(tmpdir(), 'tour-'))
 t.teardown(async () => {
   rmSync(folder, { recursive: true })
-  if (BORROWED === undefined) await pilotlight(['lab', 'down', LAB], 60)
+  if (BORROWED === undefined) await pilotlight(['lab', 'down', '--lab', LAB], 60)
 })
 
 let up = false
@@ -34,7 +34,7 @@ await t.test(
   'a lab comes up',
   { skip: skip || (BORROWED === undefined ? false : `borrowed: ${LAB}`) },
   async t => {
-    const { status, stderr } = await pilotlight(['lab', '--keep', '--name', LAB], 900)
+    const { status, stderr } = await pilotlight(['lab', '--keep', '--lab', LAB], 900)
     up = t.equal(status, 0, stderr)
   },
 )

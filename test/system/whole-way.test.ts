@@ -12,11 +12,11 @@ const LAB = `whole-${RUN}`
 const skip = (await whyNotWhole()) ?? false
 
 t.setTimeout(900_000)
-t.teardown(() => pilotlight(['lab', 'down', LAB], 60))
+t.teardown(() => pilotlight(['lab', 'down', '--lab', LAB], 60))
 
 let up = false
 await t.test('one command leads from nothing to a guest that answers', { skip }, async t => {
-  const { status, stdout, stderr } = await pilotlight(['lab', '--keep', '--name', LAB], 600)
+  const { status, stdout, stderr } = await pilotlight(['lab', '--keep', '--lab', LAB], 600)
   up = t.equal(status, 0, stderr)
   t.match(stdout, /ctl-1 +Ready +control-plane/)
   t.match(stdout, /cmp-1 +Ready +compute/)
@@ -155,13 +155,13 @@ t.test(
 )
 
 t.test('the same command again finds everything done', { skip: notUp }, async t => {
-  const { status, stderr } = await pilotlight(['lab', '--keep', '--name', LAB], 300)
+  const { status, stderr } = await pilotlight(['lab', '--keep', '--lab', LAB], 300)
   t.equal(status, 0, stderr)
   t.match(stderr, /power on: skipped/)
 })
 
 t.test('down leaves no process, namespace, mount or control group', { skip }, async t => {
-  const { status } = await pilotlight(['lab', 'down', LAB], 60)
+  const { status } = await pilotlight(['lab', 'down', '--lab', LAB], 60)
   t.equal(status, 0)
   for (const [command, ...args] of [
     ['ip', 'netns'],
