@@ -101,7 +101,7 @@ export async function askFor(flags: InitFlags, ask: Ask): Promise<SiteAnswers> {
       'DHCP (full: we give addresses; proxy: another server does)',
       usual.dhcp,
     )) as SiteAnswers['dhcp'])
-  const controllers = flags.controller ?? wordsOf(await ask('MAC address of the controller', ''))
+  const controllers = oneOf(flags.controller ?? wordsOf(await ask('MAC address of the controller', '')))
   const computes =
     flags.compute ?? wordsOf(await ask('MAC addresses of compute machines (none: all in one)', ''))
   const answers = withDefaults({ ...flags, name, subnet, dhcp, controller: controllers, compute: computes })
@@ -114,17 +114,11 @@ const usual = { name: 'rack-1', subnet: '10.20.0.0/24', dhcp: 'full', externalCi
 
 function withDefaults(flags: InitFlags): SiteAnswers {
   const { externalCidr: cidr, externalInterface } = flags
-  if ((flags.controller ?? []).length === 0)
-    throw new CommandError(
-      EXIT.usage,
-      'no controller is named',
-      'give its MAC address: --controller 52:54:00:20:00:01',
-    )
   return {
     name: flags.name ?? usual.name,
     subnet: flags.subnet ?? usual.subnet,
     dhcp: flags.dhcp ?? usual.dhcp,
-    controllers: flags.controller ?? [],
+    controllers: oneOf(flags.controller ?? []),
     computes: flags.compute ?? [],
     external: {
       ...(cidr === undefined ? {} : { cidr }),
@@ -132,6 +126,17 @@ function withDefaults(flags: InitFlags): SiteAnswers {
     },
     waves: OPTIONAL_SERVICES.filter(service => flags.waves?.includes(service)),
   }
+}
+
+/** The controllers that were named, which must be one: said before the next question, and not of a file that is not there. */
+function oneOf(controllers: readonly string[]): readonly string[] {
+  if (controllers.length === 1) return controllers
+  const named = controllers.length === 0 ? 'no controller is' : `${controllers.length} controllers are`
+  throw new CommandError(
+    EXIT.usage,
+    `${named} named, and one is what this version brings up (PL-1009)`,
+    'give its MAC address: --controller 52:54:00:20:00:01; further machines can be --compute',
+  )
 }
 
 /** Runs `work` with questions at the terminal. Lines are queued: what is pasted at once answers one question each. */

@@ -35,6 +35,12 @@ test('a bad answer writes nothing and says which', async t => {
     message: /"nonsense" is not a MAC address/,
   })
   await t.rejects(init(file, {}, false), { status: 2, message: /no controller/ })
+  const three = ['52:54:00:20:00:01', '52:54:00:20:00:02', '52:54:00:20:00:03']
+  await t.rejects(init(file, { controller: three }, false), {
+    status: 2,
+    message: /3 controllers are named, and one is what this version brings up/,
+    mend: /--compute/,
+  })
   await t.rejects(readFile(file), { code: 'ENOENT' })
 })
 
