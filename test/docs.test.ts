@@ -1,0 +1,38 @@
+// The documents name files, folders and verbs. What they name is there.
+
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { pilotlight } from './cli/pilotlight.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const pages = ['*.md', 'docs/**/*.md', '*/README.md', 'charts/helm/README.md']
+  .flatMap(pattern => globSync(pattern, { cwd: ROOT }))
+  .filter(page => !page.startsWith('node_modules'))
+  .map(page => ({ page, text: readFileSync(join(ROOT, page), 'utf8') }))
+
+t.test('every link within the project leads somewhere', async t => {
+  for (const { page, text } of pages)
+    for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g))
+      if (!/^[a-z]+:/.test(target)) t.ok(existsSync(join(ROOT, dirname(page), target)), `${page}: ${target}`)
+})
+
+t.test('every file and folder that a page names is there', async t => {
+  const folders = globSync('*/', { cwd: ROOT, withFileTypes: true }).map(({ name }) => name)
+  for (const { page, text } of pages)
+    for (const [, path = ''] of text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\/?)`/g)) {
+      if (!folders.includes(path.split('/')[0] ?? '') || /\bNAME\b/.test(path)) continue
+      t.ok(
+        [ROOT, join(ROOT, dirname(page))].some(from => existsSync(join(from, path))),
+        `${page}: ${path}`,
+      )
+    }
+})
+
+t.test('every verb that a page names is one', async t => {
+  const { out } = await pilotlight(['--help'])
+  const verbs = new Set(out.match(/^ {2}[a-z]+(?= )/gm)?.map(line => line.trim()))
+  for (const { page, text } of pages)
+    for (const [, verb = ''] of text.matchAll(/(?:^ *|[`/(])pilotlight ([a-z]+)\b/gm))
+      t.ok(verbs.has(verb), `${page}: pilotlight ${verb}`)
+})
