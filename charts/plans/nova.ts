@@ -14,6 +14,8 @@ export const nova: Planner = facts => ({
       needs: ['rabbitmq', 'placement'],
       // Nova's compute hosts need libvirt and Neutron's agents, whose ports need Nova's answer.
       group: 'compute',
+      // In MiB: what the pods beside the guests ask for, and Kubernetes itself.
+      layouts: { 'all-in-one': { conf: { nova: { DEFAULT: { reserved_host_memory_mb: 5120 } } } } },
       values: mergeValues(
         serviceValues('nova', facts, {
           image: facts.images.openstackControl,

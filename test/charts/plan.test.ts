@@ -5,7 +5,7 @@ import { stepsOf } from '#charts/engine.ts'
 import { cloudsYaml } from '#charts/openrc.ts'
 import { chosenOf, planCharts, valuesOf } from '#charts/plan.ts'
 import type { ReleasePlan } from '#charts/plan.ts'
-import { mergeValues } from '#charts/values.ts'
+import { explainLayers, mergeValues } from '#charts/values.ts'
 import type { OptionalService } from '#site/site.ts'
 import { parse } from 'yaml'
 import { smallSite } from '../cluster/site.ts'
@@ -49,6 +49,16 @@ t.test("the site's values lie over the plan's, and a release that is not there i
     message: /"keystoen".*mariadb, rabbitmq/,
   })
   t.throws(() => withValues({ keystone: 'fast' }), { code: 'CHART_PLAN', message: /not a map/ })
+})
+
+t.test('where one machine does all, its guests get what the control plane leaves', async t => {
+  const machines = smallSite.machines.filter(({ role }) => role === 'controller')
+  const reservedOf = (site: typeof smallSite) => {
+    const nova = planCharts(site).releases.find(({ name }) => name === 'nova')
+    return explainLayers(nova?.layers ?? []).find(({ path }) => path.at(-1) === 'reserved_host_memory_mb')
+  }
+  t.match(reservedOf({ ...smallSite, machines }), { origin: 'layout all-in-one', value: Number })
+  t.equal(reservedOf(smallSite), undefined)
 })
 
 const withWaves = (...waves: OptionalService[]) =>
