@@ -8,7 +8,7 @@ import { keptSecrets } from './secrets.ts'
 import type { Site } from '#site/site.ts'
 
 /** The name under which clouds.yaml has the site's cloud, for `openstack --os-cloud`. */
-export const cloudName = 'pilotlight'
+const cloudName = 'pilotlight'
 
 /** The text of a clouds.yaml for the cloud's admin. */
 export function cloudsYaml(site: Site, password: string): string {

@@ -33,7 +33,7 @@ export interface ClusterClient {
 }
 
 /** Who owns the fields that we apply. */
-export const fieldManager = 'pilotlight'
+const fieldManager = 'pilotlight'
 
 const requestSeconds = 15
 

@@ -1,7 +1,7 @@
 // Addresses that follow from the site's CIDRs.
 
 /** The address `offset` places into `cidr`: for `10.3.0.0/24` and 10 it is `10.3.0.10`. IPv4. */
-export function addressIn(cidr: string, offset: number): string {
+function addressIn(cidr: string, offset: number): string {
   const octets = (cidr.split('/')[0] ?? '').split('.').map(Number)
   const number = octets.reduce((sum, octet) => sum * 256 + octet, 0) + offset
   return [24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.')

@@ -74,11 +74,7 @@ export function leafOf(pki: Pki, name: string): KeyPair {
  * Says why `certificate` can no longer serve `request`, or nothing when it can. `now` is in milliseconds since
  * 1970.
  */
-export function whyReplace(
-  request: LeafRequest,
-  certificate: X509Certificate,
-  now: number,
-): string | undefined {
+function whyReplace(request: LeafRequest, certificate: X509Certificate, now: number): string | undefined {
   const wanted = [
     ...request.dns.map(name => `DNS:${name}`),
     ...request.addresses.map(address => `IP Address:${address}`),

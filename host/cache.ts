@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { silentStage, type Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
 
+import { canonical } from './canonical.ts'
 import { tryLock } from './lock.ts'
 import { isAlive, markProcess } from './process.ts'
 import { Seats } from './seats.ts'
@@ -285,15 +286,6 @@ async function touch(artefact: Artefact): Promise<boolean> {
 function artefactOf(recipe: Recipe, cache: string): Artefact {
   const key = keyOf(recipe)
   return { name: recipe.name, key, path: join(cache, `${recipe.name}-${key}`) }
-}
-
-/** JSON with the members of every object in one order, so that equal data gives equal text. */
-function canonical(value: Input): string {
-  return JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'object' && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  )
 }
 
 // --- The lock of an artefact, waited for.

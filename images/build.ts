@@ -80,7 +80,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
  * @throws {PrerequisitesMissing}
  * @throws {BuildFailed}
  */
-export async function buildParts(parts: readonly ImagePart[], options: BuildOptions = {}): Promise<string[]> {
+async function buildParts(parts: readonly ImagePart[], options: BuildOptions = {}): Promise<string[]> {
   const { kubernetes = DEFAULT_KUBERNETES, stage = silentStage, signal, cache = cacheDirectory() } = options
   await ensurePrerequisites(stage, imagePrerequisites, signal)
   const recipes = partsOf(kubernetes)

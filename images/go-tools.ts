@@ -54,7 +54,7 @@ export const runcRecipe = goRecipe({
 })
 
 /** Helm, for the host. */
-export const helmRecipe = goRecipe({
+const helmRecipe = goRecipe({
   name: 'helm',
   module: 'helm.sh/helm/v3',
   version: HELM_VERSION,
@@ -147,7 +147,7 @@ export const ignitionRecipe: Recipe = (() => {
 })()
 
 /** Checks Ignition configs on the host, as a machine's Ignition would. */
-export const ignitionValidateRecipe = goRecipe({
+const ignitionValidateRecipe = goRecipe({
   name: 'ignition-validate',
   ...IGNITION,
   packages: { 'ignition-validate': `${IGNITION.module}/validate` },
@@ -155,7 +155,7 @@ export const ignitionValidateRecipe = goRecipe({
 })
 
 /** Butane, the oracle of our own transpiler in tests. */
-export const butaneRecipe = goRecipe({
+const butaneRecipe = goRecipe({
   name: 'butane',
   module: 'github.com/coreos/butane',
   version: 'v0.29.0',

@@ -39,7 +39,7 @@ export function goRecipe(programs: GoPrograms, prepare?: Prepare, preparedBy: In
 }
 
 /** Runs `go` in `cwd` for a recipe; its output goes to the log. */
-export async function go(
+async function go(
   work: Work,
   cwd: string,
   args: readonly string[],

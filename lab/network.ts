@@ -6,7 +6,7 @@ import { run } from '#host/command.ts'
 import type { Rack, RackMachine } from './rack.ts'
 
 /** The bridge inside the rack's namespace. Its address is the provisioner's. */
-export const BRIDGE = 'br0'
+const BRIDGE = 'br0'
 /** The interface inside every machine. */
 export const MACHINE_INTERFACE = 'eth0'
 

@@ -57,11 +57,6 @@ export function lineLog({ stream, level: least = 'info', format = 'json' }: LogS
   return Object.assign(log, { flush })
 }
 
-/** Writes each as one line of JSON. */
-export function jsonLog(stream: LogSettings['stream']): Log {
-  return lineLog({ stream })
-}
-
 /** The level that a name of `LOG_LEVELS` stands for, in any case; undefined when it is none. */
 export function logLevelOf(name: string): LogLevel | undefined {
   return new Map<string, LogLevel>(Object.entries(LOG_LEVELS)).get(name.toLowerCase())

@@ -131,7 +131,7 @@ export class YamlReader {
 }
 
 /** `machines[2].role`. */
-export function showPath(path: Path): string {
+function showPath(path: Path): string {
   return path
     .map(step => (typeof step === 'number' ? `[${step}]` : `.${step}`))
     .join('')

@@ -40,6 +40,6 @@ export class FileProblems extends Error {
 }
 
 /** Two lines for a person: place and mistake, then the mend. */
-export function describeProblem({ code, file, line, column, what, mend }: Problem): string {
+function describeProblem({ code, file, line, column, what, mend }: Problem): string {
   return `${code} ${file}:${line}:${column} ${what}\n  ${mend}`
 }

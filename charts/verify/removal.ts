@@ -71,10 +71,7 @@ export async function removeThings(
 }
 
 /** Everything of verifications that these services have. */
-export async function findThings(
-  cloud: OpenstackClient,
-  services: ReadonlySet<ServiceType>,
-): Promise<Thing[]> {
+async function findThings(cloud: OpenstackClient, services: ReadonlySet<ServiceType>): Promise<Thing[]> {
   const lists = kinds.filter(kind => services.has(places[kind].service)).map(kind => list(cloud, kind))
   return (await Promise.all(lists)).flat()
 }

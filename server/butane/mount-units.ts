@@ -35,7 +35,7 @@ export function mountUnitOf(filesystem: SugaredFilesystem, volumes: readonly Luk
 }
 
 /** A path as the name of a unit, like `systemd-escape --path`. */
-export function escapePath(path: string): string {
+function escapePath(path: string): string {
   const parts = path.split('/').filter(part => part !== '')
   if (parts.length === 0) return '-'
   const text = parts.map(part => [...Buffer.from(part)].map(escapeByte).join('')).join('-')

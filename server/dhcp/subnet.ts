@@ -38,7 +38,7 @@ export function subnetOf(network: ProvisioningNetwork): Subnet {
 }
 
 /** `10.20.0.1` as a number. */
-export function toNumber(dotted: string): number {
+function toNumber(dotted: string): number {
   return dotted.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 }
 

@@ -100,7 +100,7 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
 type ById = { Params: { '*': string } }
 
 /** Declared machines in the order of their sites, then others by MAC. */
-export function machineViews(catalog: Catalog, boots: readonly CurrentBoot[]): MachineView[] {
+function machineViews(catalog: Catalog, boots: readonly CurrentBoot[]): MachineView[] {
   const latest = new Map<string, CurrentBoot>()
   for (const boot of boots) {
     const machine = catalog.machine({

@@ -8,7 +8,7 @@ import { isDryRun, jsonBody, outcomeView, writeChanges, type InventoryNeeds } fr
 import { documented, transactionSchema } from './v1-schemas.ts'
 
 /** Changes of one transaction at most: nobody else is served while it is made. */
-export const MOST_CHANGES = 10_000
+const MOST_CHANGES = 10_000
 
 /** `POST /v1/transactions`. */
 export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, needs, done) => {

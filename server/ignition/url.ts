@@ -53,7 +53,7 @@ export function sourceProblem(source: string, spec: number): string | undefined 
 }
 
 /** Why `text` is no `data:` URL (RFC 2397), as the decoder on the machine sees it; undefined when it is one. */
-export function dataUrlProblem(text: string): string | undefined {
+function dataUrlProblem(text: string): string | undefined {
   const match = DATA_URL.exec(text)
   if (match === null) return 'this data: URL has no comma, or a bad media type before it'
   const { type, base64, data = '' } = match.groups ?? {}

@@ -28,7 +28,7 @@ export function writeIgnition(
 }
 
 /** A text in JSON, as Go's encoder writes it. */
-export function goString(text: string): string {
+function goString(text: string): string {
   return JSON.stringify(text.toWellFormed()).replaceAll(
     /[<>&\u2028\u2029]/g,
     char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -195,10 +195,10 @@ export class Journal {
 }
 
 /** How many events one answer holds at most; the reader asks again with the last id. */
-export const EVENTS_AT_ONCE = 500
+const EVENTS_AT_ONCE = 500
 
 /** The name of a boot by its number, `b-001f`. */
-export function bootId(number: number): string {
+function bootId(number: number): string {
   return `b-${number.toString(16).padStart(4, '0')}`
 }
 

@@ -1,6 +1,7 @@
 // Groups, profiles, templates and machines in SQLite: what is in effect, every write that led to it, and the rules that
 // hold inside a transaction. Every method runs in the transaction of its caller.
 
+import { canonical } from '#host/canonical.ts'
 import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../errors.ts'
 import type { Kind, Objects, Revision } from './changes.ts'
 import type { Database } from './database.ts'
@@ -241,13 +242,4 @@ function storedOf({ content, site, hides, ...row }: Row): StoredObject {
     ...(hides === null ? {} : { hides }),
     ...(site === null ? {} : { site }),
   }
-}
-
-/** JSON with sorted keys: equal objects give equal text. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, field: unknown) =>
-    typeof field === 'object' && field !== null && !Array.isArray(field)
-      ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  )
 }

@@ -93,7 +93,7 @@ export class Templates {
 }
 
 /** `text` as a `data:` URL, which is how an Ignition config carries the content of a file. */
-export function dataUrl(text: unknown): string {
+function dataUrl(text: unknown): string {
   return `data:;base64,${Buffer.from(String(text)).toString('base64')}`
 }
 

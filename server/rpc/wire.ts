@@ -109,7 +109,7 @@ function metadataOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 }
 
 /** JSON as Go writes it: compact, keys in byte order, and nothing that means something in HTML. */
-export function goJson(value: unknown): string {
+function goJson(value: unknown): string {
   const sorted = JSON.stringify(value, (_, field: unknown) =>
     typeof field === 'object' && field !== null && !Array.isArray(field)
       ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => compareBytes(a, b)))

@@ -5,7 +5,7 @@ import type { Options } from '#server/dhcp/options.ts'
 import type { Packet } from '#server/dhcp/packet.ts'
 
 /** Dotted IPv4. */
-export const anyAddress = fc.ipV4()
+const anyAddress = fc.ipV4()
 
 /** Any options that fit their length bytes, PAD and END excepted. */
 export const anyOptions = (longest = 600): fc.Arbitrary<Options> =>
@@ -18,7 +18,7 @@ export const anyOptions = (longest = 600): fc.Arbitrary<Options> =>
 const letter = fc.integer({ min: 1, max: 255 }).map(code => String.fromCharCode(code))
 
 /** A hardware address of the length given. */
-export const anyMac = (bytes = 6): fc.Arbitrary<string> =>
+const anyMac = (bytes = 6): fc.Arbitrary<string> =>
   fc
     .uint8Array({ minLength: bytes, maxLength: bytes })
     .map(mac => Array.from(mac, byte => byte.toString(16).padStart(2, '0')).join(':'))

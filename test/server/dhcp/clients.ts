@@ -36,7 +36,7 @@ export const firmware = (number: number): Packet =>
   discoverWith([[60, text(`PXEClient:Arch:0000${number}:UNDI:003001`)], architecture(number)])
 
 /** UEFI HTTP Boot of an architecture. */
-export const httpBoot = (number: number): Packet =>
+const httpBoot = (number: number): Packet =>
   discoverWith([[60, text(`HTTPClient:Arch:000${number}:UNDI:003001`)], architecture(number)])
 
 /** One of each kind. */

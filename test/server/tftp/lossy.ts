@@ -64,7 +64,7 @@ export async function openLossyProxy(port: number, share: number, seed: number):
 }
 
 /** Numbers between 0 and 1 that follow from `seed` (mulberry32). */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
