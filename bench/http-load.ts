@@ -10,7 +10,8 @@ export type Load = {
   readonly path: string
   readonly machines: number
   readonly connections: number
-  readonly seconds: number
+  /** How long to ask; without it, until each machine was asked for once. */
+  readonly seconds?: number
 }
 
 /** What came of it; times are in milliseconds. */
@@ -28,20 +29,21 @@ export function macOf(n: number): string {
 }
 
 async function run({ port, path, machines, connections, seconds }: Load): Promise<LoadResult> {
+  const most = seconds === undefined ? machines : Infinity
   const times: number[] = []
   const statuses: Record<string, number> = {}
   const begin = performance.now()
-  const end = begin + seconds * 1000
+  const end = begin + (seconds ?? Infinity) * 1000
   let turn = 0
-  const one = (connection: number) =>
+  const one = () =>
     new Promise<void>((resolve, reject) => {
       const socket = connect(port, '127.0.0.1')
       let sent = 0
       let answer = Buffer.alloc(0)
       const ask = () => {
-        if (performance.now() >= end) return socket.end()
+        if (turn >= most || performance.now() >= end) return socket.end()
         // A stride that shares no factor with any number of machines here: neighbours are not asked one after the other.
-        const mac = macOf((connection + (turn += 1) * 7919) % machines)
+        const mac = macOf(((turn += 1) * 7919) % machines)
         sent = performance.now()
         return socket.write(`GET ${path.replace('{n}', mac)} HTTP/1.1\r\nHost: bench\r\n\r\n`)
       }
@@ -68,7 +70,7 @@ async function run({ port, path, machines, connections, seconds }: Load): Promis
         ask()
       })
     })
-  await Promise.all(Array.from({ length: connections }, (_, index) => one(index)))
+  await Promise.all(Array.from({ length: connections }, one))
   const sorted = times.toSorted((a, b) => a - b)
   const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
   const perSecond = Math.round(times.length / ((performance.now() - begin) / 1000))

@@ -1,6 +1,8 @@
 // Does the cost of an answer grow with the rack? /ipxe, /ignition and /metadata over one data directory in Matchbox's
 // layout, for 10 to 100,000 groups, by the whole server as it ships; Matchbox itself over the same directory in the same
-// run, as far as it gets (it reads every group's file for every request).
+// run, as far as it gets (it reads every group's file for every request). Every machine asks once before anything is
+// measured: its first request begins a boot, which is a write more than those that follow, and a small rack would have
+// its first ones behind it before a large one. What that costs is told as first/s.
 //
 //   node_modules/.bin/node bench/http.ts [GROUPS...]
 
@@ -31,7 +33,7 @@ try {
   if (skip !== false) console.log(`without Matchbox: it ${skip}`)
   console.log(`${CONNECTIONS} connections, ${SECONDS} s a figure`)
   console.log(
-    '  groups  route       ours/s   p50 ms   p99 ms   Matchbox/s   p99 ms   ratio   start s   RSS MB',
+    '  groups  route       ours/s   p50 ms   p99 ms   Matchbox/s   p99 ms   ratio   start s   first/s   RSS MB',
   )
   const rows: Row[] = []
   for (const groups of sizes) rows.push(...(await measure(groups)))
@@ -45,14 +47,15 @@ async function measure(groups: number): Promise<Row[]> {
   const began = performance.now()
   const ours = await start('ours', data)
   const started = (performance.now() - began) / 1000
+  const first = await load(ours.port, ROUTES[0]!, groups, undefined) // there is one
   const results: LoadResult[] = []
-  for (const path of ROUTES) results.push(await load(ours.port, path, groups))
+  for (const path of ROUTES) results.push(await load(ours.port, path, groups, SECONDS))
   const megabytes = residentMegabytes(ours.child)
   await stop(ours.child)
   const theirs: (LoadResult | undefined)[] = []
   if (skip === false && groups <= MATCHBOX_GROUPS) {
     const matchbox = await start('matchbox', data)
-    for (const path of ROUTES) theirs.push(await load(matchbox.port, path, groups))
+    for (const path of ROUTES) theirs.push(await load(matchbox.port, path, groups, SECONDS))
     await stop(matchbox.child)
   }
   rmSync(data, { recursive: true })
@@ -69,6 +72,7 @@ async function measure(groups: number): Promise<Row[]> {
       (other ? other.p99.toFixed(1) : '-').padStart(9),
       (other ? (own.perSecond / other.perSecond).toFixed(1) : '-').padStart(8),
       (index === 0 ? started.toFixed(1) : '').padStart(10),
+      (index === 0 ? String(first.perSecond) : '').padStart(10),
       (index === 0 ? String(megabytes) : '').padStart(9),
     ]
     console.log(cells.join('').trimEnd())
@@ -130,7 +134,7 @@ async function start(
 ): Promise<{ child: ChildProcess; port: number }> {
   const port = await freePort()
   const flags = [`-address=127.0.0.1:${port}`, `-data-path=${data}`, '-assets-path=', '-log-level=warn']
-  const state = { PILOTLIGHT_STATE_PATH: join(folder, 'state') }
+  const state = { PILOTLIGHT_STATE_PATH: join(data, 'state') }
   const [program, args] =
     which === 'ours'
       ? [join(import.meta.dirname, '../bin/pilotlight'), ['serve', ...flags]]
@@ -145,8 +149,13 @@ async function start(
   return { child, port }
 }
 
-async function load(port: number, path: string, machines: number): Promise<LoadResult> {
-  const words: Load = { port, path, machines, connections: CONNECTIONS, seconds: SECONDS }
+async function load(
+  port: number,
+  path: string,
+  machines: number,
+  seconds: number | undefined,
+): Promise<LoadResult> {
+  const words: Load = { port, path, machines, connections: CONNECTIONS, ...(seconds && { seconds }) }
   const program = join(import.meta.dirname, 'http-load.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(words)])
   const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as LoadResult
