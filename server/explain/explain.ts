@@ -7,7 +7,7 @@ import { lintCatalog } from '../lint/catalog.ts'
 import type { LintFinding } from '../lint/findings.ts'
 import { shownFor, type Known, type Verdict } from '../match/groups.ts'
 import { normaliseMac } from '../match/mac.ts'
-import { isList } from '../match/requirement.ts'
+import { requirementText } from '../match/words.ts'
 import { knownOf, machineOf, type Sources } from '../render/answers.ts'
 import { pagesOf, type Page } from './pages.ts'
 
@@ -78,15 +78,6 @@ export function explain(
     ),
     problems: catalog.problems,
   }
-}
-
-/** A requirement in words: `mac=52:54:…`, `rack in a, b`, `address in 10.20.0.0/24`. */
-export function requirementText(key: string, wanted: Requirement): string {
-  if (typeof wanted === 'string') return wanted === '' ? `no ${key}` : `${key}=${wanted}`
-  if (isList(wanted)) return wanted.map(one => requirementText(key, one)).join(' or ')
-  if ('glob' in wanted) return `${key} like ${wanted.glob}`
-  if ('cidr' in wanted) return `${key} in ${wanted.cidr}`
-  return wanted.present ? `some ${key}` : `no ${key}`
 }
 
 function candidate({ group, priority, fit, order }: Verdict, why: string): Candidate {

@@ -2,7 +2,8 @@
 
 import { problemText } from '../inventory/data-directory.ts'
 import { lintText } from '../lint/findings.ts'
-import { requirementText, type Candidate, type Explanation } from './explain.ts'
+import { selectorText } from '../match/words.ts'
+import type { Candidate, Explanation } from './explain.ts'
 import type { Page } from './pages.ts'
 
 /** Lines with a word in front that says what they are about. The script stands there in full, other pages by their size. */
@@ -49,9 +50,8 @@ function moreLines({ winner, losers, groups }: Explanation): string[] {
 }
 
 function candidateText({ id, selector, priority }: Candidate): string {
-  const asks = Object.entries(selector).map(([key, wanted]) => requirementText(key, wanted))
   const rank = priority === 0 ? '' : `, priority ${priority}`
-  return `${id} (${asks.join(', ') || 'any machine'}${rank})`
+  return `${id} (${selectorText(selector)}${rank})`
 }
 
 function pageLines(page: Page): string[] {

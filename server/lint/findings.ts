@@ -18,6 +18,7 @@ export const LINT_CODES = {
   'PL-2013': 'tie of two groups',
   'PL-2014': 'group that is never reached',
   'PL-2015': 'two machines in one',
+  'PL-2016': 'patterns that overlap',
   'PL-2020': 'missing profile',
   'PL-2021': 'missing template',
   'PL-2022': 'nothing to boot',

@@ -1,16 +1,16 @@
 // What can be wrong with groups: with one by itself, and with how they stand to one another.
 
 import type { Group, Selector } from '../inventory/objects.ts'
-import { compareRanked, compareTier, type Ranked, ranked } from '../match/order.ts'
+import { compareRanked, compareTier, ranked } from '../match/order.ts'
+import { takesAll } from '../match/overlap.ts'
 import { foldOf, isList } from '../match/requirement.ts'
 import { isUuid } from '../match/uuid.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
+import { isIdentity, overlapRules, type Placed } from './rules-overlaps.ts'
 
 /** The labels that our boot scripts and Matchbox's send, as they are written there. */
 const SENT = ['mac', 'uuid', 'serial', 'hostname', 'domain', 'arch']
-/** Labels that tell one machine from another: groups that name different ones of them hardly meet. */
-const IDENTITIES: ReadonlySet<string> = new Set(['mac', 'uuid', 'serial', 'hostname'])
 
 /** What each group has to keep by itself. */
 export function groupRules(document: Document<Group>, findings: Findings): void {
@@ -48,10 +48,9 @@ export function orderRules(documents: readonly Document<Group>[], findings: Find
   spellingRules(placed, findings)
   priorityRules(placed, findings)
   tieRules(placed, findings)
+  overlapRules(placed, findings)
   idRules(documents, findings)
 }
-
-type Placed = Ranked & { readonly document: Document<Group> }
 
 /** What `/metadata` and templates would show twice under one name. */
 function metadataRules(document: Document<Group>, findings: Findings): void {
@@ -119,7 +118,9 @@ function spellingRules(placed: readonly Placed[], findings: Findings): void {
 function priorityRules(placed: readonly Placed[], findings: Findings): void {
   const greater = placed.filter(({ priority }) => priority > 0)
   for (const one of placed) {
-    const above = greater.find(other => other.priority > one.priority && isWithin(other.group, one.group))
+    const above = greater.find(
+      other => other.priority > one.priority && takesAll(selectorOf(other), selectorOf(one)),
+    )
     if (above === undefined) continue
     const what = `group ${above.document.file} has priority ${above.priority} and takes all machines of this one`
     const mend = `give this one a greater priority, or that one none`
@@ -166,10 +167,6 @@ function firstTie(some: readonly Placed[], others: readonly Placed[]): readonly 
   return undefined
 }
 
-function isIdentity(key: string): boolean {
-  return IDENTITIES.has(key.toLowerCase())
-}
-
 function idRules(documents: readonly Document<Group>[], findings: Findings): void {
   const seen = new Map<string, string>()
   for (const document of documents) {
@@ -187,9 +184,8 @@ function idRules(documents: readonly Document<Group>[], findings: Findings): voi
   }
 }
 
-/** Says whether every machine of `inner` is one of `outer`, as far as their texts tell. */
-function isWithin({ selector: outer = {} }: Group, { selector: inner = {} }: Group): boolean {
-  return Object.entries(outer).every(([key, wanted]) => JSON.stringify(inner[key]) === JSON.stringify(wanted))
+function selectorOf({ group: { selector = {} } }: Placed): Selector {
+  return selector
 }
 
 function sharedText({ group: { selector = {} } }: Placed, keys: readonly string[]): string {

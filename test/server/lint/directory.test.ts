@@ -28,9 +28,11 @@ const EXPECTED: readonly (readonly [code: keyof typeof LINT_CODES, place: string
   ['PL-2013', 'groups/mac-2.json:4'],
   ['PL-2001', 'groups/marked.json:1'],
   ['PL-2006', 'groups/misnamed.json:2'],
+  ['PL-2014', 'groups/network-2.json:5'],
   ['PL-2020', 'groups/no-such-profile.json:3'],
   ['PL-2008', 'groups/notes.txt:1'],
   ['PL-2010', 'groups/number.json:4'],
+  ['PL-2016', 'groups/pattern-1.json:5'],
   ['PL-2008', 'groups/racks/nested.json:1'],
   ['PL-2005', 'groups/repeated.json:5'],
   ['PL-2006', 'groups/same-id-2.json:2'],
@@ -136,6 +138,60 @@ t.test('the same serial number or UUID in two spellings is a tie', async t => {
       ['PL-2013', 'groups/c.json'],
     ],
   )
+})
+
+/** The findings on groups with these selectors. */
+function foundIn(t: Test, selectors: Readonly<Record<string, object>>, priority = 0) {
+  const root = t.testdir({
+    profiles: { 'p.json': JSON.stringify({ id: 'p', boot: { kernel: 'http://a/k' } }) },
+    groups: Object.fromEntries(
+      Object.entries(selectors).map(([id, selector], at) => [
+        `${id}.json`,
+        JSON.stringify({ id, profile: 'p', selector, priority: at * priority }),
+      ]),
+    ),
+  })
+  return lintDirectory(root).map(({ code, file, what }) => [code, file, what])
+}
+
+t.test('groups whose patterns take one machine are a tie, and the machine is told', async t => {
+  const both = { a: { mac: { glob: '52:54:00:*:01' } }, b: { mac: { glob: '52:54:00:aa:*' } } }
+  t.match(foundIn(t, both), [
+    ['PL-2016', 'groups/a.json', /^a machine with mac=52:54:00:aa:00:01 fits groups\/b.json too/],
+  ])
+  t.strictSame(foundIn(t, both, 1), [], 'unless one has a priority')
+  const mixed = {
+    a: { hostname: { glob: 'cmp-*' }, rack: ['r1', 'r2'] },
+    b: { hostname: { glob: '*-7' }, rack: ['r2', 'r3'] },
+  }
+  t.match(foundIn(t, mixed), [['PL-2016', 'groups/b.json', /with hostname=cmp-7, rack=r2 fits/]])
+})
+
+t.test('a group that a pattern before it takes whole is never reached', async t => {
+  const found = foundIn(t, { one: { mac: '52:54:00:aa:00:01' }, all: { mac: { glob: '52:54:00:*' } } })
+  t.match(found, [['PL-2014', 'groups/one.json', /groups\/all.json goes first, as its text sorts last/]])
+})
+
+t.test('patterns that no machine meets together are let be', async t => {
+  for (const [a, b] of [
+    [{ hostname: { glob: 'cmp-*' } }, { hostname: { glob: 'ctl-*' } }],
+    [{ mac: { glob: '*aa' } }, { mac: { glob: '*:0?' } }],
+    [{ address: { cidr: '10.20.0.0/24' } }, { address: { cidr: '10.20.1.0/24' } }],
+    [{ address: { cidr: '10.20.0.0/24' } }, { address: { cidr: 'fd00::/8' } }],
+    [{ os: { present: true } }, { os: { present: false } }],
+    [
+      { hostname: { glob: 'a*' }, rack: '1' },
+      { hostname: { glob: 'a*' }, rack: '2' },
+    ],
+    [
+      { mac: '52:54:00:00:00:01', os: { glob: 'a*' } },
+      { uuid: 'x', os: { glob: 'ab*' } },
+    ],
+    [{ hostname: { glob: 'a*' } }, { hostname: { glob: 'ab*' }, rack: '1' }],
+  ] as const) {
+    const found = foundIn(t, { a, b }).filter(([code]) => code !== 'PL-2011')
+    t.strictSame(found, [], JSON.stringify([a, b]))
+  }
 })
 
 t.test('no directory makes it fail', async t => {
