@@ -41,6 +41,7 @@ Examples:
   for it in charts/*.tgz; do helm push "$it" oci://registry.example/charts; done`,
     )
     .action(async (folder: string, { tools }: { tools?: string }) => {
+      await requireHelm(tools)
       const { packageCharts } = await import('#charts/sources/package.ts')
       const archives = await packageCharts(resolve(folder), { helm: await helmIn(tools) })
       process.stdout.write(`${folder}: index.yaml and ${archives.length} charts\n`)

@@ -69,6 +69,10 @@ t.test('mistakes end before anything is touched, with the status of their kind',
     status: EXIT.usage,
     err: /there is no helm.*\n.*images build/,
   })
+  t.match(await charts('package', join(directory, 'packed')), {
+    status: EXIT.usage,
+    err: /there is no helm.*\n.*images build/,
+  })
   t.match(await charts('rotate', good, ...state), { status: EXIT.usage, err: /rotate what\?/ })
   t.match(await charts('plan', good, '--values', 'novva', ...state), {
     status: EXIT.usage,
