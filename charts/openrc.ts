@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { shellWord } from '#host/shell.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
 import { keptSecrets } from './secrets.ts'
 import type { Site } from '#site/site.ts'
@@ -37,12 +38,8 @@ export function openrc(site: Site, password: string): string {
     OS_IDENTITY_API_VERSION: '3',
   }
   return Object.entries(variables)
-    .map(([name, value]) => `export ${name}=${quoted(value)}\n`)
+    .map(([name, value]) => `export ${name}=${shellWord(value)}\n`)
     .join('')
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** The password of the cloud's admin, once the chart stage has made one. */

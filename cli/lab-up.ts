@@ -7,6 +7,7 @@ import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ImageSet } from '#images/build.ts'
 import { adminTokenFile } from '#server/access/tokens.ts'
+import { shellWord } from '#host/shell.ts'
 import { LabError } from '#lab/errors.ts'
 import type { Lab } from '#lab/lab.ts'
 import type { Rack, RackMachine } from '#lab/rack.ts'
@@ -279,11 +280,6 @@ async function upInRack(
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-/** One word for `sh`, whatever is in it. */
-function shellWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function upState(lab: Lab): string {

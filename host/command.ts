@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { delimiter, dirname } from 'node:path'
+import { LONGEST_TIMER_MS } from '#progress/wait.ts'
 
 /** How a command is run. */
 export type CommandOptions = {
@@ -65,8 +66,6 @@ export async function run(
 /** Milliseconds between SIGTERM and SIGKILL, and from there to giving up on whoever still holds the outputs. */
 const TERM_MS = 3000
 const KILL_MS = 500
-/** A longer timer would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 function finished(
   command: string,

@@ -80,7 +80,7 @@ function withinLimit<T>(
 /** What even the last look is given, so that a probe which answers at once is heard on a busy machine. */
 const LEAST_LOOK_MS = 20
 /** A longer timer would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Resolves after `milliseconds`; rejects with the signal's reason when it is aborted before. */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {

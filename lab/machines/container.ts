@@ -4,6 +4,8 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { endProcess, markProcess, signalProcess } from '#host/process.ts'
+import { shellWord } from '#host/shell.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
 import {
   inNamespace,
@@ -13,7 +15,6 @@ import {
   processesIn,
   removeNamespace,
 } from '../network.ts'
-import { endProcess, markProcess, signalProcess } from '#host/process.ts'
 import { planCgroups } from './cgroups.ts'
 import { readGuest } from './hardware.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'
@@ -37,8 +38,9 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
   const memory = join(directory, 'memory')
   mkdirSync(memory, { recursive: true })
   const namespace = machineNamespace(rack.name, machine.name)
-  const boot = [...inNamespace(namespace), 'unshare', '--mount', '--propagation', 'slave', 'sh', BOOT_SCRIPT]
-  const child = spawn('script', ['--quiet', '--flush', '--return', '--command', quoted(boot), '/dev/null'], {
+  const words = [...inNamespace(namespace), 'unshare', '--mount', '--propagation', 'slave', 'sh', BOOT_SCRIPT]
+  const boot = words.map(shellWord).join(' ')
+  const child = spawn('script', ['--quiet', '--flush', '--return', '--command', boot, '/dev/null'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: COMMAND_PATH,
@@ -130,8 +132,4 @@ function removeTree(folder: string): void {
   }
   for (const entry of entries) if (entry.isDirectory()) removeTree(join(folder, entry.name))
   rmdirSync(folder)
-}
-
-function quoted(words: readonly string[]): string {
-  return words.map(word => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
 }
