@@ -85,11 +85,19 @@ function historyLines(history: readonly ToldRevision[]): string[] {
   return [tableOf(['revision', 'at', 'who', 'action'], history.slice(0, 5))]
 }
 
+/** A line a value, `boot.kernel` for what is inside; each item of a list on its own. */
 function fieldLines(fields: Readonly<Record<string, unknown>>): string[] {
-  const entries = Object.entries(fields)
+  const entries = flat(fields)
   const width = entries.reduce((most, [key]) => Math.max(most, key.length), 0)
   return entries.flatMap(([key, value]) => {
     if (!Array.isArray(value) || value.length < 2) return [`${key.padEnd(width)}  ${cellOf(value)}`]
     return value.map((item, at) => `${(at === 0 ? key : '').padEnd(width)}  ${cellOf(item)}`)
+  })
+}
+
+function flat(fields: object, above = ''): [string, unknown][] {
+  return Object.entries(fields).flatMap(([key, value]: [string, unknown]): [string, unknown][] => {
+    const isFolder = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isFolder && Object.keys(value).length > 0 ? flat(value, `${above}${key}.`) : [[above + key, value]]
   })
 }

@@ -20,9 +20,16 @@ export type WrittenObject = {
 /**
  * The objects of a file, of all `.yaml`, `.yml` and `.json` files below a directory, or of the standard input (`-`).
  *
- * @throws {CommandError} (usage) with file, line and column
+ * @throws {CommandError} (usage) with file, line and column; also when there is none, since an empty file is a slip
  */
 export function readObjects(source: string): WrittenObject[] {
+  const objects = objectsOf(source)
+  if (objects.length === 0)
+    throw new CommandError(EXIT.usage, `${source === '-' ? 'the input' : source} holds no object`, MEND)
+  return objects
+}
+
+function objectsOf(source: string): WrittenObject[] {
   if (source === '-') return objectsIn('-', readFileSync(0, 'utf8'))
   if (statSync(source, { throwIfNoEntry: false })?.isDirectory() !== true)
     return objectsIn(source, textOf(source))
@@ -36,6 +43,7 @@ export function readObjects(source: string): WrittenObject[] {
 
 const MEND =
   'an object is written like  {kind: group, id: spare, profile: live}  as "get groups -o yaml" shows'
+const NO_KIND = `${MEND}; a data directory goes in with  pilotlight import DIR`
 
 function textOf(path: string): string {
   try {
@@ -78,7 +86,7 @@ function objectOf(node: Node, placeAt: (offset: number) => string): WrittenObjec
     throw new CommandError(EXIT.usage, `${start}: no object, but ${node.toString().slice(0, 40)}`, MEND)
   const { kind, ...object } = node.toJSON() as Record<string, unknown> // a map gives an object
   if (!KINDS.includes(kind as Kind))
-    throw new CommandError(EXIT.usage, `${start}: ${kindProblem(kind)}`, MEND)
+    throw new CommandError(EXIT.usage, `${start}: ${kindProblem(kind)}`, kind === undefined ? NO_KIND : MEND)
   const id = kind === 'machine' ? object.name : object.id
   if (typeof id !== 'string' || id === '') {
     const key = kind === 'machine' ? 'name' : 'id'

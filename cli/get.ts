@@ -15,8 +15,8 @@ type Output = (typeof OUTPUTS)[number]
 /** The columns of each list; a cell is the value at that key. */
 const COLUMNS = {
   machines: ['id', 'role', 'phase', 'address', 'macs', 'uuid'],
-  groups: ['id', 'profile', 'selector', 'name'],
-  profiles: ['id', 'name', 'ignition_id'],
+  groups: ['id', 'profile', 'selector', 'source', 'name'],
+  profiles: ['id', 'ignition_id', 'source', 'name'],
   templates: ['id', 'bytes', 'source', 'modified', 'who'],
   problems: ['file', 'line', 'column', 'reason'],
 } as const satisfies Record<string, Columns>
@@ -54,13 +54,19 @@ Examples:
   pilotlight get template ignition/node.bu -o json`,
     )
     .action(async (list: List, id: string | undefined, flags: Flags) => {
-      const rows = await rowsOf(list, id, flags.server)
       const output = flags.json === true ? 'json' : flags.output
+      const rows = await rowsOf(list, id, flags.server, output === 'table')
       process.stdout.write(await textOf(list, rows, output, id !== undefined))
     })
 }
 
-async function rowsOf(list: List, id: string | undefined, server: string): Promise<readonly Row[]> {
+/** What there is; `forTable` with what the server knows of an object beside its fields. */
+async function rowsOf(
+  list: List,
+  id: string | undefined,
+  server: string,
+  forTable: boolean,
+): Promise<readonly Row[]> {
   if (list === 'machines' || list === 'problems') {
     const { ServerClient } = await import('./server-client.ts')
     const path = list === 'problems' ? '/v1/problems' : '/machines'
@@ -72,15 +78,23 @@ async function rowsOf(list: List, id: string | undefined, server: string): Promi
   const { InventoryClient: Client } = await import('./inventory-client.ts')
   const client = new Client(server)
   const kind = list.slice(0, -1) as 'group' | 'profile' | 'template' // a list is its kind's plural
-  if (id !== undefined) return [{ kind, ...(await client.object(kind, id)) }]
-  return collect(client, kind)
+  if (id === undefined) return collect(client, kind, forTable)
+  const { object, source } = await client.entry(kind, id)
+  const { content } = object
+  const bytes = typeof content === 'string' ? { bytes: Buffer.byteLength(content) } : {}
+  return [{ kind, ...object, ...(forTable ? { source, ...bytes } : {}) }]
 }
 
-async function collect(client: InventoryClient, kind: 'group' | 'profile' | 'template'): Promise<Row[]> {
+async function collect(
+  client: InventoryClient,
+  kind: 'group' | 'profile' | 'template',
+  forTable: boolean,
+): Promise<Row[]> {
   const rows: Row[] = []
   for await (const { object, ...meta } of client.list(kind)) {
     // The name that an object is known by counts, whatever a file says inside.
-    rows.push(object === undefined ? { kind, ...meta } : { kind, ...object, id: meta.id })
+    const source = forTable ? { source: meta.site ?? meta.source } : {}
+    rows.push(object === undefined ? { kind, ...meta } : { kind, ...object, ...source, id: meta.id })
   }
   return rows
 }

@@ -77,8 +77,17 @@ export class InventoryClient {
 
   /** One object; a template as `{ id, content }`. */
   async object(kind: Kind, id: string): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.entry(kind, id)).object
+  }
+
+  /** One object, and where it comes from: `store`, `directory`, or the name of a site. */
+  async entry(
+    kind: Kind,
+    id: string,
+  ): Promise<{ readonly object: Readonly<Record<string, unknown>>; readonly source: string }> {
     const response = await this.#server.request('GET', pathOf(kind, id), { accept: 'application/json' })
-    return (await response.json()) as Record<string, unknown>
+    const object = (await response.json()) as Record<string, unknown>
+    return { object, source: response.headers.get('x-source') ?? '' }
   }
 
   /** Puts an object in place of the version that was read. */

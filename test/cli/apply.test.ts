@@ -52,7 +52,10 @@ ignition_id: a.bu
   t.equal(back.out, 'group g-1 unchanged\ngroup g-2 unchanged\n', 'what get writes, apply takes')
   t.match(await pilotlight(['get', 'group', 'g-1', '--json'], { env }), { out: /"mac": "52:54:00:20:00:01"/ })
   t.match(await pilotlight(['get', 'groups'], { env }), {
-    out: /^ID +PROFILE +SELECTOR +NAME\ng-1 +a +mac=52:54:00:20:00:01 +-\n/,
+    out: /^ID +PROFILE +SELECTOR +SOURCE +NAME\ng-1 +a +mac=52:54:00:20:00:01 +store +-\n/,
+  })
+  t.match(await pilotlight(['get', 'template', 'ignition/a.bu'], { env }), {
+    out: /^ignition\/a.bu +29 +store /m,
   })
   t.match(await pilotlight(['describe', 'profile', 'a'], { env }), {
     out: /used by 1 group: g-1\n\nREVISION/,
@@ -105,3 +108,25 @@ t.test('a mistake in a file is told with its line, and nothing is written', asyn
   )
   t.match(await pilotlight(['get', 'groups', '-o', 'name'], { env }), { out: '' })
 })
+
+t.test(
+  'a file without any object is a mistake, and one of a data directory is told where it goes',
+  async t => {
+    const folder = t.testdir({
+      'empty.yaml': '# nothing yet\n',
+      groups: { 'a.json': '{"id": "a", "profile": "p"}' },
+    })
+    t.match(await pilotlight(['apply', '-f', join(folder, 'empty.yaml')]), {
+      status: EXIT.usage,
+      err: /empty\.yaml holds no object/,
+    })
+    t.match(await pilotlight(['apply', '-f', '-'], { input: '' }), {
+      status: EXIT.usage,
+      err: /the input holds no object/,
+    })
+    t.match(await pilotlight(['apply', '-f', join(folder, 'groups')]), {
+      status: EXIT.usage,
+      err: /a\.json:1:1: "kind" is missing.*\n.*pilotlight import DIR/,
+    })
+  },
+)
