@@ -61,23 +61,29 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
       .map(({ kind, object }) => ({ action: 'put', kind, object }))
     const { outcomes } = await client.transaction(changes, { dryRun })
     for (const { kind, result } of outcomes) {
-      counts.set(`${kind}s ${result}`, (counts.get(`${kind}s ${result}`) ?? 0) + 1)
+      counts.set(`${kind} ${result}`, (counts.get(`${kind} ${result}`) ?? 0) + 1)
     }
   }
   const lines = [...counts]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([what, count]) => `${count} ${what}${dryRun ? ' (dry run)' : ''}\n`)
+    .map(([what, count]) => `${counted(count, what)}${dryRun ? ' (dry run)' : ''}\n`)
   process.stdout.write(lines.join('') || 'nothing to import\n')
+}
+
+/** `1 group created`, `2 groups created`. */
+function counted(count: number, what: string): string {
+  return `${count} ${count === 1 ? what : what.replace(/^\w+/, '$&s')}`
 }
 
 /** What a directory holds, templates first: nothing names what comes after it. */
 async function objectsBelow(folder: string, skipBroken: boolean): Promise<KindedObject[]> {
+  const mend = 'name one that holds groups/ and profiles/'
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new CommandError(
-      EXIT.usage,
-      `${folder} is no directory`,
-      'name one that holds groups/ and profiles/',
-    )
+    throw new CommandError(EXIT.usage, `${folder} is no directory`, mend)
+  }
+  if (!LAYOUT_FOLDERS.some(name => existsSync(join(folder, name)))) {
+    const none = `${folder} is no data directory: it has none of ${LAYOUT_FOLDERS.join(' ')}`
+    throw new CommandError(EXIT.usage, none, mend)
   }
   const { DataDirectory } = await import('#server/inventory/data-directory.ts')
   const directory = new DataDirectory(folder, () => {})
@@ -87,8 +93,8 @@ async function objectsBelow(folder: string, skipBroken: boolean): Promise<Kinded
       `${join(folder, file)}${line === undefined ? '' : `:${line}:${column}`}: ${reason}`,
   )
   if (problems.length > 0 && !skipBroken) {
-    const mend = 'nothing was written; mend them, or leave them out with --skip-broken'
-    throw new CommandError(EXIT.usage, problems.join('\n      '), mend)
+    const nothing = 'nothing was written; mend them, or leave them out with --skip-broken'
+    throw new CommandError(EXIT.usage, problems.join('\n      '), nothing)
   }
   for (const problem of problems) process.stderr.write(`skipped ${problem}\n`)
   const broken = new Set(directory.problems.map(({ file }) => file))
@@ -117,7 +123,7 @@ async function exportDirectory(
       writeWhole(folder, pathOf(kind, listed.id), await bytesIn(client, kind, listed))
       count += 1
     }
-    if (count > 0) process.stdout.write(`${count} ${kind}s written\n`)
+    if (count > 0) process.stdout.write(`${counted(count, `${kind} written`)}\n`)
   }
 }
 

@@ -25,7 +25,7 @@ t.test('a directory that is imported is exported byte for byte', async t => {
   const env = { PILOTLIGHT_SERVER: server.url }
   t.match(await pilotlight(['import', source], { env }), {
     status: EXIT.done,
-    out: '1 groups created\n2 profiles created\n2 templates created\n',
+    out: '1 group created\n2 profiles created\n2 templates created\n',
   })
   const target = join(folder, 'copy')
   t.match(await pilotlight(['export', target], { env }), { status: EXIT.done })
@@ -36,7 +36,19 @@ t.test('a directory that is imported is exported byte for byte', async t => {
   t.match(await pilotlight(['import', source], { env }), { status: EXIT.usage, err: /groups\/b.json:1:12: / })
   t.match(await pilotlight(['import', source, '--skip-broken'], { env }), {
     status: EXIT.done,
-    out: /1 groups unchanged/,
+    out: /1 group unchanged/,
+  })
+})
+
+t.test('a folder that is no data directory is a mistake, an empty data directory is none', async t => {
+  const folder = t.testdir({ other: { 'a.txt': '' }, empty: { groups: {} } })
+  t.match(await pilotlight(['import', join(folder, 'other')]), {
+    status: EXIT.usage,
+    err: /other is no data directory: it has none of groups profiles/,
+  })
+  t.match(await pilotlight(['import', join(folder, 'empty')]), {
+    status: EXIT.done,
+    out: 'nothing to import\n',
   })
 })
 
