@@ -4,6 +4,8 @@ import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CommandError, EXIT } from './exit.ts'
 
+type Flags = { readonly assetsPath?: string; readonly allowWarnings?: boolean; readonly json?: boolean }
+
 /** Adds the verb. */
 export function addLintCommand(program: Command, root: string): void {
   program
@@ -11,6 +13,7 @@ export function addLintCommand(program: Command, root: string): void {
     .description('says what is wrong with a data directory, with file, line and mend')
     .argument('[dir]', 'data directory: groups, profiles, ignition, generic, cloud, ipxe', root)
     .option('--assets-path <dir>', 'kernels and images (default: assets/ in the directory)')
+    .option('--allow-warnings', 'status 0 where nothing worse was found')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -21,7 +24,7 @@ Examples:
   pilotlight lint /var/lib/matchbox
   pilotlight lint --json . | jq -r '.findings[].file' | sort -u`,
     )
-    .action(async (path: string, { assetsPath, json }: { assetsPath?: string; json?: boolean }) => {
+    .action(async (path: string, { assetsPath, allowWarnings = false, json = false }: Flags) => {
       for (const folder of [path, assetsPath ?? path]) {
         if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) continue
         throw new CommandError(
@@ -33,13 +36,13 @@ Examples:
       const { lintDirectory } = await import('#server/lint/directory.ts')
       const { lintText } = await import('#server/lint/findings.ts')
       const findings = lintDirectory(path, assetsPath)
+      const errors = findings.filter(({ severity }) => severity === 'error').length
       if (json) {
         process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', findings }, undefined, 2)}\n`)
       } else {
         for (const finding of findings) process.stdout.write(`${lintText(finding)}\n`)
-        const errors = findings.filter(({ severity }) => severity === 'error').length
         process.stderr.write(`${errors} errors, ${findings.length - errors} warnings\n`)
       }
-      process.exitCode = findings.length === 0 ? EXIT.done : EXIT.failed
+      process.exitCode = (allowWarnings ? errors : findings.length) === 0 ? EXIT.done : EXIT.failed
     })
 }
