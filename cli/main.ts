@@ -25,6 +25,7 @@ import { addTokensCommand } from './tokens.ts'
 import { addVerifyCommand } from './verify.ts'
 import { addVersionCommand, versionInfo } from './version.ts'
 import { withProgress } from './with-progress.ts'
+import { nearest } from '#progress/nearest.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const DAY_SECONDS = 86_400
@@ -177,8 +178,14 @@ program
     const { helpTopic } = await import('./help.ts')
     const topic = words.join(' ')
     const text = await helpTopic(topic, join(ROOT, 'docs', 'errors.md'))
-    if (text === undefined)
-      throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, 'pilotlight help')
+    if (text === undefined) {
+      const meant = nearest(
+        words[0] ?? '',
+        program.commands.map(sub => sub.name()),
+      )
+      const mend = meant === undefined ? 'pilotlight help' : `did you mean  pilotlight help ${meant}`
+      throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, mend)
+    }
     print(text)
   })
 

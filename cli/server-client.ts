@@ -212,13 +212,20 @@ function problemIn(text: string): { readonly detail: string | undefined; readonl
   }
 }
 
-function mendOf({ status, headers }: Response): string {
+function mendOf({ status, headers, url }: Response): string {
   const later = headers.get('retry-after')
   if (status === 401) return 'for a lab: PILOTLIGHT_TOKEN_FILE=lab-state/NAME/server/admin.token'
-  if (status === 404) return 'what there is: pilotlight get machines, or groups, or profiles'
+  if (status === 404) return `what there is: ${listingOf(new URL(url).pathname)}`
   if (status === 412) return 'read it again, and change that'
-  if (status === 409) return 'what is stored stands against it: pilotlight get machines'
+  if (status === 409) return 'nothing was changed: what is there stands against it'
   if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
   if (status >= 500) return "the server's own log tells more"
   return 'mend what it names, and run the same again'
+}
+
+/** The command that lists what a path is one of. */
+function listingOf(path: string): string {
+  const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens)\//.exec(path) ?? []
+  if (list === undefined) return 'pilotlight get machines, or groups, or profiles'
+  return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`
 }

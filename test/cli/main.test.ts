@@ -25,6 +25,10 @@ function pilotlight(...args: string[]): Promise<{ status: number | null; said: s
 
 t.test('help explains a subcommand, and every exit code in words', async t => {
   t.match(await pilotlight('help', 'lab', 'up'), { status: 0, said: /Usage: pilotlight lab up / })
+  t.match(await pilotlight('help', 'serv'), {
+    status: EXIT.notFound,
+    said: /did you mean {2}pilotlight help serve/,
+  })
   t.match(await pilotlight('help', 'lab', 'sideways'), { status: EXIT.notFound, said: /lab sideways/ })
   const { said } = await pilotlight('help', 'exit-codes')
   for (const meaning of Object.values(EXIT_MEANINGS)) t.ok(said.includes(meaning), meaning)
@@ -55,7 +59,7 @@ t.test("a refusal shows the problem's own words and what to do", async t => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}` // a TCP server that listens
   t.match(await pilotlight('get', 'machines', 'x', '--server', url), {
     status: EXIT.notFound,
-    said: /^error There is no machine "x"\.\n {2}what there is: pilotlight get machines.*answered 404/,
+    said: /^error There is no machine "x"\.\n {2}what there is: pilotlight get machines \(.*answered 404/,
   })
   t.match(await pilotlight('get', 'groups', '--server', url), {
     status: EXIT.notFound,
