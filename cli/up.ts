@@ -60,7 +60,9 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const state = resolve(options.state)
   await mkdir(state, { recursive: true })
   const client = new ServerClient(options.server)
-  const charts = await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
+  const charts = options.untilCluster
+    ? undefined
+    : await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
   const pki = await inStage(stage, 'publish', work => publish(site, client, state, work))
   const kubeconfigPath = join(state, 'kubeconfig')
 
@@ -88,7 +90,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     )
     cluster.catch(labelled.reject)
     const openstack = labelled.promise.then(async () => {
-      if (options.untilCluster) return undefined
+      if (charts === undefined) return undefined
       // The verification waits by itself for each service: its guest boots seconds after the last one is up.
       const [applied, verification] = [
         bringUpCharts({ ...charts, kubeconfigPath, signal: parts }, stage),
