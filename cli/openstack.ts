@@ -34,17 +34,24 @@ Examples:
     )
     .action(async (siteFile: string, { state, format, output }: RcFlags) => {
       const { readSiteFile } = await import('#site/read.ts')
-      const { adminPassword, cloudsYaml, openrc } = await import('#charts/openrc.ts')
+      const { cloudsYaml, openrc } = await import('#charts/openrc.ts')
       const site = await readSiteFile(siteFile)
-      const password = await adminPassword(resolve(state))
-      if (password === undefined)
-        throw new CommandError(
-          EXIT.notFound,
-          `${state} has no password of a cloud`,
-          'name the directory that `up` used: --state DIR',
-        )
+      const password = await requirePassword(state)
       const text = format === 'openrc' ? openrc(site, password) : cloudsYaml(site, password)
       if (output === undefined) process.stdout.write(text)
       else await writeFile(output, text, { mode: 0o600 })
     })
+}
+
+/**
+ * The password of the cloud's administrator that a state directory keeps.
+ *
+ * @throws {CommandError} (not found) when it keeps none: nearly always it is another directory
+ */
+export async function requirePassword(state: string): Promise<string> {
+  const { adminPassword } = await import('#charts/openrc.ts')
+  const password = await adminPassword(resolve(state))
+  if (password !== undefined) return password
+  const mend = 'name the directory that `up` used: --state DIR'
+  throw new CommandError(EXIT.notFound, `${state} has no password of a cloud`, mend)
 }

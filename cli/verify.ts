@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import type { CheckResult } from '#charts/verify/check.ts'
 import type { GuestSource } from '#charts/verify/guest-image.ts'
 import type { Verification } from '#charts/verify/verify.ts'
+import { requirePassword } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
 import { withProgress } from './with-progress.ts'
 import type { LongWork } from './with-progress.ts'
@@ -51,6 +52,7 @@ async function verify(
   const { verifyOpenstack } = await import('#charts/verify/verify.ts')
   const { VerificationFailed } = await import('#charts/verify/errors.ts')
   const site = await readSiteFile(siteFile)
+  await requirePassword(flags.state)
   const show = (checks: readonly CheckResult[], seen?: Verification) => {
     drawing.close()
     process.stdout.write(`${flags.json ? asJson(checks, seen) : checkTable(checks)}\n`)
