@@ -12,6 +12,7 @@ import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
+import { contains } from './dhcp/subnet.ts'
 import type { Readiness } from './http/health.ts'
 import { openListeners, type ListenerCertificates } from './http/listeners.ts'
 import { Metrics, type Measured } from './http/metrics.ts'
@@ -293,16 +294,6 @@ function hostOf(address: string): string {
 /** The network that our address is on; the same object until a site changes. */
 function networkOf(address: string, catalog: () => Catalog): () => ProvisioningNetwork | undefined {
   return () => catalog().networks.find(({ subnet }) => contains(subnet, address))
-}
-
-function contains(subnet: string, address: string): boolean {
-  const [base = '', bits = '32'] = subnet.split('/')
-  const mask = Number(bits) === 0 ? 0 : (-1 << (32 - Number(bits))) >>> 0
-  return ((numberOf(base) & mask) ^ (numberOf(address) & mask)) === 0
-}
-
-function numberOf(address: string): number {
-  return address.split('.').reduce((number, byte) => (number << 8) | Number(byte), 0)
 }
 
 /** What TFTP serves. Some firmware puts folders before the name: only its last part counts. */

@@ -37,6 +37,13 @@ export function subnetOf(network: ProvisioningNetwork): Subnet {
   }
 }
 
+/** Says whether `address` (dotted) is one of the network `subnet`, written like `10.20.0.0/24`. */
+export function contains(subnet: string, address: string): boolean {
+  const [base = '', bits = '32'] = subnet.split('/')
+  const hosts = 2 ** (32 - Number(bits))
+  return Math.floor(toNumber(base) / hosts) === Math.floor(toNumber(address) / hosts)
+}
+
 /** `10.20.0.1` as a number. */
 function toNumber(dotted: string): number {
   return dotted.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
