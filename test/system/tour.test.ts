@@ -19,6 +19,8 @@ import { inRack, labOf, PILOTLIGHT, pilotlight, RUN, whyNotWhole } from './lab.t
 
 const BORROWED = process.env['PILOTLIGHT_TEST_LAB']
 const LAB = BORROWED ?? `tour-${RUN}`
+/** The small rack with the optional services that guests use. */
+const RACK = 'lab/racks/waves/rack.yaml'
 const NAME = 'tour'
 const skip = whyNoClient() ?? (await whyNotWhole()) ?? false
 
@@ -34,7 +36,7 @@ await t.test(
   'a lab comes up',
   { skip: skip || (BORROWED === undefined ? false : `borrowed: ${LAB}`) },
   async t => {
-    const { status, stderr } = await pilotlight(['lab', '--keep', '--lab', LAB], 900)
+    const { status, stderr } = await pilotlight(['lab', RACK, '--keep', '--lab', LAB], 900)
     up = t.equal(status, 0, stderr)
   },
 )
@@ -54,6 +56,19 @@ await t.test('the client gets a token, and the catalog has the services', { skip
   before = await tracesOf(LAB)
   for (const type of ['identity', 'image', 'placement', 'compute', 'network'])
     t.ok(services.includes(type), type)
+})
+
+await t.test('servers that end each connection say so, even without a body', { skip: notUp }, async t => {
+  const { auth_url: authUrl } = await accessOf(LAB)
+  for (const [service, port] of [
+    ['keystone', 30500],
+    ['placement', 30878],
+    ['horizon', 30080],
+  ]) {
+    const url = authUrl.replace(':30500/v3', `:${port}/`)
+    const head = await inRack(LAB, ['curl', '--silent', '--head', '--max-time', '20', url])
+    t.match(head, /^connection: close\r$/im, `${service} lets no client send into its end`)
+  }
 })
 
 await t.test('images are stored as they were sent', { skip: notUp }, async t => {

@@ -74,11 +74,12 @@ service_token_roles_required: true
 {{- end }}
 
 {{/* The sections of a uwsgi.ini that are the same for all: takes the port. The script is files/wsgi.py of the chart.
-Without post-buffering and rem-header, clients that post are now and then cut off. */}}
+An http-socket ends every connection after its answer. Clients have to be told, or one that sends its next request into
+the end is cut off; so is one whose body was not read (post-buffering). */}}
 {{- define "lib.uwsgi" -}}
 {{- dict "uwsgi" (dict "plugins" "python3" "http-socket" (printf ":%d" .) "wsgi-file" "/opt/pilotlight/wsgi.py"
   "processes" 1 "threads" 4 "enable-threads" true "lazy-apps" true "need-app" true "die-on-term" true "buffer-size" 65535
-  "post-buffering" 65535 "rem-header" "Content-Length" "disable-logging" true) | toJson }}
+  "post-buffering" 65535 "add-header" "Connection: close" "disable-logging" true) | toJson }}
 {{- end }}
 
 {{- define "lib.memcached" -}}
