@@ -1,13 +1,8 @@
 // The plan of the OpenStack stage as data: which releases, with which values and secrets, what each needs and what
-// each promises. Nothing here touches anything; `pilotlight plan` prints it and charts/engine.ts makes it true.
+// each promises. charts/plan-charts.ts draws it up, `pilotlight plan` prints it, charts/engine.ts makes it true.
 
-import type { Site } from '#site/site.ts'
 import { ChartPlanError } from './errors.ts'
-import { factsOf } from './facts.ts'
-import { checkGraph } from './graph.ts'
-import { computeKit } from './plans/compute-kit.ts'
-import { openstackHelm } from './plans/openstack-helm.ts'
-import { mergeLayers, siteValuesOf } from './values.ts'
+import { mergeLayers } from './values.ts'
 import type { ValueLayer, Values } from './values.ts'
 
 /** The whole stage. */
@@ -74,33 +69,6 @@ export type SecretEntry =
   | { readonly generate: 'fernet-key' }
   | { readonly text: string }
 
-/**
- * The plan of a site's OpenStack.
- *
- * @throws {ChartPlanError} when the site's values name a release that the plan does not have
- */
-export function planCharts(site: Site): ChartPlan {
-  const partsOf = site.openstack.plan === 'openstack-helm' ? openstackHelm : computeKit
-  const parts = partsOf(factsOf(site))
-  const releases = parts.flatMap(part => part.releases)
-  const secrets = parts.flatMap(part => part.secrets)
-  const names = releases.map(({ name }) => name)
-  checkReleases(releases)
-  const twice = secrets.find(({ name }, index) => secrets.findIndex(it => it.name === name) < index)
-  if (twice !== undefined)
-    throw new ChartPlanError(`Two parts of the plan make the secret ${twice.name}. Let one of them make it.`)
-  const own = siteValuesOf(site.openstack.values, names)
-  return {
-    name: site.openstack.plan,
-    namespace: 'openstack',
-    secrets,
-    releases: releases.map(release => ({
-      ...release,
-      layers: [...release.layers, { origin: 'site file', values: own.get(release.name) ?? {} }],
-    })),
-  }
-}
-
 /** The values that a release gives to its chart. */
 export function valuesOf(release: ReleasePlan): Values {
   return mergeLayers(release.layers)
@@ -131,14 +99,4 @@ export function chosenOf(plan: ChartPlan, names: readonly string[]): ChartPlan {
 export function groupOf(release: ReleasePlan, releases: readonly ReleasePlan[]): ReleasePlan[] {
   if (release.group === undefined) return [release]
   return releases.filter(({ group }) => group === release.group)
-}
-
-/** Checks the needs; inside a group they may go in a circle. */
-function checkReleases(releases: readonly ReleasePlan[]): void {
-  checkGraph(
-    releases.map(release => {
-      const group = groupOf(release, releases).map(({ name }) => name)
-      return { id: release.name, needs: release.needs.filter(need => !group.includes(need)) }
-    }),
-  )
 }

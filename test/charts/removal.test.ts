@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import type { HelmRelease } from '#charts/helm.ts'
-import { planCharts } from '#charts/plan.ts'
+import { planCharts } from '#charts/plan-charts.ts'
 import { removalSteps } from '#charts/removal.ts'
 import { chooseRevision } from '#charts/rollback.ts'
 import { smallSite } from '../cluster/site.ts'

@@ -7,7 +7,7 @@ import t from 'tap'
 import { checkValues } from '#charts/check-values.ts'
 import { chartDefaults } from '#charts/defaults.ts'
 import { chartFolder } from '#charts/helm.ts'
-import { planCharts } from '#charts/plan.ts'
+import { planCharts } from '#charts/plan-charts.ts'
 import { explainLayers, mergeLayers, showPath } from '#charts/values.ts'
 import { smallSite } from '../cluster/site.ts'
 
