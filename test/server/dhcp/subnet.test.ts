@@ -14,12 +14,14 @@ t.test('a machine can have what lies between the first and the last address', as
   const pool = { first: '10.20.0.100', last: '10.20.0.199' }
   const subnet = subnetOf({ subnet: '10.20.0.0/24', gateway: '10.20.0.1', dhcp: 'full', pool, dns: [] })
   t.match(subnet, { mask: '255.255.255.0', broadcast: '10.20.0.255' })
-  const asked = ['10.20.0.0', '10.20.0.1', '10.20.0.254', '10.20.0.255', '10.21.0.1']
-  t.strictSame(asked.map(subnet.holds), [false, true, true, false, false])
-  t.strictSame(['10.20.0.99', '10.20.0.100', '10.20.0.199', '10.20.0.200'].map(subnet.pools), [
-    false,
-    true,
-    true,
-    false,
-  ])
+  const held = ['10.20.0.0', '10.20.0.1', '10.20.0.254', '10.20.0.255', '10.21.0.1']
+  t.strictSame(
+    held.filter(address => subnet.holds(address)),
+    ['10.20.0.1', '10.20.0.254'],
+  )
+  const pooled = ['10.20.0.99', '10.20.0.100', '10.20.0.199', '10.20.0.200']
+  t.strictSame(
+    pooled.filter(address => subnet.pools(address)),
+    ['10.20.0.100', '10.20.0.199'],
+  )
 })
