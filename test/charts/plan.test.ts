@@ -54,10 +54,6 @@ t.test("the site's values lie over the plan's, and a release that is not there i
 
 t.test('where one machine does all, its guests get what the control plane leaves', async t => {
   const machines = smallSite.machines.filter(({ role }) => role === 'controller')
-  const reservedOf = (site: typeof smallSite) => {
-    const nova = planCharts(site).releases.find(({ name }) => name === 'nova')
-    return explainLayers(nova?.layers ?? []).find(({ path }) => path.at(-1) === 'reserved_host_memory_mb')
-  }
   t.match(reservedOf({ ...smallSite, machines }), { origin: 'layout all-in-one', value: Number })
   t.equal(reservedOf(smallSite), undefined)
 })
@@ -106,3 +102,9 @@ t.test('clouds.yaml leads the client to the public endpoint', async t => {
     clouds: { pilotlight: { auth: { auth_url: 'http://10.20.0.11:30500/v3', password: 'p: "w' } } },
   })
 })
+
+/** What Nova keeps from guests, and whose value that is. */
+function reservedOf(site: typeof smallSite) {
+  const nova = planCharts(site).releases.find(({ name }) => name === 'nova')
+  return explainLayers(nova?.layers ?? []).find(({ path }) => path.at(-1) === 'reserved_host_memory_mb')
+}

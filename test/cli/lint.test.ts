@@ -3,7 +3,6 @@ import { EXIT } from '#cli/exit.ts'
 import { pilotlight } from './pilotlight.ts'
 
 t.test('warnings end with 1, or with 0 where they are allowed; errors always with 1', async t => {
-  const profile = (id: string) => `{"id": "${id}", "boot": {"kernel": "http://example.com/vmlinuz"}}`
   const odd = t.testdir({
     groups: { 'any.json': '{"id": "any", "profile": "used"}' },
     profiles: { 'used.json': profile('used'), 'unused.json': profile('unused') },
@@ -16,3 +15,7 @@ t.test('a mistake is none the less one where warnings are allowed', async t => {
   const broken = t.testdir({ profiles: { 'a.json': '{' } })
   t.match(await pilotlight(['lint', broken, '--allow-warnings']), { status: EXIT.failed, out: /^PL-2001 / })
 })
+
+function profile(id: string): string {
+  return `{"id": "${id}", "boot": {"kernel": "http://example.com/vmlinuz"}}`
+}
