@@ -148,6 +148,7 @@ export class ServerClient {
     limitSeconds: number,
     signal?: AbortSignal,
   ): Promise<Response> {
+    refuseSteps(path)
     const limit = AbortSignal.timeout(limitSeconds * 1000)
     return fetch(`${this.#base}${path}`, {
       ...init,
@@ -163,6 +164,15 @@ export class ServerClient {
       })
     })
   }
+}
+
+/** Refuses a path with a step to another folder: `fetch` would take it, and ask for something else than was named. */
+function refuseSteps(path: string): void {
+  const [names = ''] = path.split('?', 1)
+  const step = names.split('/').find(name => name === '.' || name === '..')
+  if (step === undefined) return
+  const mend = `name it without "${step}", as the lists show it`
+  throw new CommandError(EXIT.usage, `${decodeURIComponent(names)} is no path of the server`, mend)
 }
 
 /** What a request has beside its method and path. */
