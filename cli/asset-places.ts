@@ -1,10 +1,10 @@
 // Where `pilotlight assets` puts things: an assets directory on this host, or a server's by its API.
 
 import { createReadStream, openAsBlob, statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256OfFile } from '#host/digest.ts'
 import { cacheDirectory } from '#host/cache.ts'
+import { makeDirectory } from '#host/make-directory.ts'
 import type { AssetStore } from '#server/assets/store.ts'
 import { CommandError, EXIT } from './exit.ts'
 
@@ -29,7 +29,7 @@ export type AssetPlace = {
   add(name: string, path: string, digests: Digests, isOurs: boolean): Promise<AddedAsset>
   remove(name: string): Promise<void>
   /** A folder for downloads that are under way; it is there. */
-  downloads(): Promise<string>
+  downloads(): string
 }
 
 /** How a place is named on the command line. */
@@ -67,7 +67,7 @@ function localPlace(store: AssetStore): AssetPlace {
       return { ...listed(asset), result }
     },
     remove: name => store.remove(name),
-    downloads: async () => made(store.downloads),
+    downloads: () => made(store.downloads),
   }
 }
 
@@ -119,7 +119,7 @@ function pathOf(name: string): string {
   return `/v1/assets/${name.split('/').map(encodeURIComponent).join('/')}`
 }
 
-async function made(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true })
+function made(folder: string): string {
+  makeDirectory(folder)
   return folder
 }

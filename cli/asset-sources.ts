@@ -152,7 +152,7 @@ async function bringOne(
 /** Downloads a URL to where it waits to be taken; a download that broke off goes on. */
 async function fetched(url: string, { place, stage, signal }: Bringing): Promise<string> {
   const { download } = await import('#server/assets/download.ts')
-  const file = join(await place.downloads(), createHash('sha256').update(url).digest('hex'))
+  const file = join(place.downloads(), createHash('sha256').update(url).digest('hex'))
   const tell = teller(stage)
   await download(url, file, { signal, onProgress: tell })
   return file
@@ -205,7 +205,7 @@ async function verified(file: string, signature: Uint8Array, { keys, stage }: Br
 }
 
 async function addBytes(name: string, bytes: Uint8Array, { place }: Bringing): Promise<void> {
-  const path = join(await place.downloads(), createHash('sha256').update(name).digest('hex'))
+  const path = join(place.downloads(), createHash('sha256').update(name).digest('hex'))
   await writeFile(path, bytes)
   await place.add(name, path, {}, true)
   await rm(path, { force: true })

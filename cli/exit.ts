@@ -56,6 +56,7 @@ export function statusOf(error: unknown): number {
 /** What the chart stage, the verification and the assets throw on purpose, by code: its classes are loaded only by the verbs that need them. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ASSET_IN_THE_WAY: EXIT.refused,
+  CANNOT_MAKE_DIRECTORY: EXIT.usage,
   CHART_LOCK: EXIT.usage,
   CHART_NOT_FOUND: EXIT.notFound,
   CHART_PLAN: EXIT.usage,

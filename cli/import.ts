@@ -1,8 +1,9 @@
 // `pilotlight import` and `export`: a data directory in Matchbox's layout into a server, and out of it again.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { Option, type Command } from 'commander'
+import { makeDirectory } from '#host/make-directory.ts'
 import { bytesOf } from '#server/match/text.ts'
 import { KINDS, type Kind, type KindedObject } from '#server/inventory/changes.ts'
 import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
@@ -155,7 +156,7 @@ function writeWhole(folder: string, name: string, bytes: Buffer): void {
     )
   }
   const path = join(folder, name)
-  mkdirSync(dirname(path), { recursive: true })
+  makeDirectory(dirname(path))
   writeFileSync(`${path}.part`, bytes)
   renameSync(`${path}.part`, path)
 }

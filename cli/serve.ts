@@ -107,6 +107,7 @@ Examples:
 
 async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { serverConfig } = await import('#server/config.ts')
+  const { CannotMakeDirectory } = await import('#host/make-directory.ts')
   const { BadSettings } = await import('#server/errors.ts')
   const { serve } = await import('#server/main.ts')
   const { lineLog } = await import('#server/log.ts')
@@ -134,6 +135,7 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
     await server.close()
     log.flush()
   } catch (error) {
+    if (error instanceof CannotMakeDirectory) throw refuse(`state-path: ${error.message}`)
     if (!(error instanceof BadSettings)) throw error
     throw refuse(error.message)
   }

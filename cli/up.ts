@@ -1,12 +1,12 @@
 // `pilotlight up`: makes a site true, from machines that are off to an OpenStack that answers.
 
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Machine } from '#server/inventory/objects.ts'
 import type { ChartOptions, ChartsResult } from '#charts/engine.ts'
 import type { Verification } from '#charts/verify/verify.ts'
 import { adminPassword, writeCloudsYaml } from '#charts/openrc.ts'
 import { bringUp } from '#cluster/bringup.ts'
+import { makeDirectory } from '#host/make-directory.ts'
 import { run } from '#host/command.ts'
 import { inStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
@@ -58,7 +58,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const site = await readSiteFile(options.site)
   await checkDataDirectory(site, options.dataPath)
   const state = resolve(options.state)
-  await mkdir(state, { recursive: true })
+  makeDirectory(state)
   const client = new ServerClient(options.server)
   const charts = options.untilCluster
     ? undefined

@@ -286,6 +286,15 @@ export class BadSettings extends ServerError {
   readonly statusCode = 500
 }
 
+/** A file of the server's own state that is not as the server wrote it. */
+export class BrokenState extends ServerError {
+  readonly code = 'BROKEN_STATE'
+  readonly statusCode = 500
+  constructor(path: string, what: string, mend: string, options?: ErrorOptions) {
+    super(`${path} ${what}. ${mend}`, options)
+  }
+}
+
 /** The store on disk was written by a newer Pilotlight. */
 export class NewerStore extends ServerError {
   readonly code = 'NEWER_STORE'

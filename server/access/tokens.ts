@@ -1,18 +1,10 @@
 // Bearer tokens of people and programs. The file keeps their hashes, names and roles; a token itself is shown once.
 
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { BadRequest, NotFound } from '../errors.ts'
+import { makeDirectory } from '#host/make-directory.ts'
+import { BadRequest, BrokenState, NotFound } from '../errors.ts'
 import type { AccessRole, Identity } from './identity.ts'
 
 /** A token as it is listed. */
@@ -53,10 +45,9 @@ export class AccessTokens {
     this.#file = join(statePath, 'tokens.json')
     this.#bootstrapFile = adminTokenFile(statePath)
     this.#now = now
-    mkdirSync(statePath, { recursive: true, mode: 0o700 })
+    makeDirectory(statePath, { mode: 0o700 })
     const text = textOf(this.#file)
-    // Written by #keep below, as a whole.
-    for (const token of text === undefined ? [] : (JSON.parse(text) as KeptToken[])) {
+    for (const token of text === undefined ? [] : keptTokens(this.#file, text)) {
       this.#byHash.set(token.hash, token)
     }
     if (text !== undefined) return
@@ -129,6 +120,18 @@ export class AccessTokens {
 /** Where a first start writes the token of an administrator. */
 export function adminTokenFile(statePath: string): string {
   return join(statePath, 'admin.token')
+}
+
+/** What a file holds that was written by `#keep`, as a whole. */
+function keptTokens(file: string, text: string): KeptToken[] {
+  try {
+    const kept = JSON.parse(text) as KeptToken[]
+    if (kept.every(({ hash, info }) => typeof hash === 'string' && typeof info.name === 'string')) return kept
+  } catch {
+    // Told below, as is what is JSON and no list of tokens.
+  }
+  const mend = 'Restore it, or move it away: the server then makes a new admin.token, and all others end.'
+  throw new BrokenState(file, 'does not hold the tokens that the server wrote', mend)
 }
 
 function hashOf(token: string): string {

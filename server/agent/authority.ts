@@ -2,11 +2,13 @@
 // machines fetch their bundles. Machines get the authority's certificate in their Ignition config.
 
 import 'reflect-metadata'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename } from 'node:fs/promises'
 import { webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { X509Certificate } from '@peculiar/x509'
+import { makeDirectory } from '#host/make-directory.ts'
+import { BrokenState } from '../errors.ts'
 
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
 export type ServerIdentity = { readonly ca: string; readonly certificate: string; readonly key: string }
@@ -21,6 +23,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
  * for another address, signed by another authority, or has less than a third of its time left. Keys are readable to us
  * only, and every file is replaced as a whole.
  *
+ * @throws {BrokenState} when what is kept of the authority cannot be read; {CannotMakeDirectory}
  * @param now milliseconds since 1970
  */
 export async function serverIdentity(
@@ -31,7 +34,7 @@ export async function serverIdentity(
 ): Promise<ServerIdentity> {
   // Loaded here: the package takes a tenth of a second, which a command that only prints its help shall not wait for.
   const x509 = await import('@peculiar/x509')
-  await mkdir(statePath, { recursive: true, mode: 0o700 })
+  makeDirectory(statePath, { mode: 0o700 })
   const kind = isIP(address) === 0 ? 'dns' : 'ip'
   const files = {
     ca: join(statePath, 'ca.crt'),
@@ -47,14 +50,33 @@ export async function serverIdentity(
   }
   const authority =
     kept.ca !== undefined && kept.caKey !== undefined
-      ? { certificate: new x509.X509Certificate(kept.ca), key: await importKey(kept.caKey) }
+      ? await keptAuthority(kept.ca, kept.caKey)
       : await newAuthority()
   const ca = authority.certificate.toString('pem')
   if (kept.certificate !== undefined && kept.key !== undefined) {
-    const leaf = new x509.X509Certificate(kept.certificate)
-    if (await isGood(leaf, authority.certificate)) return { ca, certificate: kept.certificate, key: kept.key }
+    const leaf = certificateIn(kept.certificate)
+    if (leaf && (await isGood(leaf, authority.certificate)))
+      return { ca, certificate: kept.certificate, key: kept.key }
   }
   return await newLeaf()
+
+  async function keptAuthority(ca: string, caKey: string) {
+    const certificate = certificateIn(ca)
+    const key = await importKey(caKey).catch(() => undefined)
+    if (certificate !== undefined && key !== undefined) return { certificate, key }
+    const [file, what] = certificate === undefined ? [files.ca, 'certificate'] : [files.caKey, 'private key']
+    const mend =
+      'Restore it, or move ca.crt and ca.key away: a new authority is made, which machines learn at their next boot.'
+    throw new BrokenState(file, `holds no ${what}`, mend)
+  }
+
+  function certificateIn(pem: string): X509Certificate | undefined {
+    try {
+      return new x509.X509Certificate(pem)
+    } catch {
+      return undefined
+    }
+  }
 
   async function newAuthority() {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])

@@ -1,9 +1,10 @@
 // One SQLite file: write-ahead log, a schema that is brought up to date, and commits that several writers share.
 
-import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
-import { NewerStore } from '../errors.ts'
+import { makeDirectory } from '#host/make-directory.ts'
+import { BrokenState, NewerStore } from '../errors.ts'
 
 /** How long work that nobody waits for may wait for other work to share its commit. */
 const PATIENT_MS = 20
@@ -28,17 +29,11 @@ export class Database {
   /**
    * Opens the file at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
    *
-   * @throws {NewerStore} when a newer Pilotlight wrote it
+   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is no store; {CannotMakeDirectory}
    */
   constructor(path: string) {
     this.#path = path
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    this.#sqlite = new Sqlite(path)
-    if (path !== ':memory:') chmodSync(path, 0o600) // it holds the machines' bundles
-    this.#sqlite.pragma('journal_mode = WAL')
-    this.#sqlite.pragma('synchronous = FULL')
-    this.#sqlite.pragma('foreign_keys = ON')
-    this.#sqlite.pragma('busy_timeout = 5000')
+    this.#sqlite = openFile(path)
     this.#migrate()
   }
 
@@ -173,5 +168,22 @@ export class Database {
     const statement = this.#prepared.get(sql) ?? this.#sqlite.prepare(sql)
     this.#prepared.set(sql, statement)
     return statement
+  }
+}
+
+/** The file, which keeps what was committed even when the power fails. */
+function openFile(path: string): Sqlite.Database {
+  if (path !== ':memory:') makeDirectory(dirname(path), { mode: 0o700 })
+  try {
+    const sqlite = new Sqlite(path)
+    if (path !== ':memory:') chmodSync(path, 0o600) // it holds the machines' bundles
+    sqlite.pragma('journal_mode = WAL')
+    sqlite.pragma('synchronous = FULL')
+    sqlite.pragma('foreign_keys = ON')
+    sqlite.pragma('busy_timeout = 5000')
+    return sqlite
+  } catch (cause) {
+    const mend = 'Restore it from a backup with its -wal, see to its rights, or name another state-path.'
+    throw new BrokenState(path, `cannot be opened as the store: ${(cause as Error).message}`, mend, { cause }) // of SQLite or node:fs
   }
 }

@@ -55,6 +55,14 @@ t.test("Matchbox's environment starts a server, and SIGTERM ends it well", async
   t.equal(await statusOf(child), 0)
 })
 
+t.test('a state directory that cannot be made is named, and nobody waits for it', async t => {
+  const ports = ['--no-dhcp', '--no-tftp', '--http-port', '0', '--agent-port', '0']
+  t.match(await pilotlight(['serve', ...ports, '--state-path', '/proc/x']), {
+    status: EXIT.usage,
+    err: /^error state-path: directory \/proc\/x cannot be made: nobody can make anything in \/proc/,
+  })
+})
+
 t.test('what Matchbox refuses ends with its status', async t => {
   const bad = ['-address', '127.0.0.1:0', '-data-path', '/nowhere']
   t.match(await pilotlight(['serve', ...bad]), { status: 1, err: /data-path is "\/nowhere"/ })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverConfig } from '#server/config.ts'
 import { serve } from '#server/main.ts'
@@ -35,6 +36,32 @@ t.test('settings that cannot work are refused by name', async t => {
     message: /data-path is "\/none"/,
   })
   t.equal(serverConfig({ address: '10.20.0.1', assetsPath: '' }).assetsPath, undefined)
+})
+
+t.test('state that was damaged is named, with what to do', async t => {
+  for (const [name, message] of [
+    ['pilotlight.db', /pilotlight\.db cannot be opened as the store: .+\. Restore it/],
+    [
+      'tokens.json',
+      /tokens\.json does not hold the tokens that the server wrote\. Restore it, or move it away/,
+    ],
+    ['ca.crt', /ca\.crt holds no certificate\. Restore it/],
+    ['ca.key', /ca\.key holds no private key\. Restore it/],
+  ] as const) {
+    const statePath = join(t.testdir(), 'state')
+    await (await testServer(t, { statePath })).close()
+    rmSync(join(statePath, `${name}-wal`), { force: true })
+    writeFileSync(join(statePath, name), 'garbage '.repeat(1000))
+    await t.rejects(testServer(t, { statePath }), { code: 'BROKEN_STATE', message })
+  }
+})
+
+t.test('a certificate that was damaged is made anew', async t => {
+  const statePath = join(t.testdir(), 'state')
+  await (await testServer(t, { statePath })).close()
+  writeFileSync(join(statePath, 'agent.crt'), 'garbage')
+  await testServer(t, { statePath })
+  t.match(readFileSync(join(statePath, 'agent.crt'), 'utf8'), /^-----BEGIN CERTIFICATE-----/)
 })
 
 t.test('a port that is taken is named, and nothing stays open', async t => {
