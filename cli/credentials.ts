@@ -1,5 +1,6 @@
 // What the command line shows a server, and what it believes one: its token, and the authority of its certificate.
 
+import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -7,12 +8,19 @@ import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { SETTINGS } from '#server/config.ts'
 import { adminTokenFile } from '#server/access/tokens.ts'
+import { CommandError, EXIT } from './exit.ts'
 
-/** The token that somebody gave for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`. */
+/**
+ * The token that somebody gave for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.
+ *
+ * @throws {CommandError} (usage) when that file has none
+ */
 export function givenToken(): string | undefined {
   const { PILOTLIGHT_TOKEN: token, PILOTLIGHT_TOKEN_FILE: file } = process.env
   if (token) return token
-  return file ? readFileSync(file, 'utf8').trim() : undefined
+  if (!file) return undefined
+  const mend = 'name a file that holds a token, for example admin.token in the state directory of the server'
+  return namedText('PILOTLIGHT_TOKEN_FILE', file, mend).trim()
 }
 
 /**
@@ -36,6 +44,8 @@ export function tokenIn(statePath: string): string | undefined {
 /**
  * Lets this process believe an HTTPS server's certificate, beside those that everybody believes: of the authority in the
  * file `PILOTLIGHT_CA`, else, for a server on this host, of the one in its state directory.
+ *
+ * @throws {CommandError} (usage) when that file has none
  */
 export function trustServer(base: string): void {
   const { hostname, protocol } = new URL(base)
@@ -44,7 +54,40 @@ export function trustServer(base: string): void {
   const own = join(state || SETTINGS.statePath, 'ca.crt')
   const path = file || (isOnThisHost(hostname) && existsSync(own) ? own : undefined)
   if (path === undefined) return
-  setDefaultCACertificates([...getCACertificates('default'), readFileSync(path, 'utf8')])
+  const mend =
+    "name the PEM file of the authority that signed the server's certificate: ca.crt in its state directory"
+  const variable = file ? 'PILOTLIGHT_CA' : 'the authority of the server on this host'
+  const pem = namedText(variable, path, mend)
+  if (!isCertificate(pem)) {
+    throw new CommandError(EXIT.usage, `${variable} is "${path}": it holds no certificate in PEM`, mend)
+  }
+  setDefaultCACertificates([...getCACertificates('default'), pem])
+}
+
+/** Node itself passes over what is none. */
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
+  }
+}
+
+/** The text of a file that a variable names: nothing is tried without it. */
+function namedText(variable: string, path: string, mend: string): string {
+  try {
+    const text = readFileSync(path, 'utf8')
+    if (text.trim() !== '') return text
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException // of node:fs
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: 'there is no such file',
+      EISDIR: 'it is a directory',
+      EACCES: 'you may not read it',
+    }
+    throw new CommandError(EXIT.usage, `${variable} is "${path}": ${reasons[code ?? ''] ?? message}`, mend)
+  }
+  throw new CommandError(EXIT.usage, `${variable} is "${path}": it is empty`, mend)
 }
 
 function isOnThisHost(hostname: string): boolean {
