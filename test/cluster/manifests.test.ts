@@ -7,7 +7,7 @@ import { clusterManifests } from '#cluster/manifests/all.ts'
 import { components } from '#cluster/manifests/components.ts'
 import { staticPod } from '#cluster/manifests/control-plane.ts'
 import type { Manifest } from '#cluster/manifests/object.ts'
-import { smallSite } from './site.ts'
+import { smallSite } from '../small-site.ts'
 
 /** Compares with the golden file of that name; renewing it still fails the run, so that nobody forgets to look. */
 async function golden(t: Test, name: string, manifests: readonly Manifest[]): Promise<void> {
@@ -45,6 +45,14 @@ t.test('with three controllers the leaders are three, apart from each other', as
     objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'kube-scheduler'),
     { spec: { replicas: 3, template: { spec: { affinity: { podAntiAffinity: Object } } } } },
   )
+})
+
+t.test('a site without resolvers has its DNS answer for the cluster alone', async t => {
+  const corefiles = [smallSite, { ...smallSite, network: { ...smallSite.network, dns: [] } }].map(site =>
+    clusterManifests(site).find(it => it.kind === 'ConfigMap' && it.metadata.name === 'coredns'),
+  )
+  t.match(corefiles[0], { data: { Corefile: /^ {2}forward \. 10\.20\.0\.1$/m } })
+  t.match(corefiles[1], { data: { Corefile: /^(?!.*forward)/s } })
 })
 
 t.test('no object is declared twice', async t => {
