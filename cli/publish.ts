@@ -1,21 +1,43 @@
 // Tells a server of a site: the machines and their groups, and what each machine fetches once.
 
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { machineBundle } from '#cluster/bundle.ts'
 import { ensurePki } from '#cluster/pki.ts'
 import type { Pki } from '#cluster/pki.ts'
 import type { Stage } from '#progress/stage.ts'
 import { compileSite } from '#site/compile.ts'
 import type { Site } from '#site/site.ts'
-import type { ServerClient } from './server-client.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { Refusal, type ServerClient } from './server-client.ts'
 
-/** Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat. */
+/**
+ * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat.
+ *
+ * @throws {CommandError} (notFound) when the server's data directory is not one that these machines can boot from
+ */
 export async function publish(site: Site, client: ServerClient, state: string, stage: Stage): Promise<Pki> {
   stage.waiting('certificates')
   const pki = await ensurePki(site, join(state, 'pki'))
   stage.waiting('the server')
-  const changed = await client.putSite(site.name, compileSite(site))
+  const objects = compileSite(site)
+  for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
+  const changed = await client.putSite(site.name, objects)
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
   stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
   return pki
 }
+
+/** Looks whether machines of a profile would come up with the agent: nothing is switched on for a 404. */
+async function bootable(id: string, client: ServerClient): Promise<void> {
+  const profile = await client.get(`/profiles/${encodeURIComponent(id)}`).catch((error: unknown) => {
+    if (error instanceof Refusal && error.httpStatus === 404) return undefined
+    throw error
+  })
+  const { ignition_id: config } = (profile ?? {}) as { readonly ignition_id?: string } // as a profile has it
+  if (config?.endsWith('.njk') === true) return
+  const what = `the server has no profile "${id}"${profile === undefined ? '' : ' whose Ignition config brings our agent'}`
+  const mend = `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
+  throw new CommandError(EXIT.notFound, what, mend)
+}
+
+const ROOT = resolve(import.meta.dirname, '..')
