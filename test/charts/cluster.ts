@@ -12,7 +12,7 @@ import { run } from '#host/command.ts'
 import { silentStage } from '#progress/stage.ts'
 import { sleep } from '#progress/wait.ts'
 import { findTool, missingTools, startApiServer } from '../cluster/api-server.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 const helm = findTool('helm')
 

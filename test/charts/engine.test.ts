@@ -14,7 +14,7 @@ import { run } from '#host/command.ts'
 import { silentStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
 import { findTool } from '../cluster/api-server.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 import { noCluster, startCluster } from './cluster.ts'
 import { infrastructureOf } from './infrastructure.ts'
 

@@ -10,7 +10,7 @@ import { chartsDirectory, stageChart } from '#charts/helm.ts'
 import { planCharts } from '#charts/plan-charts.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false

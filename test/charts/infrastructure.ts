@@ -4,7 +4,7 @@ import { chosenOf } from '#charts/plan.ts'
 import { planCharts } from '#charts/plan-charts.ts'
 import type { ChartPlan } from '#charts/plan.ts'
 import type { Site } from '#site/site.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 /** The small rack with these values, and its plan's database, queue and cache. */
 export function infrastructureOf(values: Record<string, unknown> = {}): { site: Site; plan: ChartPlan } {

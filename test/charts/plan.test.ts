@@ -9,7 +9,7 @@ import type { ReleasePlan } from '#charts/plan.ts'
 import { explainLayers, mergeValues } from '#charts/values.ts'
 import type { OptionalService } from '#site/site.ts'
 import { parse } from 'yaml'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 const withValues = (values: Record<string, unknown>) =>
   planCharts({ ...smallSite, openstack: { ...smallSite.openstack, values } })

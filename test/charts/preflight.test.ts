@@ -9,7 +9,7 @@ import { chosenOf } from '#charts/plan.ts'
 import { planCharts } from '#charts/plan-charts.ts'
 import { renderOffline } from '#charts/preflight.ts'
 import { findTool } from '../cluster/api-server.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false

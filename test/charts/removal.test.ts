@@ -5,7 +5,7 @@ import type { HelmRelease } from '#charts/helm.ts'
 import { planCharts } from '#charts/plan-charts.ts'
 import { removalSteps } from '#charts/removal.ts'
 import { chooseRevision } from '#charts/rollback.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 t.test('what needs something is removed before it, and a group together', async t => {
   const steps = removalSteps(planCharts(smallSite).releases)

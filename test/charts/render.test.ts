@@ -14,7 +14,7 @@ import { mergeValues } from '#charts/values.ts'
 import type { Values } from '#charts/values.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false

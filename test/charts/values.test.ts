@@ -9,7 +9,7 @@ import { chartDefaults } from '#charts/defaults.ts'
 import { chartFolder } from '#charts/helm.ts'
 import { planCharts } from '#charts/plan-charts.ts'
 import { explainLayers, mergeLayers, showPath } from '#charts/values.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 
 t.test('each merged value tells whose it is, and what it replaced', async t => {
   const layers = [

@@ -8,7 +8,7 @@ import t from 'tap'
 import { EXIT } from '#cli/exit.ts'
 import { writeKubeconfig } from '#cluster/kubeconfig.ts'
 import { ensurePki } from '#cluster/pki.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 import { freePort } from '../free-ports.ts'
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts')

@@ -9,7 +9,7 @@ import { EXIT } from '#cli/exit.ts'
 import { openrc } from '#charts/openrc.ts'
 import { changeSecrets } from '#charts/secrets.ts'
 import { checkTable, guestOf } from '#cli/verify.ts'
-import { smallSite } from '../cluster/site.ts'
+import { smallSite } from '../small-site.ts'
 import { freePort } from '../free-ports.ts'
 import { pilotlight } from './pilotlight.ts'
 

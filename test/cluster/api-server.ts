@@ -13,7 +13,7 @@ import { readiness } from '#cluster/client.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
 import { freePorts } from '../free-ports.ts'
-import { machineNamed } from './site.ts'
+import { machineNamed } from '../small-site.ts'
 
 const tools = await findTools()
 

@@ -12,7 +12,7 @@ import { run, type CommandResult } from '#host/command.ts'
 import { silentStage } from '#progress/stage.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { findTool, missingTools, startApiServer, type ApiServer } from './api-server.ts'
-import { smallSite } from './site.ts'
+import { smallSite } from '../small-site.ts'
 
 const skip = missingTools()
 

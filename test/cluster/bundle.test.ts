@@ -4,7 +4,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { machineBundle } from '#cluster/bundle.ts'
 import { ensurePki } from '#cluster/pki.ts'
-import { machineNamed, smallSite } from './site.ts'
+import { machineNamed, smallSite } from '../small-site.ts'
 
 const pki = await ensurePki(smallSite, t.testdir())
 const controller = machineBundle(smallSite, pki, machineNamed(smallSite, 'ctl-1'))

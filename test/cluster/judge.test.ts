@@ -3,7 +3,7 @@
 import type { V1DaemonSet, V1Deployment, V1Node } from '@kubernetes/client-node'
 import t from 'tap'
 import { all, identify, judgeDaemonSet, judgeDeployment, judgeNodes, labelledNode } from '#cluster/judge.ts'
-import { machineNamed, smallSite } from './site.ts'
+import { machineNamed, smallSite } from '../small-site.ts'
 
 const controller = machineNamed(smallSite, 'ctl-1')
 const compute = machineNamed(smallSite, 'cmp-1')

@@ -7,7 +7,7 @@ import t from 'tap'
 import { certificatesOf } from '#cluster/certificates.ts'
 import { ensurePki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
-import { smallSite, withMachine } from './site.ts'
+import { smallSite, withMachine } from '../small-site.ts'
 
 const day = 24 * 60 * 60 * 1000
 const openssl = async (...args: string[]) => (await run('openssl', args, { limitSeconds: 10 })).stdout

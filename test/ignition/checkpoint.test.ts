@@ -9,7 +9,7 @@ import { machineBundle } from '#cluster/bundle.ts'
 import { ensurePki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { machineNamed, smallSite } from '../cluster/site.ts'
+import { machineNamed, smallSite } from '../small-site.ts'
 
 const script = join(import.meta.dirname, '../../ignition/scripts/checkpoint')
 const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'true'], { limitSeconds: 10 }).then(

@@ -14,7 +14,7 @@ import { chartsOfSite, lockSiteCharts } from '#charts/sources/of-site.ts'
 import { overrideNames } from '#charts/sources/overrides.ts'
 import type { Site } from '#site/site.ts'
 import { findTool } from '../../cluster/api-server.ts'
-import { smallSite } from '../../cluster/site.ts'
+import { smallSite } from '../../small-site.ts'
 
 const helm = findTool('helm') ?? 'helm'
 const skip = findTool('helm') === undefined ? 'helm not built yet (pilotlight lab builds it)' : false
