@@ -3,7 +3,7 @@
 import { createReadStream, openAsBlob, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { sha256OfFile } from '#host/digest.ts'
-import { cacheDirectory } from '#host/cache.ts'
+import { cacheDirectory } from '#host/artefacts.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { AssetStore } from '#server/assets/store.ts'
 import { CommandError, EXIT } from './exit.ts'

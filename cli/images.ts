@@ -35,7 +35,7 @@ export function addImagesCommand(program: Command): void {
     .command('list')
     .description('shows what the cache holds')
     .action(async () => {
-      const { listCache } = await import('#host/cache.ts')
+      const { listCache } = await import('#host/artefacts.ts')
       for (const { name, key, buildSeconds, usedAt } of await listCache()) {
         const row = [name.padEnd(32), key, `${buildSeconds.toFixed(0)} s`.padStart(7), usedAt.toISOString()]
         process.stdout.write(`${row.join('  ')}\n`)
@@ -47,7 +47,7 @@ export function addImagesCommand(program: Command): void {
     .description('removes all but the newest two of each artefact')
     .option('--keep <count>', 'how many of each stay', '2')
     .action(async ({ keep }: { keep: string }) => {
-      const { pruneCache } = await import('#host/cache.ts')
+      const { pruneCache } = await import('#host/artefacts.ts')
       for (const path of await pruneCache(Math.max(1, Number(keep) || 2))) process.stdout.write(`${path}\n`)
     })
 }

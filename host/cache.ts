@@ -3,16 +3,24 @@
 // all.
 
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { silentStage, type Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
 
+import {
+  artefactAt,
+  cacheDirectory,
+  isThere,
+  makeAside,
+  place,
+  removeTree,
+  touch,
+  type Artefact,
+} from './artefacts.ts'
 import { canonical } from './canonical.ts'
 import { tryLock } from './lock.ts'
-import { isAlive, markProcess } from './process.ts'
 import { Seats } from './seats.ts'
 
 /** Plain data that an artefact is keyed by: versions, package lists, flags, the text of files. */
@@ -42,14 +50,6 @@ export type Recipe = {
   build(work: Work): Promise<void>
 }
 
-/** An artefact in the cache. */
-export type Artefact = {
-  readonly name: string
-  /** The first twelve hexadecimal digits of its key. */
-  readonly key: string
-  readonly path: string
-}
-
 /** Where the cache lies, who watches, and what ends the work early. */
 export type CacheOptions = {
   /** The cache's directory; {@link cacheDirectory} unless told. */
@@ -76,11 +76,6 @@ export class BuildFailed extends Error {
   }
 }
 
-/** Where artefacts lie: `PILOTLIGHT_CACHE`, or `~/.cache/pilotlight`. */
-export function cacheDirectory(): string {
-  return process.env['PILOTLIGHT_CACHE'] || join(homedir(), '.cache', 'pilotlight')
-}
-
 /**
  * The key of what `recipe` builds: twelve hexadecimal digits over its name, its inputs and the keys of its
  * needs.
@@ -93,7 +88,7 @@ export function keyOf(recipe: Recipe): string {
 /** The artefact of `recipe` if the cache has it, without building anything. */
 export async function findArtefact(recipe: Recipe, cache = cacheDirectory()): Promise<Artefact | undefined> {
   const artefact = artefactOf(recipe, cache)
-  return (await exists(join(artefact.path, NOTE))) ? artefact : undefined
+  return (await isThere(artefact)) ? artefact : undefined
 }
 
 /**
@@ -137,62 +132,6 @@ export async function obtainAll(recipes: readonly Recipe[], options: CacheOption
     await Promise.allSettled(inProgress.values())
   }
 }
-
-/** One artefact as a person sees it in a list. */
-export type CachedArtefact = Artefact & {
-  readonly builtAt: Date
-  /** Seconds that its build took, without what it needed. */
-  readonly buildSeconds: number
-  readonly usedAt: Date
-}
-
-/** Every artefact in the cache, by name and then most recently used first. */
-export async function listCache(cache = cacheDirectory()): Promise<CachedArtefact[]> {
-  const names = await readdir(cache).catch(() => [])
-  const found: CachedArtefact[] = []
-  for (const entry of names) {
-    const [, name, key] = /^([a-z][a-z0-9-]*)-([0-9a-f]{12})$/.exec(entry) ?? []
-    if (name === undefined || key === undefined) continue
-    const path = join(cache, entry)
-    const note = await readNote(path)
-    if (note === undefined) continue
-    const { mtime } = await stat(join(path, NOTE))
-    found.push({
-      name,
-      key,
-      path,
-      usedAt: mtime,
-      builtAt: new Date(note.builtAt),
-      buildSeconds: note.seconds,
-    })
-  }
-  return found.toSorted((a, b) => a.name.localeCompare(b.name) || b.usedAt.getTime() - a.usedAt.getTime())
-}
-
-/**
- * Removes all but the `keep` most recently used artefacts of each name, and what dead builds left behind.
- *
- * @returns the paths removed
- */
-export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<string[]> {
-  const removed: string[] = []
-  for (const [, versions] of Map.groupBy(await listCache(cache), artefact => artefact.name)) {
-    for (const old of versions.slice(keep)) {
-      if (await removeAtOnce(old, cache)) removed.push(old.path)
-    }
-  }
-  const building = join(cache, BUILDING)
-  for (const entry of await readdir(building).catch(() => [])) {
-    const owner = /\.([0-9]+)-([0-9]+)$/.exec(entry)
-    if (owner !== null && isAlive({ pid: Number(owner[1]), startTicks: Number(owner[2]) })) continue
-    await removeTree(join(building, entry))
-    removed.push(join(building, entry))
-  }
-  return removed
-}
-
-const NOTE = '.built.json'
-const BUILDING = '.building'
 
 /** What the recipes of one call share. */
 type Run = {
@@ -242,24 +181,16 @@ async function buildInto(
   cache: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const directory = join(cache, BUILDING, `${artefact.name}-${artefact.key}.${ourMark()}`)
+  const directory = await makeAside(artefact, cache)
   const log = join(cache, 'logs', `${artefact.name}-${artefact.key}.log`)
   await mkdir(join(cache, 'logs'), { recursive: true })
-  await mkdir(directory, { recursive: true })
   await writeFile(log, `${recipe.title}, ${new Date().toISOString()}\n`)
   const begin = performance.now()
   try {
     await recipe.build({ directory, needs, stage, log, ...(signal ? { signal } : {}) })
     const seconds = Math.round((performance.now() - begin) / 100) / 10
-    const note: Note = {
-      title: recipe.title,
-      seconds,
-      builtAt: new Date().toISOString(),
-      inputs: recipe.inputs,
-    }
-    await writeFile(join(directory, NOTE), `${JSON.stringify(note, undefined, 2)}\n`)
-    await removeAtOnce(artefact, cache) // what lies there without a note is no artefact
-    await rename(directory, artefact.path)
+    const { title, inputs } = recipe
+    await place(artefact, cache, directory, { title, seconds, builtAt: new Date().toISOString(), inputs })
   } catch (error) {
     await removeTree(directory)
     if (signal?.aborted) throw error
@@ -267,29 +198,11 @@ async function buildInto(
   }
 }
 
-type Note = { title: string; seconds: number; builtAt: string; inputs: Input }
-
-async function readNote(path: string): Promise<Note | undefined> {
-  const text = await readFile(join(path, NOTE), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : (JSON.parse(text) as Note) // written by buildInto, renamed whole
-}
-
-/** Marks the artefact as used now, and says whether it is there. */
-async function touch(artefact: Artefact): Promise<boolean> {
-  const now = new Date()
-  return utimes(join(artefact.path, NOTE), now, now).then(
-    () => true,
-    () => false,
-  )
-}
-
 function artefactOf(recipe: Recipe, cache: string): Artefact {
-  const key = keyOf(recipe)
-  return { name: recipe.name, key, path: join(cache, `${recipe.name}-${key}`) }
+  return artefactAt(cache, recipe.name, keyOf(recipe))
 }
 
-// --- The lock of an artefact, waited for.
-
+/** Works while no other process builds the artefact; a lock that another holds is waited for. */
 async function locked<T>(
   artefact: Artefact,
   cache: string,
@@ -311,37 +224,4 @@ async function locked<T>(
   } finally {
     unlock()
   }
-}
-
-/** Takes an artefact out of sight in one step, then removes it; says whether it was there. */
-async function removeAtOnce(artefact: Artefact, cache: string): Promise<boolean> {
-  const building = join(cache, BUILDING)
-  const aside = join(building, `old-${artefact.name}-${artefact.key}-${counter++}.${ourMark()}`)
-  await mkdir(building, { recursive: true })
-  try {
-    await rename(artefact.path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
-  }
-  await removeTree(aside)
-  return true
-}
-
-let counter = 0
-
-/** What the name of everything in the making ends with, so that pruneCache finds what a dead process left. */
-function ourMark(): string {
-  return `${process.pid}-${markProcess(process.pid)?.startTicks}`
-}
-
-async function removeTree(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true, maxRetries: 3 })
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

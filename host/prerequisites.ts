@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path'
 
 import { inStage, type Stage } from '#progress/stage.ts'
 
-import { cacheDirectory } from './cache.ts'
+import { cacheDirectory } from './artefacts.ts'
 import { commandPath, run } from './command.ts'
 
 /** One thing that the host needs, and why. */

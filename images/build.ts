@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { cacheDirectory, findArtefact, obtainAll, type Recipe } from '#host/cache.ts'
+import { cacheDirectory } from '#host/artefacts.ts'
+import { findArtefact, obtainAll, type Recipe } from '#host/cache.ts'
 import { ensurePrerequisites, imagePrerequisites } from '#host/prerequisites.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
 

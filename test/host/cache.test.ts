@@ -6,16 +6,8 @@ import { join } from 'node:path'
 
 import t from 'tap'
 
-import {
-  findArtefact,
-  keyOf,
-  listCache,
-  obtain,
-  obtainAll,
-  pruneCache,
-  type Input,
-  type Recipe,
-} from '#host/cache.ts'
+import { listCache, pruneCache } from '#host/artefacts.ts'
+import { findArtefact, keyOf, obtain, obtainAll, type Input, type Recipe } from '#host/cache.ts'
 import { markProcess } from '#host/process.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
 
