@@ -1,5 +1,6 @@
 // The few calls of the Kubernetes API that the chart stage makes, on one kept connection. Plain HTTPS: a kubectl
-// process costs more processor time for one question than this does for a whole stage of them.
+// process costs more processor time for one question than this does for a whole stage of them, and so does loading the
+// official client, which the bring-up uses (docs/design.md says why there are two).
 
 import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'node:https'
