@@ -21,7 +21,7 @@ const CONTROL = words(
   'uwsgi-core uwsgi-plugin-python3 python3-pymysql python3-memcache python3-pymemcache',
 )
 const COMPUTE = words(
-  'nova-compute nova-compute-kvm qemu-system-x86 qemu-utils python3-libvirt',
+  'nova-compute nova-compute-kvm qemu-system-x86 qemu-utils python3-libvirt genisoimage',
   'neutron-linuxbridge-agent neutron-dhcp-agent neutron-l3-agent neutron-metadata-agent',
   'iproute2 iptables ebtables ipset conntrack bridge-utils dnsmasq-base dnsmasq-utils haproxy iputils-arping radvd procps kmod',
 )
@@ -92,8 +92,8 @@ export const openstackControlRecipe = layerRecipe({
 })
 
 /**
- * nova-compute with libvirt and QEMU for x86, and Neutron's agents with what they call. Debian's own choice of a hypervisor
- * type is removed: configuration says it.
+ * nova-compute with libvirt, QEMU for x86 and what writes configuration drives, and Neutron's agents with what they call.
+ * Debian's own choice of a hypervisor type is removed: configuration says it.
  */
 export const openstackComputeRecipe = layerRecipe({
   name: 'openstack-compute',

@@ -33,7 +33,7 @@ const MODULES = words(
 
 /** Programs that services call by name. */
 const PROGRAMS = words(
-  'mariadbd mariadb-install-db memcached uwsgi_python3 privsep-helper libvirtd virsh qemu-system-x86_64 qemu-img',
+  'mariadbd mariadb-install-db memcached uwsgi_python3 privsep-helper libvirtd virsh qemu-system-x86_64 qemu-img genisoimage',
   'ip bridge iptables-restore ip6tables-restore ebtables ipset conntrack dnsmasq dhcp_release haproxy arping',
   'radvd keepalived nsenter setpriv sysctl ps kill lvs tgtd',
 )
