@@ -8,10 +8,10 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 import { sha256OfFile } from '#host/digest.ts'
+import { tarEnd, tarHeader, tarPadding, type TarEntry } from '#host/tar.ts'
 import type { Recipe, Work } from '#host/cache.ts'
 
 import { command } from './commands.ts'
-import { archiveEnd, archiveHeader, archivePadding, withParents, type ArchiveEntry } from './archive.ts'
 
 /** A layer's digest over its uncompressed tar, and its size in bytes. */
 export type Layer = { readonly digest: string; readonly size: number }
@@ -48,21 +48,34 @@ export async function packDirectory(
  * equal bytes.
  */
 export async function packFiles(work: Work, files: readonly LayerFile[]): Promise<void> {
-  const entries: (ArchiveEntry & { from?: string })[] = [{ path: 'tmp/', mode: 0o1777 }]
+  const entries: (TarEntry & { from?: string })[] = [{ path: 'tmp/', mode: 0o1777 }]
   for (const { from, to, mode = 0o755 } of files) {
     entries.push({ path: to.replace(/^\/+/, ''), mode, size: (await stat(from)).size, from })
   }
   async function* bytes() {
     for (const entry of withParents(entries)) {
-      yield archiveHeader(entry)
+      yield tarHeader(entry)
       if (!('from' in entry) || entry.from === undefined) continue
       yield* createReadStream(entry.from)
-      yield archivePadding(entry.size ?? 0)
+      yield tarPadding(entry.size ?? 0)
     }
-    yield archiveEnd
+    yield tarEnd
   }
   await pipeline(Readable.from(bytes()), createWriteStream(join(work.directory, 'layer.tar')))
   await describe(work)
+}
+
+/** `entries` with every directory that a path runs through in front of its first use, each once. */
+export function withParents<T extends TarEntry>(entries: readonly T[]): (T | TarEntry)[] {
+  const seen = new Set<string>()
+  return entries.flatMap(entry => {
+    const parts = entry.path.split('/').slice(0, entry.path.endsWith('/') ? -2 : -1)
+    const parents = parts.map((_, index): TarEntry => ({
+      path: `${parts.slice(0, index + 1).join('/')}/`,
+      mode: 0o755,
+    }))
+    return [...parents, entry].filter(({ path }) => !seen.has(path) && seen.add(path))
+  })
 }
 
 /** The layer in an artefact which {@link packDirectory} or {@link packFiles} made. */

@@ -50,13 +50,15 @@ const PURE = [
   'server/butane/!(local-files).ts',
   'server/dhcp/{packet,options,offer,subnet}.ts',
   'server/tftp/{packet,transfer,name}.ts',
-  'server/assets/{range,tar,names}.ts',
+  'server/agent/bundle.ts',
+  'server/assets/{range,names}.ts',
   'server/inventory/{objects,object-check,phase,matchbox-files,matchbox-text,diff}.ts',
   'site/{ipv4,duties,compile}.ts',
   'cluster/{plan,judge,bundle,certificates,network}.ts',
   'cluster/manifests/*.ts',
   'lab/netboot/{dhcp,tftp,ipxe-script}.ts',
-  'images/{archive,oci,references}.ts',
+  'images/{oci,references}.ts',
+  'host/{tar,canonical,shell}.ts',
 ]
 /** What moves bytes: files, sockets, processes, the database. */
 const EDGES = /^(node:(fs|dgram|http|https|http2|tls|child_process)(\/|$)|better-sqlite3|fastify|@grpc)/

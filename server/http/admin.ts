@@ -1,13 +1,13 @@
 // What `pilotlight up` tells the server: sites and bundles, each replaced as a whole.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { bundleArchive } from '../agent/bundle.ts'
 import { BadRequest, InvalidObject, NotFound, type Fault } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Kind } from '../inventory/changes.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import type { BundleFile, SiteObjects } from '../inventory/objects.ts'
 import { checkObject } from '../inventory/object-check.ts'
-import { tarOf } from '../assets/tar.ts'
 import type { Log } from '../log.ts'
 import { messageOf } from '#progress/wait.ts'
 import { problemAnswer } from './problems.ts'
@@ -55,7 +55,7 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
         throw new NotFound('machine', name, 'Declare it in the site file first.')
       }
       try {
-        tarOf(body, 0) // whoever puts it learns of a path that cannot be delivered, not the machine
+        bundleArchive(body, 0) // whoever puts it learns of a path that cannot be delivered, not the machine
       } catch (error) {
         throw new BadRequest(messageOf(error), { cause: error })
       }

@@ -1,8 +1,8 @@
 // What the agent on a machine asks over HTTPS: its bundle, once, and a place for its reports.
 
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import { bundleArchive } from '../agent/bundle.ts'
 import type { Tokens } from '../agent/tokens.ts'
-import { tarOf } from '../assets/tar.ts'
 import { NoBundle, TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Journal } from '../inventory/journal.ts'
@@ -35,7 +35,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
       const files = store.bundle(machine.name)
       if (files === undefined) throw new NoBundle(machine.name) // before the token is spent: it may ask again
       tokens.spend(token)
-      const archive = tarOf(files, Math.floor(Date.now() / 1000))
+      const archive = bundleArchive(files, Math.floor(Date.now() / 1000))
       tell(mac, 'http', 'bundle', `fetched ${files.length} files`, {
         files: files.length,
         bytes: archive.length,
