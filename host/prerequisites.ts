@@ -83,6 +83,8 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'gpg', package: 'gpg', why: 'judges the signatures' },
   { command: 'ping', package: 'iputils-ping', why: "knocks at a guest's address" },
   { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a running cloud" },
+  { command: 'dropbear', package: 'dropbear-bin', why: 'lets Tempest log in to its servers' },
+  { command: 'cpio', package: 'cpio', why: "packs what Tempest's servers boot" },
   { command: 'docker-registry', package: 'docker-registry', why: 'an independent OCI registry, for charts' },
   { command: 'nginx', package: 'nginx-light', why: 'the peer that serving files is measured against' },
   {

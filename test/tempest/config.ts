@@ -22,8 +22,7 @@ export type CloudFacts = {
 }
 
 /**
- * The configuration: only services that the catalog has are tested. Nothing logs in to a guest (`run_validation`), since
- * ours lets nobody in: the tests that need that skip themselves, and say so.
+ * The configuration: only services that the catalog has are tested. Tests log in to their servers (`run_validation`).
  */
 export function tempestConf(facts: CloudFacts): string {
   const has = (type: string) => facts.services.includes(type)
@@ -80,7 +79,7 @@ export function tempestConf(facts: CloudFacts): string {
     'network-feature-enabled': { api_extensions: facts.extensions.join(','), ipv6: true },
     volume: { endpoint_type: 'public', build_timeout: 300 },
     'volume-feature-enabled': { backup: false },
-    validation: { run_validation: false },
+    validation: { run_validation: true, image_ssh_user: 'root', ssh_timeout: 120, ping_timeout: 120 },
     scenario: {},
     dashboard: facts.dashboardUrl === undefined ? {} : { dashboard_url: facts.dashboardUrl },
   })

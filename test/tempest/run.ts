@@ -16,6 +16,7 @@ import type { Client } from '../system/client.ts'
 import { inRack, labOf } from '../system/lab.ts'
 import { tempestConf } from './config.ts'
 import type { CloudFacts } from './config.ts'
+import { LOGIN_COMMAND_LINE, withLogin } from './guest.ts'
 import { countsOf, readResults, reasonOf, reportOf, shortName } from './results.ts'
 
 const PAGE = new URL('../../docs/tempest.md', import.meta.url)
@@ -28,8 +29,10 @@ const { positionals, values } = parseArgs({
   options: { regex: { type: 'string' }, workers: { type: 'string', default: '1' } },
 })
 const [lab = 'small'] = positionals
-const [missing] = (await lackingPackages(testPrerequisites)).filter(need => need.command === 'tempest')
-if (missing) throw new Error(`apt-get install --no-install-recommends ${missing.package}`)
+const needed = ['tempest', 'cpio', 'dropbear']
+const missing = (await lackingPackages(testPrerequisites)).filter(({ command }) => needed.includes(command))
+if (missing.length > 0)
+  throw new Error(`apt-get install --no-install-recommends ${missing.map(need => need.package).join(' ')}`)
 
 const folder = await mkdtemp(join(tmpdir(), 'tempest-'))
 const client = clientOf(lab)
@@ -95,8 +98,7 @@ async function prepare(openstack: Client): Promise<CloudFacts> {
 
 /** Each test makes a project of its own, so the image must be everybody's. */
 async function storeGuest(openstack: Client): Promise<string> {
-  const store = async (name: string, file: string, format: string, properties: readonly string[]) => {
-    const path = join(labOf(lab).directory, 'assets', 'guest', file)
+  const store = async (name: string, path: string, format: string, properties: readonly string[]) => {
     const container = format === 'raw' ? 'bare' : format
     const formats = ['--public', '--disk-format', format, '--container-format', container]
     const set = properties.flatMap(property => ['--property', property])
@@ -104,10 +106,15 @@ async function storeGuest(openstack: Client): Promise<string> {
     undo.push(['image', 'delete', String(id)])
     return String(id)
   }
-  const kernel = await store('tempest-kernel', 'vmlinuz', 'aki', [])
-  const initrd = await store('tempest-initrd', 'initrd.img', 'ari', [])
-  const direct = [`kernel_id=${kernel}`, `ramdisk_id=${initrd}`, 'os_command_line=console=ttyS0']
-  return store('tempest-guest', 'disk.raw', 'raw', direct)
+  const kernel = await store('tempest-kernel', built('vmlinuz'), 'aki', [])
+  const initrd = await store('tempest-initrd', await withLogin(built('initrd.img'), folder), 'ari', [])
+  const direct = [`kernel_id=${kernel}`, `ramdisk_id=${initrd}`, `os_command_line=${LOGIN_COMMAND_LINE}`]
+  return store('tempest-guest', built('disk.raw'), 'raw', direct)
+}
+
+/** A file of the verification guest. */
+function built(file: string): string {
+  return join(labOf(lab).directory, 'assets', 'guest', file)
 }
 
 async function makeFlavor(openstack: Client, name: string, ram: string): Promise<string> {
