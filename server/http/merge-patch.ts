@@ -1,5 +1,7 @@
 // JSON merge patch, RFC 7396: an object with the fields that change; null removes one.
 
+import { isRecord } from '../inventory/field-reader.ts'
+
 /** `target` with `patch` merged into it; neither is changed. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch
@@ -9,8 +11,4 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
     else merged[key] = mergePatch(merged[key], value)
   }
   return merged
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
