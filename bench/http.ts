@@ -1,8 +1,10 @@
 // Does the cost of an answer grow with the rack? /ipxe, /ignition and /metadata over one data directory in Matchbox's
 // layout, for 10 to 100,000 groups, by the whole server as it ships; Matchbox itself over the same directory in the same
-// run, as far as it gets (it reads every group's file for every request). Every machine asks once before anything is
-// measured: its first request begins a boot, which is a write more than those that follow, and a small rack would have
-// its first ones behind it before a large one. What that costs is told as first/s.
+// run, as far as it gets (it reads every group's file for every request). The servers of all sizes are up at the same
+// time and asked by turns, so that a minute in which the machine is slower is a minute for all; the median counts.
+//
+// Every machine asks once before anything is measured: its first request begins a boot, which is a write more than those
+// that follow, and a small rack would have its first ones behind it before a large one. What that costs is first/s.
 //
 //   node_modules/.bin/node bench/http.ts [GROUPS...]
 
@@ -20,48 +22,70 @@ import type { Load, LoadResult } from './http-load.ts'
 import { residentMegabytes, stop } from './serve.ts'
 
 const CONNECTIONS = 8
-const SECONDS = 4
+/** Seconds of one load, and how many of them make a figure. */
+const SECONDS = 2
+const ROUNDS = 5
 /** Beyond so many groups Matchbox needs seconds for one answer. */
 const MATCHBOX_GROUPS = 10_000
-const ROUTES = ['/ipxe?mac={n}', '/ignition?mac={n}', '/metadata?mac={n}']
+const ROUTES = ['/ipxe', '/ignition', '/metadata'] as const
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 1000, 10_000, 100_000]
 const folder = mkdtempSync(join(tmpdir(), 'bench-http-'))
 
-type Row = { groups: number; route: string; ours: LoadResult; matchbox: LoadResult | undefined }
+/** The same groups, served by both. */
+type Rack = {
+  readonly groups: number
+  readonly ours: Server
+  readonly matchbox: Server | undefined
+  /** Seconds until we answered. */
+  readonly started: number
+  /** First requests of machines a second. */
+  readonly first: number
+}
 
+type Server = { readonly child: ChildProcess; readonly port: number }
+type Row = { readonly groups: number; readonly route: string; readonly ours: LoadResult }
+
+const racks: Rack[] = []
 try {
   if (skip !== false) console.log(`without Matchbox: it ${skip}`)
-  console.log(`${CONNECTIONS} connections, ${SECONDS} s a figure`)
-  console.log(
-    '  groups  route       ours/s   p50 ms   p99 ms   Matchbox/s   p99 ms   ratio   start s   first/s   RSS MB',
-  )
+  for (const groups of sizes) racks.push(await startRack(groups))
+  console.log(`${CONNECTIONS} connections; medians of ${ROUNDS} loads of ${SECONDS} s`)
+  console.log('  groups  route       ours/s   p50 ms   p99 ms   Matchbox/s   p99 ms   ratio')
   const rows: Row[] = []
-  for (const groups of sizes) rows.push(...(await measure(groups)))
+  for (const route of ROUTES) rows.push(...(await measure(route)))
   flatness(rows)
+  console.log('  groups   start s   first/s   RSS MB')
+  for (const { groups, started, first, ours } of racks) {
+    const cells = [started.toFixed(1), String(first), String(residentMegabytes(ours.child))]
+    console.log(String(groups).padStart(8) + cells.map(cell => cell.padStart(10)).join(''))
+  }
 } finally {
+  for (const { ours, matchbox } of racks) {
+    await stop(ours.child)
+    if (matchbox !== undefined) await stop(matchbox.child)
+  }
   rmSync(folder, { recursive: true })
 }
 
-async function measure(groups: number): Promise<Row[]> {
+async function startRack(groups: number): Promise<Rack> {
   const data = dataDirectory(groups)
   const began = performance.now()
   const ours = await start('ours', data)
   const started = (performance.now() - began) / 1000
-  const first = await load(ours.port, ROUTES[0]!, groups, undefined) // there is one
-  const results: LoadResult[] = []
-  for (const path of ROUTES) results.push(await load(ours.port, path, groups, SECONDS))
-  const megabytes = residentMegabytes(ours.child)
-  await stop(ours.child)
-  const theirs: (LoadResult | undefined)[] = []
-  if (skip === false && groups <= MATCHBOX_GROUPS) {
-    const matchbox = await start('matchbox', data)
-    for (const path of ROUTES) theirs.push(await load(matchbox.port, path, groups, SECONDS))
-    await stop(matchbox.child)
+  const { perSecond: first } = await load(ours.port, ROUTES[0], groups)
+  const isForBoth = skip === false && groups <= MATCHBOX_GROUPS
+  return { groups, ours, started, first, matchbox: isForBoth ? await start('matchbox', data) : undefined }
+}
+
+async function measure(route: string): Promise<Row[]> {
+  const results = new Map<Rack, LoadResult[]>(racks.map(rack => [rack, []]))
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const [{ ours, groups }, of] of results) of.push(await load(ours.port, route, groups, SECONDS))
   }
-  rmSync(data, { recursive: true })
-  return ROUTES.map((path, index) => {
-    const route = path.split('?')[0] ?? ''
-    const [own, other] = [results[index]!, theirs[index]] // one for each route
+  const rows: Row[] = []
+  for (const [{ groups, matchbox }, of] of results) {
+    const own = of.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(ROUNDS / 2)]! // of as many as there were rounds
+    const other = matchbox && (await load(matchbox.port, route, groups, SECONDS))
     const cells = [
       String(groups).padStart(8),
       `  ${route.padEnd(10)}`,
@@ -71,19 +95,16 @@ async function measure(groups: number): Promise<Row[]> {
       (other ? String(other.perSecond) : '-').padStart(13),
       (other ? other.p99.toFixed(1) : '-').padStart(9),
       (other ? (own.perSecond / other.perSecond).toFixed(1) : '-').padStart(8),
-      (index === 0 ? started.toFixed(1) : '').padStart(10),
-      (index === 0 ? String(first.perSecond) : '').padStart(10),
-      (index === 0 ? String(megabytes) : '').padStart(9),
     ]
-    console.log(cells.join('').trimEnd())
-    return { groups, route, ours: own, matchbox: other }
-  })
+    console.log(cells.join(''))
+    rows.push({ groups, route, ours: own })
+  }
+  return rows
 }
 
 /** How far the figures from 1,000 groups up lie apart, each route by itself. */
 function flatness(rows: readonly Row[]): void {
-  for (const path of ROUTES) {
-    const route = path.split('?')[0] ?? ''
+  for (const route of ROUTES) {
     const figures = rows
       .filter(row => row.route === route && row.groups >= 1000)
       .map(({ ours }) => ours.perSecond)
@@ -128,10 +149,7 @@ function dataDirectory(groups: number): string {
   return data
 }
 
-async function start(
-  which: 'ours' | 'matchbox',
-  data: string,
-): Promise<{ child: ChildProcess; port: number }> {
+async function start(which: 'ours' | 'matchbox', data: string): Promise<Server> {
   const port = await freePort()
   const flags = [`-address=127.0.0.1:${port}`, `-data-path=${data}`, '-assets-path=', '-log-level=warn']
   const state = { PILOTLIGHT_STATE_PATH: join(data, 'state') }
@@ -149,12 +167,9 @@ async function start(
   return { child, port }
 }
 
-async function load(
-  port: number,
-  path: string,
-  machines: number,
-  seconds: number | undefined,
-): Promise<LoadResult> {
+/** Asks for all machines by turns, for some seconds, or for each of them once. */
+async function load(port: number, route: string, machines: number, seconds?: number): Promise<LoadResult> {
+  const path = `${route}?mac={n}`
   const words: Load = { port, path, machines, connections: CONNECTIONS, ...(seconds && { seconds }) }
   const program = join(import.meta.dirname, 'http-load.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(words)])
