@@ -7,8 +7,9 @@ export const IMAGE_REGISTRY = 'pilotlight.local'
 /** The Kubernetes version that is built, and run, when none is named. */
 export const DEFAULT_KUBERNETES = '1.36.3'
 
-/** The versions that are built of what has its own beside Kubernetes: a recipe and an image's tag say the same. */
+/** The CoreDNS that is built: its recipe and its image's tag say the same. */
 export const COREDNS_VERSION = 'v1.15.0'
+/** The flannel that is built, likewise. */
 export const FLANNEL_VERSION = 'v0.28.4'
 
 /** Image references, by what they are for. */

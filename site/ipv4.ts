@@ -1,6 +1,6 @@
 // IPv4 addresses and networks as numbers, for the checks of a site file.
 
-/** A network: its first address as an unsigned number, and the length of its prefix in bits. */
+/** A network: its first and last address as unsigned numbers, and the length of its prefix in bits. */
 export type Network = { readonly first: number; readonly last: number; readonly bits: number }
 
 /** The address as an unsigned 32-bit number, or undefined when the text is not four decimal bytes. */

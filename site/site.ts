@@ -57,10 +57,12 @@ export type ChartOrigin = {
   readonly overrides?: string
 }
 
+/** The plans of the OpenStack stage that a site may name. */
 export const CHART_PLANS = ['compute-kit', 'openstack-helm'] as const
 
 /** What a site may have on top of compute, network and image services. */
 export const OPTIONAL_SERVICES = ['cinder', 'heat', 'magnum'] as const
+/** One of them. */
 export type OptionalService = (typeof OPTIONAL_SERVICES)[number]
 
 /** The machines of one role, in the order of the file. */
