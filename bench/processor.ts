@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findImages } from '#images/build.ts'
 import { findLab } from '#lab/lab.ts'
+import { labFiles } from '#lab/state.ts'
 import { run } from '#host/command.ts'
 
 type Pods = { items: { metadata: { name: string; uid: string; annotations?: Record<string, string> } }[] }
@@ -17,7 +18,7 @@ const LEAST_SECONDS = 0.3
 const lab = findLab(process.argv[2] ?? 'small')
 if (lab === undefined) throw new Error('That lab is not up: npm run lab -- --keep')
 const kubectl = join((await findImages())?.tools ?? '', 'kubectl')
-const config = join(lab.directory, 'up', 'kubeconfig')
+const config = join(labFiles(lab.directory).up, 'kubeconfig')
 const ask = lab.inRack([kubectl, '--kubeconfig', config, 'get', 'pods', '--all-namespaces', '--output=json'])
 const { stdout } = await run(ask[0] ?? '', ask.slice(1), { limitSeconds: 30 })
 const names = new Map(

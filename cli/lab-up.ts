@@ -6,7 +6,6 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ImageSet } from '#images/build.ts'
-import { adminTokenFile } from '#server/access/tokens.ts'
 import { shellWord } from '#host/shell.ts'
 import { LabError } from '#lab/errors.ts'
 import type { Lab } from '#lab/lab.ts'
@@ -20,6 +19,7 @@ import { machinesWith } from '#site/duties.ts'
 import type { Site } from '#site/site.ts'
 import { tokenIn } from './credentials.ts'
 import { CommandError, EXIT, statusOf } from './exit.ts'
+import { showLab } from './lab-report.ts'
 import type { LongWork } from './with-progress.ts'
 
 /** What `lab up` is told. */
@@ -84,7 +84,7 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
     const told = wholeWay ? await upInRack(task, lab, server.url, work) : []
     if (!wholeWay) await bootAll(lab, site, hostUrl, work)
     work.summary()
-    if (wholeWay) await showAround(lab, hostUrl, images, told, options.keep || wasUp)
+    if (wholeWay) await showLab(lab, hostUrl, images.tools, told, options.keep || wasUp)
   } catch (error) {
     signal.throwIfAborted()
     throw withPlaces(error, lab, options)
@@ -203,8 +203,8 @@ async function bootAll(
   const client = new ServerClient(server, tokenOf(lab))
   if (site !== undefined) {
     const { publish } = await import('./publish.ts')
-    await mkdir(upState(lab), { recursive: true }) // the state of `pilotlight up`, which may come after
-    await inStage(stage, 'publish', work => publish(site, client, upState(lab), work))
+    await mkdir(labFiles(lab.directory).up, { recursive: true }) // the state of `pilotlight up`, which may come after
+    await inStage(stage, 'publish', work => publish(site, client, labFiles(lab.directory).up, work))
   }
   const ready = new Set((await client.machines()).flatMap(it => (it.phase === 'ready' ? [it.name] : [])))
   const watch = await BootWatch.start(client, signal)
@@ -242,7 +242,7 @@ async function upInRack(
     'up',
     lab.rack.site ?? '',
     `--server=${serverUrl}`,
-    `--state=${upState(lab)}`,
+    `--state=${labFiles(lab.directory).up}`,
     `--tools=${images.tools}`,
     `--data-path=${lab.rack.data ?? options.root}`,
     `--power-on=${power}`,
@@ -280,40 +280,4 @@ async function upInRack(
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-function upState(lab: Lab): string {
-  return join(lab.directory, 'up')
-}
-
-/** What exists now, and what to try. */
-async function showAround(
-  lab: Lab,
-  hostUrl: string,
-  images: ImageSet,
-  told: readonly string[],
-  stays: boolean,
-): Promise<void> {
-  const kubeconfig = join(upState(lab), 'kubeconfig')
-  const kubectl = join(images.tools, 'kubectl')
-  const { run } = await import('#host/command.ts')
-  const [command = '', ...args] = lab.inRack([kubectl, '--kubeconfig', kubeconfig, 'get', 'nodes'])
-  say((await run(command, args, { limitSeconds: 30 })).stdout.trimEnd())
-  say(`\n${told.join('\n')}`)
-  if (!stays) return say('\nthe rack is taken down now; to look around in it:  npm run lab -- --keep')
-  const inRack = `bin/pilotlight lab exec --lab ${lab.name} rack`
-  const clouds = join(upState(lab), 'clouds.yaml')
-  say(`
-look around
-  page       ${hostUrl}/ui/
-  server     curl ${hostUrl}/machines
-  changes    export PILOTLIGHT_SERVER=${hostUrl} PILOTLIGHT_TOKEN_FILE=${adminTokenFile(labFiles(lab.directory).serverState)}
-  kubectl    ${inRack} ${kubectl} --kubeconfig ${kubeconfig} get pods -A -o wide
-  openstack  ${inRack} env OS_CLIENT_CONFIG_FILE=${clouds} OS_CLOUD=pilotlight openstack service list
-  machine    bin/pilotlight lab exec --lab ${lab.name} ctl-1 journalctl -b
-  down       npm run lab -- down --lab ${lab.name}`)
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

@@ -26,6 +26,8 @@ export function labFiles(directory: string) {
     serverLog: join(directory, 'server.log'),
     relayLog: join(directory, 'relay.log'),
     serverState: join(directory, 'server'),
+    /** The state directory of `pilotlight up` in this rack: kubeconfig, certificates, secrets, clouds.yaml. */
+    up: join(directory, 'up'),
     journals: join(directory, 'journals'),
   }
 }

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { labFiles } from '#lab/state.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { inRack, labOf } from './lab.ts'
 
@@ -54,7 +55,7 @@ export async function accessOf(lab: string): Promise<Access> {
 export type Access = { readonly auth_url: string; readonly username: string; readonly password: string }
 
 function cloudsPath(lab: string): string {
-  return join(labOf(lab).directory, 'up', 'clouds.yaml')
+  return join(labFiles(labOf(lab).directory).up, 'clouds.yaml')
 }
 
 /** Waits until the server's console holds what `pattern` finds, and gives all of it. */

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { findImages } from '#images/build.ts'
 import { findLab } from '#lab/lab.ts'
+import { labFiles } from '#lab/state.ts'
 import { run } from '#host/command.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -57,7 +58,7 @@ export async function kubectlLine(lab: string, ...args: readonly string[]): Prom
   const { directory } = labOf(lab)
   return [
     join(images?.tools ?? '', 'kubectl'),
-    `--kubeconfig=${join(directory, 'up', 'kubeconfig')}`,
+    `--kubeconfig=${join(labFiles(directory).up, 'kubeconfig')}`,
     '--request-timeout=10s',
     ...args,
   ]

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { run } from '#host/command.ts'
+import { labFiles } from '#lab/state.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { openBrowser, whyNoBrowser } from '../web/browser.ts'
 import { clientOf, consoleWith, accessOf, whyNoClient } from './client.ts'
@@ -281,7 +282,7 @@ await t.test(
 
 await t.test('a verification passes, and removes what a killed one has left', { skip: notUp }, async t => {
   const { rack, directory } = labOf(LAB)
-  const state = [`--state=${join(directory, 'up')}`, `--server=http://${rack.bridge.address}:8080`]
+  const state = [`--state=${labFiles(directory).up}`, `--server=http://${rack.bridge.address}:8080`]
   const [command = '', ...args] = labOf(LAB).inRack([PILOTLIGHT, 'verify', rack.site ?? '', ...state])
   const killed = spawn(command, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
   for await (const line of createInterface(killed.stderr)) if (/network: done/.test(line)) break

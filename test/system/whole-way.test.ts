@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
+import { labFiles } from '#lab/state.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { inRack, kubectl, kubectlLine, labOf, pilotlight, RUN, whyNotWhole } from './lab.ts'
 
@@ -134,7 +135,7 @@ t.test(
   'the openstack client of a user gets tokens, services and users from outside the pods',
   { skip: notUp },
   async t => {
-    const clouds = join(labOf(LAB).directory, 'up', 'clouds.yaml')
+    const clouds = join(labFiles(labOf(LAB).directory).up, 'clouds.yaml')
     t.ok(existsSync(clouds))
     const openstack = async (...args: string[]) =>
       JSON.parse(

@@ -1,0 +1,43 @@
+// What a finished `pilotlight lab up` tells a person: the nodes, what `up` said, and how to look around.
+
+import { join } from 'node:path'
+import type { Lab } from '#lab/lab.ts'
+import { labFiles } from '#lab/state.ts'
+import { adminTokenFile } from '#server/access/tokens.ts'
+
+/**
+ * Prints it. `tools` is the folder with kubectl, `told` the lines that `up` ended with; a lab that does not stay has
+ * nothing to look around in.
+ *
+ * @throws {CommandFailed} when the cluster does not answer
+ */
+export async function showLab(
+  lab: Lab,
+  hostUrl: string,
+  tools: string,
+  told: readonly string[],
+  stays: boolean,
+): Promise<void> {
+  const { up, serverState } = labFiles(lab.directory)
+  const kubectl = [join(tools, 'kubectl'), '--kubeconfig', join(up, 'kubeconfig')]
+  const { run } = await import('#host/command.ts')
+  const [command = '', ...args] = lab.inRack([...kubectl, 'get', 'nodes'])
+  say((await run(command, args, { limitSeconds: 30 })).stdout.trimEnd())
+  say(`\n${told.join('\n')}`)
+  if (!stays) return say('\nthe rack is taken down now; to look around in it:  npm run lab -- --keep')
+  const [machine] = lab.rack.machines
+  const exec = `bin/pilotlight lab exec --lab ${lab.name}`
+  say(`
+look around
+  page       ${hostUrl}/ui/
+  server     curl ${hostUrl}/machines
+  changes    export PILOTLIGHT_SERVER=${hostUrl} PILOTLIGHT_TOKEN_FILE=${adminTokenFile(serverState)}
+  kubectl    ${exec} rack ${kubectl.join(' ')} get pods -A -o wide
+  openstack  ${exec} rack env OS_CLIENT_CONFIG_FILE=${join(up, 'clouds.yaml')} OS_CLOUD=pilotlight openstack service list
+  machine    ${exec} ${machine?.name} journalctl -b
+  down       npm run lab -- down --lab ${lab.name}`)
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
