@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BadRequest } from '../errors.ts'
 import { placeAt } from '../ignition/tree.ts'
-import { BadJson, parseJson } from '../ignition/json.ts'
+import { faultIn } from '../ignition/json.ts'
 import { textOf } from '../match/text.ts'
 import type { Change, Entry, Kind, Objects, Outcome } from '../inventory/changes.ts'
 import { unifiedDiff } from '../inventory/diff.ts'
@@ -68,7 +68,10 @@ export function jsonBody({ body }: Pick<FastifyRequest, 'body'>): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new BadRequest(`The body is no JSON: ${placeIn(text)}${(error as Error).message}.`) // of JSON.parse
+    const fault = faultIn(text)
+    if (fault === undefined) throw new BadRequest(`The body is no JSON: ${(error as SyntaxError).message}.`)
+    const { line, column } = placeAt(text, fault.offset)
+    throw new BadRequest(`The body is no JSON: line ${line}, column ${column}: ${fault.message}.`)
   }
 }
 
@@ -126,15 +129,4 @@ function textFor(kind: Kind, object: Objects[Kind] | undefined): string | undefi
   return kind === 'template'
     ? (object as Objects['template']).content
     : `${JSON.stringify(object, null, 2)}\n`
-}
-
-function placeIn(text: string): string {
-  try {
-    parseJson(text)
-    return ''
-  } catch (error) {
-    if (!(error instanceof BadJson)) throw error
-    const { line, column } = placeAt(text, error.offset)
-    return `line ${line}, column ${column}: `
-  }
 }

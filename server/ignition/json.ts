@@ -29,6 +29,17 @@ export function parseJson(text: string): Node {
   return node
 }
 
+/** What keeps a text from being JSON; undefined where nothing does. */
+export function faultIn(text: string): BadJson | undefined {
+  try {
+    parseJson(text)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    return error
+  }
+}
+
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const WORDS: ReadonlyMap<string, boolean | null> = new Map([
   ['true', true],
@@ -62,7 +73,7 @@ class Parser {
 
   end(): void {
     this.#skipSpace()
-    if (this.#at < this.#text.length) throw this.#bad('something follows after the config')
+    if (this.#at < this.#text.length) throw this.#bad('something follows after its end')
   }
 
   #members(depth: number): Member[] {
@@ -120,7 +131,8 @@ class Parser {
     NUMBER.lastIndex = at
     const [text] = NUMBER.exec(this.#text) ?? []
     if (text === undefined) {
-      throw this.#bad(at < this.#text.length ? 'a value is wanted' : 'it ends in the middle')
+      if (at < this.#text.length) throw this.#bad('a value is wanted')
+      throw this.#bad(this.#text.trim() === '' ? 'it is empty' : 'it ends in the middle')
     }
     this.#at += text.length
     return { kind: 'number', at, value: Number(text), text }

@@ -1,7 +1,7 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
-import { BadJson, parseJson } from '../ignition/json.ts'
+import { BadJson, faultIn, parseJson } from '../ignition/json.ts'
 import { offsetOf, placeAt, type Path, type Place } from '../ignition/tree.ts'
 import { BadSelector, readSelector } from '../match/requirement.ts'
 import type { Group, Profile, Selector } from './objects.ts'
@@ -83,7 +83,8 @@ export function fieldsOf(text: string): Fields {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw new BrokenFile((error as Error).message, [], { cause: error }) // JSON.parse throws nothing but SyntaxError
+    const { message } = faultIn(text) ?? (error as SyntaxError) // JSON.parse throws nothing else
+    throw new BrokenFile(`is no JSON: ${message}`, [], { cause: error })
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BrokenFile('holds no JSON object')
