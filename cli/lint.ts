@@ -11,7 +11,11 @@ export function addLintCommand(program: Command, root: string): void {
   program
     .command('lint')
     .description('says what is wrong with a data directory, with file, line and mend')
-    .argument('[dir]', 'data directory: groups, profiles, ignition, generic, cloud, ipxe', root)
+    .argument(
+      '[dir]',
+      'data directory: groups, profiles, ignition, generic, cloud, ipxe (PILOTLIGHT_DATA_PATH)',
+      process.env.PILOTLIGHT_DATA_PATH ?? root,
+    )
     .option('--assets-path <dir>', 'kernels and images (default: assets/ in the directory)')
     .option('--allow-warnings', 'status 0 where nothing worse was found')
     .option('--json', 'as JSON')
@@ -41,8 +45,13 @@ Examples:
         process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', findings }, undefined, 2)}\n`)
       } else {
         for (const finding of findings) process.stdout.write(`${lintText(finding)}\n`)
-        process.stderr.write(`${errors} errors, ${findings.length - errors} warnings\n`)
+        const counts = `${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`
+        process.stderr.write(`${path}: ${counts}\n`)
       }
       process.exitCode = (allowWarnings ? errors : findings.length) === 0 ? EXIT.done : EXIT.failed
     })
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -109,7 +109,7 @@ t.test(
       text.stdout,
       /^PL-2001 groups\/torn.json:4:1 error: a key in quotes is wanted\n {2}mend the JSON/m,
     )
-    t.match(text.stderr, /^\d+ errors, \d+ warnings\n$/)
+    t.match(text.stderr, /^\S+: \d+ errors, \d+ warnings\n$/)
     const { findings } = JSON.parse(run('--json', MISTAKES).stdout) as { findings: { code: string }[] }
     t.equal(findings.length, EXPECTED.length)
     t.equal(run(t.testdir({ groups: {} })).status, 0)
