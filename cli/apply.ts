@@ -47,6 +47,10 @@ Examples:
     .option('--json', 'as JSON: each object with its result and its diff')
     .option('--exit-code', `end with ${EXIT.differs} when there are differences`)
     .addOption(serverOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight diff -f rack.yaml\n  pilotlight diff -f rack.yaml --exit-code >/dev/null || echo it differs',
+    )
     .action(async ({ server, filename = '', exitCode = false, json = false }: Flags) => {
       const outcomes = await send(await clientOf(server), await objectsIn(filename), true)
       if (json) writeJson(outcomes)
@@ -156,8 +160,14 @@ function writeJson(outcomes: readonly ToldOutcome[]): void {
   process.stdout.write(`${JSON.stringify(outcomes, undefined, 2)}\n`)
 }
 
+/** What became of one object, as JSON or as a line. */
+export function tellOne(outcome: ToldOutcome, json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`)
+  else tell(outcome)
+}
+
 /** A line an object on the standard output; what is odd about it goes to people. */
-export function tell({ kind, id, result, warnings }: ToldOutcome, dryRun = false): void {
+function tell({ kind, id, result, warnings }: ToldOutcome, dryRun = false): void {
   process.stdout.write(`${kind} ${id} ${result}${dryRun ? ' (dry run)' : ''}\n`)
   for (const { detail } of warnings) process.stderr.write(`warning ${kind} ${id}: ${detail}\n`)
 }

@@ -5,7 +5,21 @@ import type { Kind } from '#server/inventory/changes.ts'
 import type { InventoryClient, ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
-import { cellOf, tableOf } from './table.ts'
+import { cellOf, tableOf, withSelectorText } from './table.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** All that is told of one object. */
+type Description = {
+  readonly kind: Kind
+  readonly object: Fields
+  /** The groups of a profile, the profiles of a template. */
+  readonly usedBy?: readonly string[]
+  /** Newest first; what was written is told by `history`. */
+  readonly history?: readonly Omit<ToldRevision, 'object'>[]
+  /** The last boot of a machine: a text for people, events for programs. */
+  readonly journal?: unknown
+}
 
 /** Adds the verb. */
 export function addDescribeCommand(program: Command): void {
@@ -14,61 +28,79 @@ export function addDescribeCommand(program: Command): void {
     .description('tells all of one object: its fields, what it is tied to, who wrote it')
     .addArgument(kindArgument())
     .argument('<id>', 'which')
+    .option('--json', 'as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  pilotlight describe machine cmp-7\n  pilotlight describe profile compute',
+      `
+Examples:
+  pilotlight describe machine cmp-7
+  pilotlight describe profile compute
+  pilotlight describe profile compute --json | jq -r '.usedBy[]'`,
     )
-    .action(async (kind: Kind, id: string, { server }: { readonly server: string }) => {
-      const { InventoryClient: Client } = await import('./inventory-client.ts')
-      const text = kind === 'machine' ? machineText(id, server) : objectText(new Client(server), kind, id)
-      process.stdout.write(`${(await text).join('\n')}\n`)
+    .action(async (kind: Kind, id: string, flags: { readonly server: string; readonly json?: boolean }) => {
+      const { server, json = false } = flags
+      const told = await (kind === 'machine' ? machine(id, server, json) : object(kind, id, server))
+      const text = json
+        ? JSON.stringify({ apiVersion: 'pilotlight/v1', ...told }, undefined, 2)
+        : linesOf(told).join('\n')
+      process.stdout.write(`${text}\n`)
     })
 }
 
 /** A machine as it is now, and its last boot. */
-async function machineText(id: string, server: string): Promise<string[]> {
+async function machine(id: string, server: string, json: boolean): Promise<Description> {
   const { ServerClient } = await import('./server-client.ts')
   const client = new ServerClient(server)
-  const machine = (await client.get(`/machines/${encodeURIComponent(id)}`)) as Readonly<
-    Record<string, unknown>
-  >
-  if (machine.boot === undefined) return [...fieldLines(machine), '', 'it has not booted yet']
-  const name = typeof machine.id === 'string' ? machine.id : id
-  return [...fieldLines(machine), '', (await client.journal(name, 'text/plain')).trimEnd()]
+  const found = (await client.get(`/machines/${encodeURIComponent(id)}`)) as Fields
+  if (found.boot === undefined) return { kind: 'machine', object: found }
+  const name = typeof found.id === 'string' ? found.id : id
+  const journal = await client.journal(name, json ? 'application/json' : 'text/plain')
+  return {
+    kind: 'machine',
+    object: found,
+    journal: json ? (JSON.parse(journal) as unknown) : journal.trimEnd(),
+  }
 }
 
-async function objectText(client: InventoryClient, kind: Kind, id: string): Promise<string[]> {
-  const object = await client.object(kind, id)
-  const { content, ...fields } = object
-  const ties = await tiesOf(client, kind, id, object)
-  return [
-    ...fieldLines(fields),
-    ...(typeof content === 'string' ? ['', content.trimEnd()] : []),
-    ...(ties.length === 0 ? [] : ['', ...ties]),
-    '',
-    ...historyLines(await client.history(kind, id)),
-  ]
+async function object(kind: Kind, id: string, server: string): Promise<Description> {
+  const { InventoryClient: Client } = await import('./inventory-client.ts')
+  const client = new Client(server)
+  const found = await client.object(kind, id)
+  const users = await usersOf(client, kind, id)
+  const history = (await client.history(kind, id)).map(({ revision, at, who, action }) => ({
+    revision,
+    at,
+    who,
+    action,
+  }))
+  return { kind, object: found, ...(users && { usedBy: users }), history }
 }
 
-/** What a group leads to, and who uses a profile or a template. */
-async function tiesOf(
-  client: InventoryClient,
-  kind: Kind,
-  id: string,
-  object: Readonly<Record<string, unknown>>,
-): Promise<string[]> {
-  if (kind === 'group') return [`profile ${cellOf(object.profile)} is what its machines boot`]
+/** Who names a profile or a template. */
+async function usersOf(client: InventoryClient, kind: Kind, id: string): Promise<string[] | undefined> {
   const users: string[] = []
   if (kind === 'profile') {
     for await (const group of client.list('group')) if (group.object?.profile === id) users.push(group.id)
-    return [usersLine('group', users)]
+    return users
   }
+  if (kind !== 'template') return undefined
   const [folder = '', ...rest] = id.split('/')
   for await (const profile of client.list('profile')) {
     if (profile.object?.[`${folder}_id`] === rest.join('/')) users.push(profile.id)
   }
-  return [usersLine('profile', users)]
+  return users
+}
+
+function linesOf({ kind, object: { content, ...fields }, usedBy, history, journal }: Description): string[] {
+  return [
+    ...fieldLines(kind === 'group' ? withSelectorText(fields) : fields),
+    ...(typeof content === 'string' ? ['', content.trimEnd()] : []),
+    ...(kind === 'group' ? ['', `profile ${cellOf(fields.profile)} is what its machines boot`] : []),
+    ...(usedBy === undefined ? [] : ['', usersLine(kind === 'profile' ? 'group' : 'profile', usedBy)]),
+    ...(kind === 'machine' ? ['', typeof journal === 'string' ? journal : 'it has not booted yet'] : []),
+    ...(history === undefined ? [] : ['', ...historyLines(history)]),
+  ]
 }
 
 const SHOWN_USERS = 10
@@ -80,13 +112,13 @@ function usersLine(what: string, users: readonly string[]): string {
 }
 
 /** The newest writes. */
-function historyLines(history: readonly ToldRevision[]): string[] {
+function historyLines(history: NonNullable<Description['history']>): string[] {
   if (history.length === 0) return ['a file of the data directory; nobody has written it through the server']
   return [tableOf(['revision', 'at', 'who', 'action'], history.slice(0, 5))]
 }
 
 /** A line a value, `boot.kernel` for what is inside; each item of a list on its own. */
-function fieldLines(fields: Readonly<Record<string, unknown>>): string[] {
+function fieldLines(fields: Fields): string[] {
   const entries = flat(fields)
   const width = entries.reduce((most, [key]) => Math.max(most, key.length), 0)
   return entries.flatMap(([key, value]) => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import type { Kind } from '#server/inventory/changes.ts'
-import { tell } from './apply.ts'
+import { tellOne } from './apply.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
@@ -18,6 +18,7 @@ export function addEditCommand(program: Command): void {
     .description('opens an object in $VISUAL or $EDITOR and puts it back')
     .addArgument(kindArgument())
     .argument('<id>', 'which')
+    .option('--json', 'say what became of it as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
@@ -26,7 +27,9 @@ export function addEditCommand(program: Command): void {
     .action(edit)
 }
 
-async function edit(kind: Kind, id: string, { server }: { readonly server: string }): Promise<void> {
+type Flags = { readonly server: string; readonly json?: boolean }
+
+async function edit(kind: Kind, id: string, { server, json = false }: Flags): Promise<void> {
   const { InventoryClient } = await import('./inventory-client.ts')
   const client = new InventoryClient(server)
   const { bytes, etag } = await client.text(kind, id)
@@ -38,10 +41,10 @@ async function edit(kind: Kind, id: string, { server }: { readonly server: strin
   const edited = readFileSync(path)
   if (edited.equals(bytes)) {
     rmSync(folder, { recursive: true })
-    return tell({ kind, id, result: 'unchanged', warnings: [] })
+    return tellOne({ kind, id, result: 'unchanged', warnings: [] }, json)
   }
   try {
-    tell(await client.put(kind, id, edited, etag))
+    tellOne(await client.put(kind, id, edited, etag), json)
   } catch (cause) {
     const mend = `your text is kept in ${path}; edit again, and take it from there`
     throw new CommandError(EXIT.refused, `${kind} "${id}" was not changed`, mend, { cause })

@@ -4,7 +4,7 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { nearest } from '#progress/nearest.ts'
 import type { InventoryClient } from './inventory-client.ts'
 import { serverOption } from './options.ts'
-import { tableOf, type Columns } from './table.ts'
+import { tableOf, withSelectorText, type Columns } from './table.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Flags = { readonly server: string; readonly output: Output; readonly json?: boolean }
@@ -107,5 +107,5 @@ async function textOf(list: List, rows: readonly Row[], output: Output, isOne: b
     const { stringify } = await import('yaml')
     return rows.map(row => stringify(row, { lineWidth: 0 })).join('---\n')
   }
-  return `${tableOf(COLUMNS[list], rows)}\n`
+  return `${tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)}\n`
 }

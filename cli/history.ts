@@ -3,7 +3,7 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { unifiedDiff } from '#server/inventory/diff.ts'
 import type { Kind } from '#server/inventory/changes.ts'
-import { tell } from './apply.ts'
+import { tellOne } from './apply.ts'
 import type { ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
@@ -34,10 +34,10 @@ Examples:
   pilotlight history profile compute --diff
   pilotlight history profile compute --revert 41`,
     )
-    .action(async (kind: Kind, id: string, { server, json, diff, revert }: Flags) => {
+    .action(async (kind: Kind, id: string, { server, json = false, diff, revert }: Flags) => {
       const { InventoryClient } = await import('./inventory-client.ts')
       const client = new InventoryClient(server)
-      if (revert !== undefined) return tell(await client.revert(kind, id, revert))
+      if (revert !== undefined) return tellOne(await client.revert(kind, id, revert), json)
       const history = await client.history(kind, id)
       if (json) process.stdout.write(`${JSON.stringify(history, undefined, 2)}\n`)
       else if (diff) process.stdout.write(withDiffs(id, history))

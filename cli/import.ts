@@ -19,6 +19,7 @@ export function addImportCommands(program: Command): void {
     .argument('<dir>', 'groups/, profiles/, ignition/, generic/, cloud/, and ours')
     .option('--dry-run', 'only say what would happen')
     .option('--skip-broken', 'leave out files that cannot be used, instead of importing nothing')
+    .option('--json', 'say how many of each kind as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
@@ -39,6 +40,7 @@ Examples:
       new Option('--source <layer>', 'only what was put, or only files').choices(['store', 'directory']),
     )
     .option('--force', 'write into a directory that holds such files already')
+    .option('--json', 'say how many of each kind as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
@@ -47,33 +49,42 @@ Examples:
     .action(exportDirectory)
 }
 
-type ImportFlags = { readonly server: string; readonly dryRun?: boolean; readonly skipBroken?: boolean }
-type ExportFlags = { readonly server: string; readonly source?: string; readonly force?: boolean }
+type Flags = { readonly server: string; readonly json?: boolean }
+type ImportFlags = Flags & { readonly dryRun?: boolean; readonly skipBroken?: boolean }
+type ExportFlags = Flags & { readonly source?: string; readonly force?: boolean }
 
 async function importDirectory(folder: string, flags: ImportFlags): Promise<void> {
   const { InventoryClient: Client } = await import('./inventory-client.ts')
-  const { dryRun = false, skipBroken = false } = flags
+  const { dryRun = false, skipBroken = false, json = false } = flags
   const objects = await objectsBelow(folder, skipBroken)
   const client = new Client(flags.server)
-  const counts = new Map<string, number>()
+  const counts = new Map<string, Count>()
   for (let at = 0; at < objects.length; at += CHANGES_AT_ONCE) {
     const changes: SentChange[] = objects
       .slice(at, at + CHANGES_AT_ONCE)
       .map(({ kind, object }) => ({ action: 'put', kind, object }))
     const { outcomes } = await client.transaction(changes, { dryRun })
     for (const { kind, result } of outcomes) {
-      counts.set(`${kind} ${result}`, (counts.get(`${kind} ${result}`) ?? 0) + 1)
+      const { count = 0 } = counts.get(`${kind} ${result}`) ?? {}
+      counts.set(`${kind} ${result}`, { kind, result, count: count + 1 })
     }
   }
-  const lines = [...counts]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([what, count]) => `${counted(count, what)}${dryRun ? ' (dry run)' : ''}\n`)
+  const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count)
+  if (json) return tellJson({ dryRun, counts: sorted })
+  const lines = sorted.map(count => `${countText(count)}${dryRun ? ' (dry run)' : ''}\n`)
   process.stdout.write(lines.join('') || 'nothing to import\n')
 }
 
+/** How many objects of a kind came to the same. */
+type Count = { readonly kind: Kind; readonly result: string; readonly count: number }
+
+function tellJson(told: object): void {
+  process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', ...told }, undefined, 2)}\n`)
+}
+
 /** `1 group created`, `2 groups created`. */
-function counted(count: number, what: string): string {
-  return `${count} ${count === 1 ? what : what.replace(/^\w+/, '$&s')}`
+function countText({ kind, result, count }: Count): string {
+  return `${count} ${kind}${count === 1 ? '' : 's'} ${result}`
 }
 
 /** What a directory holds, templates first: nothing names what comes after it. */
@@ -112,11 +123,12 @@ const ORDER: readonly Kind[] = ['template', 'profile', 'group', 'machine']
 
 async function exportDirectory(
   folder: string,
-  { server, source, force = false }: ExportFlags,
+  { server, source, force = false, json = false }: ExportFlags,
 ): Promise<void> {
   const { InventoryClient: Client } = await import('./inventory-client.ts')
   if (!force) refuseFilled(folder)
   const client = new Client(server)
+  const counts: Count[] = []
   for (const kind of KINDS) {
     let count = 0
     for await (const listed of client.list(kind)) {
@@ -124,8 +136,10 @@ async function exportDirectory(
       writeWhole(folder, pathOf(kind, listed.id), await bytesIn(client, kind, listed))
       count += 1
     }
-    if (count > 0) process.stdout.write(`${counted(count, `${kind} written`)}\n`)
+    if (count > 0) counts.push({ kind, result: 'written', count })
   }
+  if (json) return tellJson({ counts })
+  process.stdout.write(counts.map(count => `${countText(count)}\n`).join(''))
 }
 
 async function bytesIn(

@@ -157,6 +157,16 @@ program
   .command('completion')
   .description('prints a completion script:  source <(pilotlight completion bash)')
   .addArgument(new Argument('<shell>').choices(SHELLS))
+  .addHelpText(
+    'after',
+    `
+Verbs, flags, their values, and the ids that the server of PILOTLIGHT_SERVER knows.
+
+Examples:
+  source <(pilotlight completion bash)
+  pilotlight completion zsh > "\${fpath[1]}/_pilotlight"
+  pilotlight completion fish > ~/.config/fish/completions/pilotlight.fish`,
+  )
   .action((shell: (typeof SHELLS)[number]) => print(completionScript(shell).trimEnd()))
 
 program

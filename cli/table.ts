@@ -1,5 +1,8 @@
 // Rows of values as a table for people.
 
+import type { Selector } from '#server/inventory/objects.ts'
+import { selectorText } from '#server/match/words.ts'
+
 /** Keys of the values, which are the headings too. */
 export type Columns = readonly string[]
 
@@ -30,4 +33,9 @@ export function cellOf(value: unknown): string {
   return Object.entries(value)
     .map(([key, item]) => `${key}=${cellOf(item)}`)
     .join(' ')
+}
+
+/** A group with its selector in words: `mac=52:54:…, address in 10.20.0.0/24`. */
+export function withSelectorText<T extends Readonly<Record<string, unknown>>>(group: T): T {
+  return { ...group, selector: selectorText((group['selector'] ?? {}) as Selector) } // as the server keeps it
 }

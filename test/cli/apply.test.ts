@@ -64,6 +64,15 @@ ignition_id: a.bu
     out: /used by 1 profile: a/,
   })
 
+  const { out } = await pilotlight(['describe', 'profile', 'a', '--json'], { env })
+  t.match(JSON.parse(out), {
+    apiVersion: 'pilotlight/v1',
+    kind: 'profile',
+    object: { id: 'a', ignition_id: 'a.bu' },
+    usedBy: ['g-1'],
+    history: [{ revision: Number, action: 'put' }],
+  })
+
   t.equal((await pilotlight(['__complete', '--', 'describe', 'gr'], { env })).out, 'group\n')
   t.equal((await pilotlight(['__complete', '--', 'delete', 'group', 'g-1', 'g'], { env })).out, 'g-1\ng-2\n')
   t.match(await pilotlight(['delete', 'group', 'g-1', 'none'], { env }), {

@@ -17,7 +17,7 @@ t.test('an edit is put back, unless somebody was faster', async t => {
   await pilotlight(['apply', '-f', '-'], { env, input: '{kind: group, id: g, profile: one}' })
   write(`sed -i s/one/two/ "$1"`)
   t.match(await pilotlight(['edit', 'group', 'g'], { env }), { out: 'group g changed\n' })
-  t.match(await pilotlight(['edit', 'group', 'g'], { env }), { out: 'group g unchanged\n' })
+  t.match(await pilotlight(['edit', 'group', 'g', '--json'], { env }), { out: /"result": "unchanged"/ })
   write(
     `sed -i s/two/three/ "$1"; curl -sX PUT -d '{"profile": "meanwhile"}' ${server.url}/v1/groups/g >/dev/null`,
   )

@@ -28,15 +28,24 @@ t.test('a directory that is imported is exported byte for byte', async t => {
     out: '1 group created\n2 profiles created\n2 templates created\n',
   })
   const target = join(folder, 'copy')
-  t.match(await pilotlight(['export', target], { env }), { status: EXIT.done })
+  const { out } = await pilotlight(['export', target, '--json'], { env })
+  t.match(JSON.parse(out), {
+    apiVersion: 'pilotlight/v1',
+    counts: [
+      { kind: 'group', result: 'written', count: 1 },
+      { kind: 'profile', result: 'written', count: 2 },
+      { kind: 'template', result: 'written', count: 2 },
+    ],
+  })
   t.strictSame(filesBelow(target), filesBelow(source))
   t.match(await pilotlight(['export', target], { env }), { status: EXIT.refused, err: /holds files already/ })
 
   writeFileSync(join(source, 'groups/b.json'), '{"id": "b",}')
   t.match(await pilotlight(['import', source], { env }), { status: EXIT.usage, err: /groups\/b.json:1:12: / })
-  t.match(await pilotlight(['import', source, '--skip-broken'], { env }), {
-    status: EXIT.done,
-    out: /1 group unchanged/,
+  const again = await pilotlight(['import', source, '--skip-broken', '--json'], { env })
+  t.match(JSON.parse(again.out), {
+    dryRun: false,
+    counts: [{ kind: 'group', result: 'unchanged', count: 1 }],
   })
 })
 
