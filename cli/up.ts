@@ -13,6 +13,7 @@ import type { Stage } from '#progress/stage.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { readSiteFile } from '#site/read.ts'
 import type { Site } from '#site/site.ts'
+import { CommandError, statusOf } from './exit.ts'
 import { publish } from './publish.ts'
 import { ServerClient } from './server-client.ts'
 import { BootWatch } from './watch-boots.ts'
@@ -152,9 +153,13 @@ async function powerOnAll(
   else if (powerOn === undefined) stage.done(`switch them on now: ${boots.map(({ name }) => name).join(' ')}`)
   else {
     await Promise.all(
-      boots.map(({ name }) => {
+      boots.map(async ({ name }) => {
         const line = powerOn.replaceAll('{name}', name)
-        return run('sh', ['-c', line], { limitSeconds: 60, signal })
+        await run('sh', ['-c', line], { limitSeconds: 60, signal }).catch((cause: unknown) => {
+          if (signal.aborted) throw cause
+          const mend = 'mend --power-on, or leave it out and switch machines on by hand'
+          throw new CommandError(statusOf(cause), `${name} could not be switched on`, mend, { cause })
+        })
       }),
     )
     stage.done(`${boots.length} machines`)
