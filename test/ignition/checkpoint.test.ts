@@ -9,6 +9,7 @@ import { machineBundle } from '#cluster/bundle.ts'
 import { ensurePki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { endChild } from '../end-child.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
 
 const script = join(import.meta.dirname, '../../ignition/scripts/checkpoint')
@@ -37,7 +38,7 @@ t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
     await writeFile(join(root, path), content)
   }
   const children: ChildProcess[] = []
-  t.teardown(() => Promise.all(children.map(child => end(child))))
+  t.teardown(() => Promise.all(children.map(child => endChild(child))))
   const start = (command: string, ...args: string[]) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     children.push(child)
@@ -72,23 +73,16 @@ t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
       return looks >= 5 ? { value: true } : { not: `looked ${looks} times` }
     })
     t.strictSame(copies(), all)
-    await end(starting)
+    await endChild(starting)
   })
 
   await t.test('takes them away when the self-hosted ones are ready', async () => {
     const ready = listen('ready')
     await settled([])
-    await end(ready)
+    await endChild(ready)
   })
 
   await t.test('begins again when those are gone', async () => {
     await settled(['kube-apiserver.json'])
   })
 })
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise(resolve => child.once('exit', resolve))
-  child.kill('SIGKILL')
-  await ended
-}

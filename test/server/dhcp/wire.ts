@@ -3,13 +3,13 @@
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { endChild } from '../../end-child.ts'
 import { MAC, network, SERVER } from './clients.ts'
 import type { ServeSettings } from './serve.ts'
 
@@ -66,7 +66,7 @@ export async function layWire(t: Test, settings: Partial<ServeSettings> = {}): P
   const script = join(import.meta.dirname, 'serve.ts')
   const args = [`--net=/proc/${serverPid}/ns/net`, process.execPath, script, JSON.stringify(all)]
   const serving = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => end(serving))
+  t.teardown(() => endChild(serving))
   const said: Said[] = []
   createInterface(serving.stdout).on('line', line => said.push(JSON.parse(line) as Said))
 
@@ -97,13 +97,6 @@ function hold(t: Test, whose: string): ChildProcess {
   // Mounts too, so that a client can be given a /run of its own.
   const flags = whose === 'client' ? ['--net', '--mount', '--propagation=private'] : ['--net']
   const holder = spawn('unshare', [...flags, 'sleep', '120'], { stdio: 'ignore' })
-  t.teardown(() => end(holder))
+  t.teardown(() => endChild(holder))
   return holder
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGKILL')
-  await ended
 }
