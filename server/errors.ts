@@ -151,11 +151,14 @@ export class OwnedBySite extends ServerError {
 export class PreconditionFailed extends ServerError {
   readonly code = 'PRECONDITION_FAILED'
   readonly statusCode = 412
-  constructor(kind: string, id: string, version: string | number | undefined) {
+  /** @param wantsNone the writer wanted it not to be there */
+  constructor(kind: string, id: string, version: string | number | undefined, wantsNone = false) {
     super(
       version === undefined
         ? `${kind} "${id}" is not there (any more). Read the list again.`
-        : `${kind} "${id}" is at version ${version}: somebody wrote it since it was read. Read it, and change that.`,
+        : wantsNone
+          ? `${kind} "${id}" is there already, at version ${version}; If-None-Match: * only creates. Send If-Match to change it.`
+          : `${kind} "${id}" is at version ${version}: somebody wrote it since it was read. Read it, and change that.`,
     )
   }
 }

@@ -12,15 +12,40 @@ export function statusOf(error: unknown): { status: number; code: string; text: 
   if (error instanceof ServerError) {
     return { status: error.statusCode, code: error.code, text: error.message }
   }
-  const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string }
-  if (statusCode !== undefined && statusCode < 500) {
-    return {
-      status: statusCode,
-      code: code ?? (statusCode === 404 ? 'NOT_FOUND' : 'BAD_REQUEST'),
-      text: message ?? '',
-    } // Fastify's own, of the request
+  const { statusCode, code = '', message = '' } = error as Refusal
+  if (statusCode === undefined || statusCode >= 500) {
+    return { status: 500, code: 'INTERNAL', text: 'The server failed. Its log has the reason.' }
   }
-  return { status: 500, code: 'INTERNAL', text: 'The server failed. Its log has the reason.' }
+  // Of the request: thrown by us without a class, or by Fastify, whose codes and words are for its users.
+  const own = code.startsWith('FST_') ? '' : code
+  return {
+    status: statusCode,
+    code: own || (CODES[statusCode] ?? 'BAD_REQUEST'),
+    text: faultText(error as Refusal) ?? message,
+  }
+}
+
+const CODES: Readonly<Record<number, string>> = { 404: 'NOT_FOUND', 413: 'BODY_TOO_LARGE' }
+
+/** What Fastify says against a request. */
+type Refusal = {
+  readonly statusCode?: number
+  readonly code?: string
+  readonly message?: string
+  /** Against which part of it a schema speaks. */
+  readonly validationContext?: string
+  readonly validation?: readonly { readonly instancePath: string; readonly message?: string }[]
+}
+
+function faultText({ statusCode, validation, validationContext = 'request' }: Refusal): string | undefined {
+  if (statusCode === 413)
+    return 'The body is larger than this takes: an object may have 64 MiB. Send less at once.'
+  const [fault] = validation ?? []
+  if (fault === undefined) return undefined
+  const where = validationContext === 'querystring' ? 'query' : validationContext
+  const place = fault.instancePath.slice(1).replaceAll('/', '.')
+  const what = `In the ${where}${place === '' ? '' : `, ${place}`} ${fault.message ?? 'is wrong'}.`
+  return `${what} 'curl /v1/openapi.json' tells what it takes.`
 }
 
 /** Answers with `application/problem+json`, and logs what is our bug. */

@@ -176,7 +176,7 @@ export class Inventory {
       (expect === 'absent'
         ? entry === undefined
         : entry !== undefined && ['present', entry.version].includes(expect))
-    if (!isMet) throw new PreconditionFailed(kind, id, entry?.version)
+    if (!isMet) throw new PreconditionFailed(kind, id, entry?.version, expect === 'absent')
     if (change.action === 'delete') {
       if (entry === undefined) throw new NotStored(kind, id)
       if (entry.source === 'directory' && !lenient) {
@@ -216,7 +216,7 @@ export class Inventory {
     const version = row.after?.object === undefined ? shown?.version : String(row.after.revision)
     const hiding =
       row.before === undefined && row.after?.object !== undefined && file !== undefined
-        ? [{ pointer: '', detail: `hides the file ${file.path} of the data directory` }]
+        ? [{ pointer: '', detail: hidingText(file.path) }]
         : []
     return {
       kind,
@@ -228,6 +228,10 @@ export class Inventory {
       warnings: [...warnings, ...hiding],
     }
   }
+}
+
+function hidingText(path: string): string {
+  return `hides the file ${path} of the data directory: edits there have no effect until this is deleted`
 }
 
 function changedId(change: Change): string {
