@@ -83,6 +83,9 @@ async function openAll(
   open: (() => void | Promise<void>)[],
 ): Promise<Omit<RunningServer, 'close'>> {
   let state: Readiness['state'] = 'starting'
+  open.push(() => {
+    if (state === 'stopping') log('info', 'stopped')
+  })
   const report = (problem: Error) => log('warn', causesOf(problem))
 
   const storePath = join(config.statePath, 'pilotlight.db')
@@ -222,13 +225,16 @@ async function openAll(
   const reload = () => {
     for (const source of sources) source.reload()
   }
-  open.push(() => void (state = 'stopping'))
+  open.push(() => {
+    state = 'stopping'
+    log('info', 'stopping')
+  })
   state = 'ready'
   const { httpPort, agentPort, adminPort } = listeners
   const { dhcp: servesDhcp, tftp: servesTftp } = config
   const ports = { adminPort, rpcPort }
   const serving = { url, agent: endpoints.agent.url, ...ports, dhcp: servesDhcp, tftp: servesTftp }
-  log('info', 'serving', { ...serving, data: config.dataPath })
+  log('info', 'serving', { ...serving, data: config.dataPath, state: config.statePath })
   return { httpPort, agentPort, ...ports, reload }
 }
 
