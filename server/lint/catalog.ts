@@ -4,14 +4,14 @@
 import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { parseJson } from '../ignition/json.ts'
-import type { Catalog } from '../inventory/catalog.ts'
 import type { Group, Profile } from '../inventory/objects.ts'
 import { templateFiles } from '../inventory/template-files.ts'
 import { textOf } from '../match/text.ts'
 import type { Sources } from '../render/answers.ts'
 import { Document } from './document.ts'
-import type { LintFinding } from './findings.ts'
+import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { lint } from './lint.ts'
+import { checkShape, GROUP_SHAPE, PROFILE_SHAPE } from './shape.ts'
 
 /** Names of what is to be looked at. Groups are held against one another. */
 export type Names = {
@@ -21,10 +21,11 @@ export type Names = {
 
 /** Everything that is wrong with these objects, and with the files that these profiles name. */
 export function lintCatalog(sources: Sources, names: Names, assetsPath: string | undefined): LintFinding[] {
-  const { catalog, localFiles } = sources
-  const groups = names.groups.flatMap(name => documentOf<Group>('group', name, catalog, localFiles) ?? [])
+  const { catalog } = sources
+  const findings = new Findings()
+  const groups = names.groups.flatMap(name => documentOf<Group>('group', name, sources, findings) ?? [])
   const profiles = names.profiles.flatMap(
-    name => documentOf<Profile>('profile', name, catalog, localFiles) ?? [],
+    name => documentOf<Profile>('profile', name, sources, findings) ?? [],
   )
   const templates = profiles.flatMap(({ object: { id, ignition_id, generic_id, cloud_id } }) => [
     `ignition/${ignition_id}`,
@@ -34,7 +35,7 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
     `grub/${id}.cfg.njk`,
   ])
   const files = templateFiles(catalog)
-  return lint(
+  const found = lint(
     { groups, profiles, templates: templates.filter(name => files.stampOf(name) !== undefined) },
     {
       profiles: catalog.profiles,
@@ -45,13 +46,15 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
         : { assetBytes: path => bytesOf(join(assetsPath, posix.join('/', path))) }),
     },
   )
+  return inReadingOrder([...findings.all, ...found])
 }
 
+/** An object with its places; what nothing reads in its file is a finding. In the store there is no such thing. */
 function documentOf<T extends Group | Profile>(
   kind: 'group' | 'profile',
   name: string,
-  catalog: Catalog,
-  localFiles: Sources['localFiles'],
+  { catalog, localFiles }: Pick<Sources, 'catalog' | 'localFiles'>,
+  findings: Findings,
 ): Document<T> | undefined {
   const entry = catalog.entry(kind, name)
   if (entry === undefined) return undefined
@@ -61,7 +64,9 @@ function documentOf<T extends Group | Profile>(
   if (path !== undefined && typeof read !== 'string') {
     try {
       const text = textOf(read)
-      return new Document(path, name, text, parseJson(text), object)
+      const tree = parseJson(text)
+      checkShape(path, text, tree, kind === 'group' ? GROUP_SHAPE : PROFILE_SHAPE, findings)
+      return new Document(path, name, text, tree, object)
     } catch {
       // The file broke after it was read: its last good version stands in for it.
     }

@@ -138,9 +138,13 @@ function tieRules(placed: readonly Placed[], findings: Findings): void {
       if (winner && loser) rivals.set(loser, [...(rivals.get(loser) ?? []), winner])
     }
   }
+  const sizes = new Map(kinds.flatMap(kind => kind.map(placed => [placed, kind.length])))
   for (const [loser, winners] of rivals) {
     const names = winners.map(({ document }) => document.file).join(', ')
-    const what = `a machine may fit ${names} too, with as many requirements; what sorts last goes first, and this does not`
+    const alike = (sizes.get(loser) ?? 1) - 1
+    const more =
+      alike === 0 ? '' : ` (${alike} more ${alike === 1 ? 'group asks' : 'groups ask'} for the same labels)`
+    const what = `a machine may fit ${names} too, with as many requirements; what sorts last goes first, and this does not${more}`
     const mend = 'ask for one label more, or give one of them a priority'
     findings.warning('PL-2013', loser.document.at('selector'), what, mend)
   }

@@ -10,7 +10,10 @@ const PILOTLIGHT = join(import.meta.dirname, '../../../bin/pilotlight')
 t.test('an explanation is JSON for programs, text for people, and leaves no trace', async t => {
   const folder = t.testdir({
     data: {
-      groups: { 'a.json': '{\n  "id": "a",\n  "profile": "gone",\n  "selector": {"mac": "525400200001"}\n}' },
+      groups: {
+        'a.json':
+          '{\n  "id": "a",\n  "profile": "gone",\n  "selector": {"mac": "525400200001"},\n  "metdata": {}\n}',
+      },
     },
     state: {},
   })
@@ -19,7 +22,10 @@ t.test('an explanation is JSON for programs, text for people, and leaves no trac
   t.match(await json.json(), {
     labels: { mac: '52:54:00:20:00:01' },
     winner: { id: 'a', fits: true },
-    lints: [{ code: 'PL-2020', file: 'groups/a.json', line: 3, column: 14 }],
+    lints: [
+      { code: 'PL-2020', file: 'groups/a.json', line: 3, column: 14 },
+      { code: 'PL-2003', file: 'groups/a.json', line: 5, mend: /did you mean "metadata"/ },
+    ],
   })
   const text = await server.get('/v1/explain?mac=52-54-00-20-00-02', { accept: 'text/plain' })
   t.match(text.headers.get('content-type'), 'text/plain')
