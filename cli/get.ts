@@ -55,7 +55,7 @@ Examples:
     )
     .action(async (list: List, id: string | undefined, flags: Flags) => {
       const output = flags.json === true ? 'json' : flags.output
-      const rows = await rowsOf(list, id, flags.server, output === 'table')
+      const rows = await rowsOf(list, id, flags.server, output === 'table' || output === 'name')
       process.stdout.write(await textOf(list, rows, output, id !== undefined))
     })
 }
@@ -93,8 +93,8 @@ async function collect(
   const rows: Row[] = []
   for await (const { object, ...meta } of client.list(kind)) {
     // The name that an object is known by counts, whatever a file says inside.
-    const source = forTable ? { source: meta.site ?? meta.source } : {}
-    rows.push(object === undefined ? { kind, ...meta } : { kind, ...object, ...source, id: meta.id })
+    if (forTable) rows.push({ kind, ...meta, ...object, source: meta.site ?? meta.source, id: meta.id })
+    else rows.push({ kind, ...(object ?? (await client.object(kind, meta.id))), id: meta.id }) // a template's text
   }
   return rows
 }

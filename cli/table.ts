@@ -28,11 +28,10 @@ export function tableOf(columns: Columns, rows: readonly Readonly<Record<string,
 /** A value on one line. */
 export function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '-'
-  if (Array.isArray(value)) return value.map(cellOf).join(',')
+  if (Array.isArray(value)) return value.map(cellOf).join(',') || '-'
   if (typeof value !== 'object') return typeof value === 'string' ? value : JSON.stringify(value)
-  return Object.entries(value)
-    .map(([key, item]) => `${key}=${cellOf(item)}`)
-    .join(' ')
+  const fields = Object.entries(value).map(([key, item]) => `${key}=${cellOf(item)}`)
+  return fields.join(' ') || '-'
 }
 
 /** A group with its selector in words: `mac=52:54:…, address in 10.20.0.0/24`. */

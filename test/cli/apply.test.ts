@@ -50,6 +50,10 @@ ignition_id: a.bu
   const yaml = await pilotlight(['get', 'groups', '-o', 'yaml'], { env })
   const back = await pilotlight(['apply', '-f', '-'], { env, input: yaml.out })
   t.equal(back.out, 'group g-1 unchanged\ngroup g-2 unchanged\n', 'what get writes, apply takes')
+  const templates = await pilotlight(['get', 'templates', '-o', 'yaml'], { env })
+  t.match(await pilotlight(['apply', '-f', '-'], { env, input: templates.out }), {
+    out: 'template ignition/a.bu unchanged\n',
+  })
   t.match(await pilotlight(['get', 'group', 'g-1', '--json'], { env }), { out: /"mac": "52:54:00:20:00:01"/ })
   t.match(await pilotlight(['get', 'groups'], { env }), {
     out: /^ID +PROFILE +SELECTOR +SOURCE +NAME\ng-1 +a +mac=52:54:00:20:00:01 +store +-\n/,
