@@ -107,7 +107,7 @@ export class OpenstackClient {
       },
       ...(body && { body: 'bytes' in body ? body.bytes : JSON.stringify(body.json) }),
       signal: AbortSignal.timeout(seconds * 1000),
-    }).catch(asConnectionError)
+    }).catch(asConnectionError(`${method} ${url}`, seconds))
     return { status: answer.status, text: await answer.text() }
   }
 }

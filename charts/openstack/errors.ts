@@ -14,6 +14,14 @@ export class CloudRefused extends Error {
   }
 }
 
+/** A service was asked, and said nothing. */
+export class NoAnswer extends Error {
+  readonly code = 'NO_ANSWER'
+  constructor(asked: string, seconds: number) {
+    super(`${asked}: no answer within ${seconds} s. The machines may be too busy: run the same again.`)
+  }
+}
+
 /** The catalog has no such service, or not yet. */
 export class NoSuchService extends Error {
   readonly code = 'NO_SUCH_SERVICE'

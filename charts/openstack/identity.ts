@@ -1,6 +1,6 @@
 // Asking Keystone for a token over plain HTTP: a gate's last question, and cheaper than a client's start.
 
-import { CloudRefused } from './errors.ts'
+import { CloudRefused, NoAnswer } from './errors.ts'
 import type { Catalog } from './catalog.ts'
 
 /** A token as Keystone gave it. The id is a secret: whoever has it is the user. */
@@ -13,6 +13,9 @@ export type Token = {
   readonly catalog: Catalog
 }
 
+/** Seconds for an answer. */
+const answerSeconds = 5
+
 /** Who asks, in the default domain. */
 export type Credentials = { readonly user: string; readonly password: string; readonly project: string }
 
@@ -20,7 +23,8 @@ export type Credentials = { readonly user: string; readonly password: string; re
  * Asks for a token that is scoped to a project (Identity API v3, `POST /auth/tokens`). `authUrl` ends with `/v3`.
  *
  * @throws {CloudRefused} when Keystone answers otherwise
- * @throws the connection's error, or an abort after five seconds
+ * @throws {NoAnswer} after five seconds
+ * @throws the connection's error
  */
 export async function askToken(authUrl: string, who: Credentials): Promise<Token> {
   const domain = { id: 'default' }
@@ -29,16 +33,16 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
     password: { user: { name: who.user, domain, password: who.password } },
   }
   const body = { auth: { identity, scope: { project: { name: who.project, domain } } } }
+  const asked = `POST ${authUrl}/auth/tokens`
   const answer = await fetch(`${authUrl}/auth/tokens`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(5000),
-  }).catch(asConnectionError)
+    signal: AbortSignal.timeout(answerSeconds * 1000),
+  }).catch(asConnectionError(asked, answerSeconds))
   const text = await answer.text()
   const id = answer.headers.get('x-subject-token')
-  if (answer.status !== 201 || id === null)
-    throw new CloudRefused('identity', `POST ${authUrl}/auth/tokens`, answer.status, text)
+  if (answer.status !== 201 || id === null) throw new CloudRefused('identity', asked, answer.status, text)
   const { token } = JSON.parse(text) as TokenAnswer // a 201 of the Identity API
   return {
     id,
@@ -49,9 +53,12 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
   }
 }
 
-/** Throws what is behind fetch's own words, which are only `fetch failed`. */
-export function asConnectionError(error: unknown): never {
-  throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
+/** Throws what is behind fetch's own words, which are only `fetch failed`, or that it was aborted. */
+export function asConnectionError(asked: string, seconds: number): (error: unknown) => never {
+  return error => {
+    if (error instanceof DOMException && error.name === 'TimeoutError') throw new NoAnswer(asked, seconds)
+    throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
+  }
 }
 
 type TokenAnswer = {

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { OpenstackClient } from '#charts/openstack/client.ts'
+import { asConnectionError } from '#charts/openstack/identity.ts'
 
 type Answer = (asked: IncomingMessage, body: string) => { status: number; json?: object; token?: string }
 const who = { user: 'admin', password: 'sesame', project: 'admin' }
@@ -110,4 +111,12 @@ t.test('bytes are sent as they are', async t => {
   const cloud = await OpenstackClient.connect(`${url}/v3`, who)
   await cloud.upload('image', '/images/1/file', new Blob(['abc']))
   t.equal(sent, '/v2/images/1/file application/octet-stream 3 abc')
+})
+
+t.test('a service that does not answer is named with its call', async t => {
+  const reason = new DOMException('The operation was aborted due to timeout', 'TimeoutError')
+  t.throws(() => asConnectionError('POST http://nova/servers', 30)(reason), {
+    code: 'NO_ANSWER',
+    message: /^POST http:\/\/nova\/servers: no answer within 30 s/,
+  })
 })
