@@ -4,7 +4,7 @@
 import { publicEndpoint, serviceTypes } from './catalog.ts'
 import type { Catalog, ServiceType } from './catalog.ts'
 import { CloudRefused, NoSuchService } from './errors.ts'
-import { asConnectionError, askToken } from './identity.ts'
+import { asFailedCall, askToken } from './identity.ts'
 import type { Credentials, Token } from './identity.ts'
 
 /** What is sent: JSON, or bytes as they are. */
@@ -107,7 +107,7 @@ export class OpenstackClient {
       },
       ...(body && { body: 'bytes' in body ? body.bytes : JSON.stringify(body.json) }),
       signal: AbortSignal.timeout(seconds * 1000),
-    }).catch(asConnectionError(`${method} ${url}`, seconds))
+    }).catch(asFailedCall(`${method} ${url}`, seconds))
     return { status: answer.status, text: await answer.text() }
   }
 }

@@ -39,7 +39,7 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(answerSeconds * 1000),
-  }).catch(asConnectionError(asked, answerSeconds))
+  }).catch(asFailedCall(asked, answerSeconds))
   const text = await answer.text()
   const id = answer.headers.get('x-subject-token')
   if (answer.status !== 201 || id === null) throw new CloudRefused('identity', asked, answer.status, text)
@@ -53,11 +53,16 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
   }
 }
 
-/** Throws what is behind fetch's own words, which are only `fetch failed`, or that it was aborted. */
-export function asConnectionError(asked: string, seconds: number): (error: unknown) => never {
+/** Throws what is behind fetch's own words, which are only `fetch failed`. */
+export function asConnectionError(error: unknown): never {
+  throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
+}
+
+/** The same for a call that may take so many seconds: when they have passed, what is thrown names the call. */
+export function asFailedCall(asked: string, seconds: number): (error: unknown) => never {
   return error => {
     if (error instanceof DOMException && error.name === 'TimeoutError') throw new NoAnswer(asked, seconds)
-    throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
+    return asConnectionError(error)
   }
 }
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { OpenstackClient } from '#charts/openstack/client.ts'
-import { asConnectionError } from '#charts/openstack/identity.ts'
+import { asFailedCall } from '#charts/openstack/identity.ts'
 
 type Answer = (asked: IncomingMessage, body: string) => { status: number; json?: object; token?: string }
 const who = { user: 'admin', password: 'sesame', project: 'admin' }
@@ -115,7 +115,7 @@ t.test('bytes are sent as they are', async t => {
 
 t.test('a service that does not answer is named with its call', async t => {
   const reason = new DOMException('The operation was aborted due to timeout', 'TimeoutError')
-  t.throws(() => asConnectionError('POST http://nova/servers', 30)(reason), {
+  t.throws(() => asFailedCall('POST http://nova/servers', 30)(reason), {
     code: 'NO_ANSWER',
     message: /^POST http:\/\/nova\/servers: no answer within 30 s/,
   })
