@@ -130,6 +130,7 @@ const EXAMPLES = `
 Examples:
   pilotlight lab                                   the small rack; taken down at the end
   pilotlight lab --keep                            leave it up, look around, then: pilotlight lab down
+  pilotlight lab lab/racks/waves/rack.yaml         with block storage and stacks
   pilotlight lab lab/racks/mixed/rack.yaml         one machine emulated by QEMU joins a native controller
   pilotlight lab lab/racks/firmware/rack.yaml --until boot    SeaBIOS and OVMF boot the live system`
 
