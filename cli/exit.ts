@@ -67,6 +67,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NOT_FOUND: EXIT.notFound,
   PREFLIGHT_FAILED: EXIT.refused,
   REMOVAL_REFUSED: EXIT.refused,
+  STATE_IN_USE: EXIT.refused,
   UNKNOWN_RELEASE: EXIT.notFound,
   VERIFICATION_RUNS: EXIT.refused,
 }

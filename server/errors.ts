@@ -298,6 +298,16 @@ export class BrokenState extends ServerError {
   }
 }
 
+/** A state directory that another server works in. */
+export class StateInUse extends ServerError {
+  readonly code = 'STATE_IN_USE'
+  readonly statusCode = 409
+  constructor(path: string, holder: number | undefined) {
+    const who = holder === undefined ? 'another server' : `the server with the process id ${holder}`
+    super(`state-path ${path} is in use by ${who}. Stop that one, or give this one a state-path of its own.`)
+  }
+}
+
 /** The store on disk was written by a newer Pilotlight. */
 export class NewerStore extends ServerError {
   readonly code = 'NEWER_STORE'

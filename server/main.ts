@@ -31,6 +31,7 @@ import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
 import { Templates } from './render/templates.ts'
 import { openKeyRing } from './signing/key-ring.ts'
+import { lockState } from './state-lock.ts'
 import { openTftp, type TftpServer } from './tftp/socket.ts'
 
 /** A server that runs. */
@@ -56,7 +57,7 @@ const now = () => Date.now()
  * Opens everything that `config` asks for; resolves once machines may boot. Aborting `signal` closes it, and waits for no
  * answer that is under way.
  *
- * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {BadSettings} {NewerStore}
+ * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {BadSettings} {NewerStore} {StateInUse}
  */
 export async function serve(
   config: ServerConfig,
@@ -88,6 +89,7 @@ async function openAll(
   })
   const report = (problem: Error) => log('warn', causesOf(problem))
 
+  open.push(await lockState(config.statePath, signal))
   const storePath = join(config.statePath, 'pilotlight.db')
   const store = new SqliteStore(storePath)
   open.push(() => store.close())

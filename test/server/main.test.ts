@@ -38,6 +38,19 @@ t.test('settings that cannot work are refused by name', async t => {
   t.equal(serverConfig({ address: '10.20.0.1', assetsPath: '' }).assetsPath, undefined)
 })
 
+t.test('two servers never work in one state directory, and who is gone locks nobody out', async t => {
+  const server = await testServer(t)
+  const { statePath } = server
+  await t.rejects(testServer(t, { statePath }), {
+    code: 'STATE_IN_USE',
+    message: `state-path ${statePath} is in use by the server with the process id ${process.pid}. Stop that one`,
+  })
+  t.equal((await server.get('/healthz')).status, 200, 'the first one serves on')
+  await server.close()
+  writeFileSync(join(statePath, 'lock'), JSON.stringify({ pid: process.pid, startTicks: 1 }))
+  await t.resolves(testServer(t, { statePath }))
+})
+
 t.test('state that was damaged is named, with what to do', async t => {
   for (const [name, message] of [
     ['pilotlight.db', /pilotlight\.db cannot be opened as the store: .+\. Restore it/],

@@ -1,0 +1,34 @@
+// One server at a time in a state directory: two would each have an inventory and leases of their own in memory.
+
+import { join } from 'node:path'
+import { takeLock, type Unlock } from '#host/lock.ts'
+import { makeDirectory } from '#host/make-directory.ts'
+import { sleep } from '#progress/wait.ts'
+import { BrokenState, StateInUse } from './errors.ts'
+
+/** How long a server that is just ending may take. */
+const PATIENCE_MS = 5000
+const LOOK_MS = 100
+
+/**
+ * Makes the directory where it is missing, and takes it for this process; gives what lets go of it.
+ *
+ * @throws {CannotMakeDirectory}
+ * @throws {StateInUse} when another server has it, and keeps it for five seconds
+ * @throws {BrokenState} when nothing can be written there
+ */
+export async function lockState(statePath: string, signal: AbortSignal): Promise<Unlock> {
+  makeDirectory(statePath, { mode: 0o700 })
+  for (const end = performance.now() + PATIENCE_MS; ;) {
+    try {
+      return takeLock(join(statePath, 'lock'), holder => new StateInUse(statePath, holder))
+    } catch (cause) {
+      if (!(cause instanceof StateInUse)) {
+        const mend = 'Let the server own it, or name another state-path.'
+        throw new BrokenState(statePath, `cannot be written: ${(cause as Error).message}`, mend, { cause }) // of node:fs
+      }
+      if (performance.now() > end) throw cause
+    }
+    await sleep(LOOK_MS, signal)
+  }
+}
