@@ -255,6 +255,22 @@ await t.test('a volume is seen by the guest when it is attached', { skip: noVolu
   await becomes('available')
 })
 
+/** With a network and a guest of its own. */
+const STACK = `
+heat_template_version: 2018-08-31
+resources:
+  network: { type: OS::Neutron::Net }
+  subnet:
+    type: OS::Neutron::Subnet
+    properties: { network: { get_resource: network }, cidr: 10.8.0.0/24 }
+  server:
+    type: OS::Nova::Server
+    depends_on: subnet
+    properties: { image: ${NAME}, flavor: ${NAME}, networks: [{ network: { get_resource: network } }] }
+outputs:
+  address: { value: { get_attr: [server, first_address] } }
+`
+
 const noStacks = notUp || (services.includes('orchestration') ? false : 'the cloud has no stacks')
 await t.test(
   'a stack with a network and a server of its own is made and removed',
@@ -262,17 +278,10 @@ await t.test(
   async t => {
     const template = join(folder, 'stack.yaml')
     writeFileSync(template, STACK)
-    const made = await openstack.show(
-      'stack',
-      'create',
-      '--template',
-      template,
-      '--wait',
-      '--timeout',
-      '10',
-      NAME,
-    )
     undo.push(() => openstack.say('stack', 'delete', '--yes', '--wait', NAME).catch(unlessGone))
+    // While it waits it prints what happens, which is no JSON.
+    await openstack.say('stack', 'create', '--template', template, '--wait', '--timeout', '10', NAME)
+    const made = await openstack.show('stack', 'show', NAME)
     t.equal(made['stack_status'], 'CREATE_COMPLETE')
     const { output_value: given } = await openstack.show('stack', 'output', 'show', NAME, 'address')
     t.match(given, /^10\.8\.0\.\d+$/)
@@ -316,21 +325,6 @@ t.test('nothing is left in the cloud and on its nodes', { skip: notUp }, async t
   }).catch(() => tracesOf(LAB))
   t.strictSame(after, before)
 })
-
-const STACK = `
-heat_template_version: 2018-08-31
-resources:
-  network: { type: OS::Neutron::Net }
-  subnet:
-    type: OS::Neutron::Subnet
-    properties: { network: { get_resource: network }, cidr: 10.8.0.0/24 }
-  server:
-    type: OS::Nova::Server
-    depends_on: subnet
-    properties: { image: ${NAME}, flavor: ${NAME}, networks: [{ network: { get_resource: network } }] }
-outputs:
-  address: { value: { get_attr: [server, first_address] } }
-`
 
 /** What a tour leaves traces in: the lists of the cloud, and on each node interfaces, namespaces and guests. */
 type Traces = {
