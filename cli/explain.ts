@@ -1,6 +1,7 @@
 // `pilotlight explain`: why a machine gets what it gets.
 
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { normaliseMac } from '#server/match/mac.ts'
 import { serverOption } from './options.ts'
 
 type ExplainFlags = {
@@ -17,7 +18,7 @@ export function addExplainCommand(program: Command): void {
   program
     .command('explain')
     .description('says which group takes a machine and why, and what it would be served')
-    .option('--mac <address>', 'hardware address, in any spelling')
+    .addOption(new Option('--mac <address>', 'hardware address, in any spelling').argParser(macIn))
     .option('--uuid <uuid>', 'UUID, in either case and order of bytes')
     .option('--serial <number>', 'serial number')
     .addOption(
@@ -48,6 +49,14 @@ Examples:
       const accept = json ? 'application/json' : 'text/plain'
       process.stdout.write(await (await client.request('GET', path, { accept })).text())
     })
+}
+
+/** A boot request with a MAC that is none counts as one without; who asks by hand has mistyped it. */
+function macIn(text: string): string {
+  if (normaliseMac(text) !== undefined) return text
+  throw new InvalidArgumentError(
+    'it is no hardware address; give 12 hex digits, for example 52:54:00:20:00:01.',
+  )
 }
 
 function collect(pair: string, before: readonly string[]): string[] {

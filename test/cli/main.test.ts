@@ -49,6 +49,10 @@ t.test('what cannot be used is refused with 2 before anything starts', async t =
     said: /assets\/\.\.\/tokens\/bootstrap is no path of the server\n.*without "\.\."/,
   })
   t.match(await pilotlight('get', 'template', '..', '--server', 'http://127.0.0.1:9'), usage)
+  t.match(await pilotlight('explain', '--mac', '12'), {
+    ...usage,
+    said: /it is no hardware address; give 12/,
+  })
   t.match(await pilotlight('get', 'machins'), { ...usage, said: /did you mean machines\?/ })
   t.match(await pilotlight('up', 'site.yaml', '--boot-limit', '1e9'), { ...usage, said: /at most 86400/ })
 })
