@@ -108,6 +108,17 @@ export class NotFound extends ServerError {
   }
 }
 
+/** A machine whose journal is still empty. */
+export class NeverBooted extends ServerError {
+  readonly code = 'NEVER_BOOTED'
+  readonly statusCode = 404
+  constructor(name: string) {
+    super(
+      `${name} has not booted yet. Switch it on in the provisioning network; its first packet begins its journal.`,
+    )
+  }
+}
+
 /** A path that is there, and a method that it does not take. */
 export class MethodNotAllowed extends ServerError {
   readonly code = 'METHOD_NOT_ALLOWED'

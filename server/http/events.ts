@@ -1,7 +1,7 @@
 // Boot events as they come, by long poll, and the journal of one boot.
 
 import type { FastifyPluginCallback } from 'fastify'
-import { NotFound } from '../errors.ts'
+import { NeverBooted, NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import { journalText, type Journal } from '../inventory/journal.ts'
 import type { Store } from '../inventory/store.ts'
@@ -59,13 +59,9 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
       const { name } = request.params
       const boots = bootsOf(name)
       const boot = request.query.boot ?? boots[0]?.id
-      if (boot === undefined || !boots.some(({ id }) => id === boot)) {
-        throw new NotFound(
-          `boot of ${name}`,
-          boot ?? 'latest',
-          `'curl /v1/machines/${name}/boots' lists all.`,
-        )
-      }
+      if (boot === undefined) throw new NeverBooted(name)
+      if (!boots.some(({ id }) => id === boot))
+        throw new NotFound(`boot of ${name}`, boot, `'curl /v1/machines/${name}/boots' lists all.`)
       const events = store.eventsOf(boot)
       if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
       return plain(reply, journalText(events))

@@ -33,6 +33,9 @@ t.test('a declared machine boots by what it is', async t => {
     { id: 'ctl-1', phase: 'config', boot: 'b-0001' },
     { id: 'cmp-1', phase: 'new' },
   ])
+  const none = await server.get('/v1/machines/cmp-1/journal')
+  t.equal(none.status, 404)
+  t.match(await none.json(), { detail: /^cmp-1 has not booted yet\. Switch it on/ })
 })
 
 t.test('a machine that nobody declared is told so, waits, and shows up', async t => {
