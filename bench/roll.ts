@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { cloudAdmin, keystoneUrl } from '#charts/endpoints.ts'
 import { OpenstackClient } from '#charts/openstack/client.ts'
 import type { ServiceType } from '#charts/openstack/catalog.ts'
-import { keptSecrets } from '#charts/secrets.ts'
+import { keptSecrets } from '#charts/secrets/secrets.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
 import { readSiteFile } from '#site/read.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { shellWord } from '#host/shell.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
-import { keptSecrets } from './secrets.ts'
+import { keptSecrets } from './secrets/secrets.ts'
 import type { Site } from '#site/site.ts'
 
 /** The name under which clouds.yaml has the site's cloud, for `openstack --os-cloud`. */

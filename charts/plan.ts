@@ -1,9 +1,9 @@
 // The plan of the OpenStack stage as data: which releases, with which values and secrets, what each needs and what
-// each promises. charts/plan-charts.ts draws it up, `pilotlight plan` prints it, charts/engine.ts makes it true.
+// each promises. charts/plans/plan-charts.ts draws it up, `pilotlight plan` prints it, charts/engine.ts makes it true.
 
 import { ChartPlanError } from './errors.ts'
-import { mergeLayers } from './values.ts'
-import type { ValueLayer, Values } from './values.ts'
+import { mergeLayers } from './values/values.ts'
+import type { ValueLayer, Values } from './values/values.ts'
 
 /** The whole stage. */
 export type ChartPlan = {

@@ -1,12 +1,12 @@
 // What `pilotlight charts plan` prints: the releases, or the values of one with the origin of each.
 
-import { chartDefaults } from '#charts/defaults.ts'
-import { chartFolder } from '#charts/helm.ts'
+import { chartDefaults } from '#charts/values/defaults.ts'
+import { chartFolder } from '#charts/sources/ours.ts'
 import { chosenOf } from '#charts/plan.ts'
 import type { ChartPlan, ReleasePlan } from '#charts/plan.ts'
-import { titleOf } from '#charts/promises.ts'
-import { explainLayers, showPath } from '#charts/values.ts'
-import type { ExplainedValue } from '#charts/values.ts'
+import { titleOf } from '#charts/gates/promises.ts'
+import { explainLayers, showPath } from '#charts/values/values.ts'
+import type { ExplainedValue } from '#charts/values/values.ts'
 
 /** Something to print, as data and as lines. */
 export type Told = { readonly data: object; readonly lines: readonly string[] }

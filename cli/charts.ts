@@ -3,7 +3,7 @@
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { ReleaseStatus } from '#charts/status.ts'
+import type { ReleaseStatus } from '#charts/verbs/status.ts'
 import type { SessionOptions } from '#charts/session.ts'
 import { addChartSourceCommands, requireHelm, siteCharts } from './charts-sources.ts'
 import { inStage } from '#progress/stage.ts'
@@ -81,7 +81,7 @@ function addPlan(charts: Command): void {
 async function checkPlan(options: SessionOptions, flags: Flags): Promise<void> {
   const { withSession } = await import('#charts/session.ts')
   const { PreflightFailed } = await import('#charts/errors.ts')
-  const { checkCluster, renderPlan } = await import('#charts/preflight.ts')
+  const { checkCluster, renderPlan } = await import('#charts/verbs/preflight.ts')
   const pods = await withSession(options, [], async session => {
     const rendered = await renderPlan(session)
     const problems = await checkCluster(session, rendered)
@@ -132,7 +132,7 @@ Examples:
   pilotlight charts status site.yaml --json | jq '.releases[] | select(.state != "kept")'`,
     )
     .action(async (site: string, flags: Flags) => {
-      const { readStatus } = await import('#charts/status.ts')
+      const { readStatus } = await import('#charts/verbs/status.ts')
       const releases = await readStatus(await optionsOf(site, flags))
       print(flags, { releases }, releases.flatMap(describeStatus))
       if (releases.some(({ state }) => state !== 'kept')) process.exitCode = EXIT.failed
@@ -163,7 +163,7 @@ function addDiff(charts: Command): void {
     )
     .action(async (site: string, releases: string[], flags: Flags) => {
       const options = await optionsOf(site, flags)
-      const { describeChanges, findChanges } = await import('#charts/changes.ts')
+      const { describeChanges, findChanges } = await import('#charts/verbs/changes.ts')
       const { chosenOf } = await import('#charts/plan.ts')
       const plan = releases.length === 0 ? options.plan : chosenOf(options.plan, releases)
       const changes = await findChanges({ ...options, plan })
@@ -186,7 +186,7 @@ Examples:
     )
     .action(async (site: string, release: string, revision: number | undefined, flags: Flags) => {
       const options = await optionsOf(site, flags)
-      const { rollbackRelease } = await import('#charts/rollback.ts')
+      const { rollbackRelease } = await import('#charts/verbs/rollback.ts')
       await withProgress(async ({ stage, signal, summary }) => {
         const result = await inStage(stage, release, work =>
           rollbackRelease({ ...options, stage: work, signal }, release, revision),
@@ -208,7 +208,7 @@ function addUninstall(charts: Command): void {
     )
     .action(async (site: string, releases: string[], flags: Flags & { force?: boolean; purge?: boolean }) => {
       const options = await optionsOf(site, flags)
-      const { removeCharts } = await import('#charts/removal.ts')
+      const { removeCharts } = await import('#charts/verbs/removal.ts')
       const { force = false, purge = false } = flags
       if (purge && releases.length > 0)
         throw new CommandError(EXIT.usage, '--purge cleans up after everything', 'name no release with it')
@@ -243,8 +243,8 @@ Examples:
       const options = await optionsOf(site, flags)
       const { randomBytes } = await import('node:crypto')
       const { applyCharts } = await import('#charts/engine.ts')
-      const { rotateSecrets } = await import('#charts/rotation.ts')
-      const { changeSecrets } = await import('#charts/secrets.ts')
+      const { rotateSecrets } = await import('#charts/secrets/rotation.ts')
+      const { changeSecrets } = await import('#charts/secrets/secrets.ts')
       const { plan, stateDirectory } = options
       let rotated: string[] = []
       await changeSecrets(stateDirectory, kept => {
@@ -274,7 +274,7 @@ function addHistory(charts: Command): void {
     )
     .action(async (site: string, release: string | undefined, flags: Flags & { limit: number }) => {
       const options = await optionsOf(site, flags)
-      const { readHistory, describeHistory } = await import('#charts/history.ts')
+      const { readHistory, describeHistory } = await import('#charts/verbs/history.ts')
       const history = await readHistory(options, flags.limit, release)
       print(flags, history, describeHistory(history))
     })

@@ -1,12 +1,12 @@
 // Checks the values of a site file against the charts that take them, and tells the place of each mistake in the file.
 
 import { readFile } from 'node:fs/promises'
-import { checkValues } from '#charts/check-values.ts'
-import { chartDefaults } from '#charts/defaults.ts'
+import { checkValues } from '#charts/values/check-values.ts'
+import { chartDefaults } from '#charts/values/defaults.ts'
 import { ChartPlanError } from '#charts/errors.ts'
-import { chartFolder } from '#charts/helm.ts'
+import { chartFolder } from '#charts/sources/ours.ts'
 import type { ChartPlan } from '#charts/plan.ts'
-import { isMap } from '#charts/values.ts'
+import { isMap } from '#charts/values/values.ts'
 import { YamlReader } from '#site/document.ts'
 import type { Site } from '#site/site.ts'
 

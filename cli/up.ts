@@ -174,7 +174,7 @@ async function prepareCharts(
   stateDirectory: string,
   signal: AbortSignal,
 ): Promise<Omit<ChartOptions, 'kubeconfigPath' | 'stage'>> {
-  const { renderOffline } = await import('#charts/preflight.ts')
+  const { renderOffline } = await import('#charts/verbs/preflight.ts')
   const { requireHelm, siteCharts } = await import('./charts-sources.ts')
   await requireHelm(tools)
   const tooled = { stateDirectory, ...(tools === undefined ? {} : { tools }) }

@@ -2,7 +2,7 @@
 // stands only which of them belong to the kit, and which a site may choose.
 
 import type { OptionalService } from '#site/site.ts'
-import type { SiteFacts } from '../facts.ts'
+import type { SiteFacts } from './facts.ts'
 import { cinder } from './cinder.ts'
 import { glance } from './glance.ts'
 import { heat } from './heat.ts'

@@ -1,8 +1,8 @@
 // Networks: Neutron's server, and its agents on the machines that run and connect guests.
 
 import { publicUrl } from '../endpoints.ts'
-import { isMap, mergeValues } from '../values.ts'
-import type { Values } from '../values.ts'
+import { isMap, mergeValues } from '../values/values.ts'
+import type { Values } from '../values/values.ts'
 import { dbSync, serviceSecrets, serviceValues } from './openstack.ts'
 import { daemonset, deployment, release } from './part.ts'
 import type { Planner } from './part.ts'

@@ -1,7 +1,7 @@
 // Servers: Nova's control plane, and its part on every compute host.
 
 import { publicUrl } from '../endpoints.ts'
-import { mergeValues } from '../values.ts'
+import { mergeValues } from '../values/values.ts'
 import { dbSync, serviceSecrets, serviceValues } from './openstack.ts'
 import { daemonset, deployment, passwordSecret, release, statefulset } from './part.ts'
 import type { Planner } from './part.ts'

@@ -1,9 +1,9 @@
 // What the API services of OpenStack have in common as releases of a plan.
 
 import { cloudAdmin } from '../endpoints.ts'
-import type { SiteFacts } from '../facts.ts'
+import type { SiteFacts } from './facts.ts'
 import type { Promised, SecretPlan } from '../plan.ts'
-import type { Values } from '../values.ts'
+import type { Values } from '../values/values.ts'
 import { job, passwordSecret } from './part.ts'
 
 /** Passwords of a service's own: for its databases, and for its account at Keystone. */

@@ -1,8 +1,8 @@
 // The words in which a plan is written: a part is what one service brings along, its releases and their secrets.
 
-import type { Layout, SiteFacts } from '../facts.ts'
+import type { Layout, SiteFacts } from './facts.ts'
 import type { Promised, ReleasePlan, SecretPlan } from '../plan.ts'
-import type { Values } from '../values.ts'
+import type { Values } from '../values/values.ts'
 
 /** What one service brings to a plan. */
 export type PlanPart = { readonly releases: readonly ReleasePlan[]; readonly secrets: readonly SecretPlan[] }

@@ -3,7 +3,7 @@
 
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
-import { isMap } from '../values.ts'
+import { isMap } from '../values/values.ts'
 import { ChartLockError } from './errors.ts'
 
 /** One chart, pinned. */

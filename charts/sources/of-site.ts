@@ -2,9 +2,9 @@
 
 import { join } from 'node:path'
 import type { Site } from '#site/site.ts'
-import { ourCharts } from '../helm.ts'
-import type { ChartSource } from '../helm.ts'
-import { planCharts } from '../plan-charts.ts'
+import { ourCharts } from './ours.ts'
+import type { ChartSource } from './ours.ts'
+import { planCharts } from '../plans/plan-charts.ts'
 import type { ChartPlan } from '../plan.ts'
 import { ChartLockError } from './errors.ts'
 import { kindOfSource } from './fetch.ts'

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { ChartPlan } from '../plan.ts'
-import { isMap } from '../values.ts'
-import type { ValueLayer } from '../values.ts'
+import { isMap } from '../values/values.ts'
+import type { ValueLayer } from '../values/values.ts'
 import { ChartLockError } from './errors.ts'
 
 /**

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
-import { chartsDirectory, ourCharts } from '../helm.ts'
+import { chartsDirectory, ourCharts } from './ours.ts'
 import type { SourceOptions } from './locked.ts'
 
 /** Packs every chart with its library into `into` and writes `index.yaml` beside them; gives the archives' paths. */

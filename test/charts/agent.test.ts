@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#charts/helm.ts'
+import { chartsDirectory } from '#charts/sources/ours.ts'
 import { waitUntil } from '#progress/wait.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: it is to be process 1 of a PID namespace'

@@ -2,8 +2,8 @@
 
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
-import { connectApi } from '#charts/api.ts'
-import type { ApiObject, KubernetesApi } from '#charts/api.ts'
+import { connectApi } from '#charts/kubernetes/api.ts'
+import type { ApiObject, KubernetesApi } from '#charts/kubernetes/api.ts'
 import { connect } from '#cluster/client.ts'
 import { renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
 import { administrators } from '#cluster/manifests/access.ts'

@@ -1,7 +1,7 @@
 // The plan without OpenStack's own services: what a bare API server can be brought to promise by a test that plays the kubelet.
 
 import { chosenOf } from '#charts/plan.ts'
-import { planCharts } from '#charts/plan-charts.ts'
+import { planCharts } from '#charts/plans/plan-charts.ts'
 import type { ChartPlan } from '#charts/plan.ts'
 import type { Site } from '#site/site.ts'
 import { smallSite } from '../small-site.ts'

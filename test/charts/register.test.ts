@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#charts/helm.ts'
+import { chartsDirectory } from '#charts/sources/ours.ts'
 
 const script = join(chartsDirectory, 'lib/files/register.py')
 const skip = spawnSync('python3', ['--version']).status === 0 ? false : 'there is no python3 here'

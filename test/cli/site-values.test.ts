@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { planCharts } from '#charts/plan-charts.ts'
+import { planCharts } from '#charts/plans/plan-charts.ts'
 import { atItsPlace, checkSiteValues } from '#cli/site-values.ts'
 import { readSiteFile } from '#site/read.ts'
 

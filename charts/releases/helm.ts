@@ -1,0 +1,92 @@
+// Helm, as we use it: `upgrade --install` without its own waiting. Readiness is never Helm's business: see gates/.
+
+import { join } from 'node:path'
+import { CommandFailed, run } from '#host/command.ts'
+import type { Values } from '../values/values.ts'
+
+/** What Helm is called with. */
+export type HelmOptions = {
+  readonly kubeconfigPath: string
+  readonly namespace: string
+  /** For Helm's own caches. */
+  readonly directory: string
+  /** The binary: a path, or a name on the PATH. */
+  readonly helm: string
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Installs or upgrades a release, and gives its new revision. Returns as soon as the objects are stored, and the chart's
+ * hooks have run where it has some: `limitSeconds` is theirs. The values lie in no file and on no command line.
+ *
+ * @throws {CommandFailed} with what Helm said
+ */
+export async function upgradeInstall(
+  name: string,
+  chart: string,
+  values: Values,
+  options: HelmOptions,
+  limitSeconds = 90,
+): Promise<number> {
+  const args = ['upgrade', '--install', name, chart, '--values', '-', '--timeout', `${limitSeconds}s`]
+  args.push('--history-max', String(keptRevisions), '--output', 'json', '--hide-notes')
+  // The API server would make its description of every kind for Helm, a second of a processor; it checks what it is
+  // sent anyway.
+  args.push('--disable-openapi-validation')
+  const stdout = await callHelm(args, options, {
+    input: JSON.stringify(values),
+    limitSeconds: limitSeconds + 30,
+  })
+  return (JSON.parse(stdout) as { version: number }).version // Helm's own output format
+}
+
+/** Brings an earlier revision of a release back, as a new one. */
+export async function rollback(name: string, revision: number, options: HelmOptions): Promise<void> {
+  await callHelm(['rollback', name, String(revision), '--history-max', String(keptRevisions)], options)
+}
+
+/** Removes a release with its objects; returns when they are told to go. A release that is not there is fine. */
+export async function uninstall(name: string, options: HelmOptions): Promise<void> {
+  await callHelm(['uninstall', name, '--ignore-not-found'], options)
+}
+
+/** The objects that a chart makes of these values, as YAML. No cluster is asked. */
+export async function renderChart(
+  name: string,
+  chart: string,
+  values: Values,
+  { helm, namespace, signal }: Omit<HelmOptions, 'kubeconfigPath' | 'directory'>,
+): Promise<string> {
+  const args = ['template', name, chart, '--namespace', namespace, '--values', '-']
+  const input = JSON.stringify(values)
+  return (await run(helm, args, { limitSeconds: 60, input, ...(signal ? { signal } : {}) })).stdout
+}
+
+/** How many revisions of a release stay for a rollback. */
+const keptRevisions = 5
+
+async function callHelm(
+  args: readonly string[],
+  options: HelmOptions,
+  { input = '', limitSeconds = 120 } = {},
+): Promise<string> {
+  const { helm, namespace, kubeconfigPath, directory, signal } = options
+  const all = [...args, '--namespace', namespace, '--kubeconfig', kubeconfigPath]
+  const cache = join(directory, '.cache') // not in somebody's home
+  // If we are killed Helm goes with us: a Helm that works on behind our back could meet the next run's.
+  const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', helm, ...all], {
+    limitSeconds,
+    input,
+    // A process that lives for a third of a second need not tidy up: a fifth less of a processor.
+    env: { HELM_CACHE_HOME: cache, KUBECACHEDIR: cache, GOGC: '400' },
+    ...(signal ? { signal } : {}),
+  })
+  return stdout
+}
+
+/** Whether helm failed for the connection's sake only, so that the same call may get through a moment later. */
+export function isPassing(error: unknown): boolean {
+  const words =
+    /connection refused|connection reset|connection lost|unexpected EOF|no route to host|i\/o timeout|TLS handshake|apiserver not ready|etcdserver|too many requests|service unavailable|the server is currently unable|Kubernetes cluster unreachable/i
+  return error instanceof CommandFailed && words.test(error.stderr)
+}

@@ -1,0 +1,96 @@
+// Helm values in layers: maps merged key by key, everything else replaced by whoever lies above.
+
+import { ChartPlanError } from '../errors.ts'
+
+/** A map of Helm values, as YAML would hold it. */
+export type Values = { readonly [key: string]: unknown }
+
+/** Values from one place, over what lies below. */
+export type ValueLayer = {
+  /** Whose they are, in words for a person: `layout all-in-one`, `inventory`, `site file`. */
+  readonly origin: string
+  readonly values: Values
+}
+
+/** Lays `over` upon `under`: maps are merged key by key, everything else, lists too, is replaced. */
+export function mergeValues(under: Values, over: Values): Values {
+  const merged: Record<string, unknown> = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key]
+    merged[key] = isMap(below) && isMap(value) ? mergeValues(below, value) : value
+  }
+  return merged
+}
+
+/** All layers merged, the lowest first. */
+export function mergeLayers(layers: readonly ValueLayer[]): Values {
+  return layers.reduce<Values>((under, { values }) => mergeValues(under, values), {})
+}
+
+/**
+ * The site file's values by release, each a map.
+ *
+ * @throws {ChartPlanError} when one is for no release of the plan, or is no map
+ */
+export function siteValuesOf(values: Values, releases: readonly string[]): ReadonlyMap<string, Values> {
+  return new Map(
+    Object.entries(values).map(([name, own]) => {
+      if (!releases.includes(name))
+        throw new ChartPlanError(
+          `"${name}" in openstack.values is no release of this plan. Its releases: ${releases.join(', ')}.`,
+          { place: ['openstack', 'values', name] },
+        )
+      if (!isMap(own))
+        throw new ChartPlanError(
+          `openstack.values.${name} is not a map. Write the release's values below it.`,
+          { place: ['openstack', 'values', name] },
+        )
+      return [name, own]
+    }),
+  )
+}
+
+/** One merged value with the layer that it comes from. */
+export type ExplainedValue = {
+  /** Keys from the top. */
+  readonly path: readonly string[]
+  readonly value: unknown
+  readonly origin: string
+  /** Whose value lay there before; a list replaces a list as a whole, which surprises. */
+  readonly replaced?: { readonly origin: string; readonly value: unknown }
+}
+
+/** Every value that is no map, in the order of the keys, with its origin. */
+export function explainLayers(layers: readonly ValueLayer[]): ExplainedValue[] {
+  const found = new Map<string, ExplainedValue>()
+  for (const { origin, values } of layers)
+    for (const { path, value } of leavesOf(values, [])) {
+      const key = path.join('\0')
+      const below = found.get(key)
+      for (const other of found.keys())
+        if (other.startsWith(`${key}\0`) || key.startsWith(`${other}\0`)) found.delete(other) // a map gave way
+      const replaced = below && { origin: below.origin, value: below.value }
+      found.set(key, { path, value, origin, ...(replaced ? { replaced } : {}) })
+    }
+  return [...found.values()].toSorted((a, b) => (showPath(a.path) < showPath(b.path) ? -1 : 1))
+}
+
+/** A path as a person writes it: `pod.replicas.api`, `conf["neutron.conf"].debug`. */
+export function showPath(path: readonly string[]): string {
+  return path
+    .map((key, index) => (/^[\w-]+$/.test(key) ? `${index === 0 ? '' : '.'}${key}` : `["${key}"]`))
+    .join('')
+}
+
+function leavesOf(values: Values, above: readonly string[]): { path: readonly string[]; value: unknown }[] {
+  return Object.entries(values).flatMap(([key, value]) => {
+    const path = [...above, key]
+    const isLeaf = !isMap(value) || Object.keys(value).length === 0
+    return isLeaf ? [{ path, value }] : leavesOf(value, path)
+  })
+}
+
+/** Whether a value is a map, neither list nor scalar. */
+export function isMap(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
