@@ -76,6 +76,8 @@ def _find_consumer(queue):
                 raise _NotYet
     except amqp.exceptions.NotFound as error:
         raise _NotYet from error
+    except kombu.exceptions.OperationalError as error:
+        raise ConnectionError(str(error)) from error  # kombu's own is none of Python's
 
 
 def _connect(path):
