@@ -11,20 +11,20 @@ export function addImagesCommand(program: Command): void {
     .command('build')
     .description('builds what the cache lacks; safe to run again after any failure')
     .option('--kubernetes <version>', 'for example 1.36.3')
-    .option('--assets <dir>', "also puts kernel, initrd and root image into a server's assets directory")
+    .option('--assets-path <dir>', "also puts kernel, initrd and root image into a server's assets directory")
     .option('--json', 'prints the paths as JSON')
-    .addHelpText('after', '\nExamples:\n  pilotlight images build --assets /srv/pilotlight/assets')
-    .action(async (options: { kubernetes?: string; assets?: string; json?: boolean }) => {
+    .addHelpText('after', '\nExamples:\n  pilotlight images build --assets-path /srv/pilotlight/assets')
+    .action(async (options: { kubernetes?: string; assetsPath?: string; json?: boolean }) => {
       const { buildImages } = await import('#images/build.ts')
       const { placeAssets } = await import('#images/assets.ts')
       await withProgress(async ({ stage, signal, summary }) => {
-        const { kubernetes, assets } = options
+        const { kubernetes, assetsPath } = options
         const built = await buildImages({
           stage,
           signal,
           ...(kubernetes === undefined ? {} : { kubernetes }),
         })
-        if (assets !== undefined) await placeAssets(built, assets)
+        if (assetsPath !== undefined) await placeAssets(built, assetsPath)
         summary()
         const lines = Object.entries(built).map(([name, value]) => `${name.padEnd(13)} ${value}`)
         process.stdout.write(`${options.json ? JSON.stringify(built, undefined, 2) : lines.join('\n')}\n`)

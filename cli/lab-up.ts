@@ -246,7 +246,7 @@ async function upInRack(
     `--tools=${images.tools}`,
     `--data-path=${lab.rack.data ?? options.root}`,
     `--power-on=${power}`,
-    ...(options.until === 'cluster' ? ['--until-cluster'] : []),
+    `--until=${options.until}`,
   ])
   const [command = '', ...args] = argv
   const child = spawn(command, args, {

@@ -89,20 +89,24 @@ program
   )
   .option('--tools <dir>', 'where kubectl and helm lie (PATH otherwise)')
   .option('--boot-limit <seconds>', 'a machine must be ready after so long', seconds, 900)
-  .option('--until-cluster', 'end when Kubernetes stands, before the charts')
+  .addOption(
+    new Option('--until <stage>', 'end after this stage')
+      .choices(['cluster', 'openstack'])
+      .default('openstack'),
+  )
   .addHelpText(
     'after',
     `
 Examples:
   pilotlight up site.yaml --power-on 'ipmitool -H bmc-{name} -U admin -f pass chassis power on'
-  pilotlight up site.yaml --until-cluster`,
+  pilotlight up site.yaml --until cluster`,
   )
   .action(async (site: string, options: UpFlags) => {
     const { up } = await import('./up.ts')
     const { describeUp } = await import('./up-report.ts')
-    const { bootLimit, untilCluster = false, ...rest } = options
+    const { bootLimit, ...rest } = options
     await withProgress(async ({ stage, signal, summary }) => {
-      const result = await up({ ...rest, site, bootLimitSeconds: bootLimit, untilCluster }, stage, signal)
+      const result = await up({ ...rest, site, bootLimitSeconds: bootLimit }, stage, signal)
       summary()
       print(describeUp(result).join('\n'))
     })
@@ -115,7 +119,7 @@ type UpFlags = {
   powerOn?: string
   tools?: string
   bootLimit: number
-  untilCluster?: boolean
+  until: 'cluster' | 'openstack'
 }
 
 addGetCommand(program)

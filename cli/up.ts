@@ -32,8 +32,8 @@ export type UpOptions = {
   readonly tools?: string
   /** Seconds in which a machine must be ready after power-on. */
   readonly bootLimitSeconds: number
-  /** Ends after the cluster stands, before the chart stage. */
-  readonly untilCluster: boolean
+  /** `cluster` ends before the chart stage. */
+  readonly until: 'cluster' | 'openstack'
 }
 
 /** What a finished `up` leaves behind for whoever looks around. */
@@ -61,9 +61,10 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const state = resolve(options.state)
   makeDirectory(state)
   const client = new ServerClient(options.server)
-  const charts = options.untilCluster
-    ? undefined
-    : await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
+  const charts =
+    options.until === 'openstack'
+      ? await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
+      : undefined
   const pki = await inStage(stage, 'publish', work => publish(site, client, state, work))
   const kubeconfigPath = join(state, 'kubeconfig')
 

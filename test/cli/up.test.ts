@@ -10,7 +10,7 @@ const SITE = join(ROOT, 'lab/racks/small/site.yaml')
 t.test('a machine that cannot be switched on is named, with what its command said', async t => {
   const folder = t.testdir()
   const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
-  const options = ['--server', server.url, '--state', join(folder, 'up'), '--until-cluster']
+  const options = ['--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
   const powerOn = ['--power-on', 'echo no BMC >&2; test {name} = cmp-1']
   t.match(await pilotlight(['up', SITE, ...options, ...powerOn]), {
     status: EXIT.failed,
