@@ -239,21 +239,28 @@ await t.test('a browser logs in at the dashboard and lists the server', { skip: 
 })
 
 const noVolumes = notUp || (services.includes('volumev3') ? false : 'the cloud has no volumes')
-await t.test('a volume is seen by the guest when it is attached', { skip: noVolumes }, async t => {
-  await openstack.show('volume', 'create', '--size', '1', NAME)
-  later('volume', 'delete', NAME)
-  const becomes = (wanted: string) =>
-    waitUntil(`the volume is ${wanted}`, { limitSeconds: 120, everyMs: 1000 }, async () => {
-      const { status } = await openstack.show('volume', 'show', NAME)
-      return status === wanted ? { value: true } : { not: text(status) }
-    })
-  await becomes('available')
-  await openstack.say('server', 'add', 'volume', server, NAME)
-  await becomes('in-use')
-  t.match(await consoleWith(openstack, server, /^GUEST-DISK vd/m, 60), /^GUEST-DISK vd[a-z] 1073741824\s*$/m)
-  await openstack.say('server', 'remove', 'volume', server, NAME)
-  await becomes('available')
-})
+await t.test(
+  'a volume made from an image is seen by the guest that it is attached to',
+  { skip: noVolumes },
+  async t => {
+    await openstack.show('volume', 'create', '--size', '1', '--image', NAME, NAME)
+    later('volume', 'delete', NAME)
+    const becomes = (wanted: string) =>
+      waitUntil(`the volume is ${wanted}`, { limitSeconds: 120, everyMs: 1000 }, async () => {
+        const { status } = await openstack.show('volume', 'show', NAME)
+        return status === wanted ? { value: true } : { not: text(status) }
+      })
+    await becomes('available')
+    await openstack.say('server', 'add', 'volume', server, NAME)
+    await becomes('in-use')
+    t.match(
+      await consoleWith(openstack, server, /^GUEST-DISK vd/m, 60),
+      /^GUEST-DISK vd[a-z] 1073741824\s*$/m,
+    )
+    await openstack.say('server', 'remove', 'volume', server, NAME)
+    await becomes('available')
+  },
+)
 
 /** With a network and a guest of its own. */
 const STACK = `
