@@ -4,8 +4,9 @@
 // nothing of Kubernetes, Helm or OpenStack may be there twice.
 //
 //   bin/pilotlight lab up --keep
-//   bin/pilotlight lab exec --lab small rack node_modules/.bin/node bench/kill-up.ts \
-//     --site lab/racks/small/site.yaml --state lab-state/small/up --tools DIR [--rounds 4] [--kills 5] [--every 4]
+//   bin/pilotlight lab exec --lab small rack env PILOTLIGHT_TOKEN_FILE=lab-state/small/server/admin.token \
+//     node_modules/.bin/node bench/kill-up.ts --site lab/racks/small/site.yaml --state lab-state/small/up \
+//     --tools DIR [--rounds 4] [--kills 5] [--every 4]
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
