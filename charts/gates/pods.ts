@@ -18,6 +18,10 @@ export const unschedulableGraceSeconds = 30
 const createGraceSeconds = 20
 /** A container that has ended badly this often and is held back again is not waited for. */
 const hopelessRestarts = 2
+/** The same for one that the runtime could not start: runc gives up freezing a new cgroup (v1) where the machine is busy. */
+const hopelessStarts = 5
+/** What the runtime says of a command that no further start will find. */
+const absentCommand = /executable file not found|no such file or directory|permission denied/
 
 /** What keeps one pod from being ready, if anything does. */
 export function judgePod(pod: Pod, now: number): Verdict {
@@ -72,7 +76,8 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
     case 'CrashLoopBackOff': {
       const end = status.lastState?.terminated
       const said = `pod ${pod}: ${status.name} ends again and again (${status.restartCount ?? 0} restarts, last with ${end?.reason ?? 'status'} ${end?.exitCode ?? '?'})`
-      if ((status.restartCount ?? 0) < hopelessRestarts)
+      const isPassing = end?.reason === 'StartError' && !absentCommand.test(end.message ?? '')
+      if ((status.restartCount ?? 0) < (isPassing ? hopelessStarts : hopelessRestarts))
         return { state: 'waiting', reason: said, suspect: suspect(true) }
       return {
         state: 'broken',
@@ -84,6 +89,12 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
     case 'CreateContainerConfigError':
     case 'CreateContainerError':
     case 'RunContainerError':
+      if (
+        reason === 'RunContainerError' &&
+        !absentCommand.test(message) &&
+        (status.restartCount ?? 0) < hopelessStarts
+      )
+        return { state: 'waiting', reason: what }
       if (podSeconds < createGraceSeconds) return { state: 'waiting', reason: what }
       return {
         state: 'broken',

@@ -79,5 +79,7 @@ export type ContainerStatus = {
     readonly running?: { readonly startedAt?: string }
     readonly terminated?: { readonly exitCode?: number; readonly reason?: string }
   }
-  readonly lastState?: { readonly terminated?: { readonly exitCode?: number; readonly reason?: string } }
+  readonly lastState?: {
+    readonly terminated?: { readonly exitCode?: number; readonly reason?: string; readonly message?: string }
+  }
 }

@@ -94,6 +94,32 @@ t.test(
   },
 )
 
+function heldBack(restartCount: number, message: string): string {
+  const lastState = { terminated: { exitCode: 128, reason: 'StartError', message } }
+  return judgePod(podWith({ ...waitingFor('CrashLoopBackOff', 'back-off'), restartCount, lastState }), now)
+    .state
+}
+
+function startedLate(message: string): string {
+  const { metadata, status } = podWith({ ...waitingFor('RunContainerError', message), restartCount: 1 })
+  const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: secondsAgo(60) }]
+  return judgePod({ metadata, status: { ...status, conditions } }, now).state
+}
+
+t.test(
+  'a container that a busy runtime could not start is tried longer; one without its command is not',
+  t => {
+    const frozen = 'runc create failed: error setting cgroup config for procHooks process: unable to freeze'
+    const absent = 'runc create failed: exec: "/bin/nova": executable file not found in $PATH'
+    t.strictSame(
+      [heldBack(4, frozen), heldBack(5, frozen), heldBack(2, absent)],
+      ['waiting', 'broken', 'broken'],
+    )
+    t.strictSame([startedLate(frozen), startedLate(absent)], ['waiting', 'broken'])
+    t.end()
+  },
+)
+
 t.test('a failing init container is told by its own name', async t => {
   const pod: Pod = {
     metadata: { name: 'mariadb-0' },
