@@ -75,9 +75,9 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
       }
     case 'CrashLoopBackOff': {
       const end = status.lastState?.terminated
-      const said = `pod ${pod}: ${status.name} ends again and again (${status.restartCount ?? 0} restarts, last with ${end?.reason ?? 'status'} ${end?.exitCode ?? '?'})`
-      const isPassing = end?.reason === 'StartError' && !absentCommand.test(end.message ?? '')
-      if ((status.restartCount ?? 0) < (isPassing ? hopelessStarts : hopelessRestarts))
+      const restarts = status.restartCount ?? 0
+      const said = `pod ${pod}: ${status.name} ends again and again (${restarts} restarts, last with ${end?.reason ?? 'status'} ${end?.exitCode ?? '?'})`
+      if (restarts < hopelessRestarts || (end?.reason === 'StartError' && mayStart(end.message, restarts)))
         return { state: 'waiting', reason: said, suspect: suspect(true) }
       return {
         state: 'broken',
@@ -90,12 +90,10 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
     case 'CreateContainerError':
     case 'RunContainerError':
       if (
-        reason === 'RunContainerError' &&
-        !absentCommand.test(message) &&
-        (status.restartCount ?? 0) < hopelessStarts
+        podSeconds < createGraceSeconds ||
+        (reason === 'RunContainerError' && mayStart(message, status.restartCount))
       )
         return { state: 'waiting', reason: what }
-      if (podSeconds < createGraceSeconds) return { state: 'waiting', reason: what }
       return {
         state: 'broken',
         reason: what,
@@ -106,6 +104,11 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
     default:
       return undefined
   }
+}
+
+/** Whether a container that the runtime could not start may start a little later, by what the runtime said. */
+function mayStart(said = '', restarts = 0): boolean {
+  return restarts < hopelessStarts && !absentCommand.test(said)
 }
 
 /** The verdict that a person should see first: broken before waiting; nothing when no pod tells anything. */
