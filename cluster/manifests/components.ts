@@ -102,15 +102,11 @@ function apiserver(site: Site, form: Form): Part {
 
 function controllerManager(site: Site, form: Form): Part {
   const at = directories.controllerManager
-  const port = form === 'static' ? ports.controllerManagerStatic : ports.controllerManager
-  return {
-    component: 'kube-controller-manager',
+  return electedPart('kube-controller-manager', {
     image: imageReferences(site.cluster.kubernetes).kubeControllerManager,
     directory: at,
-    probe: { host: '127.0.0.1', port, live: '/healthz', ready: '/healthz' },
-    cpu: '100m',
+    port: form === 'static' ? ports.controllerManagerStatic : ports.controllerManager,
     flags: [
-      ...clientFlags(`${at}/kubeconfig`, port),
       '--allocate-node-cidrs=true',
       `--cluster-cidr=${site.cluster.podCidr}`,
       `--service-cluster-ip-range=${site.cluster.serviceCidr}`,
@@ -119,43 +115,45 @@ function controllerManager(site: Site, form: Form): Part {
       `--root-ca-file=${at}/ca.crt`,
       `--service-account-private-key-file=${at}/sa.key`,
       '--use-service-account-credentials=true',
-      '--kube-api-qps=100',
-      '--kube-api-burst=200',
-      '--profiling=false',
     ],
-  }
+  })
 }
 
 function scheduler(site: Site, form: Form): Part {
-  const at = directories.scheduler
-  const port = form === 'static' ? ports.schedulerStatic : ports.scheduler
-  return {
-    component: 'kube-scheduler',
+  return electedPart('kube-scheduler', {
     image: imageReferences(site.cluster.kubernetes).kubeScheduler,
-    directory: at,
+    directory: directories.scheduler,
+    port: form === 'static' ? ports.schedulerStatic : ports.scheduler,
+    flags: [],
+  })
+}
+
+/** One of the two components that are clients of the API and elect a leader through it. */
+function electedPart(
+  component: Component,
+  { port, flags, ...own }: Pick<Part, 'image' | 'directory' | 'flags'> & { readonly port: number },
+): Part {
+  const kubeconfig = `${own.directory}/kubeconfig`
+  return {
+    component,
+    ...own,
     probe: { host: '127.0.0.1', port, live: '/healthz', ready: '/healthz' },
     cpu: '100m',
     flags: [
-      ...clientFlags(`${at}/kubeconfig`, port),
+      `--kubeconfig=${kubeconfig}`,
+      `--authentication-kubeconfig=${kubeconfig}`,
+      `--authorization-kubeconfig=${kubeconfig}`,
+      // Who may read metrics is asked of the API at the start: a start beside the API's own must survive that.
+      '--authentication-tolerate-lookup-failure=true',
+      '--bind-address=127.0.0.1',
+      `--secure-port=${port}`,
+      '--permit-port-sharing=true',
+      '--leader-elect=true',
+      '--leader-elect-retry-period=1s', // the first try may come before the API is ready, a handover between two
+      ...flags,
       '--kube-api-qps=100',
       '--kube-api-burst=200',
       '--profiling=false',
     ],
   }
-}
-
-/** Flags of the two components that are clients of the API and elect a leader through it. */
-function clientFlags(kubeconfig: string, port: number): string[] {
-  return [
-    `--kubeconfig=${kubeconfig}`,
-    `--authentication-kubeconfig=${kubeconfig}`,
-    `--authorization-kubeconfig=${kubeconfig}`,
-    // Who may read metrics is asked of the API at the start: a start beside the API's own must survive that.
-    '--authentication-tolerate-lookup-failure=true',
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
-    '--permit-port-sharing=true',
-    '--leader-elect=true',
-    '--leader-elect-retry-period=1s', // the first try may come before the API is ready, a handover between two
-  ]
 }
