@@ -31,6 +31,11 @@ export function etagOf(version: string): string {
   return `"${version}"`
 }
 
+/** Says whether an ETag is among those of a header; `*` means any, even that of a file without one. */
+export function isListed(tags: string | undefined, etag: string | undefined): boolean {
+  return tags?.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag) ?? false
+}
+
 /**
  * What a client wants to be there before it writes: `If-Match: "12"` or `*`, `If-None-Match: *`. Undefined when it does
  * not care.

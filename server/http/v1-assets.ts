@@ -8,6 +8,7 @@ import { BadRequest, NotFound, NotStored, PreconditionFailed } from '../errors.t
 import type { Log } from '../log.ts'
 import { problemAnswer } from './problems.ts'
 import { pretty } from './read.ts'
+import { etagOf, isListed } from './v1-answers.ts'
 import { problem } from './v1-schemas.ts'
 
 /** What these routes need of the service. */
@@ -70,7 +71,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
       const name = request.params['*']
       const found = await store().get(name)
       if (found === undefined) throw new NotStored('asset', name)
-      const etag = etagOf(found)
+      const etag = assetEtag(found)
       if (etag !== undefined) void reply.header('etag', etag)
       if (isListed(request.headers['if-none-match'], etag)) return reply.code(304).send()
       return pretty(reply, assetView(found))
@@ -102,7 +103,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
       log('info', `asset ${result}`, { asset: name, bytes: added.size, who: request.identity.name })
       const place = name.split('/').map(encodeURIComponent).join('/')
       if (result === 'created') void reply.code(201).header('location', `/v1/assets/${place}`)
-      void reply.header('etag', etagOf(added))
+      void reply.header('etag', assetEtag(added))
       return pretty(reply, { ...assetView(added), result })
     },
   )
@@ -141,8 +142,8 @@ function assetView({ name, size, modifiedMs, sha256 }: Asset): object {
   }
 }
 
-function etagOf({ sha256 }: Asset): string | undefined {
-  return sha256 === undefined ? undefined : `"${sha256}"`
+function assetEtag({ sha256 }: Asset): string | undefined {
+  return sha256 === undefined ? undefined : etagOf(sha256)
 }
 
 /** The digests that the client announces: `Repr-Digest` (RFC 9530), or `x-sha256` in hexadecimal. */
@@ -170,15 +171,10 @@ function digestsOf({ headers }: FastifyRequest): Pick<Wanted, 'sha256' | 'sha512
 function expectationOf({ headers }: FastifyRequest, name: string): Wanted['expect'] {
   const { 'if-match': wanted, 'if-none-match': unwanted } = headers
   return now => {
-    const etag = now && etagOf(now)
+    const etag = now && assetEtag(now)
     const isGood =
       (wanted === undefined || (now !== undefined && isListed(wanted, etag))) &&
       (unwanted === undefined || now === undefined || !isListed(unwanted, etag))
     if (!isGood) throw new PreconditionFailed('asset', name, now && (now.sha256 ?? 'unknown'))
   }
-}
-
-/** Says whether an ETag is among those of a header; `*` means any, even that of a file without one. */
-function isListed(tags: string | undefined, etag: string | undefined): boolean {
-  return tags?.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag) ?? false
 }

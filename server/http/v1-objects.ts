@@ -16,6 +16,7 @@ import {
   answerOutcome,
   etagOf,
   expectationOf,
+  isListed,
   jsonBody,
   pluralOf,
   textBody,
@@ -68,10 +69,10 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => 
 
   app.get<ById>(one, documented({ tags, summary: `One ${kind}`, object: kind }), (request, reply) => {
     const entry = known(request)
-    void reply.header('etag', etagOf(entry.version)).header('x-source', entry.site ?? entry.source)
+    const etag = etagOf(entry.version)
+    void reply.header('etag', etag).header('x-source', entry.site ?? entry.source)
     if (entry.at !== undefined) void reply.header('last-modified', new Date(entry.at).toUTCString())
-    const seen = request.headers['if-none-match']?.split(',').map(tag => tag.trim().replace(/^W\//, ''))
-    if (seen?.includes(etagOf(entry.version)) || seen?.includes('*')) return reply.code(304).send()
+    if (isListed(request.headers['if-none-match'], etag)) return reply.code(304).send()
     return sendObject(request, reply, entry)
   })
 
