@@ -14,6 +14,8 @@ const PACKAGES = words(
   'systemd systemd-sysv systemd-resolved systemd-timesyncd dbus',
   'iproute2 nftables iptables ipset conntrack ethtool socat curl ca-certificates',
   'e2fsprogs dosfstools gdisk passwd procps',
+  // The machine's key, what the agent reads from the server, and the machine's TPM (docs/security.md).
+  'age jq tpm2-tools',
 )
 
 /** Left out: documentation, and the hook that would make an initrd of Debian's own kind for every kernel. */
