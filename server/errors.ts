@@ -2,11 +2,15 @@
 // what, where, and how to mend it. Anything else thrown is our bug and answers 500.
 
 import type { Labels } from './inventory/objects.ts'
+import { cleanLabel, cleanLines, cleanText, LIMITS, labelsText } from './match/clean.ts'
 
-/** What all of them have in common. */
+/** What all of them have in common. A message may quote what a client sent, so it is cleaned; its own line ends stay. */
 export abstract class ServerError extends Error {
   abstract readonly code: string
   abstract readonly statusCode: number
+  constructor(message: string, options?: ErrorOptions) {
+    super(cleanLines(message, Infinity), options)
+  }
 }
 
 /** No group takes the machine: it is unknown here. */
@@ -14,9 +18,8 @@ export class NoMatchingGroup extends ServerError {
   readonly code = 'NO_MATCHING_GROUP'
   readonly statusCode = 404
   constructor(labels: Labels, tried: number) {
-    const shown = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
     super(
-      `No group matches ${shown.join(' ') || 'a machine without labels'} (${tried} known). ` +
+      `No group matches ${labelsText(labels) || 'a machine without labels'} (${tried} known). ` +
         'Declare the machine in the site file, or add a group with an empty selector as the default.',
     )
   }
@@ -104,7 +107,7 @@ export class NotFound extends ServerError {
   readonly code = 'NOT_FOUND'
   readonly statusCode = 404
   constructor(what: string, id: string, mend: string) {
-    super(`There is no ${what} "${id}". ${mend}`)
+    super(`There is no ${what} "${cleanLabel(id)}". ${mend}`)
   }
 }
 
@@ -124,7 +127,9 @@ export class MethodNotAllowed extends ServerError {
   readonly code = 'METHOD_NOT_ALLOWED'
   readonly statusCode = 405
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super(`${path} takes ${allowed.join(', ')}, and no ${method}. Ask with one of them.`)
+    super(
+      `${cleanText(path, LIMITS.requestTarget)} takes ${allowed.join(', ')}, and no ${method}. Ask with one of them.`,
+    )
   }
 }
 
@@ -142,7 +147,9 @@ export class SiteConflict extends ServerError {
   constructor(what: string, id: string, site: string | undefined, other: string | undefined) {
     const wanting = site === undefined ? '' : ` of site ${site}`
     const owner = other === undefined ? 'an object put by hand' : `site ${other}`
-    super(`${what} "${id}"${wanting} belongs to ${owner} already. Rename one, or remove it there.`)
+    super(
+      `${what} "${cleanLabel(id)}"${wanting} belongs to ${owner} already. Rename one, or remove it there.`,
+    )
   }
 }
 
@@ -152,7 +159,7 @@ export class OwnedBySite extends ServerError {
   readonly statusCode = 409
   constructor(kind: string, id: string, site: string) {
     super(
-      `${kind} "${id}" belongs to site ${site}, and the next 'pilotlight up' would undo the change. ` +
+      `${kind} "${cleanLabel(id)}" belongs to site ${site}, and the next 'pilotlight up' would undo the change. ` +
         'Change the site file and run it.',
     )
   }
@@ -166,10 +173,10 @@ export class PreconditionFailed extends ServerError {
   constructor(kind: string, id: string, version: string | number | undefined, wantsNone = false) {
     super(
       version === undefined
-        ? `${kind} "${id}" is not there (any more). Read the list again.`
+        ? `${kind} "${cleanLabel(id)}" is not there (any more). Read the list again.`
         : wantsNone
-          ? `${kind} "${id}" is there already, at version ${version}; If-None-Match: * only creates. Send If-Match to change it.`
-          : `${kind} "${id}" is at version ${version}: somebody wrote it since it was read. Read it, and change that.`,
+          ? `${kind} "${cleanLabel(id)}" is there already, at version ${version}; If-None-Match: * only creates. Send If-Match to change it.`
+          : `${kind} "${cleanLabel(id)}" is at version ${version}: somebody wrote it since it was read. Read it, and change that.`,
     )
   }
 }
@@ -188,7 +195,7 @@ export class NotStored extends ServerError {
   readonly code = 'NOT_FOUND'
   readonly statusCode = 404
   constructor(kind: string, id: string) {
-    super(`There is no ${kind} "${id}". 'curl /v1/${kind}s' lists all.`)
+    super(`There is no ${kind} "${cleanLabel(id)}". 'curl /v1/${kind}s' lists all.`)
   }
 }
 
@@ -198,7 +205,7 @@ export class UnknownRevision extends ServerError {
   readonly statusCode = 404
   constructor(kind: string, id: string, revision: number) {
     super(
-      `${kind} "${id}" has no revision ${revision}. 'pilotlight history ${kind} ${id}' lists those it has.`,
+      `${kind} "${cleanLabel(id)}" has no revision ${revision}. 'pilotlight history ${kind} ${cleanLabel(id)}' lists those it has.`,
     )
   }
 }
@@ -208,7 +215,9 @@ export class ReadOnlyObject extends ServerError {
   readonly code = 'READ_ONLY_OBJECT'
   readonly statusCode = 409
   constructor(kind: string, id: string, file: string) {
-    super(`${kind} "${id}" is the file ${file} of the data directory, which is only read. Remove the file.`)
+    super(
+      `${kind} "${cleanLabel(id)}" is the file ${file} of the data directory, which is only read. Remove the file.`,
+    )
   }
 }
 

@@ -1,5 +1,7 @@
 // How the server tells what it does: one line a thing, with fields for programs.
 
+import { escapeJson } from './match/clean.ts'
+
 /** How much a line matters. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 
@@ -51,7 +53,7 @@ export function lineLog({ stream, level: least = 'info', format = 'json' }: LogS
   }
   const log: Log = (level, text, fields) => {
     if (RANKS[level] > RANKS[least]) return
-    if (waiting.push(lineOf(level, text, fields)) === 1) setImmediate(flush)
+    if (waiting.push(`${escapeJson(lineOf(level, text, fields))}\n`) === 1) setImmediate(flush)
     if (level === 'error') flush()
   }
   return Object.assign(log, { flush })
@@ -63,13 +65,13 @@ export function logLevelOf(name: string): LogLevel | undefined {
 }
 
 function jsonLine(level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>): string {
-  return `${JSON.stringify({ time: new Date().toISOString(), level, text, ...fields })}\n`
+  return JSON.stringify({ time: new Date().toISOString(), level, text, ...fields })
 }
 
 function textLine(level: LogLevel, text: string, fields: Readonly<Record<string, unknown>> = {}): string {
   const pairs = Object.entries({ time: new Date().toISOString(), level, msg: text, ...fields })
   const shown = pairs.filter(([, value]) => value !== undefined)
-  return `${shown.map(([key, value]) => `${key}=${wordOf(value)}`).join(' ')}\n`
+  return shown.map(([key, value]) => `${key}=${wordOf(value)}`).join(' ')
 }
 
 /** A value as logfmt has it: bare where it is one plain word, quoted otherwise. */

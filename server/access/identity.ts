@@ -1,6 +1,7 @@
 // Who asks, and what each may do: a token, a client certificate, this very host, or nobody in particular.
 
 import type { PeerCertificate } from 'node:tls'
+import { cleanLabel } from '../match/clean.ts'
 
 /** `read-only` sees everything but secrets; `admin` changes it too. */
 export type AccessRole = 'admin' | 'read-only'
@@ -39,7 +40,7 @@ export function identityOfCertificate(
   const [commonName] = valuesOf(subject?.CN) // a subject may be empty: names can stand in the extensions alone
   const organisations = valuesOf(subject?.O)
   const role = ROLES.find(one => organisations.includes(`pilotlight:${one}`)) ?? otherwise
-  return { name: commonName ?? `certificate ${serialNumber}`, role, by: 'certificate' }
+  return { name: cleanLabel(commonName ?? `certificate ${serialNumber}`), role, by: 'certificate' }
 }
 
 const ROLES: readonly AccessRole[] = ['read-only', 'admin']

@@ -15,6 +15,7 @@ import type { ClientLimits } from '../config.ts'
 import { escapeHtml } from '../gotemplate/escape.ts'
 import { MethodNotAllowed } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { cleanText, LIMITS } from '../match/clean.ts'
 import { adminRoutes, type AdminNeeds } from './admin.ts'
 import { agentRoutes, type AgentNeeds } from './agent.ts'
 import { assetRoutes, type AssetNeeds } from './assets.ts'
@@ -185,7 +186,7 @@ function answerErrors(app: FastifyInstance, log: Log): void {
     }
     void reply.header('x-content-type-options', 'nosniff')
     if (!isForPrograms) return plain(reply.code(404), '404 page not found\n')
-    const what = `There is no ${method} ${url}. docs/api.md tells of all, and of those below /v1 'curl /v1/openapi.json'.`
+    const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md tells of all, and of those below /v1 'curl /v1/openapi.json'.`
     return answer(Object.assign(new Error(what), { statusCode: 404 }), request, reply)
   })
 }

@@ -3,6 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { InvalidObject, ServerError } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
+import { cleanText, LIMITS } from '../match/clean.ts'
 
 /** What Matchbox answers to everything that is not there; loaders and scripts have learned to expect it. */
 const NOT_FOUND_TEXT = '404 page not found\n'
@@ -52,7 +53,8 @@ function faultText({ statusCode, validation, validationContext = 'request' }: Re
 export function problemAnswer(log: Log) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, code, text } = statusOf(error)
-    if (status === 500) log('error', causesOf(error), { code, url: request.url })
+    if (status === 500)
+      log('error', causesOf(error), { code, url: cleanText(request.url, LIMITS.requestTarget) })
     if (status === 503) void reply.header('retry-after', '1')
     const errors = error instanceof InvalidObject ? { errors: error.faults } : {}
     const problem = { type: 'about:blank', title: code, status, detail: text, ...errors }
@@ -67,7 +69,8 @@ export function problemAnswer(log: Log) {
 export function plainAnswer(log: Log) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, code, text } = statusOf(error)
-    if (status >= 500) log('error', causesOf(error), { code, url: request.url })
+    if (status >= 500)
+      log('error', causesOf(error), { code, url: cleanText(request.url, LIMITS.requestTarget) })
     void reply.header('x-content-type-options', 'nosniff')
     if (text !== '') void reply.header('x-reason', text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 400))
     return plain(reply.code(status), status === 404 ? NOT_FOUND_TEXT : `${text}\n`)

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Log } from '../log.ts'
+import { cleanText, LIMITS } from '../match/clean.ts'
 
 /** One request that was answered, or broken off. */
 export type ToldRequest = {
@@ -35,18 +36,22 @@ export function tellRequests(app: FastifyInstance, { log, metrics, machineOf }: 
       const route = request.routeOptions.url ?? 'none'
       metrics.request({ route, method, status, seconds })
       const [path = '', query = ''] = splitTarget(request)
-      log(WATCHED.has(route) ? 'debug' : 'info', `${method} ${path}`, {
+      log(WATCHED.has(route) ? 'debug' : 'info', `${method} ${shown(path)}`, {
         client: ip,
         machine: machineOf(ip, query),
         status,
         ms: Math.round(seconds * 1e5) / 100,
-        query: query === '' ? undefined : query,
+        query: query === '' ? undefined : shown(query),
         who: request.identity.by === 'nobody' ? undefined : request.identity.name,
         brokenOff: reply.raw.writableFinished ? undefined : true,
       })
     })
     next()
   })
+}
+
+function shown(part: string): string {
+  return cleanText(part, LIMITS.requestTarget)
 }
 
 function splitTarget(request: FastifyRequest): string[] {

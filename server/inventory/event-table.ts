@@ -1,5 +1,6 @@
 // Boots and their events in SQLite.
 
+import { cleanText } from '../match/clean.ts'
 import type { Database } from './database.ts'
 import type { BootEvent } from './objects.ts'
 import type { Boot } from './store.ts'
@@ -109,9 +110,10 @@ function bootOf({ id, mac, machine, began }: BootRow): Boot {
   return { id, mac, ...(machine === null ? {} : { machine }), began }
 }
 
-function eventOf({ machine, detail, ...event }: EventRow): BootEvent {
+function eventOf({ machine, detail, text, ...event }: EventRow): BootEvent {
   return {
     ...event,
+    text: cleanText(text), // stores of earlier versions hold texts as they came
     ...(machine === null ? {} : { machine }),
     detail: JSON.parse(detail) as BootEvent['detail'],
   }

@@ -1,5 +1,6 @@
 // The boot journal: every event of a machine belongs to one boot; readers follow it live or read one boot as text.
 
+import { cleanLabel, cleanLines, cleanText } from '../match/clean.ts'
 import type { BootEvent, Machine } from './objects.ts'
 import { beginsBoot, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from './store.ts'
@@ -71,7 +72,10 @@ export class Journal {
     for (const boot of store.latestBoots()) this.#resume(boot)
   }
 
-  /** Writes an event into the machine's current boot, or into a new one when it begins one. Gives the boot. */
+  /**
+   * Writes an event into the machine's current boot, or into a new one when it begins one; its texts are cleaned here,
+   * because any of them may hold what a client sent. Gives the boot.
+   */
   record(event: NewEvent): CurrentBoot {
     const at = this.#now()
     const machine = this.#machineOf(event)
@@ -91,8 +95,8 @@ export class Journal {
       ...(machine && { machine: machine.name }),
       layer: event.layer,
       kind: event.kind,
-      text: event.text,
-      detail: event.detail ?? {},
+      text: cleanText(event.text),
+      detail: cleanDetail(event.detail),
     }
     const before = begins ? 'new' : current.phase
     const phase = phaseAfter(before, kept)
@@ -200,6 +204,16 @@ const EVENTS_AT_ONCE = 500
 /** The name of a boot by its number, `b-001f`. */
 function bootId(number: number): string {
   return `b-${number.toString(16).padStart(4, '0')}`
+}
+
+/** The detail of an event without what a client could hide in it; only `log` has more than one line. */
+function cleanDetail(detail: BootEvent['detail'] = {}): BootEvent['detail'] {
+  return Object.fromEntries(
+    Object.entries(detail).map(([key, value]) => {
+      if (typeof value !== 'string') return [key, value]
+      return [key, key === 'log' ? cleanLines(value) : cleanLabel(value)]
+    }),
+  )
 }
 
 /** One boot as text, a line an event, with the seconds since the first: `  3.2s dhcp offer    10.20.0.11 to ...`. */

@@ -17,6 +17,7 @@ import { identityOfCertificate, NOBODY, type CertificateRole, type Identity } fr
 import type { ClientLimits, Endpoint } from '../config.ts'
 import { CannotListen } from '../errors.ts'
 import { causesOf } from '../log.ts'
+import { cleanLabel, cleanText, LIMITS } from '../match/clean.ts'
 import { matchboxCalls, type Call, type CallNeeds } from './calls.ts'
 import { failureOf } from './failure.ts'
 
@@ -106,9 +107,9 @@ function handler(name: string, call: Call, needs: RpcNeeds): handleUnaryCall<nev
       needs.log('info', `rpc ${name}`, {
         client: given.getPeer(),
         who: by.name,
-        id: call.about(given.request) || undefined,
+        id: cleanLabel(call.about(given.request)) || undefined,
         code: word,
-        reason,
+        reason: reason === undefined ? undefined : cleanText(reason, LIMITS.requestTarget),
         ms: Math.round((performance.now() - began) * 100) / 100,
       })
       send()
