@@ -397,3 +397,28 @@ export class NoSpace extends ServerError {
     )
   }
 }
+
+/** An attestation key that proves nothing, or bytes that are not one. */
+export class UnfitTpmKey extends ServerError {
+  readonly code = 'UNFIT_TPM_KEY'
+  readonly statusCode = 400
+  constructor(reason: string, options?: ErrorOptions) {
+    super(
+      `The attestation key of the machine's TPM is not accepted: ${reason}. It must be made as ` +
+        'ignition/scripts/tpm does: a primary key of the endorsement hierarchy, P-256, restricted to signing.',
+      options,
+    )
+  }
+}
+
+/** A quote that is not from the machine's TPM, or not for this boot. */
+export class QuoteRefused extends ServerError {
+  readonly code = 'QUOTE_REFUSED'
+  readonly statusCode = 403
+  constructor(reason: string) {
+    super(
+      `The quote of the machine's TPM is refused: ${reason}. Nothing was given out. Start the machine anew; ` +
+        'if it is refused again, something between the machine and this server answers in its place.',
+    )
+  }
+}

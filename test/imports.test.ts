@@ -50,7 +50,7 @@ const PURE = [
   'server/butane/!(local-files).ts',
   'server/dhcp/{packet,options,offer,subnet}.ts',
   'server/tftp/{packet,transfer,name}.ts',
-  'server/agent/bundle.ts',
+  'server/agent/{bundle,quote}.ts',
   'server/assets/{range,names}.ts',
   'server/inventory/{objects,object-check,phase,matchbox-files,matchbox-text,diff}.ts',
   'site/{ipv4,duties,compile}.ts',
