@@ -26,6 +26,7 @@ import { SqliteStore } from './inventory/sqlite.ts'
 import { templateFiles } from './inventory/template-files.ts'
 import { causesOf, type Log } from './log.ts'
 import { parseLabels } from './match/labels.ts'
+import { ownAddresses } from './own-addresses.ts'
 import type { Sources } from './render/answers.ts'
 import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
@@ -144,7 +145,7 @@ async function openAll(
   const stopping = new AbortController()
   // Known once the ports are: port 0 takes a free one.
   let endpoints: Endpoints = {
-    server: { url: '', address: config.address },
+    server: serverEndpoint('', config),
     agent: { url: '', ca },
   }
   const bootSources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
@@ -185,7 +186,7 @@ async function openAll(
   const host = hostOf(config.address)
   const url = `${config.web === undefined ? 'http' : 'https'}://${host}:${listeners.httpPort}`
   endpoints = {
-    server: { url, address: config.address },
+    server: serverEndpoint(url, config),
     agent: { url: `https://${hostOf(config.agent.host)}:${listeners.agentPort}`, ca },
   }
 
@@ -242,6 +243,17 @@ async function openAll(
 
 const { version: VERSION } = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'utf8')) as {
   version: string
+}
+
+/** Where templates say that the server is. Its addresses are looked up when a template asks: an interface may come later. */
+function serverEndpoint(url: string, { address, agent }: ServerConfig): Endpoints['server'] {
+  return {
+    url,
+    address,
+    get addresses() {
+      return ownAddresses([address, agent.host])
+    },
+  }
 }
 
 /** The certificates of all listeners that have one. */

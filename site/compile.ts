@@ -19,6 +19,8 @@ export function compileSite(site: Site): SiteObjects {
 /** One machine's group: picked by its MAC, or by its UUID if that is all we know; profile and role have one name. */
 function groupOf(site: Site, machine: Machine): Group {
   const { name, role, address, uuid, macs } = machine
+  const { network, cluster } = site
+  const { cidr, interface: outward } = site.openstack.external
   const [mac] = macs
   return {
     id: `${site.name}-${name}`,
@@ -30,8 +32,15 @@ function groupOf(site: Site, machine: Machine): Group {
       name,
       role,
       address,
-      apiAddress: site.cluster.apiAddress,
-      kubernetes: site.cluster.kubernetes,
+      apiAddress: cluster.apiAddress,
+      kubernetes: cluster.kubernetes,
+      // What the node's firewall is about: ignition/firewall.nft.njk.
+      subnet: network.subnet,
+      dns: network.dns,
+      podCidr: cluster.podCidr,
+      serviceCidr: cluster.serviceCidr,
+      openToPods: cluster.openToPods,
+      ...(outward === undefined ? { floatingCidr: cidr } : {}),
     },
   }
 }

@@ -65,7 +65,7 @@ function readCluster(
 ): ClusterSettings {
   const { subnet, machines, openstack, external } = around
   if (reader.has(['cluster']))
-    reader.expectKeys(['cluster'], ['kubernetes', 'podCidr', 'serviceCidr', 'apiVip'])
+    reader.expectKeys(['cluster'], ['kubernetes', 'podCidr', 'serviceCidr', 'apiVip', 'openToPods'])
   const kubernetes = reader.text(inCluster('kubernetes')) ?? DEFAULT_KUBERNETES
   if (!/^1\.\d+\.\d+$/.test(kubernetes)) {
     reader.complain(
@@ -97,7 +97,29 @@ function readCluster(
   ]
   expectApart(reader, networks)
   const apiAddress = machines.find(({ role }) => role === 'controller')?.address ?? ''
-  return { kubernetes, podCidr, serviceCidr, apiAddress }
+  return {
+    kubernetes,
+    podCidr,
+    serviceCidr,
+    apiAddress,
+    openToPods: readPorts(reader, inCluster('openToPods')),
+  }
+}
+
+function readPorts(reader: YamlReader, path: Path): number[] {
+  if (!reader.has(path)) return []
+  const count = reader.length(path, 'write it as  [9100]')
+  const texts = Array.from({ length: count }, (_, index) => reader.text([...path, index]) ?? '')
+  for (const [index, text] of texts.entries()) {
+    if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535) continue
+    reader.complain(
+      'PL-1004',
+      [...path, index],
+      `"${text}" is not a TCP port`,
+      'write a number from 1 to 65535',
+    )
+  }
+  return [...new Set(texts.map(Number))]
 }
 
 function expectApart(

@@ -19,6 +19,8 @@ export type ClusterSettings = {
   readonly serviceCidr: string
   /** Where the API is served: the first controller's address. */
   readonly apiAddress: string
+  /** TCP ports of the machines' network that pods may reach beyond what they need; empty unless the file says so. */
+  readonly openToPods: readonly number[]
 }
 
 /** The OpenStack that the chart stage installs. */

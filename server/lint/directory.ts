@@ -51,7 +51,7 @@ export function lintDirectory(path: string, assetsPath?: string): LintFinding[] 
 
 /** Where machines would reach a server: documentation's network (RFC 5737). */
 const STAND_IN = {
-  server: { url: 'http://192.0.2.1:8080', address: '192.0.2.1' },
+  server: { url: 'http://192.0.2.1:8080', address: '192.0.2.1', addresses: ['192.0.2.1'] },
   agent: { url: 'https://192.0.2.1:8443', ca: 'PEM' },
 }
 

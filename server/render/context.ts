@@ -4,8 +4,11 @@ import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
 
 /** Where the server is reached by machines. */
 export type Endpoints = {
-  /** For example `{ url: 'http://10.20.0.1:8080', address: '10.20.0.1' }`. */
-  readonly server: { readonly url: string; readonly address: string }
+  /**
+   * For example `{ url: 'http://10.20.0.1:8080', address: '10.20.0.1', addresses: ['10.20.0.1'] }`: its URL, the IPv4
+   * address that it was told to listen on, and all by which it can be reached.
+   */
+  readonly server: { readonly url: string; readonly address: string; readonly addresses: readonly string[] }
   /** The HTTPS side: its URL and the certificate of its authority in PEM. */
   readonly agent: { readonly url: string; readonly ca: string }
 }

@@ -19,7 +19,7 @@ type Config = {
 function render(template: string, role: string | undefined): string {
   const machine = { name: 'ctl-1', role, address: '10.20.0.11', macs: ['52:54:00:20:00:01'], labels: {} }
   return templates.render(`ignition/${template}`, {
-    server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1' },
+    server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1', addresses: ['10.20.0.1'] },
     agent: { url: 'https://10.20.0.1:8443', ca: '-----BEGIN CERTIFICATE-----\n', token: 'once' },
     machine: role === undefined ? null : machine,
     metadata: {},
@@ -55,19 +55,24 @@ for (const { title, template, role } of cases) {
 }
 
 t.test('a controller gets etcd and a checkpointer, a compute machine does not', async t => {
-  t.strictSame(unitsOf('compute'), ['pilotlight-agent.service', 'kubelet.service'])
+  t.strictSame(unitsOf('compute'), [
+    'pilotlight-agent.service',
+    'pilotlight-firewall.service',
+    'kubelet.service',
+  ])
   t.strictSame(unitsOf('controller'), [
     'pilotlight-agent.service',
+    'pilotlight-firewall.service',
     'kubelet.service',
     'etcd.service',
     'pilotlight-checkpoint.service',
   ])
 })
 
-t.test('only the agent starts by itself: the rest waits for the bundle', async t => {
+t.test('only the agent and the firewall start by themselves: the rest waits for the bundle', async t => {
   const { systemd } = JSON.parse(render('node.ign.njk', 'controller')) as Config
   const enabled = systemd?.units.filter(unit => unit.enabled).map(unit => unit.name)
-  t.strictSame(enabled, ['pilotlight-agent.service'])
+  t.strictSame(enabled, ['pilotlight-agent.service', 'pilotlight-firewall.service'])
 })
 
 t.test('the token is for root only, and the only secret', async t => {

@@ -43,6 +43,25 @@ t.test('a site compiles to one group a machine, with its role as profile', async
   )
 })
 
+t.test("a machine's group has what its firewall is about", async t => {
+  const text = `${GOOD}cluster: { openToPods: [9100, 10250, 9100] }\n`
+  const [of] = compileSite(parseSite('site.yaml', text)).groups
+  t.match(of?.metadata, {
+    subnet: '10.20.0.0/24',
+    dns: ['10.20.0.1'],
+    podCidr: '10.2.0.0/16',
+    serviceCidr: '10.3.0.0/24',
+    openToPods: [9100, 10250],
+    floatingCidr: '172.24.4.0/24',
+  })
+  const outward = `${GOOD}openstack: { external: { cidr: 192.0.2.0/24, interface: eth1 } }\n`
+  const [led] = compileSite(parseSite('site.yaml', outward)).groups
+  t.notOk(
+    led?.metadata?.['floatingCidr'],
+    'where the network is beyond an interface, its addresses are not ours',
+  )
+})
+
 t.test('an address that the file gives is not given again', async t => {
   const text = `${GOOD}  - { name: cmp-2, mac: 52:54:00:20:00:03, role: compute, address: 10.20.0.12 }\n`
   const addresses = parseSite('site.yaml', text).machines.map(({ address }) => address)
@@ -118,6 +137,12 @@ const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp]
     'role: controller',
     'role: controller, address: 10.20.0.150',
     /^PL-1007 site\.yaml:4:\d+ machines\[0\]\.address: 10\.20\.0\.150 is inside the pool/,
+  ],
+  [
+    'a port that is none',
+    /$/,
+    'cluster: { openToPods: [http] }\n',
+    /^PL-1004 site\.yaml:6:\d+ cluster\.openToPods\[0\]: "http" is not a TCP port/,
   ],
   [
     'a second controller',

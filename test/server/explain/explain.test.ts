@@ -33,7 +33,10 @@ function sourcesOf(catalog: Sources['catalog']): Sources {
     templates: new Templates(files),
     goTemplates: new GoTemplates(files),
     localFiles: { read: () => 'there are none', tree: () => 'there are none' },
-    endpoints: { server: { url: 'http://s', address: '10.0.0.1' }, agent: { url: 'https://s', ca: '' } },
+    endpoints: {
+      server: { url: 'http://s', address: '10.0.0.1', addresses: ['10.0.0.1'] },
+      agent: { url: 'https://s', ca: '' },
+    },
   }
 }
 

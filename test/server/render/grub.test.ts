@@ -16,7 +16,10 @@ const renderers: Renderers = {
   templates: new Templates(files),
   goTemplates: new GoTemplates(files),
   localFiles: { read: () => 'none', tree: () => 'none' },
-  endpoints: { server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1' }, agent: { url: '', ca: '' } },
+  endpoints: {
+    server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1', addresses: ['10.20.0.1'] },
+    agent: { url: '', ca: '' },
+  },
 }
 
 const ours: Profile = {

@@ -46,7 +46,7 @@ async function boot(t: Test, answer: Answer): Promise<string[]> {
     templates: new Templates(files),
     goTemplates: new GoTemplates(files),
     localFiles: { read: () => 'none', tree: () => 'none' },
-    endpoints: { server: { url, address: '10.0.2.2' }, agent: { url: '', ca: '' } },
+    endpoints: { server: { url, address: '10.0.2.2', addresses: ['10.0.2.2'] }, agent: { url: '', ca: '' } },
   }
   const script = join(t.testdir(), 'start.ipxe')
   writeFileSync(script, `#!ipxe\ndhcp\nchain ${url}/boot.ipxe\nchain ${url}/end\n`)

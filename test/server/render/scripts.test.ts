@@ -27,7 +27,7 @@ const groups = [
 ]
 const catalog = catalogOf({ groups, profiles: profiles.values(), machines: site.machines })
 const endpoints = {
-  server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1' },
+  server: { url: 'http://10.20.0.1:8080', address: '10.20.0.1', addresses: ['10.20.0.1'] },
   agent: { url: 'https://10.20.0.1:8443', ca: 'PEM' },
 }
 const sources: Sources = {

@@ -1,0 +1,20 @@
+// By which IPv4 addresses the server can be reached: what a node's firewall keeps pods and guests from.
+
+import { isIPv4 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+
+/**
+ * The IPv4 addresses behind `hosts`, the hosts of listeners, each once and in their order. `0.0.0.0` and `::` stand for every
+ * address that this host has now, except loopback; a name, or any other IPv6 address, gives none.
+ */
+export function ownAddresses(hosts: readonly string[]): string[] {
+  const found = hosts.flatMap(host => (host === '0.0.0.0' || host === '::' ? ofThisHost() : [host]))
+  return [...new Set(found.filter(host => isIPv4(host)))]
+}
+
+function ofThisHost(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap(addresses => addresses ?? [])
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address }) => address)
+}

@@ -1,0 +1,235 @@
+// Pods and guests leave a node by its own address. These are the attacks that this invites, tried with the node's rules
+// and, to show that they would succeed, without.
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { run } from '#host/command.ts'
+import { smallSite } from '../small-site.ts'
+import { firewallOf, openNodeLab, othersRules, renderFirewall, type NodeLab, type Party } from './nodes.ts'
+
+const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'nft', 'list', 'ruleset'], {
+  limitSeconds: 10,
+}).then(
+  () => false as const,
+  () => 'needs root and nft',
+)
+
+type Try = {
+  readonly from: Party
+  readonly to: string
+  readonly port: number
+  readonly protocol?: 'tcp' | 'udp'
+  readonly uid?: number
+}
+
+const PROVISIONER = '10.20.0.1'
+const NODE = '10.20.0.12'
+const OTHER = '10.20.0.11'
+
+/** What must not work, and does without the rules. */
+const attacks: Readonly<Record<string, readonly Try[]>> = {
+  'a pod or a guest fetches the config or the bundle of its node': [
+    { from: 'pod', to: PROVISIONER, port: 8080 },
+    { from: 'pod', to: PROVISIONER, port: 8443 },
+    { from: 'guest', to: PROVISIONER, port: 8080 },
+    { from: 'guest', to: PROVISIONER, port: 8443 },
+    { from: 'tenant', to: PROVISIONER, port: 8080 },
+  ],
+  'a pod or a guest speaks DHCP or TFTP with the address of its node': [
+    { from: 'pod', to: PROVISIONER, port: 67, protocol: 'udp' },
+    { from: 'pod', to: PROVISIONER, port: 69, protocol: 'udp' },
+    { from: 'guest', to: PROVISIONER, port: 67, protocol: 'udp' },
+    { from: 'tenant', to: PROVISIONER, port: 69, protocol: 'udp' },
+  ],
+  'a pod reaches the provisioner through a Service that names it': [
+    { from: 'pod', to: '10.3.0.66', port: 80 },
+    { from: 'guest', to: '10.3.0.66', port: 80 },
+  ],
+  'a user of the machine that is not root fetches its bundle': [
+    { from: 'node', to: PROVISIONER, port: 8443, uid: 65534 },
+    { from: 'node', to: PROVISIONER, port: 69, protocol: 'udp', uid: 65534 },
+  ],
+  "a pod reaches the node's own services, by whichever of its addresses": [
+    { from: 'pod', to: NODE, port: 10250 },
+    { from: 'pod', to: NODE, port: 22 },
+    { from: 'pod', to: '10.2.1.1', port: 10250 },
+    { from: 'pod', to: '172.24.4.1', port: 10250 },
+  ],
+  "a pod reaches another node's services with its own node's address": [
+    { from: 'pod', to: OTHER, port: 2379 },
+    { from: 'pod', to: OTHER, port: 2380 },
+    { from: 'pod', to: OTHER, port: 10250 },
+    { from: 'pod', to: OTHER, port: 8472, protocol: 'udp' },
+  ],
+  "a pod reaches a node's own service through a Service that names it": [
+    { from: 'pod', to: '10.3.0.67', port: 80 },
+  ],
+  'a guest reaches services of nodes': [
+    { from: 'guest', to: NODE, port: 10250 },
+    { from: 'guest', to: '172.24.4.1', port: 10250 },
+    { from: 'guest', to: NODE, port: 5900 },
+    { from: 'guest', to: OTHER, port: 6443 },
+    { from: 'guest', to: OTHER, port: 4789, protocol: 'udp' },
+    { from: 'tenant', to: NODE, port: 10250 },
+    { from: 'tenant', to: OTHER, port: 6443 },
+  ],
+  'a guest, or a host of the wire, reaches pods and Services': [
+    { from: 'guest', to: '10.2.1.5', port: 5000 },
+    { from: 'guest', to: '10.3.0.2', port: 80 },
+    { from: 'guest', to: '10.3.0.1', port: 443 },
+    { from: 'tenant', to: '10.2.1.5', port: 5000 },
+    { from: 'wire', to: '10.2.1.5', port: 5000 },
+    { from: 'wire', to: '10.3.0.2', port: 80 },
+  ],
+  "a host of the wire reaches the node by the guests' gateway": [
+    { from: 'wire', to: '172.24.4.1', port: 10250 },
+  ],
+}
+
+/** What must go on working. */
+const needed: Readonly<Record<string, readonly Try[]>> = {
+  'pods reach the world, and so do guests': [
+    { from: 'pod', to: '198.51.100.9', port: 80 },
+    { from: 'guest', to: '198.51.100.9', port: 80 },
+  ],
+  'pods reach the API server, by its Service and by its address': [
+    { from: 'pod', to: '10.3.0.1', port: 443 },
+    { from: 'pod', to: OTHER, port: 6443 },
+  ],
+  'pods reach Services, those of host-network pods too': [
+    { from: 'pod', to: '10.3.0.3', port: 80 },
+    { from: 'node', to: '10.2.1.5', port: 5000 },
+  ],
+  "pods reach guests' screens": [
+    { from: 'pod', to: NODE, port: 5900 },
+    { from: 'pod', to: OTHER, port: 5900 },
+  ],
+  'node ports answer pods, guests and the wire': [
+    { from: 'pod', to: OTHER, port: 30500 },
+    { from: 'guest', to: NODE, port: 30500 },
+    { from: 'guest', to: OTHER, port: 30500 },
+    { from: 'wire', to: NODE, port: 30500 },
+  ],
+  'names are resolved by the resolver that the site file names': [
+    { from: 'pod', to: PROVISIONER, port: 53, protocol: 'udp' },
+    { from: 'guest', to: PROVISIONER, port: 53 },
+    { from: 'node', to: PROVISIONER, port: 53, protocol: 'udp', uid: 65534 },
+  ],
+  'the machine itself reaches the provisioner and other nodes': [
+    { from: 'node', to: PROVISIONER, port: 8443 },
+    { from: 'node', to: OTHER, port: 2379 },
+    { from: 'node', to: PROVISIONER, port: 67, protocol: 'udp', uid: 65534 },
+    { from: 'wire', to: NODE, port: 10250 },
+    { from: 'other', to: NODE, port: 10250 },
+  ],
+  'a tenant numbers its network as machines and pods are numbered': [
+    { from: 'tenant', to: '10.7.0.6', port: 80 },
+    { from: 'tenant', to: '10.20.0.50', port: 10250 },
+    { from: 'tenant', to: '10.2.9.9', port: 80 },
+  ],
+  'floating addresses answer the provisioner': [{ from: 'wire', to: '172.24.4.9', port: 80 }],
+}
+
+const PORTS = [
+  22, 53, 67, 69, 80, 2379, 2380, 4789, 5000, 5900, 6443, 8080, 8443, 8472, 8888, 9100, 10250, 30500,
+]
+
+t.test('a node with pods and guests behind its address', { skip, timeout: 120_000 }, async t => {
+  const lab = await openNodeLab(PORTS)
+  t.teardown(() => lab.close())
+  await lab.nft(othersRules)
+
+  await t.test('without the rules every attack succeeds', async t => {
+    for (const [title, tries] of Object.entries(attacks)) {
+      for (const it of await answers(lab, tries)) t.ok(it.seen, `${title}: ${it.line}`)
+    }
+    t.match(await seenFrom(lab, 'pod'), NODE, 'a pod has the address of its node')
+    t.match(await seenFrom(lab, 'guest'), NODE, 'and so has a guest')
+  })
+
+  await lab.nft(firewallOf(smallSite, 'cmp-1'))
+  for (const [title, tries] of Object.entries(attacks)) {
+    await t.test(`no more: ${title}`, async t => {
+      for (const it of await answers(lab, tries)) t.notOk(it.seen, it.line)
+    })
+  }
+  for (const [title, tries] of Object.entries(needed)) {
+    await t.test(title, async t => {
+      for (const it of await answers(lab, tries)) t.ok(it.seen, it.line)
+    })
+  }
+
+  await t.test('a client that should not have asked gets an answer at once', async t => {
+    for (const [to, port] of [
+      [PROVISIONER, 8443],
+      [NODE, 10250],
+    ] as const) {
+      t.strictSame(await lab.attempt('pod', 'tcp', to, port), { why: 'ECONNREFUSED' })
+    }
+  })
+
+  await t.test('the rules stay when others rewrite theirs, and are loaded again as a whole', async t => {
+    await lab.nft('delete table ip nat-of-others\ndelete table ip filter-of-others')
+    await lab.nft(othersRules)
+    await lab.nft(firewallOf(smallSite, 'cmp-1'))
+    const [attempt] = await answers(lab, [{ from: 'pod', to: PROVISIONER, port: 8443 }])
+    t.notOk(attempt?.seen)
+  })
+
+  await t.test('a port that the site file opens to pods is open to them, and to no guest', async t => {
+    const site = { ...smallSite, cluster: { ...smallSite.cluster, openToPods: [9100, 10250] } }
+    await lab.nft(firewallOf(site, 'cmp-1'))
+    const tries = [9100, 10250].flatMap(port => [{ from: 'pod', to: OTHER, port } as const])
+    for (const it of await answers(lab, tries)) t.ok(it.seen, it.line)
+    for (const it of await answers(lab, [{ from: 'guest', to: OTHER, port: 9100 }])) t.notOk(it.seen, it.line)
+  })
+})
+
+t.test('a group without the networks of a site gives rules without them', { skip }, async t => {
+  const rules = renderFirewall({})
+  t.match(rules, /set provisioner \{ type ipv4_addr; elements = \{ 10\.20\.0\.1 \}; \}/)
+  t.match(rules, /set cluster \{ type ipv4_addr; flags interval; \}/)
+  await t.resolves(run('unshare', ['--net', 'nft', '--file', '-'], { limitSeconds: 10, input: rules }))
+})
+
+t.test(
+  'a kernel that cannot hold the rules, or rules that are none, leave the unit failed',
+  { skip },
+  async t => {
+    const unit = await readFile(
+      new URL('../../ignition/units/pilotlight-firewall.service', import.meta.url),
+      'utf8',
+    )
+    const [, command = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? []
+    const [program = '', option = '', file = ''] = command.split(' ')
+    t.strictSame([option, file], ['--file', '/etc/pilotlight/firewall.nft'])
+    const here = join(t.testdir(), 'firewall.nft')
+    await writeFile(
+      here,
+      firewallOf(smallSite, 'cmp-1').replace('ct status dnat', 'ct status of-a-later-kernel'),
+    )
+    await t.rejects(
+      run('unshare', ['--net', program, option, here], { limitSeconds: 10 }),
+      /of-a-later-kernel/,
+    )
+    const kubelet = await readFile(new URL('../../ignition/units/kubelet.service', import.meta.url), 'utf8')
+    t.match(kubelet, /^Requires=pilotlight-firewall\.service$/m)
+    t.match(kubelet, /^After=.*pilotlight-firewall\.service$/m)
+  },
+)
+
+async function answers(lab: NodeLab, tries: readonly Try[]) {
+  return Promise.all(
+    tries.map(async ({ from, to, port, protocol = 'tcp', uid }) => {
+      const attempt = await lab.attempt(from, protocol, to, port, uid)
+      const line = `${from}${uid === undefined ? '' : ` as ${uid}`} -> ${to}:${port}/${protocol}`
+      return { seen: 'seen' in attempt, line: `${line}: ${JSON.stringify(attempt)}` }
+    }),
+  )
+}
+
+async function seenFrom(lab: NodeLab, from: Party): Promise<string> {
+  const attempt = await lab.attempt(from, 'tcp', PROVISIONER, 8080)
+  return 'seen' in attempt ? attempt.seen : attempt.why
+}
