@@ -68,6 +68,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   PREFLIGHT_FAILED: EXIT.refused,
   REMOVAL_REFUSED: EXIT.refused,
   STATE_IN_USE: EXIT.refused,
+  UNFIT_AUTHORITY: EXIT.usage,
   UNKNOWN_RELEASE: EXIT.notFound,
   VERIFICATION_RUNS: EXIT.refused,
 }

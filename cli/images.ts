@@ -12,17 +12,25 @@ export function addImagesCommand(program: Command): void {
     .description('builds what the cache lacks; safe to run again after any failure')
     .option('--kubernetes <version>', 'for example 1.36.3')
     .option('--assets-path <dir>', "also puts kernel, initrd and root image into a server's assets directory")
+    .option('--ca <file>', "builds the provisioner's authority in: the live system trusts no other")
     .option('--json', 'prints the paths as JSON')
-    .addHelpText('after', '\nExamples:\n  pilotlight images build --assets-path /srv/pilotlight/assets')
-    .action(async (options: { kubernetes?: string; assetsPath?: string; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight images build --assets-path /srv/pilotlight/assets' +
+        '\n  pilotlight images build --ca /var/lib/pilotlight/ca.crt --assets-path /srv/pilotlight/assets',
+    )
+    .action(async (options: { kubernetes?: string; assetsPath?: string; ca?: string; json?: boolean }) => {
       const { buildImages } = await import('#images/build.ts')
       const { placeAssets } = await import('#images/assets.ts')
+      const { readAuthority } = await import('#images/authority.ts')
+      const ca = options.ca === undefined ? undefined : await readAuthority(options.ca)
       await withProgress(async ({ stage, signal, summary }) => {
         const { kubernetes, assetsPath } = options
         const built = await buildImages({
           stage,
           signal,
           ...(kubernetes === undefined ? {} : { kubernetes }),
+          ...(ca === undefined ? {} : { ca }),
         })
         if (assetsPath !== undefined) await placeAssets(built, assetsPath)
         summary()

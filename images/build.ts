@@ -8,6 +8,7 @@ import { findArtefact, obtainAll, type Recipe } from '#host/cache.ts'
 import { ensurePrerequisites, imagePrerequisites } from '#host/prerequisites.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
 
+import { trustingInitrdRecipe } from './authority.ts'
 import { containerImagesRecipe } from './container-images.ts'
 import { hostToolsRecipe } from './go-tools.ts'
 import { guestRecipe } from './guest.ts'
@@ -50,6 +51,8 @@ export class ImagesVanished extends Error {
 export type BuildOptions = {
   /** `1.36.3`, unless told. */
   readonly kubernetes?: string
+  /** The only provisioner that the live system shall trust: its authority, as `readAuthority` gives it. */
+  readonly ca?: string
   readonly stage?: Stage
   readonly signal?: AbortSignal
   readonly cache?: string
@@ -82,9 +85,9 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
  * @throws {BuildFailed}
  */
 async function buildParts(parts: readonly ImagePart[], options: BuildOptions = {}): Promise<string[]> {
-  const { kubernetes = DEFAULT_KUBERNETES, stage = silentStage, signal, cache = cacheDirectory() } = options
+  const { stage = silentStage, signal, cache = cacheDirectory() } = options
   await ensurePrerequisites(stage, imagePrerequisites, signal)
-  const recipes = partsOf(kubernetes)
+  const recipes = partsOf(options)
   const wanted = parts.map(part => recipes[part])
   const artefacts = await obtainAll(wanted, { cache, stage, ...(signal ? { signal } : {}) })
   return artefacts.map(artefact => artefact.path)
@@ -92,10 +95,10 @@ async function buildParts(parts: readonly ImagePart[], options: BuildOptions = {
 
 /** The images of a Kubernetes version as far as the cache has all of them; builds nothing. */
 export async function findImages(
-  options: Pick<BuildOptions, 'kubernetes' | 'cache'> = {},
+  options: Pick<BuildOptions, 'kubernetes' | 'ca' | 'cache'> = {},
 ): Promise<ImageSet | undefined> {
   const { kubernetes = DEFAULT_KUBERNETES, cache = cacheDirectory() } = options
-  const parts = partsOf(kubernetes)
+  const parts = partsOf(options)
   const wanted = [parts.tools, parts.containers, parts.initrd, parts.rootfs, parts.guest]
   const [tools, containers, initrd, rootfs, guest] = await Promise.all(
     wanted.map(recipe => findArtefact(recipe, cache)),
@@ -121,12 +124,14 @@ export async function findTools(
   return (await findArtefact(hostToolsRecipe(kubernetesRecipe(kubernetes)), cache))?.path
 }
 
-function partsOf(kubernetes: string): Record<ImagePart, Recipe> {
+function partsOf(options: Pick<BuildOptions, 'kubernetes' | 'ca'>): Record<ImagePart, Recipe> {
+  const { kubernetes = DEFAULT_KUBERNETES, ca } = options
+  const rootfs = rootfsRecipe(kubernetes)
   return {
     tools: hostToolsRecipe(kubernetesRecipe(kubernetes)),
     containers: containerImagesRecipe(kubernetes),
-    initrd: initrdRecipe,
-    rootfs: rootfsRecipe(kubernetes),
+    initrd: ca === undefined ? initrdRecipe : trustingInitrdRecipe(ca, rootfs),
+    rootfs,
     guest: guestRecipe,
   }
 }

@@ -57,7 +57,7 @@ const PURE = [
   'cluster/{plan,judge,bundle,certificates,network}.ts',
   'cluster/manifests/*.ts',
   'lab/netboot/{dhcp,tftp,ipxe-script}.ts',
-  'images/{oci,references}.ts',
+  'images/{oci,cpio,references}.ts',
   'host/{tar,canonical,shell}.ts',
 ]
 /** What moves bytes: files, sockets, processes, the database. */

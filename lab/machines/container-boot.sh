@@ -31,6 +31,11 @@ mkdir ro upper work root
 mount -t squashfs -o loop,ro rootfs.squashfs ro
 mount -t overlay -o "lowerdir=$MEMORY/ro,upperdir=$MEMORY/upper,workdir=$MEMORY/work,volatile" overlay root
 
+# The machine's key of this boot, as the live initrd makes it; container-init.sh puts it into /run.
+if [ -x ro/usr/bin/age-keygen ]; then
+  (umask 077 && chroot ro /usr/bin/age-keygen > machine.key 2> /dev/null) || rm machine.key # the agent makes one then
+fi
+
 # Ignition's place is the initramfs; the root image carries the same binary and all that it calls, so a second view
 # of that image stands in for it. Stages, order and conditions are those of Ignition's dracut module.
 ignition() {

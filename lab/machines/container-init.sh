@@ -35,6 +35,12 @@ $(sed "s|^\([^ ]*\) |\1 $root/sys/fs/cgroup|" "$CGROUP_TABLE")
 TABLE
 mount --all --fstab init.table
 
+if [ -e machine.key ]; then
+  mkdir -m 700 "$root/run/pilotlight"
+  cp -p machine.key "$root/run/pilotlight/machine.key"
+  rm machine.key
+fi
+
 cd "$root/dev"
 mkdir pts shm mqueue net
 cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty .

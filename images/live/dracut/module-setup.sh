@@ -18,15 +18,16 @@ installkernel() {
 }
 
 install() {
-    inst_multiple curl mount umount mkdir systemctl sleep cat ln cp ip sha256sum
+    inst_multiple curl mount umount mkdir systemctl sleep cat ln cp mv ip sha256sum age-keygen
     inst_multiple -o sgdisk mkfs.ext4 mkfs.fat partx blkid useradd groupadd usermod
     inst_libdir_file 'libnss_files.so*' 'libnss_dns.so*'
     inst_script "$moddir/is-live-image" /usr/bin/is-live-image
+    inst_script "$moddir/machine-key" /usr/sbin/pilotlight-machine-key
     inst_script "$moddir/network" /usr/sbin/pilotlight-live-network
     inst_script "$moddir/root" /usr/sbin/pilotlight-live-root
     inst_script "$moddir/generator" "$systemdutildir/system-generators/pilotlight-live-generator"
     inst_simple "$moddir/80-pilotlight.network" /etc/systemd/network/80-pilotlight.network
-    for unit in pilotlight-live-network pilotlight-live-root; do
+    for unit in pilotlight-machine-key pilotlight-live-network pilotlight-live-root; do
         inst_simple "$moddir/$unit.service" "$systemdsystemunitdir/$unit.service"
     done
 }

@@ -1,0 +1,71 @@
+// A live image that trusts one provisioner: what goes in, and the archive behind the initrd.
+
+import fc from 'fast-check'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { run } from '#host/command.ts'
+import { lackingPackages } from '#host/prerequisites.ts'
+import { authorityArchive, readAuthority } from '#images/authority.ts'
+import { cpioArchive, cpioPadding } from '#images/cpio.ts'
+import { serverIdentity } from '#server/agent/authority.ts'
+import { pilotlight } from '../cli/pilotlight.ts'
+
+const lacking = await lackingPackages([{ command: 'cpio', package: 'cpio', why: 'an independent reader' }])
+const noCpio = lacking.length > 0 ? 'needs cpio' : false
+
+t.test("takes the server's authority, and nothing else that is in the file", async t => {
+  const folder = t.testdir()
+  const { ca, certificate, key } = await serverIdentity(folder, '10.20.0.1', Date.now())
+  const file = (text: string) => {
+    writeFileSync(join(folder, 'given.crt'), text)
+    return join(folder, 'given.crt')
+  }
+  const clean = await readAuthority(join(folder, 'ca.crt'))
+  t.match(clean, /^-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n$/)
+  t.equal(await readAuthority(file(`a comment\n${ca}\n${ca}`)), clean + clean)
+  for (const [text, message] of [
+    [certificate, /not an authority's \(CN=10\.20\.0\.1\)/],
+    [`${ca}${key}`, /holds a private key/],
+    ['', /holds no certificate/],
+    ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', /cannot be read/],
+  ] as const)
+    await t.rejects(readAuthority(file(text)), { code: 'UNFIT_AUTHORITY', message })
+  const absent = await pilotlight(['images', 'build', '--ca', join(folder, 'absent.crt')])
+  t.equal(absent.status, 2)
+  t.match(absent.err, /absent\.crt cannot be read \(ENOENT\)\. Give the provisioner's certificate authority/)
+})
+
+t.test('cpio unpacks what is put behind another archive', { skip: noCpio }, async t => {
+  const folder = t.testdir({ root: {} })
+  const first = cpioArchive([{ path: 'first', mode: 0o600, content: 'odd' }])
+  const archive = Buffer.concat([first, cpioPadding(first.length), authorityArchive('CA\n', 'ab'.repeat(32))])
+  const cwd = join(folder, 'root')
+  // cpio reads one archive, and leaves the rest of a file to the next call; the kernel reads on by itself.
+  writeFileSync(join(folder, 'both'), archive)
+  const twice =
+    'cpio --extract --quiet --make-directories && cpio --extract --quiet --make-directories --unconditional'
+  await run('sh', ['-c', `{ ${twice}; } < ../both`], { limitSeconds: 10, cwd })
+  t.equal(readFileSync(join(cwd, 'first'), 'utf8'), 'odd')
+  t.equal(readFileSync(join(cwd, 'etc/pilotlight/ca.crt'), 'utf8'), 'CA\n')
+  t.equal(readFileSync(join(cwd, 'etc/ssl/certs/ca-certificates.crt'), 'utf8'), 'CA\n')
+  t.equal(readFileSync(join(cwd, 'etc/pilotlight/rootfs.sha256'), 'utf8'), 'ab'.repeat(32))
+})
+
+t.test('every archive is whole blocks, and cpio lists its entries', { skip: noCpio }, async t => {
+  const name = fc.stringMatching(/^[a-z]{1,30}$/)
+  const files = fc.uniqueArray(fc.record({ path: name, content: fc.string({ maxLength: 700 }) }), {
+    selector: ({ path }) => path,
+    maxLength: 6,
+  })
+  await fc.assert(
+    fc.asyncProperty(files, async entries => {
+      const archive = cpioArchive(entries.map(it => ({ ...it, mode: 0o644 })))
+      const { stdout } = await run('cpio', ['--list', '--quiet'], { limitSeconds: 10, input: archive })
+      const listed = stdout.split('\n').filter(line => line !== '')
+      return archive.length % 512 === 0 && listed.join() === entries.map(({ path }) => path).join()
+    }),
+    { numRuns: 25 },
+  )
+  t.pass()
+})
