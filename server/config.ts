@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { CertificateRole } from './access/identity.ts'
 import type { TlsPaths } from './access/certificates.ts'
 import { BadSettings } from './errors.ts'
+import { STRANGER_LIMITS, type StrangerLimits } from './limits.ts'
 import { LOG_LEVELS, logLevelOf, type LogFormat, type LogLevel } from './log.ts'
 
 /** Where a listener is bound. Port 0 takes a free one. */
@@ -53,6 +54,8 @@ export type ServerConfig = {
   /** Seconds that requests under way get to end when the server stops. */
   readonly stopSeconds: number
   readonly limits: ClientLimits
+  /** What senders that ask too much are held to. */
+  readonly strangers: StrangerLimits
 }
 
 /** Milliseconds that a client may take; who takes longer loses its connection. */
@@ -117,6 +120,7 @@ export type GivenSettings = {
   readonly keyRingPath?: string | undefined
   readonly keyRingPassphrase?: string | undefined
   readonly privateReads?: boolean | undefined
+  readonly strangers?: Partial<StrangerLimits> | undefined
 }
 
 type Widened<T> = T extends string
@@ -169,6 +173,7 @@ export function serverConfig(given: GivenSettings): ServerConfig {
     logFormat: oneOf('log-format', all.logFormat, ['json', 'text'] as const),
     stopSeconds: all.stopSeconds,
     limits: all.limits,
+    strangers: { ...STRANGER_LIMITS, ...given.strangers },
   }
 }
 

@@ -133,6 +133,18 @@ export class MethodNotAllowed extends ServerError {
   }
 }
 
+/** An address whose reads took all the time that one may take. */
+export class TooManyReads extends ServerError {
+  readonly code = 'TOO_MANY_READS'
+  readonly statusCode = 429
+  constructor(address: string, seconds: number) {
+    super(
+      `Reads from ${address} used up their time. Ask again in ${seconds} s, or for less: with limit= and after= ` +
+        'a list comes in pages, and /v1/events says what is new. A token of role admin is not limited.',
+    )
+  }
+}
+
 /** A request whose body or query is not what the route takes. */
 export class BadRequest extends ServerError {
   readonly code = 'BAD_REQUEST'

@@ -13,6 +13,7 @@ import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
 import { contains } from './dhcp/subnet.ts'
+import { admission } from './http/admission.ts'
 import type { Readiness } from './http/health.ts'
 import { openListeners, type ListenerCertificates } from './http/listeners.ts'
 import { Metrics, type Measured } from './http/metrics.ts'
@@ -27,6 +28,7 @@ import { templateFiles } from './inventory/template-files.ts'
 import { causesOf, type Log } from './log.ts'
 import { parseLabels } from './match/labels.ts'
 import { ownAddresses } from './own-addresses.ts'
+import { Refusals } from './refusals.ts'
 import type { Sources } from './render/answers.ts'
 import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
@@ -124,6 +126,7 @@ async function openAll(
       log('error', `A boot event could not be kept: ${causesOf(error)}`)
     },
   )
+  const { refuse } = new Refusals(log, reason => metrics.refused(reason))
   const tokens = new Tokens(store, now)
   const templates = new Templates(templateFiles(catalog))
   const goTemplates = new GoTemplates(templateFiles(catalog))
@@ -157,6 +160,7 @@ async function openAll(
     store,
     log,
     limits: config.limits,
+    admission: admission(refuse, address => isDeclaredAddress(address, catalog, clients), config.strangers),
     metrics,
     accessTokens,
     readiness: () => ({ state, problems: catalog.problems.length }),
@@ -284,6 +288,12 @@ function counted(store: SqliteStore, metrics: Metrics): ConstructorParameters<ty
     eventsAfter: (id, filter) => store.eventsAfter(id, filter),
     bootsOf: (known, limit) => store.bootsOf(known, limit),
   }
+}
+
+/** Says whether an address is leased to a declared machine, or kept for one. */
+function isDeclaredAddress(address: string, catalog: Catalog, clients: Clients): boolean {
+  const mac = clients.macOf(address)
+  return catalog.machine({ address, ...(mac === undefined ? {} : { mac }) }) !== undefined
 }
 
 /** What there is to count in the inventory. */

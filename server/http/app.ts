@@ -18,6 +18,7 @@ import type { Log } from '../log.ts'
 import { cleanText, LIMITS } from '../match/clean.ts'
 import { adminRoutes, type AdminNeeds } from './admin.ts'
 import { agentRoutes, type AgentNeeds } from './agent.ts'
+import type { Admission } from './admission.ts'
 import { assetRoutes, type AssetNeeds } from './assets.ts'
 import { bootRoutes, type BootNeeds } from './boot.ts'
 import type { Connections } from './connections.ts'
@@ -44,6 +45,7 @@ export type AppNeeds = {
   readonly log: Log
   readonly limits: ClientLimits
   readonly teller: Teller
+  readonly admission: Admission
 }
 
 /** What all routes together need of the service. */
@@ -111,9 +113,10 @@ export async function agentApp(
 /** Lists, journals, administration and the page: all that asks who is there. */
 async function peopleRoutes(
   app: FastifyInstance,
-  needs: PeopleNeeds & { readonly policy: AccessPolicy },
+  needs: PeopleNeeds & Pick<AppNeeds, 'admission'> & { readonly policy: AccessPolicy },
 ): Promise<void> {
   guard(app, needs.policy)
+  needs.admission.reads.limit(app)
   app.setErrorHandler(problemAnswer(needs.log))
   await describeRoutes(app)
   await app.register(readRoutes, needs)
@@ -128,7 +131,10 @@ async function peopleRoutes(
 }
 
 /** An app without routes: how it takes connections, and what it tells of requests. */
-function newApp({ limits, teller }: AppNeeds, tls: CertificateSource | undefined): FastifyInstance {
+function newApp(
+  { limits, teller, admission }: AppNeeds,
+  tls: CertificateSource | undefined,
+): FastifyInstance {
   const shared: FastifyServerOptions = {
     // Nobody types these URLs; they come from firmware, whose methods and paths are taken as Matchbox takes them.
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 4096 },
@@ -154,6 +160,8 @@ function newApp({ limits, teller }: AppNeeds, tls: CertificateSource | undefined
           https: { ...patience, handshakeTimeout: limits.headersMs, ...tlsOptions(tls.material) },
         } as object) as FastifyInstance)
   tls?.onChange(material => (app.server as HttpsServer).setSecureContext(tlsOptions(material)))
+  admission.connections.watch(app.server, { isTls: tls !== undefined })
+  admission.turns.arrange(app.server)
   identify(app)
   limitBodies(app, limits.requestMs)
   tellRequests(app, teller)

@@ -45,6 +45,9 @@ export class Metrics {
     ['layer', 'kind'],
   )
   readonly #commits = this.#histogram('store_commit_duration_seconds', 'From a boot event to the disk', [])
+  readonly #refused = this.#counter('refused_total', 'What senders that asked too much were refused', [
+    'reason',
+  ])
   readonly #objects = this.#gauge('objects', 'Objects of the inventory', ['kind'])
   readonly #machines = this.#gauge('machines', 'Machines by the phase of their last boot', ['phase'])
   readonly #problems = this.#gauge('problems', 'Files of the data directory that cannot be used', [])
@@ -75,6 +78,11 @@ export class Metrics {
   /** Counts a call of gRPC. */
   call(method: string, code: string): void {
     this.#calls.inc({ method, code })
+  }
+
+  /** Counts what a sender that asked too much was refused. */
+  refused(reason: string): void {
+    this.#refused.inc({ reason })
   }
 
   /** Counts a boot event, and how long `kept` takes to be on disk. */

@@ -1,0 +1,126 @@
+// How many TCP connections may be open: of one address, and of all together, so that file descriptors stay free for
+// TFTP, the store and the files that are served.
+
+import { readFileSync } from 'node:fs'
+import type { Server, Socket } from 'node:net'
+import { Buckets, type Rate } from '../bucket.ts'
+import { isLoopback } from '../access/identity.ts'
+import type { Refuse } from '../refusals.ts'
+
+/** How many connections are taken. */
+export type ConnectionLimits = {
+  /** Open at a time from one address; from this host half of `inAll`, because a proxy on it speaks for many. */
+  readonly perAddress: number
+  /** Open at a time. */
+  readonly inAll: number
+  /** New ones from one address. A TLS handshake costs us about a millisecond, so those have a rate of their own. */
+  readonly plainRate: Rate
+  readonly tlsRate: Rate
+}
+
+/** File descriptors for the store, the log, listeners, watched folders and files that are being sent. */
+const OWN_DESCRIPTORS = 64
+/** File descriptors for TFTP, one for each transfer. */
+const TFTP_DESCRIPTORS = 256
+/** More connections than this would cost memory, and serve nobody faster. */
+const MOST_CONNECTIONS = 4096
+
+/** The limits of a process that may have so many file descriptors. */
+export function connectionLimitsFor(descriptors: number): ConnectionLimits {
+  const shared = Math.max(0, descriptors - OWN_DESCRIPTORS)
+  const forTftp = Math.min(TFTP_DESCRIPTORS, Math.floor(shared / 4))
+  const inAll = Math.min(MOST_CONNECTIONS, Math.max(8, shared - forTftp))
+  return {
+    perAddress: Math.min(64, inAll / 2),
+    inAll,
+    plainRate: { perSecond: 500, burst: 2000 },
+    tlsRate: { perSecond: 20, burst: 400 },
+  }
+}
+
+/** How many file descriptors this process may have (`ulimit -n`); 1024 where the system does not say. */
+export function descriptorLimit(): number {
+  try {
+    const [, soft] =
+      /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return soft === undefined ? 1024 : soft === 'unlimited' ? 1 << 20 : Number(soft)
+  } catch {
+    return 1024
+  }
+}
+
+/** The open connections of all listeners of a process. */
+export class ConnectionCaps {
+  readonly #limits: ConnectionLimits
+  readonly #refuse: Refuse
+  readonly #plain: Buckets
+  readonly #tls: Buckets
+  /** By address, in the order in which they were opened. */
+  readonly #open = new Map<string, Set<Socket>>()
+  #count = 0
+
+  constructor(refuse: Refuse, limits: ConnectionLimits) {
+    this.#limits = limits
+    this.#refuse = refuse
+    this.#plain = new Buckets(limits.plainRate)
+    this.#tls = new Buckets(limits.tlsRate)
+  }
+
+  /** The connections that are open. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Watches over the connections of a server. Called once a server, before others listen to it. */
+  watch(server: Server, { isTls }: { readonly isTls: boolean }): void {
+    server.prependListener('connection', (socket: Socket) => {
+      // A request that is told again (raw-targets.ts) comes on a connection that was counted.
+      if (typeof socket.setNoDelay === 'function') this.#take(socket, isTls)
+    })
+  }
+
+  #take(socket: Socket, isTls: boolean): void {
+    const address = socket.remoteAddress ?? ''
+    const own = this.#open.get(address) ?? new Set()
+    const isLocal = isLoopback(address)
+    const most = isLocal ? Math.max(1, Math.floor(this.#limits.inAll / 2)) : this.#limits.perAddress
+    if (own.size >= most) return this.#close(socket, 'connections_address', address)
+    const now = performance.now()
+    const rate = isTls ? this.#tls : this.#plain
+    if (!isLocal && !rate.of(address, now).take(now)) return this.#close(socket, 'connection_rate', address)
+    if (this.#count >= this.#limits.inAll && !this.#makeRoom(own.size)) {
+      return this.#close(socket, 'connections', address)
+    }
+    this.#open.set(address, own.add(socket))
+    this.#count += 1
+    socket.once('close', () => this.#forget(address, own, socket))
+  }
+
+  /** Closes the oldest connection of the address that has most, if a newcomer with `count` has clearly fewer. */
+  #makeRoom(count: number): boolean {
+    let most: { readonly address: string; readonly sockets: Set<Socket> } | undefined
+    for (const [address, sockets] of this.#open) {
+      if (sockets.size > (most?.sockets.size ?? count + 1)) most = { address, sockets }
+    }
+    const [oldest] = most?.sockets ?? []
+    if (most === undefined || oldest === undefined) return false
+    this.#close(oldest, 'connections', most.address)
+    this.#forget(most.address, most.sockets, oldest)
+    return true
+  }
+
+  #close(
+    socket: Socket,
+    reason: 'connections_address' | 'connections' | 'connection_rate',
+    from: string,
+  ): void {
+    this.#refuse(reason, from)
+    socket.destroy()
+  }
+
+  #forget(address: string, sockets: Set<Socket>, socket: Socket): void {
+    if (!sockets.delete(socket)) return
+    this.#count -= 1
+    if (sockets.size === 0) this.#open.delete(address)
+  }
+}

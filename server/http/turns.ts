@@ -1,0 +1,135 @@
+// In which order requests are handled: one of a connection at a time, a few in each turn of the event loop, and none
+// whose client is gone. So a client that pipelines thousands of requests waits for itself, and packets of DHCP and TFTP
+// are read in between.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Bucket, Buckets } from '../bucket.ts'
+import { isLoopback } from '../access/identity.ts'
+import type { TurnLimits } from '../limits.ts'
+import type { Refuse } from '../refusals.ts'
+
+type Request = { readonly from: IncomingMessage; readonly reply: ServerResponse; readonly handle: () => void }
+
+/** The order of the requests of all listeners of a process. */
+export class Turns {
+  readonly #limits: TurnLimits
+  readonly #refuse: Refuse
+  readonly #isDeclared: (address: string) => boolean
+  readonly #perAddress: Buckets
+  readonly #inAll: Bucket
+  /** By connection: the requests behind the one that is handled; none while none is. */
+  readonly #lines = new WeakMap<Duplex, Request[]>()
+  #pending: Request[] = []
+  #handled = 0
+  #turn: NodeJS.Immediate | undefined
+
+  /** @param isDeclared says whether an address is that of a declared machine: its requests go first */
+  constructor(refuse: Refuse, isDeclared: (address: string) => boolean, limits: TurnLimits) {
+    this.#limits = limits
+    this.#refuse = refuse
+    this.#isDeclared = isDeclared
+    this.#perAddress = new Buckets(limits.perAddress)
+    this.#inAll = new Bucket(limits.inAll, performance.now())
+  }
+
+  /** Puts the handler of a server's requests behind this order. Called once a server, before others listen to it. */
+  arrange(server: Server): void {
+    const handlers = server.listeners('request') as ((from: IncomingMessage, reply: ServerResponse) => void)[]
+    server.removeAllListeners('request')
+    server.on('request', (from: IncomingMessage, reply: ServerResponse) => {
+      const handle = () => {
+        for (const handler of handlers) handler.call(server, from, reply)
+      }
+      this.#enter({ from, reply, handle })
+    })
+  }
+
+  #enter(request: Request): void {
+    const { socket } = request.from
+    const line = this.#lines.get(socket)
+    if (line === undefined) {
+      this.#lines.set(socket, [])
+      return this.#admit(request)
+    }
+    line.push(request)
+    if (line.length <= this.#limits.pipelined) return
+    if (!socket.destroyed) this.#refuse('pipelined', addressOf(request))
+    line.length = 0
+    socket.destroy()
+  }
+
+  /** Lets the request in when its sender has not asked too fast; later, or not at all, otherwise. */
+  #admit(request: Request): void {
+    const address = addressOf(request)
+    if (isLoopback(address)) return this.#schedule(request)
+    const now = performance.now()
+    const own = this.#perAddress.of(address, now)
+    const isDeclared = this.#inAll.left(now) < 1 && this.#isDeclared(address)
+    const waitMs = Math.max(own.waitMs(now), isDeclared ? 0 : this.#inAll.waitMs(now))
+    if (waitMs > this.#limits.longestWaitMs) {
+      this.#refuse('requests', address)
+      answerTooMany(request.reply, waitMs)
+      return this.#next(request)
+    }
+    // Charged now: those who come behind wait longer.
+    own.charge(now, 1)
+    if (!isDeclared) this.#inAll.charge(now, 1)
+    if (waitMs === 0) this.#schedule(request)
+    else setTimeout(() => this.#schedule(request), waitMs)
+  }
+
+  #schedule(request: Request): void {
+    if (this.#turn === undefined) this.#turn = setImmediate(() => this.#endTurn())
+    if (this.#handled < this.#limits.requestsATurn) return this.#handle(request)
+    this.#pending.push(request)
+  }
+
+  #endTurn(): void {
+    this.#turn = undefined
+    this.#handled = 0
+    if (this.#pending.length === 0) return
+    this.#turn = setImmediate(() => this.#endTurn())
+    const most = this.#limits.requestsATurn
+    if (this.#pending.length > most) this.#declaredFirst()
+    for (const request of this.#pending.splice(0, most)) this.#handle(request)
+  }
+
+  #declaredFirst(): void {
+    const declared: Request[] = []
+    const others: Request[] = []
+    for (const request of this.#pending) {
+      if (this.#isDeclared(addressOf(request))) declared.push(request)
+      else others.push(request)
+    }
+    this.#pending = [...declared, ...others]
+  }
+
+  #handle(request: Request): void {
+    if (request.reply.destroyed || request.from.socket.destroyed) return this.#next(request)
+    this.#handled += 1
+    request.reply.once('close', () => this.#next(request))
+    request.handle()
+  }
+
+  /** The connection is free for its next request. */
+  #next({ from: { socket } }: Request): void {
+    const line = this.#lines.get(socket)
+    if (socket.destroyed && line !== undefined) line.length = 0
+    const next = line?.shift()
+    if (next === undefined) this.#lines.delete(socket)
+    else setImmediate(() => this.#admit(next))
+  }
+}
+
+function addressOf({ from }: Request): string {
+  return from.socket.remoteAddress ?? ''
+}
+
+/** Answers in place of the routes. */
+function answerTooMany(reply: ServerResponse, waitMs: number): void {
+  const seconds = Math.ceil(waitMs / 1000)
+  reply.writeHead(429, { 'retry-after': String(seconds), 'content-type': 'text/plain; charset=utf-8' })
+  reply.end(`Too many requests from this address. Ask again in ${seconds} s.\n`)
+}

@@ -1,0 +1,52 @@
+// How much one sender may ask of us, and all strangers together. A rack of 1,000 machines that boot at once stays below
+// all of it, and so does one address that an operator's whole network is behind.
+
+import type { Rate } from './bucket.ts'
+
+/** All of them. */
+export type StrangerLimits = {
+  readonly turns: TurnLimits
+  readonly reads: ReadLimits
+}
+
+/** How much is handled. */
+export type TurnLimits = {
+  /** Requests in one turn of the event loop; the others wait for the next. */
+  readonly requestsATurn: number
+  /** Requests of one connection that may wait for their turn; a client with more loses its connection. */
+  readonly pipelined: number
+  /** Requests of one address. What comes faster is handled later. */
+  readonly perAddress: Rate
+  /** Requests of all addresses together that belong to no declared machine. What comes faster is handled later. */
+  readonly inAll: Rate
+  /** Milliseconds that a request may wait for that; it is answered with 429 instead. */
+  readonly longestWaitMs: number
+}
+
+/** Processor time, in milliseconds of it, that reads may take. */
+export type ReadLimits = {
+  /** Of one address, whoever asks there. */
+  readonly perAddress: Rate
+  /** Of all addresses together. */
+  readonly inAll: Rate
+  /** Reads that may wait for their turn. */
+  readonly pending: number
+}
+
+/** What holds unless a test says otherwise. */
+export const STRANGER_LIMITS: StrangerLimits = {
+  turns: {
+    requestsATurn: 32,
+    pipelined: 100,
+    // A boot takes some 15 requests of 0.1 ms.
+    perAddress: { perSecond: 1000, burst: 5000 },
+    inAll: { perSecond: 4000, burst: 20_000 },
+    longestWaitMs: 5000,
+  },
+  reads: {
+    // A page of a list of 1,000 takes 5 to 10 ms, an explanation 1 ms.
+    perAddress: { perSecond: 200, burst: 2000 },
+    inAll: { perSecond: 400, burst: 4000 },
+    pending: 200,
+  },
+}

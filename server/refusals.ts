@@ -1,0 +1,55 @@
+// What is refused to senders that ask too much: counted for the metrics, and written to the log at a bounded rate.
+
+import type { Log } from './log.ts'
+
+/** Why something was refused; a label of `pilotlight_refused_total`. */
+export type RefusalReason = keyof typeof SENTENCES
+
+/** Takes one refusal; `from` is an address or a MAC. */
+export interface Refuse {
+  (reason: RefusalReason, from: string): void
+}
+
+const SENTENCES = {
+  connections_address: 'connections closed: their address has as many open as one may have',
+  connections: 'connections closed: as many are open as there are file descriptors for',
+  connection_rate: 'connections closed: their address opens them too fast',
+  pipelined: 'connections closed: too many requests on one connection wait for their answers',
+  requests: 'requests answered with 429: their address asks too fast',
+  reads_address: 'reads answered with 429: their address used up its time',
+  reads: 'reads answered with 429: all readers together used up their time',
+} as const
+
+/** How often one reason is written to the log. */
+const LOG_EVERY_MS = 10_000
+
+/** Counts refusals, and logs each reason at most once in ten seconds, with how many there were since. */
+export class Refusals {
+  readonly #log: Log
+  readonly #count: (reason: RefusalReason) => void
+  readonly #now: () => number
+  readonly #pending = new Map<RefusalReason, { count: number; lastLoggedAt: number }>()
+
+  /**
+   * @param count adds one to the metric
+   * @param now milliseconds of a clock that does not go back
+   */
+  constructor(log: Log, count: (reason: RefusalReason) => void, now: () => number = () => performance.now()) {
+    this.#log = log
+    this.#count = count
+    this.#now = now
+  }
+
+  /** Takes one. */
+  readonly refuse: Refuse = (reason, from) => {
+    this.#count(reason)
+    const now = this.#now()
+    const known = this.#pending.get(reason) ?? { count: 0, lastLoggedAt: -Infinity }
+    this.#pending.set(reason, known)
+    known.count += 1
+    if (now - known.lastLoggedAt < LOG_EVERY_MS) return
+    this.#log('warn', `${known.count} ${SENTENCES[reason]}`, { reason, last: from })
+    known.count = 0
+    known.lastLoggedAt = now
+  }
+}
