@@ -11,6 +11,7 @@ type ServeFlags = Omit<GivenSettings, 'httpPort' | 'agentPort' | 'stopSeconds' |
   readonly httpPort?: string
   readonly agentPort?: string
   readonly stopSeconds?: string
+  readonly privateReads?: boolean
   readonly matchbox?: boolean
   readonly version?: boolean
 }
@@ -45,7 +46,17 @@ export function addServeCommand(program: Command, root: string): void {
       '--certificate-role <role>',
       'of client certificates that name none: admin, read-only, none (admin)',
     )
-    .option('--private-reads', 'lists, journals and metrics take a token or certificate, too')
+    .option('--public-reads', 'lists, journals and metrics take no token from other hosts')
+    .option(
+      '--private-reads',
+      'the opposite, which is the default: the flag changes nothing and is taken still',
+    )
+    .option(
+      '--host-name <name>',
+      "a name that people and programs call the server by, beside its address and its machine's name; can be given again",
+      (name, before: readonly string[]) => [...before, name],
+      [],
+    )
     .option('--web-ssl', 'HTTPS in place of HTTP for boot files')
     .option('--web-cert-file <pem>', `its certificate (${SETTINGS.webCertFile})`)
     .option('--web-key-file <pem>', `and key (${SETTINGS.webKeyFile})`)
@@ -111,7 +122,7 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { BadSettings } = await import('#server/errors.ts')
   const { serve } = await import('#server/main.ts')
   const { lineLog } = await import('#server/log.ts')
-  const { httpPort, agentPort, stopSeconds, matchbox, version: _, ...rest } = flags
+  const { httpPort, agentPort, stopSeconds, privateReads, matchbox, version: _, ...rest } = flags
   const given: GivenSettings = {
     ...(matchbox ? MATCHBOX_SETTINGS : {}),
     ...rest,
@@ -124,7 +135,13 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const stop = new AbortController()
   try {
     const config = serverConfig(given)
+    if (privateReads && config.publicReads) {
+      throw new BadSettings(
+        '--private-reads and --public-reads say the opposite. Give one; private is the default.',
+      )
+    }
     const log = lineLog({ stream: process.stderr, level: config.logLevel, format: config.logFormat })
+    if (privateReads) log('warn', '--private-reads is the default now and changes nothing. Leave it out.')
     const server = await serve(config, { signal: stop.signal, log })
     process.on('SIGHUP', () => server.reload())
     await new Promise<void>(resolve => {

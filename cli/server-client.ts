@@ -187,6 +187,7 @@ const STATUSES: ReadonlyMap<number, number> = new Map([
   [404, EXIT.notFound],
   [409, EXIT.refused],
   [412, EXIT.refused],
+  [421, EXIT.refused],
 ])
 
 /** What a server said against a request; `faults` say what in its body is wrong. */
@@ -224,7 +225,11 @@ function problemIn(text: string): { readonly detail: string | undefined; readonl
 
 function mendOf({ status, headers, url }: Response): string {
   const later = headers.get('retry-after')
-  if (status === 401) return 'for a lab: PILOTLIGHT_TOKEN_FILE=lab-state/NAME/server/admin.token'
+  if (status === 401) {
+    const lab = 'a lab has one in lab-state/NAME/server/admin.token'
+    return `on the server's host "pilotlight tokens create NAME" makes one; name its file in PILOTLIGHT_TOKEN_FILE; ${lab}`
+  }
+  if (status === 421) return 'give --server the address of the server'
   if (status === 404) return `what there is: ${listingOf(new URL(url).pathname)}`
   if (status === 412) return 'read it again, and change that'
   if (status === 409) return 'nothing was changed: what is there stands against it'

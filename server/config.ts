@@ -32,8 +32,10 @@ export type ServerConfig = {
   readonly web: TlsPaths | undefined
   /** What a client certificate that names no role may do. */
   readonly certificateRole: CertificateRole
-  /** Lists, journals and metrics take a token or certificate, too. */
-  readonly privateReads: boolean
+  /** Lists, journals and metrics are shown to anyone; otherwise beyond this host they take a token or certificate. */
+  readonly publicReads: boolean
+  /** Names and addresses that requests may call us by, besides those of the host (`access/hosts.ts`). */
+  readonly hostNames: readonly string[]
   /** A directory in Matchbox's layout, with our `ipxe/` and `ignition/` templates. */
   readonly dataPath: string
   /** Kernels and images; undefined serves none. */
@@ -119,8 +121,9 @@ export type GivenSettings = {
   readonly assetsPath?: string | undefined
   readonly keyRingPath?: string | undefined
   readonly keyRingPassphrase?: string | undefined
-  readonly privateReads?: boolean | undefined
   readonly strangers?: Partial<StrangerLimits> | undefined
+  readonly publicReads?: boolean | undefined
+  readonly hostName?: readonly string[] | undefined
 }
 
 type Widened<T> = T extends string
@@ -158,7 +161,8 @@ export function serverConfig(given: GivenSettings): ServerConfig {
     rpc: rpc && { ...rpc, tls: { ...service, caFile: resolve(all.caFile) } },
     web: given.webSsl ? { certFile: resolve(all.webCertFile), keyFile: resolve(all.webKeyFile) } : undefined,
     certificateRole: oneOf('certificate-role', all.certificateRole, ['admin', 'read-only', 'none'] as const),
-    privateReads: given.privateReads ?? false,
+    publicReads: given.publicReads ?? false,
+    hostNames: (given.hostName ?? []).map(hostName),
     dataPath,
     assetsPath: assetsPathOf(dataPath, given.assetsPath),
     statePath: resolve(all.statePath),
@@ -198,6 +202,15 @@ function endpoint(name: string, text: string, usualPort?: number): Endpoint {
   const host = bracketed ?? plain ?? text
   const known: Readonly<Record<string, string>> = { '': '0.0.0.0', localhost: '127.0.0.1' }
   return { host: known[host] ?? host, port }
+}
+
+/** A name or an address as a `Host` header has it, without its port. */
+function hostName(text: string): string {
+  const name = text.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(name) !== 0 || /^[a-z0-9]([\w-]*\.)*[\w-]*$/i.test(name)) return name.replace(/\.$/, '')
+  throw new BadSettings(
+    `host-name is "${text}"; give a name or an address without its port, for example boot.example.org.`,
+  )
 }
 
 function assetsPathOf(dataPath: string, given: string | undefined): string | undefined {

@@ -265,6 +265,20 @@ export class NotAuthenticated extends ServerError {
   }
 }
 
+/** A call that names us as somebody else, which a browser does for a page whose name was pointed here. */
+export class ForeignHost extends ServerError {
+  readonly code = 'FOREIGN_HOST'
+  readonly statusCode = 421
+  /** @param host as the request names it; undefined when it names none, or two */
+  constructor(host: string | undefined) {
+    const named = host === undefined ? 'The request does not name one host.' : `This is not "${host}".`
+    super(
+      `${named} Ask for this server by its address, by localhost or by the name of its machine; ` +
+        `for any other name start it with --host-name ${host ?? 'NAME'}.`,
+    )
+  }
+}
+
 /** A call by somebody who is known, and may not do it. */
 export class NotAllowed extends ServerError {
   readonly code = 'NOT_ALLOWED'

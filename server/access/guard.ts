@@ -1,16 +1,17 @@
-// At the door of the routes for people and programs: finds out who asks, and sends away who may not.
+// Before the routes for people and programs: finds out who asks, and refuses who may not.
 
-import { isIP } from 'node:net'
+import { hostname } from 'node:os'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { NotAllowed, NotAuthenticated } from '../errors.ts'
+import { ForeignHost, NotAllowed, NotAuthenticated } from '../errors.ts'
+import { foreignHost, isForwarded, isFromHere } from './hosts.ts'
 import {
   identityOfCertificate,
-  isLoopback,
   LOOPBACK,
   mayAct,
   NOBODY,
-  type AccessRole,
+  THIS_HOST,
+  type Access,
   type CertificateRole,
   type Identity,
 } from './identity.ts'
@@ -21,18 +22,20 @@ declare module 'fastify' {
     identity: Identity
   }
   interface FastifyContextConfig {
-    /** The role that the route takes, where its method does not tell: GET and HEAD read, all others change something. */
-    access?: AccessRole
+    /** What the route takes, where its method does not tell: `read-only` for GET and HEAD, `admin` for all others. */
+    access?: Access
   }
 }
 
-/** What the door needs to know. */
+/** What the guard of a listener needs to know. */
 export type AccessPolicy = {
   readonly tokens: { identityOf(token: string): Identity | undefined }
-  /** The listener is bound to loopback: whoever reaches it may do everything. */
+  /** The listener is bound to loopback: a client on this host may change objects. */
   readonly loopbackOnly: boolean
-  /** Reading takes a role, too. */
-  readonly privateReads: boolean
+  /** The names, and addresses besides the one that is asked, by which requests may call us; undefined takes any. */
+  readonly hostNames: readonly string[] | undefined
+  /** Reading takes no role. */
+  readonly publicReads: boolean
   readonly certificateRole: CertificateRole
 }
 
@@ -49,38 +52,55 @@ export function identify(app: FastifyInstance): void {
 export function guard(app: FastifyInstance, policy: AccessPolicy): void {
   app.addHook('onRequest', (request, reply, next) => {
     try {
-      const wanted = roleFor(request)
-      const isOpen =
-        wanted === 'read-only' && !policy.privateReads && request.routeOptions.config.access === undefined
-      request.identity = whoAsks(request, policy, isOpen)
-      if (!isOpen) requireRole(request.identity, wanted)
+      refuseForeignHost(request, policy)
+      const access = accessTo(request, policy)
+      request.identity = whoAsks(request, policy, access)
+      requireRole(request.identity, access)
       next()
     } catch (error) {
-      if (error instanceof NotAuthenticated) {
-        void reply.header('www-authenticate', 'Bearer realm="Pilotlight", Basic realm="Pilotlight"')
-      }
-      next(error as Error) // thrown by the two above
+      if (error instanceof NotAuthenticated) void reply.header('www-authenticate', challengeFor(request))
+      next(error as Error) // thrown by those above
     }
   })
 }
 
 /**
- * Sends away who has not got `role`.
+ * Sends away who has not got `access`.
  *
  * @throws {NotAuthenticated} 401, {NotAllowed} 403
  */
-export function requireRole(identity: Identity, role: AccessRole): void {
-  if (mayAct(identity, role)) return
-  if (identity.by === 'nobody') throw new NotAuthenticated('This call takes a token or a client certificate.')
-  throw new NotAllowed(identity.name, identity.role, role)
+export function requireRole(identity: Identity, access: Access): void {
+  if (mayAct(identity, access)) return
+  const { by, name, role } = identity
+  if (by === 'token' || by === 'certificate') throw new NotAllowed(name, role, access)
+  const what =
+    access === 'admin' ? 'a token or a client certificate of role admin' : 'a token or a client certificate'
+  throw new NotAuthenticated(`This call takes ${what}${by === 'place' ? ', from this host too' : ''}.`)
 }
 
-function roleFor({ method, routeOptions }: FastifyRequest): AccessRole {
-  return routeOptions.config.access ?? (isReading(method) ? 'read-only' : 'admin')
+/** @throws {ForeignHost} 421, when the request asks for a host that we are not */
+function refuseForeignHost({ raw, originalUrl }: FastifyRequest, { hostNames }: AccessPolicy): void {
+  if (hostNames === undefined) return
+  const { headersDistinct, socket } = raw
+  const foreign = foreignHost({ headersDistinct, socket, target: originalUrl }, [...hostNames, hostname()])
+  if (foreign !== undefined) throw new ForeignHost(foreign.host)
+}
+
+function accessTo({ method, routeOptions }: FastifyRequest, { publicReads }: AccessPolicy): Access {
+  const { access } = routeOptions.config
+  if (access !== undefined) return access
+  if (!isReading(method)) return 'admin'
+  return publicReads ? 'open' : 'read-only'
 }
 
 function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD'
+}
+
+/** A browser asks its user for a name and a password only where a person opened the address, never for a page's script. */
+function challengeFor({ headers, method }: FastifyRequest): string {
+  const isPerson = isReading(method) && headers.accept?.includes('text/html') === true
+  return `Bearer realm="Pilotlight"${isPerson ? ', Basic realm="Pilotlight"' : ''}`
 }
 
 /**
@@ -88,25 +108,23 @@ function isReading(method: string): boolean {
  *
  * @throws {NotAuthenticated} 401, when a token is shown that is not good, where one is wanted
  */
-function whoAsks(
-  request: FastifyRequest,
-  { tokens, loopbackOnly, certificateRole }: AccessPolicy,
-  isOpen: boolean,
-): Identity {
-  const isLocal = loopbackOnly && isOwnPage(request)
+function whoAsks(request: FastifyRequest, policy: AccessPolicy, access: Access): Identity {
+  const place = placeOf(request, policy)
   const token = tokenIn(request)
   if (token !== undefined) {
-    const identity = tokens.identityOf(token)
+    const identity = policy.tokens.identityOf(token)
     if (identity !== undefined) return identity
-    // Where nobody needs a token, one of another server does no harm.
-    if (!isLocal && !isOpen) throw new NotAuthenticated('This token is not known, or its time is over.')
+    // Where none is needed, one of another server does no harm.
+    if (!mayAct(place, access)) {
+      throw new NotAuthenticated('This token is not known, or its time is over.')
+    }
   }
   const socket = request.raw.socket as Partial<TLSSocket> // plain on a listener without TLS
   if (socket.authorized === true) {
     const peer = socket.getPeerCertificate?.()
-    if (peer?.subject !== undefined) return identityOfCertificate(peer, certificateRole)
+    if (peer?.subject !== undefined) return identityOfCertificate(peer, policy.certificateRole)
   }
-  return isLocal ? LOOPBACK : NOBODY
+  return place
 }
 
 /** The token of a request. A browser can only ask its user for a name and a password: there it is the password. */
@@ -118,13 +136,14 @@ function tokenIn({ headers, method }: FastifyRequest): string | undefined {
   return Buffer.from(text, 'base64').toString().split(':').slice(1).join(':')
 }
 
-/**
- * Says whether a request on loopback comes from a program or from our own page, rather than from somebody else's page in
- * a browser of this host: such a page names another origin, or has its own name point to us.
- */
-function isOwnPage({ headers }: FastifyRequest): boolean {
-  const { host = '', origin } = headers
-  const name = host.replace(/:\d+$/, '').replaceAll(/^\[|\]$/g, '')
-  const isOurs = name === 'localhost' || (isIP(name) !== 0 && isLoopback(name))
-  return isOurs && (origin === undefined || origin === `http://${host}` || origin === `https://${host}`)
+/** What a request may do for coming from this host, unless a proxy or a page of someone else stands behind it. */
+function placeOf({ headers, raw }: FastifyRequest, { loopbackOnly }: AccessPolicy): Identity {
+  if (isForwarded(headers) || !isOwnPage(headers)) return NOBODY
+  if (loopbackOnly) return LOOPBACK
+  return isFromHere(raw.socket) ? THIS_HOST : NOBODY
+}
+
+/** Says whether a request comes from a program or from our own page; a page of someone else names another origin. */
+function isOwnPage({ host = '', origin }: FastifyRequest['headers']): boolean {
+  return origin === undefined || origin === `http://${host}` || origin === `https://${host}`
 }

@@ -2,31 +2,47 @@
 
 import type { PeerCertificate } from 'node:tls'
 import { cleanLabel } from '../match/clean.ts'
+import { parseAddress } from '../match/address.ts'
 
-/** `read-only` sees everything but secrets; `admin` changes it too. */
+/** The role of a token or certificate: `read-only` sees everything but secrets; `admin` changes it too. */
 export type AccessRole = 'admin' | 'read-only'
 
-/** Whoever stands behind a request. The name is what the history of an object keeps. */
+/**
+ * What a route takes, each of them more than the one before:
+ * - `open`: nothing;
+ * - `read-only`: sees lists, journals, metrics;
+ * - `objects`: changes groups, profiles, templates, machines and assets;
+ * - `admin`: everything else: tokens, sites, bundles, the approval of machines.
+ */
+export type Access = 'open' | AccessRole | 'objects'
+
+/** Who asks. The name is what the history of an object keeps. */
 export type Identity = {
-  /** A token's name, a certificate's common name, `loopback` or `nobody`. */
+  /** A token's name, a certificate's common name, `loopback`, `this-host` or `nobody`. */
   readonly name: string
-  readonly role: AccessRole | 'none'
-  readonly by: 'token' | 'certificate' | 'loopback' | 'nobody'
+  /** `objects` is what the place of a request gives, never a token or a certificate. */
+  readonly role: AccessRole | 'objects' | 'none'
+  readonly by: 'token' | 'certificate' | 'place' | 'nobody'
 }
 
 /** A request that shows nothing. */
 export const NOBODY: Identity = { name: 'nobody', role: 'none', by: 'nobody' }
 
-/** A request on a listener that only this host reaches: whoever is here already may do everything. */
-export const LOOPBACK: Identity = { name: 'loopback', role: 'admin', by: 'loopback' }
+/** A request on a listener that only this host reaches. */
+export const LOOPBACK: Identity = { name: 'loopback', role: 'objects', by: 'place' }
+
+/** A request from this host on a listener that others reach as well. */
+export const THIS_HOST: Identity = { name: 'this-host', role: 'read-only', by: 'place' }
 
 /** What a certificate without a role of its own may do; `none` refuses it. */
 export type CertificateRole = AccessRole | 'none'
 
-/** Says whether `identity` may do what takes `role`. */
-export function mayAct(identity: Identity, role: AccessRole): boolean {
-  return identity.role === 'admin' || identity.role === role
+/** Says whether `identity` may do what takes `access`. */
+export function mayAct({ role }: Identity, access: Access): boolean {
+  return access === 'open' || LEVELS[role] >= LEVELS[access]
 }
+
+const LEVELS = { none: 0, 'read-only': 1, objects: 2, admin: 3 } as const
 
 /**
  * Who shows a client certificate, which the listener has verified. Its name is the first common name, else the serial
@@ -53,5 +69,6 @@ function valuesOf(field: string | readonly string[] | undefined): readonly strin
 
 /** Says whether only this host can reach a listener that is bound to `address` (an IP address, no name). */
 export function isLoopback(address: string): boolean {
-  return address === '::1' || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/i.test(address)
+  const { bits, width } = parseAddress(address) ?? { bits: 0n, width: 32 }
+  return width === 32 ? bits >> 24n === 127n : bits === 1n
 }

@@ -42,7 +42,7 @@ export async function openListeners(
   tokens: AccessPolicy['tokens'],
   certificates: ListenerCertificates,
 ): Promise<Listeners> {
-  const { address, httpPort, agent, admin, privateReads, certificateRole } = config
+  const { address, httpPort, agent, admin, publicReads, certificateRole } = config
   const apps: { readonly app: FastifyInstance; readonly connections: Connections }[] = []
   const close = async (seconds: number, now: AbortSignal) => {
     await Promise.all(apps.map(({ app, connections }) => closeApp(app, connections, seconds, now)))
@@ -51,10 +51,12 @@ export async function openListeners(
     apps.push({ app, connections: new Connections(app.server) })
     return await listen(app, at)
   }
-  const policyOn = (host: string) => ({
+  // Beyond loopback HTTPS needs no check of names: a browser does not talk to a certificate of another name.
+  const policyOn = (host: string, tls: CertificateSource | undefined): AccessPolicy => ({
     tokens,
     loopbackOnly: isLoopback(host),
-    privateReads,
+    hostNames: tls === undefined || isLoopback(host) ? [...config.hostNames, host] : undefined,
+    publicReads,
     certificateRole,
   })
 
@@ -63,8 +65,14 @@ export async function openListeners(
     const adminPort =
       admin === undefined || certificates.admin === undefined
         ? undefined
-        : await open(await adminApp(needs, { tls: certificates.admin, policy: policyOn(admin.host) }), admin)
-    const policy = adminPort === undefined ? policyOn(address) : undefined
+        : await open(
+            await adminApp(needs, {
+              tls: certificates.admin,
+              policy: policyOn(admin.host, certificates.admin),
+            }),
+            admin,
+          )
+    const policy = adminPort === undefined ? policyOn(address, certificates.boot) : undefined
     const boot = await bootApp(needs, { tls: certificates.boot, policy })
     return { httpPort: await open(boot, { host: address, port: httpPort }), agentPort, adminPort, close }
   } catch (error) {

@@ -20,11 +20,14 @@ const HEADERS = {
   'cache-control': 'no-cache',
 } as const
 
+/** Anyone gets the files, which are the same everywhere: what the page shows it asks for with its user's token. */
+const config = { access: 'open' } as const
+
 /** `GET /ui/` and its two files. */
 export const pageRoutes: FastifyPluginCallback = (app, _, done) => {
-  app.get('/ui', (_request, reply) => reply.redirect('/ui/', 301))
+  app.get('/ui', { config }, (_request, reply) => reply.redirect('/ui/', 301))
   for (const { path, file, type } of FILES) {
-    app.get(path, (_request, reply) =>
+    app.get(path, { config }, (_request, reply) =>
       reply
         .headers(HEADERS)
         .type(type)

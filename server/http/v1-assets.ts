@@ -81,7 +81,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
   app.put<ByName>(
     '/v1/assets/*',
     {
-      config: { longBody: true },
+      config: { access: 'objects', longBody: true },
       schema: {
         tags,
         summary: 'Uploads an asset, of any size; it takes its name once all of it is on disk',
@@ -111,6 +111,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
   app.delete<ByName>(
     '/v1/assets/*',
     {
+      config: { access: 'objects' },
       schema: {
         tags,
         summary: 'Takes the name of an asset away; `pilotlight assets gc` frees its bytes',

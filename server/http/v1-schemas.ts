@@ -136,6 +136,7 @@ export function documented({
 }): RouteShorthandOptions {
   const answer = isWrite ? outcome : object === undefined ? { type: 'object' } : OBJECTS[object]
   return {
+    ...(isWrite ? { config: { access: 'objects' } } : {}),
     bodyLimit: LARGEST_BODY,
     validatorCompiler: () => () => true,
     serializerCompiler: () => value => JSON.stringify(value),

@@ -15,7 +15,7 @@ export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, ne
   app.post(
     '/v1/transactions',
     {
-      ...documented({ tags: [], summary: '' }),
+      ...documented({ tags: [], summary: '', isWrite: true }),
       schema: transactionSchema,
     },
     async (request, reply) => {

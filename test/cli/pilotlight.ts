@@ -16,7 +16,7 @@ export function pilotlight(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      // No token but those that a test gives: a server on loopback asks for none.
+      // No token but those that a test gives: a server on loopback asks for none, but for tokens, sites and bundles.
       env: { ...process.env, PILOTLIGHT_STATE_PATH: '/nonexistent', ...env },
       timeout: 30_000,
     })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { publish } from '#cli/publish.ts'
 import { ServerClient } from '#cli/server-client.ts'
@@ -14,8 +15,9 @@ t.test('a site is published only to a server that has what its machines boot', a
     data: { profiles: { 'controller.json': '{"id": "controller", "ignition_id": "other.yaml"}' } },
   })
   const server = await testServer(t, { dataPath: join(folder, 'data'), statePath: join(folder, 'state') })
+  const token = readFileSync(join(server.statePath, 'admin.token'), 'utf8').trim()
   const site = await readSiteFile(join(ROOT, 'lab/racks/small/site.yaml'))
-  const published = () => publish(site, new ServerClient(server.url), join(folder, 'up'), silentStage)
+  const published = () => publish(site, new ServerClient(server.url, token), join(folder, 'up'), silentStage)
   await t.rejects(published(), {
     message: 'the server has no profile "controller" whose Ignition config brings our agent',
     mend: /pilotlight import \//,

@@ -1,5 +1,6 @@
 // A server for tests: on loopback, with free ports and temporary folders, closed with its test.
 
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { serverConfig, type GivenSettings } from '#server/config.ts'
@@ -16,11 +17,14 @@ export type TestServer = {
   /** Of gRPC, if it is on. */
   readonly rpcPort: number
   readonly statePath: string
+  /** The header of an administrator: the token that the first start wrote. */
+  readonly admin: { readonly authorization: string }
   /** The lines of the log: level and text. */
   readonly logged: string[]
   /** The same with their fields. */
   readonly told: { readonly level: LogLevel; readonly text: string; readonly fields: object }[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
+  /** As `admin` where only they may (sites and bundles), unless `headers` have an `authorization`: `''` is nobody's. */
   put(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   delete(path: string, headers?: Record<string, string>): Promise<Response>
@@ -53,6 +57,9 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
   )
   t.teardown(() => server.close())
   const url = `http://127.0.0.1:${server.httpPort}`
+  const admin = () => ({
+    authorization: `Bearer ${readFileSync(join(statePath, 'admin.token'), 'utf8').trim()}`,
+  })
   const send = (method: string, path: string, body: unknown, headers: Record<string, string>) =>
     fetch(url + path, {
       method,
@@ -65,10 +72,14 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
     adminUrl: `https://127.0.0.1:${server.adminPort ?? 0}`,
     rpcPort: server.rpcPort ?? 0,
     statePath,
+    get admin() {
+      return admin()
+    },
     logged,
     told,
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
-    put: (path, body, headers = {}) => send('PUT', path, body, headers),
+    put: (path, body, headers = {}) =>
+      send('PUT', path, body, { ...(/^\/v1\/sites\/|\/bundle$/.test(path) ? admin() : {}), ...headers }),
     post: (path, body, headers = {}) => send('POST', path, body, headers),
     delete: (path, headers = {}) => fetch(url + path, { method: 'DELETE', headers }),
     reload: () => server.reload(),

@@ -47,7 +47,7 @@ t.test('a client that dawdles is let go, wherever it stops', async t => {
     drip(port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n', 'X-A: b\r\n'),
     drip(
       port,
-      'PUT /v1/sites/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n',
+      'PUT /v1/groups/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n',
       '{',
     ),
     drip(port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n', ''),
