@@ -137,6 +137,9 @@ const external = {
   EXTERNAL_BRIDGE: 'br-ex',
   EXTERNAL_CIDR: '172.24.4.0/24',
   EXTERNAL_INTERFACE: '',
+  EXTERNAL_MACHINES: '10.20.0.0/24',
+  EXTERNAL_CLUSTER: '10.2.0.0/16 10.3.0.0/24',
+  EXTERNAL_RESOLVERS: '10.20.0.53',
   EXTERNAL_LABEL: 'public',
 }
 const makeExternal = 'neutron/files/external-network.sh'
@@ -149,6 +152,15 @@ t.test('a network node is the gateway of the external network, once', { skip: ro
   t.match(seen, /br-ex +\w+ +172\.24\.4\.1\/24 *\n/)
   t.equal(seen.match(/-A POSTROUTING .*-j MASQUERADE/g)?.length, 1)
   t.match(seen, /\n1\n$/)
+  const rules = await inNetwork(makeExternal, 'bash $script; iptables -t mangle -S', external)
+  t.match(rules, /-A PILOTLIGHT-GUESTS-PREROUTING -d 10\.20\.0\.0\/24 -j DROP/)
+  t.match(rules, /-A PREROUTING -i br-ex -j PILOTLIGHT-GUESTS-PREROUTING/)
+  const bare = { ...external, EXTERNAL_MACHINES: '', EXTERNAL_CLUSTER: '', EXTERNAL_RESOLVERS: '' }
+  t.match(
+    await inNetwork(makeExternal, 'bash $script; iptables -t mangle -S', bare),
+    /--dst-type LOCAL -j DROP/,
+    'a chart by itself, without the networks of a site, still guards the node',
+  )
   t.equal(mappings(), '[linux_bridge]\nbridge_mappings = public:br-ex\n')
 })
 
@@ -164,7 +176,15 @@ t.test(
   async t => {
     const env = { ...external, EXTERNAL_INTERFACE: 'up0' }
     const cable = 'ip link add up0 type veth peer name up1'
-    t.match(await inNetwork(makeExternal, `${cable}; bash $script; ip -o link show up0`, env), /master br-ex/)
+    const seen = await inNetwork(
+      makeExternal,
+      `${cable}; bash $script; ip -o link show up0; iptables-save`,
+      env,
+    )
+    t.match(seen, /master br-ex/)
+    t.match(seen, /-A PILOTLIGHT-GUESTS-INPUT -j DROP/)
+    t.match(seen, /-A PILOTLIGHT-GUESTS-FORWARD ! -o br-ex -j DROP/)
+    t.notMatch(seen, /MASQUERADE/)
     const taken = inNetwork(makeExternal, `${cable}; ip address add 192.0.2.2/24 dev up0; bash $script`, env)
     await t.rejects(taken, { message: /up0 of cmp-1 has an address, which the bridge would cut off/ })
     await t.rejects(inNetwork(makeExternal, 'bash $script', env), { message: /cmp-1 has no interface up0/ })
@@ -187,11 +207,15 @@ iptables -A FORWARD -j neutron-linuxbri-FORWARD
 iptables -A FORWARD -i br-ex -j ACCEPT
 iptables -A FORWARD -i cni0 -j ACCEPT
 iptables -t nat -A POSTROUTING -s 172.24.4.0/24 ! -o br-ex -j MASQUERADE
+iptables -t mangle -N PILOTLIGHT-GUESTS-PREROUTING
+iptables -t mangle -A PILOTLIGHT-GUESTS-PREROUTING -d 10.20.0.0/24 -j DROP
+iptables -t mangle -A PREROUTING -i br-ex -j PILOTLIGHT-GUESTS-PREROUTING
 bash $script
 bash $script
 ip -br link
 iptables -S
 iptables -t nat -S
+iptables -t mangle -S
 find ${host} -mindepth 3`
   const env = { HOST: host, BRIDGES: 'br-ex', DIRECTORIES: '/var/lib/neutron /var/lib/nova' }
   const seen = await inNetwork('purge/files/purge.sh', commands, env)
@@ -199,7 +223,7 @@ find ${host} -mindepth 3`
   t.match(left, /cni0/)
   t.match(left, /-A FORWARD -i cni0 -j ACCEPT/)
   t.match(left, /var\/lib\/kubelet/)
-  t.notMatch(left, /br-ex|brq|tap0|ns-0|vxlan|neutron|MASQUERADE/)
+  t.notMatch(left, /br-ex|brq|tap0|ns-0|vxlan|neutron|MASQUERADE|GUESTS/)
 })
 
 t.test('a guest that has started is moved beside the pods, in each tree of cgroups', async t => {

@@ -1,9 +1,11 @@
 // Pods and guests leave a node by its own address. These are the attacks that this invites, tried with the node's rules
 // and, to show that they would succeed, without.
 
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { chartsDirectory } from '#charts/sources/ours.ts'
 import { run } from '#host/command.ts'
 import { smallSite } from '../small-site.ts'
 import { firewallOf, openNodeLab, othersRules, renderFirewall, type NodeLab, type Party } from './nodes.ts'
@@ -131,6 +133,13 @@ const needed: Readonly<Record<string, readonly Try[]>> = {
   'floating addresses answer the provisioner': [{ from: 'wire', to: '172.24.4.9', port: 80 }],
 }
 
+/** What the chart gives external-network.sh, for the small rack. */
+const externalNetwork = [
+  'NODE=cmp-1 BACKEND=linuxbridge EXTERNAL_NODES=cmp-1 EXTERNAL_BRIDGE=br-ex EXTERNAL_CIDR=172.24.4.0/24',
+  'EXTERNAL_INTERFACE= EXTERNAL_MACHINES=10.20.0.0/24 EXTERNAL_CLUSTER="10.2.0.0/16 10.3.0.0/24"',
+  `EXTERNAL_RESOLVERS=${PROVISIONER} EXTERNAL_LABEL=public`,
+].join(' ')
+
 const PORTS = [
   22, 53, 67, 69, 80, 2379, 2380, 4789, 5000, 5900, 6443, 8080, 8443, 8472, 8888, 9100, 10250, 30500,
 ]
@@ -177,6 +186,20 @@ t.test('a node with pods and guests behind its address', { skip, timeout: 120_00
     t.notOk(attempt?.seen)
   })
 
+  const noIptables = existsSync('/usr/sbin/iptables') ? false : 'no iptables here'
+  await t.test("the external network's own rules hold without the node's", { skip: noIptables }, async t => {
+    await lab.nft('delete table inet pilotlight')
+    for (const it of await answers(lab, ofGuests(attacks))) t.ok(it.seen, `before: ${it.line}`)
+    const script = join(chartsDirectory, 'neutron/files/external-network.sh')
+    // Seen from the node: /sys shows the interfaces of whoever mounts it.
+    const line = `mount -t sysfs sysfs /sys; exec env ${externalNetwork} bash ${script}`
+    for (const _ of ['first', 'again']) await lab.exec('node', 'unshare', '--mount', 'sh', '-euc', line)
+    for (const it of await answers(lab, ofGuests(attacks))) t.notOk(it.seen, it.line)
+    for (const it of await answers(lab, ofGuests(needed))) t.ok(it.seen, it.line)
+    const rules = await lab.exec('node', 'iptables', '-t', 'mangle', '-S')
+    t.equal(rules.match(/-i br-ex -j /g)?.length, 1, 'and are there once')
+  })
+
   await t.test('a port that the site file opens to pods is open to them, and to no guest', async t => {
     const site = { ...smallSite, cluster: { ...smallSite.cluster, openToPods: [9100, 10250] } }
     await lab.nft(firewallOf(site, 'cmp-1'))
@@ -218,6 +241,10 @@ t.test(
     t.match(kubelet, /^After=.*pilotlight-firewall\.service$/m)
   },
 )
+
+function ofGuests(titled: Readonly<Record<string, readonly Try[]>>): Try[] {
+  return Object.values(titled).flatMap(tries => tries.filter(({ from }) => from === 'guest'))
+}
 
 async function answers(lab: NodeLab, tries: readonly Try[]) {
   return Promise.all(

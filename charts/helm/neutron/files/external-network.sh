@@ -3,7 +3,8 @@
 # again gives the same: after a restart of the pod, and after one of the machine.
 #
 # With EXTERNAL_INTERFACE the bridge extends a network that is there. Without one it is a network of this node alone:
-# the node has its first address, forwards for it, and hides it behind its own address.
+# the node has its first address, forwards for it, and hides it behind its own address. Guests reach the world by it, and
+# of the machines (EXTERNAL_MACHINES) node ports alone; pods and Services (EXTERNAL_CLUSTER) they do not reach at all.
 set -eu
 
 mappings=${TMPDIR:-/tmp}/mappings.ini # read by the agent after its other files
@@ -27,6 +28,22 @@ case " $EXTERNAL_NODES " in
     ;;
 esac
 
+# ensure TABLE RULE...: appends a rule to its chain unless it is there.
+ensure() {
+  local table=$1
+  shift
+  iptables -w -t "$table" -C "$@" 2> /dev/null || iptables -w -t "$table" -A "$@"
+}
+
+# guard HOOK: has what comes from the bridge judged by the rules on standard input, which replace earlier ones at once. In
+# the table mangle, which comes before Services are resolved and before any other table accepts. First in its chain.
+guard() {
+  { echo '*mangle' && echo ":PILOTLIGHT-GUESTS-$1 - [0:0]" && sed "/./!d; s/^/-A PILOTLIGHT-GUESTS-$1 /" && echo COMMIT; } |
+    iptables-restore -w --noflush
+  set -- "$1" -i "$EXTERNAL_BRIDGE" -j "PILOTLIGHT-GUESTS-$1"
+  iptables -w -t mangle -C "$@" 2> /dev/null || iptables -w -t mangle -I "$@"
+}
+
 add_bridge "$EXTERNAL_BRIDGE"
 ip link set "$EXTERNAL_BRIDGE" up
 
@@ -39,6 +56,9 @@ if [ -n "$EXTERNAL_INTERFACE" ]; then
     echo "$EXTERNAL_INTERFACE of $NODE has an address, which the bridge would cut off. Name an interface without." >&2
     exit 1
   fi
+  # Guests are neighbours of the bridge: it has no address here, and is no way to those that the node has.
+  guard INPUT <<< '-j DROP'
+  guard FORWARD <<< "! -o $EXTERNAL_BRIDGE -j DROP"
   add_port "$EXTERNAL_BRIDGE" "$EXTERNAL_INTERFACE"
   ip link set "$EXTERNAL_INTERFACE" up
   echo "$EXTERNAL_BRIDGE extends $EXTERNAL_INTERFACE"
@@ -48,14 +68,23 @@ fi
 IFS=./ read -r a b c d bits <<< "$EXTERNAL_CIDR"
 gateway=$a.$b.$c.$((d + 1))
 ip address replace "$gateway/$bits" dev "$EXTERNAL_BRIDGE"
-[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || echo 1 > /proc/sys/net/ipv4/ip_forward
-
-# ensure TABLE RULE...: appends a rule to its chain unless it is there.
-ensure() {
-  local table=$1
-  shift
-  iptables -w -t "$table" -C "$@" 2> /dev/null || iptables -w -t "$table" -A "$@"
+# node_ports_alone MATCH...: rules that leave of what matches node ports and ping.
+node_ports_alone() {
+  local what
+  for what in '-p icmp' '-p tcp --dport 30000:32767' '-p udp --dport 30000:32767'; do echo "$* $what -j RETURN"; done
+  echo "$* -j DROP"
 }
+guard PREROUTING <<RULES
+-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+$(for resolver in $EXTERNAL_RESOLVERS; do
+  echo "-d $resolver -p udp --dport 53 -j RETURN"
+  echo "-d $resolver -p tcp --dport 53 -j RETURN"
+done)
+$(for network in $EXTERNAL_CLUSTER; do echo "-d $network -j DROP"; done)
+$(node_ports_alone -m addrtype --dst-type LOCAL)
+$(for network in $EXTERNAL_MACHINES; do node_ports_alone -d "$network"; done)
+RULES
+[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || echo 1 > /proc/sys/net/ipv4/ip_forward
 ensure nat POSTROUTING -s "$EXTERNAL_CIDR" ! -o "$EXTERNAL_BRIDGE" -j MASQUERADE
 ensure filter FORWARD -i "$EXTERNAL_BRIDGE" -j ACCEPT
 ensure filter FORWARD -o "$EXTERNAL_BRIDGE" -j ACCEPT

@@ -67,6 +67,9 @@ initContainers:
       EXTERNAL_BRIDGE: {{ $external.bridge }}
       EXTERNAL_CIDR: {{ $external.cidr | quote }}
       EXTERNAL_INTERFACE: {{ $external.interface | default "" | quote }}
+      EXTERNAL_MACHINES: {{ join " " $external.machines | quote }}
+      EXTERNAL_CLUSTER: {{ join " " $external.cluster | quote }}
+      EXTERNAL_RESOLVERS: {{ join " " $external.resolvers | quote }}
       EXTERNAL_LABEL: {{ $external.physical_network }}
 {{- with .Values.network.backend | first | eq "openvswitch" | ternary "openvswitch" "" }}
     mounts:

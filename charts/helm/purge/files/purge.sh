@@ -35,7 +35,7 @@ done
 
 echo rules
 rules=${TMPDIR:-/tmp}/rules
-ours='neutron-'
+ours='neutron-|PILOTLIGHT-GUESTS-'
 for bridge in $BRIDGES; do ours="$ours| $bridge( |\$)"; done
 for table in raw mangle nat filter; do
   iptables-save -t $table > "$rules"
