@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 import type { Recipe } from '#host/cache.ts'
 
-import { goRecipe, moduleDirectory } from './go.ts'
+import { goRecipe, moduleDirectory, type GoRecipe } from './go.ts'
 import { COREDNS_VERSION, FLANNEL_VERSION } from './references.ts'
 
 const ETCD_VERSION = 'v3.6.5'
@@ -97,13 +97,14 @@ export const flannelRecipe = goRecipe(
     packages: { flanneld: '.' },
     variables: { [`${FLANNEL.module}/pkg/version.Version`]: FLANNEL.version },
   },
-  async (work, scratch) => {
-    const source = await moduleDirectory(work, FLANNEL.module, FLANNEL.version)
-    const main = await readFile(join(source, 'main.go'), 'utf8')
-    await writeFile(join(scratch, 'main.go'), withoutBackends(main, ['hostgw', 'vxlan']))
-    return []
+  {
+    async prepare(work, scratch) {
+      const source = await moduleDirectory(work, FLANNEL.module, FLANNEL.version, scratch)
+      const main = await readFile(join(source, 'main.go'), 'utf8')
+      await writeFile(join(scratch, 'main.go'), withoutBackends(main, ['hostgw', 'vxlan']))
+    },
+    preparedBy: 'backends hostgw vxlan',
   },
-  'backends hostgw vxlan',
 )
 
 /** Go source without the blank imports of flannel's backends, except those in `kept`. */
@@ -121,7 +122,7 @@ const ignitionVariable = `${IGNITION.module}/internal`
  * Ignition for Debian: no SELinux labels, and keys written where Debian's sshd reads them. Beside the program
  * lies `dracut/`, upstream's dracut module of the same version.
  */
-export const ignitionRecipe: Recipe = (() => {
+export const ignitionRecipe: GoRecipe = (() => {
   const programs = goRecipe({
     name: 'ignition',
     ...IGNITION,
@@ -138,7 +139,7 @@ export const ignitionRecipe: Recipe = (() => {
     inputs: { programs: programs.inputs, dracut: 1 },
     async build(work) {
       await programs.build(work)
-      const source = await moduleDirectory(work, IGNITION.module, IGNITION.version)
+      const source = await moduleDirectory(work, IGNITION.module, IGNITION.version, programs.locked)
       const into = join(work.directory, 'dracut')
       await cp(join(source, 'dracut', '30ignition'), into, { recursive: true })
       await chmod(into, 0o755) // the module cache is read-only
@@ -161,6 +162,21 @@ const butaneRecipe = goRecipe({
   version: 'v0.29.0',
   packages: { butane: 'github.com/coreos/butane/internal' },
 })
+
+/** Every recipe of this file that builds Go programs: what there is to lock, and to list in a bill of materials. */
+export const goToolRecipes: readonly GoRecipe[] = [
+  etcdRecipe,
+  etcdctlRecipe,
+  containerdRecipe,
+  runcRecipe,
+  helmRecipe,
+  corednsRecipe,
+  cniPluginsRecipe,
+  flannelRecipe,
+  ignitionRecipe,
+  ignitionValidateRecipe,
+  butaneRecipe,
+]
 
 /** The directory of programs for the host: what the command line, the lab and the tests run. */
 export function hostToolsRecipe(kubernetes: Recipe): Recipe {

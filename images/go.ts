@@ -1,7 +1,10 @@
 // Building programs from Go modules: each in a module of its own made for the purpose, so that no program's
-// versions bend another's, with all of Go's own caches and checksum checks in use.
+// versions bend another's. Which version of which module goes in, with the hash of each, is committed in
+// `go/<name>/go.mod` and `go.sum`; a build changes neither, and fails where they do not suffice.
 
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Input, Recipe, Work } from '#host/cache.ts'
@@ -23,22 +26,73 @@ export type GoPrograms = {
   readonly cgo?: boolean
 }
 
-/**
- * Puts files into the scratch module before Go resolves it, and returns further arguments for `go mod edit`.
- */
-export type Prepare = (work: Work, scratch: string) => Promise<readonly string[]>
+/** What a recipe needs besides its programs' description. */
+export type GoSources = {
+  /** Puts files into the scratch module before Go reads it. */
+  readonly prepare?: (work: Work, scratch: string) => Promise<void>
+  /** What `prepare` writes, for the key. */
+  readonly preparedBy?: Input
+  /** Further arguments for `go mod edit` when the modules are chosen anew, for example `-replace=…`. */
+  readonly requirements?: (work: Work) => Promise<readonly string[]>
+  /** The folder with `go.mod` and `go.sum`; `images/go/<name>` by default. */
+  readonly locked?: string
+}
 
-/** A recipe that builds `programs` into one directory. */
-export function goRecipe(programs: GoPrograms, prepare?: Prepare, preparedBy: Input = null): Recipe {
-  return {
-    name: programs.name,
-    title: `${Object.keys(programs.packages).join(', ')} ${programs.version.replace(/^v/, '')}`,
-    inputs: { method: 1, programs, preparedBy },
-    build: work => buildPrograms(programs, prepare, work),
+/** A recipe of programs whose modules are locked. */
+export type GoRecipe = Recipe & {
+  /** The folder with its `go.mod` and `go.sum`. */
+  readonly locked: string
+  /**
+   * Chooses the modules anew by the description's version and writes `go.mod` and `go.sum`. Go's checksum database
+   * vouches for modules that are new. `work.directory` is an empty directory for scratch files.
+   */
+  lock(work: Work): Promise<void>
+}
+
+/** Programs whose committed `go.mod` is missing, or is of another version. */
+export class ModulesNotLocked extends Error {
+  readonly code = 'MODULES_NOT_LOCKED'
+  constructor({ name, module, version }: GoPrograms, locked: string) {
+    super(
+      `${join(locked, 'go.mod')} does not require ${module} ${version}. ` +
+        `Lock that version, and read what changed before you build: npm run lock -- ${name} ${version}`,
+    )
   }
 }
 
-/** Runs `go` in `cwd` for a recipe; its output goes to the log. */
+/** The folder with a folder of `go.mod` and `go.sum` for each recipe of this directory. */
+const LOCKED = join(import.meta.dirname, 'go')
+
+/** The oldest Go that builds them, as the README says; `go mod init` writes the one that is installed. */
+const OLDEST_GO = '-go=1.26.0'
+
+/** A recipe that builds `programs` into one directory, from the modules that are locked. */
+export function goRecipe(programs: GoPrograms, sources: GoSources = {}): GoRecipe {
+  const { preparedBy = null, locked = join(LOCKED, programs.name) } = sources
+  const modules = { mod: digestOf(join(locked, 'go.mod')), sum: digestOf(join(locked, 'go.sum')) }
+  return {
+    name: programs.name,
+    title: `${Object.keys(programs.packages).join(', ')} ${programs.version.replace(/^v/, '')}`,
+    inputs: { method: 2, programs, preparedBy, modules },
+    locked,
+    build: work => buildPrograms(programs, sources, locked, work),
+    lock: work => lockModules(programs, sources, locked, work),
+  }
+}
+
+/** SHA-256 of a small file; null where there is none. */
+function digestOf(path: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex')
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Runs `go` in `cwd` for a recipe; its output goes to the log. The compiler is the one that is installed: Go downloads
+ * no other by itself.
+ */
 async function go(
   work: Work,
   cwd: string,
@@ -48,52 +102,111 @@ async function go(
 ): Promise<string> {
   return command(
     work,
-    { cwd, limitSeconds, env: { GOFLAGS: '-buildvcs=false', GOWORK: 'off', ...env } },
+    {
+      cwd,
+      limitSeconds,
+      env: { GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off', GOTOOLCHAIN: 'local', ...env },
+    },
     'go',
     args,
   )
 }
 
-/** The directory of a module's source in Go's module cache, downloaded when it is not there. */
-export async function moduleDirectory(work: Work, module: string, version: string): Promise<string> {
-  const answer = await go(work, '/', ['mod', 'download', '-json', `${module}@${version}`], 300)
+/**
+ * The directory of a module's source in Go's module cache, downloaded when it is not there. Within a module (`cwd`) its
+ * `go.sum` is what the source must match.
+ */
+export async function moduleDirectory(
+  work: Work,
+  module: string,
+  version: string,
+  cwd = '/',
+): Promise<string> {
+  const asked = cwd === '/' ? `${module}@${version}` : module
+  const answer = await go(work, cwd, ['mod', 'download', '-json', asked], 300)
   const { Dir } = JSON.parse(answer) as { Dir: string } // `go help mod download`: the field is always there
   return Dir
 }
 
-async function buildPrograms(programs: GoPrograms, prepare: Prepare | undefined, work: Work): Promise<void> {
-  const { module, version, packages } = programs
+async function buildPrograms(
+  programs: GoPrograms,
+  { prepare }: GoSources,
+  locked: string,
+  work: Work,
+): Promise<void> {
+  const { packages } = programs
   const scratch = join(work.directory, '.module')
   await mkdir(scratch)
-  await go(work, scratch, ['mod', 'init', `pilotlight.local/${programs.name}`], 60)
-  work.stage.waiting('go resolves modules', 600)
-  const edits = [`-require=${module}@${version}`, ...((await prepare?.(work, scratch)) ?? [])]
-  await go(work, scratch, ['mod', 'edit', ...edits], 60)
-  const published = Object.values(packages).filter(main => main !== '.')
-  if (published.length > 0) {
-    await go(work, scratch, ['get', ...published.map(main => `${main}@${version}`)], 900)
-  }
+  if (!(await requires(join(locked, 'go.mod'), programs))) throw new ModulesNotLocked(programs, locked)
+  for (const name of ['go.mod', 'go.sum']) await copyFile(join(locked, name), join(scratch, name))
+  work.stage.waiting('go downloads modules', 600)
+  await prepare?.(work, scratch)
 
   work.stage.waiting('go build', 1800)
   const linked = Object.entries(programs.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)
   const how = programs.cgo ? ['-linkmode external', '-extldflags -static'] : []
-  const tags = [...(programs.tags ?? []), ...(programs.cgo ? ['netgo', 'osusergo'] : [])]
   for (const [name, main] of Object.entries(packages)) {
     const into = join(scratch, 'out')
     const flags = [
       '-trimpath',
       '-p',
       '2',
-      '-tags',
-      tags.join(','),
+      ...tagsOf(programs),
       '-ldflags',
       ['-s -w', ...how, ...linked].join(' '),
     ]
-    await go(work, scratch, ['build', '-mod=mod', ...flags, '-o', `${into}/`, main], 1800, {
-      CGO_ENABLED: programs.cgo ? '1' : '0',
-    })
+    await go(work, scratch, ['build', ...flags, '-o', `${into}/`, main], 1800, cgoOf(programs))
     const [made] = await readdir(into) // one main package, one file
     await rename(join(into, made!), join(work.directory, name))
   }
   await rm(scratch, { recursive: true })
+}
+
+async function requires(goMod: string, { module, version }: GoPrograms): Promise<boolean> {
+  const text = await readFile(goMod, 'utf8').catch(() => '')
+  return text.split('\n').some(line => {
+    const [first, second, third] = line
+      .replace(/^require\b/, '')
+      .trim()
+      .split(/\s+/)
+    return first === module && second === version && (third === undefined || third === '//')
+  })
+}
+
+async function lockModules(
+  programs: GoPrograms,
+  { prepare, requirements }: GoSources,
+  locked: string,
+  work: Work,
+): Promise<void> {
+  const { module, version, packages } = programs
+  const scratch = join(work.directory, '.module')
+  await mkdir(scratch)
+  await go(work, scratch, ['mod', 'init', `pilotlight.local/${programs.name}`], 60)
+  const edits = [OLDEST_GO, `-require=${module}@${version}`, ...((await requirements?.(work)) ?? [])]
+  await go(work, scratch, ['mod', 'edit', ...edits], 60)
+  const published = Object.values(packages).filter(main => main !== '.')
+  const resolving = { ...cgoOf(programs), GOFLAGS: '-mod=mod -buildvcs=false' }
+  if (published.length > 0) {
+    await go(work, scratch, ['get', ...published.map(main => `${main}@${version}`)], 900, resolving)
+  } else {
+    // The source that `prepare` needs is checked by the go.sum that this writes.
+    await go(work, scratch, ['mod', 'download', module], 300, resolving)
+  }
+  await prepare?.(work, scratch)
+  const needed = ['list', ...tagsOf(programs), '-deps', ...Object.values(packages)]
+  await go(work, scratch, needed, 900, resolving) // adds the hash of each module that a package comes from
+  await go(work, scratch, needed, 300, cgoOf(programs)) // and with both files as they are, all is there
+  await mkdir(locked, { recursive: true })
+  for (const name of ['go.mod', 'go.sum']) await copyFile(join(scratch, name), join(locked, name))
+  await rm(scratch, { recursive: true })
+}
+
+function tagsOf({ tags = [], cgo }: GoPrograms): string[] {
+  const all = [...tags, ...(cgo ? ['netgo', 'osusergo'] : [])]
+  return ['-tags', all.join(',')]
+}
+
+function cgoOf({ cgo }: GoPrograms): { readonly CGO_ENABLED: string } {
+  return { CGO_ENABLED: cgo ? '1' : '0' }
 }

@@ -1,12 +1,11 @@
 // Kubernetes from its own Go module. The module's staging repositories are published under their own names:
-// where its go.mod replaces them by a folder, ours replaces them by the release that belongs to it.
+// where its go.mod replaces them by a folder, ours (`go/kubernetes/go.mod`) replaces them by the release that belongs to
+// it.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { Recipe } from '#host/cache.ts'
-
-import { goRecipe, moduleDirectory } from './go.ts'
+import { goRecipe, moduleDirectory, type GoRecipe } from './go.ts'
 
 const PROGRAMS = [
   'kube-apiserver',
@@ -31,7 +30,7 @@ export class MalformedKubernetesVersion extends Error {
  *
  * @throws {MalformedKubernetesVersion}
  */
-export function kubernetesRecipe(version: string): Recipe {
+export function kubernetesRecipe(version: string): GoRecipe {
   const { major, minor, staging } = versionsOf(version)
   const variable = 'k8s.io/component-base/version'
   return goRecipe(
@@ -47,12 +46,13 @@ export function kubernetesRecipe(version: string): Recipe {
         [`${variable}.gitTreeState`]: 'clean',
       },
     },
-    async work => {
-      const source = await moduleDirectory(work, 'k8s.io/kubernetes', `v${version}`)
-      const modules = stagingModules(await readFile(join(source, 'go.mod'), 'utf8'))
-      return modules.map(name => `-replace=${name}=${name}@${staging}`)
+    {
+      requirements: async work => {
+        const source = await moduleDirectory(work, 'k8s.io/kubernetes', `v${version}`)
+        const modules = stagingModules(await readFile(join(source, 'go.mod'), 'utf8'))
+        return modules.map(name => `-replace=${name}=${name}@${staging}`)
+      },
     },
-    'staging modules by release',
   )
 }
 
