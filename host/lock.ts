@@ -29,8 +29,8 @@ export function tryLock(path: string): Unlock | { readonly holder: ProcessMark |
   mkdirSync(dirname(path), { recursive: true })
   const me = markProcess(process.pid)
   const mine = `${path}.${me?.pid}-${me?.startTicks}-${counter++}`
-  writeFileSync(mine, JSON.stringify(me))
   try {
+    writeFileSync(mine, JSON.stringify(me))
     // link(2) makes the file whole or not at all, and only where there is none.
     if (isLinked(mine, path)) return () => rmSync(path, { force: true })
     const holder = readHolder(path)

@@ -412,6 +412,37 @@ export class AssetInTheWay extends ServerError {
   }
 }
 
+/** A change that the disk did not take; nothing of it is in effect. 507, because the same request succeeds once the disk takes writes. */
+export class CannotWrite extends ServerError {
+  readonly code = 'CANNOT_WRITE'
+  readonly statusCode = 507
+  /** For readers who may not know where the state is. */
+  readonly reason: string
+  constructor(path: string, why: keyof typeof DISK, options?: ErrorOptions) {
+    const { says, remedy, reason } = DISK[why]
+    super(`${path} ${says}: nothing was changed. ${remedy}`, options)
+    this.reason = reason
+  }
+}
+
+const DISK = {
+  full: {
+    says: 'cannot be written, there is no space left on its disk',
+    remedy: 'Free some space there; writes then succeed again by themselves.',
+    reason: 'the disk of the state directory is full',
+  },
+  'read-only': {
+    says: 'cannot be written, its file system is read-only',
+    remedy: 'See why (dmesg), and mount it writable; writes then succeed again by themselves.',
+    reason: 'the file system of the state directory is read-only',
+  },
+  failing: {
+    says: 'cannot be written, its disk gives errors',
+    remedy: 'See whether the disk is full or damaged (df, dmesg).',
+    reason: 'the disk of the state directory gives errors',
+  },
+} as const
+
 /** The disk of the assets is full. */
 export class NoSpace extends ServerError {
   readonly code = 'NO_SPACE'

@@ -4,6 +4,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './access/certificates.ts'
 import { AccessTokens } from './access/tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
@@ -24,6 +25,7 @@ import { Inventory } from './inventory/inventory.ts'
 import { Journal } from './inventory/journal.ts'
 import type { ProvisioningNetwork } from './inventory/objects.ts'
 import { SqliteStore } from './inventory/sqlite.ts'
+import { checkStoreBeside } from './inventory/store-check.ts'
 import { templateFiles } from './inventory/template-files.ts'
 import { causesOf, type Log } from './log.ts'
 import { parseLabels } from './match/labels.ts'
@@ -36,6 +38,8 @@ import { Templates } from './render/templates.ts'
 import { openKeyRing } from './signing/key-ring.ts'
 import { lockState } from './state-lock.ts'
 import { openTftp, type TftpServer } from './tftp/socket.ts'
+import { diskErrorOf } from './write-failure.ts'
+import { WriteHealth } from './write-health.ts'
 
 /** A server that runs. */
 export type RunningServer = {
@@ -60,7 +64,8 @@ const now = () => Date.now()
  * Opens everything that `config` asks for; resolves once machines may boot. Aborting `signal` closes it, and waits for no
  * answer that is under way.
  *
- * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {BadSettings} {NewerStore} {StateInUse}
+ * @throws {CannotListen} {CannotServeDhcp} {CannotServeTftp} when a port cannot be had; {BadSettings} {NewerStore} {StateInUse};
+ *   {CannotWrite} when the disk of the state is full or read-only; {BrokenState} when something of it is damaged
  */
 export async function serve(
   config: ServerConfig,
@@ -75,8 +80,8 @@ export async function serve(
     signal.addEventListener('abort', () => void close(), { once: true })
     return { ...server, close }
   } catch (error) {
-    await close()
-    throw error
+    await close().catch(() => {}) // what failed first is worth more than what cannot be closed after it
+    throw diskErrorOf(error, config.statePath) ?? error
   }
 }
 
@@ -94,8 +99,9 @@ async function openAll(
 
   open.push(await lockState(config.statePath, signal))
   const storePath = join(config.statePath, 'pilotlight.db')
-  const store = new SqliteStore(storePath)
-  open.push(() => store.close())
+  const health = new WriteHealth(config.statePath, log)
+  open.push(() => health.close())
+  const store = await openStore(storePath, health, open)
   store.prune(now() - config.eventDays * DAY_MS)
   const pruning = setInterval(() => store.prune(now() - config.eventDays * DAY_MS), DAY_MS)
   open.push(() => clearInterval(pruning))
@@ -112,6 +118,11 @@ async function openAll(
   const metrics = new Metrics(VERSION, () => ({
     ...countsOf(catalog, journal),
     storeBytes: bytesOf(storePath) + bytesOf(`${storePath}-wal`),
+    writes: {
+      work: health.trouble() === undefined,
+      failures: health.failures,
+      freeBytes: health.freeBytes(),
+    },
     certificates: Object.fromEntries(
       Object.entries(certificates).flatMap(([name, source]) =>
         source ? [[name, endOf(source.material)]] : [],
@@ -123,7 +134,8 @@ async function openAll(
     () => catalog,
     now,
     error => {
-      log('error', `A boot event could not be kept: ${causesOf(error)}`)
+      // A disk that takes nothing was told of once, and a flood shall not fill the log.
+      if (health.trouble() === undefined) log('error', `A boot event could not be kept: ${causesOf(error)}`)
     },
   )
   const { refuse } = new Refusals(log, reason => metrics.refused(reason))
@@ -138,7 +150,7 @@ async function openAll(
     () => dhcp !== undefined && network()?.dhcp === 'full',
   )
   const { ca } = await serverIdentity(config.statePath, config.agent.host, now())
-  const accessTokens = new AccessTokens(config.statePath, now)
+  const accessTokens = new AccessTokens(config.statePath, now, error => health.failed(error))
 
   const loaders = await readLoaders(config.loadersPath, reason => {
     log('warn', `A boot loader is missing, machines that need it cannot boot: ${reason}`)
@@ -163,7 +175,7 @@ async function openAll(
     admission: admission(refuse, address => isDeclaredAddress(address, catalog, clients), config.strangers),
     metrics,
     accessTokens,
-    readiness: () => ({ state, problems: catalog.problems.length }),
+    readiness: () => ({ state, problems: catalog.problems.length, trouble: health.trouble()?.reason }),
     teller: {
       log,
       metrics,
@@ -258,6 +270,34 @@ function serverEndpoint(url: string, { address, agent }: ServerConfig): Endpoint
       return ownAddresses([address, agent.host])
     },
   }
+}
+
+/** How long a start waits for the check of a large store, which goes on beside after that. */
+const CHECK_MS = 2000
+
+/**
+ * Opens the store, and has every page of it checked.
+ *
+ * @throws {BrokenState} when it is damaged and that shows in time; later it is logged, and `/readyz` says so
+ */
+async function openStore(
+  path: string,
+  health: WriteHealth,
+  open: (() => void | Promise<void>)[],
+): Promise<SqliteStore> {
+  const store = new SqliteStore(path, error => health.failed(error))
+  open.push(() => store.close())
+  health.include(() => store.tryWrite())
+  const check = checkStoreBeside(path)
+  open.push(() => check.close())
+  let inTime = true
+  void check.done.then(damage => {
+    if (damage !== undefined && !inTime) health.failed(damage)
+  })
+  const damage = await Promise.race([check.done, sleep(CHECK_MS, undefined, { ref: false })])
+  inTime = false
+  if (damage !== undefined) throw damage
+  return store
 }
 
 /** The certificates of all listeners that have one. */

@@ -5,6 +5,7 @@ import { takeLock, type Unlock } from '#host/lock.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { sleep } from '#progress/wait.ts'
 import { BrokenState, StateInUse } from './errors.ts'
+import { diskErrorOf } from './write-failure.ts'
 
 /** How long a server that is just ending may take. */
 const PATIENCE_MS = 5000
@@ -15,7 +16,7 @@ const LOOK_MS = 100
  *
  * @throws {CannotMakeDirectory}
  * @throws {StateInUse} when another server has it, and keeps it for five seconds
- * @throws {BrokenState} when nothing can be written there
+ * @throws {CannotWrite} when its disk is full or read-only; {BrokenState} when nothing else can be written there
  */
 export async function lockState(statePath: string, signal: AbortSignal): Promise<Unlock> {
   makeDirectory(statePath, { mode: 0o700 })
@@ -24,6 +25,8 @@ export async function lockState(statePath: string, signal: AbortSignal): Promise
       return takeLock(join(statePath, 'lock'), holder => new StateInUse(statePath, holder))
     } catch (cause) {
       if (!(cause instanceof StateInUse)) {
+        const full = diskErrorOf(cause, statePath)
+        if (full !== undefined) throw full
         const mend = 'Let the server own it, or name another state-path.'
         throw new BrokenState(statePath, `cannot be written: ${(cause as Error).message}`, mend, { cause }) // of node:fs
       }

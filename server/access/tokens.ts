@@ -1,10 +1,12 @@
 // Bearer tokens of people and programs. The file keeps their hashes, names and roles; a token itself is shown once.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
+import { diskErrorOf } from '../write-failure.ts'
 import type { AccessRole, Identity } from './identity.ts'
 
 /** A token as it is listed. */
@@ -33,51 +35,48 @@ export class AccessTokens {
   readonly #file: string
   readonly #bootstrapFile: string
   readonly #now: () => number
-  readonly #byHash = new Map<string, KeptToken>()
+  readonly #onFailure: (error: unknown) => void
+  #byHash: ReadonlyMap<string, KeptToken>
 
   /**
    * Reads the tokens. On a first start there are none: then a token of role admin is made and written to `admin.token`
    * beside them, readable to its owner only.
    *
    * @param now milliseconds since 1970
+   * @param onFailure hears of writes that the disk did not take
+   * @throws {BrokenState} when the file is not as it was written; {CannotWrite}
    */
-  constructor(statePath: string, now: () => number) {
+  constructor(statePath: string, now: () => number, onFailure: (error: unknown) => void = () => {}) {
     this.#file = join(statePath, 'tokens.json')
     this.#bootstrapFile = adminTokenFile(statePath)
     this.#now = now
+    this.#onFailure = onFailure
     makeDirectory(statePath, { mode: 0o700 })
     const text = textOf(this.#file)
-    for (const token of text === undefined ? [] : keptTokens(this.#file, text)) {
-      this.#byHash.set(token.hash, token)
-    }
+    const kept = text === undefined ? [] : keptTokens(this.#file, text)
+    this.#byHash = new Map(kept.map(token => [token.hash, token]))
     if (text !== undefined) return
-    const { token } = this.create({ name: BOOTSTRAP, role: 'admin' })
-    replaceFile(this.#bootstrapFile, `${token}\n`)
+    // Before the list of tokens: a start that ends between the two begins again, and locks nobody out.
+    const { token, hash, info } = this.#made({ name: BOOTSTRAP, role: 'admin' })
+    this.#write(this.#bootstrapFile, `${token}\n`)
+    this.#keep(new Map([[hash, { hash, info }]]))
   }
 
   /**
    * Makes a token; it is on disk when this returns.
    *
-   * @throws {BadRequest} when the name is no name, or taken
+   * @throws {BadRequest} when the name is no name, or taken; {CannotWrite} 507, and then there is no such token
    */
-  create({ name, role, days }: NewToken): { readonly token: string } & AccessToken {
+  create(wanted: NewToken): { readonly token: string } & AccessToken {
+    const { name } = wanted
     if (!/^[a-z0-9][a-z0-9._-]{0,62}$/i.test(name)) {
       throw new BadRequest(`"${name}" is no name for a token: give letters, digits, dots and dashes.`)
     }
     if (this.#named(name) !== undefined) {
       throw new BadRequest(`There is a token "${name}" already. Revoke it first, or choose another name.`)
     }
-    const token = `plt_${randomBytes(32).toString('base64url')}`
-    const now = this.#now()
-    const info: AccessToken = {
-      name,
-      role,
-      created: new Date(now).toISOString(),
-      ...(days === undefined ? {} : { expires: new Date(now + days * DAY_MS).toISOString() }),
-    }
-    const hash = hashOf(token)
-    this.#byHash.set(hash, { hash, info })
-    this.#keep()
+    const { token, hash, info } = this.#made(wanted)
+    this.#keep(new Map([...this.#byHash, [hash, { hash, info }]]))
     return { token, ...info }
   }
 
@@ -87,16 +86,15 @@ export class AccessTokens {
   }
 
   /**
-   * Ends a token, from the next request on.
+   * Ends a token, from the next request on; that is on disk when this returns.
    *
-   * @throws {NotFound}
+   * @throws {NotFound}; {CannotWrite} 507, and then the token is good as before
    */
   revoke(name: string): void {
     const token = this.#named(name)
     if (token === undefined) throw new NotFound('token', name, "'pilotlight tokens list' lists all.")
-    this.#byHash.delete(token.hash)
-    this.#keep()
-    if (name === BOOTSTRAP) rmSync(this.#bootstrapFile, { force: true })
+    this.#keep(new Map([...this.#byHash].filter(([hash]) => hash !== token.hash)))
+    if (name === BOOTSTRAP) rmSync(this.#bootstrapFile, { force: true }) // it holds nothing that is good any more
   }
 
   /** Who shows the token; undefined when it is unknown, revoked or expired. */
@@ -112,8 +110,31 @@ export class AccessTokens {
     return [...this.#byHash.values()].find(({ info }) => info.name === name)
   }
 
-  #keep(): void {
-    replaceFile(this.#file, `${JSON.stringify([...this.#byHash.values()], null, 2)}\n`)
+  #made({ name, role, days }: NewToken): KeptToken & { readonly token: string } {
+    const token = `plt_${randomBytes(32).toString('base64url')}`
+    const now = this.#now()
+    const info: AccessToken = {
+      name,
+      role,
+      created: new Date(now).toISOString(),
+      ...(days === undefined ? {} : { expires: new Date(now + days * DAY_MS).toISOString() }),
+    }
+    return { token, hash: hashOf(token), info }
+  }
+
+  /** Puts the tokens on disk, and only then in effect. */
+  #keep(tokens: ReadonlyMap<string, KeptToken>): void {
+    this.#write(this.#file, `${JSON.stringify([...tokens.values()], null, 2)}\n`)
+    this.#byHash = tokens
+  }
+
+  #write(path: string, text: string): void {
+    try {
+      replaceFile(path, text)
+    } catch (error) {
+      this.#onFailure(error)
+      throw diskErrorOf(error, path) ?? error
+    }
   }
 }
 
@@ -145,16 +166,4 @@ function textOf(path: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // node:fs throws no other
     throw error
   }
-}
-
-/** Replaces a file as a whole, readable to its owner only, on disk when it returns. */
-function replaceFile(path: string, text: string): void {
-  const file = openSync(`${path}.new`, 'w', 0o600)
-  try {
-    writeSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(`${path}.new`, path)
 }

@@ -2,12 +2,13 @@
 // machines fetch their bundles. Machines get the authority's certificate in their Ignition config.
 
 import 'reflect-metadata'
-import { open, readFile, rename } from 'node:fs/promises'
-import { webcrypto } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createPrivateKey, webcrypto, X509Certificate as Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { X509Certificate } from '@peculiar/x509'
 import { makeDirectory } from '#host/make-directory.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import { BrokenState } from '../errors.ts'
 
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
@@ -55,7 +56,7 @@ export async function serverIdentity(
   const ca = authority.certificate.toString('pem')
   if (kept.certificate !== undefined && kept.key !== undefined) {
     const leaf = certificateIn(kept.certificate)
-    if (leaf && (await isGood(leaf, authority.certificate)))
+    if (leaf && isPair(kept.certificate, kept.key) && (await isGood(leaf, authority.certificate)))
       return { ca, certificate: kept.certificate, key: kept.key }
   }
   return await newLeaf()
@@ -93,8 +94,8 @@ export async function serverIdentity(
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ],
     })
-    await keep(files.caKey, await exportKey(keys.privateKey), 0o600)
-    await keep(files.ca, certificate.toString('pem'), 0o644)
+    replaceFile(files.caKey, await exportKey(keys.privateKey), 0o600)
+    replaceFile(files.ca, certificate.toString('pem'), 0o644)
     return { certificate, key: keys.privateKey }
   }
 
@@ -119,8 +120,8 @@ export async function serverIdentity(
       ],
     })
     const identity = { ca, certificate: certificate.toString('pem'), key: await exportKey(keys.privateKey) }
-    await keep(files.key, identity.key, 0o600)
-    await keep(files.certificate, identity.certificate, 0o644)
+    replaceFile(files.key, identity.key, 0o600)
+    replaceFile(files.certificate, identity.certificate, 0o644)
     return identity
   }
 
@@ -132,6 +133,15 @@ export async function serverIdentity(
       names.some(({ type, value }) => type === kind && value === address) &&
       (await leaf.verify({ publicKey: by, signatureOnly: true }))
     )
+  }
+}
+
+/** Says whether the key is the certificate's: a disk that filled up between the two files leaves others. */
+function isPair(certificate: string, key: string): boolean {
+  try {
+    return new Certificate(certificate).checkPrivateKey(createPrivateKey(key))
+  } catch {
+    return false
   }
 }
 
@@ -159,16 +169,4 @@ async function textOf(path: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-}
-
-async function keep(path: string, text: string, mode: number): Promise<void> {
-  const file = await open(`${path}.new`, 'w', mode)
-  try {
-    await file.chmod(mode)
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.new`, path)
 }

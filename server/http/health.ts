@@ -9,6 +9,8 @@ export type Readiness = {
   readonly state: 'starting' | 'ready' | 'stopping'
   /** Files that cannot be used. */
   readonly problems: number
+  /** Why nothing can be kept: a full disk, a damaged store. */
+  readonly trouble?: string | undefined
 }
 
 /** What these routes need of the service. */
@@ -19,9 +21,14 @@ export const healthRoutes: FastifyPluginCallback<HealthNeeds> = (app, { readines
   app.get('/healthz', (_, reply) => pretty(reply, { status: 'ok' }))
 
   app.get('/readyz', (_, reply) => {
-    const { state, problems } = readiness()
-    if (state !== 'ready') void reply.code(503).header('retry-after', '1')
-    return pretty(reply.header('cache-control', 'no-store'), { status: state, problems })
+    const { state, problems, trouble } = readiness()
+    if (state !== 'ready' || trouble !== undefined) void reply.code(503).header('retry-after', '1')
+    const status = state === 'ready' && trouble !== undefined ? 'cannot write' : state
+    return pretty(reply.header('cache-control', 'no-store'), {
+      status,
+      problems,
+      ...(trouble && { trouble }),
+    })
   })
   done()
 }

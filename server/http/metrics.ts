@@ -16,6 +16,8 @@ export type Measured = {
   readonly problems: number
   /** Bytes of the store's files. */
   readonly storeBytes: number
+  /** Whether the state directory takes writes, how many it did not take, and the bytes that are free there. */
+  readonly writes: { readonly work: boolean; readonly failures: number; readonly freeBytes: number }
   /** Milliseconds since 1970 at which the certificate of a listener ends. */
   readonly certificates: Readonly<Record<string, number>>
 }
@@ -52,6 +54,17 @@ export class Metrics {
   readonly #machines = this.#gauge('machines', 'Machines by the phase of their last boot', ['phase'])
   readonly #problems = this.#gauge('problems', 'Files of the data directory that cannot be used', [])
   readonly #storeBytes = this.#gauge('store_bytes', "Bytes of the store's files", [])
+  readonly #writes = this.#gauge(
+    'writes_work',
+    '1 while the state directory takes writes, 0 while it does not',
+    [],
+  )
+  readonly #writeFailures = this.#gauge(
+    'write_failures',
+    'Writes since the start that the disk did not take',
+    [],
+  )
+  readonly #freeBytes = this.#gauge('state_free_bytes', 'Free bytes on the disk of the state directory', [])
   readonly #certificates = this.#gauge('certificate_expiry_seconds', 'Unix time at which it ends', [
     'listener',
   ])
@@ -95,13 +108,16 @@ export class Metrics {
 
   /** Everything in Prometheus' text format. */
   async text(): Promise<string> {
-    const { objects, machines, problems, storeBytes, certificates } = this.#measure()
+    const { objects, machines, problems, storeBytes, writes, certificates } = this.#measure()
     this.#machines.reset() // a phase that no machine is in any more
     for (const [kind, count] of Object.entries(objects)) this.#objects.set({ kind }, count)
     for (const [phase, count] of Object.entries(machines)) this.#machines.set({ phase }, count)
     for (const [listener, at] of Object.entries(certificates)) this.#certificates.set({ listener }, at / 1000)
     this.#problems.set(problems)
     this.#storeBytes.set(storeBytes)
+    this.#writes.set(writes.work ? 1 : 0)
+    this.#writeFailures.set(writes.failures)
+    this.#freeBytes.set(writes.freeBytes)
     await turn() // requests that wait go first
     return this.#registry.metrics()
   }

@@ -1,10 +1,11 @@
 // One SQLite file: write-ahead log, a schema that is brought up to date, and commits that several writers share.
 
-import { chmodSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { makeDirectory } from '#host/make-directory.ts'
-import { BrokenState, NewerStore } from '../errors.ts'
+import { BrokenState, CannotWrite, NewerStore } from '../errors.ts'
+import { diskErrorOf, RESTORE } from '../write-failure.ts'
 
 /** How long work that nobody waits for may wait for other work to share its commit. */
 const PATIENT_MS = 20
@@ -22,6 +23,7 @@ export class Database {
   readonly #sqlite: Sqlite.Database
   readonly #path: string
   readonly #prepared = new Map<string, Sqlite.Statement>()
+  readonly #onFailure: (error: unknown) => void
   #waiting: Work[] = []
   #timer: NodeJS.Timeout | undefined
   #soon: NodeJS.Immediate | undefined
@@ -29,22 +31,37 @@ export class Database {
   /**
    * Opens the file at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
    *
-   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is no store; {CannotMakeDirectory}
+   * @param onFailure hears of what the disk did not take or give
+   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is not a store, or damaged; {CannotWrite};
+   *   {CannotMakeDirectory}
    */
-  constructor(path: string) {
+  constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
     this.#path = path
+    this.#onFailure = onFailure
     this.#sqlite = openFile(path)
-    this.#migrate()
+    try {
+      if (path !== ':memory:' && bytesOf(path) <= CHECKED_BYTES) checkPages(this.#sqlite, path)
+      this.#disk(() => this.#migrate())
+    } catch (error) {
+      this.#sqlite.close()
+      throw error
+    }
   }
 
   /** Runs a statement that changes something. */
   run(sql: string, ...values: unknown[]): Sqlite.RunResult {
-    return this.#prepare(sql).run(...values)
+    return this.#disk(() => this.#prepare(sql).run(...values))
   }
 
   /** All rows of a query. `Row` is what its columns are, by the schema. */
   all<Row>(sql: string, ...values: unknown[]): Row[] {
-    return this.#prepare(sql).all(...values) as Row[]
+    return this.#disk(() => this.#prepare(sql).all(...values) as Row[])
+  }
+
+  /** Makes a commit that changes nothing, to see whether the disk takes one. */
+  tryWrite(): void {
+    const version = this.#sqlite.pragma('user_version', { simple: true }) as number // SQLite's own, an integer
+    this.#disk(() => this.#sqlite.pragma(`user_version = ${version}`))
   }
 
   /** The rows of a query one by one, for tables that are large; nothing else can be asked meanwhile. */
@@ -80,7 +97,7 @@ export class Database {
   /** Does `work` in a transaction of now, after all that waits; it is on disk when this returns. */
   atOnce<T>(work: () => T): T {
     this.#commitWaiting(undefined)
-    return this.#sqlite.transaction(work)()
+    return this.#disk(() => this.#sqlite.transaction(work)())
   }
 
   /** Does `work` in the same transaction as all that waits; it is on disk when this returns. */
@@ -123,7 +140,8 @@ export class Database {
         // Somebody's work cannot be kept. Once more, each with a savepoint of its own, which costs more.
         failed = this.#commitEach(now, batch)
       }
-    } catch (error) {
+    } catch (cause) {
+      const error = this.#diskError(cause)
       for (const { fail } of batch) fail(error)
       if (now !== undefined) throw error
       return
@@ -142,6 +160,8 @@ export class Database {
         try {
           this.nested(work.run)
         } catch (error) {
+          // A full disk ends the transaction as a whole: what comes after would be kept, and called failed.
+          if (!this.#sqlite.inTransaction) throw error
           failed.set(work, error)
         }
       }
@@ -164,6 +184,22 @@ export class Database {
     }
   }
 
+  /** Gives what `work` gives; what the disk has against it is thrown as our own error. */
+  #disk<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw this.#diskError(error)
+    }
+  }
+
+  #diskError(error: unknown): unknown {
+    const known = diskErrorOf(error, this.#path)
+    if (known === undefined) return error
+    if (known !== error) this.#onFailure(known) // once, where it is seen first
+    return known
+  }
+
   #prepare(sql: string): Sqlite.Statement {
     const statement = this.#prepared.get(sql) ?? this.#sqlite.prepare(sql)
     this.#prepared.set(sql, statement)
@@ -183,7 +219,31 @@ function openFile(path: string): Sqlite.Database {
     sqlite.pragma('busy_timeout = 5000')
     return sqlite
   } catch (cause) {
-    const mend = 'Restore it from a backup with its -wal, see to its rights, or name another state-path.'
+    const known = diskErrorOf(cause, path)
+    if (known instanceof CannotWrite) throw known
+    const mend = `${RESTORE} See to its rights, or name another state-path.`
     throw new BrokenState(path, `cannot be opened as the store: ${(cause as Error).message}`, mend, { cause }) // of SQLite or node:fs
   }
+}
+
+/** Up to this size the file is checked before it is used, some milliseconds; a larger one is checked beside (`store-check.ts`). */
+export const CHECKED_BYTES = 16 << 20
+
+/**
+ * Looks at every page of the store (`PRAGMA quick_check`).
+ *
+ * @throws {BrokenState} which names the file, the first damage and the way back
+ */
+export function checkPages(sqlite: Sqlite.Database, path: string): void {
+  let found: string
+  try {
+    found = sqlite.pragma('quick_check(1)', { simple: true }) as string // SQLite's own: `ok`, or what is wrong
+  } catch (cause) {
+    throw diskErrorOf(cause, path) ?? cause
+  }
+  if (found !== 'ok') throw new BrokenState(path, `is damaged (${found.replaceAll('\n', ' ')})`, RESTORE)
+}
+
+function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }

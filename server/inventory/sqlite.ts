@@ -24,10 +24,11 @@ export class SqliteStore implements Store {
   /**
    * Opens the store at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
    *
-   * @throws {NewerStore} when a newer Pilotlight wrote it
+   * @param onFailure hears of what the disk did not take or give
+   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is damaged; {CannotWrite}
    */
-  constructor(path: string) {
-    this.#db = new Database(path)
+  constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
+    this.#db = new Database(path, onFailure)
     this.#objects = new ObjectTable(this.#db)
     this.#events = new EventTable(this.#db)
   }
@@ -200,6 +201,11 @@ export class SqliteStore implements Store {
         }
       }
     })
+  }
+
+  /** Makes a commit that changes nothing; throws what a write would. */
+  tryWrite(): void {
+    this.#db.tryWrite()
   }
 
   close(): void {

@@ -25,6 +25,7 @@ const CODES: ReadonlyMap<number, status> = new Map([
   [404, status.NOT_FOUND],
   [409, status.FAILED_PRECONDITION],
   [412, status.ABORTED],
+  [507, status.RESOURCE_EXHAUSTED],
 ])
 
 /** The failure that stands for whatever was thrown; what was not thrown on purpose is our bug, and says nothing. */

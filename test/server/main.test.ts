@@ -53,7 +53,7 @@ t.test('two servers never work in one state directory, and who is gone locks nob
 
 t.test('state that was damaged is named, with what to do', async t => {
   for (const [name, message] of [
-    ['pilotlight.db', /pilotlight\.db cannot be opened as the store: .+\. Restore it/],
+    ['pilotlight.db', /pilotlight\.db cannot be opened as the store: .+\. Stop the server, move the file/],
     [
       'tokens.json',
       /tokens\.json does not hold the tokens that the server wrote\. Restore it, or move it away/,
