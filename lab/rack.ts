@@ -26,6 +26,8 @@ export type RackMachine = {
   readonly cpus?: number
   /** Size of an empty disk, only for `qemu`. */
   readonly diskGiB?: number
+  /** A `qemu` machine with a TPM 2.0, which keeps its keys as long as the lab is up. */
+  readonly tpm?: true
   /** What runs a `qemu` machine: emulation (`tcg`), or the host's processor when asked for (`kvm`). */
   readonly accelerator: 'tcg' | 'kvm'
 }
@@ -180,13 +182,24 @@ function readBridge(reader: YamlReader): Rack['bridge'] {
 }
 
 function readMachine(reader: YamlReader, path: Path): RackMachine {
-  const keys = ['name', 'mac', 'uuid', 'driver', 'firmware', 'memoryMiB', 'cpus', 'diskGiB', 'accelerator']
+  const keys = [
+    'name',
+    'mac',
+    'uuid',
+    'driver',
+    'firmware',
+    'memoryMiB',
+    'cpus',
+    'diskGiB',
+    'tpm',
+    'accelerator',
+  ]
   reader.expectKeys(path, keys)
   const at = (key: string): Path => [...path, key]
   const driver = oneOf(reader, at('driver'), ['qemu', 'container'])
   if (driver === undefined && !reader.has(at('driver')))
     reader.complain('PL-1003', at('driver'), 'missing', 'write driver: qemu or driver: container')
-  for (const key of ['firmware', 'diskGiB']) {
+  for (const key of ['firmware', 'diskGiB', 'tpm']) {
     if (driver !== 'container' || !reader.has(at(key))) continue
     reader.complain('PL-1004', at(key), `a container machine has no ${key}`, 'leave it out')
   }
@@ -202,6 +215,7 @@ function readMachine(reader: YamlReader, path: Path): RackMachine {
     ...(memoryMiB !== undefined && { memoryMiB }),
     ...(cpus !== undefined && { cpus }),
     ...(diskGiB !== undefined && { diskGiB }),
+    ...(oneOf(reader, at('tpm'), ['true', 'false']) === 'true' && { tpm: true }),
     accelerator: oneOf(reader, at('accelerator'), ['tcg', 'kvm']) ?? 'tcg',
   }
 }

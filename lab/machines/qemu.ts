@@ -8,6 +8,7 @@ import { inNamespace, plugTap, portName, rackNamespace } from '../network.ts'
 import { markProcess } from '#host/process.ts'
 import type { Rack, RackMachine } from '../rack.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'
+import { startTpm, TPM_ARGUMENTS } from './tpm.ts'
 
 const FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 const EMPTY_VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
@@ -16,7 +17,7 @@ const DEFAULT_CPUS = 2
 /** The file descriptor on which QEMU finds its control socket (QMP), made by us and inherited. */
 const CONTROL = 3
 
-/** Powers the machine on. Disk and firmware variables are made when it first gets power, and kept. */
+/** Powers the machine on. Disk, firmware variables and TPM are made when it first gets power, and kept. */
 export async function startQemu(hardware: Hardware): Promise<RunningMachine> {
   const { rack, machine, directory } = hardware
   await plugTap(rack, machine)
@@ -27,6 +28,7 @@ export async function startQemu(hardware: Hardware): Promise<RunningMachine> {
     writeFileSync(disk, '')
     truncateSync(disk, machine.diskGiB * 1024 ** 3)
   }
+  const tpm = machine.tpm ? await startTpm(hardware) : undefined
   const [enter = '', ...words] = inNamespace(rackNamespace(rack.name))
   const child = spawn(enter, [...words, 'qemu-system-x86_64', ...qemuArguments(rack, machine)], {
     cwd: directory,
@@ -43,7 +45,8 @@ export async function startQemu(hardware: Hardware): Promise<RunningMachine> {
   return {
     ended: new Promise(resolve => {
       child.on('error', error => hardware.console(Buffer.from(`No power: ${error.message}\n`)))
-      child.on('close', () => resolve('off')) // a reset stays inside QEMU
+      // A reset stays inside QEMU.
+      child.on('close', () => void (tpm?.end() ?? Promise.resolve()).finally(() => resolve('off')))
     }),
     pressPower: () => void control.write('{"execute":"system_powerdown"}\n'),
     cutPower: () => void child.kill('SIGKILL'),
@@ -74,6 +77,7 @@ export function qemuArguments(rack: Rack, machine: RackMachine): string[] {
     uefi ? ['-drive', 'if=pflash,format=raw,file=firmware-variables.fd'] : [],
     disk ? ['-drive', 'file=disk.img,if=none,id=disk,format=raw,cache=unsafe,discard=unmap'] : [],
     disk ? ['-device', 'virtio-blk-pci,drive=disk,bootindex=1'] : [],
+    machine.tpm ? TPM_ARGUMENTS : [],
   ]
   return groups.flat()
 }

@@ -32,6 +32,16 @@ t.test('a rack file becomes a rack: paths count from its folder, what is left ou
   })
 })
 
+t.test('a machine has a TPM where its rack says so', async t => {
+  for (const [said, tpm] of [
+    ['true', true],
+    ['false', undefined],
+  ] as const) {
+    const [machine] = parseRack(GOOD.replace('qemu', `qemu, tpm: ${said}`), '/r.yaml').machines
+    t.equal(machine?.tpm, tpm)
+  }
+})
+
 /** What a thrown FileProblems must look like. */
 const problems = (...problems: readonly Partial<Record<keyof Problem, unknown>>[]) => ({
   code: 'FILE_PROBLEMS',
@@ -60,6 +70,18 @@ const MISTAKES: [title: string, text: string, place: string, message: RegExp][] 
     GOOD.replace('driver: qemu', 'driver: container, firmware: uefi'),
     '5:103',
     /has no firmware/,
+  ],
+  [
+    'a TPM for a container machine',
+    GOOD.replace('driver: qemu', 'driver: container, tpm: true'),
+    '5:103',
+    /has no tpm/,
+  ],
+  [
+    'a TPM that is neither',
+    GOOD.replace('driver: qemu', 'driver: qemu, tpm: 2.0'),
+    '5:98',
+    /must be true or false/,
   ],
   [
     'a fraction of memory',

@@ -35,3 +35,8 @@ t.test('a disk comes before the card, and KVM only when asked for', async t => {
   t.match(line, /bootindex=2.*drive=disk,bootindex=1/)
   t.match(line, '-accel kvm -cpu host')
 })
+
+t.test('a machine has a TPM only when its rack says so', async t => {
+  t.match(lineOf({ tpm: true }), /-chardev socket,id=tpm,path=tpm\.socket .*-device tpm-tis,tpmdev=tpm/)
+  t.notMatch(lineOf({}), 'tpm')
+})
