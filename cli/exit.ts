@@ -67,6 +67,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NOT_FOUND: EXIT.notFound,
   PREFLIGHT_FAILED: EXIT.refused,
   REMOVAL_REFUSED: EXIT.refused,
+  SEALED: EXIT.usage,
   STATE_IN_USE: EXIT.refused,
   UNFIT_AUTHORITY: EXIT.usage,
   UNKNOWN_RELEASE: EXIT.notFound,

@@ -1,13 +1,13 @@
-// Tells a server of a site: the machines and their groups, and what each machine fetches once.
+// Puts a site on a server: the machines and their groups, what signs for it, and what each machine fetches once in a boot.
 
 import { join, resolve } from 'node:path'
-import { machineBundle } from '#cluster/bundle.ts'
-import { ensurePki } from '#cluster/pki.ts'
-import type { Pki } from '#cluster/pki.ts'
+import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
+import { ensurePki, type Pki } from '#cluster/pki.ts'
 import type { Stage } from '#progress/stage.ts'
 import { compileSite } from '#site/compile.ts'
 import type { Site } from '#site/site.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { siteKey } from './site-key.ts'
 import { Refusal, type ServerClient } from './server-client.ts'
 
 /**
@@ -17,11 +17,13 @@ import { Refusal, type ServerClient } from './server-client.ts'
  */
 export async function publish(site: Site, client: ServerClient, state: string, stage: Stage): Promise<Pki> {
   stage.waiting('certificates')
-  const pki = await ensurePki(site, join(state, 'pki'))
+  const directory = join(state, 'pki')
+  const pki = await ensurePki(directory, await siteKey(state, directory))
   stage.waiting('the server')
   const objects = compileSite(site)
   for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
   const changed = await client.putSite(site.name, objects)
+  await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
   stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
   return pki

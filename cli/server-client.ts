@@ -1,6 +1,12 @@
 // The server's HTTP API as the command line uses it.
 
-import type { BootEvent, BundleFile, Machine, SiteObjects } from '#server/inventory/objects.ts'
+import type {
+  BootEvent,
+  BundleDescription,
+  Machine,
+  SiteAuthority,
+  SiteObjects,
+} from '#server/inventory/objects.ts'
 import type { AccessToken, NewToken } from '#server/access/tokens.ts'
 import type { Fault } from '#server/errors.ts'
 import { givenToken, localToken, trustServer } from './credentials.ts'
@@ -36,9 +42,14 @@ export class ServerClient {
     return (answer as { changed: boolean }).changed
   }
 
-  /** Gives the server what a machine fetches once, with its one-time token. */
-  async putBundle(machine: string, files: readonly BundleFile[]): Promise<void> {
-    await this.#json('PUT', `/v1/machines/${encodeURIComponent(machine)}/bundle`, files)
+  /** Gives the server what signs for a site. */
+  async putAuthority(site: string, authority: SiteAuthority): Promise<void> {
+    await this.#json('PUT', `/v1/sites/${encodeURIComponent(site)}/authority`, authority)
+  }
+
+  /** Gives the server what a machine fetches once in a boot, with its one-time token. */
+  async putBundle(machine: string, bundle: BundleDescription): Promise<void> {
+    await this.#json('PUT', `/v1/machines/${encodeURIComponent(machine)}/bundle`, bundle)
   }
 
   /** The machines with their phases. */

@@ -17,7 +17,7 @@ import { administrators } from './manifests/access.ts'
 import { clusterManifests } from './manifests/all.ts'
 import { copyLabel } from './manifests/control-plane.ts'
 import type { Manifest } from './manifests/object.ts'
-import { leafOf, type Pki } from './pki.ts'
+import { mintAdministrator, type Pki } from './pki.ts'
 import { planCluster, type ClusterStep, type ClusterStepId } from './plan.ts'
 
 /** What the bring-up needs. */
@@ -46,29 +46,25 @@ export async function bringUp(options: BringUp): Promise<void> {
   const { site, pki, stage } = options
   const server = options.server ?? `https://${site.cluster.apiAddress}:${ports.apiserver}`
   await writeKubeconfig(options.kubeconfigPath, pki, server)
-  const clients = connectBoth(pki, server) // the library loads while the machines still start
-  clients.catch(() => {}) // reported by the step that awaits it
+  const client = connect(adminKubeconfig(pki, server)) // the library loads while the machines still start
+  client.catch(() => {}) // reported by the step that awaits it
   try {
     for (const step of planCluster(site)) {
-      await inStep(stage, step, options.signal, wait =>
-        actions[step.id]({ site, pki, server, wait, clients }),
-      )
+      await inStep(stage, step, options.signal, wait => actions[step.id]({ site, pki, server, wait, client }))
       options.reached?.(step.id)
     }
   } finally {
-    const opened = await clients.catch(() => undefined)
-    await Promise.all([opened?.admin.close(), opened?.breakGlass.close()])
+    const opened = await client.catch(() => undefined)
+    await opened?.close()
   }
 }
-
-type Clients = { readonly admin: ClusterClient; readonly breakGlass: ClusterClient }
 
 type Context = {
   readonly site: Site
   readonly pki: Pki
   readonly server: string
   readonly wait: WaitOptions
-  readonly clients: Promise<Clients>
+  readonly client: Promise<ClusterClient>
 }
 
 /** What each step does; gives a note on what it found in the end. */
@@ -99,12 +95,6 @@ async function inStep(
   }
 }
 
-async function connectBoth(pki: Pki, server: string): Promise<Clients> {
-  const authority = pki.authorities.ca.certificate
-  const breakGlass = renderKubeconfig(server, authority, 'break-glass', leafOf(pki, 'break-glass'))
-  return { admin: await connect(adminKubeconfig(pki, server)), breakGlass: await connect(breakGlass) }
-}
-
 async function waitForApi({ pki, server, wait }: Context): Promise<string> {
   await waitUntil('API server', wait, async () => {
     const said = await readiness(server, pki, wait.signal)
@@ -113,12 +103,36 @@ async function waitForApi({ pki, server, wait }: Context): Promise<string> {
   return server
 }
 
-async function applyObjects({ site, wait, clients }: Context): Promise<string> {
-  const { admin, breakGlass } = await clients
-  for (const manifest of administrators()) await applyWithRetry(breakGlass, manifest, wait)
+async function applyObjects({ site, pki, server, wait, client }: Context): Promise<string> {
+  const admin = await client
+  await allowAdministrators(admin, { pki, server, wait })
   const manifests = clusterManifests(site)
   for (const manifest of manifests) await applyWithRetry(admin, manifest, wait)
   return `${manifests.length + administrators().length} objects`
+}
+
+/**
+ * Gives the administrators their right. In a new cluster only the group that is built into the API server may do that:
+ * its certificate is minted for this one step, and kept nowhere.
+ */
+async function allowAdministrators(
+  admin: ClusterClient,
+  { pki, server, wait }: Pick<Context, 'pki' | 'server' | 'wait'>,
+): Promise<void> {
+  try {
+    for (const manifest of administrators()) await admin.apply(manifest)
+    return
+  } catch {
+    // Not yet an administrator, or the API was away for a moment: the retries below tell.
+  }
+  const { certificate } = pki.authorities.ca
+  const pair = await mintAdministrator(pki.authorities.ca, 'break-glass')
+  const breakGlass = await connect(renderKubeconfig(server, certificate, 'break-glass', pair))
+  try {
+    for (const manifest of administrators()) await applyWithRetry(breakGlass, manifest, wait)
+  } finally {
+    await breakGlass.close()
+  }
 }
 
 /** An object that the server calls invalid is our fault and stays so; anything else may pass. */
@@ -135,8 +149,8 @@ async function applyWithRetry(client: ClusterClient, manifest: Manifest, wait: W
   if (invalid !== undefined) throw invalid
 }
 
-async function labelNodes({ site, wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
+async function labelNodes({ site, wait, client }: Context): Promise<string> {
+  const admin = await client
   const labelled = new Set<string>()
   const mismatch = await waitUntil('nodes', wait, async (): Promise<Seen<NodeMismatch | undefined>> => {
     const nodes = await admin.list<V1Node>('v1', 'Node')
@@ -157,8 +171,8 @@ async function labelNodes({ site, wait, clients }: Context): Promise<string> {
   return `${labelled.size} nodes`
 }
 
-async function waitForControlPlane({ site, wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
+async function waitForControlPlane({ site, wait, client }: Context): Promise<string> {
+  const admin = await client
   const controllers = machinesOf(site, 'controller').length
   const inKubeSystem = { apiVersion: 'apps/v1', namespace: 'kube-system' } as const
   const deployment = (name: string) =>
@@ -175,8 +189,8 @@ async function waitForControlPlane({ site, wait, clients }: Context): Promise<st
   )
 }
 
-async function waitForPivot({ wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
+async function waitForPivot({ wait, client }: Context): Promise<string> {
+  const admin = await client
   const where = { namespace: 'kube-system', selector: `${copyLabel}=static` }
   await waitUntil('static copies', wait, async () => {
     const pods = await admin.list<V1Pod>('v1', 'Pod', where)
@@ -210,25 +224,25 @@ async function waitForLeader(admin: ClusterClient, component: string, wait: Wait
   })
 }
 
-async function waitForNodes({ site, wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
+async function waitForNodes({ site, wait, client }: Context): Promise<string> {
+  const admin = await client
   return waitUntil('nodes', wait, async () =>
     judgeNodes(site.machines, await admin.list<V1Node>('v1', 'Node')),
   )
 }
 
-async function waitForDns({ wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
+async function waitForDns({ wait, client }: Context): Promise<string> {
+  const admin = await client
   const key = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'kube-system', name: 'coredns' }
   return waitUntil('DNS', wait, async () => judgeDeployment(await admin.read<V1Deployment>(key)))
 }
 
-async function verify({ site, pki, server, wait, clients }: Context): Promise<string> {
-  const { admin } = await clients
+async function verify({ site, pki, server, wait, client }: Context): Promise<string> {
+  const admin = await client
   return waitUntil('verification', wait, async () => {
     const kubelets = site.machines.map(async ({ name }): Promise<Seen<string>> => {
       const path = `/api/v1/nodes/${name}/proxy/healthz`
-      const { status, text } = await getText(server, path, pki, 'admin', wait.signal)
+      const { status, text } = await getText(server, path, pki, wait.signal)
       return status === 200 ? { value: name } : { not: `kubelet of ${name} answers ${status}: ${text}` }
     })
     const api = readiness(server, pki, wait.signal).catch(messageOf)

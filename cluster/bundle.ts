@@ -1,45 +1,80 @@
-// What one machine is given for its place in the cluster: files, and nothing that another machine could use.
+// What one machine is given for its place in the cluster: files that may be seen, certificates for keys that it makes
+// itself, and on a controller the secrets that all controllers share.
 
 import { stringify } from 'yaml'
-import type { BundleFile, Machine } from '#server/inventory/objects.ts'
+import type {
+  BundleDescription,
+  BundleFile,
+  Machine,
+  SecretFile,
+  SiteAuthority,
+} from '#server/inventory/objects.ts'
 import { machinesOf, type Site } from '#site/site.ts'
-import { renderKubeconfig } from './kubeconfig.ts'
+import { certificatesOf } from './certificates.ts'
+import { renderFileKubeconfig } from './kubeconfig.ts'
 import { directories, ports } from './layout.ts'
 import { components } from './manifests/components.ts'
 import { staticPod } from './manifests/control-plane.ts'
 import { dnsServiceAddress } from './network.ts'
-import { leafOf, type Pki } from './pki.ts'
-import type { KeyPair } from './x509.ts'
+import type { KubeletSigner, Pki } from './pki.ts'
 
 /**
- * The files that `machine` fetches once with its token: its kubelet's identity and configuration; on a controller
- * also etcd and the control plane with their keys. Paths are absolute, keys have mode 0600.
- *
- * @throws {PkiDamaged} when the PKI has no certificate for this machine
+ * What `machine` fetches once in a boot: its kubelet's identity and configuration; on a controller also etcd and the
+ * control plane. Paths are absolute. Nothing in it is secret: the server adds what is when the machine asks.
  */
-export function machineBundle(site: Site, pki: Pki, machine: Machine): BundleFile[] {
-  const files = kubeletFiles(site, pki, machine)
-  if (machine.role !== 'controller') return files
-  return [
-    ...files,
-    ...etcdFiles(site, pki, machine),
-    ...apiserverFiles(pki),
-    ...controllerManagerFiles(site, pki),
-    ...schedulerFiles(site, pki),
-    ...checkpointerFiles(site, pki, machine),
-  ]
+export function machineBundle(site: Site, pki: Pki, machine: Machine): BundleDescription {
+  const isController = machine.role === 'controller'
+  return {
+    site: site.name,
+    files: [
+      ...kubeletFiles(site, pki, machine),
+      ...(isController
+        ? [
+            ...etcdFiles(site, pki, machine),
+            ...apiserverFiles(pki),
+            ...controllerManagerFiles(site, pki),
+            ...schedulerFiles(site, pki),
+            ...checkpointerFiles(site, pki, machine),
+          ]
+        : []),
+    ],
+    requests: certificatesOf(site, machine),
+    secrets: isController ? controllerSecrets : [],
+  }
 }
+
+/** What the server signs and completes the bundles of a site with. It leaves the provisioner only as named there. */
+export function siteAuthority({ authorities, serviceAccount, kubeletSigners, ...pki }: Pki): SiteAuthority {
+  return {
+    signers: authorities,
+    secrets: {
+      'service-account.key': serviceAccount.privateKey,
+      'encryption.yaml': encryption(pki),
+      'kubelet-client-signer.key': kubeletSigners.client.key,
+      'kubelet-serving-signer.key': kubeletSigners.server.key,
+    },
+  }
+}
+
+const controllerSecrets: readonly SecretFile[] = [
+  { path: `${directories.apiserver}/sa.key`, secret: 'service-account.key' },
+  { path: `${directories.apiserver}/encryption.yaml`, secret: 'encryption.yaml' },
+  { path: `${directories.controllerManager}/sa.key`, secret: 'service-account.key' },
+  { path: `${directories.controllerManager}/kubelet-client-signer.key`, secret: 'kubelet-client-signer.key' },
+  {
+    path: `${directories.controllerManager}/kubelet-serving-signer.key`,
+    secret: 'kubelet-serving-signer.key',
+  },
+]
 
 function kubeletFiles(site: Site, pki: Pki, machine: Machine): BundleFile[] {
   const at = directories.kubelet
-  const client = leafOf(pki, `kubelet-client-${machine.name}`)
   return [
-    open(`${at}/ca.crt`, pki.authorities.ca.certificate),
-    ...pair(`${at}/serving`, leafOf(pki, `kubelet-serving-${machine.name}`)),
-    secret(`${at}/kubeconfig`, kubeconfig(site, pki, `system:node:${machine.name}`, client)),
-    open(`${at}/config.yaml`, kubeletConfiguration(site)),
+    file(`${at}/ca.crt`, pki.authorities.ca.certificate),
+    file(`${at}/kubeconfig`, kubeconfig(site, `system:node:${machine.name}`, at)),
+    file(`${at}/config.yaml`, kubeletConfiguration(site)),
     // The unit reads these; what depends on the machine's kernel is added by its agent as a drop-in.
-    open(`${at}/kubelet.env`, `NODE_NAME=${machine.name}\nNODE_IP=${machine.address}\n`),
+    file(`${at}/kubelet.env`, `NODE_NAME=${machine.name}\nNODE_IP=${machine.address}\n`),
   ]
 }
 
@@ -76,12 +111,9 @@ function kubeletConfiguration(site: Site): string {
 
 function etcdFiles(site: Site, pki: Pki, machine: Machine): BundleFile[] {
   const at = directories.etcd
-  const authority = pki.authorities['etcd-ca'].certificate
   return [
-    open(`${at}/ca.crt`, authority),
-    ...pair(`${at}/server`, leafOf(pki, `etcd-server-${machine.name}`)),
-    ...pair(`${at}/peer`, leafOf(pki, `etcd-peer-${machine.name}`)),
-    open(`${at}/etcd.env`, etcdEnvironment(site, machine)),
+    file(`${at}/ca.crt`, pki.authorities['etcd-ca'].certificate),
+    file(`${at}/etcd.env`, etcdEnvironment(site, machine)),
   ]
 }
 
@@ -124,21 +156,23 @@ function clientUrl(address: string): string {
   return `https://${address}:${ports.etcdClient}`
 }
 
-function apiserverFiles(pki: Pki): BundleFile[] {
+function apiserverFiles({ authorities, kubeletSigners, serviceAccount }: Pki): BundleFile[] {
   const at = directories.apiserver
+  const ca = authorities.ca.certificate
   return [
-    open(`${at}/ca.crt`, pki.authorities.ca.certificate),
-    ...pair(`${at}/tls`, leafOf(pki, 'apiserver')),
-    ...pair(`${at}/kubelet-client`, leafOf(pki, 'apiserver-kubelet-client')),
-    open(`${at}/etcd-ca.crt`, pki.authorities['etcd-ca'].certificate),
-    ...pair(`${at}/etcd-client`, leafOf(pki, 'apiserver-etcd-client')),
-    open(`${at}/front-proxy-ca.crt`, pki.authorities['front-proxy-ca'].certificate),
-    ...pair(`${at}/front-proxy-client`, leafOf(pki, 'front-proxy-client')),
-    open(`${at}/sa.pub`, pki.serviceAccount.publicKey),
-    secret(`${at}/sa.key`, pki.serviceAccount.privateKey),
-    open(`${at}/authentication.yaml`, authentication()),
-    secret(`${at}/encryption.yaml`, encryption(pki)),
+    file(`${at}/ca.crt`, ca),
+    // The kubelets' signers are trusted for one thing each: no one else trusts them at all.
+    file(`${at}/client-ca.crt`, ca + trusted(kubeletSigners.client)),
+    file(`${at}/kubelet-ca.crt`, ca + trusted(kubeletSigners.server)),
+    file(`${at}/etcd-ca.crt`, authorities['etcd-ca'].certificate),
+    file(`${at}/front-proxy-ca.crt`, authorities['front-proxy-ca'].certificate),
+    file(`${at}/sa.pub`, serviceAccount.publicKey),
+    file(`${at}/authentication.yaml`, authentication()),
   ]
+}
+
+function trusted({ certificate, earlier }: KubeletSigner): string {
+  return [certificate, ...earlier].join('')
 }
 
 /** Nobody is anonymous, except who asks whether the server lives: the kubelet's probes show no certificate. */
@@ -150,64 +184,57 @@ function authentication(): string {
   })
 }
 
-function encryption(pki: Pki): string {
+function encryption({ encryptionKey }: Pick<Pki, 'encryptionKey'>): string {
   return stringify({
     apiVersion: 'apiserver.config.k8s.io/v1',
     kind: 'EncryptionConfiguration',
     resources: [
       {
         resources: ['secrets'],
-        providers: [
-          { secretbox: { keys: [{ name: 'key-1', secret: pki.encryptionKey }] } },
-          { identity: {} },
-        ],
+        providers: [{ secretbox: { keys: [{ name: 'key-1', secret: encryptionKey }] } }, { identity: {} }],
       },
     ],
   })
 }
 
-function controllerManagerFiles(site: Site, pki: Pki): BundleFile[] {
+function controllerManagerFiles(site: Site, { authorities, kubeletSigners }: Pki): BundleFile[] {
   const at = directories.controllerManager
-  const user = 'system:kube-controller-manager'
   return [
-    ...pair(`${at}/ca`, pki.authorities.ca),
-    secret(`${at}/sa.key`, pki.serviceAccount.privateKey),
-    secret(`${at}/kubeconfig`, kubeconfig(site, pki, user, leafOf(pki, 'controller-manager'))),
+    file(`${at}/ca.crt`, authorities.ca.certificate),
+    file(`${at}/kubelet-client-signer.crt`, kubeletSigners.client.certificate),
+    file(`${at}/kubelet-serving-signer.crt`, kubeletSigners.server.certificate),
+    file(`${at}/kubeconfig`, kubeconfig(site, 'system:kube-controller-manager', at)),
   ]
 }
 
-function schedulerFiles(site: Site, pki: Pki): BundleFile[] {
-  const identity = kubeconfig(site, pki, 'system:kube-scheduler', leafOf(pki, 'scheduler'))
-  return [secret(`${directories.scheduler}/kubeconfig`, identity)]
+function schedulerFiles(site: Site, { authorities }: Pki): BundleFile[] {
+  const at = directories.scheduler
+  return [
+    file(`${at}/ca.crt`, authorities.ca.certificate),
+    file(`${at}/kubeconfig`, kubeconfig(site, 'system:kube-scheduler', at)),
+  ]
 }
 
 function checkpointerFiles(site: Site, pki: Pki, machine: Machine): BundleFile[] {
-  const user = `pilotlight:checkpointer:${machine.name}`
-  const identity = leafOf(pki, `checkpointer-${machine.name}`)
   const at = directories.checkpointer
   return [
-    open(`${at}/ca.crt`, pki.authorities.ca.certificate),
-    ...pair(`${at}/client`, identity), // for curl; the kubeconfig has the same for kubectl
-    secret(`${at}/kubeconfig`, kubeconfig(site, pki, user, identity)),
+    file(`${at}/ca.crt`, pki.authorities.ca.certificate),
+    file(`${at}/kubeconfig`, kubeconfig(site, `pilotlight:checkpointer:${machine.name}`, at)),
     ...components.map(component =>
-      open(`${directories.kept}/${component}.json`, JSON.stringify(staticPod(site, component))),
+      file(`${directories.kept}/${component}.json`, JSON.stringify(staticPod(site, component))),
     ),
   ]
 }
 
-function kubeconfig(site: Site, pki: Pki, user: string, identity: KeyPair): string {
-  const server = `https://${site.cluster.apiAddress}:${ports.apiserver}`
-  return renderKubeconfig(server, pki.authorities.ca.certificate, user, identity)
+/** The kubeconfig of a client whose key, certificate and authority are files of one directory. */
+function kubeconfig(site: Site, user: string, directory: string): string {
+  return renderFileKubeconfig(`https://${site.cluster.apiAddress}:${ports.apiserver}`, user, {
+    authority: `${directory}/ca.crt`,
+    certificate: `${directory}/client.crt`,
+    key: `${directory}/client.key`,
+  })
 }
 
-function pair(path: string, { certificate, key }: KeyPair): BundleFile[] {
-  return [open(`${path}.crt`, certificate), secret(`${path}.key`, key)]
-}
-
-function open(path: string, content: string): BundleFile {
+function file(path: string, content: string): BundleFile {
   return { path, mode: 0o644, content }
-}
-
-function secret(path: string, content: string): BundleFile {
-  return { path, mode: 0o600, content }
 }

@@ -6,7 +6,7 @@ import { request } from 'node:https'
 import type { RequestContext } from '@kubernetes/client-node'
 import { ApiRefused } from './errors.ts'
 import type { Manifest } from './manifests/object.ts'
-import { leafOf, type Pki } from './pki.ts'
+import type { Pki } from './pki.ts'
 
 /** What names an object. */
 export type ObjectKey = {
@@ -96,12 +96,12 @@ export async function connect(kubeconfig: string): Promise<ClusterClient> {
  * @throws the connection's error while nobody answers there
  */
 export async function readiness(server: string, pki: Pki, signal?: AbortSignal): Promise<string> {
-  const { status, text } = await getText(server, '/readyz', pki, 'break-glass', signal)
+  const { status, text } = await getText(server, '/readyz', pki, signal)
   return status === 200 ? 'ok' : notReady(status, text)
 }
 
 /**
- * Gets one path of the API as text, on a connection of its own, as the client whose certificate is `identity`.
+ * Gets one path of the API as text, on a connection of its own, as this run's administrator.
  *
  * @throws the connection's error, or the abort after five seconds
  */
@@ -109,10 +109,9 @@ export function getText(
   server: string,
   path: string,
   pki: Pki,
-  identity: 'admin' | 'break-glass',
   signal?: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const { certificate: cert, key } = leafOf(pki, identity)
+  const { certificate: cert, key } = pki.admin
   const options = { ca: pki.authorities.ca.certificate, cert, key, agent: false, signal: limited(5, signal) }
   return new Promise((resolve, reject) => {
     const asked = request(new URL(path, server), options, answer => {

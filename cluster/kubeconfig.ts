@@ -3,32 +3,43 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { stringify } from 'yaml'
-import { leafOf, type Pki } from './pki.ts'
-import type { KeyPair } from './x509.ts'
+import type { KeyPair } from '#host/x509.ts'
+import type { Pki } from './pki.ts'
 
 /** Gives a kubeconfig (YAML) with everything inside it, for the client `user` of `server` (a URL). */
 export function renderKubeconfig(server: string, authority: string, user: string, pair: KeyPair): string {
+  return render({ server, 'certificate-authority-data': base64(authority) }, user, {
+    'client-certificate-data': base64(pair.certificate),
+    'client-key-data': base64(pair.key),
+  })
+}
+
+/** The same for a client whose key and certificates are files, by their absolute paths: nothing in it is secret. */
+export function renderFileKubeconfig(
+  server: string,
+  user: string,
+  files: { readonly authority: string; readonly certificate: string; readonly key: string },
+): string {
+  return render({ server, 'certificate-authority': files.authority }, user, {
+    'client-certificate': files.certificate,
+    'client-key': files.key,
+  })
+}
+
+function render(cluster: object, name: string, user: object): string {
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'pilotlight', cluster: { server, 'certificate-authority-data': base64(authority) } }],
-    users: [
-      {
-        name: user,
-        user: {
-          'client-certificate-data': base64(pair.certificate),
-          'client-key-data': base64(pair.key),
-        },
-      },
-    ],
-    contexts: [{ name: 'pilotlight', context: { cluster: 'pilotlight', user } }],
+    clusters: [{ name: 'pilotlight', cluster }],
+    users: [{ name, user }],
+    contexts: [{ name: 'pilotlight', context: { cluster: 'pilotlight', user: name } }],
     'current-context': 'pilotlight',
   })
 }
 
-/** Gives the administrator's kubeconfig for the API at `server`, a URL like `https://10.20.0.11:6443`. */
+/** Gives the kubeconfig of this run's administrator, good for `administratorHours`, for the API at `server`, a URL like `https://10.20.0.11:6443`. */
 export function adminKubeconfig(pki: Pki, server: string): string {
-  return renderKubeconfig(server, pki.authorities.ca.certificate, 'pilotlight-admin', leafOf(pki, 'admin'))
+  return renderKubeconfig(server, pki.authorities.ca.certificate, 'pilotlight-admin', pki.admin)
 }
 
 /**

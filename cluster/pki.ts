@@ -1,111 +1,107 @@
-// The keys and certificates of a cluster, kept in a directory that only its owner reads. Made once, read back
-// ever after; every change is told.
+// The authorities and secrets of a cluster, kept in a directory that only its owner reads, with every private key sealed.
+// Made once, read back from then on; every change is reported. Machines make their own keys: theirs are never here.
 
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Site } from '#site/site.ts'
-import { authorities, certificatesOf, type Authority, type LeafRequest } from './certificates.ts'
+import { seal, unseal, type SealKey } from '#host/seal.ts'
+import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair, type Purpose } from '#host/x509.ts'
+import { administratorLeaves, authorities, type Administrator, type Authority } from './certificates.ts'
 import { PkiDamaged } from './errors.ts'
-import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair } from './x509.ts'
 
-/** All keys and certificates of one cluster, PEM. */
+/** What signs and encrypts for one cluster, PEM. */
 export type Pki = {
   readonly authorities: Readonly<Record<Authority, KeyPair>>
-  /** By the name of their request, see `certificatesOf`. */
-  readonly leaves: ReadonlyMap<string, KeyPair>
+  /** With which the controller manager renews the kubelets' certificates: the only signers that machines hold. */
+  readonly kubeletSigners: Readonly<Record<Purpose, KubeletSigner>>
   /** Signs and checks service account tokens. */
   readonly serviceAccount: { readonly publicKey: string; readonly privateKey: string }
   /** 32 bytes in base64: encrypts Secrets in etcd. */
   readonly encryptionKey: string
+  /** The administrator of this run: minted now, good for `administratorHours`, kept nowhere here. */
+  readonly admin: KeyPair
   /** What this call made or renewed, in words; empty when all was there. */
   readonly changes: readonly string[]
 }
 
-const day = 24 * 60 * 60 * 1000
+/** A signer of kubelet certificates. */
+export type KubeletSigner = KeyPair & {
+  /** Milliseconds since 1970: nothing that it signed is good for longer. */
+  readonly ends: number
+  /** Certificates (PEM) of its predecessors whose time is not over: what they signed is still trusted. */
+  readonly earlier: readonly string[]
+}
+
+/** Hours that the certificate of an administrator is good for. */
+export const administratorHours = 8
+
+const hour = 60 * 60 * 1000
+const day = 24 * hour
 const authorityLifetime = 3652 * day
-const leafLifetime = 365 * day
-const clockSkew = 60 * 60 * 1000 // machines start with clocks that nobody has set yet
+const signerLifetime = 90 * day // a day of it is before it was made: clocks differ
+/** A signer of that age gets a successor, so that machines that ask seldom still hold one for two months. */
+const signerRenewal = 30 * day
+/** The authorities that never change are valid from here on: a clock that was ahead when it was made does no harm. */
+const longAgo = Date.UTC(2020, 0)
+
+const signerNames: Readonly<Record<Purpose, string>> = {
+  client: 'kubelet-client-signer',
+  server: 'kubelet-serving-signer',
+}
+
+/** The file that is written last, when all others are there. */
+const completeName = 'complete'
 
 /**
- * Gives the cluster's PKI, kept as PEM files of mode 0600 in `directory`. What is missing is made, so a machine
- * that the site gained gets its certificates while all others stay; a leaf is renewed when less than a third of
- * its life is left or when the site changed what it must name. Authorities and the service account pair never
- * change. `now` is in milliseconds since 1970.
+ * Gives the cluster's PKI, kept in `directory`: certificates as PEM files, everything secret sealed with `key`. What is
+ * missing in a new directory is made. Authorities, service account pair and encryption key never change; the signers of
+ * kubelet certificates get a successor every 30 days. A directory of an earlier version, whose keys are in clear, is
+ * sealed, and its clear files are removed. `now` is in milliseconds since 1970.
  *
  * @throws {PkiDamaged} when an authority is half there, or a file does not fit the others
+ * @throws {SealError} when `key` is not the one that sealed the directory
  */
-export async function ensurePki(site: Site, directory: string, now = Date.now()): Promise<Pki> {
+export async function ensurePki(directory: string, key: SealKey, now = Date.now()): Promise<Pki> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await chmod(directory, 0o700)
   const changes: string[] = []
-  const kept = new Store(directory)
-  // The Kubernetes CA is written last of the roots: without it, what lies there is an attempt that was cut short.
-  const fresh = (await kept.read('ca.crt')) === undefined && (await kept.read('apiserver.crt')) === undefined
+  const kept = new Store(directory, key)
+  const fresh = await kept.isFresh()
   const serviceAccount = await keptSigningPair(kept, fresh, changes)
   const encryptionKey = await keptEncryptionKey(kept, fresh, changes)
   const signers: Record<Authority, KeyPair> = {
-    'front-proxy-ca': await keptAuthority(kept, 'front-proxy-ca', fresh, now, changes),
-    'etcd-ca': await keptAuthority(kept, 'etcd-ca', fresh, now, changes),
-    ca: await keptAuthority(kept, 'ca', fresh, now, changes),
+    'front-proxy-ca': await keptAuthority(kept, 'front-proxy-ca', fresh, changes, now),
+    'etcd-ca': await keptAuthority(kept, 'etcd-ca', fresh, changes, now),
+    ca: await keptAuthority(kept, 'ca', fresh, changes, now),
   }
-  const leaves = new Map<string, KeyPair>()
-  for (const request of certificatesOf(site)) {
-    leaves.set(request.name, await keptLeaf(kept, request, signers[request.authority], now, changes))
+  await kept.write(completeName, 'Every file of this PKI is here.\n')
+  const kubeletSigners = {
+    client: await keptKubeletSigner(kept, 'client', changes, now),
+    server: await keptKubeletSigner(kept, 'server', changes, now),
   }
-  return { authorities: signers, leaves, serviceAccount, encryptionKey, changes }
+  await kept.removeClear(changes)
+  const admin = await mintAdministrator(signers.ca, 'admin', now)
+  return { authorities: signers, kubeletSigners, serviceAccount, encryptionKey, admin, changes }
 }
 
-/**
- * The pair of one leaf.
- *
- * @throws {PkiDamaged} when the PKI was made for a site that does not need it
- */
-export function leafOf(pki: Pki, name: string): KeyPair {
-  const pair = pki.leaves.get(name)
-  if (pair === undefined)
-    throw new PkiDamaged(
-      `The PKI has no certificate ${name}: it is another site's. Give this site's own --state.`,
-    )
-  return pair
-}
-
-/**
- * Says why `certificate` can no longer serve `request`, or nothing when it can. `now` is in milliseconds since
- * 1970.
- */
-function whyReplace(request: LeafRequest, certificate: X509Certificate, now: number): string | undefined {
-  const wanted = [
-    ...request.dns.map(name => `DNS:${name}`),
-    ...request.addresses.map(address => `IP Address:${address}`),
-  ]
-  const named = certificate.subjectAltName?.split(', ') ?? []
-  const missing = wanted.filter(name => !named.includes(name))
-  const surplus = named.filter(name => !wanted.includes(name))
-  if (missing.length > 0) return `must also name ${missing.join(', ')}`
-  if (surplus.length > 0) return `must no longer name ${surplus.join(', ')}`
-  const end = certificate.validToDate.getTime()
-  const life = end - certificate.validFromDate.getTime()
-  if (end <= now) return `expired on ${certificate.validToDate.toISOString()}`
-  if (end - now < life / 3)
-    return `less than a third of its life is left (${Math.round((end - now) / day)} days)`
-  return undefined
+/** Makes key and certificate of an administrator, signed by the cluster's `ca` and good for `administratorHours`. */
+export function mintAdministrator(ca: KeyPair, who: Administrator, now = Date.now()): Promise<KeyPair> {
+  const validity = { notBefore: now - hour, notAfter: now + administratorHours * hour }
+  return makeLeaf(administratorLeaves[who], validity, ca)
 }
 
 async function keptAuthority(
   kept: Store,
   authority: Authority,
   fresh: boolean,
-  now: number,
   changes: string[],
+  now: number,
 ): Promise<KeyPair> {
   const certificate = await kept.read(`${authority}.crt`)
-  const key = await kept.read(`${authority}.key`)
+  const key = await kept.readSecret(`${authority}.key`)
   if (!fresh && certificate !== undefined && key !== undefined) {
-    const parsed = kept.parse(`${authority}.crt`, certificate)
-    if (!parsed.ca || !parsed.checkPrivateKey(createPrivateKey(key))) {
+    if (!kept.parse(`${authority}.crt`, certificate).ca || !kept.belong(authority, certificate, key))
       throw new PkiDamaged(kept.damage(`${authority}.crt and ${authority}.key do not belong together`))
-    }
     return { certificate, key }
   }
   // A new authority beside old certificates would cut off every machine that trusts the old one.
@@ -113,40 +109,43 @@ async function keptAuthority(
     const missing = `${authority}.${certificate === undefined ? 'crt' : 'key'}`
     throw new PkiDamaged(kept.damage(`${missing} is missing, others are there`))
   }
-  const validity = { notBefore: now - clockSkew, notAfter: now + authorityLifetime }
+  const validity = { notBefore: longAgo, notAfter: now + authorityLifetime }
   const made = await makeAuthority({ commonName: authorities[authority] }, validity)
   await kept.writePair(authority, made)
   changes.push(`${authority}: made, good for 10 years`)
   return made
 }
 
-async function keptLeaf(
+/** Losing one costs nothing: a new one is made, and machines get it as they get a successor. */
+async function keptKubeletSigner(
   kept: Store,
-  request: LeafRequest,
-  signer: KeyPair,
-  now: number,
+  purpose: Purpose,
   changes: string[],
-): Promise<KeyPair> {
-  const certificate = await kept.read(`${request.name}.crt`)
-  const key = await kept.read(`${request.name}.key`)
-  let why = 'new'
-  if (certificate !== undefined && key !== undefined) {
-    const parsed = kept.parse(`${request.name}.crt`, certificate)
-    const issuer = new X509Certificate(signer.certificate)
-    if (!parsed.checkIssued(issuer) || !parsed.verify(issuer.publicKey)) {
-      throw new PkiDamaged(kept.damage(`${request.name}.crt was not signed by ${request.authority}.crt`))
-    }
-    const replace = parsed.checkPrivateKey(createPrivateKey(key))
-      ? whyReplace(request, parsed, now)
-      : 'its key file is another one' // a renewal that was cut short between its two files
-    if (replace === undefined) return { certificate, key }
-    why = replace
+  now: number,
+): Promise<KubeletSigner> {
+  const name = signerNames[purpose]
+  const certificate = await kept.read(`${name}.crt`)
+  const key = await kept.readSecret(`${name}.key`)
+  const earlier = (await kept.readEarlier(name)).filter(it => endOf(kept.parse(`${name}.earlier`, it)) > now)
+  if (certificate !== undefined && key !== undefined && kept.belong(name, certificate, key)) {
+    const parsed = kept.parse(`${name}.crt`, certificate)
+    const made = parsed.validFromDate.getTime() + day
+    if (made <= now + hour && now < made + signerRenewal)
+      return { certificate, key, ends: endOf(parsed), earlier }
   }
-  const validity = { notBefore: now - clockSkew, notAfter: now + leafLifetime }
-  const made = await makeLeaf(request, validity, signer)
-  await kept.writePair(request.name, made)
-  changes.push(`${request.name}: ${why}`)
-  return made
+  const validity = { notBefore: now - day, notAfter: now + signerLifetime - day }
+  const until = new Date(validity.notAfter).toISOString().slice(0, 10)
+  // The name tells it from its predecessor, which is trusted beside it: a chain is built by names.
+  const made = await makeAuthority({ commonName: `pilotlight-${name}-${until}` }, validity, [purpose])
+  const trusted = certificate === undefined ? earlier : [certificate, ...earlier]
+  await kept.write(`${name}.earlier`, trusted.join(''))
+  await kept.writePair(name, made)
+  changes.push(`${name}: made, good until ${until}`)
+  return { ...made, ends: endOf(new X509Certificate(made.certificate)), earlier: trusted }
+}
+
+function endOf(certificate: X509Certificate): number {
+  return certificate.validToDate.getTime()
 }
 
 async function keptSigningPair(
@@ -154,60 +153,109 @@ async function keptSigningPair(
   fresh: boolean,
   changes: string[],
 ): Promise<Pki['serviceAccount']> {
-  const privateKey = await kept.read('sa.key')
+  const privateKey = await kept.readSecret('sa.key')
   const publicKey = await kept.read('sa.pub')
   if (!fresh && privateKey !== undefined && publicKey !== undefined) return { privateKey, publicKey }
   if (!fresh) throw new PkiDamaged(kept.damage('sa.key or sa.pub is missing, others are there'))
   const made = makeSigningPair()
-  await kept.write('sa.key', made.privateKey)
+  await kept.writeSecret('sa.key', made.privateKey)
   await kept.write('sa.pub', made.publicKey)
   changes.push('sa: made')
   return made
 }
 
 async function keptEncryptionKey(kept: Store, fresh: boolean, changes: string[]): Promise<string> {
-  const there = await kept.read('encryption.key')
+  const there = await kept.readSecret('encryption.key')
   if (!fresh && there !== undefined) return there.trim()
   if (!fresh) throw new PkiDamaged(kept.damage('encryption.key is missing, others are there'))
   const made = randomBytes(32).toString('base64')
-  await kept.write('encryption.key', `${made}\n`)
+  await kept.writeSecret('encryption.key', `${made}\n`)
   changes.push('encryption: made')
   return made
 }
 
+/** Says whether a PKI directory has anything sealed: then its key must be there, and is never made anew. */
+export async function hasSealedPki(directory: string): Promise<boolean> {
+  const names = await readdir(directory).catch(() => [])
+  return names.some(name => name.endsWith(sealedEnding))
+}
+
+const sealedEnding = '.sealed'
+
 class Store {
   readonly #directory: string
-  constructor(directory: string) {
+  readonly #key: SealKey
+  constructor(directory: string, key: SealKey) {
     this.#directory = directory
+    this.#key = key
+  }
+
+  /** Whether what is here is nothing, or an attempt that was cut short. The CA is the last but one that is written. */
+  async isFresh(): Promise<boolean> {
+    const signs = ['ca.crt', completeName, 'apiserver.crt'] // the last one in directories of an earlier version
+    return (await Promise.all(signs.map(name => this.read(name)))).every(text => text === undefined)
   }
 
   async read(name: string): Promise<string | undefined> {
-    try {
-      return await readFile(join(this.#directory, name), 'utf8')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
+    return (await this.#bytes(name))?.toString()
+  }
+
+  /** A secret, whether it is sealed or still in clear, as an earlier version left it. */
+  async readSecret(name: string): Promise<string | undefined> {
+    const sealed = await this.#bytes(name + sealedEnding)
+    if (sealed !== undefined) return unseal(this.#key, sealed, contextOf(name))
+    const clear = await this.read(name)
+    if (clear !== undefined && !(await this.isFresh())) await this.writeSecret(name, clear)
+    return clear
+  }
+
+  /** The certificates of a signer's predecessors, newest first. */
+  async readEarlier(name: string): Promise<string[]> {
+    const text = (await this.read(`${name}.earlier`)) ?? ''
+    return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/g) ?? []
   }
 
   /** Appears whole or not at all. */
-  async write(name: string, content: string): Promise<void> {
+  async write(name: string, content: string | Uint8Array): Promise<void> {
     const path = join(this.#directory, name)
     await writeFile(`${path}.new`, content, { mode: 0o600, flush: true })
     await rename(`${path}.new`, path)
   }
 
+  writeSecret(name: string, content: string): Promise<void> {
+    return this.write(name + sealedEnding, seal(this.#key, content, contextOf(name)))
+  }
+
   async writePair(name: string, pair: KeyPair): Promise<void> {
-    await this.write(`${name}.key`, pair.key)
+    await this.writeSecret(`${name}.key`, pair.key)
     await this.write(`${name}.crt`, pair.certificate)
+  }
+
+  /** Removes keys that are in clear: they are sealed by now, or are those of machines, which make their own. */
+  async removeClear(changes: string[]): Promise<void> {
+    const names = await readdir(this.#directory)
+    const keys = names.filter(name => /\.key(\.new)?$/.test(name))
+    if (keys.length === 0) return
+    const authoritative = ['ca', 'etcd-ca', 'front-proxy-ca', ...Object.values(signerNames)]
+    for (const name of keys) {
+      const stem = name.replace(/\.key(\.new)?$/, '')
+      await rm(join(this.#directory, name))
+      if (!authoritative.includes(stem)) await rm(join(this.#directory, `${stem}.crt`), { force: true })
+    }
+    changes.push(`private keys: ${keys.length} files in clear were sealed or removed`)
   }
 
   parse(name: string, certificate: string): X509Certificate {
     try {
       return new X509Certificate(certificate)
     } catch (cause) {
-      throw new PkiDamaged(this.damage(`${name} is no certificate`), { cause })
+      throw new PkiDamaged(this.damage(`${name} is not a certificate`), { cause })
     }
+  }
+
+  /** Whether certificate and key are a pair. */
+  belong(name: string, certificate: string, key: string): boolean {
+    return this.parse(`${name}.crt`, certificate).checkPrivateKey(createPrivateKey(key))
   }
 
   damage(what: string): string {
@@ -216,4 +264,17 @@ class Store {
       `or, to give up the cluster that uses it, remove the directory and build the cluster anew.`
     )
   }
+
+  async #bytes(name: string): Promise<Buffer | undefined> {
+    try {
+      return await readFile(join(this.#directory, name))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+}
+
+function contextOf(name: string): string {
+  return `pki/${name}`
 }

@@ -329,6 +329,18 @@ export class NoBundle extends ServerError {
   }
 }
 
+/** A bundle needs a signer or a secret of its site that the server was not given. */
+export class NoAuthority extends ServerError {
+  readonly code = 'NO_AUTHORITY'
+  readonly statusCode = 503
+  constructor(site: string, what?: string) {
+    super(
+      `The server has no authority for site "${site}"${what === undefined ? '' : ` with the ${what}`}: it cannot sign. ` +
+        `'pilotlight up' puts it; ask again.`,
+    )
+  }
+}
+
 /** The settings of the server itself are wrong. */
 export class BadSettings extends ServerError {
   readonly code = 'BAD_SETTINGS'

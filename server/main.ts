@@ -190,8 +190,9 @@ async function openAll(
     loaders,
     catalog: () => catalog,
     inventory,
-    putBundle: (machine: string, files: Parameters<SqliteStore['putBundle']>[1]) =>
-      store.putBundle(machine, files),
+    putBundle: store.putBundle.bind(store),
+    sites: () => store.networks().map(({ name }) => name),
+    putAuthority: store.putAuthority.bind(store),
   }
   // Closed in the reverse order: those who wait for events are sent home before the listeners wait for them.
   const listeners = await openListeners(config, needs, accessTokens, certificates)

@@ -6,7 +6,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChartPlanError } from '../errors.ts'
 import type { SecretEntry, SecretPlan } from '../plan.ts'
-import { openKey, seal, unseal } from './seal.ts'
+import { openKey, seal, unseal } from '#host/seal.ts'
 import { ChartStore } from '../store.ts'
 import { isMap } from '../values/values.ts'
 

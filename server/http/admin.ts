@@ -1,32 +1,39 @@
-// What `pilotlight up` tells the server: sites and bundles, each replaced as a whole.
+// What `pilotlight up` sends to the server: sites, their authorities and bundles, each replaced as a whole.
 
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { FastifyPluginCallback } from 'fastify'
 import { bundleArchive } from '../agent/bundle.ts'
 import { BadRequest, InvalidObject, NotFound, type Fault } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Kind } from '../inventory/changes.ts'
 import type { Inventory } from '../inventory/inventory.ts'
-import type { BundleFile, SiteObjects } from '../inventory/objects.ts'
+import type { BundleDescription, BundleFile, SiteAuthority, SiteObjects } from '../inventory/objects.ts'
 import { checkObject } from '../inventory/object-check.ts'
 import type { Log } from '../log.ts'
 import { messageOf } from '#progress/wait.ts'
 import { problemAnswer } from './problems.ts'
-import { bundleBody, siteBody } from './schemas.ts'
+import { authorityBody, bundleBody, siteBody } from './schemas.ts'
 
 /** What these routes need of the service. */
 export type AdminNeeds = {
   readonly catalog: () => Catalog
   readonly inventory: Pick<Inventory, 'putSite'>
-  readonly putBundle: (machine: string, files: readonly BundleFile[]) => boolean
+  readonly putBundle: (machine: string, bundle: BundleDescription) => boolean
+  /** The names of all sites. */
+  readonly sites: () => readonly string[]
+  readonly putAuthority: (site: string, authority: SiteAuthority) => boolean
   readonly log: Log
 }
 
 /** Bytes that a bundle may have: certificates, manifests, small archives. */
 const BUNDLE_BYTES = 16 << 20
 
-/** `PUT /v1/sites/{name}` and `PUT /v1/machines/{name}/bundle`. */
+/**
+ * `PUT /v1/sites/{name}`, `PUT /v1/sites/{name}/authority` and `PUT /v1/machines/{name}/bundle`. Authorities and bundles are
+ * never read back.
+ */
 export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done) => {
-  const { catalog, inventory, putBundle, log } = needs
+  const { catalog, inventory, putBundle, sites, putAuthority, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
@@ -44,27 +51,80 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
     },
   )
 
-  app.put<{ Params: { name: string }; Body: BundleFile[] }>(
+  app.put<{ Params: { name: string }; Body: SiteAuthority }>(
+    '/v1/sites/:name/authority',
+    {
+      schema: { tags: ['sites'], summary: 'Replaces what signs for a site', body: authorityBody },
+      bodyLimit: BUNDLE_BYTES,
+    },
+    ({ params: { name }, body }, reply) => {
+      if (!sites().includes(name)) throw new NotFound('site', name, 'Put it first.')
+      checkSigners(body)
+      const changed = putAuthority(name, body)
+      const signers = Object.keys(body.signers).join(' ')
+      log('info', changed ? 'authority changed' : 'authority as before', { site: name, signers })
+      return reply.send({ changed })
+    },
+  )
+
+  app.put<{ Params: { name: string }; Body: BundleDescription | BundleFile[] }>(
     '/v1/machines/:name/bundle',
     {
-      schema: { tags: ['machines'], summary: 'Replaces what a machine fetches once', body: bundleBody },
+      schema: {
+        tags: ['machines'],
+        summary: 'Replaces what a machine fetches once in a boot',
+        body: bundleBody,
+      },
       bodyLimit: BUNDLE_BYTES,
     },
     ({ params: { name }, body }, reply) => {
       if (catalog().machine({ name }) === undefined) {
         throw new NotFound('machine', name, 'Declare it in the site file first.')
       }
-      try {
-        bundleArchive(body, 0) // whoever puts it learns of a path that cannot be delivered, not the machine
-      } catch (error) {
-        throw new BadRequest(messageOf(error), { cause: error })
-      }
-      const changed = putBundle(name, body)
-      log('info', changed ? 'bundle changed' : 'bundle as before', { machine: name, files: body.length })
+      const bundle = Array.isArray(body) ? { files: body, requests: [], secrets: [] } : body
+      checkPaths(bundle)
+      const changed = putBundle(name, bundle)
+      const { files, requests, secrets } = bundle
+      const counts = { files: files.length, certificates: requests.length, secrets: secrets.length }
+      log('info', changed ? 'bundle changed' : 'bundle as before', { machine: name, ...counts })
       return reply.send({ changed })
     },
   )
   done()
+}
+
+/** Refuses a signer whose certificate and key do not belong together. */
+function checkSigners({ signers }: SiteAuthority): void {
+  for (const [name, { certificate, key }] of Object.entries(signers)) {
+    try {
+      if (new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) continue
+    } catch (cause) {
+      throw new BadRequest(`Signer "${name}" is not a certificate and a private key in PEM.`, { cause })
+    }
+    throw new BadRequest(`Certificate and private key of signer "${name}" do not belong together.`)
+  }
+}
+
+/** Refuses a path that cannot be delivered: the one who puts it is told, not the machine. */
+function checkPaths({ files, requests, secrets }: BundleDescription): void {
+  const paths = [
+    ...files.map(({ path }) => path),
+    ...requests.flatMap(({ key, certificate }) => [key, certificate]),
+    ...secrets.map(({ path }) => path),
+  ]
+  try {
+    bundleArchive(
+      paths.map(path => ({ path, mode: 0o600, content: '' })),
+      0,
+    )
+  } catch (error) {
+    throw new BadRequest(messageOf(error), { cause: error })
+  }
+  refuseTwice('path', paths)
+  refuseTwice(
+    'request',
+    requests.map(({ name }) => name),
+  )
 }
 
 /** Checks every object of a site, and that none is there twice; gives them normalised. */

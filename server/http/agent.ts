@@ -1,6 +1,7 @@
 // What the agent on a machine asks over HTTPS: its bundle, once, and a place for its reports.
 
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import { assembleBundle } from '../agent/assemble.ts'
 import { bundleArchive } from '../agent/bundle.ts'
 import type { Tokens } from '../agent/tokens.ts'
 import { NoBundle, TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
@@ -16,7 +17,7 @@ import { reportBody } from './schemas.ts'
 export type AgentNeeds = {
   readonly catalog: () => Catalog
   readonly tokens: Pick<Tokens, 'holder' | 'spend'>
-  readonly store: Pick<Store, 'bundle'>
+  readonly store: Pick<Store, 'bundle' | 'authority'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly log: Log
 }
@@ -28,12 +29,14 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   const { catalog, tokens, store, journal, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
-  app.post('/agent/v1/bundle', (request, reply) => {
+  app.post('/agent/v1/bundle', async (request, reply) => {
     const { token, machine, mac } = holderOf(request)
     try {
       currentOnly(token, machine)
-      const files = store.bundle(machine.name)
-      if (files === undefined) throw new NoBundle(machine.name) // before the token is spent: it may ask again
+      const bundle = store.bundle(machine.name)
+      if (bundle === undefined) throw new NoBundle(machine.name) // before the token is spent: it may ask again
+      const authority = bundle.site === undefined ? undefined : store.authority(bundle.site)
+      const files = await assembleBundle(bundle, authority, undefined, Date.now())
       tokens.spend(token)
       const archive = bundleArchive(files, Math.floor(Date.now() / 1000))
       tell(mac, 'http', 'bundle', `fetched ${files.length} files`, {

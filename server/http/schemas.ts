@@ -69,17 +69,87 @@ export const siteBody = {
   },
 } as const
 
-/** `BundleFile[]`. */
-export const bundleBody = {
+const path = { type: 'string', pattern: '^/' } as const
+
+const files = {
   type: 'array',
   items: {
     type: 'object',
     required: ['path', 'mode', 'content'],
     properties: {
-      path: { type: 'string', pattern: '^/' },
+      path,
       mode: { type: 'integer', minimum: 0, maximum: 4095 },
       content: { type: 'string' },
     },
+  },
+} as const
+
+/** `BundleDescription`, or `BundleFile[]`: files alone. */
+export const bundleBody = {
+  anyOf: [
+    {
+      type: 'object',
+      required: ['files', 'requests', 'secrets'],
+      additionalProperties: false,
+      properties: {
+        site: text,
+        files,
+        requests: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: [
+              'name',
+              'key',
+              'certificate',
+              'signer',
+              'commonName',
+              'purposes',
+              'dns',
+              'addresses',
+              'days',
+            ],
+            additionalProperties: false,
+            properties: {
+              name: text,
+              key: path,
+              certificate: path,
+              signer: text,
+              commonName: text,
+              organization: text,
+              purposes: { type: 'array', minItems: 1, items: { enum: ['server', 'client'] } },
+              dns: list,
+              addresses: list,
+              days: { type: 'integer', minimum: 1, maximum: 3660 },
+            },
+          },
+        },
+        secrets: {
+          type: 'array',
+          items: { type: 'object', required: ['path', 'secret'], properties: { path, secret: text } },
+        },
+      },
+    },
+    files,
+  ],
+} as const
+
+/** `SiteAuthority`. */
+export const authorityBody = {
+  type: 'object',
+  required: ['signers', 'secrets'],
+  additionalProperties: false,
+  properties: {
+    signers: {
+      type: 'object',
+      additionalProperties: {
+        type: 'object',
+        required: ['certificate', 'key'],
+        additionalProperties: false,
+        properties: { certificate: { type: 'string' }, key: { type: 'string' } },
+      },
+    },
+    secrets: { type: 'object', additionalProperties: { type: 'string' } },
   },
 } as const
 

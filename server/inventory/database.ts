@@ -175,13 +175,19 @@ export class Database {
       .toSorted()
     const version = this.#sqlite.pragma('user_version', { simple: true }) as number // SQLite's own, an integer
     if (version > scripts.length) throw new NewerStore(this.#path, version, scripts.length)
+    let cleared = false
     for (const [at, script] of scripts.entries()) {
       if (at < version) continue
+      cleared ||= version > 0 && script.endsWith('-sealed.sql')
       this.#sqlite.transaction(() => {
         this.#sqlite.exec(readFileSync(new URL(script, MIGRATIONS), 'utf8'))
         this.#sqlite.pragma(`user_version = ${at + 1}`)
       })()
     }
+    if (!cleared) return
+    // Bundles were in the file in clear: every page that is not in use any more goes, and the log with them.
+    this.#sqlite.exec('VACUUM')
+    this.#sqlite.pragma('wal_checkpoint(TRUNCATE)')
   }
 
   /** Gives what `work` gives; what the disk has against it is thrown as our own error. */
@@ -212,7 +218,7 @@ function openFile(path: string): Sqlite.Database {
   if (path !== ':memory:') makeDirectory(dirname(path), { mode: 0o700 })
   try {
     const sqlite = new Sqlite(path)
-    if (path !== ':memory:') chmodSync(path, 0o600) // it holds the machines' bundles
+    if (path !== ':memory:') chmodSync(path, 0o600) // only hashes of tokens and sealed bundles, but also who has which address
     sqlite.pragma('journal_mode = WAL')
     sqlite.pragma('synchronous = FULL')
     sqlite.pragma('foreign_keys = ON')

@@ -11,7 +11,14 @@ import {
   type RowOutcome,
   type StoredObject,
 } from './object-table.ts'
-import type { BootEvent, BundleFile, ProvisioningNetwork, SiteObjects } from './objects.ts'
+import type {
+  BootEvent,
+  BundleDescription,
+  ProvisioningNetwork,
+  SiteAuthority,
+  SiteObjects,
+} from './objects.ts'
+import { SealedTable } from './sealed-table.ts'
 import type { Boot, Store, StoredNetwork, TokenRecord } from './store.ts'
 
 /** The store in one file. */
@@ -19,18 +26,21 @@ export class SqliteStore implements Store {
   readonly #db: Database
   readonly #objects: ObjectTable
   readonly #events: EventTable
+  readonly #sealed: SealedTable
   #committed: (outcomes: readonly RowOutcome[]) => void = () => {}
 
   /**
    * Opens the store at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
    *
    * @param onFailure hears of what the disk did not take or give
-   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is damaged; {CannotWrite}
+   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is damaged, or when what is sealed in it
+   *   does not open; {CannotWrite}
    */
   constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
     this.#db = new Database(path, onFailure)
     this.#objects = new ObjectTable(this.#db)
     this.#events = new EventTable(this.#db)
+    this.#sealed = new SealedTable(this.#db, path)
   }
 
   follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
@@ -103,20 +113,20 @@ export class SqliteStore implements Store {
     return changed
   }
 
-  bundle(machine: string): BundleFile[] | undefined {
-    const [row] = this.#all<{ files: string }>('SELECT files FROM bundles WHERE machine = ?', machine)
-    return row && (JSON.parse(row.files) as BundleFile[])
+  bundle(machine: string): BundleDescription | undefined {
+    return this.#sealed.read('bundle', machine) as BundleDescription | undefined // as putBundle wrote it
   }
 
-  putBundle(machine: string, files: readonly BundleFile[]): boolean {
-    const text = JSON.stringify(files)
-    const { changes } = this.#run(
-      `INSERT INTO bundles (machine, files) VALUES (?, ?)
-       ON CONFLICT (machine) DO UPDATE SET files = excluded.files WHERE files <> excluded.files`,
-      machine,
-      text,
-    )
-    return changes > 0
+  putBundle(machine: string, bundle: BundleDescription): boolean {
+    return this.#sealed.write('bundle', machine, bundle)
+  }
+
+  authority(site: string): SiteAuthority | undefined {
+    return this.#sealed.read('authority', site) as SiteAuthority | undefined // as putAuthority wrote it
+  }
+
+  putAuthority(site: string, authority: SiteAuthority): boolean {
+    return this.#sealed.write('authority', site, authority)
   }
 
   addToken({ hash, machine, boot, until }: TokenRecord): void {

@@ -3,7 +3,13 @@
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
 import type { Kind, Revision } from './changes.ts'
 import type { Author, RowChange, RowOutcome, StoredObject } from './object-table.ts'
-import type { BootEvent, BundleFile, ProvisioningNetwork, SiteObjects } from './objects.ts'
+import type {
+  BootEvent,
+  BundleDescription,
+  ProvisioningNetwork,
+  SiteAuthority,
+  SiteObjects,
+} from './objects.ts'
 
 /** The provisioning network of a site. */
 export type StoredNetwork = { readonly name: string; readonly network: ProvisioningNetwork }
@@ -57,9 +63,14 @@ export interface Store {
    */
   putSite(name: string, objects: SiteObjects, author: Omit<Author, 'site'>): boolean
 
-  bundle(machine: string): BundleFile[] | undefined
-  /** Says whether the files differ from those stored before. */
-  putBundle(machine: string, files: readonly BundleFile[]): boolean
+  /** What a machine gets; sealed on disk. */
+  bundle(machine: string): BundleDescription | undefined
+  /** Says whether it differs from the one stored before. */
+  putBundle(machine: string, bundle: BundleDescription): boolean
+  /** What signs for a site; sealed on disk. */
+  authority(site: string): SiteAuthority | undefined
+  /** Says whether it differs from the one stored before. */
+  putAuthority(site: string, authority: SiteAuthority): boolean
 
   addToken(token: TokenRecord): void
   token(hash: string): TokenRecord | undefined

@@ -7,11 +7,12 @@ import type { ApiObject, KubernetesApi } from '#charts/kubernetes/api.ts'
 import { connect } from '#cluster/client.ts'
 import { renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
 import { administrators } from '#cluster/manifests/access.ts'
-import { ensurePki, leafOf } from '#cluster/pki.ts'
+import { mintAdministrator } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { silentStage } from '#progress/stage.ts'
 import { sleep } from '#progress/wait.ts'
 import { findTool, missingTools, startApiServer } from '../cluster/api-server.ts'
+import { testPki } from '../site-pki.ts'
 import { smallSite } from '../small-site.ts'
 
 const helm = findTool('helm')
@@ -39,14 +40,19 @@ export type ChartCluster = {
 /** Starts it; it ends with the test. */
 export async function startCluster(t: Test): Promise<ChartCluster> {
   const root = t.testdir()
-  const pki = await ensurePki(smallSite, join(root, 'pki'))
+  const pki = await testPki(join(root, 'pki'))
   const server = await startApiServer(smallSite, pki, root)
   t.teardown(() => server.close())
   const kubeconfigPath = join(root, 'kubeconfig')
   await writeKubeconfig(kubeconfigPath, pki, server.server)
   const authority = pki.authorities.ca.certificate
   const breakGlass = await connect(
-    renderKubeconfig(server.server, authority, 'break-glass', leafOf(pki, 'break-glass')),
+    renderKubeconfig(
+      server.server,
+      authority,
+      'break-glass',
+      await mintAdministrator(pki.authorities.ca, 'break-glass'),
+    ),
   )
   for (const manifest of administrators()) await breakGlass.apply(manifest)
   await breakGlass.close()

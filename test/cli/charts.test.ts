@@ -7,8 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { EXIT } from '#cli/exit.ts'
 import { writeKubeconfig } from '#cluster/kubeconfig.ts'
-import { ensurePki } from '#cluster/pki.ts'
-import { smallSite } from '../small-site.ts'
+import { testPki } from '../site-pki.ts'
 import { freePort } from '../free-ports.ts'
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts')
@@ -88,7 +87,7 @@ t.test('mistakes end before anything is touched, with the status of their kind',
 t.test('a cluster that does not answer is told with its own status, by every verb that asks it', async t => {
   const site = await siteWith('{}')
   const kubeconfig = join(directory, 'kubeconfig')
-  const pki = await ensurePki(smallSite, join(directory, 'pki'))
+  const pki = await testPki(join(directory, 'pki'))
   await writeKubeconfig(kubeconfig, pki, `https://127.0.0.1:${await freePort()}`)
   const tools = join(directory, 'tools') // of a helm that is never run
   await mkdir(tools)

@@ -5,7 +5,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { machineBundle } from '#cluster/bundle.ts'
 import { staticPod } from '#cluster/manifests/control-plane.ts'
 import type { Pki } from '#cluster/pki.ts'
 import { findTools } from '#images/build.ts'
@@ -13,6 +12,7 @@ import { readiness } from '#cluster/client.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Site } from '#site/site.ts'
 import { freePorts } from '../free-ports.ts'
+import { machineFiles } from '../site-pki.ts'
 import { machineNamed } from '../small-site.ts'
 
 const tools = await findTools()
@@ -35,7 +35,7 @@ export type ApiServer = { readonly server: string; readonly etcd: string; close(
 /** Starts both, and gives the API's URL once it is ready. */
 export async function startApiServer(site: Site, pki: Pki, root: string): Promise<ApiServer> {
   const [etcdPort, peerPort, apiPort] = await freePorts(3)
-  for (const file of machineBundle(site, pki, machineNamed(site, 'ctl-1'))) {
+  for (const file of await machineFiles(site, pki, machineNamed(site, 'ctl-1'))) {
     await mkdir(dirname(root + file.path), { recursive: true })
     await writeFile(root + file.path, file.content, { mode: file.mode })
   }

@@ -1,5 +1,6 @@
 // The manifests, the identities and the bring-up against a real kube-apiserver and etcd with the product's flags.
 
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { bringUp } from '#cluster/bringup.ts'
@@ -7,28 +8,28 @@ import { connect, getText, type ClusterClient } from '#cluster/client.ts'
 import { adminKubeconfig, renderKubeconfig, writeKubeconfig } from '#cluster/kubeconfig.ts'
 import { administrators } from '#cluster/manifests/access.ts'
 import { clusterManifests } from '#cluster/manifests/all.ts'
-import { ensurePki, leafOf, type Pki } from '#cluster/pki.ts'
+import { mintAdministrator, type Pki } from '#cluster/pki.ts'
 import { run, type CommandResult } from '#host/command.ts'
+import type { KeyPair } from '#host/x509.ts'
 import { silentStage } from '#progress/stage.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { findTool, missingTools, startApiServer, type ApiServer } from './api-server.ts'
+import { testPki } from '../site-pki.ts'
 import { smallSite } from '../small-site.ts'
 
 const skip = missingTools()
 
 t.test('a real API server', { skip }, async t => {
   const root = t.testdir()
-  const pki = await ensurePki(smallSite, join(root, 'pki'))
+  const pki = await testPki(join(root, 'pki'))
   const api = await startApiServer(smallSite, pki, root)
   t.teardown(() => api.close())
-  const client = async (name: string) => {
-    const { server } = api
-    const text = renderKubeconfig(server, pki.authorities.ca.certificate, name, leafOf(pki, name))
-    const opened = await connect(text)
+  const client = async (pair: KeyPair) => {
+    const opened = await connect(renderKubeconfig(api.server, pki.authorities.ca.certificate, 'client', pair))
     t.teardown(() => opened.close())
     return opened
   }
-  const breakGlass = await client('break-glass')
+  const breakGlass = await client(await mintAdministrator(pki.authorities.ca, 'break-glass'))
   const admin = await connect(adminKubeconfig(pki, api.server))
   t.teardown(() => admin.close())
 
@@ -81,7 +82,7 @@ t.test('a real API server', { skip }, async t => {
   )
 
   await t.test('a checkpointer reads the static copies and the two leases, and nothing else', async t => {
-    const checkpointer = await client('checkpointer-ctl-1')
+    const checkpointer = await client(await pairIn(join(root, 'etc/kubernetes/checkpointer/client')))
     const key = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-system' }
     const kept = await checkpointer.read<{ data: Record<string, string> }>({
       ...key,
@@ -124,13 +125,18 @@ t.test('a real API server', { skip }, async t => {
     const interruption = new AbortController()
     const running = bringUp({ ...bringUpOf(pki, api, root), stage: silentStage, signal: interruption.signal })
     await waitUntil('the label', { limitSeconds: 20 }, async () => {
-      const labels = (await getText(api.server, '/api/v1/nodes/cmp-1', pki, 'admin')).text
+      const labels = (await getText(api.server, '/api/v1/nodes/cmp-1', pki)).text
       return labels.includes('openstack-compute-node') ? { value: true } : { not: 'not labelled' }
     })
     interruption.abort(new Error('enough'))
     await t.rejects(running, { message: 'enough' })
   })
 })
+
+/** What a machine has: the certificate that it was given, and the key that it made. */
+async function pairIn(path: string): Promise<KeyPair> {
+  return { certificate: await readFile(`${path}.crt`, 'utf8'), key: await readFile(`${path}.key`, 'utf8') }
+}
 
 /** Applies every manifest, and gives the version of each object. */
 async function applyAll(admin: ClusterClient): Promise<Record<string, unknown>> {

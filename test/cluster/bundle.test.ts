@@ -1,60 +1,105 @@
 // What each machine is given, and what it is not.
 
+import { X509Certificate } from 'node:crypto'
 import t from 'tap'
 import { parse } from 'yaml'
-import { machineBundle } from '#cluster/bundle.ts'
-import { ensurePki } from '#cluster/pki.ts'
+import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
+import { machineFiles, testPki } from '../site-pki.ts'
 
-const pki = await ensurePki(smallSite, t.testdir())
-const controller = machineBundle(smallSite, pki, machineNamed(smallSite, 'ctl-1'))
-const compute = machineBundle(smallSite, pki, machineNamed(smallSite, 'cmp-1'))
-const textOf = (files: typeof compute, path: string) => files.find(file => file.path === path)?.content ?? ''
+const pki = await testPki(t.testdir())
+const describe = (name: string) => machineBundle(smallSite, pki, machineNamed(smallSite, name))
+const [controller, compute] = [describe('ctl-1'), describe('cmp-1')]
+const textOf = (files: typeof compute.files, path: string) =>
+  files.find(file => file.path === path)?.content ?? ''
+const count = (text: string) => text.split('BEGIN CERTIFICATE').length - 1
+const usages = (certificate: string) => new X509Certificate(certificate).keyUsage // by OID
 
 t.test('a compute machine gets its kubelet and nothing else', async t => {
   t.strictSame(
-    compute.map(({ path, mode }) => `${mode.toString(8)} ${path}`),
+    compute.files.map(({ path, mode }) => `${mode.toString(8)} ${path}`),
     [
       '644 /etc/kubernetes/kubelet/ca.crt',
-      '644 /etc/kubernetes/kubelet/serving.crt',
-      '600 /etc/kubernetes/kubelet/serving.key',
-      '600 /etc/kubernetes/kubelet/kubeconfig',
+      '644 /etc/kubernetes/kubelet/kubeconfig',
       '644 /etc/kubernetes/kubelet/config.yaml',
       '644 /etc/kubernetes/kubelet/kubelet.env',
     ],
   )
+  t.strictSame(
+    compute.requests.map(({ name, key, days }) => `${name} ${key} ${days}`),
+    [
+      'kubelet-client-cmp-1 /etc/kubernetes/kubelet/client.key 365',
+      'kubelet-serving-cmp-1 /etc/kubernetes/kubelet/serving.key 365',
+    ],
+  )
+  t.strictSame(compute.secrets, [])
 })
 
-t.test('no machine gets a key that another one or an administrator uses', async t => {
-  const allowed: Record<string, RegExp> = {
-    'ctl-1':
-      /^(etcd-(server|peer)|kubelet-(client|serving)|checkpointer)-ctl-1$|^apiserver|^front-proxy|^sched|^contr/,
-    'cmp-1': /^kubelet-(client|serving)-cmp-1$/,
+t.test('a description has nothing secret in it, on any machine', async t => {
+  const { signers, secrets } = siteAuthority(pki)
+  const known = [
+    ...Object.values(signers).map(({ key }) => key),
+    ...Object.values(secrets),
+    pki.encryptionKey,
+  ]
+  for (const { name } of smallSite.machines) {
+    const text = JSON.stringify(describe(name))
+    t.notMatch(text, 'PRIVATE KEY', name)
+    for (const secret of known)
+      t.notOk(text.includes(secret.trim()) || text.includes(Buffer.from(secret).toString('base64')), name)
   }
-  for (const [name, files] of [
-    ['ctl-1', controller],
-    ['cmp-1', compute],
-  ] as const) {
-    const text = files.map(file => file.content).join('\n')
-    const held = (key: string) =>
-      text.includes(key.trim()) || text.includes(Buffer.from(key).toString('base64'))
-    for (const [leaf, { key }] of pki.leaves) {
-      t.equal(held(key), allowed[name]?.test(leaf) ?? false, `${name} and the key of ${leaf}`)
-    }
-    t.notOk(held(pki.authorities['etcd-ca'].key), `${name} cannot sign etcd's clients`)
-    t.notOk(held(pki.authorities['front-proxy-ca'].key), `${name} cannot sign front proxies`)
+})
+
+t.test('only a controller is given secrets: those that all controllers share', async t => {
+  for (const machine of smallSite.machines) {
+    const given = describe(machine.name).secrets.map(({ secret }) => secret)
+    t.strictSame(
+      [...new Set(given)],
+      machine.role === 'controller'
+        ? [
+            'service-account.key',
+            'encryption.yaml',
+            'kubelet-client-signer.key',
+            'kubelet-serving-signer.key',
+          ]
+        : [],
+    )
   }
 })
 
 t.test('every file with a private key or another secret is for root only', async t => {
-  for (const { path, mode, content } of [...controller, ...compute]) {
-    const secret = /PRIVATE KEY|client-key-data/.test(content) || content.includes(pki.encryptionKey)
-    t.equal(mode, secret ? 0o600 : 0o644, path)
+  for (const { name } of smallSite.machines) {
+    for (const { path, mode, content } of await machineFiles(smallSite, pki, machineNamed(smallSite, name))) {
+      const secret = /PRIVATE KEY/.test(content) || content.includes(pki.encryptionKey)
+      t.equal(mode, secret ? 0o600 : 0o644, path)
+    }
   }
 })
 
+t.test('the signers of kubelets are trusted for one purpose each', async t => {
+  const at = (name: string) => textOf(controller.files, `/etc/kubernetes/kube-apiserver/${name}`)
+  const { client, server } = pki.kubeletSigners
+  t.equal(at('client-ca.crt'), pki.authorities.ca.certificate + client.certificate)
+  t.equal(at('kubelet-ca.crt'), pki.authorities.ca.certificate + server.certificate)
+  for (const name of ['front-proxy-ca.crt', 'etcd-ca.crt', 'ca.crt']) t.equal(count(at(name)), 1, name)
+  t.equal(
+    count(textOf(compute.files, '/etc/kubernetes/kubelet/ca.crt')),
+    1,
+    'a kubelet trusts the root alone',
+  )
+  t.strictSame(usages(client.certificate), ['1.3.6.1.5.5.7.3.2'], 'clients only')
+  t.strictSame(usages(server.certificate), ['1.3.6.1.5.5.7.3.1'], 'servers only')
+})
+
+t.test('the controller manager signs kubelet certificates and nothing else', async t => {
+  const copy = textOf(controller.files, '/etc/kubernetes/checkpoint/kube-controller-manager.json')
+  t.match(copy, '--cluster-signing-kubelet-client-key-file=')
+  t.match(copy, '--cluster-signing-kubelet-serving-key-file=')
+  t.notMatch(copy, /cluster-signing-(key|cert)-file|legacy-unknown|kube-apiserver-client-cert/)
+})
+
 t.test('the kubelet asks for certificates on both sides', async t => {
-  const config: unknown = parse(textOf(compute, '/etc/kubernetes/kubelet/config.yaml'))
+  const config: unknown = parse(textOf(compute.files, '/etc/kubernetes/kubelet/config.yaml'))
   t.match(config, {
     authentication: { anonymous: { enabled: false }, webhook: { enabled: true } },
     authorization: { mode: 'Webhook' },
@@ -64,14 +109,14 @@ t.test('the kubelet asks for certificates on both sides', async t => {
 })
 
 t.test('etcd begins as a cluster of the controllers, with certificates for clients and peers', async t => {
-  const lines = textOf(controller, '/etc/etcd/etcd.env').split('\n')
+  const lines = textOf(controller.files, '/etc/etcd/etcd.env').split('\n')
   t.ok(lines.includes('ETCD_INITIAL_CLUSTER=ctl-1=https://10.20.0.11:2380'))
   t.ok(lines.includes('ETCD_CLIENT_CERT_AUTH=true'))
   t.ok(lines.includes('ETCD_PEER_CLIENT_CERT_AUTH=true'))
 })
 
 t.test('static copies refer to nothing that only an API could give', async t => {
-  const copies = controller.filter(({ path }) => path.startsWith('/etc/kubernetes/checkpoint/'))
+  const copies = controller.files.filter(({ path }) => path.startsWith('/etc/kubernetes/checkpoint/'))
   t.equal(copies.length, 3)
   for (const { path, content } of copies) {
     t.notMatch(content, /serviceAccount|configMap|secretKeyRef|"secret"|persistentVolume|"ports"/, path)
@@ -79,6 +124,6 @@ t.test('static copies refer to nothing that only an API could give', async t => 
   }
 })
 
-t.test('the same site and PKI give the same bundle', async t => {
-  t.strictSame(machineBundle(smallSite, pki, machineNamed(smallSite, 'ctl-1')), controller)
+t.test('the same site and PKI give the same description', async t => {
+  t.strictSame(describe('ctl-1'), controller)
 })

@@ -5,11 +5,10 @@ import { readdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { machineBundle } from '#cluster/bundle.ts'
-import { ensurePki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { endChild } from '../end-child.ts'
+import { machineFiles, testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
 
 const script = join(import.meta.dirname, '../../ignition/scripts/checkpoint')
@@ -32,8 +31,8 @@ const selfHosted = `
 
 t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
   const root = t.testdir({ etc: { kubernetes: { manifests: {} } } })
-  const pki = await ensurePki(smallSite, join(root, 'pki'))
-  for (const { path, content } of machineBundle(smallSite, pki, machineNamed(smallSite, 'ctl-1'))) {
+  const pki = await testPki(join(root, 'pki'))
+  for (const { path, content } of await machineFiles(smallSite, pki, machineNamed(smallSite, 'ctl-1'))) {
     await mkdir(dirname(join(root, path)), { recursive: true })
     await writeFile(join(root, path), content)
   }
@@ -48,7 +47,7 @@ t.test('the checkpointer', { skip, timeout: 60_000 }, async t => {
   const inside = ['--mount', '--net', '--pid', '--fork', '--kill-child', 'sh', '-euc', prepare]
   const machine = start('unshare', ...inside, root, script)
   const listen = (state: 'ready' | 'starting') => {
-    const files = ['apiserver.crt', 'apiserver.key'].map(name => join(root, 'pki', name))
+    const files = ['tls.crt', 'tls.key'].map(name => join(root, 'etc/kubernetes/kube-apiserver', name))
     const program = [process.execPath, '--input-type=module', '--eval', selfHosted, ...files, state]
     return start('nsenter', `--net=/proc/${machine.pid}/ns/net`, ...program)
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { SecretPlan } from '#charts/plan.ts'
 import { rotateSecrets } from '#charts/secrets/rotation.ts'
-import { keyPath, keyVariable, openKey, seal, unseal } from '#charts/secrets/seal.ts'
+import { keyPath, keyVariable, openKey, seal, unseal } from '#host/seal.ts'
 import {
   changeSecrets,
   ensureSecrets,
@@ -66,11 +66,11 @@ t.test('the store tells nothing without its key, which only its owner reads', as
   t.equal((await stat(storePath(state))).mode & 0o777, 0o600)
   await rm(keyPath(state))
   await t.rejects(ensureSecrets(plan, state), {
-    code: 'CHART_PLAN',
+    code: 'SEALED',
     message: /Put it back as .*openstack-secrets.key/,
   })
   await writeFile(keyPath(state), Buffer.alloc(32).toString('base64'))
-  await t.rejects(keptSecrets(state), { code: 'CHART_PLAN', message: /does not open with the key from/ })
+  await t.rejects(keptSecrets(state), { code: 'SEALED', message: /does not open with the key from/ })
 })
 
 t.test('a key given by the environment is written nowhere', async t => {
@@ -87,9 +87,9 @@ t.test('a sealed text opens only in its place, and only whole', async t => {
   const key = openKey(await directory(t), true)
   const sealed = seal(key, 'grün', 'db version 1')
   t.equal(unseal(key, sealed, 'db version 1'), 'grün')
-  t.throws(() => unseal(key, sealed, 'mq version 1'), { code: 'CHART_PLAN' })
+  t.throws(() => unseal(key, sealed, 'mq version 1'), { code: 'SEALED' })
   const bent = Uint8Array.from(sealed, (byte, index) => (index === 14 ? byte ^ 1 : byte))
-  t.throws(() => unseal(key, bent, 'db version 1'), { code: 'CHART_PLAN' })
+  t.throws(() => unseal(key, bent, 'db version 1'), { code: 'SEALED' })
 })
 
 t.test('the plain file of the first versions is taken over, and goes', async t => {

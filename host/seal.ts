@@ -1,52 +1,73 @@
-// Texts that nobody reads without the site's key: AES-256-GCM, from node:crypto. What this protects is a store that gets
-// away without its key, in a backup for example; whoever may read the state directory as it lies has the key beside it,
-// unless the key is given as PILOTLIGHT_SECRET_KEY and kept elsewhere.
+// Texts that no one reads without their key: AES-256-GCM, from node:crypto. What this protects is a store that leaves its
+// machine without its key, in a backup for example. Anyone who may read the state directory has the key beside the store,
+// unless the key is given by an environment variable and kept elsewhere.
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ChartPlanError } from '../errors.ts'
 
-/** The variable that holds the key, 32 bytes in base64, when it shall not lie beside the store. */
+/** The variable that holds a site's key, 32 bytes in base64, when it shall not be stored beside what it seals. */
 export const keyVariable = 'PILOTLIGHT_SECRET_KEY'
 
-/** The key of one site's secrets. */
+/** A key, and where it is from: for messages. */
 export type SealKey = { readonly bytes: Uint8Array; readonly from: string }
+
+/** A key is missing or malformed, or does not open what is sealed. Nothing was changed. */
+export class SealError extends Error {
+  readonly code = 'SEALED'
+}
 
 const keyBytes = 32
 const nonceBytes = 12
 const tagBytes = 16
 
-/** Where the key lies that is made when none is given. */
+/** Where a site's key is stored that is made when none is given: the state directory of `pilotlight up`. */
 export function keyPath(stateDirectory: string): string {
   return join(stateDirectory, 'openstack-secrets.key')
 }
 
 /**
- * The key from the environment, else the one of the state directory, which is made (mode 0600) when `make` allows it.
+ * The key of one site: it seals the secrets of its cloud and the keys of its PKI. From the environment, else the one of
+ * the state directory, which is made (mode 0600) when `make` allows it.
  *
- * @throws {ChartPlanError} when it is no key of 32 bytes, or there is none and none may be made
+ * @throws {SealError} when it is not a key of 32 bytes, or there is none and none may be made
  */
 export function openKey(stateDirectory: string, make: boolean): SealKey {
   const given = process.env[keyVariable]
   if (given !== undefined) return readKey(given, keyVariable)
   const path = keyPath(stateDirectory)
+  return openKeyFile(
+    path,
+    make,
+    `The site's secrets are sealed, and their key is not there. Put it back as ${path}, or give it as ${keyVariable}.`,
+  )
+}
+
+/**
+ * The key in the file at `path` (base64), which is made (mode 0600) when it is not there and `make` allows it.
+ *
+ * @param missing the message when there is none and none may be made
+ * @throws {SealError} when it is not a key of 32 bytes, or there is none
+ */
+export function openKeyFile(path: string, make: boolean, missing: string): SealKey {
   const kept = readText(path)
   if (kept !== undefined) return readKey(kept, path)
-  if (!make)
-    throw new ChartPlanError(
-      `The site's secrets are sealed, and their key is not there. Put it back as ${path}, or give it as ${keyVariable}.`,
-    )
+  if (!make) throw new SealError(missing)
   const mine = `${path}.${process.pid}`
   writeFileSync(mine, `${randomBytes(keyBytes).toString('base64')}\n`, { mode: 0o600, flush: true })
   try {
-    linkSync(mine, path) // of two who make one at the same time, the first wins
+    linkSync(mine, path) // of two that make one at the same time, the first wins
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // fs throws nothing else
   } finally {
     rmSync(mine)
   }
   return readKey(readText(path) ?? '', path)
+}
+
+/** A key for what lives no longer than this process: a store in memory. */
+export function passingKey(): SealKey {
+  return { bytes: randomBytes(keyBytes), from: 'this process' }
 }
 
 /** Seals a text. `context` is not secret, but must be the same when it is opened: it ties the text to its place. */
@@ -56,7 +77,7 @@ export function seal({ bytes }: SealKey, text: string, context: string): Uint8Ar
   return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
 }
 
-/** Opens what `seal` gave. @throws {ChartPlanError} when the key or the context is another, or a bit is */
+/** Opens what `seal` gave. @throws {SealError} when the key or the context is another, or a bit is */
 export function unseal({ bytes, from }: SealKey, sealed: Uint8Array, context: string): string {
   const nonce = sealed.subarray(0, nonceBytes)
   const tag = sealed.subarray(-tagBytes)
@@ -68,7 +89,7 @@ export function unseal({ bytes, from }: SealKey, sealed: Uint8Array, context: st
       decipher.final(),
     ]).toString()
   } catch (cause) {
-    throw new ChartPlanError(
+    throw new SealError(
       `The secret "${context}" does not open with the key from ${from}. Give the key that sealed this store.`,
       { cause },
     )
@@ -78,7 +99,7 @@ export function unseal({ bytes, from }: SealKey, sealed: Uint8Array, context: st
 function readKey(text: string, from: string): SealKey {
   const bytes = Buffer.from(text.trim(), 'base64')
   if (bytes.length === keyBytes) return { bytes, from }
-  throw new ChartPlanError(
+  throw new SealError(
     `${from} holds ${bytes.length} bytes where a key has ${keyBytes}. Give 32 random bytes in base64: openssl rand -base64 32`,
   )
 }

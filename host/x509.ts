@@ -1,8 +1,17 @@
 // Makes X.509 certificates with ECDSA P-256 keys. The library is loaded on first use: most commands make none.
 
-import { createPrivateKey, generateKeyPairSync, randomBytes, webcrypto, type KeyObject } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  webcrypto,
+  type KeyObject,
+} from 'node:crypto'
 import type * as Library from '@peculiar/x509'
-import type { Purpose } from './certificates.ts'
+
+/** What a certificate may be shown for. */
+export type Purpose = 'server' | 'client'
 
 /** A certificate and its private key, both PEM. */
 export type KeyPair = { readonly certificate: string; readonly key: string }
@@ -22,8 +31,20 @@ export type Leaf = Subject & {
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
-/** Makes a certificate authority that signs leaves only (path length 0). */
-export async function makeAuthority(subject: Subject, validity: Validity): Promise<KeyPair> {
+/** A request for a certificate cannot be signed: the message says why. */
+export class UnfitRequest extends Error {
+  readonly code = 'UNFIT_REQUEST'
+}
+
+/**
+ * Makes a certificate authority that signs leaves only (path length 0). With `purposes` it signs leaves of these alone:
+ * Go, and so Kubernetes, holds an authority's extended key usages against every certificate below it.
+ */
+export async function makeAuthority(
+  subject: Subject,
+  validity: Validity,
+  purposes: readonly Purpose[] = [],
+): Promise<KeyPair> {
   const x509 = await library()
   const keys = newKeys()
   const publicKey = await forSigning(keys.publicKey, ['verify'])
@@ -42,6 +63,7 @@ export async function makeAuthority(subject: Subject, validity: Validity): Promi
         x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature,
         true,
       ),
+      ...usagesOf(x509, purposes),
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
     ],
   })
@@ -50,11 +72,21 @@ export async function makeAuthority(subject: Subject, validity: Validity): Promi
 
 /** Makes a leaf with a new key, signed by `authority`, good for exactly its purposes. */
 export async function makeLeaf(leaf: Leaf, validity: Validity, authority: KeyPair): Promise<KeyPair> {
-  const x509 = await library()
   const keys = newKeys()
-  const publicKey = await forSigning(keys.publicKey, ['verify'])
+  const certificate = await signLeaf(leaf, validity, authority, keys.publicKey)
+  return { certificate, key: privatePem(keys.privateKey) }
+}
+
+/** Signs a leaf for a key that someone else holds; gives the certificate, PEM. */
+export async function signLeaf(
+  leaf: Leaf,
+  validity: Validity,
+  authority: KeyPair,
+  key: KeyObject,
+): Promise<string> {
+  const x509 = await library()
+  const publicKey = await forSigning(key, ['verify'])
   const issuer = new x509.X509Certificate(authority.certificate)
-  const usages = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth }
   const names = [
     ...leaf.dns.map(value => ({ type: 'dns', value }) as const),
     ...leaf.addresses.map(value => ({ type: 'ip', value }) as const),
@@ -71,13 +103,42 @@ export async function makeLeaf(leaf: Leaf, validity: Validity, authority: KeyPai
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension(leaf.purposes.map(purpose => usages[purpose])),
+      ...usagesOf(x509, leaf.purposes),
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
     ],
   })
-  return { certificate: pem(certificate), key: privatePem(keys.privateKey) }
+  return pem(certificate)
+}
+
+/**
+ * The public key of a certificate request (PKCS #10, PEM), once its own signature proves that the sender holds the
+ * private half. Nothing else of the request is read: whoever signs decides what the certificate says.
+ *
+ * @throws {UnfitRequest} when it is not a request, its key is not on P-256, or the signature is not of that key
+ */
+export async function keyOfRequest(request: string): Promise<KeyObject> {
+  const x509 = await library()
+  let parsed: Library.Pkcs10CertificateRequest
+  let key: KeyObject
+  try {
+    parsed = new x509.Pkcs10CertificateRequest(request)
+    key = createPublicKey({ key: Buffer.from(parsed.publicKey.rawData), format: 'der', type: 'spki' })
+  } catch (cause) {
+    throw new UnfitRequest('it is not a certificate request in PEM', { cause })
+  }
+  if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw new UnfitRequest('its key is not an ECDSA key on P-256')
+  if (!(await parsed.verify().catch(() => false)))
+    throw new UnfitRequest('its signature is not of the key inside it')
+  return key
+}
+
+function usagesOf(x509: typeof Library, purposes: readonly Purpose[]): Library.Extension[] {
+  if (purposes.length === 0) return []
+  const usages = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth }
+  return [new x509.ExtendedKeyUsageExtension(purposes.map(purpose => usages[purpose]))]
 }
 
 /** Makes the pair that signs and checks service account tokens, both PEM. */

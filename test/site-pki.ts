@@ -1,0 +1,41 @@
+// The PKI of a test's site, and what a machine of it ends up with: its bundle, and the keys that it made itself.
+
+import { assembleBundle } from '#server/agent/assemble.ts'
+import type { BundleFile, CertificateRequest, Machine } from '#server/inventory/objects.ts'
+import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
+import { ensurePki, type Pki } from '#cluster/pki.ts'
+import { run } from '#host/command.ts'
+import { passingKey } from '#host/seal.ts'
+import type { Site } from '#site/site.ts'
+
+/** Seals every PKI of this process. */
+export const testKey = passingKey()
+
+/** The PKI in `directory`, sealed with `testKey`. */
+export function testPki(directory: string, now?: number): Promise<Pki> {
+  return ensurePki(directory, testKey, now)
+}
+
+/** Every file of `machine` once its bundle is unpacked. */
+export async function machineFiles(
+  site: Site,
+  pki: Pki,
+  machine: Machine,
+  now = Date.now(),
+): Promise<BundleFile[]> {
+  const description = machineBundle(site, pki, machine)
+  const keys = await Promise.all(description.requests.map(makeKey))
+  const csrs = Object.fromEntries(keys.map(({ name, csr }) => [name, csr]))
+  const files = await assembleBundle(description, siteAuthority(pki), csrs, now)
+  return [...files, ...keys.map(({ path, key }) => ({ path, mode: 0o600, content: key }))]
+}
+
+/** A key and its signing request, made by openssl as on a machine. */
+export async function makeKey({ name, key: path }: Pick<CertificateRequest, 'name' | 'key'>) {
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  const args = ['req', '-new', '-batch', '-subj', '/', ...curve, '-keyout', '-']
+  const { stdout } = await run('openssl', args, { limitSeconds: 10 })
+  const part = (what: string) =>
+    new RegExp(`-----BEGIN ${what}-----[^-]+-----END ${what}-----\n`).exec(stdout)?.[0] ?? ''
+  return { name, path, key: part('PRIVATE KEY'), csr: part('CERTIFICATE REQUEST') }
+}
