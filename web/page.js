@@ -15,8 +15,24 @@ const PHASES = {
   failed: { glyph: '✕', look: 'bad' },
 }
 
+/** Where the tab keeps its token: until it is closed, and for this origin alone. */
+const TOKEN_KEY = 'pilotlight token'
+
+/** An answer that asks for a token, or for another one. */
+class SignInNeeded extends Error {}
+
 const byId = id => document.getElementById(id)
-const state = { machines: [], cursor: 0, lastAnswer: Date.now(), answers: 'not yet', boot: '' }
+const state = {
+  machines: [],
+  cursor: 0,
+  lastAnswer: Date.now(),
+  /** `not yet`, `yes`, `no`, or `refused`: it asks for a token. */
+  answers: 'not yet',
+  boot: '',
+  token: keptToken(),
+  /** Ends what is asked with the present token. */
+  session: new AbortController(),
+}
 
 byId('origin').textContent = location.origin
 byId('filter').value = params().get('q') ?? ''
@@ -29,6 +45,15 @@ byId('boots').addEventListener('change', event => {
   state.boot = event.target.value
   showJournal()
 })
+byId('token-form').addEventListener('submit', event => {
+  event.preventDefault()
+  const token = byId('token').value.trim()
+  if (/^[\x21-\x7e]+$/.test(token)) signIn(token)
+  else put(byId('refused'), 'This is not a token: one is a word of letters, digits, - and _.')
+})
+byId('sign-out').addEventListener('click', () => signIn(''))
+byId('unencrypted').hidden =
+  location.protocol === 'https:' || /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname)
 addEventListener('popstate', () => {
   drawMachines()
   showJournal()
@@ -51,9 +76,76 @@ async function follow() {
         if (events.some(isSelected)) await drawJournal()
       }
     } catch (error) {
-      lost(error)
-      await new Promise(resolve => setTimeout(resolve, 1000))
+      if (state.session.signal.aborted)
+        state.session = new AbortController() // with another token
+      else if (error instanceof SignInNeeded) await askForToken()
+      else {
+        lost(error)
+        await new Promise(resolve => setTimeout(resolve, 1000))
+      }
     }
+  }
+}
+
+/** Shows the form instead of what was seen, and waits until a token is given. */
+async function askForToken() {
+  put(
+    byId('refused'),
+    state.token === '' ? '' : 'The token was refused: it is not known, or its time is over.',
+  )
+  keepToken('')
+  forget()
+  showSignIn(true)
+  byId('token').focus()
+  const { signal } = state.session
+  await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+  state.session = new AbortController()
+  put(byId('refused'), '')
+}
+
+/** Asks with `token` from now on, `''` for none, and begins again: nothing stays that another token has shown. */
+function signIn(token) {
+  byId('token').value = ''
+  keepToken(token)
+  forget()
+  state.session.abort()
+}
+
+/** Takes what the server has shown off the page. */
+function forget() {
+  state.machines = []
+  state.cursor = 0
+  state.boot = ''
+  for (const id of ['events', 'boots', 'journal-title', 'curl']) byId(id).replaceChildren()
+  delete byId('events').dataset.boot
+  byId('journal').hidden = true
+  drawMachines()
+  byId('empty').hidden = true
+}
+
+function showSignIn(isShown) {
+  state.answers = isShown ? 'refused' : 'yes'
+  byId('sign-in').hidden = !isShown
+  for (const id of ['machines', 'filters']) byId(id).hidden = isShown
+  byId('sign-out').hidden = state.token === ''
+  tick()
+}
+
+function keptToken() {
+  try {
+    return sessionStorage.getItem(TOKEN_KEY) ?? ''
+  } catch {
+    return '' // a browser that keeps nothing: the token lasts until the page is loaded again
+  }
+}
+
+function keepToken(token) {
+  state.token = token
+  try {
+    if (token === '') sessionStorage.removeItem(TOKEN_KEY)
+    else sessionStorage.setItem(TOKEN_KEY, token)
+  } catch {
+    // as above
   }
 }
 
@@ -72,14 +164,16 @@ async function ask(path) {
 }
 
 async function get(path) {
+  const { session, token } = state
   const response = await fetch(path, {
-    headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout((WAIT_SECONDS + 5) * 1000),
+    headers: { accept: 'application/json', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
+    signal: AbortSignal.any([session.signal, AbortSignal.timeout((WAIT_SECONDS + 5) * 1000)]),
   })
+  session.signal.throwIfAborted() // an answer to the token before
+  if (response.status === 401) throw new SignInNeeded()
   if (!response.ok) throw new Error(`${path}: ${response.status}`)
   state.lastAnswer = Date.now()
-  state.answers = 'yes'
-  tick()
+  showSignIn(false)
   return response
 }
 
@@ -91,9 +185,11 @@ function lost(error) {
 
 /** Says how old the picture is, in words that stay the same while nothing changes: they are read out. */
 function tick() {
-  const stale = state.answers === 'no' || Date.now() - state.lastAnswer > (WAIT_SECONDS + 3) * 1000
+  const isAsking = state.answers === 'refused'
+  const stale =
+    !isAsking && (state.answers === 'no' || Date.now() - state.lastAnswer > (WAIT_SECONDS + 3) * 1000)
   const since = new Date(state.lastAnswer).toLocaleTimeString()
-  const fresh = state.answers === 'yes' ? 'live' : 'connecting'
+  const fresh = isAsking ? 'not signed in' : state.answers === 'yes' ? 'live' : 'connecting'
   const line = byId('freshness')
   put(line, stale ? `stale since ${since}: the server does not answer` : fresh)
   line.className = stale ? 'stale' : 'fresh'
@@ -163,7 +259,13 @@ function fillRow(row, { id, declared, role, phase, since, address, macs, lastEve
 }
 
 function showJournal() {
-  drawJournal().catch(lost)
+  const { signal } = state.session
+  drawJournal().catch(error => {
+    if (signal.aborted) return
+    if (error instanceof SignInNeeded)
+      state.session.abort() // `follow` then asks for a token
+    else lost(error)
+  })
 }
 
 /** Shows one boot of the machine in the address. Rows stay, since a reader may have scrolled or selected in them. */
@@ -181,7 +283,8 @@ async function drawJournal() {
   put(byId('journal-title'), `Boot journal of ${id}`)
   byId('unseen').hidden = boot !== undefined
   byId('boot').hidden = boot === undefined
-  put(byId('curl'), `curl ${location.origin}${path}/journal?boot=${boot}`)
+  const header = state.token === '' ? '' : '-H "Authorization: Bearer $TOKEN" '
+  put(byId('curl'), `curl ${header}${location.origin}${path}/journal?boot=${boot}`)
   drawBoots(boots.slice(0, 50), boot)
   const rows = byId('events')
   const which = `${id} ${boot}`

@@ -1,6 +1,9 @@
 // The operator's page, in a real browser, against a real server.
 
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
 import { site, testServer, type TestServer } from '../server/serving.ts'
@@ -163,6 +166,65 @@ t.test('every text has the contrast of WCAG AA, by day and by night', { skip }, 
   }
 })
 
+t.test('from another host it asks for a token, and shows nothing before', { skip }, async t => {
+  const { page, server, proxy } = await strangersPage(t)
+  await sees(page, 'the form', `!document.getElementById('sign-in').hidden`)
+  t.equal(await text(page, '#freshness'), 'not signed in')
+  t.equal(await page.evaluate('document.activeElement.id'), 'token')
+  t.equal(await page.evaluate(`document.getElementById('machines').checkVisibility()`), false)
+  t.equal(await text(page, '#refused'), '')
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulate(scheme)
+    await withContrast(t, page, scheme)
+  }
+  const nodes = await page.accessible()
+  t.ok(nodes.some(({ role, name }) => role === 'textbox' && name === 'Token'))
+
+  await signIn(page, 'plt_wrong')
+  await sees(page, 'the refusal', `refused.textContent.includes('not known, or its time is over')`)
+  await withContrast(t, page)
+  await signIn(page, 'ключ')
+  await sees(page, 'why it is none', `refused.textContent.startsWith('This is not a token')`)
+
+  const { token, name } = await tokenOf(server)
+  await signIn(page, token)
+  await sees(page, 'two machines', `document.querySelectorAll('#rows tr').length === 2`)
+  t.equal(await text(page, '#freshness'), 'live')
+  t.equal(await page.evaluate(`document.getElementById('sign-in').checkVisibility()`), false)
+  await server.get('/ipxe?mac=52-54-00-20-00-01')
+  await sees(page, 'the script', `${row('ctl-1')}.cells[2].textContent === '◑ script'`)
+  await page.evaluate(`${row('ctl-1')}.querySelector('button').click()`)
+  await sees(page, 'one event', `document.querySelectorAll('#events tr').length === 1`)
+  t.match(
+    await text(page, '#curl'),
+    /^curl -H "Authorization: Bearer \$TOKEN" http/,
+    'without the token itself',
+  )
+
+  await page.open(await page.evaluate<string>('location.href'))
+  await sees(page, 'two machines again', `document.querySelectorAll('#rows tr').length === 2`)
+  const colleague = await browser.page()
+  await colleague.open(await page.evaluate<string>('location.href'))
+  await sees(colleague, 'the form in another tab', `!document.getElementById('sign-in').hidden`)
+
+  await page.evaluate(`document.getElementById('sign-out').click()`)
+  await sees(page, 'the form', `!document.getElementById('sign-in').hidden`)
+  t.equal(await page.evaluate('sessionStorage.length'), 0)
+  t.equal((await rows(page)).length + (await cells(page, '#events tr')).length, 0, 'nothing seen stays')
+  t.notMatch(await page.evaluate<string>('document.documentElement.outerHTML'), /ctl-1/)
+
+  await signIn(page, token)
+  await sees(page, 'two machines', `document.querySelectorAll('#rows tr').length === 2`)
+  await server.delete(`/v1/tokens/${name}`, server.admin)
+  await sees(page, 'the end of a token that was revoked', `refused.textContent.includes('time is over')`)
+  t.equal((await rows(page)).length, 0)
+  t.notOk(
+    proxy.targets.some(target => target.includes('plt_')),
+    'no token is in an address',
+  )
+  t.ok(proxy.targets.includes('/machines'))
+})
+
 t.test('the browser ends, and leaves nothing behind', { skip }, async t => {
   await browser.close()
   t.throws(() => process.kill(-browser.pid, 0), { code: 'ESRCH' })
@@ -177,6 +239,49 @@ async function pageWithRack(t: Test): Promise<{ server: TestServer; page: Page }
   await page.open(`${server.url}/ui/`)
   await sees(page, 'two machines', `document.querySelectorAll('#rows tr').length === 2`)
   return { server, page }
+}
+
+/** The page of a server that others reach, as one of them sees it: a proxy stands between. */
+async function strangersPage(
+  t: Test,
+): Promise<{ server: TestServer; page: Page; proxy: { readonly targets: readonly string[] } }> {
+  const server = await testServer(t, { address: '0.0.0.0' })
+  await server.put('/v1/sites/rack-1', site)
+  const targets: string[] = []
+  const proxy = createServer((request, response) => {
+    const { url = '', method = 'GET', headers } = request
+    targets.push(url)
+    const passed = { ...headers, 'x-forwarded-for': '192.0.2.1' }
+    const onward = httpRequest(server.url + url, { method, headers: passed }, answer => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(response)
+    })
+    onward.on('error', () => response.destroy())
+    response.on('close', () => onward.destroy())
+    request.pipe(onward)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => {
+    proxy.close()
+    proxy.closeAllConnections()
+  })
+  const page = await browser.page()
+  await page.open(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}/ui/`)
+  return { server, page, proxy: { targets } }
+}
+
+/** Makes a token that reads. */
+async function tokenOf(server: TestServer): Promise<{ token: string; name: string }> {
+  const made = await server.post('/v1/tokens', { name: 'page', role: 'read-only' }, server.admin)
+  return (await made.json()) as { token: string; name: string }
+}
+
+/** Types a token, as a person does. */
+async function signIn(page: Page, token: string): Promise<void> {
+  await page.evaluate(`document.getElementById('token').focus(); document.getElementById('token').select()`)
+  await page.type(token)
+  await page.press('Enter')
 }
 
 /** Waits until an expression is true in the page. */
