@@ -308,14 +308,14 @@ export class TokenExpired extends ServerError {
   }
 }
 
-/** The bundle was fetched with this token before. */
+/** The bundle was handed out in this boot before. */
 export class TokenReplayed extends ServerError {
   readonly code = 'TOKEN_REPLAYED'
   readonly statusCode = 409
   constructor(machine: string) {
     super(
-      `The bundle of ${machine} was fetched with this token before. If that was not the machine itself, ` +
-        'somebody else has its secrets: renew them, and boot the machine again.',
+      `The bundle of ${machine} was fetched in this boot before. If that was not the machine itself, ` +
+        'someone else has its secrets: renew them, and boot the machine again.',
     )
   }
 }

@@ -18,6 +18,7 @@ import { admission } from './http/admission.ts'
 import type { Readiness } from './http/health.ts'
 import { openListeners, type ListenerCertificates } from './http/listeners.ts'
 import { Metrics, type Measured } from './http/metrics.ts'
+import { Alarms } from './inventory/alarms.ts'
 import type { Catalog } from './inventory/catalog.ts'
 import { Clients } from './inventory/clients.ts'
 import { DataDirectory } from './inventory/data-directory.ts'
@@ -139,15 +140,16 @@ async function openAll(
     },
   )
   const { refuse } = new Refusals(log, reason => metrics.refused(reason))
-  const tokens = new Tokens(store, now)
+  const tokens = new Tokens(store, { wall: now, steady: () => performance.now() })
+  const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
   const templates = new Templates(templateFiles(catalog))
   const goTemplates = new GoTemplates(templateFiles(catalog))
   const localFiles = localFilesBelow(config.dataPath, config.statePath)
   const network = networkOf(config.address, () => catalog)
   let dhcp: DhcpServer | undefined
   const clients = new Clients(
-    address => dhcp?.macOf(address),
-    () => dhcp !== undefined && network()?.dhcp === 'full',
+    address => dhcp?.leaseAt(address),
+    () => (dhcp === undefined ? 'off' : (network()?.dhcp ?? 'off')),
   )
   const { ca } = await serverIdentity(config.statePath, config.agent.host, now())
   const accessTokens = new AccessTokens(config.statePath, now, error => health.failed(error))
@@ -168,6 +170,7 @@ async function openAll(
     sources: bootSources,
     journal,
     tokens,
+    alarms,
     clients,
     store,
     log,

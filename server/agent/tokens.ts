@@ -1,56 +1,136 @@
-// One-time tokens: minted with a machine's Ignition config, good for one bundle within a quarter of an hour, and for
-// reports as long as that boot lasts. Only their hashes are kept.
+// One-time tokens: minted with a machine's Ignition config, good for one bundle a boot, and for reports as long as that
+// boot lasts. Only their hashes are kept.
+//
+// Before a machine's system is up its config may be fetched again (Ignition retries), each time with another token.
+// The first of them that is used is the token of the boot: it voids the others and those of earlier boots, and from then
+// on the boot gets none. So there is one bundle a boot, whoever asks, and a config that a stranger fetches in the
+// machine's name ends no token of the machine until the stranger uses it.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
-import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { MachineBoot, Store, TokenRecord } from '../inventory/store.ts'
 
-/** Minutes from the Ignition config to the bundle. */
-const BUNDLE_MINUTES = 15
+/** Minutes from the Ignition config to the first use of its token. */
+const FIRST_USE_MINUTES = 15
+/** How many tokens a boot may have before one is used: Ignition asks once, and again when an answer was lost. */
+const TOKENS_A_BOOT = 8
+/** A clock that was set since the token was made is trusted so far: what it says of the age is then only a hint. */
+const CLOCK_TRUST_MS = 86_400_000
+
+/** What the tokens are kept in. */
+export type TokenStore = Pick<
+  Store,
+  'addToken' | 'token' | 'machineBoot' | 'lastUsedBoot' | 'putMachineBoot' | 'spendBoot'
+>
+
+/** Two clocks, in milliseconds: since 1970, which may be set at any time; and one that only grows. */
+export type Clocks = { readonly wall: () => number; readonly steady: () => number }
 
 /** The tokens that the store knows. */
 export class Tokens {
-  readonly #store: Pick<Store, 'addToken' | 'token' | 'burnToken'>
-  readonly #now: () => number
+  readonly #store: TokenStore
+  readonly #clocks: Clocks
+  /** When the tokens of this process were made, by the steady clock. */
+  readonly #made = new Map<string, number>()
+  readonly #started: number
 
-  /** @param now milliseconds since 1970 */
-  constructor(store: Pick<Store, 'addToken' | 'token' | 'burnToken'>, now: () => number) {
+  constructor(store: TokenStore, clocks: Clocks) {
     this.#store = store
-    this.#now = now
-  }
-
-  /** Makes a token for one boot of a machine; it is on disk when this returns. */
-  mint(machine: string, boot: string): string {
-    const token = randomBytes(32).toString('base64url')
-    this.#store.addToken({ hash: hashOf(token), machine, boot, until: this.#now() + BUNDLE_MINUTES * 60_000 })
-    return token
+    this.#clocks = clocks
+    this.#started = clocks.steady()
   }
 
   /**
-   * Whose token it is.
+   * Makes a token for one boot of a machine; it is on disk when this returns. Or says why the boot gets none, as a
+   * clause.
+   */
+  mint(machine: string, boot: string): { readonly token: string } | { readonly refused: string } {
+    const known = this.#store.machineBoot(machine, boot)
+    if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
+    if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
+    const tokens = known?.tokens ?? 0
+    if (tokens >= TOKENS_A_BOOT) return { refused: `this boot has had ${tokens} tokens already` }
+    const token = randomBytes(32).toString('base64url')
+    const hash = hashOf(token)
+    this.#store.addToken({ hash, machine, boot, until: this.#clocks.wall() + FIRST_USE_MINUTES * 60_000 })
+    this.#store.putMachineBoot({ machine, boot, tokens: tokens + 1 })
+    this.#remember(hash)
+    return { token }
+  }
+
+  /**
+   * Whose token it is; the first use makes it the token of its boot.
    *
    * @throws {UnknownToken} 401
+   * @throws {TokenExpired} 403, when a token of a later boot or another one of this boot was used, or it was not used in time
    */
-  holder(token: string): TokenRecord {
-    const record = this.#store.token(hashOf(token))
+  use(token: string): TokenRecord {
+    const hash = hashOf(token)
+    const record = this.#store.token(hash)
     if (record === undefined) throw new UnknownToken()
+    const { machine, boot } = record
+    const last = this.#store.lastUsedBoot(machine)
+    const known = this.#store.machineBoot(machine, boot)
+    if (last !== undefined && isLater(last.boot, boot)) {
+      throw new TokenExpired(machine, `is of boot ${boot}; this is boot ${last.boot}`)
+    }
+    if (known?.token === hash) return record
+    if (known?.token !== undefined) {
+      throw new TokenExpired(machine, 'is void: another one of the same boot was used first')
+    }
+    if (this.#isTooOld(record)) {
+      throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
+    }
+    this.#store.putMachineBoot({ machine, boot, tokens: 1, ...known, token: hash })
     return record
   }
 
   /**
-   * Spends the token on the machine's bundle.
+   * Spends the boot of a token in use on the machine's bundle.
    *
    * @throws {TokenReplayed} 409, when it was spent before
-   * @throws {TokenExpired} 403, when it is too old
    */
-  spend({ hash, machine, until, usedAt }: TokenRecord): void {
-    const now = this.#now()
-    if (usedAt !== undefined) throw new TokenReplayed(machine)
-    if (until < now) throw new TokenExpired(machine, `was good for ${BUNDLE_MINUTES} minutes`)
-    if (!this.#store.burnToken(hash, now)) throw new TokenReplayed(machine)
+  spend({ machine, boot }: TokenRecord): void {
+    if (!this.#store.spendBoot(machine, boot, this.#clocks.wall())) throw new TokenReplayed(machine)
+  }
+
+  /** Keeps that the machine reported `ready` with a token in use. */
+  ready({ machine, boot }: TokenRecord): void {
+    const known = this.#store.machineBoot(machine, boot)
+    if (known?.token === undefined || known.readyAt !== undefined) return
+    this.#store.putMachineBoot({ ...known, readyAt: this.#clocks.wall() })
+  }
+
+  /** What a boot of a machine has had so far. */
+  boot({ machine, boot }: Pick<TokenRecord, 'machine' | 'boot'>): MachineBoot | undefined {
+    return this.#store.machineBoot(machine, boot)
+  }
+
+  /** By the steady clock; a token of an earlier process by how long this one runs, and the wall clock where it is sane. */
+  #isTooOld({ hash, until }: TokenRecord): boolean {
+    const limit = FIRST_USE_MINUTES * 60_000
+    const made = this.#made.get(hash)
+    const steady = this.#clocks.steady()
+    if (made !== undefined) return steady - made > limit
+    const late = this.#clocks.wall() - until
+    return steady - this.#started > limit || (late > 0 && late < CLOCK_TRUST_MS)
+  }
+
+  #remember(hash: string): void {
+    const steady = this.#clocks.steady()
+    this.#made.set(hash, steady)
+    for (const [oldest, made] of this.#made) {
+      if (steady - made <= FIRST_USE_MINUTES * 60_000) break
+      this.#made.delete(oldest) // this process has run for longer than it was good for
+    }
   }
 }
 
 function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex')
+}
+
+/** Says whether a boot began after another one: `b-0010` after `b-000f`. */
+function isLater(one: string, other: string): boolean {
+  return Number.parseInt(one.slice(2), 16) > Number.parseInt(other.slice(2), 16)
 }

@@ -5,6 +5,7 @@ import type { Machine } from '#server/inventory/objects.ts'
 /** The machines, indexed once for all packets. */
 export type MachineIndex = {
   readonly byMac: ReadonlyMap<string, Machine>
+  /** The machines that are declared by UUID alone. */
   readonly byUuid: ReadonlyMap<string, Machine>
   /** By the address kept for it. */
   readonly byAddress: ReadonlyMap<string, Machine>
@@ -14,13 +15,19 @@ export type MachineIndex = {
 export function indexMachines(machines: readonly Machine[]): MachineIndex {
   return {
     byMac: new Map(machines.flatMap(machine => machine.macs.map(mac => [mac, machine] as const))),
-    byUuid: new Map(machines.flatMap(machine => (machine.uuid ? [[machine.uuid, machine] as const] : []))),
+    // A UUID is no proof: every client can send any. It only finds a machine of which nothing else was declared.
+    byUuid: new Map(
+      machines.flatMap(machine =>
+        machine.uuid !== undefined && machine.macs.length === 0 ? [[machine.uuid, machine] as const] : [],
+      ),
+    ),
     byAddress: new Map(machines.map(machine => [machine.address, machine] as const)),
   }
 }
 
 /**
- * Finds the machine of `mac`; a machine declared without that address is found by the first of `uuids` that fits.
+ * Finds the machine of `mac`; a machine declared by UUID alone is found by the first of `uuids` that fits. A declared
+ * machine's UUID with another MAC finds nothing: that client is a stranger.
  * All hardware addresses of one machine find the same one, so the links of a bond share its IPv4 address.
  */
 export function machineOf(index: MachineIndex, mac: string, uuids: readonly string[]): Machine | undefined {

@@ -7,7 +7,7 @@ import { pickAddress } from './leases.ts'
 import type { Lease, LeaseChange, LeaseView } from './leases.ts'
 import { machineOf } from './machines.ts'
 import type { MachineIndex } from './machines.ts'
-import { addresses, addressIn, OPTION, text, uint32 } from './options.ts'
+import { addresses, addressIn, latin1, OPTION, text, uint32 } from './options.ts'
 import type { Options } from './options.ts'
 import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf } from './packet.ts'
 import type { Packet } from './packet.ts'
@@ -250,12 +250,19 @@ function proxyReply(exchange: Exchange, type: number | undefined): Decision {
 
 /** The client takes the address of the other server: nothing to answer, but now we know whose address it is. */
 function overhear(exchange: Exchange): Decision {
-  const address = wantedAddressOf(exchange.message)
-  if (!exchange.world.subnet.holds(address)) return silent(`asks another server for ${address}`)
+  const { message, world, machine } = exchange
+  const address = wantedAddressOf(message)
+  if (!world.subnet.holds(address)) return silent(`asks another server for ${address}`)
+  // An address that a declared machine just took stays its own: a stranger that asks for it changes nothing.
+  const holder = world.leases.at(address)
+  const isTaken = holder !== undefined && holder.mac !== message.mac && holder.expiresAt > world.now
+  if (isTaken && machine === undefined && world.machines.byMac.has(holder.mac)) {
+    return silent(`asks another server for ${address}, which ${holder.mac} has`)
+  }
   return silent(
     'the REQUEST on port 67 is for the server that gives addresses',
     [put(exchange, address, 'offered', SECONDS.boot)],
-    [event(exchange, 'request', `asks another server for ${address}`, { address })],
+    [event(exchange, 'request', `asks another server for ${address}`, { address, from: 'another server' })],
   )
 }
 
@@ -444,10 +451,36 @@ function event(
     client: client.kind,
     ...(client.architectures.length === 0 ? {} : { architecture: client.architectures.join(' ') }),
     ...(machine === undefined ? {} : { machine: machine.name }),
+    ...portDetail(message),
     ...more,
   }
   const whose = { mac: message.mac, ...(uuid === undefined ? {} : { uuid }) }
   return { ...whose, layer: 'dhcp', kind, text: words, detail }
+}
+
+/** The switch port that the relay names (RFC 3046 §3.1, §3.2), where there is a relay: circuit and remote identifier. */
+function portDetail({ options }: Packet): Record<string, string> {
+  const value = options.get(OPTION.relayAgent)
+  if (value === undefined) return {}
+  const parts: string[] = []
+  for (let at = 0; at + 1 < value.length; at += 2 + value[at + 1]!) {
+    const name = RELAY_PARTS.get(value[at]!)
+    const content = value.subarray(at + 2, at + 2 + value[at + 1]!)
+    if (name !== undefined) parts.push(`${name}=${printable(content)}`)
+  }
+  return parts.length === 0 ? {} : { port: parts.join(' ').slice(0, LONGEST_PORT) }
+}
+
+const RELAY_PARTS: ReadonlyMap<number, string> = new Map([
+  [1, 'circuit'],
+  [2, 'remote'],
+])
+const LONGEST_PORT = 128
+
+/** Switches send a name or bytes: a name as it is, all else as hexadecimal. */
+function printable(bytes: Uint8Array): string {
+  const isText = bytes.length > 0 && bytes.every(byte => byte > 0x20 && byte < 0x7f)
+  return isText ? latin1(bytes) : Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function nextText(boot: Boot): string {

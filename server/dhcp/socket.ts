@@ -115,10 +115,15 @@ export class DhcpServer {
     bootServer.on('message', (bytes, from) => this.#receive(bytes, { service: 'pxe', from }, bootServer))
   }
 
-  /** The hardware address that has, or last had, the lease of `address`: tells TFTP and HTTP whose boot they serve. */
+  /** The hardware address that has, or last had, the lease of `address`: shows TFTP and HTTP whose boot they serve. */
   macOf(address: string): string | undefined {
+    return this.leaseAt(address)?.mac
+  }
+
+  /** The lease of `address` as it is or last was; in proxy mode what a client was heard to ask another server for. */
+  leaseAt(address: string): Lease | undefined {
     const lease = this.#table.at(address)
-    return lease?.state === 'declined' ? undefined : lease?.mac
+    return lease?.state === 'declined' ? undefined : lease
   }
 
   /** Answers what is committed already, then closes the ports. */

@@ -4,7 +4,8 @@ import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { assembleBundle } from '../agent/assemble.ts'
 import { bundleArchive } from '../agent/bundle.ts'
 import type { Tokens } from '../agent/tokens.ts'
-import { NoBundle, TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
+import { NoBundle, TokenReplayed, UnknownToken } from '../errors.ts'
+import type { Alarms } from '../inventory/alarms.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { Machine } from '../inventory/objects.ts'
@@ -16,9 +17,10 @@ import { reportBody } from './schemas.ts'
 /** What these routes need of the service. */
 export type AgentNeeds = {
   readonly catalog: () => Catalog
-  readonly tokens: Pick<Tokens, 'holder' | 'spend'>
+  readonly tokens: Pick<Tokens, 'use' | 'spend' | 'ready'>
   readonly store: Pick<Store, 'bundle' | 'authority'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly alarms: Pick<Alarms, 'raise'>
   readonly log: Log
 }
 
@@ -26,66 +28,59 @@ type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: strin
 
 /** `POST /agent/v1/bundle` and `POST /agent/v1/report`, with `Authorization: Bearer TOKEN`. */
 export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
-  const { catalog, tokens, store, journal, log } = needs
+  const { catalog, tokens, store, journal, alarms, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
   app.post('/agent/v1/bundle', async (request, reply) => {
     const { token, machine, mac } = holderOf(request)
     try {
-      currentOnly(token, machine)
       const bundle = store.bundle(machine.name)
-      if (bundle === undefined) throw new NoBundle(machine.name) // before the token is spent: it may ask again
+      if (bundle === undefined) throw new NoBundle(machine.name) // before the boot is spent: it may ask again
       const authority = bundle.site === undefined ? undefined : store.authority(bundle.site)
       const files = await assembleBundle(bundle, authority, undefined, Date.now())
       tokens.spend(token)
       const archive = bundleArchive(files, Math.floor(Date.now() / 1000))
-      tell(mac, 'http', 'bundle', `fetched ${files.length} files`, {
-        files: files.length,
-        bytes: archive.length,
-      })
+      const detail = { files: files.length, bytes: archive.length }
+      tell(token, mac, 'http', 'bundle', `fetched ${files.length} files`, detail)
       return reply.type('application/x-tar').send(archive)
     } catch (error) {
       if (error instanceof TokenReplayed) {
-        log('warn', error.message, { machine: machine.name, from: request.ip })
-        tell(mac, 'http', 'replayed', `${request.ip} used the token a second time`, { from: request.ip })
+        const { ip: from } = request
+        const text = `${from} asked for the bundle of ${machine.name} a second time in boot ${token.boot}`
+        const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
+        alarms.raise({ kind: 'replayed', ...where, text, detail: { from } })
       }
       throw error
     }
   })
 
   app.post<{ Body: Report }>('/agent/v1/report', { schema: { body: reportBody } }, (request, reply) => {
-    const { token, machine, mac } = holderOf(request)
-    currentOnly(token, machine)
+    const { token, mac } = holderOf(request)
     const { stage, text, log: tail } = request.body
-    tell(mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
+    if (stage === 'ready') tokens.ready(token)
+    tell(token, mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
     return reply.code(204).send()
   })
   done()
 
+  /** Who holds the token of a request; its first use makes it the token of its boot. */
   function holderOf(request: FastifyRequest): { token: TokenRecord; machine: Machine; mac: string } {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
     if (secret === undefined) throw new UnknownToken()
-    const token = tokens.holder(secret)
+    const token = tokens.use(secret)
     const machine = catalog().machine({ name: token.machine })
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
     return { token, machine, mac: journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '' }
   }
 
-  /** A token ends with its boot. */
-  function currentOnly(token: TokenRecord, machine: Machine): void {
-    const boot = journal.currentOf({ machine })
-    if (boot !== undefined && boot.id !== token.boot) {
-      throw new TokenExpired(machine.name, `is of boot ${token.boot}; this is boot ${boot.id}`)
-    }
-  }
-
   function tell(
+    { boot }: TokenRecord,
     mac: string,
     layer: 'http' | 'os',
     kind: string,
     text: string,
     detail: Record<string, string | number>,
   ) {
-    journal.record({ mac, layer, kind, text, detail })
+    journal.record({ mac, layer, kind, text, detail, boot })
   }
 }

@@ -1,8 +1,12 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { isLoopback } from '../access/identity.ts'
+import { objectionTo } from '../agent/proof.ts'
+import type { Tokens } from '../agent/tokens.ts'
 import type { Clients } from '../inventory/clients.ts'
-import type { Journal } from '../inventory/journal.ts'
+import type { Alarms } from '../inventory/alarms.ts'
+import type { Journal, NewEvent } from '../inventory/journal.ts'
 import type { Labels, Machine } from '../inventory/objects.ts'
 import { parseLabels, rawQueryOf } from '../match/labels.ts'
 import { bytesOf } from '../match/text.ts'
@@ -29,9 +33,10 @@ import { addPage, isForSignature } from './signatures.ts'
 /** What these routes need of the service. */
 export type BootNeeds = {
   readonly sources: () => Sources
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
-  readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe'>
-  readonly tokens: { mint(machine: string, boot: string): string }
+  readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive'>
+  readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp'>
+  readonly tokens: Pick<Tokens, 'mint'>
+  readonly alarms: Pick<Alarms, 'raise'>
   /** Signs what is served, where there is a key ring. */
   readonly signer?: Signer | undefined
   readonly log: Log
@@ -39,7 +44,7 @@ export type BootNeeds = {
 
 /** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
 export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
-  const { sources, journal, clients, tokens, log } = needs
+  const { sources, journal, clients, tokens, alarms, log } = needs
   const page = addPage.bind(undefined, app, needs.signer)
   app.setErrorHandler(plainAnswer(log))
   // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
@@ -67,9 +72,14 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       const { script, assets } = scriptOf(sources(), match)
       if (from !== undefined) {
         clients.booted(request.ip, from, assets)
-        tell(from, match.labels, 'script', `runs profile ${match.profile.id}`, {
-          profile: match.profile.id,
-          group: match.group.id,
+        journal.arrive(whose(from, match.machine), { address: request.ip, at: 'script' })
+        const detail = { profile: match.profile.id, group: match.group.id, from: request.ip }
+        // Where DHCP shows no boot, its script is the first that we see of it.
+        record(from, match.labels, {
+          kind: 'script',
+          text: `runs profile ${match.profile.id}`,
+          detail,
+          startsBoot: clients.dhcp === 'off',
         })
       }
       return plain(reply, script)
@@ -80,16 +90,16 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
 
   page('/ignition', (request, reply) =>
     asked(request, (match, from) => {
-      // A token only goes to the machine itself: whoever else reads the config gets it without.
-      const { machine } = match
-      const boot =
-        from === undefined
-          ? undefined
-          : (journal.currentOf({ mac: from, ...(machine && { machine }) }) ??
-            tell(from, match.labels, 'asked', 'asks for its config, without a script from here', {}))
-      const token = machine && boot ? tokens.mint(machine.name, boot.id) : ''
-      const text = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(targetOf(request.raw)) })
       if (from !== undefined) {
+        const known = journal.arrive(whose(from, match.machine), { address: request.ip, at: 'config' })
+        if (known === undefined) {
+          tell(from, match.labels, 'asked', 'asks for its config, without a script from here', {})
+        }
+      }
+      const token = match.machine === undefined ? '' : tokenFor(request, match.labels, match.machine)
+      const text = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(targetOf(request.raw)) })
+      // In a declared machine's name it is the machine's own step only with a token; else an alarm says who asked.
+      if (from !== undefined && (match.machine === undefined || token !== '')) {
         const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
         tell(from, match.labels, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
       }
@@ -139,13 +149,51 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     }
   }
 
-  /** The MAC to write the journal for; undefined when somebody else looks at what the machine would get. */
+  /**
+   * The MAC to write the journal for; undefined when someone else looks at what the machine would get. A MAC that is not
+   * the machine's, with its UUID, is that of a stranger.
+   */
   function senderOf(address: string, labels: Labels, machine: Machine | undefined): string | undefined {
     const mac = labels.mac ?? machine?.macs[0] ?? clients.macOf(address)
     if (mac === undefined) return undefined
-    const macs = machine === undefined ? [mac] : [mac, ...machine.macs]
-    const own = { macs, ...(machine && { address: machine.address }) }
+    const isOwn = machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))
+    const own = isOwn ? { macs: [mac, ...machine.macs], address: machine.address } : { macs: [mac] }
     return clients.mayBe(address, own) ? mac : undefined
+  }
+
+  /**
+   * The token of this boot, for the machine itself; empty for anyone else, and when the boot has had its own. Who asks in
+   * a machine's name without being it is an alarm, unless it is someone on this host who looks at what would be served.
+   */
+  function tokenFor(request: FastifyRequest, labels: Labels, machine: Machine): string {
+    if (isForSignature(request)) return ''
+    const boot = journal.currentOf({ machine })
+    const address = request.ip
+    const { dhcp } = clients
+    const objection = objectionTo(
+      machine,
+      { address, labels },
+      { dhcp, lease: clients.leaseAt(address), boot },
+    )
+    const minted =
+      objection === undefined && boot !== undefined
+        ? tokens.mint(machine.name, boot.id)
+        : { refused: objection ?? 'it is in no boot' }
+    if ('token' in minted) return minted.token
+    const isOwn = isLoopback(address) || address === sources().endpoints.server.address
+    if (!isOwn || objection === undefined) {
+      const text = `${address} asked for the config of ${machine.name} and got no token: ${minted.refused}`
+      const mac = boot?.mac ?? machine.macs[0] ?? labels.mac ?? ''
+      alarms.raise({
+        kind: 'refused',
+        mac,
+        machine: machine.name,
+        layer: 'http',
+        text,
+        detail: { from: address },
+      })
+    }
+    return ''
   }
 
   function tell(
@@ -155,8 +203,11 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     text: string,
     detail: Record<string, string | number>,
   ) {
-    const { uuid } = labels
-    return journal.record({ mac, layer: 'http', kind, text, detail, ...(uuid === undefined ? {} : { uuid }) })
+    return record(mac, labels, { kind, text, detail })
+  }
+
+  function record(mac: string, { uuid }: Labels, event: Omit<NewEvent, 'mac' | 'uuid' | 'layer'>) {
+    return journal.record({ mac, layer: 'http', ...event, ...(uuid === undefined ? {} : { uuid }) })
   }
 
   function refused(mac: string, labels: Labels, request: FastifyRequest, error: unknown): void {
@@ -167,4 +218,8 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const route = request.url.split('?', 1)[0] ?? ''
     tell(mac, labels, 'refused', text, { status, code, route })
   }
+}
+
+function whose(mac: string, machine: Machine | undefined) {
+  return { mac, ...(machine && { machine }) }
 }

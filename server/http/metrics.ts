@@ -46,6 +46,7 @@ export class Metrics {
     'Boot events: DHCP and TFTP packets, HTTP files, reports of the operating system',
     ['layer', 'kind'],
   )
+  readonly #alarms = this.#counter('alarms_total', 'What no honest machine does, by its kind', ['kind'])
   readonly #commits = this.#histogram('store_commit_duration_seconds', 'From a boot event to the disk', [])
   readonly #refused = this.#counter('refused_total', 'What senders that asked too much were refused', [
     'reason',
@@ -104,6 +105,11 @@ export class Metrics {
     const began = performance.now()
     const measure = () => this.#commits.observe((performance.now() - began) / 1000)
     kept.then(measure, () => {}) // whoever asked for it hears of the failure
+  }
+
+  /** Counts an alarm. */
+  alarm(kind: string): void {
+    this.#alarms.inc({ kind })
   }
 
   /** Everything in Prometheus' text format. */

@@ -2,26 +2,43 @@
 // curious curl out of the journal.
 
 import type { AssetKind } from '../render/ipxe.ts'
+import type { ProvisioningNetwork } from './objects.ts'
+
+/** Whose an address is. */
+export type ClientLease = { readonly mac: string; readonly uuid?: string }
 
 /** How many boots are remembered at a time; the oldest is forgotten first. */
 const REMEMBERED = 50_000
 
 /** The machines' addresses as DHCP gave them, or, where somebody else's DHCP did, as their boot requests showed them. */
 export class Clients {
-  readonly #leaseOf: (address: string) => string | undefined
-  readonly #servesDhcp: () => boolean
+  readonly #leaseAt: (address: string) => ClientLease | undefined
+  readonly #dhcp: () => ProvisioningNetwork['dhcp']
   readonly #seen = new Map<
     string,
     { readonly mac: string; readonly assets: ReadonlyMap<string, AssetKind> }
   >()
 
   /**
-   * @param leaseOf the MAC that our DHCP server leased an address to
-   * @param servesDhcp says whether our DHCP server gives all addresses of the network
+   * @param leaseAt the lease of an address; in proxy mode what a client was heard to ask another server for
+   * @param dhcp whether our DHCP server gives all addresses of the network, none, or only overhears them
    */
-  constructor(leaseOf: (address: string) => string | undefined, servesDhcp: () => boolean) {
-    this.#leaseOf = leaseOf
-    this.#servesDhcp = servesDhcp
+  constructor(
+    leaseAt: (address: string) => ClientLease | undefined,
+    dhcp: () => ProvisioningNetwork['dhcp'],
+  ) {
+    this.#leaseAt = leaseAt
+    this.#dhcp = dhcp
+  }
+
+  /** How DHCP is served on the provisioning network. */
+  get dhcp(): ProvisioningNetwork['dhcp'] {
+    return this.#dhcp()
+  }
+
+  /** The lease of an address, as DHCP gave it or overheard it. */
+  leaseAt(address: string): ClientLease | undefined {
+    return this.#leaseAt(address)
   }
 
   /** Remembers that a machine at `address` got a script that makes it fetch `assets`. */
@@ -36,7 +53,7 @@ export class Clients {
 
   /** The MAC behind an address. */
   macOf(address: string): string | undefined {
-    return this.#leaseOf(address) ?? this.#seen.get(address)?.mac
+    return this.#leaseAt(address)?.mac ?? this.#seen.get(address)?.mac
   }
 
   /** What the file at `path` is for the machine at `address`: undefined for files that its script did not name. */
@@ -46,13 +63,18 @@ export class Clients {
     return seen && kind && { mac: seen.mac, kind }
   }
 
-  /** Says whether a request from `address` may be the machine's own. Where we do not give the addresses, it always may. */
+  /**
+   * Says whether a request from `address` may be written into the machine's journal. Where we do not give the addresses,
+   * one of which nothing is known always may; that is no proof of who sent it (`agent/proof.ts` asks for one).
+   */
   mayBe(
     address: string,
     { macs, address: reserved }: { macs: readonly string[]; address?: string },
   ): boolean {
-    if (!this.#servesDhcp()) return true
-    const mac = this.#leaseOf(address)
-    return mac === undefined ? address === reserved : macs.includes(mac)
+    const dhcp = this.#dhcp()
+    if (dhcp === 'off') return true
+    const mac = this.#leaseAt(address)?.mac
+    if (mac === undefined) return dhcp === 'proxy' || address === reserved
+    return macs.includes(mac)
   }
 }

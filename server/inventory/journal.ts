@@ -2,7 +2,7 @@
 
 import { cleanLabel, cleanLines, cleanText } from '../match/clean.ts'
 import type { BootEvent, Machine } from './objects.ts'
-import { beginsBoot, phaseAfter, type Phase } from './phase.ts'
+import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from './store.ts'
 
 /** What a protocol tells the journal; the journal adds id, boot, and the machine's name. */
@@ -15,8 +15,10 @@ export type NewEvent = {
   readonly kind: string
   readonly text: string
   readonly detail?: BootEvent['detail']
-  /** Firmware or iPXE asks afresh, so a new boot may have begun. */
+  /** A new boot may have begun: firmware or iPXE asks afresh, or, where DHCP shows us nothing, asks for its script. */
   readonly startsBoot?: boolean
+  /** The boot that a token was made for: the event is written there, whatever began since. */
+  readonly boot?: string
 }
 
 /** A boot as it is followed in memory. */
@@ -25,6 +27,12 @@ export type CurrentBoot = Boot & {
   /** Milliseconds since 1970 when the phase was reached. */
   readonly phaseSince: number
   readonly last: BootEvent
+  /** The address that the firmware of this boot has, as DHCP showed it. */
+  readonly lease?: string
+  /** The address that fetched the boot script. */
+  readonly scriptFrom?: string
+  /** The switch port, as the relay of DHCP named it. */
+  readonly port?: string
 }
 
 /** What the journal asks of the inventory. */
@@ -45,6 +53,11 @@ export class Journal {
   readonly #onLost: (error: unknown) => void
   /** The current boot, by machine name and by MAC. */
   readonly #current = new Map<string, CurrentBoot>()
+  /**
+   * A boot that firmware may have begun, by machine name and by MAC. It becomes the current one when its script or its
+   * config is fetched from the address that its firmware was given; packets alone, which anyone can send, end no boot.
+   */
+  readonly #begun = new Map<string, CurrentBoot>()
   readonly #wakers = new Set<() => void>()
   #event: number
   #boot: number
@@ -73,19 +86,21 @@ export class Journal {
   }
 
   /**
-   * Writes an event into the machine's current boot, or into a new one when it begins one; its texts are cleaned here,
-   * because any of them may hold what a client sent. Gives the boot.
+   * Writes an event into the machine's current boot; into the boot that its firmware begins, or a new one; or into the
+   * boot that the event names. Its texts are cleaned here, because any of them may hold what a client sent. Gives that
+   * boot.
    */
   record(event: NewEvent): CurrentBoot {
     const at = this.#now()
     const machine = this.#machineOf(event)
-    const current = this.currentOf({ mac: event.mac, ...(machine && { machine }) })
-    const begins =
-      current === undefined ||
-      beginsBoot(current.phase, { kind: event.kind, startsBoot: event.startsBoot === true })
-    const boot: Boot = begins
-      ? { id: bootId((this.#boot += 1)), mac: event.mac, began: at }
-      : { id: current.id, mac: current.mac, began: current.began }
+    const whose = { mac: event.mac, ...(machine && { machine }) }
+    const current = this.currentOf(whose)
+    const made = { layer: event.layer, kind: event.kind, detail: cleanDetail(event.detail) }
+    const place = this.#placeOf(event, made, current, latest(this.#begun, whose))
+    const before = place.boot
+    const boot: Boot = before
+      ? { id: before.id, mac: before.mac, began: before.began }
+      : { id: bootId((this.#boot += 1)), mac: event.mac, began: at }
     const named: Boot = machine === undefined ? boot : { ...boot, machine: machine.name }
     const kept: BootEvent = {
       id: (this.#event += 1),
@@ -93,16 +108,14 @@ export class Journal {
       boot: boot.id,
       mac: event.mac,
       ...(machine && { machine: machine.name }),
-      layer: event.layer,
-      kind: event.kind,
       text: cleanText(event.text),
-      detail: cleanDetail(event.detail),
+      ...made,
     }
-    const before = begins ? 'new' : current.phase
-    const phase = phaseAfter(before, kept)
-    const phaseSince = begins || phase !== before ? at : current.phaseSince
-    const next: CurrentBoot = { ...named, phase, phaseSince, last: kept }
-    this.#follow(next)
+    const next: CurrentBoot = {
+      ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept),
+      ...named,
+    }
+    if (place.follow !== undefined) this.#follow(place.follow, next)
     this.#store.append(named, kept).then(
       () => this.#wake(kept.id),
       error => this.#onLost(error),
@@ -110,15 +123,27 @@ export class Journal {
     return next
   }
 
+  /**
+   * Takes the boot that firmware began for the current one, when a machine at `address` fetches the next thing over TCP
+   * and that is the address which its firmware was given. A boot that has a script goes on until another config is
+   * fetched, so that a loader which asks DHCP again begins nothing. Gives the current boot.
+   */
+  arrive(
+    whose: { readonly mac?: string; readonly machine?: Machine },
+    { address, at }: { readonly address: string; readonly at: 'script' | 'config' },
+  ): CurrentBoot | undefined {
+    const current = this.currentOf(whose)
+    const begun = latest(this.#begun, whose)
+    if (begun === undefined || begun.lease !== address) return current
+    if (current !== undefined && at === 'config' && !hasConfig(current.phase)) return current
+    for (const [key, boot] of this.#begun) if (boot.id === begun.id) this.#begun.delete(key)
+    this.#follow(this.#current, begun)
+    return begun
+  }
+
   /** The boot that a machine is in, or was in last. */
   currentOf({ machine, mac }: { machine?: Machine; mac?: string }): CurrentBoot | undefined {
-    const keys = [...(machine ? [machine.name, ...machine.macs] : []), ...(mac === undefined ? [] : [mac])]
-    let latest: CurrentBoot | undefined
-    for (const key of keys) {
-      const boot = this.#current.get(key)
-      if (boot !== undefined && (latest === undefined || boot.last.id > latest.last.id)) latest = boot
-    }
-    return latest
+    return latest(this.#current, { ...(machine && { machine }), ...(mac === undefined ? {} : { mac }) })
   }
 
   /** The current boots of all MACs that ever booted. */
@@ -149,33 +174,66 @@ export class Journal {
     return this.#committed
   }
 
+  /** Which boot an event belongs to, a new one where there is none; and what follows it in memory. */
+  #placeOf(
+    event: NewEvent,
+    made: Pick<BootEvent, 'layer' | 'kind' | 'detail'>,
+    current: CurrentBoot | undefined,
+    begun: CurrentBoot | undefined,
+  ): { readonly boot?: CurrentBoot; readonly follow?: Map<string, CurrentBoot> } {
+    if (event.boot !== undefined && event.boot !== current?.id) {
+      const [boot] = current === undefined ? [] : [{ ...current, id: event.boot }]
+      if (boot !== undefined) return { boot }
+    }
+    if (current === undefined) return { follow: this.#current }
+    if (isOfFirmware(made) && isPastFirmware(current.phase)) {
+      const isFresh = begun !== undefined && this.#now() - begun.phaseSince < FIRMWARE_MS
+      if (isFresh) return { boot: begun, follow: this.#begun }
+      if (event.startsBoot === true) return { follow: this.#begun }
+    }
+    const isAfresh = event.startsBoot === true && event.kind === 'script' && current.phase !== 'script'
+    if (isAfresh && isPastFirmware(current.phase)) return { follow: this.#current }
+    return { boot: current, follow: this.#current }
+  }
+
   #machineOf(event: NewEvent): Machine | undefined {
     const identities = this.#identities()
     const { mac, uuid } = event
     const machine = identities.machine({ mac, ...(uuid === undefined ? {} : { uuid }) })
-    if (machine !== undefined) return machine
-    // An operating system does not tell its UUID; its MAC was seen with one earlier in this boot.
+    // A UUID with a MAC that is not the machine's says nothing: any client can send it.
+    if (machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))) return machine
+    // An operating system does not send its UUID; its MAC was seen with one earlier in this boot.
     const known = this.#current.get(event.mac)?.machine
     return known === undefined ? undefined : identities.machine({ name: known })
   }
 
-  #follow(boot: CurrentBoot): void {
-    this.#current.set(boot.mac, boot)
-    this.#current.set(boot.last.mac, boot)
-    if (boot.machine !== undefined) this.#current.set(boot.machine, boot)
+  #follow(among: Map<string, CurrentBoot>, boot: CurrentBoot): void {
+    among.set(boot.mac, boot)
+    among.set(boot.last.mac, boot)
+    if (boot.machine !== undefined) among.set(boot.machine, boot)
   }
 
   #resume(boot: Boot): void {
-    let phase: Phase = 'new'
-    let phaseSince = boot.began
-    let last: BootEvent | undefined
-    for (const event of this.#store.eventsOf(boot.id)) {
-      const next = phaseAfter(phase, event)
-      if (next !== phase) phaseSince = event.at
-      phase = next
-      last = event
+    const resumed = this.#readBoot(boot)
+    if (resumed === undefined) return
+    if (!isPastFirmware(resumed.phase)) {
+      const machine = boot.machine === undefined ? {} : { machine: boot.machine }
+      const [, earlier] = this.#store.bootsOf({ ...machine, macs: [boot.mac] }, 2)
+      const current = earlier && this.#readBoot(earlier)
+      if (current !== undefined && isPastFirmware(current.phase)) {
+        this.#follow(this.#current, current)
+        return this.#follow(this.#begun, resumed)
+      }
     }
-    if (last !== undefined) this.#follow({ ...boot, phase, phaseSince, last })
+    this.#follow(this.#current, resumed)
+  }
+
+  #readBoot(boot: Boot): CurrentBoot | undefined {
+    let read: CurrentBoot | undefined
+    for (const event of this.#store.eventsOf(boot.id)) {
+      read = after(read ?? { ...boot, phase: 'new', phaseSince: boot.began }, event)
+    }
+    return read
   }
 
   #wake(id: number): void {
@@ -196,6 +254,39 @@ export class Journal {
       signal.addEventListener('abort', finish)
     })
   }
+}
+
+/** How long firmware takes at most from its first packet to the script; a packet after that begins another boot. */
+const FIRMWARE_MS = 15 * 60_000
+
+/** The boot after one more event. */
+function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
+  const phase = phaseAfter(boot.phase, event)
+  const lease = leaseShownBy(event)
+  const { from, port } = event.detail
+  return {
+    ...boot,
+    phase,
+    phaseSince: phase === boot.phase ? boot.phaseSince : event.at,
+    last: event,
+    ...(lease === undefined ? {} : { lease }),
+    ...(event.kind === 'script' && typeof from === 'string' ? { scriptFrom: from } : {}),
+    ...(typeof port === 'string' && isOfFirmware(event) ? { port } : {}),
+  }
+}
+
+/** The boot with the last event among those that are known by the machine's name, its MACs or `mac`. */
+function latest(
+  boots: ReadonlyMap<string, CurrentBoot>,
+  { machine, mac }: { readonly machine?: Machine; readonly mac?: string },
+): CurrentBoot | undefined {
+  const keys = [...(machine ? [machine.name, ...machine.macs] : []), ...(mac === undefined ? [] : [mac])]
+  let found: CurrentBoot | undefined
+  for (const key of keys) {
+    const boot = boots.get(key)
+    if (boot !== undefined && (found === undefined || boot.last.id > found.last.id)) found = boot
+  }
+  return found
 }
 
 /** How many events one answer holds at most; the reader asks again with the last id. */

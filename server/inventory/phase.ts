@@ -48,15 +48,30 @@ export function phaseAfter(phase: Phase, event: Pick<BootEvent, 'kind' | 'layer'
   return PHASES.indexOf(next) > PHASES.indexOf(phase) ? next : phase
 }
 
+/** Says whether a boot got past its firmware: to the script or further. What firmware sends after that is of another boot. */
+export function isPastFirmware(phase: Phase): boolean {
+  return PHASES.indexOf(phase) >= PHASES.indexOf('script')
+}
+
+/** Says whether a boot has its config. */
+export function hasConfig(phase: Phase): boolean {
+  return PHASES.indexOf(phase) >= PHASES.indexOf('config')
+}
+
 /**
- * Says whether an event begins a new boot. Firmware asks for an address at power-on, and iPXE asks again within the same
- * boot, before its script; so a question after the script is a new power-on. Where somebody else answers DHCP,
- * the script itself is the first that we see: one after the kernel begins a new boot.
+ * Says whether an event is of firmware or its loader, before any operating system: DHCP of a client that wants something
+ * to boot, and TFTP. Anyone on the wire can send it in a machine's name, so it never ends a boot.
  */
-export function beginsBoot(
-  phase: Phase,
-  event: { readonly kind: string; readonly startsBoot: boolean },
-): boolean {
-  if (event.startsBoot) return PHASES.indexOf(phase) >= PHASES.indexOf('script')
-  return event.kind === 'script' && PHASES.indexOf(phase) > PHASES.indexOf('script')
+export function isOfFirmware({ layer, detail }: Pick<BootEvent, 'layer' | 'detail'>): boolean {
+  return layer === 'tftp' || (layer === 'dhcp' && detail.client !== undefined && detail.client !== 'plain')
+}
+
+/**
+ * The address that an event shows the firmware of this boot to have: acknowledged by us, or asked of another server,
+ * which we overheard.
+ */
+export function leaseShownBy(event: Pick<BootEvent, 'kind' | 'layer' | 'detail'>): string | undefined {
+  const { kind, detail } = event
+  if (!isOfFirmware(event) || typeof detail.address !== 'string') return undefined
+  return kind === 'ack' || (kind === 'request' && detail.from !== undefined) ? detail.address : undefined
 }

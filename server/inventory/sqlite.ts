@@ -11,6 +11,7 @@ import {
   type RowOutcome,
   type StoredObject,
 } from './object-table.ts'
+import { IdentityTable } from './identity-table.ts'
 import type {
   BootEvent,
   BundleDescription,
@@ -19,7 +20,7 @@ import type {
   SiteObjects,
 } from './objects.ts'
 import { SealedTable } from './sealed-table.ts'
-import type { Boot, Store, StoredNetwork, TokenRecord } from './store.ts'
+import type { Boot, MachineBoot, Store, StoredNetwork, TokenRecord } from './store.ts'
 
 /** The store in one file. */
 export class SqliteStore implements Store {
@@ -27,6 +28,7 @@ export class SqliteStore implements Store {
   readonly #objects: ObjectTable
   readonly #events: EventTable
   readonly #sealed: SealedTable
+  readonly #identities: IdentityTable
   #committed: (outcomes: readonly RowOutcome[]) => void = () => {}
 
   /**
@@ -41,6 +43,7 @@ export class SqliteStore implements Store {
     this.#objects = new ObjectTable(this.#db)
     this.#events = new EventTable(this.#db)
     this.#sealed = new SealedTable(this.#db, path)
+    this.#identities = new IdentityTable(this.#db)
   }
 
   follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
@@ -140,15 +143,24 @@ export class SqliteStore implements Store {
   }
 
   token(hash: string): TokenRecord | undefined {
-    type Row = { hash: string; machine: string; boot: string; until: number; used_at: number | null }
-    const [row] = this.#all<Row>('SELECT * FROM tokens WHERE hash = ?', hash)
-    if (row === undefined) return undefined
-    const { used_at: usedAt, ...token } = row
-    return usedAt === null ? token : { ...token, usedAt }
+    const [row] = this.#all<TokenRecord>('SELECT hash, machine, boot, until FROM tokens WHERE hash = ?', hash)
+    return row
   }
 
-  burnToken(hash: string, at: number): boolean {
-    return this.#run('UPDATE tokens SET used_at = ? WHERE hash = ? AND used_at IS NULL', at, hash).changes > 0
+  machineBoot(machine: string, boot: string): MachineBoot | undefined {
+    return this.#identities.boot(machine, boot)
+  }
+
+  lastUsedBoot(machine: string): MachineBoot | undefined {
+    return this.#identities.lastUsedBoot(machine)
+  }
+
+  putMachineBoot(boot: MachineBoot): void {
+    this.#db.atOnce(() => this.#identities.putBoot(boot))
+  }
+
+  spendBoot(machine: string, boot: string, at: number): boolean {
+    return this.#db.atOnce(() => this.#identities.spendBoot(machine, boot, at))
   }
 
   append(boot: Boot, event: BootEvent): Promise<void> {

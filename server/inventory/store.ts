@@ -31,10 +31,25 @@ export type TokenRecord = {
   readonly hash: string
   readonly machine: string
   readonly boot: string
-  /** Milliseconds since 1970, after which the bundle is refused. */
+  /** Milliseconds since 1970, until which it must be used first. */
   readonly until: number
-  /** When the bundle was fetched with it. */
-  readonly usedAt?: number
+}
+
+/** What one boot of a declared machine has had of us. */
+export type MachineBoot = {
+  readonly machine: string
+  /** For example `b-001f`. */
+  readonly boot: string
+  /** How many tokens were made for it. */
+  readonly tokens: number
+  /** The hash of the token that was used. */
+  readonly token?: string
+  /** The age recipient that this boot enrolled. */
+  readonly key?: string
+  /** Milliseconds since 1970, when the bundle was handed out. */
+  readonly bundleAt?: number
+  /** Milliseconds since 1970, when the machine reported `ready`. */
+  readonly readyAt?: number
 }
 
 /** Keeps everything. Whatever returns has been committed, unless it says otherwise. */
@@ -74,8 +89,14 @@ export interface Store {
 
   addToken(token: TokenRecord): void
   token(hash: string): TokenRecord | undefined
-  /** Marks the token as used; false when it was used before. Atomic. */
-  burnToken(hash: string, at: number): boolean
+
+  machineBoot(machine: string, boot: string): MachineBoot | undefined
+  /** The latest boot of the machine of which a token was used. */
+  lastUsedBoot(machine: string): MachineBoot | undefined
+  /** Keeps what a boot has had, in place of what was known of it. */
+  putMachineBoot(boot: MachineBoot): void
+  /** Marks the bundle of a boot as handed out; false when it was before. Atomic. */
+  spendBoot(machine: string, boot: string, at: number): boolean
 
   /** All leases on disk, whether they still run or not. */
   leases(): Lease[]

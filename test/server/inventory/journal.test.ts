@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Machine } from '#server/inventory/objects.ts'
 import { Journal, journalText, type NewEvent } from '#server/inventory/journal.ts'
-import { beginsBoot, phaseAfter, PHASES, type Phase } from '#server/inventory/phase.ts'
+import { phaseAfter, PHASES, type Phase } from '#server/inventory/phase.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 
 const mac = '52:54:00:20:00:01'
@@ -16,7 +16,14 @@ const machine: Machine = {
 const nobody = { machine: () => undefined }
 const everybody = { machine: () => machine }
 
-const discover: NewEvent = { mac, layer: 'dhcp', kind: 'discover', text: 'asks', startsBoot: true }
+const discover: NewEvent = {
+  mac,
+  layer: 'dhcp',
+  kind: 'discover',
+  text: 'asks',
+  startsBoot: true,
+  detail: { client: 'pxe' },
+}
 const script: NewEvent = { mac, layer: 'http', kind: 'script', text: 'runs profile live' }
 
 function journalOf(t: Test, identities: { machine(): Machine | undefined } = nobody) {
@@ -35,16 +42,67 @@ function journalOf(t: Test, identities: { machine(): Machine | undefined } = nob
 
 t.test('firmware and iPXE ask within one boot; after the script it is the next', async t => {
   const { journal } = journalOf(t)
-  const boots = [discover, discover, script, { ...discover, startsBoot: false }, discover, script]
+  const renewal: NewEvent = { ...discover, startsBoot: false, detail: { client: 'plain' } }
+  const boots = [discover, discover, script, renewal, discover, discover, script]
   t.same(
     boots.map(event => journal.record(event).id),
-    ['b-0001', 'b-0001', 'b-0001', 'b-0001', 'b-0002', 'b-0002'],
+    ['b-0001', 'b-0001', 'b-0001', 'b-0001', 'b-0002', 'b-0002', 'b-0001'],
   )
 })
 
-t.test('where somebody else answers DHCP, the script begins the boot', async t => {
-  t.equal(beginsBoot('script', { kind: 'script', startsBoot: false }), false)
-  t.equal(beginsBoot('config', { kind: 'script', startsBoot: false }), true)
+t.test('where DHCP shows nothing, the script begins the boot', async t => {
+  const { journal } = journalOf(t)
+  const config: NewEvent = { ...script, kind: 'config' }
+  const boots = [script, script, config, { ...script, startsBoot: true }, config, script]
+  t.same(
+    boots.map(event => journal.record(event).id),
+    ['b-0001', 'b-0001', 'b-0001', 'b-0002', 'b-0002', 'b-0002'],
+  )
+})
+
+t.test(
+  'a boot that firmware begins is the current one once its script is fetched from its address',
+  async t => {
+    const { journal, open, store } = journalOf(t)
+    const address = '10.20.0.11'
+    journal.record(discover)
+    journal.record(script)
+    journal.record({ ...script, kind: 'config' })
+    t.equal(journal.record(discover).id, 'b-0002')
+    t.match(journal.currentOf({ mac }), { id: 'b-0001', phase: 'config' }, 'a packet ends nothing')
+    journal.record({ ...discover, kind: 'ack', startsBoot: false, detail: { client: 'pxe', address } })
+    t.equal(
+      journal.arrive({ mac }, { address: '10.20.0.99', at: 'script' })?.id,
+      'b-0001',
+      'of another address',
+    )
+    store.eventsAfter(0, { limit: 1 })
+    const restarted = open()
+    t.match(restarted.currentOf({ mac }), { id: 'b-0001', phase: 'config' }, 'nor does a restart')
+    for (const one of [journal, restarted]) {
+      t.match(one.arrive({ mac }, { address, at: 'script' }), {
+        id: 'b-0002',
+        phase: 'address',
+        lease: address,
+      })
+      t.equal(one.arrive({ mac }, { address, at: 'script' })?.id, 'b-0002', 'once')
+    }
+    const renewal: NewEvent = { ...discover, startsBoot: false, detail: { client: 'plain', address } }
+    t.equal(journal.record({ ...renewal, kind: 'ack' }).id, 'b-0002')
+    t.equal(journal.record(script).phase, 'script')
+    t.equal(journal.record(discover).id, 'b-0003', 'a loader that asks again')
+    t.equal(journal.arrive({ mac }, { address, at: 'config' })?.id, 'b-0002', 'goes on in its boot')
+  },
+)
+
+t.test('a UUID with a foreign MAC writes into no journal but its own', async t => {
+  const identities = {
+    machine: ({ uuid }: { uuid?: string }) => (uuid === machine.uuid ? machine : undefined),
+  }
+  const { journal } = journalOf(t, identities as { machine(): Machine | undefined })
+  const foreign = journal.record({ ...discover, mac: '52:54:00:66:66:66', uuid: machine.uuid ?? '' })
+  t.equal(foreign.machine, undefined)
+  t.equal(journal.currentOf({ machine }), undefined)
 })
 
 t.test('the phase is the furthest step, and a report leads out of failed', async t => {

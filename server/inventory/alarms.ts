@@ -1,0 +1,71 @@
+// Alarms: what no honest machine does. Each is counted; it is written to the journal and the log too, but not again and
+// again while someone repeats it.
+
+import type { Log } from '../log.ts'
+import type { Journal } from './journal.ts'
+import type { BootEvent } from './objects.ts'
+
+/** Something that an operator should look at. */
+export type Alarm = {
+  /** `refused`, `replayed`, `held`, ...: the kind of the event, and the label of the metric. From a small fixed set. */
+  readonly kind: string
+  /** The MAC in whose journal it is written; lower case, colons. */
+  readonly mac: string
+  /** The declared machine, where there is one. */
+  readonly machine?: string
+  readonly layer: BootEvent['layer']
+  /** A sentence for a person, which ends with what to do where something can be done. */
+  readonly text: string
+  readonly detail?: BootEvent['detail']
+  /** The boot that it is about, when that may not be the current one. */
+  readonly boot?: string
+}
+
+/** How long the same alarm is only counted. */
+const QUIET_MS = 60_000
+/** How many alarms are remembered for that; the oldest is forgotten first. */
+const REMEMBERED = 1000
+
+/** Where all alarms of a server are raised. */
+export class Alarms {
+  readonly #journal: Pick<Journal, 'record'>
+  readonly #count: (kind: string) => void
+  readonly #log: Log
+  readonly #clock: () => number
+  /** When the same text was last written, by machine or MAC, kind and text. */
+  readonly #written = new Map<string, number>()
+
+  /**
+   * @param count counts one alarm of a kind, as `pilotlight_alarms_total`
+   * @param clock milliseconds that only grow
+   */
+  constructor(
+    journal: Pick<Journal, 'record'>,
+    count: (kind: string) => void,
+    log: Log,
+    clock: () => number = () => performance.now(),
+  ) {
+    this.#journal = journal
+    this.#count = count
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** Counts an alarm; writes it to the journal and the log unless the same was written within a minute. */
+  raise({ kind, mac, machine, layer, text, detail, boot }: Alarm): void {
+    this.#count(kind)
+    const key = `${machine ?? mac} ${kind} ${text}`
+    const now = this.#clock()
+    const before = this.#written.get(key)
+    if (before !== undefined && now - before < QUIET_MS) return
+    this.#written.delete(key)
+    this.#written.set(key, now)
+    for (const oldest of this.#written.keys()) {
+      if (this.#written.size <= REMEMBERED) break
+      this.#written.delete(oldest)
+    }
+    this.#log('warn', text, { alarm: kind, machine: machine ?? mac })
+    const where = boot === undefined ? {} : { boot }
+    this.#journal.record({ mac, layer, kind, text, ...(detail && { detail }), ...where })
+  }
+}

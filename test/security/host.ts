@@ -1,0 +1,114 @@
+// One host of the segment, run in its network namespace: it does what its test says, a line of JSON at a time, and
+// answers each with a line. What it sends is what anyone on such a wire can send.
+
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { run } from '#host/command.ts'
+import { causesOf } from '#server/log.ts'
+import { encodeDiscover, encodeRequest } from '../../lab/netboot/dhcp.ts'
+import { askForAddress } from '../../lab/netboot/exchange.ts'
+
+/** One thing to do. */
+export type Order =
+  /** Takes an address by DHCP as the firmware or the loader of `mac`, and sets it unless `keep` is false. */
+  | { do: 'dhcp'; mac: string; uuid: string; stage: 'firmware' | 'ipxe'; keep?: boolean }
+  /** One DISCOVER, or one REQUEST of an address, and no ear for the answer. */
+  | { do: 'discover'; mac: string; uuid: string }
+  | { do: 'request'; mac: string; uuid: string; address: string; server: string }
+  /** A RELEASE of an address in the name of `mac`. */
+  | { do: 'release'; mac: string; address: string; server: string }
+  | { do: 'address'; address: string }
+  | { do: 'fetch'; url: string; method?: string; headers?: Record<string, string>; body?: string }
+
+/** What came of it. */
+export type Done = {
+  readonly error?: string
+  readonly address?: string
+  readonly status?: number
+  /** The body: as text, and its bytes in base64. */
+  readonly text?: string
+  readonly base64?: string
+  readonly headers?: Record<string, string>
+}
+
+if (import.meta.main) {
+  // The authority of the server is what a test is about elsewhere; here the machine takes whatever certificate it gets.
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  process.removeAllListeners('warning')
+  for await (const line of createInterface(process.stdin)) {
+    const { id, order } = JSON.parse(line) as { id: number; order: Order }
+    void follow(order)
+      .catch((error: Error): Done => ({ error: causesOf(error) }))
+      .then(done => process.stdout.write(`${JSON.stringify({ id, done })}\n`))
+  }
+}
+
+async function follow(order: Order): Promise<Done> {
+  switch (order.do) {
+    case 'dhcp': {
+      const { address, prefix } = await askForAddress(order, AbortSignal.timeout(10_000))
+      if (order.keep !== false && address !== '0.0.0.0') await setAddress(`${address}/${prefix}`)
+      return { address }
+    }
+    case 'discover':
+      await send(encodeDiscover({ ...order, stage: 'firmware' }, 7, 0))
+      return {}
+    case 'request': {
+      const offer = { kind: 'offer', transaction: 7, prefix: 24, dns: [], leaseSeconds: 0 } as const
+      const given = { ...offer, address: order.address, server: order.server, nextServer: '', file: '' }
+      await send(encodeRequest({ ...order, stage: 'firmware' }, given, 0))
+      return {}
+    }
+    case 'release': {
+      const packet = encodeDiscover({ mac: order.mac, uuid: ZERO_UUID, stage: 'firmware' }, 7, 0)
+      packet.set(order.address.split('.').map(Number), 12) // ciaddr
+      const type = packet.findIndex((byte, at) => at >= 240 && byte === 53)
+      packet[type + 2] = 7
+      await send(packet, order.server)
+      return {}
+    }
+    case 'address':
+      await setAddress(order.address)
+      return {}
+    case 'fetch':
+    default: {
+      const { url, method = 'GET', headers = {}, body } = order
+      const init = { method, headers: { connection: 'close', ...headers }, redirect: 'manual' } as const
+      const answer = await fetch(url, { ...init, ...(body === undefined ? {} : { body }) })
+      const bytes = Buffer.from(await answer.arrayBuffer())
+      const fields = Object.fromEntries(answer.headers)
+      return {
+        status: answer.status,
+        text: bytes.toString('utf8'),
+        base64: bytes.toString('base64'),
+        headers: fields,
+      }
+    }
+  }
+}
+
+const ZERO_UUID = '00000000-0000-0000-0000-000000000000'
+
+async function setAddress(address: string): Promise<void> {
+  const lines = [
+    'address flush dev eth0',
+    `address add ${address} dev eth0`,
+    'route replace default dev eth0',
+  ]
+  await run('ip', ['-batch', '-'], { limitSeconds: 5, input: `${lines.join('\n')}\n` })
+}
+
+async function send(packet: Uint8Array, to = '255.255.255.255'): Promise<void> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true })
+  try {
+    socket.bind(68)
+    await once(socket, 'listening')
+    socket.setBroadcast(true)
+    await new Promise<void>((resolve, reject) =>
+      socket.send(packet, 67, to, error => (error ? reject(error) : resolve())),
+    )
+  } finally {
+    socket.close()
+  }
+}

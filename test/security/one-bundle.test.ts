@@ -1,0 +1,204 @@
+// Who gets a machine's token and bundle: findings 1, 2, 3, 4 and 7 as attacks on a whole server.
+
+import t from 'tap'
+import {
+  bootTo,
+  CMP_1,
+  CTL_1,
+  laySegment,
+  SERVER,
+  siteOf,
+  STRANGER,
+  tokenIn,
+  whyNoSegment,
+  type Segment,
+} from './segment.ts'
+
+const [MAC = ''] = CTL_1.macs
+const UUID = CTL_1.uuid ?? ''
+t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
+const skip = whyNoSegment()
+const files = [{ path: '/etc/kubernetes/pki/ca.crt', mode: 0o600, content: 'secret\n' }]
+
+async function withBundles(segment: Segment): Promise<Segment> {
+  for (const name of ['ctl-1', 'cmp-1']) await segment.put(`/v1/machines/${name}/bundle`, files)
+  return segment
+}
+
+t.test('gives no token to a MAC and UUID that disagree', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t))
+  const stranger = await segment.host()
+  const own = { do: 'dhcp', mac: STRANGER.mac, uuid: UUID } as const
+  t.match((await stranger.do({ ...own, stage: 'firmware' })).address, /^10\.20\.0\.1\d\d$/, 'a pool address')
+  await stranger.do({ ...own, stage: 'ipxe' })
+  await stranger.get(`/ipxe?uuid=${UUID}&mac=${STRANGER.mac}`)
+  for (const query of [
+    `uuid=${UUID}&mac=${STRANGER.mac}`,
+    `uuid=${UUID}`,
+    `mac=${MAC}`,
+    `uuid=${UUID}&mac=${MAC}`,
+  ]) {
+    t.equal(tokenIn(await stranger.get(`/ignition?${query}`)), '', query)
+  }
+  const refused = (await segment.events('ctl-1')).filter(({ kind }) => kind === 'refused')
+  t.match(
+    refused[0]?.text,
+    /asked for the config of ctl-1 and got no token: the MAC 52:54:00:66:66:66 is not/,
+  )
+  t.same(await segment.alarms(), { refused: 4 })
+  t.match(await bootTo(await segment.host(), CTL_1), /^[\w-]{43}$/, 'the machine itself gets one')
+})
+
+t.test('gives no second bundle in one boot, whoever asks', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t))
+  const machine = await segment.host()
+  const token = await bootTo(machine, CTL_1)
+  const report = { stage: 'booted' }
+  t.equal((await machine.agent('report', token, report)).status, 204)
+  const whoever = `/ignition?mac=${MAC}` // a pod, a guest or a user of the machine has its address
+  t.equal(tokenIn(await machine.get(whoever)), '', 'none once the system runs')
+  t.equal((await machine.agent('bundle', token)).status, 200)
+  await machine.agent('report', token, { stage: 'ready' })
+  t.equal(tokenIn(await machine.get(whoever)), '')
+  await machine.get(`/ipxe?mac=${MAC}`)
+  t.equal(tokenIn(await machine.get(whoever)), '', 'nor for a script without a boot by firmware')
+  t.match(await machine.agent('bundle', token), { status: 409, text: /fetched in this boot before/ })
+  const kinds = (await segment.events('ctl-1')).map(({ kind }) => kind)
+  t.equal(kinds.filter(kind => kind === 'bundle').length, 1)
+  t.ok(kinds.includes('replayed') && kinds.includes('refused'), kinds.join(' '))
+  t.match(await segment.alarms(), { refused: 3, replayed: 1 })
+  await segment.restart()
+  t.match(await machine.agent('bundle', token), { status: 409 }, 'nor after a restart')
+  t.equal(tokenIn(await machine.get(whoever)), '')
+})
+
+t.test('gives one bundle to 20 that redeem one token at once', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t))
+  const machine = await segment.host()
+  const token = await bootTo(machine, CTL_1)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => machine.agent('bundle', token)))
+  const statuses = answers.map(({ status }) => status)
+  t.same(
+    [200, 409].map(status => statuses.filter(one => one === status).length),
+    [1, 19],
+    statuses.join(' '),
+  )
+})
+
+t.test(
+  'a config may be fetched again until a token of it is used, and the first one used wins',
+  { skip },
+  async t => {
+    const segment = await withBundles(await laySegment(t))
+    const machine = await segment.host()
+    const lost = await bootTo(machine, CTL_1)
+    const again = tokenIn(await machine.get(`/ignition?mac=${MAC}`))
+    t.not(again, lost, 'no token is handed out twice')
+    t.equal((await machine.agent('bundle', again)).status, 200)
+    t.match(await machine.agent('bundle', lost), {
+      status: 403,
+      text: /another one of the same boot was used first/,
+    })
+    const next = await bootTo(machine, CTL_1)
+    const tokens = [next]
+    for (let tries = 0; tries < 12; tries += 1)
+      tokens.push(tokenIn(await machine.get(`/ignition?mac=${MAC}`)))
+    t.equal(tokens.filter(token => token !== '').length, 8, 'a boot has a few of them')
+  },
+)
+
+t.test('packets of strangers end no boot', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t))
+  const machine = await segment.host()
+  const stranger = await segment.host()
+  const token = await bootTo(machine, CTL_1)
+  const annoy = async () => {
+    await stranger.do({ do: 'discover', mac: STRANGER.mac, uuid: UUID })
+    await stranger.do({ do: 'discover', mac: MAC, uuid: UUID })
+    await stranger.do({ do: 'request', mac: MAC, uuid: UUID, address: '10.20.0.11', server: SERVER })
+    await stranger.do({ do: 'request', mac: STRANGER.mac, uuid: UUID, address: '10.20.0.11', server: SERVER })
+    await stranger.do({ do: 'dhcp', mac: STRANGER.mac, uuid: STRANGER.uuid, stage: 'firmware' })
+    await stranger.get(`/ipxe?mac=${MAC}`)
+    await stranger.get(`/ipxe?uuid=${UUID}&mac=${STRANGER.mac}`)
+    await stranger.get(`/ignition?mac=${MAC}`)
+  }
+  await annoy()
+  t.equal((await machine.agent('report', token, { stage: 'booted' })).status, 204)
+  await annoy()
+  t.equal((await machine.agent('bundle', token)).status, 200)
+  t.equal((await machine.agent('report', token, { stage: 'ready' })).status, 204)
+  await annoy()
+  t.match(await segment.machine('ctl-1'), { phase: 'ready', boot: 'b-0001' })
+  await segment.restart()
+  t.match(await segment.machine('ctl-1'), { phase: 'ready' })
+  t.equal((await machine.agent('report', token, { stage: 'failed' })).status, 204, 'and reports go on')
+})
+
+t.test('a foreign RELEASE gives no one the address, nor the token', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t))
+  const machine = await segment.host()
+  const stranger = await segment.host()
+  const token = await bootTo(machine, CTL_1)
+  await stranger.do({ do: 'address', address: '10.20.0.150/24' })
+  await stranger.do({ do: 'release', mac: MAC, address: '10.20.0.11', server: SERVER })
+  const taken = await stranger.do({ do: 'dhcp', mac: STRANGER.mac, uuid: UUID, stage: 'firmware' })
+  t.match(taken.address, /^10\.20\.0\.1\d\d$/)
+  t.equal(tokenIn(await stranger.get(`/ignition?mac=${MAC}`)), '')
+  t.equal((await machine.agent('bundle', token)).status, 200)
+})
+
+t.test(
+  'a machine declared by UUID alone gets its token by the lease that was bound with it',
+  { skip },
+  async t => {
+    const segment = await withBundles(await laySegment(t))
+    const stranger = await segment.host()
+    await stranger.do({ do: 'dhcp', ...STRANGER, stage: 'firmware' })
+    await stranger.get(`/ipxe?uuid=${CMP_1.uuid}&mac=${STRANGER.mac}`)
+    t.equal(tokenIn(await stranger.get(`/ignition?uuid=${CMP_1.uuid}&mac=${STRANGER.mac}`)), '')
+    const machine = await segment.host()
+    const token = await bootTo(machine, CMP_1)
+    t.equal((await machine.agent('bundle', token)).status, 200)
+  },
+)
+
+t.test('in proxy mode only the address that its REQUEST named gets the token', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t, siteOf({ dhcp: 'proxy' })))
+  const other = '10.20.0.2' // the server that gives the addresses
+  const stranger = await segment.host()
+  await stranger.do({ do: 'address', address: '10.20.0.77/24' })
+  const steal = async () => {
+    await stranger.do({ do: 'discover', ...STRANGER })
+    await stranger.do({ do: 'request', ...STRANGER, address: '10.20.0.77', server: other })
+    await stranger.do({ do: 'request', ...STRANGER, address: '10.20.0.11', server: other })
+    await stranger.get(`/ipxe?uuid=${UUID}&mac=${MAC}`)
+    return tokenIn(await stranger.get(`/ignition?uuid=${UUID}&mac=${MAC}`))
+  }
+  t.equal(await steal(), '', 'before the machine boots')
+  const machine = await segment.host()
+  await machine.do({ do: 'discover', mac: MAC, uuid: UUID })
+  await machine.do({ do: 'request', mac: MAC, uuid: UUID, address: '10.20.0.11', server: other })
+  await machine.do({ do: 'address', address: '10.20.0.11/24' })
+  t.equal(await steal(), '', 'while it boots')
+  await machine.get(`/ipxe?uuid=${UUID}&mac=${MAC}`)
+  const token = tokenIn(await machine.get(`/ignition?uuid=${UUID}&mac=${MAC}`))
+  t.match(token, /^[\w-]{43}$/)
+  t.equal(await steal(), '')
+  t.equal((await machine.agent('bundle', token)).status, 200)
+})
+
+t.test(
+  'where DHCP shows nothing, another address than that of the script gets no token',
+  { skip },
+  async t => {
+    const segment = await withBundles(await laySegment(t, siteOf({ dhcp: 'off' })))
+    const stranger = await segment.host()
+    await stranger.do({ do: 'address', address: '10.20.0.77/24' })
+    t.equal(tokenIn(await stranger.get(`/ignition?mac=${MAC}`)), '')
+    const machine = await segment.host()
+    await machine.do({ do: 'address', address: '10.20.0.11/24' })
+    await machine.get(`/ipxe?mac=${MAC}`)
+    t.equal(tokenIn(await stranger.get(`/ignition?mac=${MAC}`)), '')
+    t.match(tokenIn(await machine.get(`/ignition?mac=${MAC}`)), /^[\w-]{43}$/)
+  },
+)

@@ -1,0 +1,252 @@
+// A provisioning segment for attacks: a whole server with its sockets in a network namespace of its own, and hosts on the
+// same bridge that send whatever a test says. All of it lives as long as the processes that hold the namespaces.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+import { run } from '#host/command.ts'
+import type { BootEvent, Machine, SiteObjects } from '#server/inventory/objects.ts'
+import { waitUntil } from '#progress/wait.ts'
+import { endChild } from '../end-child.ts'
+import type { Done, Order } from './host.ts'
+
+export { whyNoWire as whyNoSegment } from '../server/dhcp/wire.ts'
+
+/** The server's address on the segment, and where it listens. */
+export const SERVER = '10.20.0.1'
+export const HTTP = `http://${SERVER}:8080`
+export const AGENT = `https://${SERVER}:8443`
+
+/** A host on the segment. */
+export type Host = {
+  do(order: Order): Promise<Done>
+  get(path: string): Promise<Done>
+  /** A request to the agents' side with a token. */
+  agent(route: string, token: string, body?: unknown): Promise<Done>
+}
+
+/** The segment. */
+export type Segment = {
+  /** Adds a host. */
+  host(): Promise<Host>
+  /** A host with the server's own address: the operator. */
+  readonly operator: Host
+  /** All events of a machine or MAC. */
+  events(name: string): Promise<BootEvent[]>
+  /** The alarms counted so far, by kind. */
+  alarms(): Promise<Record<string, number>>
+  /** A machine as `/machines` shows it. */
+  machine(name: string): Promise<Record<string, unknown>>
+  put(path: string, body: unknown): Promise<Done>
+  post(path: string, body: unknown): Promise<Done>
+  /** Ends the server with SIGKILL, and starts it again with the same state. */
+  restart(): Promise<void>
+}
+
+export const CTL_1: Machine = {
+  name: 'ctl-1',
+  macs: ['52:54:00:20:00:01'],
+  uuid: '5a0e7f00-0020-4000-8000-000000000001',
+  role: 'controller',
+  address: '10.20.0.11',
+  labels: {},
+}
+export const CMP_1: Machine = {
+  name: 'cmp-1',
+  macs: [],
+  uuid: '5a0e7f00-0020-4000-8000-000000000002',
+  role: 'compute',
+  address: '10.20.0.12',
+  labels: {},
+}
+export const STRANGER = { mac: '52:54:00:66:66:66', uuid: '66666666-6666-4666-8666-666666666666' }
+
+/** The site of the segment: a controller known by MAC, a compute machine known by UUID alone. */
+export function siteOf(
+  network: Partial<SiteObjects['network']> = {},
+  machines: readonly Machine[] = [CTL_1, CMP_1],
+): SiteObjects {
+  return {
+    network: {
+      subnet: '10.20.0.0/24',
+      gateway: SERVER,
+      dhcp: 'full',
+      pool: { first: '10.20.0.100', last: '10.20.0.199' },
+      dns: [],
+      ...network,
+    },
+    machines,
+    profiles: [],
+    groups: machines.map(({ name, macs, uuid }) => ({
+      id: name,
+      profile: 'node',
+      selector: macs[0] === undefined ? { uuid: uuid ?? '' } : { mac: macs[0] },
+      metadata: {},
+    })),
+  }
+}
+
+/** Lays a segment, starts the server on it, and publishes `site`; all of it ends with the test. */
+export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise<Segment> {
+  const dataPath = t.testdir({
+    profiles: {
+      'node.json': '{"id":"node","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}',
+    },
+    ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
+  })
+  const holder = hold(t)
+  const inside = `--net=/proc/${holder.pid ?? 0}/ns/net`
+  await setUp(inside, [
+    'link set lo up',
+    'link add br0 type bridge',
+    `address add ${SERVER}/24 dev br0`,
+    'link set br0 up',
+  ])
+  const serveScript = join(import.meta.dirname, 'serve.ts')
+  let serving: ChildProcess
+  const start = async () => {
+    const settings = { address: SERVER, dataPath, statePath: join(dataPath, 'state') }
+    serving = spawn('nsenter', [inside, process.execPath, serveScript, JSON.stringify(settings)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    await firstLine(serving)
+  }
+  await start()
+  t.teardown(() => endChild(serving))
+  let hosts = 0
+  const addHost = async (): Promise<Host> => {
+    const number = (hosts += 1)
+    const own = hold(t)
+    const netns = `--net=/proc/${own.pid ?? 0}/ns/net`
+    await setUp(netns, ['link set lo up'])
+    await setUp(inside, [
+      `link add p${number} type veth peer name eth0 netns ${own.pid ?? 0}`,
+      `link set p${number} master br0 up`,
+    ])
+    await setUp(netns, ['link set eth0 up', 'route add default dev eth0'])
+    return startHost(t, netns)
+  }
+  const operator = startHost(t, inside)
+  const send = (method: string) => async (path: string, body: unknown) =>
+    operator.do({
+      do: 'fetch',
+      url: `${HTTP}${path}`,
+      method,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${await adminToken()}` },
+      body: JSON.stringify(body),
+    })
+  let admin: string | undefined
+  const adminToken = async () => {
+    if (admin === undefined) {
+      const { stdout } = await run('cat', [join(dataPath, 'state', 'admin.token')], { limitSeconds: 5 })
+      admin = stdout.trim()
+    }
+    return admin
+  }
+  const read = async (path: string): Promise<string> => {
+    const headers = { authorization: `Bearer ${await adminToken()}` }
+    const { status, text = '' } = await operator.do({ do: 'fetch', url: `${HTTP}${path}`, headers })
+    if (status !== 200) throw new Error(`${path}: ${status} ${text}`)
+    return text
+  }
+  const published = await send('PUT')('/v1/sites/rack-1', site)
+  if (published.status !== 200) throw new Error(`the site: ${published.status} ${published.text}`)
+  return {
+    host: addHost,
+    operator,
+    events: async name =>
+      (JSON.parse(await read(`/v1/events?machine=${name}`)) as { events: BootEvent[] }).events,
+    alarms: async () =>
+      Object.fromEntries(
+        [...(await read('/metrics')).matchAll(/^pilotlight_alarms_total\{kind="(\w+)"\} (\d+)/gm)].map(
+          ([, kind = '', count]) => [kind, Number(count)],
+        ),
+      ),
+    machine: async name => JSON.parse(await read(`/machines/${name}`)) as Record<string, unknown>,
+    put: send('PUT'),
+    post: send('POST'),
+    restart: async () => {
+      await endChild(serving)
+      await start()
+    },
+  }
+}
+
+/** Boots a machine on a host as far as its config: DHCP as firmware and as iPXE, script, config. Gives its token. */
+export async function bootTo(
+  host: Host,
+  { macs: [mac = '52:54:00:20:00:02'], uuid = STRANGER.uuid }: Pick<Machine, 'macs' | 'uuid'>,
+): Promise<string> {
+  for (const stage of ['firmware', 'ipxe'] as const) {
+    const { error } = await host.do({ do: 'dhcp', mac, uuid, stage })
+    if (error !== undefined) throw new Error(error)
+  }
+  const script = await host.get(`/ipxe?uuid=${uuid}&mac=${mac}`)
+  if (script.status !== 200) throw new Error(`/ipxe: ${script.status} ${script.text}`)
+  return tokenIn(await host.get(`/ignition?uuid=${uuid}&mac=${mac}`))
+}
+
+/** The token in an answer of `/ignition`; empty where there is none. */
+export function tokenIn({ status, text = '', error }: Done): string {
+  if (status !== 200) throw new Error(`/ignition: ${status} ${text} ${error}`)
+  return (JSON.parse(text) as { token: string }).token
+}
+
+function hold(t: Test): ChildProcess {
+  const holder = spawn('unshare', ['--net', 'sleep', '300'], { stdio: 'ignore' })
+  t.teardown(() => endChild(holder))
+  return holder
+}
+
+/** Sets up a namespace by `ip`, once the process that holds it has made it. */
+async function setUp(netns: string, lines: readonly string[]): Promise<void> {
+  const place = netns.replace('--net=', '')
+  await waitUntil('the namespace', { limitSeconds: 5, everyMs: 10 }, async () => {
+    const isOurs = readlinkSync(place) === readlinkSync('/proc/self/ns/net')
+    return isOurs ? { not: 'it is still ours' } : { value: true }
+  })
+  await run('nsenter', [netns, 'ip', '-batch', '-'], { limitSeconds: 5, input: `${lines.join('\n')}\n` })
+}
+
+function startHost(t: Test, netns: string): Host {
+  const script = join(import.meta.dirname, 'host.ts')
+  const child = spawn('nsenter', [netns, process.execPath, '--no-warnings', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  t.teardown(() => endChild(child))
+  const pending = new Map<number, (done: Done) => void>()
+  createInterface(child.stdout).on('line', line => {
+    const { id, done } = JSON.parse(line) as { id: number; done: Done }
+    pending.get(id)?.(done)
+    pending.delete(id)
+  })
+  let count = 0
+  const give = (order: Order) =>
+    new Promise<Done>(resolve => {
+      const id = (count += 1)
+      pending.set(id, resolve)
+      child.stdin.write(`${JSON.stringify({ id, order })}\n`)
+    })
+  return {
+    do: give,
+    get: path => give({ do: 'fetch', url: `${HTTP}${path}` }),
+    agent: (route, token, body = {}) =>
+      give({
+        do: 'fetch',
+        url: `${AGENT}/agent/v1/${route}`,
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+  }
+}
+
+function firstLine(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface(child.stdout!) // piped, above
+    lines.once('line', () => resolve())
+    child.once('exit', status => reject(new Error(`the server ended with ${status}`)))
+  })
+}
