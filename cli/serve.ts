@@ -120,11 +120,15 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { serverConfig } = await import('#server/config.ts')
   const { CannotMakeDirectory } = await import('#host/make-directory.ts')
   const { BadSettings } = await import('#server/errors.ts')
+  const { inheritedSockets, settingsOf } = await import('#server/activation.ts')
+  const { serviceManager } = await import('#server/service-manager.ts')
   const { serve } = await import('#server/main.ts')
-  const { lineLog } = await import('#server/log.ts')
+  const { causesOf, lineLog } = await import('#server/log.ts')
   const { httpPort, agentPort, stopSeconds, privateReads, matchbox, version: _, ...rest } = flags
+  const sockets = inheritedSockets()
   const given: GivenSettings = {
     ...(matchbox ? MATCHBOX_SETTINGS : {}),
+    ...settingsOf(sockets),
     ...rest,
     ...numbers({ httpPort, agentPort, stopSeconds }),
     keyRingPassphrase: process.env['MATCHBOX_PASSPHRASE'],
@@ -142,13 +146,16 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
     }
     const log = lineLog({ stream: process.stderr, level: config.logLevel, format: config.logFormat })
     if (privateReads) log('warn', '--private-reads is the default now and changes nothing. Leave it out.')
-    const server = await serve(config, { signal: stop.signal, log })
+    const server = await serve(config, { signal: stop.signal, log, sockets })
+    const manager = serviceManager(problem => log('warn', causesOf(problem)))
+    void manager?.ready(`serving on ${config.address}`)
     process.on('SIGHUP', () => server.reload())
     await new Promise<void>(resolve => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
     })
     // Who asks twice wants no answer waited for.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+    manager?.close()
     await server.close()
     log.flush()
   } catch (error) {

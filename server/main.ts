@@ -5,6 +5,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { InheritedSockets, type InheritedSocket } from './activation.ts'
 import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './access/certificates.ts'
 import { AccessTokens } from './access/tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
@@ -57,6 +58,14 @@ export type RunningServer = {
   close(): Promise<void>
 }
 
+/** What a server runs with besides its settings. */
+export type ServeOptions = {
+  readonly signal: AbortSignal
+  readonly log: Log
+  /** Sockets that were opened for us: each is used in place of one that we would bind. */
+  readonly sockets?: readonly InheritedSocket[]
+}
+
 const DAY_MS = 86_400_000
 
 const now = () => Date.now()
@@ -70,14 +79,14 @@ const now = () => Date.now()
  */
 export async function serve(
   config: ServerConfig,
-  { signal, log }: { readonly signal: AbortSignal; readonly log: Log },
+  { signal, log, sockets = [] }: ServeOptions,
 ): Promise<RunningServer> {
   signal.throwIfAborted()
   const open: (() => void | Promise<void>)[] = []
   let closing: Promise<void> | undefined
   const close = () => (closing ??= closeAll(open))
   try {
-    const server = await openAll(config, { signal, log }, open)
+    const server = await openAll(config, { signal, log, sockets }, open)
     signal.addEventListener('abort', () => void close(), { once: true })
     return { ...server, close }
   } catch (error) {
@@ -89,7 +98,7 @@ export async function serve(
 /** Opens part after part; each leaves in `open` how it is closed. */
 async function openAll(
   config: ServerConfig,
-  { signal, log }: { readonly signal: AbortSignal; readonly log: Log },
+  { signal, log, sockets }: Required<ServeOptions>,
   open: (() => void | Promise<void>)[],
 ): Promise<Omit<RunningServer, 'close'>> {
   let state: Readiness['state'] = 'starting'
@@ -197,8 +206,11 @@ async function openAll(
     sites: () => store.networks().map(({ name }) => name),
     putAuthority: store.putAuthority.bind(store),
   }
+  const inherited = new InheritedSockets(sockets)
+  const tcpSocket = (host: string, port: number) => inherited.take('tcp', host, port)
+  const udpSocket = (host: string, port: number) => inherited.take('udp', host, port)
   // Closed in the reverse order: those who wait for events are sent home before the listeners wait for them.
-  const listeners = await openListeners(config, needs, accessTokens, certificates)
+  const listeners = await openListeners(config, needs, accessTokens, certificates, tcpSocket)
   // They end together: whoever stops the server waits once.
   const ending = [listeners.close]
   open.push(async () => void (await Promise.all(ending.map(end => end(config.stopSeconds, signal)))))
@@ -234,6 +246,7 @@ async function openAll(
       report,
       events: { record: event => void (event.mac === '' ? undefined : journal.record(event)) },
       macOf: address => clients.macOf(address),
+      inherited: udpSocket(config.address, 69),
     })
     open.push(() => tftp.close())
   }
@@ -241,9 +254,25 @@ async function openAll(
     const leases = { all: () => store.leases(), commit: store.changeLeases.bind(store) }
     const events = { record: (event: Parameters<Journal['record']>[0]) => void journal.record(event) }
     const reservations = { machines: () => catalog.machines }
-    dhcp = await openDhcp({ address: config.address, url, network, leases, events, reservations, report })
+    dhcp = await openDhcp({
+      address: config.address,
+      url,
+      network,
+      leases,
+      events,
+      reservations,
+      report,
+      inherited: udpSocket,
+    })
     const opened = dhcp
     open.push(() => opened.close())
+  }
+  if (inherited.left.length > 0) {
+    const unused = inherited.left.join(', ')
+    log(
+      'warn',
+      `No part of the server uses ${unused}, which was passed to it. Remove it from the socket unit.`,
+    )
   }
   const reload = () => {
     for (const source of sources) source.reload()

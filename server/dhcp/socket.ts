@@ -44,6 +44,11 @@ export type DhcpOptions = {
   readonly reservations: Reservations
   /** Hears of what no client is told: a packet that cannot be read, a commit or a send that failed. */
   readonly report: (problem: Error) => void
+  /**
+   * The file descriptor of a UDP socket that is bound to `address` and `port` already, undefined when there is none. It is
+   * asked once for each; the socket is ours then.
+   */
+  readonly inherited?: (address: string, port: number) => number | undefined
   /** Closes the server when aborted. */
   readonly signal?: AbortSignal
 }
@@ -142,8 +147,11 @@ export class DhcpServer {
     const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 20 })
     this.#sockets.push(socket)
     try {
-      socket.bind(port, address)
-      await once(socket, 'listening')
+      const fd = this.#options.inherited?.(address, port)
+      const listening = once(socket, 'listening') // a socket that is bound already emits it at once
+      if (fd === undefined) socket.bind(port, address)
+      else socket.bind({ fd })
+      await listening
     } catch (error) {
       throw new CannotServeDhcp(this.#options.address, port, error as NodeJS.ErrnoException) // dgram throws no other
     }
@@ -227,7 +235,8 @@ function isDurable(change: LeaseChange): boolean {
 
 function adviceFor({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'EADDRINUSE') return 'another DHCP server has it. Stop that one, or serve with --no-dhcp.'
-  if (code === 'EACCES') return 'the port is privileged. Run as root, or with CAP_NET_BIND_SERVICE.'
+  if (code === 'EACCES')
+    return 'the port is privileged. Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
   return `${message}.`
 }

@@ -31,8 +31,11 @@ export type Listeners = {
   readonly close: (seconds: number, now: AbortSignal) => Promise<void>
 }
 
+/** The file descriptor of a TCP socket that is bound there already; asked once for each. */
+type Inherited = (host: string, port: number) => number | undefined
+
 /**
- * Opens all of them.
+ * Opens all of them, each on the socket that was passed for it, where there is one.
  *
  * @throws {CannotListen} when a port cannot be had; nothing stays open then
  */
@@ -41,6 +44,7 @@ export async function openListeners(
   needs: HttpNeeds & AgentNeeds,
   tokens: AccessPolicy['tokens'],
   certificates: ListenerCertificates,
+  inherited: Inherited = () => undefined,
 ): Promise<Listeners> {
   const { address, httpPort, agent, admin, publicReads, certificateRole } = config
   const apps: { readonly app: FastifyInstance; readonly connections: Connections }[] = []
@@ -49,7 +53,7 @@ export async function openListeners(
   }
   const open = async (app: FastifyInstance, at: Endpoint): Promise<number> => {
     apps.push({ app, connections: new Connections(app.server) })
-    return await listen(app, at)
+    return await listen(app, at, inherited(at.host, at.port))
   }
   // Beyond loopback HTTPS needs no check of names: a browser does not talk to a certificate of another name.
   const policyOn = (host: string, tls: CertificateSource | undefined): AccessPolicy => ({
@@ -81,9 +85,11 @@ export async function openListeners(
   }
 }
 
-async function listen(app: FastifyInstance, { host, port }: Endpoint): Promise<number> {
+async function listen(app: FastifyInstance, { host, port }: Endpoint, fd?: number): Promise<number> {
   try {
-    await app.listen({ host, port })
+    // Fastify hands its options to node:net, where a file descriptor comes before an address.
+    const passed = fd === undefined ? {} : { fd }
+    await app.listen({ host, port, ...passed })
   } catch (error) {
     throw new CannotListen(host, port, error as NodeJS.ErrnoException) // node:net throws no other
   }

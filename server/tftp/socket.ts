@@ -40,6 +40,8 @@ export type TftpOptions = {
   readonly limits?: TransferLimits
   /** Transfers at a time, 256 unless told; further requests wait their turn. */
   readonly transfers?: number
+  /** A UDP socket that is bound to `address` and `port` already, by its file descriptor; it is ours then. */
+  readonly inherited?: number | undefined
   /** Closes the server when aborted. */
   readonly signal?: AbortSignal
 }
@@ -103,10 +105,12 @@ export class TftpServer {
   /** Opens the port; called once, by `openTftp`. */
   async listen(): Promise<void> {
     this.#options.signal?.throwIfAborted()
-    const { address, port = 69, report } = this.#options
+    const { address, port = 69, inherited: fd, report } = this.#options
     try {
-      this.#socket.bind(port, address)
-      await once(this.#socket, 'listening')
+      const listening = once(this.#socket, 'listening') // a socket that is bound already emits it at once
+      if (fd === undefined) this.#socket.bind(port, address)
+      else this.#socket.bind({ fd })
+      await listening
     } catch (error) {
       throw new CannotServeTftp(address, port, error as NodeJS.ErrnoException) // dgram throws no other
     }
@@ -348,7 +352,8 @@ function keyOf({ address, port }: Client): string {
 
 function adviceFor({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'EADDRINUSE') return 'another TFTP server has it. Stop that one, or serve with --no-tftp.'
-  if (code === 'EACCES') return 'the port is privileged. Run as root, or with CAP_NET_BIND_SERVICE.'
+  if (code === 'EACCES')
+    return 'the port is privileged. Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
   return `${message}.`
 }
