@@ -6,7 +6,7 @@
 //
 // Packages: kea-dhcp4-server (kea-dhcp4) and kea-admin (perfdhcp).
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, waitUntil } from '#progress/wait.ts'
@@ -77,7 +77,9 @@ async function startPilotlight(): Promise<void> {
   const site = JSON.stringify({ network, machines: [], profiles: [], groups: [] })
   const put = ['-sSf', '-X', 'PUT', '-H', 'content-type: application/json', '-d', site]
   await waitUntil('the server', { limitSeconds: 20 }, async () => {
-    await wire.run('server', 'curl', [...put, `http://${ADDRESS}:8080/v1/sites/bench`], 5)
+    const token = readFileSync(join(state, 'admin.token'), 'utf8').trim()
+    const asAdmin = ['-H', `authorization: Bearer ${token}`]
+    await wire.run('server', 'curl', [...put, ...asAdmin, `http://${ADDRESS}:8080/v1/sites/bench`], 5)
     return { value: true }
   })
 }

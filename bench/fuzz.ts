@@ -153,7 +153,7 @@ function requestOf(random: Random): { bytes: Buffer; isTorn: boolean } {
   const body = random() < 0.1 ? text(random, 200) : ''
   const length = random() < 0.95 ? body.length : Math.floor(random() * 300)
   const headers = [
-    'Host: bench',
+    `Host: ${random() < 0.95 ? 'localhost' : 'bench'}`,
     ...(body === '' ? [] : [`Content-Length: ${length}`]),
     ...(random() < 0.1 ? [`Content-Type: ${pick(random, ['application/json', 'text/plain', 'x', ''])}`] : []),
     ...(random() < 0.1 ? [`Range: bytes=${text(random, 6)}-${Math.floor(random() * 99)}`] : []),

@@ -1,7 +1,7 @@
 // What the command line shows a server, and what it believes one: its token, and the authority of its certificate.
 
 import { X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { SETTINGS } from '#server/config.ts'
 import { adminTokenFile } from '#server/access/tokens.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { isListenerOf } from './listeners.ts'
 
 /**
  * The token that somebody gave for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.
@@ -23,13 +24,26 @@ export function givenToken(): string | undefined {
   return namedText('PILOTLIGHT_TOKEN_FILE', file, mend).trim()
 }
 
+/** Where a server that runs as a service has its state. */
+const SERVICE_STATE = '/var/lib/pilotlight'
+
 /**
- * The administrator's token in the state directory (`PILOTLIGHT_STATE_PATH`, or `server-state`), for a server on this
- * host. It may be another server's, so it is shown only to one that asks for a token.
+ * The administrator's token in the state directory of a server on this host: `PILOTLIGHT_STATE_PATH`, else `server-state`,
+ * else that of the service. It may be another server's, so it is for one that asks for a token; and a program of another
+ * user may listen in the server's place, so it is for one of the token's owner or of root.
  */
 export function localToken(base: string): string | undefined {
-  if (!isOnThisHost(new URL(base).hostname)) return undefined
-  return tokenIn(process.env.PILOTLIGHT_STATE_PATH || SETTINGS.statePath)
+  const { hostname, port, protocol } = new URL(base)
+  if (!isOnThisHost(hostname)) return undefined
+  const { PILOTLIGHT_STATE_PATH: given } = process.env
+  for (const statePath of given ? [given] : [SETTINGS.statePath, SERVICE_STATE]) {
+    const token = tokenIn(statePath)
+    if (token === undefined) continue
+    const { uid } = statSync(adminTokenFile(statePath))
+    const at = Number(port || (protocol === 'https:' ? 443 : 80))
+    return isListenerOf(uid, hostname, at) ? token : undefined
+  }
+  return undefined
 }
 
 /** The administrator's token in a server's state directory; undefined where there is none, or not for us. */

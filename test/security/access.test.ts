@@ -6,6 +6,7 @@ import { request } from 'node:https'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { EXIT } from '#cli/exit.ts'
 import { testServer, type TestServer } from '../server/serving.ts'
 import { rawRequest } from './request.ts'
 import { whyNoWire, wiredServer } from './wire.ts'
@@ -55,6 +56,20 @@ t.test('another host boots and reads nothing else, unless it shows a token', { s
   for (const path of ['/machines', '/profiles', '/metrics', '/v1/events']) {
     t.equal(await elsewhere('curl', ...STATUS, ...bearer, url + path), '200', path)
   }
+})
+
+t.test('the command line on another host says how to get a token, and works with one', { skip }, async t => {
+  const { url, statePath, elsewhere, here } = await wiredServer(t)
+  const program = join(import.meta.dirname, '../../bin/pilotlight')
+  const get = `'${program}' get profiles --server ${url}`
+  const refused = await elsewhere(...shell(get))
+  t.match(refused, /takes a token.*\n.*"pilotlight tokens create NAME" makes one.*PILOTLIGHT_TOKEN_FILE/)
+  t.match(refused, `ended with ${EXIT.refused}`)
+  const file = join(statePath, 'page.token')
+  const create = `PILOTLIGHT_STATE_PATH='${statePath}' '${program}' tokens create page --server ${url} > '${file}'`
+  t.equal(await here(...shell(create)), '')
+  t.match(await elsewhere(...shell(`PILOTLIGHT_TOKEN_FILE='${file}' ${get}`)), /^live /m)
+  t.match(await here(...shell(get)), /^live /m, 'on the host itself without one')
 })
 
 t.test('on its own host everything is read without a token, and nothing is changed', { skip }, async t => {
@@ -261,6 +276,11 @@ t.test('an HTTPS listener beyond loopback takes any name, for its certificate ha
   })
   t.equal(status, 200)
 })
+
+/** A shell command far from any state directory, whose words and status are its output. */
+function shell(command: string): [program: string, ...args: string[]] {
+  return ['sh', '-c', `cd / && ${command} 2>&1 || echo "ended with $?"`]
+}
 
 /** All routes below /v1, as the server describes them, with `x` in the place of every name. */
 async function routesOf(server: TestServer): Promise<{ method: string; path: string }[]> {
