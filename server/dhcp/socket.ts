@@ -12,6 +12,7 @@ import { decide } from './offer.ts'
 import type { Arrival, Decision, DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
 import type { Packet } from './packet.ts'
+import { socketsNowOn } from './port-users.ts'
 import { subnetOf } from './subnet.ts'
 
 /** Where leases outlive the process. */
@@ -108,13 +109,12 @@ export class DhcpServer {
   /** Opens the ports; called once, by `openDhcp`. */
   async listen(): Promise<void> {
     this.#options.signal?.throwIfAborted()
-    const { address } = this.#options
     // dgram cannot tell on which interface a broadcast came in, nor choose one to send a broadcast by. So one socket is
     // bound to the broadcast address to hear, and one to our own address to speak: the kernel then sends by its interface.
-    const speaking = await this.#open(address, 67)
+    const speaking = await this.#openAlone(67)
     speaking.setBroadcast(true)
     const hearing = await this.#open('255.255.255.255', 67)
-    const bootServer = await this.#open(address, 4011)
+    const bootServer = await this.#openAlone(4011)
     speaking.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
     hearing.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
     bootServer.on('message', (bytes, from) => this.#receive(bytes, { service: 'pxe', from }, bootServer))
@@ -141,6 +141,17 @@ export class DhcpServer {
       this.#flush()
     }
     await Promise.all(this.#sockets.map(socket => new Promise<void>(done => socket.close(done))))
+  }
+
+  /** Opens a port of our own address; looks before, so that nobody is disturbed, and after, since two may start at once. */
+  async #openAlone(port: number): Promise<Socket> {
+    const { address } = this.#options
+    const taken = Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' })
+    const handedOver = this.#options.inherited?.(address, port) === undefined ? 0 : 1
+    if (socketsNowOn(address, port) > handedOver) throw new CannotServeDhcp(address, port, taken)
+    const socket = await this.#open(address, port)
+    if (socketsNowOn(address, port) > 1) throw new CannotServeDhcp(address, port, taken)
+    return socket
   }
 
   async #open(address: string, port: number): Promise<Socket> {
@@ -234,7 +245,8 @@ function isDurable(change: LeaseChange): boolean {
 }
 
 function adviceFor({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EADDRINUSE') return 'another DHCP server has it. Stop that one, or serve with --no-dhcp.'
+  if (code === 'EADDRINUSE')
+    return "another DHCP server has it, which 'ss -ulpn' shows. Stop that one, or serve with --no-dhcp."
   if (code === 'EACCES')
     return 'the port is privileged. Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'

@@ -15,6 +15,8 @@ export type ChildSettings = {
   readonly statePath: string
   /** What stands before the command: `['nsenter', …]`. */
   readonly within?: readonly string[]
+  /** Serves DHCP, too, which takes root and a network namespace of its own. */
+  readonly dhcp?: boolean
   /** Further flags of `serve`. */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -43,15 +45,15 @@ export class DidNotStart extends Error {
 }
 
 /**
- * Starts a server on loopback with free ports, without DHCP and TFTP; it is killed with the test.
+ * Starts a server on loopback with free ports, without TFTP, and without DHCP unless told; it is killed with the test.
  *
  * @throws {DidNotStart} when it ends before it listens
  */
 export async function childServer(
   t: Test,
-  { statePath, within = [], flags = [], env = {}, seenAt = statePath }: ChildSettings,
+  { statePath, within = [], dhcp = false, flags = [], env = {}, seenAt = statePath }: ChildSettings,
 ): Promise<ChildServer> {
-  const ports = ['--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
+  const ports = ['--http-port', '0', '--agent-port', '0', '--no-tftp', ...(dhcp ? [] : ['--no-dhcp'])]
   const [command = '', ...args] = [...within, BIN, 'serve', ...ports, '--state-path', statePath, ...flags]
   const child = spawn(command, args, {
     stdio: ['ignore', 'inherit', 'pipe'],

@@ -90,7 +90,7 @@ t.test('a port that is taken is an error that says how to mend it', { skip: whyN
       taken.close()
     })`
   const said = await wire.client(process.execPath, ['-e', script])
-  t.match(said, /^CANNOT_SERVE_DHCP .* UDP port 67: another DHCP server has it\. .*--no-dhcp/)
+  t.match(said, /^CANNOT_SERVE_DHCP .* UDP port 67: another DHCP server has it, .*--no-dhcp/)
 })
 
 t.test('an address that is not ours is an error that says so', async t => {
