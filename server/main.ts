@@ -3,6 +3,7 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InheritedSockets, type InheritedSocket } from './activation.ts'
@@ -192,6 +193,7 @@ async function openAll(
       log,
       metrics,
       machineOf: (address: string, query: string) => {
+        dhcp?.sawAlive(address) // a TCP connection came from there
         const mac = parseLabels(query).mac ?? clients.macOf(address)
         return catalog.machine({ address, ...(mac === undefined ? {} : { mac }) })?.name ?? mac
       },
@@ -244,15 +246,24 @@ async function openAll(
       address: config.address,
       files,
       report,
-      events: { record: event => void (event.mac === '' ? undefined : journal.record(event)) },
+      events: {
+        record: event => {
+          if (event.mac !== '') journal.record(event)
+          if (event.kind === 'sent') dhcp?.sawAlive(String(event.detail['address']))
+        },
+      },
       macOf: address => clients.macOf(address),
       inherited: udpSocket(config.address, 69),
+      isOurs: ourNetworks(() => catalog),
+      refuse,
     })
     open.push(() => tftp.close())
   }
   if (config.dhcp) {
     const leases = { all: () => store.leases(), commit: store.changeLeases.bind(store) }
     const events = { record: (event: Parameters<Journal['record']>[0]) => void journal.record(event) }
+    const alarm = (text: string, mac: string) =>
+      log('warn', text, { alarm: 'dhcp', ...(mac === '' ? {} : { mac }) })
     const reservations = { machines: () => catalog.machines }
     dhcp = await openDhcp({
       address: config.address,
@@ -263,6 +274,8 @@ async function openAll(
       reservations,
       report,
       inherited: udpSocket,
+      refuse,
+      alarm,
     })
     const opened = dhcp
     open.push(() => opened.close())
@@ -397,6 +410,26 @@ function hostOf(address: string): string {
 /** The network that our address is on; the same object until a site changes. */
 function networkOf(address: string, catalog: () => Catalog): () => ProvisioningNetwork | undefined {
   return () => catalog().networks.find(({ subnet }) => contains(subnet, address))
+}
+
+/**
+ * Says whether TFTP answers an address: one of a declared network, or of a network that this host is on. While no network
+ * is declared, it answers all: relays of a Matchbox rack are not known here.
+ */
+function ourNetworks(catalog: () => Catalog): (address: string) => boolean {
+  let links: readonly string[] = []
+  let readAt = -Infinity
+  return address => {
+    const { networks } = catalog()
+    if (networks.length === 0 || networks.some(({ subnet }) => contains(subnet, address))) return true
+    if (performance.now() - readAt > 10_000) {
+      readAt = performance.now()
+      links = Object.values(networkInterfaces()).flatMap(all =>
+        (all ?? []).flatMap(({ family, cidr }) => (family === 'IPv4' && cidr !== null ? [cidr] : [])),
+      )
+    }
+    return links.some(link => contains(link, address))
+  }
 }
 
 /** What TFTP serves. Some firmware puts folders before the name: only its last part counts. */

@@ -18,6 +18,12 @@ const SENTENCES = {
   requests: 'requests answered with 429: their address asks too fast',
   reads_address: 'reads answered with 429: their address used up its time',
   reads: 'reads answered with 429: all readers together used up their time',
+  dhcp_new: 'DHCP packets of new hardware addresses dropped: there are too many of them',
+  dhcp_queue: 'DHCP packets of machines that nobody declared dropped: too many wait',
+  tftp_foreign: 'TFTP requests dropped: they come from no network of ours',
+  tftp_queue: 'TFTP requests dropped: too many wait',
+  tftp_rate: 'TFTP requests dropped: too many come from addresses without a lease',
+  tftp_way: 'TFTP transfers ended: their clients had not answered, and others waited',
 } as const
 
 /** How often one reason is written to the log. */

@@ -2,8 +2,7 @@
 // the hardware address, because firmware, iPXE and the operating system of one machine send different client
 // identifiers and shall have the same address.
 
-import { toDotted } from './subnet.ts'
-import type { Subnet } from './subnet.ts'
+import { FreeAddresses, type Choice } from './free-addresses.ts'
 
 /** An address given to a hardware address until a time. */
 export type Lease = {
@@ -35,13 +34,22 @@ export interface LeaseView {
   boundTo(mac: string): Lease | undefined
   /** The address offered to `mac` and not yet requested. */
   offeredTo(mac: string): Lease | undefined
+  /** Says whether a hardware address showed that something lives there: it renewed its lease, or fetched a file. */
+  isAlive(mac: string): boolean
+  /** An address of the pool for a client that has none: one without any lease, else the one whose lease ended longest ago. */
+  pick(choice: Choice): string | undefined
 }
+
+/** How many hardware addresses are remembered to be alive; the oldest are forgotten first. */
+const ALIVE_REMEMBERED = 100_000
 
 /** The leases in memory, indexed; the store behind it is only read at the start. */
 export class LeaseTable implements LeaseView {
   readonly #byAddress = new Map<string, Lease>()
   readonly #bound = new Map<string, Lease>()
   readonly #offered = new Map<string, Lease>()
+  readonly #alive = new Set<string>()
+  readonly #free = new FreeAddresses(address => this.#byAddress.get(address))
 
   constructor(leases: readonly Lease[] = []) {
     for (const lease of leases) this.#put(lease)
@@ -59,12 +67,48 @@ export class LeaseTable implements LeaseView {
     return this.#ownedBy(mac, this.#offered)
   }
 
+  isAlive(mac: string): boolean {
+    return this.#alive.has(mac)
+  }
+
+  pick(choice: Choice): string | undefined {
+    return this.#free.pick(choice)
+  }
+
+  /** How many addresses have, or had, a lease. */
+  get size(): number {
+    return this.#byAddress.size
+  }
+
+  /** How many leases of addresses that `counts` run at `now` (milliseconds since 1970). Looks at each of them. */
+  running(now: number, counts: (address: string) => boolean): number {
+    let count = 0
+    for (const { address, expiresAt } of this.#byAddress.values()) {
+      if (expiresAt > now && counts(address)) count += 1
+    }
+    return count
+  }
+
+  /** Takes note that a hardware address is alive. */
+  sawAlive(mac: string): void {
+    this.#alive.add(mac)
+    if (this.#alive.size > ALIVE_REMEMBERED) this.#alive.delete(this.#alive.values().next().value!) // it has one
+  }
+
+  /** Takes note that the addresses that can be given have changed: reservations came or went. */
+  reservationsChanged(subnet: Choice['subnet']): void {
+    this.#free.begin(subnet)
+  }
+
   /** Makes `changes` in the order given. */
   apply(changes: readonly LeaseChange[]): void {
     for (const change of changes) {
       if (change.kind === 'put') this.#put(change.lease)
-      else this.#byAddress.delete(change.address)
+      else if (this.#byAddress.delete(change.address)) this.#free.drop(change.address)
     }
+    if (this.#free.size > 2 * this.#byAddress.size + 1000) this.#free.tidy(this.#byAddress.values())
+    // An offer that nobody took says nothing once it is over.
+    if (this.#offered.size > 2 * this.#byAddress.size + 1000) this.#forgetOffers()
   }
 
   // An index by hardware address may point to a row that has since gone to somebody else: then it says nothing.
@@ -73,8 +117,15 @@ export class LeaseTable implements LeaseView {
     return lease !== undefined && this.#byAddress.get(lease.address) === lease ? lease : undefined
   }
 
+  #forgetOffers(): void {
+    for (const [mac, lease] of this.#offered) {
+      if (this.#byAddress.get(lease.address) !== lease) this.#offered.delete(mac)
+    }
+  }
+
   #put(lease: Lease): void {
     this.#byAddress.set(lease.address, lease)
+    this.#free.put(lease)
     if (lease.state === 'bound') {
       this.#bound.set(lease.mac, lease)
       this.#offered.delete(lease.mac)
@@ -82,37 +133,4 @@ export class LeaseTable implements LeaseView {
       this.#offered.set(lease.mac, lease)
     }
   }
-}
-
-/**
- * Picks an address of the pool that `isFree`: one without any lease, else the one whose lease expired longest ago.
- * The search begins at a place that follows from `mac`, so that a machine tends to get the same address even when
- * its lease was forgotten. Undefined when every address is taken.
- */
-export function pickAddress(
-  subnet: Subnet,
-  leases: LeaseView,
-  mac: string,
-  isFree: (address: string) => boolean,
-): string | undefined {
-  const size = subnet.last - subnet.first + 1
-  const start = placeOf(mac) % size
-  let oldest: Lease | undefined
-  for (let step = 0; step < size; step += 1) {
-    const address = toDotted(subnet.first + ((start + step) % size))
-    if (!isFree(address)) continue
-    const expired = leases.at(address)
-    if (expired === undefined) return address
-    if (oldest === undefined || expired.expiresAt < oldest.expiresAt) oldest = expired
-  }
-  return oldest?.address
-}
-
-// FNV-1a over the text: spreads neighbours apart, needs no secret.
-function placeOf(mac: string): number {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < mac.length; index += 1) {
-    hash = Math.imul(hash ^ mac.charCodeAt(index), 0x01000193) >>> 0
-  }
-  return hash
 }

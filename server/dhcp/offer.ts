@@ -3,7 +3,6 @@
 
 import { bootOf, clientOf, clientText } from './firmware.ts'
 import type { Boot, BootServer, Client } from './firmware.ts'
-import { pickAddress } from './leases.ts'
 import type { Lease, LeaseChange, LeaseView } from './leases.ts'
 import { machineOf } from './machines.ts'
 import type { MachineIndex } from './machines.ts'
@@ -28,6 +27,11 @@ export type World = {
   readonly leases: LeaseView
   /** Milliseconds since 1970. */
   readonly now: number
+  /**
+   * Whether an address that another client had was found in use lately; undefined while nobody has looked. Without it
+   * no address is probed.
+   */
+  readonly probed?: (address: string) => 'free' | 'used' | undefined
 }
 
 /** One thing for the boot journal; the fields of `BootEvent` that DHCP knows. */
@@ -49,14 +53,24 @@ export type Decision = {
   readonly reply?: { readonly packet: Packet; readonly to: Endpoint }
   /** Why nothing is sent, in words. */
   readonly silence?: string
+  /** An address to look at before the same packet is decided again: another client had it. */
+  readonly probe?: string
+  /** The client showed that it has its address. */
+  readonly isAlive?: true
+  /** Something that no healthy network does, for the operator to see. */
+  readonly alarm?: string
   readonly changes: readonly LeaseChange[]
   readonly events: readonly DhcpEvent[]
 }
 
 /** How long an address is kept, in seconds. */
 export const SECONDS = {
-  /** Between offer and request. */
-  offer: 60,
+  /** Between offer and request: firmware collects offers for some seconds. */
+  offer: 20,
+  /** A client that nobody declared and that has shown no sign of life: it renewed no lease and fetched no file. */
+  first: 120,
+  /** An address that was given back, before another client may have it. */
+  rest: 60,
   /** Firmware and iPXE: minutes, renewed by the operating system, so that a storm of unknown machines frees its pool. */
   boot: 600,
   /** An operating system nobody declared. */
@@ -136,14 +150,17 @@ function exchangeOf(message: Packet, arrival: Arrival, world: World): Exchange {
 function offer(exchange: Exchange): Decision {
   const { message, world } = exchange
   const asked = discoverEvent(exchange)
-  const address = addressFor(exchange)
-  if (typeof address !== 'string')
-    return silent(address.none, [], [asked, event(exchange, 'ignored', address.none)])
+  const found = addressFor(exchange)
+  if ('probe' in found)
+    return { ...silent(`${found.probe} is looked at first`, found.changes), probe: found.probe }
+  if ('none' in found)
+    return silent(found.none, found.changes, [asked, event(exchange, 'ignored', found.none)])
+  const { address } = found
   const bound = world.leases.boundTo(message.mac)
   const alreadyIts = bound?.address === address && bound.expiresAt > world.now
   return {
     reply: replyTo(exchange, MESSAGE.offer, address),
-    changes: alreadyIts ? [] : [put(exchange, address, 'offered', SECONDS.offer)],
+    changes: [...found.changes, ...(alreadyIts ? [] : [put(exchange, address, 'offered', SECONDS.offer)])],
     events: [asked, event(exchange, 'offer', `offers ${address}${nextText(exchange.boot)}`, { address })],
   }
 }
@@ -169,6 +186,7 @@ function acknowledge(exchange: Exchange): Decision {
       put(exchange, wanted, 'bound', seconds),
     ],
     events: [asked, event(exchange, 'ack', words, { address: wanted, ...fileDetail(exchange.boot) })],
+    ...(isRenewal(exchange) ? { isAlive: true } : {}),
   }
 }
 
@@ -200,12 +218,20 @@ function inform(exchange: Exchange): Decision {
 }
 
 function quarantine(exchange: Exchange): Decision {
-  const { message, world } = exchange
+  const { message, machine, world } = exchange
   const address = wantedAddressOf(message)
   const holder = world.leases.at(address)
   // Only who holds an address may take it out of use, else one client could empty the pool.
   if (holder?.mac !== message.mac) return silent(`declines ${address}, which is not its own`)
-  const words = `found ${address} in use by somebody else: nobody gets it for ${SECONDS.declined / 60} min`
+  if (machine !== undefined) {
+    // Anyone can send this in a machine's name: it keeps its address.
+    const words = `found ${address} in use by another host. It stays the address of ${machine.name}: look for that host`
+    return {
+      ...silent('a DECLINE has no answer', [], [event(exchange, 'decline', words, { address })]),
+      alarm: `${machine.name} ${words}`,
+    }
+  }
+  const words = `found ${address} in use by another host: no one gets it for ${SECONDS.declined / 60} min`
   return silent(
     'a DECLINE has no answer',
     [put(exchange, address, 'declined', SECONDS.declined)],
@@ -214,14 +240,16 @@ function quarantine(exchange: Exchange): Decision {
 }
 
 function release(exchange: Exchange): Decision {
-  const { message, world } = exchange
+  const { message, arrival, world } = exchange
   const address = message.clientAddress
   if (world.leases.at(address)?.mac !== message.mac)
     return silent(`releases ${address}, which is not its own`)
+  // RFC 2131 §4.4.6: sent by unicast, from the address that is given back.
+  if (arrival.from.address !== address) return silent(`${arrival.from.address} releases ${address}`)
   return silent(
     'a RELEASE has no answer',
-    // Expired, not forgotten: the machine gets the same address when it comes back.
-    [put(exchange, address, 'bound', 0)],
+    // Not forgotten: the machine gets the same address when it comes back, others not before it has rested.
+    [put(exchange, address, 'bound', SECONDS.rest)],
     [event(exchange, 'release', `gives ${address} back`, { address })],
   )
 }
@@ -287,25 +315,48 @@ function bootServerReply(exchange: Exchange): Decision {
 
 // --- addresses
 
+type Found = { readonly changes: readonly LeaseChange[] } & (
+  { readonly address: string } | { readonly none: string } | { readonly probe: string }
+)
+
+/** How many addresses that turn out to be in use are passed over for one packet. */
+const MOST_USED = 4
+
 /** The address to offer: the reservation, else what the client had, else what it asks for, else a free one. */
-function addressFor(exchange: Exchange): string | { readonly none: string } {
+function addressFor(exchange: Exchange): Found {
   const { message, machine, world } = exchange
   if (machine !== undefined) {
     const wrong = objectionTo(exchange, machine.address)
-    return wrong === undefined ? machine.address : { none: wrong }
+    return { changes: [], ...(wrong === undefined ? { address: machine.address } : { none: wrong }) }
   }
-  const { leases, subnet } = world
+  const { leases, subnet, now } = world
   const remembered = [
     leases.boundTo(message.mac)?.address,
     leases.offeredTo(message.mac)?.address,
     addressIn(message.options, OPTION.requestedAddress),
   ]
-  const again = remembered.find(
-    address => address !== undefined && objectionTo(exchange, address) === undefined,
-  )
-  const fresh = () => pickAddress(subnet, leases, message.mac, it => objectionTo(exchange, it) === undefined)
+  const used = new Set<string>()
+  const isFree = (address: string) => !used.has(address) && objectionTo(exchange, address) === undefined
+  const changes: LeaseChange[] = []
+  while (used.size <= MOST_USED) {
+    const address =
+      remembered.find(one => one !== undefined && isFree(one)) ??
+      leases.pick({ subnet, mac: message.mac, now, isFree })
+    if (address === undefined) break
+    const before = leases.at(address)
+    const isAnothers = before !== undefined && before.mac !== message.mac
+    if (!isAnothers || world.probed === undefined) return { changes, address }
+    const result = world.probed(address)
+    if (result === undefined) return { changes, probe: address }
+    if (result === 'free') return { changes, address }
+    used.add(address)
+    changes.push({
+      kind: 'put',
+      lease: { ...before, state: 'declined', expiresAt: now + SECONDS.declined * 1000 },
+    })
+  }
   const { first, last } = subnet.network.pool
-  return again ?? fresh() ?? { none: `every address of the pool ${first} to ${last} is taken` }
+  return { changes, none: `every address of the pool ${first} to ${last} is taken` }
 }
 
 /** Why this client must not have `address`; undefined when it may. */
@@ -316,7 +367,8 @@ function objectionTo({ message, machine, world }: Exchange, address: string): st
     return `${address} is the network's own`
   const lease = leases.at(address)
   const isCurrent = lease !== undefined && lease.expiresAt > now
-  if (isCurrent && lease.state === 'declined') return `${address} was found in use by somebody else`
+  if (isCurrent && lease.state === 'declined' && machine?.address !== address)
+    return `${address} was found in use by another host`
   if (machine !== undefined) {
     return address === machine.address
       ? undefined
@@ -328,9 +380,22 @@ function objectionTo({ message, machine, world }: Exchange, address: string): st
   return isCurrent && lease.mac !== message.mac ? `${address} is leased to ${lease.mac}` : undefined
 }
 
-function leaseSecondsOf({ client, machine }: Exchange): number {
+function leaseSecondsOf(exchange: Exchange): number {
+  const { client, machine, message, world } = exchange
+  const isKnown = machine !== undefined || world.leases.isAlive(message.mac) || isRenewal(exchange)
+  if (!isKnown) return SECONDS.first
   if (client.kind !== 'plain') return SECONDS.boot
   return machine === undefined ? SECONDS.unknown : SECONDS.machine
+}
+
+/** The client asks from the address that it was given (RFC 2131 §4.3.2), so it has it. */
+function isRenewal({ message, arrival, world }: Exchange): boolean {
+  const { clientAddress, mac } = message
+  return (
+    clientAddress !== NOWHERE &&
+    arrival.from.address === clientAddress &&
+    world.leases.boundTo(mac)?.address === clientAddress
+  )
 }
 
 function put(exchange: Exchange, address: string, state: Lease['state'], seconds: number): LeaseChange {

@@ -8,12 +8,15 @@ import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
 import { LeaseTable } from './leases.ts'
 import type { Lease, LeaseChange } from './leases.ts'
 import { indexMachines } from './machines.ts'
-import { decide } from './offer.ts'
+import { decide, SECONDS } from './offer.ts'
 import type { Arrival, Decision, DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
 import type { Packet } from './packet.ts'
 import { socketsNowOn } from './port-users.ts'
+import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
+import { Strangers } from './strangers.ts'
+import type { StrangerRefusal } from './strangers.ts'
 
 /** Where leases outlive the process. */
 export interface LeaseStore {
@@ -50,6 +53,10 @@ export type DhcpOptions = {
    * asked once for each; the socket is ours then.
    */
   readonly inherited?: (address: string, port: number) => number | undefined
+  /** Hears what no healthy network does; the MAC is empty where it is about no one client. */
+  readonly alarm?: (text: string, mac: string) => void
+  /** Hears of packets of unknown clients that were dropped because there are too many. */
+  readonly refuse?: (reason: StrangerRefusal, mac: string) => void
   /** Closes the server when aborted. */
   readonly signal?: AbortSignal
 }
@@ -84,6 +91,10 @@ const DATAGRAMS_A_TURN = 32
 // Clients wait seconds for an ACK, yet not for ever: a storm is committed in portions.
 const LARGEST_COMMIT = 64
 
+/** The share of the pool's addresses in use that is an alarm, and how often it is looked at. */
+const POOL_ALARM = 0.9
+const POOL_ALARM_EVERY_MS = 60_000
+
 type Outgoing = { readonly socket: Socket; readonly decision: Decision }
 
 /** A running DHCP server; `openDhcp` makes it. */
@@ -98,11 +109,20 @@ export class DhcpServer {
   #flushing: NodeJS.Immediate | undefined
   #heardThisTurn = 0
   #closed = false
+  readonly #prober = new Prober()
+  readonly #strangers: Strangers
+  #poolLookedAt = -Infinity
   readonly #abort = () => void this.close()
 
   constructor(options: DhcpOptions) {
     this.#options = options
     this.#table = new LeaseTable(options.leases.all())
+    this.#strangers = new Strangers({
+      isDeclared: mac => this.#machines.byMac.has(mac),
+      isKnown: mac => this.#table.boundTo(mac) !== undefined || this.#table.offeredTo(mac) !== undefined,
+      handle: ({ bytes, arrival, socket }) => this.#handle(bytes, arrival, socket),
+      refuse: options.refuse ?? (() => {}),
+    })
     options.signal?.addEventListener('abort', this.#abort, { once: true })
   }
 
@@ -131,11 +151,23 @@ export class DhcpServer {
     return lease?.state === 'declined' ? undefined : lease
   }
 
+  /** Takes note that the client at `address` fetched something: it has the address, and keeps it while it boots. */
+  sawAlive(address: string): void {
+    const lease = this.#table.at(address)
+    if (lease?.state !== 'bound') return
+    this.#table.sawAlive(lease.mac)
+    const expiresAt = Date.now() + SECONDS.boot * 1000
+    // In memory only: after a restart the address is looked at before another client gets it.
+    if (lease.expiresAt < expiresAt - 60_000)
+      this.#table.apply([{ kind: 'put', lease: { ...lease, expiresAt } }])
+  }
+
   /** Answers what is committed already, then closes the ports. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#strangers.close()
     if (this.#flushing !== undefined) {
       clearImmediate(this.#flushing)
       this.#flush()
@@ -172,9 +204,15 @@ export class DhcpServer {
 
   #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
     this.#heardThisTurn += 1
+    if (!this.#isOpen()) return
+    this.#strangers.receive({ bytes, arrival, socket })
+  }
+
+  #handle(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
     const decision = this.#decide(bytes, arrival)
     if (decision === undefined) return
     this.#table.apply(decision.changes)
+    this.#note(decision, bytes, arrival, socket)
     // An offer promises nothing: only what must outlive us waits for the disk.
     if (!decision.changes.some(isDurable)) return this.#finish({ socket, decision })
     this.#awaitingCommit.push({ socket, decision })
@@ -189,15 +227,55 @@ export class DhcpServer {
     else this.#flush()
   }
 
-  #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {
+  /** Takes up the network and the machines as they are now, and says whether there is a network to serve. */
+  #isOpen(): boolean {
     const network = this.#options.network()
-    if (network === undefined) return undefined
+    if (network === undefined) return false
     if (this.#subnet?.network !== network) this.#subnet = subnetOf(network)
     const machines = this.#options.reservations.machines()
     if (this.#indexed !== machines) {
       this.#indexed = machines
       this.#machines = indexMachines(machines)
+      this.#table.reservationsChanged(this.#subnet)
     }
+    return true
+  }
+
+  /** Does what a decision asks for beside its reply. */
+  #note(
+    { isAlive, alarm, probe, events, changes }: Decision,
+    bytes: Uint8Array,
+    arrival: Arrival,
+    socket: Socket,
+  ) {
+    const mac = events[0]?.mac ?? ''
+    if (isAlive) this.#table.sawAlive(mac)
+    if (alarm !== undefined) this.#options.alarm?.(alarm, mac)
+    if (probe !== undefined) {
+      void this.#prober.look(probe)?.then(() => this.#closed || this.#handle(bytes, arrival, socket))
+    }
+    if (changes.length > 0) this.#lookAtPool()
+  }
+
+  #lookAtPool(): void {
+    const now = performance.now()
+    if (this.#subnet === undefined || now - this.#poolLookedAt < POOL_ALARM_EVERY_MS) return
+    const { first, last, network } = this.#subnet
+    const most = (last - first + 1) * POOL_ALARM
+    if (this.#table.size < most) return
+    this.#poolLookedAt = now
+    const running = this.#table.running(Date.now(), address => this.#subnet?.pools(address) === true)
+    if (running < most) return
+    const { pool } = network
+    this.#options.alarm?.(
+      `${running} of ${last - first + 1} addresses of the pool ${pool.first} to ${pool.last} are leased. ` +
+        "Enlarge it in the site file, or find out who takes them: 'pilotlight get machines' lists those not declared.",
+      '',
+    )
+  }
+
+  #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {
+    if (!this.#isOpen() || this.#subnet === undefined) return undefined
     let packet: Packet
     try {
       packet = decodePacket(bytes)
@@ -211,6 +289,7 @@ export class DhcpServer {
       machines: this.#machines,
       leases: this.#table,
       now: Date.now(),
+      probed: address => this.#prober.result(address),
     })
   }
 

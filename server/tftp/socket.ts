@@ -3,6 +3,8 @@
 import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { Bucket } from '../bucket.ts'
+import type { Rate } from '../bucket.ts'
 import { cleanName } from './name.ts'
 import { decodeTftp, encodeTftp, ERROR } from './packet.ts'
 import type { TftpPacket, TftpRequest } from './packet.ts'
@@ -42,9 +44,18 @@ export type TftpOptions = {
   readonly transfers?: number
   /** A UDP socket that is bound to `address` and `port` already, by its file descriptor; it is ours then. */
   readonly inherited?: number | undefined
+  /** Says whether an address is on a network of ours; requests of all others are dropped. All are unless told. */
+  readonly isOurs?: (address: string) => boolean
+  /** Requests from addresses that no lease is known of; what comes faster is dropped. */
+  readonly unknownClients?: Rate
+  /** Hears of requests that were dropped. */
+  readonly refuse?: (reason: TftpRefusal, address: string) => void
   /** Closes the server when aborted. */
   readonly signal?: AbortSignal
 }
+
+/** Why a request was dropped. */
+export type TftpRefusal = 'tftp_foreign' | 'tftp_queue' | 'tftp_rate' | 'tftp_way'
 
 /** A port that could not be opened. */
 export class CannotServeTftp extends Error {
@@ -70,6 +81,8 @@ export async function openTftp(options: TftpOptions): Promise<TftpServer> {
   return server
 }
 
+/** Transfers of one address: all, and those that it has not acknowledged. */
+type Load = { all: number; unheard: number }
 type Client = { readonly address: string; readonly port: number }
 type Wanted = {
   readonly client: Client
@@ -80,6 +93,14 @@ type Wanted = {
 
 // A request that waited this long has been repeated or given up by its client.
 const LONGEST_TURN_MS = 10_000
+// Requests that wait; the oldest is dropped first.
+const MOST_WAITING = 1024
+// Transfers of one address that it has not acknowledged yet. Firmware reads one file at a time.
+const UNHEARD_AN_ADDRESS = 8
+// What a client gets for its first sign, even when others wait: a round trip, many times over.
+const UNHEARD_KEPT_MS = 250
+// Requests from addresses that no lease is known of: each may be sent in another's name.
+const UNKNOWN_CLIENTS: Rate = { perSecond: 300, burst: 1024 }
 
 /** A running TFTP server; `openTftp` makes it. */
 export class TftpServer {
@@ -88,11 +109,16 @@ export class TftpServer {
   /** By client address and port: which a client keeps for all packets of one transfer. */
   readonly #running = new Map<string, Sending>()
   readonly #waiting = new Map<string, Wanted>()
+  readonly #loads = new Map<string, Load>()
+  #isChoosing = false
+  #later: NodeJS.Timeout | undefined
+  readonly #unknown: Bucket
   #closed = false
   readonly #abort = () => this.close()
 
   constructor(options: TftpOptions) {
     this.#options = options
+    this.#unknown = new Bucket(options.unknownClients ?? UNKNOWN_CLIENTS, performance.now())
     this.#socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
     options.signal?.addEventListener('abort', this.#abort, { once: true })
   }
@@ -124,11 +150,13 @@ export class TftpServer {
     this.#closed = true
     this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#waiting.clear()
+    clearTimeout(this.#later)
     for (const sending of this.#running.values()) sending.close()
     this.#socket.close()
   }
 
   #receive(bytes: Uint8Array, client: Client): void {
+    if (this.#options.isOurs?.(client.address) === false) return this.#drop('tftp_foreign', client)
     let packet: TftpPacket
     try {
       packet = decodeTftp(bytes)
@@ -156,31 +184,68 @@ export class TftpServer {
     const running = this.#running.get(key)
     // A client that repeats its request before our answer reached it gets that answer again from the transfer itself.
     if (running?.name === name && !running.hasBegun) return
+    if (this.#options.macOf?.(client.address) === undefined && !this.#unknown.take(performance.now())) {
+      return this.#drop('tftp_rate', client)
+    }
     running?.close()
     this.#waiting.delete(key)
     this.#waiting.set(key, { client, request, name, at: performance.now() })
+    const [oldest] = this.#waiting.size > MOST_WAITING ? this.#waiting.values() : []
+    if (oldest !== undefined) {
+      this.#waiting.delete(keyOf(oldest.client))
+      this.#drop('tftp_queue', oldest.client)
+    }
     this.#next()
   }
 
   // Those who wait go in the order in which they asked, but clients with fewer transfers under way go first.
   #next(): void {
-    while (!this.#closed && this.#running.size < (this.#options.transfers ?? 256)) {
+    if (this.#isChoosing) return // one that gives way ends
+    this.#isChoosing = true
+    while (!this.#closed) {
       const wanted = this.#fairest()
-      if (wanted === undefined) return
+      if (wanted === undefined || !this.#hasRoom()) break
       this.#waiting.delete(keyOf(wanted.client))
       if (performance.now() - wanted.at < LONGEST_TURN_MS) this.#begin(wanted)
     }
+    this.#isChoosing = false
+  }
+
+  // When all places are taken, the transfer that waits for its client's first sign for the longest time gives way.
+  #hasRoom(): boolean {
+    if (this.#running.size < (this.#options.transfers ?? 256)) return true
+    for (const sending of this.#running.values()) {
+      if (sending.hasBegun) continue
+      const leftMs = sending.since + UNHEARD_KEPT_MS - performance.now()
+      if (leftMs > 0) {
+        this.#later ??= setTimeout(() => {
+          this.#later = undefined
+          this.#next()
+        }, leftMs + 1)
+        return false
+      }
+      this.#drop('tftp_way', sending.client)
+      sending.close()
+      return true
+    }
+    return false
   }
 
   #fairest(): Wanted | undefined {
-    if (this.#waiting.size <= 1) return this.#waiting.values().next().value
-    const load = Map.groupBy(this.#running.values(), sending => sending.client.address)
-    const loadOf = (wanted: Wanted) => load.get(wanted.client.address)?.length ?? 0
     let best: Wanted | undefined
+    let least = Infinity
     for (const wanted of this.#waiting.values()) {
-      if (best === undefined || loadOf(wanted) < loadOf(best)) best = wanted
+      const load = this.#loads.get(wanted.client.address)
+      if ((load?.unheard ?? 0) >= UNHEARD_AN_ADDRESS || (load?.all ?? 0) >= least) continue
+      best = wanted
+      least = load?.all ?? 0
+      if (least === 0) break
     }
     return best
+  }
+
+  #drop(reason: TftpRefusal, { address }: Client): void {
+    this.#options.refuse?.(reason, address)
   }
 
   #begin({ client, request, name }: Wanted): void {
@@ -188,11 +253,22 @@ export class TftpServer {
     const sending: Sending = new Sending(name, client, {
       address: this.#options.address,
       report: this.#options.report,
+      heard: () => {
+        load.unheard -= 1
+        this.#next()
+      },
       ended: () => {
         if (this.#running.get(key) === sending) this.#running.delete(key)
+        load.all -= 1
+        if (!sending.hasBegun) load.unheard -= 1
+        if (load.all === 0 && this.#loads.get(client.address) === load) this.#loads.delete(client.address)
         this.#next()
       },
     })
+    const load = this.#loads.get(client.address) ?? { all: 0, unheard: 0 }
+    load.all += 1
+    load.unheard += 1
+    this.#loads.set(client.address, load)
     this.#running.set(key, sending)
     this.#send(sending, request).catch((problem: unknown) => {
       sending.close()
@@ -245,6 +321,8 @@ export class TftpServer {
 type SendingNeeds = {
   readonly address: string
   readonly report: (problem: Error) => void
+  /** The client showed that it is there. */
+  readonly heard: () => void
   readonly ended: () => void
 }
 
@@ -259,6 +337,9 @@ class Sending {
   #transfer: Transfer | undefined
   #finish: ((end: TransferEnd | undefined) => void) | undefined
   #closed = false
+  /** When it was begun, on the clock of `performance.now()`. */
+  readonly since = performance.now()
+  /** The client has sent a packet. */
   hasBegun = false
 
   constructor(name: string, client: Client, needs: SendingNeeds) {
@@ -293,7 +374,10 @@ class Sending {
 
   #receive(bytes: Uint8Array): void {
     if (this.#closed) return
-    this.hasBegun = true
+    if (!this.hasBegun) {
+      this.hasBegun = true
+      this.#needs.heard()
+    }
     try {
       this.#do(this.#transfer!.receive(decodeTftp(bytes), performance.now())) // set before the socket was opened
     } catch (problem) {

@@ -12,10 +12,20 @@ export type TransferLimits = {
   readonly windowBlocks: number
   /** Milliseconds without any sign of the client after which a transfer is given up. */
   readonly patienceMs: number
+  /** The same before its first sign: until then it may be a request that somebody sent in another's name. */
+  readonly firstPatienceMs: number
+  /** How often the first packets are sent again before the client's first sign. */
+  readonly firstRetries: number
 }
 
 /** The limits of a server on an ordinary Ethernet. */
-export const ETHERNET_LIMITS: TransferLimits = { blockBytes: 1468, windowBlocks: 64, patienceMs: 30_000 }
+export const ETHERNET_LIMITS: TransferLimits = {
+  blockBytes: 1468,
+  windowBlocks: 64,
+  patienceMs: 30_000,
+  firstPatienceMs: 4000,
+  firstRetries: 2,
+}
 
 /** How a transfer ended. */
 export type TransferEnd =
@@ -105,6 +115,8 @@ export class Transfer {
   #sentAt = 0
   #lastSignAt = 0
   #resentBlocks = 0
+  #firstRetries = 0
+  #isHeard = false
 
   constructor(file: Uint8Array, agreement: Agreement, limits: TransferLimits) {
     this.#file = file
@@ -149,12 +161,26 @@ export class Transfer {
   wake(now: number): Step {
     if (now < this.#wakeAt()) return this.#wait()
     const silenceMs = now - this.#lastSignAt
+    if (!this.#isHeard) return this.#wakeUnheard(now, silenceMs)
     if (silenceMs >= this.#limits.patienceMs) {
       const why = `no answer for ${Math.round(silenceMs / 1000)} s, at block ${this.#acked} of ${this.#blocks}`
       const send = [encodeTftp({ kind: 'error', error: ERROR.undefined, text: why })]
       return { send, wakeAt: now, end: this.gone(why) }
     }
     this.#retries = (this.#retries + 1) % (QUICK_RETRIES + 1)
+    this.#goBack()
+    this.#isRetry = true
+    return this.#sendOn(now)
+  }
+
+  /** Before the first sign little is sent, and no error at the end: whoever is at the address may have asked for nothing. */
+  #wakeUnheard(now: number, silenceMs: number): Step {
+    if (silenceMs >= this.#limits.firstPatienceMs) {
+      const why = `no answer for ${Math.round(silenceMs / 1000)} s to the first packet`
+      return { send: [], wakeAt: now, end: { how: 'lost', why } }
+    }
+    this.#retries += 1
+    this.#firstRetries += 1
     this.#goBack()
     this.#isRetry = true
     return this.#sendOn(now)
@@ -178,6 +204,7 @@ export class Transfer {
    */
   #hearAgain(now: number): Step {
     this.#lastSignAt = now
+    this.#isHeard = true
     const tooSoon = now - this.#sentAt < (this.#roundTripMs ?? 0) / 2
     if (this.#agreement.windowBlocks === 1 || this.#rewound || tooSoon) return this.#wait()
     this.#rewound = true
@@ -188,6 +215,7 @@ export class Transfer {
 
   #progress(now: number): void {
     this.#lastSignAt = now
+    this.#isHeard = true
     this.#rewound = false
     this.#retries = 0
     // The time of a packet sent twice says nothing (Karn): only first attempts are measured.
@@ -241,6 +269,9 @@ export class Transfer {
   }
 
   #wakeAt(): number {
+    if (!this.#isHeard && this.#firstRetries >= this.#limits.firstRetries) {
+      return this.#lastSignAt + this.#limits.firstPatienceMs
+    }
     const waitMs = this.#retryMs * 2 ** this.#retries
     if (this.#retries < QUICK_RETRIES) return this.#sentAt + waitMs
     return this.#sentAt + Math.max(QUIET_MS, waitMs, (this.#agreement.clientWaitMs ?? 0) + 1000)

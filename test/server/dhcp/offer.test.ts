@@ -4,11 +4,12 @@ import { LeaseTable } from '#server/dhcp/leases.ts'
 import type { Lease } from '#server/dhcp/leases.ts'
 import { indexMachines } from '#server/dhcp/machines.ts'
 import { decide, SECONDS } from '#server/dhcp/offer.ts'
-import type { Decision } from '#server/dhcp/offer.ts'
+import type { Decision, World } from '#server/dhcp/offer.ts'
 import { addresses, addressIn, numberIn, OPTION, text, textIn } from '#server/dhcp/options.ts'
 import { MESSAGE, messageTypeOf } from '#server/dhcp/packet.ts'
 import type { Packet } from '#server/dhcp/packet.ts'
 import { subnetOf } from '#server/dhcp/subnet.ts'
+import type { Subnet } from '#server/dhcp/subnet.ts'
 import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
 import { anyPacket } from './arbitrary.ts'
 import { but, discover, discoverWith, firmware, MAC, machine, network, SERVER } from './clients.ts'
@@ -19,12 +20,13 @@ const OTHER = '52:54:00:99:99:99'
 /** A server with this state; each packet's changes are kept, as the socket does. */
 class Server {
   readonly table: LeaseTable
-  readonly #network: ProvisioningNetwork
+  readonly #subnet: Subnet
   readonly #machines: readonly Machine[]
   now = NOW
+  probed: World['probed']
 
   constructor(state: { network?: ProvisioningNetwork; machines?: Machine[]; leases?: Lease[] } = {}) {
-    this.#network = state.network ?? network()
+    this.#subnet = subnetOf(state.network ?? network())
     this.#machines = state.machines ?? []
     this.table = new LeaseTable(state.leases)
   }
@@ -34,14 +36,16 @@ class Server {
       packet,
       { service, from },
       {
-        subnet: subnetOf(this.#network),
+        subnet: this.#subnet,
         machines: indexMachines(this.#machines),
         leases: this.table,
         server: SERVER,
         now: this.now,
+        ...(this.probed && { probed: this.probed }),
       },
     )
     this.table.apply(decision.changes)
+    if (decision.isAlive) this.table.sawAlive(packet.mac)
     return decision
   }
 
@@ -260,21 +264,57 @@ t.test('nobody can decline or release the address of another', async t => {
   }
 })
 
-t.test('a machine whose reservation was declined is told nothing, and the journal says why', async t => {
+t.test('a reservation that is declined stays, and raises an alarm', async t => {
   const server = new Server({ machines: [machine()] })
   server.gives(discover.plain)
-  server.hears(but(request(discover.plain, '10.20.0.11'), MESSAGE.decline, {}))
-  const { silence, events } = server.hears(discover.bios)
-  t.match(silence, /10\.20\.0\.11 was found in use/)
-  t.match(events.at(-1), { kind: 'ignored' })
+  const { changes, alarm, events } = server.hears(
+    but(request(discover.plain, '10.20.0.11'), MESSAGE.decline, {}),
+  )
+  t.same(changes, [])
+  t.match(alarm, /^ctl-1 found 10\.20\.0\.11 in use by another host\. It stays the address of ctl-1/)
+  t.match(events, [{ kind: 'decline' }])
+  t.equal(server.gives(discover.bios).reply?.packet.yourAddress, '10.20.0.11')
 })
 
-t.test('a released address is free, and goes back to its client when it returns', async t => {
+t.test('a released address rests for a minute, and goes back to its client when it returns', async t => {
   const server = new Server()
   const address = server.gives(discover.plain).reply?.packet.yourAddress ?? ''
-  server.hears(but(discover.plain, MESSAGE.release, { clientAddress: address }))
-  t.equal(server.table.at(address)?.expiresAt, NOW)
+  const release = but(discover.plain, MESSAGE.release, { clientAddress: address })
+  server.hears(release, 'dhcp', { address, port: 68 })
+  t.equal(server.table.at(address)?.expiresAt, NOW + SECONDS.rest * 1000)
+  const another = { ...discover.plain, mac: OTHER }
+  t.equal(typeOf(server.hears(rebooting(another, address))), MESSAGE.nak)
   t.equal(server.gives(discover.plain).reply?.packet.yourAddress, address)
+})
+
+t.test('a RELEASE that comes from another address changes nothing', async t => {
+  const server = new Server()
+  const address = server.gives(discover.plain).reply?.packet.yourAddress ?? ''
+  const release = but(discover.plain, MESSAGE.release, { clientAddress: address })
+  for (const from of ['0.0.0.0', '10.20.0.77', '10.20.0.254'])
+    t.match(
+      server.hears(release, 'dhcp', { address: from, port: 68 }),
+      { changes: [], silence: /releases/ },
+      from,
+    )
+  t.ok(server.table.at(address)!.expiresAt > NOW)
+})
+
+t.test('an address that another client had is looked at before it is offered', async t => {
+  const pool = { first: '10.20.0.100', last: '10.20.0.102' }
+  const leases = ['10.20.0.100', '10.20.0.101', '10.20.0.102'].map((address, at) =>
+    lease(address, `52:54:00:99:99:0${at}`, { expiresAt: NOW - 10 + at }),
+  )
+  const server = new Server({ network: { ...network(), pool }, leases })
+  const results = new Map<string, 'free' | 'used'>()
+  server.probed = address => results.get(address)
+  t.match(server.hears(discover.plain), { reply: undefined, probe: '10.20.0.100', events: [] })
+  results.set('10.20.0.100', 'used')
+  const next = server.hears(discover.plain)
+  t.match(next, { reply: undefined, probe: '10.20.0.101' })
+  t.match(next.changes, [{ kind: 'put', lease: { address: '10.20.0.100', state: 'declined' } }])
+  results.set('10.20.0.101', 'free')
+  t.equal(server.gives(discover.plain).reply?.packet.yourAddress, '10.20.0.101')
 })
 
 t.test('a full pool takes the lease that expired longest ago, then goes silent with a reason', async t => {
@@ -303,10 +343,46 @@ t.test('an offer is no lease: it changes nothing that must be kept, and never sh
 t.test('leases are short while a machine boots, and long for a declared machine’s system', async t => {
   const seconds = (server: Server, packet: Packet) =>
     numberIn(server.gives(packet).reply!.packet.options, OPTION.leaseSeconds)
-  t.equal(seconds(new Server(), discover.bios), SECONDS.boot)
-  t.equal(seconds(new Server(), discover.plain), SECONDS.unknown)
+  t.equal(seconds(new Server({ machines: [machine()] }), discover.bios), SECONDS.boot)
   t.equal(seconds(new Server({ machines: [machine()] }), discover.plain), SECONDS.machine)
 })
+
+t.test(
+  'a lease of a client that nobody declared is short until it renews it or fetched something',
+  async t => {
+    const server = new Server()
+    const { reply } = server.gives(discover.plain)
+    const address = reply?.packet.yourAddress ?? ''
+    t.equal(numberIn(reply!.packet.options, OPTION.leaseSeconds), SECONDS.first)
+    t.equal(secondsOf(server.hears(renewing(discover.plain, address))), SECONDS.first, 'from another address')
+    const from = { address, port: 68 }
+    t.equal(secondsOf(server.hears(renewing(discover.plain, address), 'dhcp', from)), SECONDS.unknown)
+    t.equal(secondsOf(server.gives(discover.plain)), SECONDS.unknown, 'from now on')
+    const other = { ...discover.bios, mac: OTHER }
+    t.equal(secondsOf(server.gives(other)), SECONDS.first)
+    server.table.sawAlive(OTHER)
+    t.equal(secondsOf(server.gives(other)), SECONDS.boot)
+  },
+)
+
+t.test('a full pool of 65,000 gives the one address whose lease ended', async t => {
+  const pool = { first: '10.20.1.0', last: '10.20.254.255' }
+  const subnet = '10.20.0.0/16'
+  const leases = Array.from({ length: 254 * 256 }, (_, at) =>
+    lease(`10.20.${1 + (at >> 8)}.${at & 255}`, `02:00:00:00:${hex(at >> 8)}:${hex(at & 255)}`, {
+      expiresAt: NOW + 60_000 + at,
+    }),
+  )
+  const server = new Server({ network: { ...network(), subnet, pool }, leases })
+  t.equal(server.hears(discover.plain).reply, undefined)
+  server.now += 60_000
+  t.equal(server.gives(discover.plain).reply?.packet.yourAddress, '10.20.1.0', 'the first that ended')
+  t.equal(server.hears({ ...discover.plain, mac: OTHER }).reply, undefined, 'no other has ended')
+})
+
+const secondsOf = ({ reply }: Decision) => numberIn(reply!.packet.options, OPTION.leaseSeconds)
+
+const hex = (byte: number) => byte.toString(16).padStart(2, '0')
 
 t.test('INFORM gets the settings, without an address or a lease time', async t => {
   const { reply, changes } = new Server().hears(
@@ -409,7 +485,8 @@ t.test('whatever is asked, no two clients hold one address, and none outside its
         else if (ask === 'renewing') decision = server.hears(renewing(from, wanted))
         else if (held.get(mac) !== undefined) {
           const type = ask === 'decline' ? MESSAGE.decline : MESSAGE.release
-          server.hears(but(from, type, { clientAddress: held.get(mac)! }))
+          const address = held.get(mac)!
+          server.hears(but(from, type, { clientAddress: address }), 'dhcp', { address, port: 68 })
           held.delete(mac)
         }
         if (decision?.reply === undefined || typeOf(decision) !== MESSAGE.ack) continue

@@ -56,7 +56,7 @@ t.test('networkd takes the address, and gives it back by unicast', { skip: whyNo
   await run('nsenter', inside, { limitSeconds: 20 })
   const released = await wire.saysAtLast('release')
   const given = await wire.saysAtLast('ack')
-  t.match(given.text, /^10\.20\.0\.1\d\d is its address for 3600 s$/)
+  t.match(given.text, /^10\.20\.0\.1\d\d is its address for 120 s$/)
   t.equal(released.detail['address'], given.detail['address'])
 })
 

@@ -1,0 +1,102 @@
+// Findings 6, 16, 17 and 24 on the wire: floods of DHCP packets, addresses that are given away too early.
+
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Socket } from 'node:dgram'
+import t from 'tap'
+import { run } from '#host/command.ts'
+import { Strangers, type Received } from '#server/dhcp/strangers.ts'
+import { MAC } from '../server/dhcp/clients.ts'
+import { layWire, whyNoWire } from '../server/dhcp/wire.ts'
+
+const PROBE = join(import.meta.dirname, '../../server/dhcp/probe.ts')
+
+/** A packet of a hardware address; nothing else of it is read here. */
+function packetOf(mac: string): Received {
+  const bytes = new Uint8Array(300)
+  bytes.set(
+    mac.split(':').map(byte => Number.parseInt(byte, 16)),
+    28,
+  )
+  const arrival = { service: 'dhcp', from: { address: '0.0.0.0', port: 68 } } as const
+  return { bytes, arrival, socket: {} as Socket } // nothing is sent
+}
+
+const strangerOf = (at: number) =>
+  `02:00:00:00:${[at >> 8, at & 255].map(byte => byte.toString(16).padStart(2, '0')).join(':')}`
+
+t.test('answers a declared machine before the strangers that wait', async t => {
+  const handled: string[] = []
+  const refused: string[] = []
+  const strangers = new Strangers({
+    isDeclared: mac => mac === MAC,
+    isKnown: () => false,
+    handle: ({ bytes }) => void handled.push(Buffer.from(bytes.subarray(28, 34)).toString('hex')),
+    refuse: reason => void refused.push(reason),
+  })
+  for (let at = 0; at < 1000; at += 1) strangers.receive(packetOf(strangerOf(at)))
+  strangers.receive(packetOf(MAC))
+  t.equal(handled[0], MAC.replaceAll(':', ''), 'it is the first')
+  t.equal(
+    refused.filter(reason => reason === 'dhcp_queue').length,
+    1000 - 512,
+    'the oldest that wait are dropped',
+  )
+  for (let at = 0; at < 10_000 && handled.length < 513; at += 1) await turn()
+  t.equal(handled.at(-1), strangerOf(999).replaceAll(':', ''), 'the newest is answered')
+  t.equal(handled.length, 513)
+})
+
+t.test('takes 2,000 new hardware addresses at once, and few of a flood of 20,000', async t => {
+  let handled = 0
+  let refused = 0
+  const strangers = new Strangers({
+    isDeclared: () => false,
+    isKnown: () => false,
+    handle: () => void (handled += 1),
+    refuse: reason => void (refused += reason === 'dhcp_new' ? 1 : 0),
+  })
+  for (let at = 0; at < 20_000; at += 1) {
+    strangers.receive(packetOf(strangerOf(at)))
+    if (at % 32 === 31) await turn()
+  }
+  for (let at = 0; at < 100; at += 1) await turn()
+  t.ok(handled >= 2000 && handled < 6000, `${handled} were handled`)
+  t.equal(handled + refused, 20_000)
+})
+
+t.test(
+  'sees that an address is in use, and that another is not, without a privilege',
+  { skip: whyNoWire() },
+  async t => {
+    const wire = await layWire(t)
+    await wire.client('ip', ['address', 'add', '10.20.0.50/24', 'dev', 'eth0'])
+    const script = `
+    const { Prober } = await import(${JSON.stringify(PROBE)})
+    const prober = new Prober()
+    for (const address of ['10.20.0.50', '10.20.0.51']) {
+      await prober.look(address)
+      console.log(address, prober.result(address))
+    }`
+    const inside = [
+      `--net=/proc/${wire.serverPid}/ns/net`,
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      script,
+    ]
+    const { stdout } = await run('nsenter', inside, { limitSeconds: 20 })
+    t.equal(stdout, '10.20.0.50 used\n10.20.0.51 free\n')
+    const drop = ['-A', 'INPUT', '-p', 'udp', '--dport', '9', '-j', 'DROP']
+    const hasFirewall = await wire.client('iptables', drop).then(
+      () => true,
+      () => false,
+    )
+    if (!hasFirewall) return t.comment('no iptables: a host that drops the packet is not tried')
+    await run('nsenter', [`--net=/proc/${wire.serverPid}/ns/net`, 'ip', 'neigh', 'flush', 'all'], {
+      limitSeconds: 5,
+    })
+    const again = await run('nsenter', inside, { limitSeconds: 20 })
+    t.equal(again.stdout, '10.20.0.50 used\n10.20.0.51 free\n', 'by its hardware address')
+  },
+)
