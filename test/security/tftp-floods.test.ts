@@ -47,7 +47,7 @@ async function ask(
 }
 
 const answered = (asked: { bytes: () => number }, what: string) =>
-  waitUntil(what, { limitSeconds: 1, everyMs: 5 }, async () =>
+  waitUntil(what, { limitSeconds: 3, everyMs: 5 }, async () =>
     asked.bytes() > 0 ? { value: true } : { not: 'no answer' },
   )
 
