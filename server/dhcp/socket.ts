@@ -129,12 +129,13 @@ export class DhcpServer {
   /** Opens the ports; called once, by `openDhcp`. */
   async listen(): Promise<void> {
     this.#options.signal?.throwIfAborted()
+    const { address } = this.#options
     // dgram cannot tell on which interface a broadcast came in, nor choose one to send a broadcast by. So one socket is
     // bound to the broadcast address to hear, and one to our own address to speak: the kernel then sends by its interface.
-    const speaking = await this.#openAlone(67)
+    const speaking = await this.#open(address, 67)
     speaking.setBroadcast(true)
     const hearing = await this.#open('255.255.255.255', 67)
-    const bootServer = await this.#openAlone(4011)
+    const bootServer = await this.#open(address, 4011)
     speaking.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
     hearing.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
     bootServer.on('message', (bytes, from) => this.#receive(bytes, { service: 'pxe', from }, bootServer))
@@ -175,31 +176,29 @@ export class DhcpServer {
     await Promise.all(this.#sockets.map(socket => new Promise<void>(done => socket.close(done))))
   }
 
-  /** Opens a port of our own address; looks before, so that nobody is disturbed, and after, since two may start at once. */
-  async #openAlone(port: number): Promise<Socket> {
-    const { address } = this.#options
-    const taken = Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' })
-    const handedOver = this.#options.inherited?.(address, port) === undefined ? 0 : 1
-    if (socketsNowOn(address, port) > handedOver) throw new CannotServeDhcp(address, port, taken)
-    const socket = await this.#open(address, port)
-    if (socketsNowOn(address, port) > 1) throw new CannotServeDhcp(address, port, taken)
-    return socket
-  }
-
   async #open(address: string, port: number): Promise<Socket> {
     const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 20 })
     this.#sockets.push(socket)
     try {
       const fd = this.#options.inherited?.(address, port)
+      // Before the bind, so that the other is not disturbed, and after it, since two may start at once.
+      this.#refuseSecond(address, port, fd === undefined ? 0 : 1)
       const listening = once(socket, 'listening') // a socket that is bound already emits it at once
       if (fd === undefined) socket.bind(port, address)
       else socket.bind({ fd })
       await listening
+      this.#refuseSecond(address, port, 1)
     } catch (error) {
       throw new CannotServeDhcp(this.#options.address, port, error as NodeJS.ErrnoException) // dgram throws no other
     }
     socket.on('error', this.#options.report)
     return socket
+  }
+
+  /** @throws an EADDRINUSE when more than `ours` sockets have the port of our own address; the broadcast address is shared */
+  #refuseSecond(address: string, port: number, ours: number): void {
+    if (address !== this.#options.address || socketsNowOn(address, port) <= ours) return
+    throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' })
   }
 
   #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
