@@ -15,6 +15,7 @@ import { dropPending, isPending, listReleases } from './releases/records.ts'
 import { isPassing, upgradeInstall } from './releases/helm.ts'
 import type { HelmRelease } from './releases/records.ts'
 import { isApplied } from './journal.ts'
+import { namespaceObject } from './kubernetes/namespace.ts'
 import { NamespaceView } from './kubernetes/observe.ts'
 import { chosenOf, groupOf, valuesOf } from './plan.ts'
 import type { ChartPlan, ReleasePlan } from './plan.ts'
@@ -110,8 +111,7 @@ async function prepare(session: ChartSession, rendered: RenderedPlan, stage: Sta
   // Around a pivot the API may drop a connection: all of this may be asked again.
   const limits = { limitSeconds: 60, stage, ...(signal ? { signal } : {}) }
   const found = await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
-    const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } }
-    await api.apply(namespace, object)
+    await api.apply(namespace, namespaceObject(plan.namespace))
     const [cluster, deployed, problems] = await Promise.all([
       clusterId(api),
       listReleases(api, plan.namespace),

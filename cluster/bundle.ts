@@ -17,6 +17,7 @@ import { components } from './manifests/components.ts'
 import { staticPod } from './manifests/control-plane.ts'
 import { dnsServiceAddress } from './network.ts'
 import type { KubeletSigner, Pki } from './pki.ts'
+import { admission, auditPolicy } from './policies.ts'
 
 /**
  * What `machine` fetches once in a boot: its kubelet's identity and configuration; on a controller also etcd and the
@@ -95,6 +96,7 @@ function kubeletConfiguration(site: Site): string {
       x509: { clientCAFile: `${at}/ca.crt` },
     },
     authorization: { mode: 'Webhook' },
+    seccompDefault: true,
     tlsCertFile: `${at}/serving.crt`,
     tlsPrivateKeyFile: `${at}/serving.key`,
     tlsMinVersion: 'VersionTLS12',
@@ -168,6 +170,8 @@ function apiserverFiles({ authorities, kubeletSigners, serviceAccount }: Pki): B
     file(`${at}/front-proxy-ca.crt`, authorities['front-proxy-ca'].certificate),
     file(`${at}/sa.pub`, serviceAccount.publicKey),
     file(`${at}/authentication.yaml`, authentication()),
+    file(`${at}/audit.yaml`, auditPolicy()),
+    file(`${at}/admission.yaml`, admission()),
   ]
 }
 

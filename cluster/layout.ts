@@ -14,6 +14,8 @@ export const directories = {
   /** What the kubelet runs without being told by an API server. */
   active: '/etc/kubernetes/manifests',
   etcd: '/etc/etcd',
+  /** What API servers write of requests: `audit.log` and `audit-static.log`, each with its earlier pieces. */
+  audit: '/var/log/kubernetes',
 } as const
 
 /**

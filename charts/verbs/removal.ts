@@ -11,6 +11,7 @@ import { runGraph } from '../graph.ts'
 import type { Step } from '../graph.ts'
 import { listReleases } from '../releases/records.ts'
 import { uninstall, upgradeInstall } from '../releases/helm.ts'
+import { namespaceObject } from '../kubernetes/namespace.ts'
 import { NamespaceView } from '../kubernetes/observe.ts'
 import { OpenstackClient } from '../openstack/client.ts'
 import { listServers } from '../openstack/compute.ts'
@@ -168,7 +169,7 @@ async function purge(session: ChartSession, above: Stage): Promise<void> {
   const namespace = `/api/v1/namespaces/${plan.namespace}`
   try {
     // An earlier purge may have taken it.
-    await api.apply(namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } })
+    await api.apply(namespace, namespaceObject(plan.namespace))
     const { path } = await session.stage(words)
     await upgradeInstall(words.name, path, valuesOf(words), helm)
     const promises = new PromiseWatch(view, keystoneUrl(site), '')

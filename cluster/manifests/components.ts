@@ -24,6 +24,8 @@ export type Part = {
   readonly flags: readonly string[]
   /** The machine's directory with its files; seen at the same path inside. */
   readonly directory: string
+  /** A directory of the machine that it writes to, made where it is missing; at the same path inside. */
+  readonly writes?: string
   readonly probe: {
     readonly host?: string
     readonly port: number
@@ -50,6 +52,7 @@ function apiserver(site: Site, form: Form): Part {
     component: 'kube-apiserver',
     image: imageReferences(site.cluster.kubernetes).kubeApiserver,
     directory: at,
+    writes: directories.audit,
     // A static copy is asked at its pod's address, which is the machine's.
     probe: {
       ...(form === 'static' ? {} : { host: '127.0.0.1' }),
@@ -92,6 +95,13 @@ function apiserver(site: Site, form: Form): Part {
       `--service-cluster-ip-range=${site.cluster.serviceCidr}`,
       '--authorization-mode=Node,RBAC',
       '--enable-admission-plugins=NodeRestriction',
+      `--admission-control-config-file=${at}/admission.yaml`,
+      `--audit-policy-file=${at}/audit.yaml`,
+      // A file for each form, since both run side by side: whoever rotates a file would take it from the other.
+      `--audit-log-path=${directories.audit}/${form === 'static' ? 'audit-static.log' : 'audit.log'}`,
+      // Mebibytes, in the memory of a live system: at most 80 for both forms.
+      `--audit-log-maxsize=${form === 'static' ? 10 : 15}`,
+      `--audit-log-maxbackup=${form === 'static' ? 1 : 3}`,
       '--allow-privileged=true',
       // A copy that stops sends its watchers to its twin, and is gone in seconds instead of waiting to be killed.
       '--shutdown-watch-termination-grace-period=2s',

@@ -140,6 +140,7 @@ function podSpec(part: Part): object {
     dnsPolicy: 'Default',
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 15,
+    securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
     containers: [
       {
         name: part.component,
@@ -156,12 +157,18 @@ function podSpec(part: Part): object {
           capabilities: { drop: ['ALL'] },
           readOnlyRootFilesystem: true,
         },
-        volumeMounts: [mount('files', part.directory)],
+        volumeMounts: [
+          mount('files', part.directory),
+          ...(part.writes === undefined ? [] : [mount('written', part.writes, false)]),
+        ],
         startupProbe: probe(part.probe.live, { periodSeconds: 1, failureThreshold: 180 }),
         readinessProbe: probe(part.probe.ready, { periodSeconds: 1, failureThreshold: 3 }),
         livenessProbe: probe(part.probe.live, { periodSeconds: 10, failureThreshold: 8 }),
       },
     ],
-    volumes: [hostPath('files', part.directory)],
+    volumes: [
+      hostPath('files', part.directory),
+      ...(part.writes === undefined ? [] : [hostPath('written', part.writes, 'DirectoryOrCreate')]),
+    ],
   }
 }

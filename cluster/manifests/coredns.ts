@@ -53,6 +53,7 @@ export function coredns(site: Site): Manifest[] {
             nodeSelector: onControllers,
             dnsPolicy: 'Default',
             enableServiceLinks: false,
+            securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
             tolerations: tolerateControllers,
             priorityClassName: 'system-cluster-critical',
             containers: [container(site)],

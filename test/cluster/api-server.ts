@@ -35,6 +35,7 @@ export type ApiServer = { readonly server: string; readonly etcd: string; close(
 /** Starts both, and gives the API's URL once it is ready. */
 export async function startApiServer(site: Site, pki: Pki, root: string): Promise<ApiServer> {
   const [etcdPort, peerPort, apiPort] = await freePorts(3)
+  await mkdir(join(root, 'var/log/kubernetes'), { recursive: true })
   for (const file of await machineFiles(site, pki, machineNamed(site, 'ctl-1'))) {
     await mkdir(dirname(root + file.path), { recursive: true })
     await writeFile(root + file.path, file.content, { mode: file.mode })
@@ -43,6 +44,7 @@ export async function startApiServer(site: Site, pki: Pki, root: string): Promis
     text
       .replaceAll('/etc/', `${root}/etc/`)
       .replaceAll('/var/lib/etcd', `${root}/etcd-data`)
+      .replaceAll('/var/log/', `${root}/var/log/`)
       .replaceAll('$(HOST_IP)', '127.0.0.1')
       .replaceAll('10.20.0.11', '127.0.0.1')
       .replaceAll('2379', String(etcdPort))

@@ -1,0 +1,21 @@
+// The namespace of a plan, with what its pods may be.
+
+/**
+ * The namespace `name` as an object. Its pods may be privileged: the machine's own network, guests and data are in the hands of
+ * some of them (docs/security.md names them). Each that is more than baseline is written into the audit log, and a person who
+ * applies one is warned.
+ */
+export function namespaceObject(name: string): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: {
+      name,
+      labels: {
+        'pod-security.kubernetes.io/enforce': 'privileged',
+        'pod-security.kubernetes.io/audit': 'baseline',
+        'pod-security.kubernetes.io/warn': 'baseline',
+      },
+    },
+  }
+}
