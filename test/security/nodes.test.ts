@@ -1,14 +1,22 @@
 // Pods and guests leave a node by its own address. These are the attacks that this invites, tried with the node's rules
 // and, to show that they would succeed, without.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { chartsDirectory } from '#charts/sources/ours.ts'
 import { run } from '#host/command.ts'
 import { smallSite } from '../small-site.ts'
-import { firewallOf, openNodeLab, othersRules, renderFirewall, type NodeLab, type Party } from './nodes.ts'
+import {
+  firewallOf,
+  openNodeLab,
+  othersRules,
+  renderFirewall,
+  type NodeLab,
+  type Party,
+  type Who,
+} from './nodes.ts'
 
 const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'nft', 'list', 'ruleset'], {
   limitSeconds: 10,
@@ -22,8 +30,13 @@ type Try = {
   readonly to: string
   readonly port: number
   readonly protocol?: 'tcp' | 'udp'
-  readonly uid?: number
+  readonly who?: Who
 }
+
+/** As the agent asks, by what its script says. */
+const [, group] = /setpriv --regid (\d+)/.exec(readFileSync(inIgnition('scripts/agent'), 'utf8')) ?? []
+const agent = { gid: Number(group) }
+const nobody = { uid: 65534, gid: 65534 }
 
 const PROVISIONER = '10.20.0.1'
 const NODE = '10.20.0.12'
@@ -48,9 +61,12 @@ const attacks: Readonly<Record<string, readonly Try[]>> = {
     { from: 'pod', to: '10.3.0.66', port: 80 },
     { from: 'guest', to: '10.3.0.66', port: 80 },
   ],
-  'a user of the machine that is not root fetches its bundle': [
-    { from: 'node', to: PROVISIONER, port: 8443, uid: 65534 },
-    { from: 'node', to: PROVISIONER, port: 69, protocol: 'udp', uid: 65534 },
+  'a user of the machine, or a program of root that is not the agent, fetches its bundle': [
+    { from: 'node', to: PROVISIONER, port: 8443 },
+    { from: 'node', to: PROVISIONER, port: 8080 },
+    { from: 'node', to: PROVISIONER, port: 8443, who: { ...nobody, gid: agent.gid } },
+    { from: 'node', to: PROVISIONER, port: 8443, who: nobody },
+    { from: 'node', to: PROVISIONER, port: 69, protocol: 'udp', who: nobody },
   ],
   "a pod reaches the node's own services, by whichever of its addresses": [
     { from: 'pod', to: NODE, port: 10250 },
@@ -116,12 +132,12 @@ const needed: Readonly<Record<string, readonly Try[]>> = {
   'names are resolved by the resolver that the site file names': [
     { from: 'pod', to: PROVISIONER, port: 53, protocol: 'udp' },
     { from: 'guest', to: PROVISIONER, port: 53 },
-    { from: 'node', to: PROVISIONER, port: 53, protocol: 'udp', uid: 65534 },
+    { from: 'node', to: PROVISIONER, port: 53, protocol: 'udp', who: nobody },
   ],
-  'the machine itself reaches the provisioner and other nodes': [
-    { from: 'node', to: PROVISIONER, port: 8443 },
+  'the agent reaches the provisioner, and the machine other nodes': [
+    { from: 'node', to: PROVISIONER, port: 8443, who: agent },
     { from: 'node', to: OTHER, port: 2379 },
-    { from: 'node', to: PROVISIONER, port: 67, protocol: 'udp', uid: 65534 },
+    { from: 'node', to: PROVISIONER, port: 67, protocol: 'udp', who: nobody },
     { from: 'wire', to: NODE, port: 10250 },
     { from: 'other', to: NODE, port: 10250 },
   ],
@@ -220,10 +236,7 @@ t.test(
   'a kernel that cannot hold the rules, or rules that are none, leave the unit failed',
   { skip },
   async t => {
-    const unit = await readFile(
-      new URL('../../ignition/units/pilotlight-firewall.service', import.meta.url),
-      'utf8',
-    )
+    const unit = await readFile(inIgnition('units/pilotlight-firewall.service'), 'utf8')
     const [, command = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? []
     const [program = '', option = '', file = ''] = command.split(' ')
     t.strictSame([option, file], ['--file', '/etc/pilotlight/firewall.nft'])
@@ -236,7 +249,7 @@ t.test(
       run('unshare', ['--net', program, option, here], { limitSeconds: 10 }),
       /of-a-later-kernel/,
     )
-    const kubelet = await readFile(new URL('../../ignition/units/kubelet.service', import.meta.url), 'utf8')
+    const kubelet = await readFile(inIgnition('units/kubelet.service'), 'utf8')
     t.match(kubelet, /^Requires=pilotlight-firewall\.service$/m)
     t.match(kubelet, /^After=.*pilotlight-firewall\.service$/m)
   },
@@ -248,9 +261,9 @@ function ofGuests(titled: Readonly<Record<string, readonly Try[]>>): Try[] {
 
 async function answers(lab: NodeLab, tries: readonly Try[]) {
   return Promise.all(
-    tries.map(async ({ from, to, port, protocol = 'tcp', uid }) => {
-      const attempt = await lab.attempt(from, protocol, to, port, uid)
-      const line = `${from}${uid === undefined ? '' : ` as ${uid}`} -> ${to}:${port}/${protocol}`
+    tries.map(async ({ from, to, port, protocol = 'tcp', who }) => {
+      const attempt = await lab.attempt(from, protocol, to, port, who)
+      const line = `${from}${who === undefined ? '' : ` as ${JSON.stringify(who)}`} -> ${to}:${port}/${protocol}`
       return { seen: 'seen' in attempt, line: `${line}: ${JSON.stringify(attempt)}` }
     }),
   )
@@ -259,4 +272,8 @@ async function answers(lab: NodeLab, tries: readonly Try[]) {
 async function seenFrom(lab: NodeLab, from: Party): Promise<string> {
   const attempt = await lab.attempt(from, 'tcp', PROVISIONER, 8080)
   return 'seen' in attempt ? attempt.seen : attempt.why
+}
+
+function inIgnition(path: string): string {
+  return join(import.meta.dirname, '../../ignition', path)
 }

@@ -15,6 +15,9 @@ import { endChild } from '../end-child.ts'
 /** The parties, each a network namespace. `wire` is the switch with the provisioner and all that is beyond it. */
 export type Party = 'wire' | 'node' | 'other' | 'pod' | 'guest' | 'tenant' | 'neighbour'
 
+/** Numbers of the user and the group that a program has; 0 where it is not said. */
+export type Who = { readonly uid?: number; readonly gid?: number }
+
 /** What an attempt came to: an answer with the address that the other side saw, or why there is none. */
 export type Attempt = { readonly seen: string } | { readonly why: string }
 
@@ -25,13 +28,7 @@ export type NodeLab = {
   /** Runs a command in a party's namespace, and gives what it printed. */
   exec(party: Party, ...argv: string[]): Promise<string>
   /** Tries to reach `address`, as root unless told. */
-  attempt(
-    party: Party,
-    protocol: 'tcp' | 'udp',
-    address: string,
-    port: number,
-    uid?: number,
-  ): Promise<Attempt>
+  attempt(party: Party, protocol: 'tcp' | 'udp', address: string, port: number, who?: Who): Promise<Attempt>
   close(): Promise<void>
 }
 
@@ -126,8 +123,10 @@ console.log('listening')
 const prober = `
 import { connect } from 'node:net'
 import { createSocket } from 'node:dgram'
-const [protocol, host, port, uid] = process.argv.slice(1)
-if (uid) process.setuid(Number(uid))
+const [protocol, host, port, uid, gid] = process.argv.slice(1)
+process.setgroups([])
+process.setgid(Number(gid))
+process.setuid(Number(uid))
 const end = result => { console.log(JSON.stringify(result)); process.exit(0) }
 setTimeout(() => end({ why: 'no answer' }), 700)
 if (protocol === 'tcp') {
@@ -186,8 +185,8 @@ export async function openNodeLab(ports: readonly number[]): Promise<NodeLab> {
     async exec(party, ...argv) {
       return (await run('nsenter', within(party, argv), { limitSeconds: 10 })).stdout
     },
-    async attempt(party, protocol, address, port, uid) {
-      const args = [protocol, address, String(port), ...(uid === undefined ? [] : [String(uid)])]
+    async attempt(party, protocol, address, port, { uid = 0, gid = 0 } = {}) {
+      const args = [protocol, address, String(port), String(uid), String(gid)]
       const { stdout } = await run('nsenter', within(party, program(prober, ...args)), { limitSeconds: 10 })
       return JSON.parse(stdout) as Attempt
     },
