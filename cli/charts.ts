@@ -8,6 +8,7 @@ import type { SessionOptions } from '#charts/session.ts'
 import { addChartSourceCommands, requireHelm, siteCharts } from './charts-sources.ts'
 import { inStage } from '#progress/stage.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { freshenKubeconfig } from './kubeconfig.ts'
 import { stateOption } from './options.ts'
 import { addVerifyCommand } from './verify.ts'
 import { withProgress } from './with-progress.ts'
@@ -283,7 +284,8 @@ function addHistory(charts: Command): void {
 /** The same as `planOf`, for verbs that ask the cluster. */
 async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions> {
   const options = await planOf(siteFile, flags)
-  const { kubeconfigPath } = options
+  const { kubeconfigPath, site } = options
+  if (flags.kubeconfig === undefined) await freshenKubeconfig(site, options.stateDirectory)
   await access(kubeconfigPath).catch((cause: unknown) => {
     const mend = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
     throw new CommandError(EXIT.notFound, `there is no cluster to ask: no ${kubeconfigPath}`, mend, { cause })

@@ -15,6 +15,7 @@ import { addImportCommands } from './import.ts'
 import { CommandError, describeError, EXIT, statusOf } from './exit.ts'
 import { addLabCommand } from './lab.ts'
 import { addImagesCommand } from './images.ts'
+import { addKubeconfigCommand } from './kubeconfig.ts'
 import { addInitCommand } from './init.ts'
 import { addExplainCommand } from './explain.ts'
 import { addLintCommand } from './lint.ts'
@@ -122,6 +123,7 @@ type UpFlags = {
   until: 'cluster' | 'openstack'
 }
 
+addKubeconfigCommand(program)
 addGetCommand(program)
 addDescribeCommand(program)
 addApplyCommands(program)

@@ -12,11 +12,11 @@ import { connect, getText, readiness, type ClusterClient } from './client.ts'
 import { ApiRefused, NodeMismatch } from './errors.ts'
 import { all, identify, judgeDaemonSet, judgeDeployment, judgeNodes, labelledNode } from './judge.ts'
 import { adminKubeconfig, renderKubeconfig, writeKubeconfig } from './kubeconfig.ts'
-import { ports } from './layout.ts'
 import { administrators } from './manifests/access.ts'
 import { clusterManifests } from './manifests/all.ts'
 import { copyLabel } from './manifests/control-plane.ts'
 import type { Manifest } from './manifests/object.ts'
+import { apiUrl } from './network.ts'
 import { mintAdministrator, type Pki } from './pki.ts'
 import { planCluster, type ClusterStep, type ClusterStepId } from './plan.ts'
 
@@ -44,7 +44,7 @@ export type BringUp = {
  */
 export async function bringUp(options: BringUp): Promise<void> {
   const { site, pki, stage } = options
-  const server = options.server ?? `https://${site.cluster.apiAddress}:${ports.apiserver}`
+  const server = options.server ?? apiUrl(site)
   await writeKubeconfig(options.kubeconfigPath, pki, server)
   const client = connect(adminKubeconfig(pki, server)) // the library loads while the machines still start
   client.catch(() => {}) // reported by the step that awaits it

@@ -47,8 +47,13 @@ export function adminKubeconfig(pki: Pki, server: string): string {
  * the serving certificate names: the API address, 127.0.0.1, localhost, or a controller's name.
  */
 export async function writeKubeconfig(path: string, pki: Pki, server: string): Promise<void> {
+  await keepKubeconfig(path, adminKubeconfig(pki, server))
+}
+
+/** Writes a kubeconfig to `path`, mode 0600: whole or not at all. */
+export async function keepKubeconfig(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(`${path}.new`, adminKubeconfig(pki, server), { mode: 0o600 })
+  await writeFile(`${path}.new`, text, { mode: 0o600 })
   await rename(`${path}.new`, path)
 }
 

@@ -1,4 +1,12 @@
-// Addresses that follow from the site's CIDRs.
+// Addresses that follow from the site.
+
+import type { Site } from '#site/site.ts'
+import { ports } from './layout.ts'
+
+/** Where clients find the API: a URL like `https://10.20.0.11:6443`. */
+export function apiUrl({ cluster }: Pick<Site, 'cluster'>): string {
+  return `https://${cluster.apiAddress}:${ports.apiserver}`
+}
 
 /** The address `offset` places into `cidr`: for `10.3.0.0/24` and 10 it is `10.3.0.10`. IPv4. */
 function addressIn(cidr: string, offset: number): string {

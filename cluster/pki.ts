@@ -90,6 +90,23 @@ export function mintAdministrator(ca: KeyPair, who: Administrator, now = Date.no
   return makeLeaf(administratorLeaves[who], validity, ca)
 }
 
+/**
+ * One authority of a PKI that is there, or nothing where there is none; nothing is made or changed.
+ *
+ * @throws {SealError} when the key is not the one that sealed it
+ */
+export async function readAuthority(
+  directory: string,
+  authority: Authority,
+  openKey: () => Promise<SealKey>,
+): Promise<KeyPair | undefined> {
+  if (!(await hasSealedPki(directory))) return undefined
+  const kept = new Store(directory, await openKey())
+  const certificate = await kept.read(`${authority}.crt`)
+  const key = await kept.readSecret(`${authority}.key`)
+  return certificate === undefined || key === undefined ? undefined : { certificate, key }
+}
+
 async function keptAuthority(
   kept: Store,
   authority: Authority,
