@@ -15,7 +15,7 @@ import { renderFileKubeconfig } from './kubeconfig.ts'
 import { directories, ports } from './layout.ts'
 import { components } from './manifests/components.ts'
 import { staticPod } from './manifests/control-plane.ts'
-import { dnsServiceAddress } from './network.ts'
+import { apiUrl, dnsServiceAddress } from './network.ts'
 import type { KubeletSigner, Pki } from './pki.ts'
 import { admission, auditPolicy } from './policies.ts'
 
@@ -99,6 +99,9 @@ function kubeletConfiguration(site: Site): string {
     seccompDefault: true,
     tlsCertFile: `${at}/serving.crt`,
     tlsPrivateKeyFile: `${at}/serving.key`,
+    // Both are renewed by the kubelet itself, through the API; it starts with those that came with its bundle.
+    rotateCertificates: true,
+    serverTLSBootstrap: true,
     tlsMinVersion: 'VersionTLS12',
     failSwapOn: false,
     registryPullQPS: 0,
@@ -232,7 +235,7 @@ function checkpointerFiles(site: Site, pki: Pki, machine: Machine): BundleFile[]
 
 /** The kubeconfig of a client whose key, certificate and authority are files of one directory. */
 function kubeconfig(site: Site, user: string, directory: string): string {
-  return renderFileKubeconfig(`https://${site.cluster.apiAddress}:${ports.apiserver}`, user, {
+  return renderFileKubeconfig(apiUrl(site), user, {
     authority: `${directory}/ca.crt`,
     certificate: `${directory}/client.crt`,
     key: `${directory}/client.key`,

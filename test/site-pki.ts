@@ -32,10 +32,15 @@ export async function machineFiles(
 
 /** A key and its signing request, made by openssl as on a machine. */
 export async function makeKey({ name, key: path }: Pick<CertificateRequest, 'name' | 'key'>) {
+  return { name, path, ...(await makeRequest(['-subj', '/'])) }
+}
+
+/** A key on P-256 and a signing request for it that asks for what `args` say. */
+export async function makeRequest(args: readonly string[]): Promise<{ key: string; csr: string }> {
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  const args = ['req', '-new', '-batch', '-subj', '/', ...curve, '-keyout', '-']
-  const { stdout } = await run('openssl', args, { limitSeconds: 10 })
+  const all = ['req', '-new', '-batch', ...args, ...curve, '-keyout', '-']
+  const { stdout } = await run('openssl', all, { limitSeconds: 10 })
   const part = (what: string) =>
     new RegExp(`-----BEGIN ${what}-----[^-]+-----END ${what}-----\n`).exec(stdout)?.[0] ?? ''
-  return { name, path, key: part('PRIVATE KEY'), csr: part('CERTIFICATE REQUEST') }
+  return { key: part('PRIVATE KEY'), csr: part('CERTIFICATE REQUEST') }
 }

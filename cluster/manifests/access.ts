@@ -2,7 +2,7 @@
 
 import { machinesOf, type Site } from '#site/site.ts'
 import { groups, ports } from '../layout.ts'
-import { checkpointName } from './control-plane.ts'
+import { checkpointName, machinesName } from './control-plane.ts'
 import { bindClusterRole, subjectOf, type Manifest } from './object.ts'
 
 /** Gives our administrators' group its right. Only the break-glass identity can apply this one at first. */
@@ -36,7 +36,12 @@ export function access(): Manifest[] {
       kind: 'Role',
       metadata: inKubeSystem,
       rules: [
-        { apiGroups: [''], resources: ['configmaps'], resourceNames: [checkpointName], verbs: ['get'] },
+        {
+          apiGroups: [''],
+          resources: ['configmaps'],
+          resourceNames: [checkpointName, machinesName],
+          verbs: ['get'],
+        },
         {
           // To take the lease from a static copy that it has stopped.
           apiGroups: ['coordination.k8s.io'],
@@ -53,7 +58,55 @@ export function access(): Manifest[] {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: reader },
       subjects: [subjectOf({ kind: 'Group', name: groups.checkpointers })],
     },
+    ...kubeletCertificates(),
   ]
+}
+
+/**
+ * How kubelets renew their certificates. The controller manager approves a client certificate itself when its node asks
+ * for its own; nothing in Kubernetes approves a serving certificate, because nothing there knows a node's true names:
+ * the checkpointers do, from the site's machines.
+ */
+function kubeletCertificates(): Manifest[] {
+  const approver = 'pilotlight:kubelet-serving-approver'
+  const requests = 'certificatesigningrequests'
+  return [
+    bindClusterRole(
+      'pilotlight:kubelet-client-renewal',
+      'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
+      { kind: 'Group', name: groups.nodes },
+    ),
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: approver },
+      rules: [
+        { apiGroups: ['certificates.k8s.io'], resources: [requests], verbs: ['list', 'get'] },
+        {
+          apiGroups: ['certificates.k8s.io'],
+          resources: [`${requests}/approval`],
+          verbs: ['update', 'patch'],
+        },
+        {
+          apiGroups: ['certificates.k8s.io'],
+          resources: ['signers'],
+          resourceNames: ['kubernetes.io/kubelet-serving'],
+          verbs: ['approve'],
+        },
+      ],
+    },
+    bindClusterRole(approver, approver, { kind: 'Group', name: groups.checkpointers }),
+  ]
+}
+
+/** The site's machines with their addresses: what a kubelet may be named in its serving certificate. */
+export function siteMachines(site: Site): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: machinesName, namespace: 'kube-system' },
+    data: Object.fromEntries(site.machines.map(({ name, address }) => [name, address])),
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 // Everything that is applied to a fresh cluster, in the order in which it is applied.
 
 import type { Site } from '#site/site.ts'
-import { access, apiEndpoints } from './access.ts'
+import { access, apiEndpoints, siteMachines } from './access.ts'
 import { controlPlane } from './control-plane.ts'
 import { coredns } from './coredns.ts'
 import { flannel } from './flannel.ts'
@@ -16,6 +16,7 @@ import type { Manifest } from './object.ts'
 export function clusterManifests(site: Site): Manifest[] {
   return [
     ...access(),
+    siteMachines(site),
     ...apiEndpoints(site),
     ...flannel(site),
     ...kubeProxy(site),

@@ -28,6 +28,9 @@ export const copyLabel = 'pilotlight.local/copy'
 /** The ConfigMap from which each controller's checkpointer renews the static copies that it keeps. */
 export const checkpointName = 'pilotlight-checkpoint'
 
+/** The ConfigMap of the site's machines: name to address. */
+export const machinesName = 'pilotlight-machines'
+
 /**
  * The static pod of `component`: the same on every controller, without anything that only an API could give
  * (Kubernetes >= 1.34 refuses static pods that refer to API objects).

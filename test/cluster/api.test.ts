@@ -1,7 +1,7 @@
 // The manifests, the identities and the bring-up against a real kube-apiserver and etcd with the product's flags.
 
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { bringUp } from '#cluster/bringup.ts'
 import { connect, getText, type ClusterClient } from '#cluster/client.ts'
@@ -10,14 +10,18 @@ import { administrators } from '#cluster/manifests/access.ts'
 import { clusterManifests } from '#cluster/manifests/all.ts'
 import { mintAdministrator, type Pki } from '#cluster/pki.ts'
 import { run, type CommandResult } from '#host/command.ts'
-import type { KeyPair } from '#host/x509.ts'
+import { makeLeaf, type KeyPair } from '#host/x509.ts'
 import { silentStage } from '#progress/stage.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { findTool, missingTools, startApiServer, type ApiServer } from './api-server.ts'
-import { testPki } from '../site-pki.ts'
+import { makeRequest, testPki } from '../site-pki.ts'
 import { smallSite } from '../small-site.ts'
 
 const skip = missingTools()
+const noJq = await run('jq', ['--version'], { limitSeconds: 5 }).then(
+  () => false as const,
+  () => 'jq is not installed',
+)
 
 t.test('a real API server', { skip }, async t => {
   const root = t.testdir()
@@ -69,6 +73,32 @@ t.test('a real API server', { skip }, async t => {
     t.equal(await statusOf(`${api.server}/api/v1/namespaces`), '401')
   })
 
+  await t.test('only clients of the right signers are let in', async t => {
+    const node = {
+      commonName: 'system:node:cmp-1',
+      organization: 'system:nodes',
+      dns: [],
+      addresses: [],
+    } as const
+    const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 60_000 }
+    const { kubeletSigners, authorities } = pki
+    const asked = async (signer: KeyPair, purposes: readonly ('client' | 'server')[]) => {
+      const opened = await client(await makeLeaf({ ...node, purposes }, validity, signer))
+      return opened.read({ apiVersion: 'v1', kind: 'Node', name: 'cmp-1' })
+    }
+    t.equal(
+      await asked(kubeletSigners.client, ['client']),
+      undefined,
+      'a renewed kubelet: there is no node yet',
+    )
+    const refused = { code: 'API_REFUSED', status: 401 }
+    await t.rejects(asked(kubeletSigners.server, ['server']), refused)
+    await t.rejects(asked(kubeletSigners.server, ['client']), refused, 'it may sign for servers alone')
+    await t.rejects(asked(kubeletSigners.client, ['server']), refused)
+    await t.rejects(asked(authorities['etcd-ca'], ['client']), refused)
+    await t.rejects(asked(authorities['front-proxy-ca'], ['client']), refused)
+  })
+
   await t.test(
     'Secrets lie encrypted in etcd',
     { skip: findTool('etcdctl') ? false : 'no etcdctl' },
@@ -98,6 +128,53 @@ t.test('a real API server', { skip }, async t => {
     await t.rejects(checkpointer.read({ ...key, name: 'kube-proxy' }), { message: /403/ })
     await t.rejects(checkpointer.list('v1', 'Secret', { namespace: 'kube-system' }), { message: /403/ })
   })
+
+  await t.test(
+    'a serving certificate is approved for the name and address of the machine alone',
+    { skip: noJq },
+    async t => {
+      const at = join(root, 'etc/kubernetes/kubelet')
+      const identity = [`--client-certificate=${at}/client.crt`, `--client-key=${at}/client.key`]
+      const asNode = [
+        '--kubeconfig=',
+        `--server=${api.server}`,
+        `--certificate-authority=${at}/ca.crt`,
+        ...identity,
+      ]
+      const ask = async (name: string, subject: string, san: string) => {
+        const args = ['-subj', subject, '-addext', `subjectAltName=${san}`]
+        const request = Buffer.from((await makeRequest(args)).csr).toString('base64')
+        const usages = ['digital signature', 'server auth']
+        const spec = { request, signerName: 'kubernetes.io/kubelet-serving', usages }
+        const kind = 'CertificateSigningRequest'
+        const object = { apiVersion: 'certificates.k8s.io/v1', kind, metadata: { name }, spec }
+        await run(findTool('kubectl') ?? 'kubectl', [...asNode, 'create', '--filename=-'], {
+          input: JSON.stringify(object),
+          limitSeconds: 20,
+        })
+      }
+      const [own, other] = ['/O=system:nodes/CN=system:node:ctl-1', '/O=system:nodes/CN=system:node:cmp-1']
+      await ask('right', own, 'DNS:ctl-1,IP:10.20.0.11')
+      await ask('address-of-another', own, 'DNS:ctl-1,IP:10.20.0.12')
+      await ask('name-of-the-api', own, 'DNS:ctl-1,DNS:kubernetes,IP:10.20.0.11')
+      await ask('no-address', own, 'DNS:ctl-1')
+      await t.rejects(ask('subject-of-another', other, 'DNS:ctl-1,IP:10.20.0.11'), {
+        message: /can only create a node CSR/,
+      })
+      const { stdout } = await approveKubelets(root, api.server)
+      t.match(stdout, 'approved the serving certificate of ctl-1')
+      t.match(stdout, /not approved: it is not for ctl-1 at 10\.20\.0\.11 \(name-of-the-api\)/)
+      type Request = { metadata: { name: string }; status?: { conditions?: { type: string }[] } }
+      const requests = await admin.list<Request>('certificates.k8s.io/v1', 'CertificateSigningRequest')
+      const approved = requests.filter(({ status }) =>
+        status?.conditions?.some(({ type }) => type === 'Approved'),
+      )
+      t.strictSame(
+        approved.map(({ metadata }) => metadata.name),
+        ['right'],
+      )
+    },
+  )
 
   await t.test('an invalid object is refused in the words of the server', async t => {
     const metadata = { name: 'bad', namespace: 'default' }
@@ -136,6 +213,17 @@ t.test('a real API server', { skip }, async t => {
 /** What a machine has: the certificate that it was given, and the key that it made. */
 async function pairIn(path: string): Promise<KeyPair> {
   return { certificate: await readFile(`${path}.crt`, 'utf8'), key: await readFile(`${path}.key`, 'utf8') }
+}
+
+/** Runs the checkpointer's look at signing requests once, with its own identity. */
+async function approveKubelets(root: string, server: string): Promise<CommandResult> {
+  const script = await readFile(join(import.meta.dirname, '../../ignition/scripts/checkpoint'), 'utf8')
+  const kubeconfig = join(root, 'etc/kubernetes/checkpointer/kubeconfig')
+  const text = await readFile(kubeconfig, 'utf8')
+  await writeFile(kubeconfig, text.replace(/https:\S+/, server).replaceAll(' /etc/', ` ${root}/etc/`))
+  const once = script.replaceAll('/etc/', `${root}/etc/`).replace(/\nmain\n$/, '\napprove_kubelets\n')
+  const env = { ...process.env, PATH: `${dirname(findTool('kubectl') ?? '')}:${process.env['PATH']}` }
+  return run('bash', ['-c', once], { limitSeconds: 60, env })
 }
 
 /** Applies every manifest, and gives the version of each object. */
