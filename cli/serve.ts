@@ -11,7 +11,6 @@ type ServeFlags = Omit<GivenSettings, 'httpPort' | 'agentPort' | 'stopSeconds' |
   readonly httpPort?: string
   readonly agentPort?: string
   readonly stopSeconds?: string
-  readonly privateReads?: boolean
   readonly matchbox?: boolean
   readonly version?: boolean
 }
@@ -124,7 +123,7 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { serviceManager } = await import('#server/service-manager.ts')
   const { serve } = await import('#server/main.ts')
   const { causesOf, lineLog } = await import('#server/log.ts')
-  const { httpPort, agentPort, stopSeconds, privateReads, matchbox, version: _, ...rest } = flags
+  const { httpPort, agentPort, stopSeconds, matchbox, version: _, ...rest } = flags
   const sockets = inheritedSockets()
   const given: GivenSettings = {
     ...(matchbox ? MATCHBOX_SETTINGS : {}),
@@ -139,13 +138,13 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const stop = new AbortController()
   try {
     const config = serverConfig(given)
-    if (privateReads && config.publicReads) {
-      throw new BadSettings(
-        '--private-reads and --public-reads say the opposite. Give one; private is the default.',
+    const log = lineLog({ stream: process.stderr, level: config.logLevel, format: config.logFormat })
+    if (given.privateReads) {
+      log(
+        'info',
+        'From other hosts reads take a token by default; with --private-reads they do from this host too',
       )
     }
-    const log = lineLog({ stream: process.stderr, level: config.logLevel, format: config.logFormat })
-    if (privateReads) log('warn', '--private-reads is the default now and changes nothing. Leave it out.')
     const server = await serve(config, { signal: stop.signal, log, sockets })
     const manager = serviceManager(problem => log('warn', causesOf(problem)))
     void manager?.ready(`serving on ${config.address}`)

@@ -10,6 +10,12 @@ import { BadSettings } from './errors.ts'
 import { STRANGER_LIMITS, type StrangerLimits } from './limits.ts'
 import { LOG_LEVELS, logLevelOf, type LogFormat, type LogLevel } from './log.ts'
 
+/**
+ * Who reads lists, journals and metrics without a token or certificate on a listener that is not bound to loopback: anyone,
+ * programs on this host, or no one.
+ */
+export type OpenReads = 'anyone' | 'this-host' | 'no-one'
+
 /** Where a listener is bound. Port 0 takes a free one. */
 export type Endpoint = { readonly host: string; readonly port: number }
 
@@ -32,8 +38,7 @@ export type ServerConfig = {
   readonly web: TlsPaths | undefined
   /** What a client certificate that names no role may do. */
   readonly certificateRole: CertificateRole
-  /** Lists, journals and metrics are shown to anyone; otherwise beyond this host they take a token or certificate. */
-  readonly publicReads: boolean
+  readonly openReads: OpenReads
   /** Names and addresses that requests may call us by, besides those of the host (`access/hosts.ts`). */
   readonly hostNames: readonly string[]
   /** A directory in Matchbox's layout, with our `ipxe/` and `ignition/` templates. */
@@ -123,6 +128,7 @@ export type GivenSettings = {
   readonly keyRingPassphrase?: string | undefined
   readonly strangers?: Partial<StrangerLimits> | undefined
   readonly publicReads?: boolean | undefined
+  readonly privateReads?: boolean | undefined
   readonly hostName?: readonly string[] | undefined
 }
 
@@ -161,7 +167,7 @@ export function serverConfig(given: GivenSettings): ServerConfig {
     rpc: rpc && { ...rpc, tls: { ...service, caFile: resolve(all.caFile) } },
     web: given.webSsl ? { certFile: resolve(all.webCertFile), keyFile: resolve(all.webKeyFile) } : undefined,
     certificateRole: oneOf('certificate-role', all.certificateRole, ['admin', 'read-only', 'none'] as const),
-    publicReads: given.publicReads ?? false,
+    openReads: openReads(given),
     hostNames: (given.hostName ?? []).map(hostName),
     dataPath,
     assetsPath: assetsPathOf(dataPath, given.assetsPath),
@@ -202,6 +208,16 @@ function endpoint(name: string, text: string, usualPort?: number): Endpoint {
   const host = bracketed ?? plain ?? text
   const known: Readonly<Record<string, string>> = { '': '0.0.0.0', localhost: '127.0.0.1' }
   return { host: known[host] ?? host, port }
+}
+
+function openReads({ publicReads, privateReads }: GivenSettings): OpenReads {
+  if (publicReads && privateReads) {
+    throw new BadSettings(
+      'public-reads and private-reads say the opposite of each other. Give one of them, or none.',
+    )
+  }
+  if (publicReads) return 'anyone'
+  return privateReads ? 'no-one' : 'this-host'
 }
 
 /** A name or an address as a `Host` header has it, without its port. */

@@ -271,10 +271,12 @@ export class ForeignHost extends ServerError {
   readonly statusCode = 421
   /** @param host as the request names it; undefined when it names none, or two */
   constructor(host: string | undefined) {
-    const named = host === undefined ? 'The request does not name one host.' : `This is not "${host}".`
+    const named =
+      host === undefined ? 'The request does not name one host.' : `This is not "${cleanLabel(host)}".`
+    const name = host !== undefined && /^[\w.:-]{1,253}$/.test(host) ? host : 'NAME' // a word of a command line
     super(
       `${named} Ask for this server by its address, by localhost or by the name of its machine; ` +
-        `for any other name start it with --host-name ${host ?? 'NAME'}.`,
+        `for any other name start it with --host-name ${name}.`,
     )
   }
 }

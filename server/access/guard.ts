@@ -34,8 +34,8 @@ export type AccessPolicy = {
   readonly loopbackOnly: boolean
   /** The names, and addresses besides the one that is asked, by which requests may call us; undefined takes any. */
   readonly hostNames: readonly string[] | undefined
-  /** Reading takes no role. */
-  readonly publicReads: boolean
+  /** Who reads without a role, where the listener is not bound to loopback. */
+  readonly openReads: 'anyone' | 'this-host' | 'no-one'
   readonly certificateRole: CertificateRole
 }
 
@@ -86,11 +86,11 @@ function refuseForeignHost({ raw, originalUrl }: FastifyRequest, { hostNames }: 
   if (foreign !== undefined) throw new ForeignHost(foreign.host)
 }
 
-function accessTo({ method, routeOptions }: FastifyRequest, { publicReads }: AccessPolicy): Access {
+function accessTo({ method, routeOptions }: FastifyRequest, { openReads }: AccessPolicy): Access {
   const { access } = routeOptions.config
   if (access !== undefined) return access
   if (!isReading(method)) return 'admin'
-  return publicReads ? 'open' : 'read-only'
+  return openReads === 'anyone' ? 'open' : 'read-only'
 }
 
 function isReading(method: string): boolean {
@@ -137,10 +137,10 @@ function tokenIn({ headers, method }: FastifyRequest): string | undefined {
 }
 
 /** What a request may do for coming from this host, unless a proxy or a page of someone else stands behind it. */
-function placeOf({ headers, raw }: FastifyRequest, { loopbackOnly }: AccessPolicy): Identity {
+function placeOf({ headers, raw }: FastifyRequest, { loopbackOnly, openReads }: AccessPolicy): Identity {
   if (isForwarded(headers) || !isOwnPage(headers)) return NOBODY
   if (loopbackOnly) return LOOPBACK
-  return isFromHere(raw.socket) ? THIS_HOST : NOBODY
+  return openReads !== 'no-one' && isFromHere(raw.socket) ? THIS_HOST : NOBODY
 }
 
 /** Says whether a request comes from a program or from our own page; a page of someone else names another origin. */

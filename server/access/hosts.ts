@@ -69,14 +69,8 @@ export function isFromHere({
  * client adds by itself only takes rights away from it.
  */
 export function isForwarded(headers: IncomingHttpHeaders): boolean {
-  return PROXY_HEADERS.some(name => headers[name] !== undefined)
+  return Object.keys(headers).some(name => PROXY_HEADER.test(name))
 }
 
-const PROXY_HEADERS = [
-  'forwarded',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-real-ip',
-] as const
+const PROXY_HEADER =
+  /^(?:forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/

@@ -1,5 +1,6 @@
 // Who asks, and what each may do: a token, a client certificate, this very host, or nobody in particular.
 
+import { isIPv4 } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { cleanLabel } from '../match/clean.ts'
 import { parseAddress } from '../match/address.ts'
@@ -69,6 +70,7 @@ function valuesOf(field: string | readonly string[] | undefined): readonly strin
 
 /** Says whether only this host can reach a listener that is bound to `address` (an IP address, no name). */
 export function isLoopback(address: string): boolean {
+  if (!address.includes(':')) return address.startsWith('127.') && isIPv4(address)
   const { bits, width } = parseAddress(address) ?? { bits: 0n, width: 32 }
   return width === 32 ? bits >> 24n === 127n : bits === 1n
 }

@@ -46,7 +46,7 @@ export async function openListeners(
   certificates: ListenerCertificates,
   inherited: Inherited = () => undefined,
 ): Promise<Listeners> {
-  const { address, httpPort, agent, admin, publicReads, certificateRole } = config
+  const { address, httpPort, agent, admin, openReads, certificateRole } = config
   const apps: { readonly app: FastifyInstance; readonly connections: Connections }[] = []
   const close = async (seconds: number, now: AbortSignal) => {
     await Promise.all(apps.map(({ app, connections }) => closeApp(app, connections, seconds, now)))
@@ -60,7 +60,7 @@ export async function openListeners(
     tokens,
     loopbackOnly: isLoopback(host),
     hostNames: tls === undefined || isLoopback(host) ? [...config.hostNames, host] : undefined,
-    publicReads,
+    openReads,
     certificateRole,
   })
 
