@@ -82,7 +82,10 @@ export async function plugTap(rack: Rack, machine: RackMachine): Promise<void> {
 /** Removes a network namespace with all that is in it; one that is not there is fine. */
 export async function removeNamespace(namespace: string): Promise<void> {
   if (!existsSync(namespacePath(namespace))) return
-  await run('ip', ['netns', 'delete', namespace], { limitSeconds: 10 })
+  await run('ip', ['netns', 'delete', namespace], { limitSeconds: 10 }).catch((problem: unknown) => {
+    // A machine's supervisor and who takes the lab down may both be at it.
+    if (existsSync(namespacePath(namespace))) throw problem
+  })
 }
 
 /** The processes whose network is this namespace, by pid; none when there is no such namespace. */
