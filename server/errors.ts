@@ -145,6 +145,15 @@ export class TooManyReads extends ServerError {
   }
 }
 
+/** An agent that reports again and again. */
+export class TooManyReports extends ServerError {
+  readonly code = 'TOO_MANY_REPORTS'
+  readonly statusCode = 429
+  constructor(boot: string, seconds: number) {
+    super(`Boot ${boot} sent too many reports. Send the next in ${seconds} s.`)
+  }
+}
+
 /** A request whose body or query is not what the route takes. */
 export class BadRequest extends ServerError {
   readonly code = 'BAD_REQUEST'

@@ -140,6 +140,7 @@ async function openAll(
       ),
     ),
   }))
+  const { refuse } = new Refusals(log, reason => metrics.refused(reason))
   const journal = new Journal(
     counted(store, metrics),
     () => catalog,
@@ -148,8 +149,8 @@ async function openAll(
       // A disk that takes nothing was told of once, and a flood shall not fill the log.
       if (health.trouble() === undefined) log('error', `A boot event could not be kept: ${causesOf(error)}`)
     },
+    { refuse },
   )
-  const { refuse } = new Refusals(log, reason => metrics.refused(reason))
   const tokens = new Tokens(store, { wall: now, steady: () => performance.now() })
   const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
   const templates = new Templates(templateFiles(catalog))
@@ -181,6 +182,7 @@ async function openAll(
     journal,
     tokens,
     alarms,
+    refuse,
     clients,
     store,
     log,
@@ -262,8 +264,11 @@ async function openAll(
   if (config.dhcp) {
     const leases = { all: () => store.leases(), commit: store.changeLeases.bind(store) }
     const events = { record: (event: Parameters<Journal['record']>[0]) => void journal.record(event) }
-    const alarm = (text: string, mac: string) =>
-      log('warn', text, { alarm: 'dhcp', ...(mac === '' ? {} : { mac }) })
+    const alarm = (text: string, mac: string) => {
+      if (mac !== '') return alarms.raise({ kind: 'declined', mac, layer: 'dhcp', text })
+      metrics.alarm('pool')
+      log('warn', text, { alarm: 'pool' })
+    }
     const reservations = { machines: () => catalog.machines }
     dhcp = await openDhcp({
       address: config.address,
@@ -295,6 +300,8 @@ async function openAll(
     log('info', 'stopping')
   })
   state = 'ready'
+  const resuming = journal.resumeStrangers(stopping.signal).catch(report)
+  open.push(() => resuming)
   const { httpPort, agentPort, adminPort } = listeners
   const { dhcp: servesDhcp, tftp: servesTftp } = config
   const ports = { adminPort, rpcPort }
@@ -371,6 +378,10 @@ function counted(store: SqliteStore, metrics: Metrics): ConstructorParameters<ty
     counters: () => store.counters(),
     latestBoots: () => store.latestBoots(),
     eventsOf: boot => store.eventsOf(boot),
+    eventsOfBoots: boots => store.eventsOfBoots(boots),
+    strangerBoots: (before, limit) => store.strangerBoots(before, limit),
+    forgetStrangers: macs => store.forgetStrangers(macs),
+    trimStrangers: (before, limit) => store.trimStrangers(before, limit),
     eventsAfter: (id, filter) => store.eventsAfter(id, filter),
     bootsOf: (known, limit) => store.bootsOf(known, limit),
   }

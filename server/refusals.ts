@@ -24,6 +24,10 @@ const SENTENCES = {
   tftp_queue: 'TFTP requests dropped: too many wait',
   tftp_rate: 'TFTP requests dropped: too many come from addresses without a lease',
   tftp_way: 'TFTP transfers ended: their clients had not answered, and others waited',
+  journal_new: 'boot events of new machines that nobody declared not kept: there are too many of them',
+  journal_events: 'boot events not kept: their machine left too many',
+  report_size: 'logs of agent reports cut: their boot sent too many bytes',
+  report_rate: 'agent reports answered with 429: their boot sent too many',
 } as const
 
 /** How often one reason is written to the log. */

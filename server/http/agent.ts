@@ -1,10 +1,11 @@
 // What the agent on a machine asks over HTTPS: its bundle, once, and a place for its reports.
 
-import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { assembleBundle } from '../agent/assemble.ts'
 import { bundleArchive } from '../agent/bundle.ts'
+import { Reports } from '../agent/reports.ts'
 import type { Tokens } from '../agent/tokens.ts'
-import { NoBundle, TokenReplayed, UnknownToken } from '../errors.ts'
+import { NoBundle, TooManyReports, TokenReplayed, UnknownToken } from '../errors.ts'
 import type { Alarms } from '../inventory/alarms.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Journal } from '../inventory/journal.ts'
@@ -12,6 +13,7 @@ import type { Machine } from '../inventory/objects.ts'
 import type { Store, TokenRecord } from '../inventory/store.ts'
 import type { Log } from '../log.ts'
 import { problemAnswer } from './problems.ts'
+import type { Refuse } from '../refusals.ts'
 import { reportBody } from './schemas.ts'
 
 /** What these routes need of the service. */
@@ -21,6 +23,7 @@ export type AgentNeeds = {
   readonly store: Pick<Store, 'bundle' | 'authority'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>
+  readonly refuse: Refuse
   readonly log: Log
 }
 
@@ -28,7 +31,8 @@ type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: strin
 
 /** `POST /agent/v1/bundle` and `POST /agent/v1/report`, with `Authorization: Bearer TOKEN`. */
 export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
-  const { catalog, tokens, store, journal, alarms, log } = needs
+  const { catalog, tokens, store, journal, alarms, refuse, log } = needs
+  const reports = new Reports()
   app.setErrorHandler(problemAnswer(log))
 
   app.post('/agent/v1/bundle', async (request, reply) => {
@@ -56,12 +60,27 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
 
   app.post<{ Body: Report }>('/agent/v1/report', { schema: { body: reportBody } }, (request, reply) => {
     const { token, mac } = holderOf(request)
-    const { stage, text, log: tail } = request.body
+    const { stage, text } = request.body
+    const tail = admit(token.boot, request.body, reply)
     if (stage === 'ready') tokens.ready(token)
     tell(token, mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
     return reply.code(204).send()
   })
   done()
+
+  /** Gives the log of a report as far as its boot may send one; throws when it sends too many. */
+  function admit(boot: string, { text = '', log: tail }: Report, reply: FastifyReply): string | undefined {
+    const taken = reports.take(boot, text.length + (tail?.length ?? 0))
+    if ('waitMs' in taken) {
+      const seconds = Math.ceil(taken.waitMs / 1000)
+      refuse('report_rate', boot)
+      void reply.header('retry-after', seconds)
+      throw new TooManyReports(boot, seconds)
+    }
+    if (taken.fits || tail === undefined) return tail
+    refuse('report_size', boot)
+    return 'left out: the logs of this boot have too many bytes'
+  }
 
   /** Who holds the token of a request; its first use makes it the token of its boot. */
   function holderOf(request: FastifyRequest): { token: TokenRecord; machine: Machine; mac: string } {

@@ -58,15 +58,62 @@ export class EventTable {
     return this.#db.all<EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id', boot).map(eventOf)
   }
 
+  /** The events of several boots: those of one boot together, oldest first. */
+  ofBoots(boots: readonly string[]): BootEvent[] {
+    return this.#db
+      .all<EventRow>(
+        'SELECT * FROM events WHERE boot IN (SELECT value FROM json_each(?)) ORDER BY boot, id',
+        JSON.stringify(boots),
+      )
+      .map(eventOf)
+  }
+
+  /** The latest boots of declared machines, of each machine and of each of its MACs, in the order in which they began. */
   latestBoots(): Boot[] {
     return this.#db
       .all<BootRow>(
         `SELECT * FROM boots WHERE number IN (
-           SELECT max(number) FROM boots GROUP BY mac
+           SELECT max(number) FROM boots WHERE machine IS NOT NULL GROUP BY mac
            UNION SELECT max(number) FROM boots WHERE machine IS NOT NULL GROUP BY machine)
          ORDER BY number`,
       )
       .map(bootOf)
+  }
+
+  /** Boots of machines that nobody declared, newest first, from before the boot of a number. */
+  strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[] {
+    return this.#db
+      .all<BootRow>(
+        'SELECT * FROM boots WHERE machine IS NULL AND number < ? ORDER BY number DESC LIMIT ?',
+        before,
+        limit,
+      )
+      .map(row => ({ ...bootOf(row), number: row.number }))
+  }
+
+  /** Removes all boots of these MACs that belong to no declared machine, but never the newest boot of all. */
+  forgetStrangers(macs: readonly string[]): void {
+    this.#forget('mac IN (SELECT value FROM json_each(?))', JSON.stringify(macs))
+  }
+
+  /** Removes some boots of machines that nobody declared from before the boot of a number; says whether there are more. */
+  trimStrangers(before: number, limit: number): boolean {
+    const [last] = this.#db.all<{ number: number }>(
+      'SELECT number FROM boots WHERE machine IS NULL AND number < ? ORDER BY number LIMIT 1 OFFSET ?',
+      before,
+      limit,
+    )
+    this.#forget('number < ?', last?.number ?? before)
+    return last !== undefined
+  }
+
+  #forget(where: string, value: string | number): void {
+    const which = `machine IS NULL AND ${where} AND number < (SELECT max(number) FROM boots)`
+    this.#db.run(
+      `DELETE FROM events WHERE boot IN (SELECT id FROM boots WHERE ${which}) AND id < (SELECT max(id) FROM events)`,
+      value,
+    )
+    this.#db.run(`DELETE FROM boots WHERE ${which}`, value)
   }
 
   /** The boots of a machine or MAC, newest first. */

@@ -1,9 +1,11 @@
 // The boot journal: every event of a machine belongs to one boot; readers follow it live or read one boot as text.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cleanLabel, cleanLines, cleanText } from '../match/clean.ts'
 import type { BootEvent, Machine } from './objects.ts'
 import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from './store.ts'
+import { bytesOfEvent, Strangers } from './strangers.ts'
 
 /** What a protocol tells the journal; the journal adds id, boot, and the machine's name. */
 export type NewEvent = {
@@ -42,8 +44,27 @@ export interface Identities {
 
 type JournalStore = Pick<
   Store,
-  'append' | 'counters' | 'latestBoots' | 'eventsOf' | 'eventsAfter' | 'bootsOf'
+  | 'append'
+  | 'counters'
+  | 'latestBoots'
+  | 'eventsOf'
+  | 'eventsOfBoots'
+  | 'eventsAfter'
+  | 'bootsOf'
+  | 'strangerBoots'
+  | 'forgetStrangers'
+  | 'trimStrangers'
 >
+
+/** Why an event was not kept. */
+export type JournalRefusal = 'journal_new' | 'journal_events'
+
+/** What the journal may be told beside. */
+export type JournalOptions = {
+  readonly strangers?: Strangers
+  /** Hears of events that were not kept because there are too many. */
+  readonly refuse?: (reason: JournalRefusal, mac: string) => void
+}
 
 /** Groups events into boots, keeps them, and wakes those who wait for more. */
 export class Journal {
@@ -59,6 +80,13 @@ export class Journal {
    */
   readonly #begun = new Map<string, CurrentBoot>()
   readonly #wakers = new Set<() => void>()
+  readonly #strangers: Strangers
+  readonly #refuse: (reason: JournalRefusal, mac: string) => void
+  /** MACs whose boots are to be removed from the store. */
+  #forgotten: string[] = []
+  /** The boots of strangers of an earlier run are all in memory; until then each is looked for when it is asked for. */
+  #isResumed = false
+  readonly #lookedFor = new Set<string>()
   #event: number
   #boot: number
   #committed: number
@@ -73,8 +101,11 @@ export class Journal {
     identities: () => Identities,
     now: () => number,
     onLost: (error: unknown) => void,
+    { strangers = new Strangers(), refuse = () => {} }: JournalOptions = {},
   ) {
     this.#store = store
+    this.#strangers = strangers
+    this.#refuse = refuse
     this.#identities = identities
     this.#now = now
     this.#onLost = onLost
@@ -82,7 +113,41 @@ export class Journal {
     this.#event = counters.event
     this.#committed = counters.event
     this.#boot = counters.boot
-    for (const boot of store.latestBoots()) this.#resume(boot)
+    const boots = store.latestBoots()
+    for (let at = 0; at < boots.length; at += BOOTS_AT_ONCE) {
+      const slice = boots.slice(at, at + BOOTS_AT_ONCE)
+      const events = this.#eventsByBoot(slice)
+      for (const boot of slice) this.#resume(boot, events.get(boot.id) ?? [])
+    }
+  }
+
+  /**
+   * Takes up the boots of machines that nobody declared, some at a time, the newest first; and removes from the store what
+   * is more than is kept. Resolves when it is done, or `signal` is aborted.
+   */
+  async resumeStrangers(signal: AbortSignal): Promise<void> {
+    const found = new Map<string, number>()
+    const { strangers: most } = this.#strangers.limits
+    let before = Number.MAX_SAFE_INTEGER
+    while (found.size < most && !signal.aborted) {
+      const slice = this.#store.strangerBoots(before, BOOTS_AT_ONCE)
+      if (slice.length === 0) break
+      before = slice.at(-1)!.number // it has one
+      const newest = slice.filter(({ mac }) => {
+        if (found.has(mac)) return false
+        found.set(mac, 0)
+        return true
+      })
+      const events = this.#eventsByBoot(newest)
+      for (const boot of newest) this.#resumeStranger(boot, events.get(boot.id) ?? [], found)
+      await pause(signal)
+    }
+    this.#isResumed = true
+    this.#lookedFor.clear()
+    const older = [...found].map(([mac, bytes]) => ({ mac, bytes }))
+    this.#forget(this.#strangers.resume(older))
+    if (found.size < most) return
+    while (!signal.aborted && (await this.#store.trimStrangers(before, BOOTS_AT_ONCE))) await pause(signal)
   }
 
   /**
@@ -115,7 +180,9 @@ export class Journal {
       ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept),
       ...named,
     }
-    if (place.follow !== undefined) this.#follow(place.follow, next)
+    const how = this.#howKept(next, current)
+    if (how !== 'not' && place.follow !== undefined) this.#follow(place.follow, next)
+    if (how !== 'stored') return next
     this.#store.append(named, kept).then(
       () => this.#wake(kept.id),
       error => this.#onLost(error),
@@ -143,7 +210,11 @@ export class Journal {
 
   /** The boot that a machine is in, or was in last. */
   currentOf({ machine, mac }: { machine?: Machine; mac?: string }): CurrentBoot | undefined {
-    return latest(this.#current, { ...(machine && { machine }), ...(mac === undefined ? {} : { mac }) })
+    const known = latest(this.#current, {
+      ...(machine && { machine }),
+      ...(mac === undefined ? {} : { mac }),
+    })
+    return known ?? (mac === undefined ? undefined : this.#earlierOf(mac))
   }
 
   /** The current boots of all MACs that ever booted. */
@@ -213,27 +284,69 @@ export class Journal {
     if (boot.machine !== undefined) among.set(boot.machine, boot)
   }
 
-  #resume(boot: Boot): void {
-    const resumed = this.#readBoot(boot)
+  /** How the last event of a boot is kept: in the store, too, in memory alone, or not at all. */
+  #howKept(
+    { machine, mac, last }: CurrentBoot,
+    current: CurrentBoot | undefined,
+  ): 'stored' | 'in memory' | 'not' {
+    if (machine === undefined && current === undefined && !this.#strangers.mayBegin()) {
+      this.#refuse('journal_new', mac)
+      return 'not'
+    }
+    const whose = machine === undefined ? { mac } : { machine, isVouched: isVouched(last) }
+    const isStored = this.#strangers.mayRecord(whose)
+    if (!isStored) this.#refuse('journal_events', mac)
+    if (machine !== undefined) this.#strangers.forget(mac)
+    else this.#forget(this.#strangers.saw(mac, isStored ? bytesOfEvent(last) : 0))
+    return isStored ? 'stored' : 'in memory'
+  }
+
+  /** Forgets the boots of machines that nobody declared; the store follows, many at a time. */
+  #forget(macs: readonly string[]): void {
+    for (const mac of macs) {
+      for (const boots of [this.#current, this.#begun]) {
+        if (boots.get(mac)?.machine === undefined) boots.delete(mac)
+      }
+      this.#forgotten.push(mac)
+    }
+    if (this.#forgotten.length < FORGOTTEN_AT_ONCE) return
+    this.#store.forgetStrangers(this.#forgotten.splice(0)).catch(this.#onLost)
+  }
+
+  /** The boot of an earlier run that a MAC which nobody declared was in, as long as not all are in memory. */
+  #earlierOf(mac: string): CurrentBoot | undefined {
+    if (this.#isResumed || this.#lookedFor.has(mac)) return undefined
+    this.#lookedFor.add(mac)
+    const [boot] = this.#store.bootsOf({ macs: [mac] }, 1)
+    if (boot !== undefined) this.#resume(boot, this.#store.eventsOf(boot.id))
+    return this.#current.get(mac)
+  }
+
+  #resumeStranger(boot: Boot, events: readonly BootEvent[], found: Map<string, number>): void {
+    found.set(
+      boot.mac,
+      events.reduce((sum, event) => sum + bytesOfEvent(event), 0),
+    )
+    if (!this.#current.has(boot.mac)) this.#resume(boot, events)
+  }
+
+  #eventsByBoot(boots: readonly Boot[]): Map<string, BootEvent[]> {
+    return Map.groupBy(this.#store.eventsOfBoots(boots.map(({ id }) => id)), ({ boot }) => boot)
+  }
+
+  #resume(boot: Boot, events: readonly BootEvent[]): void {
+    const resumed = readBoot(boot, events)
     if (resumed === undefined) return
     if (!isPastFirmware(resumed.phase)) {
       const machine = boot.machine === undefined ? {} : { machine: boot.machine }
       const [, earlier] = this.#store.bootsOf({ ...machine, macs: [boot.mac] }, 2)
-      const current = earlier && this.#readBoot(earlier)
+      const current = earlier && readBoot(earlier, this.#store.eventsOf(earlier.id))
       if (current !== undefined && isPastFirmware(current.phase)) {
         this.#follow(this.#current, current)
         return this.#follow(this.#begun, resumed)
       }
     }
     this.#follow(this.#current, resumed)
-  }
-
-  #readBoot(boot: Boot): CurrentBoot | undefined {
-    let read: CurrentBoot | undefined
-    for (const event of this.#store.eventsOf(boot.id)) {
-      read = after(read ?? { ...boot, phase: 'new', phaseSince: boot.began }, event)
-    }
-    return read
   }
 
   #wake(id: number): void {
@@ -258,6 +371,28 @@ export class Journal {
 
 /** How long firmware takes at most from its first packet to the script; a packet after that begins another boot. */
 const FIRMWARE_MS = 15 * 60_000
+
+/** How many boots are read or removed before others have their turn. */
+const BOOTS_AT_ONCE = 200
+/** How many machines that nobody declared are removed from the store at once. */
+const FORGOTTEN_AT_ONCE = 64
+
+/** Leaves the event loop to others for a moment. */
+async function pause(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await sleep(5)
+}
+
+/** A boot from its events; undefined when there are none. */
+function readBoot(boot: Boot, events: readonly BootEvent[]): CurrentBoot | undefined {
+  let read: CurrentBoot | undefined
+  for (const event of events) read = after(read ?? { ...boot, phase: 'new', phaseSince: boot.began }, event)
+  return read
+}
+
+/** Says whether an event took a token, or is an alarm: floods of packets and requests shall not keep it out. */
+function isVouched({ layer, kind }: BootEvent): boolean {
+  return layer === 'os' || !(layer === 'dhcp' || layer === 'tftp' || kind === 'script')
+}
 
 /** The boot after one more event. */
 function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {

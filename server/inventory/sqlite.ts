@@ -177,8 +177,25 @@ export class SqliteStore implements Store {
     return this.#events.ofBoot(boot)
   }
 
+  eventsOfBoots(boots: readonly string[]): BootEvent[] {
+    this.#db.flush()
+    return this.#events.ofBoots(boots)
+  }
+
   latestBoots(): Boot[] {
     return this.#events.latestBoots()
+  }
+
+  strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[] {
+    return this.#events.strangerBoots(before, limit)
+  }
+
+  forgetStrangers(macs: readonly string[]): Promise<void> {
+    return this.#db.together(() => this.#events.forgetStrangers(macs), { patient: true })
+  }
+
+  trimStrangers(before: number, limit: number): Promise<boolean> {
+    return this.#db.together(() => this.#events.trimStrangers(before, limit), { patient: true })
   }
 
   bootsOf(known: { readonly machine?: string; readonly macs: readonly string[] }, limit: number): Boot[] {

@@ -108,8 +108,18 @@ export interface Store {
   /** Events after the cursor, oldest first. */
   eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[]
   eventsOf(boot: string): BootEvent[]
-  /** The latest boot of every machine and of every MAC, in the order in which they began. */
+  /** The events of several boots: those of one boot together, oldest first. */
+  eventsOfBoots(boots: readonly string[]): BootEvent[]
+  /** The latest boots of declared machines, of each machine and of each of its MACs, in the order in which they began. */
   latestBoots(): Boot[]
+  /** Boots of machines that nobody declared, newest first, from before the boot of a number. */
+  strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[]
+  /** Removes the boots of these MACs that belong to no declared machine; resolves once that is on disk. */
+  forgetStrangers(macs: readonly string[]): Promise<void>
+  /**
+   * Removes some boots of machines that nobody declared from before the boot of a number; says whether there are more.
+   */
+  trimStrangers(before: number, limit: number): Promise<boolean>
   /** The boots of a machine or MAC, newest first. */
   bootsOf(known: { readonly machine?: string; readonly macs: readonly string[] }, limit: number): Boot[]
   /** The greatest event id and the greatest boot number given so far. */

@@ -56,6 +56,22 @@ t.test('a machine fetches its bundle once, by TLS, and reports', async t => {
   t.same(kinds, ['script', 'config', 'bundle', 'replayed', 'failed', 'ready'])
 })
 
+t.test('an agent that reports without end is answered 429', async t => {
+  const server = await serverWithTokens(t)
+  const token = await tokenOf(server, '52-54-00-20-00-01')
+  const report = JSON.stringify({ stage: 'booted', text: 'again', log: 'x'.repeat(60_000) })
+  const answers: string[] = []
+  for (let at = 0; at < 22; at += 1)
+    answers.push(await curl(server, 'report', token, '-H', 'content-type: application/json', '-d', report))
+  t.equal(answers[0], '204')
+  t.match(answers.at(-1), /too many reports\. Send the next in \d+ s.*429$/s)
+  const { events } = (await (await server.get('/v1/events?machine=ctl-1')).json()) as {
+    events: { kind: string; detail: { log?: string } }[]
+  }
+  const logs = events.filter(({ kind }) => kind === 'booted').map(({ detail }) => detail.log?.length ?? 0)
+  t.equal(logs.filter(bytes => bytes > 1000).length, 4, 'logs are left out after 256 KB')
+})
+
 t.test('a token of an earlier boot, or of nobody, opens nothing', async t => {
   const server = await serverWithTokens(t)
   await server.put('/v1/machines/ctl-1/bundle', files)

@@ -1,0 +1,36 @@
+// How many reports the agent of one boot may send, and how many bytes of logs with them.
+
+import { Bucket, type Rate } from '../bucket.ts'
+
+/** A rack that fails sends a few. */
+const REPORTS: Rate = { perSecond: 20 / 60, burst: 20 }
+/** Bytes of the texts and logs of one boot; what is more is left out. */
+const BYTES = 256 << 10
+/** Boots that are remembered; the oldest are forgotten first. */
+const REMEMBERED = 10_000
+
+/** Counts the reports of each boot. */
+export class Reports {
+  readonly #boots = new Map<string, { readonly bucket: Bucket; bytesLeft: number }>()
+  readonly #clock: () => number
+
+  /** @param clock milliseconds that only grow */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock
+  }
+
+  /**
+   * Takes one report with so many bytes of text and log. Says whether its bytes fit, or how many milliseconds the agent
+   * is to wait before it asks again.
+   */
+  take(boot: string, bytes: number): { readonly fits: boolean } | { readonly waitMs: number } {
+    const now = this.#clock()
+    const known = this.#boots.get(boot) ?? { bucket: new Bucket(REPORTS, now), bytesLeft: BYTES }
+    this.#boots.set(boot, known)
+    if (this.#boots.size > REMEMBERED) this.#boots.delete(this.#boots.keys().next().value!) // it has one
+    if (!known.bucket.take(now)) return { waitMs: known.bucket.waitMs(now) }
+    const fits = bytes <= known.bytesLeft
+    if (fits) known.bytesLeft -= bytes
+    return { fits }
+  }
+}

@@ -1,0 +1,147 @@
+// Findings 6 and 11: machines that nobody declared leave little, and reports of one boot are bounded.
+
+import t, { type Test } from 'tap'
+import { Journal, type NewEvent } from '#server/inventory/journal.ts'
+import type { Machine } from '#server/inventory/objects.ts'
+import { Reports } from '#server/agent/reports.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { JOURNAL_LIMITS, Strangers, type JournalLimits } from '#server/inventory/strangers.ts'
+
+const machine: Machine = {
+  name: 'ctl-1',
+  macs: ['52:54:00:20:00:01'],
+  role: 'controller',
+  address: '10.20.0.11',
+  labels: {},
+}
+const identities = { machine: ({ mac }: { mac?: string }) => (mac === machine.macs[0] ? machine : undefined) }
+
+const macOf = (at: number) =>
+  `02:00:00:00:${[at >> 8, at & 255].map(byte => byte.toString(16).padStart(2, '0')).join(':')}`
+const discover = (mac: string): NewEvent => ({
+  mac,
+  layer: 'dhcp',
+  kind: 'discover',
+  text: 'asks',
+  startsBoot: true,
+})
+const never = new AbortController().signal
+
+function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const clock = { now: 0 }
+  const refused: string[] = []
+  const open = () =>
+    new Journal(
+      store,
+      () => identities,
+      () => clock.now,
+      error => t.error(error),
+      {
+        strangers: new Strangers({ ...JOURNAL_LIMITS, ...limits }, () => clock.now),
+        refuse: reason => void refused.push(reason),
+      },
+    )
+  const macs = () => new Set(store.eventsAfter(0, { limit: 100_000 }).map(({ mac }) => mac))
+  return { store, clock, open, journal: open(), refused, macs }
+}
+
+t.test('keeps the newest machines that nobody declared, in memory and in the store', async t => {
+  const { store, journal, macs } = journalOf(t, { strangers: 100 })
+  journal.record(discover(machine.macs[0]!))
+  for (let at = 0; at < 1000; at += 1) journal.record(discover(macOf(at)))
+  t.equal(journal.all().length, 101)
+  t.ok(journal.currentOf({ machine }), 'and the declared one')
+  t.ok(journal.currentOf({ mac: macOf(999) }))
+  store.eventsAfter(0, { limit: 1 }) // what waits is on disk
+  await new Promise(resolve => setTimeout(resolve, 100))
+  const kept = macs()
+  t.ok(kept.size >= 101 && kept.size <= 101 + 64, `${kept.size} in the store`)
+  t.ok(kept.has(machine.macs[0]!) && kept.has(macOf(999)) && !kept.has(macOf(0)))
+})
+
+t.test('keeps no more bytes of them than are allowed', async t => {
+  const { journal } = journalOf(t, { strangerBytes: 50_000 })
+  for (let at = 0; at < 1000; at += 1) journal.record({ ...discover(macOf(at)), text: 'x'.repeat(290) })
+  t.ok(journal.all().length < 120, `${journal.all().length} are left`)
+})
+
+t.test('takes a rack of 2,000 new machines at once, and few of a flood', async t => {
+  const { journal, clock, refused } = journalOf(t)
+  for (let at = 0; at < 10_000; at += 1) journal.record(discover(macOf(at)))
+  t.equal(journal.all().length, 2000)
+  t.equal(refused.filter(reason => reason === 'journal_new').length, 8000)
+  clock.now += 1000
+  for (let at = 10_000; at < 11_000; at += 1) journal.record(discover(macOf(at)))
+  t.equal(journal.all().length, 2200)
+})
+
+t.test('keeps few events of one machine, and always those that took a token', async t => {
+  const { store, journal, clock, refused } = journalOf(t)
+  for (let at = 0; at < 5000; at += 1) journal.record(discover(macOf(1)))
+  for (let at = 0; at < 5000; at += 1) journal.record(discover(machine.macs[0]!))
+  t.equal(store.eventsAfter(0, { machine: macOf(1), limit: 10_000 }).length, 200)
+  t.equal(store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 }).length, 2000)
+  t.equal(refused.length, 4800 + 3000)
+  const ready = journal.record({ mac: machine.macs[0]!, layer: 'os', kind: 'ready', text: 'runs' })
+  t.equal(store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 }).at(-1)?.kind, 'ready')
+  t.equal(ready.phase, 'ready')
+  clock.now += 60_000
+  journal.record(discover(macOf(1)))
+  t.equal(store.eventsAfter(0, { machine: macOf(1), limit: 10_000 }).length, 201, 'later there is room again')
+})
+
+t.test('a restart reads no machine that nobody declared before it is asked for', async t => {
+  const { store, journal, open } = journalOf(t)
+  for (let at = 0; at < 1500; at += 1) journal.record(discover(macOf(at)))
+  journal.record({ mac: macOf(7), layer: 'http', kind: 'script', text: 'runs live' })
+  store.eventsAfter(0, { limit: 1 })
+  let reads = 0
+  const eventsOfBoots = store.eventsOfBoots.bind(store)
+  const eventsOf = store.eventsOf.bind(store)
+  store.eventsOfBoots = boots => {
+    reads += 1
+    return eventsOfBoots(boots)
+  }
+  store.eventsOf = boot => {
+    reads += 1
+    return eventsOf(boot)
+  }
+  const restarted = open()
+  t.equal(reads, 0)
+  t.match(restarted.currentOf({ mac: macOf(7) }), { phase: 'script' }, 'but then as it was')
+  reads = 0
+  await restarted.resumeStrangers(never)
+  t.equal(restarted.all().length, 1500)
+  t.ok(reads <= 1 + 1500 / 200, `${reads} queries`)
+})
+
+t.test('a restart removes what an earlier version kept beyond that', async t => {
+  const { store, journal, open, macs } = journalOf(t, { strangers: 100 })
+  const before = new Journal(
+    store,
+    () => identities,
+    () => 0,
+    error => t.error(error),
+    { strangers: new Strangers({ ...JOURNAL_LIMITS, newStrangers: { perSecond: 1, burst: 10_000 } }) },
+  )
+  t.equal(journal.all().length, 0)
+  before.record(discover(machine.macs[0]!))
+  for (let at = 0; at < 1500; at += 1) before.record(discover(macOf(at)))
+  t.equal(macs().size, 1501)
+  await open().resumeStrangers(never)
+  const kept = macs()
+  t.ok(kept.size <= 101 + 200, `${kept.size} in the store`)
+  t.ok(kept.has(machine.macs[0]!) && kept.has(macOf(1499)) && !kept.has(macOf(0)))
+})
+
+t.test('takes 20 reports of a boot at once, and 256 KB of their logs', async t => {
+  const clock = { now: 0 }
+  const reports = new Reports(() => clock.now)
+  for (let at = 0; at < 20; at += 1) t.match(reports.take('b-0001', 20_000), { fits: at < 13 })
+  t.match(reports.take('b-0001', 10), { waitMs: Number })
+  t.match(reports.take('b-0002', 10), { fits: true }, 'another boot')
+  clock.now += 3000
+  t.match(reports.take('b-0001', 10), { fits: true }, 'later')
+})
