@@ -58,6 +58,43 @@ t.test('the control plane is self-hosted, and no static pod is left', { skip: no
   )
 })
 
+t.test(
+  'a pod does not get the bundle of its node, nor its config, nor what only nodes may ask',
+  { skip: notUp },
+  async t => {
+    const { address } = labOf(LAB).rack.bridge
+    const controller = '10.20.0.11'
+    const refused = [
+      `http://${address}:8080/ignition?mac=52-54-00-20-00-01`,
+      `https://${address}:8443/agent/v1/bundle`,
+      `https://${controller}:10250/healthz`,
+      `https://${controller}:2379/health`,
+    ]
+    const answered = [
+      `https://${controller}:6443/readyz`,
+      'https://10.3.0.1/readyz',
+      `http://${controller}:30500/v3`,
+    ]
+    const each = 'for url; do echo "$(curl -ks -o /dev/null -m 3 -w "%{http_code}" "$url") $url"; done; true'
+    const argv = [
+      'exec',
+      'deployment/keystone-api',
+      '--',
+      'bash',
+      '-c',
+      each,
+      'bash',
+      ...refused,
+      ...answered,
+    ]
+    const said = await inRack(LAB, await kubectlLine(LAB, '--namespace=openstack', ...argv))
+    t.strictSame(said.trim().split('\n'), [
+      ...refused.map(url => `000 ${url}`),
+      ...answered.map(url => `200 ${url}`),
+    ])
+  },
+)
+
 t.test('nodes carry the labels of their roles', { skip: notUp }, async t => {
   const { items } = await kubectl<Objects>(LAB, 'get', 'nodes')
   const labels = Object.fromEntries(items.map(({ metadata }) => [metadata.name, metadata.labels]))
