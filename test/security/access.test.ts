@@ -6,6 +6,7 @@ import { request } from 'node:https'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import fc from 'fast-check'
 import { EXIT } from '#cli/exit.ts'
 import { testServer, type TestServer } from '../server/serving.ts'
 import { rawRequest } from './request.ts'
@@ -112,6 +113,112 @@ t.test('every route that is not of the boot or the page takes a token from a str
     t.equal(status, 401, `${method} ${path}`)
   }
 })
+
+t.test(
+  'no way of writing a method, a path or a header gets round the token',
+  { timeout: 120_000 },
+  async t => {
+    const server = await testServer(t, { address: '0.0.0.0' })
+    const secret = 'kept-from-strangers'
+    const group = { profile: secret, selector: { mac: '52:54:00:20:00:99' }, metadata: { [secret]: 'x' } }
+    t.equal((await server.put(`/v1/groups/${secret}`, group, server.admin)).status, 201)
+    t.equal((await server.put('/v1/profiles/p', { id: 'p', name: secret }, server.admin)).status, 201)
+    const lists = [
+      '/groups',
+      '/profiles',
+      '/v1/groups',
+      '/v1/profiles',
+      `/groups/${secret}`,
+      '/v1/profiles/p',
+    ]
+    for (const path of lists) t.match(await (await server.get(path, server.admin)).text(), secret)
+
+    const part = fc.constantFrom(
+      '',
+      '/',
+      '//',
+      '/.',
+      '/./',
+      '/x/..',
+      '/%2e',
+      '/%2F',
+      '?',
+      '?x=1',
+      '#',
+      ';x',
+      '%00',
+      '%20',
+      ' ',
+    )
+    const path = fc.constantFrom(
+      ...lists,
+      `/v1/groups/${secret}/history`,
+      '/v1/explain?mac=52-54-00-20-00-99',
+      '/machines',
+    )
+    const encoded = fc.tuple(path, fc.nat(12)).map(([text, at]) => {
+      const index = at % text.length
+      return `${text.slice(0, index)}%${text.charCodeAt(index).toString(16)}${text.slice(index + 1)}`
+    })
+    const shape = fc.constantFrom(
+      (text: string) => text,
+      (text: string) => `http://127.0.0.1${text}`,
+      (text: string) => `HTTP://localhost:1/${text}`,
+      (text: string) => `/boot.ipxe/..${text}`,
+      (text: string) => `/assets/../${text}`,
+      (text: string) => `/ui/%2e%2e${text}`,
+      (text: string) => `/\u00e9/..${text}`,
+      (text: string) => text.toUpperCase(),
+      (text: string) => text.slice(1),
+    )
+    const target = fc
+      .tuple(part, fc.oneof(path, encoded), part, shape)
+      .map(([before, text, after, shaped]) => shaped(before + text + after))
+    const method = fc.constantFrom(
+      'GET',
+      'HEAD',
+      'get',
+      'OPTIONS',
+      'QUERY',
+      'PROPFIND',
+      'SEARCH',
+      'REPORT',
+      'POST',
+      'TRACE',
+    )
+    const header = fc.constantFrom(
+      'X-HTTP-Method-Override: GET',
+      'X-Original-URL: /groups',
+      'X-Rewrite-URL: /v1/groups',
+      'X-Forwarded-For: 127.0.0.1',
+      'Forwarded: for=127.0.0.1;host=localhost',
+      'Authorization: Bearer',
+      'Authorization: Bearer null',
+      'Authorization: Basic bWU6',
+      'Authorization: Bearer undefined\r\nAuthorization: Basic Og==',
+      'Cookie: token=x',
+      'Origin: null',
+      'Upgrade: h2c\r\nConnection: upgrade',
+      'Accept: text/html',
+    )
+    const version = fc.constantFrom('HTTP/1.1', 'HTTP/1.0')
+    await fc.assert(
+      fc.asyncProperty(method, target, header, version, async (verb, at, more, protocol) => {
+        const lines = [
+          `${verb} ${at} ${protocol}`,
+          'Host: localhost',
+          'Via: 1.1 stranger',
+          more,
+          'Connection: close',
+        ]
+        const { text } = await rawRequest(server.url, lines)
+        const told = text.replaceAll(at, '') // what was asked for may be repeated
+        return !told.includes(`"${secret}"`) && !told.includes(`"id": "`)
+      }),
+      { numRuns: 1500 },
+    )
+  },
+)
 
 t.test('on loopback only objects and assets change without the token of an administrator', async t => {
   const server = await testServer(t)
