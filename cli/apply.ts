@@ -7,6 +7,7 @@ import { CommandError, EXIT } from './exit.ts'
 import type { InventoryClient, SentChange, ToldOutcome } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
+import { show } from './show.ts'
 
 type Flags = {
   readonly server: string
@@ -54,7 +55,7 @@ Examples:
     .action(async ({ server, filename = '', exitCode = false, json = false }: Flags) => {
       const outcomes = await send(await clientOf(server), await objectsIn(filename), true)
       if (json) writeJson(outcomes)
-      else process.stdout.write(outcomes.map(({ diff = '' }) => diff).join(''))
+      else show(outcomes.map(({ diff = '' }) => diff).join(''))
       if (exitCode && outcomes.some(({ result }) => result !== 'unchanged')) process.exitCode = EXIT.differs
     })
 

@@ -2,9 +2,11 @@
 
 import type { Command } from 'commander'
 import type { Kind } from '#server/inventory/changes.ts'
+import { cleanText } from '#server/match/clean.ts'
 import type { InventoryClient, ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
+import { show } from './show.ts'
 import { cellOf, tableOf, withSelectorText } from './table.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -44,7 +46,7 @@ Examples:
       const text = json
         ? JSON.stringify({ apiVersion: 'pilotlight/v1', ...told }, undefined, 2)
         : linesOf(told).join('\n')
-      process.stdout.write(`${text}\n`)
+      show(`${text}\n`)
     })
 }
 
@@ -130,6 +132,8 @@ function fieldLines(fields: Fields): string[] {
 function flat(fields: object, above = ''): [string, unknown][] {
   return Object.entries(fields).flatMap(([key, value]: [string, unknown]): [string, unknown][] => {
     const isFolder = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isFolder && Object.keys(value).length > 0 ? flat(value, `${above}${key}.`) : [[above + key, value]]
+    return isFolder && Object.keys(value).length > 0
+      ? flat(value, `${above}${key}.`)
+      : [[cleanText(above + key, Infinity), value]]
   })
 }

@@ -2,6 +2,7 @@
 
 import { FileProblems } from '#site/problems.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
+import { cleanLines } from '#server/match/clean.ts'
 
 /** The exit statuses, by the name that code uses. */
 export const EXIT = {
@@ -74,8 +75,12 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   VERIFICATION_RUNS: EXIT.refused,
 }
 
-/** What a person reads when a command fails: what, why, and what to do. */
+/** What a person reads when a command fails: what, why, and what to do; without what a terminal obeys. */
 export function describeError(error: unknown): string {
+  return cleanLines(textOf(error), Infinity)
+}
+
+function textOf(error: unknown): string {
   if (error instanceof FileProblems) {
     const code = error.problems[0]?.code ?? 'PL-1001'
     return `${error.message.replaceAll(/^PL-/gm, 'error PL-')}\n  nothing was started; more: pilotlight help ${code}`

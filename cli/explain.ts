@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { normaliseMac } from '#server/match/mac.ts'
 import { serverOption } from './options.ts'
+import { show } from './show.ts'
 
 type ExplainFlags = {
   readonly server: string
@@ -47,7 +48,7 @@ Examples:
       const path = `/v1/explain?${query.toString()}`
       const client = new ServerClient(server)
       const accept = json ? 'application/json' : 'text/plain'
-      process.stdout.write(await (await client.request('GET', path, { accept })).text())
+      show(await (await client.request('GET', path, { accept })).text())
     })
 }
 

@@ -4,6 +4,7 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { nearest } from '#progress/nearest.ts'
 import type { InventoryClient } from './inventory-client.ts'
 import { serverOption } from './options.ts'
+import { show } from './show.ts'
 import { tableOf, withSelectorText, type Columns } from './table.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -56,7 +57,7 @@ Examples:
     .action(async (list: List, id: string | undefined, flags: Flags) => {
       const output = flags.json === true ? 'json' : flags.output
       const rows = await rowsOf(list, id, flags.server, output === 'table' || output === 'name')
-      process.stdout.write(await textOf(list, rows, output, id !== undefined))
+      show(await textOf(list, rows, output, id !== undefined))
     })
 }
 

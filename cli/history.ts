@@ -7,6 +7,7 @@ import { tellOne } from './apply.ts'
 import type { ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
+import { show } from './show.ts'
 import { tableOf } from './table.ts'
 
 type Flags = {
@@ -39,9 +40,9 @@ Examples:
       const client = new InventoryClient(server)
       if (revert !== undefined) return tellOne(await client.revert(kind, id, revert), json)
       const history = await client.history(kind, id)
-      if (json) process.stdout.write(`${JSON.stringify(history, undefined, 2)}\n`)
-      else if (diff) process.stdout.write(withDiffs(id, history))
-      else process.stdout.write(`${tableOf(['revision', 'at', 'who', 'action'], history)}\n`)
+      if (json) show(`${JSON.stringify(history, undefined, 2)}\n`)
+      else if (diff) show(withDiffs(id, history))
+      else show(`${tableOf(['revision', 'at', 'who', 'action'], history)}\n`)
     })
 }
 

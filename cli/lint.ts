@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CommandError, EXIT } from './exit.ts'
+import { show } from './show.ts'
 
 type Flags = { readonly assetsPath?: string; readonly allowWarnings?: boolean; readonly json?: boolean }
 
@@ -44,7 +45,7 @@ Examples:
       if (json) {
         process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', findings }, undefined, 2)}\n`)
       } else {
-        for (const finding of findings) process.stdout.write(`${lintText(finding)}\n`)
+        for (const finding of findings) show(`${lintText(finding)}\n`)
         const counts = `${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`
         process.stderr.write(`${path}: ${counts}\n`)
       }

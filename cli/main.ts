@@ -22,6 +22,7 @@ import { addLintCommand } from './lint.ts'
 import { addOpenstackCommand } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
 import { addServeCommand } from './serve.ts'
+import { show } from './show.ts'
 import { addTokensCommand } from './tokens.ts'
 import { addVerifyCommand } from './verify.ts'
 import { addVersionCommand, versionInfo } from './version.ts'
@@ -213,7 +214,7 @@ function seconds(text: string): number {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  show(`${text}\n`)
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

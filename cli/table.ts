@@ -1,6 +1,7 @@
 // Rows of values as a table for people.
 
 import type { Selector } from '#server/inventory/objects.ts'
+import { cleanText } from '#server/match/clean.ts'
 import { selectorText } from '#server/match/words.ts'
 
 /** Keys of the values, which are the headings too. */
@@ -25,12 +26,13 @@ export function tableOf(columns: Columns, rows: readonly Readonly<Record<string,
     .join('\n')
 }
 
-/** A value on one line. */
+/** A value on one line, without what a terminal obeys. */
 export function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '-'
   if (Array.isArray(value)) return value.map(cellOf).join(',') || '-'
-  if (typeof value !== 'object') return typeof value === 'string' ? value : JSON.stringify(value)
-  const fields = Object.entries(value).map(([key, item]) => `${key}=${cellOf(item)}`)
+  if (typeof value !== 'object')
+    return cleanText(typeof value === 'string' ? value : JSON.stringify(value), Infinity)
+  const fields = Object.entries(value).map(([key, item]) => `${cleanText(key, Infinity)}=${cellOf(item)}`)
   return fields.join(' ') || '-'
 }
 
