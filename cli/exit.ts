@@ -57,6 +57,9 @@ export function statusOf(error: unknown): number {
 /** What the chart stage, the verification and the assets throw on purpose, by code: its classes are loaded only by the verbs that need them. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ASSET_IN_THE_WAY: EXIT.refused,
+  BAD_BACKUP: EXIT.usage,
+  NOTHING_TO_BACK_UP: EXIT.notFound,
+  STATE_NOT_EMPTY: EXIT.refused,
   CANNOT_MAKE_DIRECTORY: EXIT.usage,
   CHART_LOCK: EXIT.usage,
   CHART_NOT_FOUND: EXIT.notFound,

@@ -7,6 +7,7 @@ import { addChartsCommand } from './charts.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
 import { addApplyCommands } from './apply.ts'
 import { addAssetsCommand } from './assets.ts'
+import { addBackupCommands } from './backup.ts'
 import { addDescribeCommand } from './describe.ts'
 import { addEditCommand } from './edit.ts'
 import { addGetCommand } from './get.ts'
@@ -158,6 +159,7 @@ addAssetsCommand(program)
 addExplainCommand(program)
 addLintCommand(program, ROOT)
 addTokensCommand(program)
+addBackupCommands(program, ROOT)
 addVersionCommand(program, ROOT)
 
 program

@@ -1,5 +1,5 @@
 // The tar format (POSIX.1-1988 "ustar"), as far as an archive of a few files needs it: what stands before a file's bytes,
-// between two files, and at the end. Pure.
+// between two files, and at the end; and the same read again. Pure.
 
 /** A file, or a directory when the path ends in `/`. */
 export type TarEntry = {
@@ -18,6 +18,11 @@ export class UnfitPath extends Error {
   constructor(path: string) {
     super(`"${path}" does not fit in a tar archive: at most 155 bytes, a slash, and 100 bytes, without "..".`)
   }
+}
+
+/** Bytes that are not an archive as `tarHeader` writes it. */
+export class MalformedTar extends Error {
+  readonly code = 'MALFORMED_TAR'
 }
 
 const BLOCK = 512
@@ -48,6 +53,37 @@ export function tarHeader({ path, mode, size = 0, modifiedSeconds = 0 }: TarEntr
   const sum = header.reduce((total, byte) => total + byte, 0)
   put(148, `${octal(sum, 6)}\0 `)
   return header
+}
+
+/**
+ * Reads the block before an entry's content; undefined for an empty block, which ends the archive.
+ *
+ * @throws {MalformedTar} when it is not a header, or its checksum is wrong
+ */
+export function readTarHeader(block: Uint8Array): Required<TarEntry> | undefined {
+  if (block.length !== BLOCK) throw new MalformedTar('The archive ends within a header.')
+  if (block.every(byte => byte === 0)) return undefined
+  const text = (at: number, length: number) => {
+    const field = block.subarray(at, at + length)
+    const end = field.indexOf(0)
+    return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end))
+  }
+  const number = (at: number, length: number) => {
+    const digits = text(at, length).trim()
+    if (!/^[0-7]+$/.test(digits)) throw new MalformedTar('The archive has a header that is none.')
+    return Number.parseInt(digits, 8)
+  }
+  const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0)
+  if (text(257, 5) !== 'ustar' || number(148, 8) !== sum) {
+    throw new MalformedTar('The archive has a header that is none.')
+  }
+  const prefix = text(345, 155)
+  return {
+    path: prefix === '' ? text(0, 100) : `${prefix}/${text(0, 100)}`,
+    mode: number(100, 8),
+    size: number(124, 12),
+    modifiedSeconds: number(136, 12),
+  }
 }
 
 /** The zeros that fill the last block of a content of `size` bytes. */

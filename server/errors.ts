@@ -367,6 +367,36 @@ export class BrokenState extends ServerError {
   }
 }
 
+/** A file that cannot be made as a backup, or is not one. */
+export class BadBackup extends ServerError {
+  readonly code = 'BAD_BACKUP'
+  readonly statusCode = 400
+  constructor(file: string, what: string, options?: ErrorOptions) {
+    super(`${file} ${what}.`, options)
+  }
+}
+
+/** A directory without a store, of which there is nothing to back up. */
+export class NothingToBackUp extends ServerError {
+  readonly code = 'NOTHING_TO_BACK_UP'
+  readonly statusCode = 404
+  constructor(path: string) {
+    super(`${path} holds no store. Name the directory that 'serve' gets as --state-path.`)
+  }
+}
+
+/** A directory that a restore would mix with what is in it. */
+export class StateNotEmpty extends ServerError {
+  readonly code = 'STATE_NOT_EMPTY'
+  readonly statusCode = 409
+  constructor(path: string, names: readonly string[]) {
+    const shown = names.slice(0, 5).join(', ')
+    super(
+      `${path} is not empty: it holds ${shown}${names.length > 5 ? ', …' : ''}. Move that away, or name another directory.`,
+    )
+  }
+}
+
 /** A state directory that another server works in. */
 export class StateInUse extends ServerError {
   readonly code = 'STATE_IN_USE'

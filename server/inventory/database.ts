@@ -232,6 +232,11 @@ function openFile(path: string): Sqlite.Database {
   }
 }
 
+/** The newest schema that this Pilotlight knows. */
+export function knownSchema(): number {
+  return readdirSync(MIGRATIONS).filter(name => name.endsWith('.sql')).length
+}
+
 /** Up to this size the file is checked before it is used, some milliseconds; a larger one is checked beside (`store-check.ts`). */
 export const CHECKED_BYTES = 16 << 20
 
