@@ -20,6 +20,7 @@ import { addKubeconfigCommand } from './kubeconfig.ts'
 import { addInitCommand } from './init.ts'
 import { addExplainCommand } from './explain.ts'
 import { addLintCommand } from './lint.ts'
+import { addMachinesCommand } from './machines.ts'
 import { addOpenstackCommand } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
 import { addServeCommand } from './serve.ts'
@@ -93,6 +94,12 @@ program
   .option('--tools <dir>', 'where kubectl and helm lie (PATH otherwise)')
   .option('--boot-limit <seconds>', 'a machine must be ready after so long', seconds, 900)
   .addOption(
+    new Option(
+      '--approve <who>',
+      'trust the first key of each machine, and pin it, whatever the site file says',
+    ).choices(['first-boot']),
+  )
+  .addOption(
     new Option('--until <stage>', 'end after this stage')
       .choices(['cluster', 'openstack'])
       .default('openstack'),
@@ -106,10 +113,14 @@ Examples:
   )
   .action(async (site: string, options: UpFlags) => {
     const { up } = await import('./up.ts')
+    const { askYes } = await import('./ask.ts')
     const { describeUp } = await import('./up-report.ts')
     const { bootLimit, ...rest } = options
-    await withProgress(async ({ stage, signal, summary }) => {
-      const result = await up({ ...rest, site, bootLimitSeconds: bootLimit }, stage, signal)
+    await withProgress(async ({ stage, signal, summary, drawing }) => {
+      const asking = process.stdin.isTTY && process.stderr.isTTY
+      const ask = asking ? (text: string) => askYes(text, drawing, signal) : undefined
+      const given = { ...rest, site, bootLimitSeconds: bootLimit, ...(ask && { ask }) }
+      const result = await up(given, stage, signal)
       summary()
       print(describeUp(result).join('\n'))
     })
@@ -121,6 +132,7 @@ type UpFlags = {
   state: string
   powerOn?: string
   tools?: string
+  approve?: 'first-boot'
   bootLimit: number
   until: 'cluster' | 'openstack'
 }
@@ -160,6 +172,7 @@ addExplainCommand(program)
 addLintCommand(program, ROOT)
 addTokensCommand(program)
 addBackupCommands(program, ROOT)
+addMachinesCommand(program)
 addVersionCommand(program, ROOT)
 
 program

@@ -6,6 +6,7 @@ import { planCluster } from '#cluster/plan.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
+import { trustSentences } from './plan-trust.ts'
 import { atItsPlace, checkSiteValues } from './site-values.ts'
 
 /** One step as `plan` prints it, and as `plan --json` gives it. */
@@ -26,6 +27,7 @@ export async function planSite(sitePath: string, dataPath: string): Promise<Plan
         .join(' ')} boots profile ${profile}`,
       awaits: '',
     })),
+    ...trustSentences(site).map(step => ({ stage: 'trust', step, awaits: '' })),
     ...site.machines.map(({ name, role, address }) => ({
       stage: 'boot',
       step: `${name} as ${role} at ${address}`,
@@ -42,7 +44,7 @@ export async function planSite(sitePath: string, dataPath: string): Promise<Plan
 
 /** The steps as a table for a person. */
 export function planTable(steps: readonly PlannedStep[]): string {
-  const width = Math.max(...steps.map(({ step }) => step.length))
+  const width = Math.max(...steps.map(({ step, awaits }) => (awaits === '' ? 0 : step.length)))
   return steps
     .map(({ stage, step, awaits }, index) => {
       const head = stage === steps[index - 1]?.stage ? '' : stage

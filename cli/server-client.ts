@@ -7,6 +7,7 @@ import type {
   SiteAuthority,
   SiteObjects,
 } from '#server/inventory/objects.ts'
+import type { MachineKeyView } from '#server/http/machine-keys.ts'
 import type { AccessToken, NewToken } from '#server/access/tokens.ts'
 import type { Fault } from '#server/errors.ts'
 import { givenToken, localToken, trustServer } from './credentials.ts'
@@ -97,6 +98,32 @@ export class ServerClient {
   /** Ends an access token. */
   async revokeToken(name: string): Promise<void> {
     const response = await this.#call('DELETE', `/v1/tokens/${encodeURIComponent(name)}`, { headers: {} }, 10)
+    await response.body?.cancel()
+  }
+
+  /** The keys that machines showed, of one state. */
+  async keys(state: MachineKeyView['state']): Promise<readonly MachineKeyView[]> {
+    return (await this.#json('GET', `/v1/keys?state=${state}`)) as MachineKeyView[]
+  }
+
+  /** Approves or rejects a key of a machine: the one named, or the only one that waits. */
+  async decideKey(
+    machine: string,
+    verb: 'approve' | 'reject',
+    fingerprint: string | undefined,
+  ): Promise<MachineKeyView> {
+    const body = fingerprint === undefined ? {} : { fingerprint }
+    return (await this.#json(
+      'POST',
+      `/v1/machines/${encodeURIComponent(machine)}/${verb}`,
+      body,
+    )) as MachineKeyView
+  }
+
+  /** Opens the next boot of a machine. */
+  async reopen(machine: string): Promise<void> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/reopen`
+    const response = await this.#call('POST', path, { headers: {} }, 10)
     await response.body?.cancel()
   }
 

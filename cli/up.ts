@@ -13,6 +13,7 @@ import type { Stage } from '#progress/stage.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { readSiteFile } from '#site/read.ts'
 import type { Site } from '#site/site.ts'
+import { approveAtTerminal, requireSomeone, withApproval, type AskYes } from './approvals.ts'
 import { CommandError, statusOf } from './exit.ts'
 import { publish } from './publish.ts'
 import { ServerClient } from './server-client.ts'
@@ -32,6 +33,10 @@ export type UpOptions = {
   readonly tools?: string
   /** Seconds in which a machine must be ready after power-on. */
   readonly bootLimitSeconds: number
+  /** Overrides the site file: the first key of each machine is trusted. */
+  readonly approve?: 'first-boot'
+  /** Asks whether to approve the keys of machines; there when a terminal is. */
+  readonly ask?: AskYes
   /** `cluster` ends before the chart stage. */
   readonly until: 'cluster' | 'openstack'
 }
@@ -56,7 +61,7 @@ export type UpResult = {
  * yet, and the control plane pivots meanwhile. The first failure of any part stops the others.
  */
 export async function up(options: UpOptions, stage: Stage, signal: AbortSignal): Promise<UpResult> {
-  const site = await readSiteFile(options.site)
+  const site = withApproval(await readSiteFile(options.site), options.approve)
   await checkDataDirectory(site, options.dataPath)
   const state = resolve(options.state)
   makeDirectory(state)
@@ -101,7 +106,8 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
       await untilFirstFailure([applied, verification], failure)
       return { charts: await applied, verification: await verification }
     })
-    await untilFirstFailure([all, cluster, openstack], failure)
+    const approved = options.ask === undefined ? [] : [approveAtTerminal(client, boots, options.ask, parts)]
+    await untilFirstFailure([all, cluster, openstack, ...approved], failure)
     const done = await openstack
     if (done === undefined) return { kubeconfigPath }
     const cloudsPath = await writeCloudsYaml(site, (await adminPassword(state)) ?? '', state)
@@ -144,12 +150,13 @@ function allReady(boots: readonly { readonly ready: Promise<void> }[]): Promise<
 async function powerOnAll(
   site: Site,
   client: ServerClient,
-  { powerOn }: UpOptions,
+  { powerOn, ask }: UpOptions,
   stage: Stage,
   signal: AbortSignal,
 ): Promise<Machine[]> {
   const phases = new Map((await client.machines()).map(({ name, phase }) => [name, phase]))
   const boots = site.machines.filter(({ name }) => phases.get(name) !== 'ready')
+  requireSomeone(site, boots, ask)
   if (boots.length === 0) stage.skipped('all are ready')
   else if (powerOn === undefined) stage.done(`switch them on now: ${boots.map(({ name }) => name).join(' ')}`)
   else {

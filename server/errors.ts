@@ -331,6 +331,54 @@ export class TokenReplayed extends ServerError {
   }
 }
 
+/** A machine whose key is not, or never, the one that its bundle may be sealed to. */
+export class KeyRefused extends ServerError {
+  readonly code = 'KEY_REFUSED'
+  readonly statusCode = 403
+  constructor(machine: string, why: string) {
+    super(
+      `${machine} gets no bundle with this key: ${why}. ` +
+        `'pilotlight machines pending' shows the keys that wait, 'pilotlight journal ${machine}' what happened.`,
+    )
+  }
+}
+
+/** The challenge was not opened with the key that it was sealed to. */
+export class WrongAnswer extends ServerError {
+  readonly code = 'WRONG_ANSWER'
+  readonly statusCode = 403
+  constructor(machine: string) {
+    super(
+      `That is not what was sealed to the key of ${machine} last. Enroll again, and answer the new challenge.`,
+    )
+  }
+}
+
+/** An operator named no key, and more than one waits. */
+export class AmbiguousKey extends ServerError {
+  readonly code = 'AMBIGUOUS_KEY'
+  readonly statusCode = 409
+  constructor(machine: string, keys: readonly { fingerprint: string; address: string }[]) {
+    const shown = keys.map(({ fingerprint, address }) => `${fingerprint} at ${address}`)
+    super(
+      `${machine} showed ${keys.length} keys that wait: ${shown.join(', ')}. ` +
+        'Compare with the console of the machine, and name one with --fingerprint.',
+    )
+  }
+}
+
+/** A machine that was ready boots again, and the site lets an operator decide. */
+export class RebootHeld extends ServerError {
+  readonly code = 'REBOOT_HELD'
+  readonly statusCode = 503
+  constructor(machine: string, boot: string) {
+    super(
+      `${machine} was ready in boot ${boot} and boots by firmware again; the site's reboot policy asks for an operator. ` +
+        `If that is the machine:  pilotlight machines reopen ${machine}`,
+    )
+  }
+}
+
 /** Nobody has put a bundle for the machine yet. */
 export class NoBundle extends ServerError {
   readonly code = 'NO_BUNDLE'

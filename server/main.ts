@@ -10,6 +10,7 @@ import { InheritedSockets, type InheritedSocket } from './activation.ts'
 import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './access/certificates.ts'
 import { AccessTokens } from './access/tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
+import { Enrolment } from './agent/enrolment.ts'
 import { Tokens } from './agent/tokens.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
@@ -151,7 +152,8 @@ async function openAll(
     },
     { refuse },
   )
-  const tokens = new Tokens(store, { wall: now, steady: () => performance.now() })
+  const clocks = { wall: now, steady: () => performance.now() }
+  const tokens = new Tokens(store, clocks)
   const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
   const templates = new Templates(templateFiles(catalog))
   const goTemplates = new GoTemplates(templateFiles(catalog))
@@ -183,6 +185,8 @@ async function openAll(
     tokens,
     alarms,
     refuse,
+    enrolment: new Enrolment({ store, tokens, journal, alarms, clients, clocks }),
+    hasBundle: (machine: string) => store.bundle(machine) !== undefined,
     clients,
     store,
     log,

@@ -10,7 +10,7 @@ import type { Site } from './site.ts'
 export function compileSite(site: Site): SiteObjects {
   return {
     network: site.network,
-    machines: site.machines,
+    machines: site.machines.map(machine => ({ ...machine, trust: site.trust })),
     profiles: [],
     groups: site.machines.map(machine => groupOf(site, machine)),
   }

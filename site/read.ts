@@ -11,6 +11,7 @@ import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
 import { expectNetwork, readNetwork } from './read-network.ts'
 import { externalCidrPath, readOpenstack } from './read-openstack.ts'
+import { readTrust } from './read-trust.ts'
 import type { ClusterSettings, OpenstackSettings, Site } from './site.ts'
 
 const inCluster = (key: string): Path => ['cluster', key]
@@ -38,14 +39,16 @@ export async function readSiteFile(path: string): Promise<Site> {
  */
 export function parseSite(file: string, text: string): Site {
   const reader = new YamlReader(file, text)
-  if (!reader.expectKeys([], ['name', 'network', 'machines', 'cluster', 'openstack'])) reader.finish()
+  if (!reader.expectKeys([], ['name', 'network', 'machines', 'trust', 'cluster', 'openstack']))
+    reader.finish()
   const name = readName(reader)
   const { network, subnet } = readNetwork(reader)
   const machines = readMachines(reader, subnet, network)
+  const trust = readTrust(reader)
   const { openstack, external } = readOpenstack(reader)
   const cluster = readCluster(reader, { subnet, machines, openstack, external })
   reader.finish()
-  return { name, network, machines, cluster, openstack }
+  return { name, network, machines, trust, cluster, openstack }
 }
 
 function readName(reader: YamlReader): string {

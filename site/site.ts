@@ -1,12 +1,14 @@
 // The desired state of a rack, as site/read.ts gives it: checked, with every default filled in.
 
-import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { Machine, MachineTrust, ProvisioningNetwork } from '#server/inventory/objects.ts'
 
 /** A whole site file. */
 export type Site = {
   readonly name: string
   readonly network: ProvisioningNetwork
   readonly machines: readonly Machine[]
+  /** What each of the machines must show before it gets its bundle. */
+  readonly trust: MachineTrust
   readonly cluster: ClusterSettings
   readonly openstack: OpenstackSettings
 }

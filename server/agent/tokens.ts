@@ -8,7 +8,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
-import type { MachineBoot, Store, TokenRecord } from '../inventory/store.ts'
+import type { Store, TokenRecord } from '../inventory/store.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
 const FIRST_USE_MINUTES = 15
@@ -20,11 +20,21 @@ const CLOCK_TRUST_MS = 86_400_000
 /** What the tokens are kept in. */
 export type TokenStore = Pick<
   Store,
-  'addToken' | 'token' | 'machineBoot' | 'lastUsedBoot' | 'putMachineBoot' | 'spendBoot'
+  | 'addToken'
+  | 'token'
+  | 'machineBoot'
+  | 'lastUsedBoot'
+  | 'putMachineBoot'
+  | 'spendBoot'
+  | 'isReopened'
+  | 'closeReopened'
 >
 
 /** Two clocks, in milliseconds: since 1970, which may be set at any time; and one that only grows. */
 export type Clocks = { readonly wall: () => number; readonly steady: () => number }
+
+/** A boot of a machine that was ready before. */
+export type Reboot = { readonly last: string; readonly isFirst: boolean; readonly isReopened: boolean }
 
 /** The tokens that the store knows. */
 export class Tokens {
@@ -82,6 +92,7 @@ export class Tokens {
       throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
     }
     this.#store.putMachineBoot({ machine, boot, tokens: 1, ...known, token: hash })
+    this.#store.closeReopened(machine)
     return record
   }
 
@@ -101,9 +112,15 @@ export class Tokens {
     this.#store.putMachineBoot({ ...known, readyAt: this.#clocks.wall() })
   }
 
-  /** What a boot of a machine has had so far. */
-  boot({ machine, boot }: Pick<TokenRecord, 'machine' | 'boot'>): MachineBoot | undefined {
-    return this.#store.machineBoot(machine, boot)
+  /**
+   * What makes a boot a second one: the machine was ready in an earlier boot, `last`. Undefined when it was not. `isFirst`
+   * until the boot has a token; `isReopened` when an operator opened it.
+   */
+  rebootOf(machine: string, boot: string): Reboot | undefined {
+    const last = this.#store.lastUsedBoot(machine)
+    if (last?.readyAt === undefined || last.boot === boot) return undefined
+    const isFirst = this.#store.machineBoot(machine, boot) === undefined
+    return { last: last.boot, isFirst, isReopened: this.#store.isReopened(machine) }
   }
 
   /** By the steady clock; a token of an earlier process by how long this one runs, and the wall clock where it is sane. */

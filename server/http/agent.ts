@@ -1,61 +1,50 @@
 // What the agent on a machine asks over HTTPS: its bundle, once, and a place for its reports.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { assembleBundle } from '../agent/assemble.ts'
-import { bundleArchive } from '../agent/bundle.ts'
+import type { Asked, Enrolling, Enrolment, Shown } from '../agent/enrolment.ts'
 import { Reports } from '../agent/reports.ts'
 import type { Tokens } from '../agent/tokens.ts'
-import { NoBundle, TooManyReports, TokenReplayed, UnknownToken } from '../errors.ts'
-import type { Alarms } from '../inventory/alarms.ts'
+import { TooManyReports, UnknownToken } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Journal } from '../inventory/journal.ts'
-import type { Machine } from '../inventory/objects.ts'
-import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { TokenRecord } from '../inventory/store.ts'
 import type { Log } from '../log.ts'
 import { problemAnswer } from './problems.ts'
 import type { Refuse } from '../refusals.ts'
-import { reportBody } from './schemas.ts'
+import { askedBody, enrollBody, reportBody } from './schemas.ts'
 
 /** What these routes need of the service. */
 export type AgentNeeds = {
   readonly catalog: () => Catalog
-  readonly tokens: Pick<Tokens, 'use' | 'spend' | 'ready'>
-  readonly store: Pick<Store, 'bundle' | 'authority'>
+  readonly tokens: Pick<Tokens, 'use' | 'ready'>
+  readonly enrolment: Pick<Enrolment, 'enroll' | 'bundle'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
-  readonly alarms: Pick<Alarms, 'raise'>
   readonly refuse: Refuse
   readonly log: Log
 }
 
 type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: string }
 
-/** `POST /agent/v1/bundle` and `POST /agent/v1/report`, with `Authorization: Bearer TOKEN`. */
+/** `POST /agent/v1/enroll`, `/agent/v1/bundle` and `/agent/v1/report`, with `Authorization: Bearer TOKEN`. */
 export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
-  const { catalog, tokens, store, journal, alarms, refuse, log } = needs
+  const { catalog, tokens, enrolment, journal, refuse, log } = needs
   const reports = new Reports()
   app.setErrorHandler(problemAnswer(log))
 
-  app.post('/agent/v1/bundle', async (request, reply) => {
-    const { token, machine, mac } = holderOf(request)
-    try {
-      const bundle = store.bundle(machine.name)
-      if (bundle === undefined) throw new NoBundle(machine.name) // before the boot is spent: it may ask again
-      const authority = bundle.site === undefined ? undefined : store.authority(bundle.site)
-      const files = await assembleBundle(bundle, authority, undefined, Date.now())
-      tokens.spend(token)
-      const archive = bundleArchive(files, Math.floor(Date.now() / 1000))
-      const detail = { files: files.length, bytes: archive.length }
-      tell(token, mac, 'http', 'bundle', `fetched ${files.length} files`, detail)
-      return reply.type('application/x-tar').send(archive)
-    } catch (error) {
-      if (error instanceof TokenReplayed) {
-        const { ip: from } = request
-        const text = `${from} asked for the bundle of ${machine.name} a second time in boot ${token.boot}`
-        const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
-        alarms.raise({ kind: 'replayed', ...where, text, detail: { from } })
-      }
-      throw error
-    }
+  app.post<{ Body: Shown }>('/agent/v1/enroll', { schema: { body: enrollBody } }, async (request, reply) => {
+    const answer = await enrolment.enroll(holderOf(request), request.body)
+    return reply
+      .code(answer.status === 'waiting' ? 202 : 200)
+      .header('cache-control', 'no-store')
+      .send(answer)
+  })
+
+  app.post<{ Body: Asked }>('/agent/v1/bundle', { schema: { body: askedBody } }, async (request, reply) => {
+    const who = holderOf(request)
+    const { sealed, files } = await enrolment.bundle(who, request.body)
+    const detail = { files, bytes: sealed.length }
+    tell(who.token, who.mac, 'http', 'bundle', `fetched ${files} files, sealed to its key`, detail)
+    return reply.type('application/octet-stream').header('cache-control', 'no-store').send(sealed)
   })
 
   app.post<{ Body: Report }>('/agent/v1/report', { schema: { body: reportBody } }, (request, reply) => {
@@ -83,13 +72,14 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   }
 
   /** Who holds the token of a request; its first use makes it the token of its boot. */
-  function holderOf(request: FastifyRequest): { token: TokenRecord; machine: Machine; mac: string } {
+  function holderOf(request: FastifyRequest): Enrolling {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
     if (secret === undefined) throw new UnknownToken()
     const token = tokens.use(secret)
     const machine = catalog().machine({ name: token.machine })
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
-    return { token, machine, mac: journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '' }
+    const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
+    return { token, machine, mac, address: request.ip }
   }
 
   function tell(

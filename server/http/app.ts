@@ -26,6 +26,7 @@ import { eventRoutes, type EventNeeds } from './events.ts'
 import { explainRoutes, type ExplainNeeds } from './explain.ts'
 import { healthRoutes, type HealthNeeds } from './health.ts'
 import { noteMethods } from './methods.ts'
+import { machineKeyRoutes, type MachineKeyNeeds } from './machine-keys.ts'
 import { metricsRoutes, type MetricsNeeds } from './metrics.ts'
 import { pageRoutes } from './page.ts'
 import { plain, plainAnswer, problemAnswer } from './problems.ts'
@@ -59,6 +60,7 @@ export type PeopleNeeds = ReadNeeds &
   EventNeeds &
   ExplainNeeds &
   MetricsNeeds &
+  MachineKeyNeeds &
   TokenNeeds
 
 /** The boot side, and with a `policy` everything for people and programs on the same listener. */
@@ -123,6 +125,7 @@ async function peopleRoutes(
   await app.register(inventoryRoutes, needs)
   await app.register(assetStoreRoutes, needs)
   await app.register(adminRoutes, needs)
+  await app.register(machineKeyRoutes, needs)
   await app.register(eventRoutes, needs)
   await app.register(explainRoutes, needs)
   await app.register(metricsRoutes, needs)

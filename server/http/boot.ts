@@ -1,12 +1,14 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { RebootHeld } from '../errors.ts'
+import { trustOf } from '../inventory/trust.ts'
 import { isLoopback } from '../access/identity.ts'
 import { objectionTo } from '../agent/proof.ts'
 import type { Tokens } from '../agent/tokens.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Alarms } from '../inventory/alarms.ts'
-import type { Journal, NewEvent } from '../inventory/journal.ts'
+import type { CurrentBoot, Journal, NewEvent } from '../inventory/journal.ts'
 import type { Labels, Machine } from '../inventory/objects.ts'
 import { parseLabels, rawQueryOf } from '../match/labels.ts'
 import { bytesOf } from '../match/text.ts'
@@ -35,7 +37,8 @@ export type BootNeeds = {
   readonly sources: () => Sources
   readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive'>
   readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp'>
-  readonly tokens: Pick<Tokens, 'mint'>
+  readonly tokens: Pick<Tokens, 'mint' | 'rebootOf'>
+  readonly hasBundle: (machine: string) => boolean
   readonly alarms: Pick<Alarms, 'raise'>
   /** Signs what is served, where there is a key ring. */
   readonly signer?: Signer | undefined
@@ -44,7 +47,7 @@ export type BootNeeds = {
 
 /** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
 export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
-  const { sources, journal, clients, tokens, alarms, log } = needs
+  const { sources, journal, clients, tokens, hasBundle, alarms, log } = needs
   const page = addPage.bind(undefined, app, needs.signer)
   app.setErrorHandler(plainAnswer(log))
   // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
@@ -175,6 +178,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       { address, labels },
       { dhcp, lease: clients.leaseAt(address), boot },
     )
+    if (objection === undefined && boot !== undefined) holdReboot(machine, boot, address)
     const minted =
       objection === undefined && boot !== undefined
         ? tokens.mint(machine.name, boot.id)
@@ -196,6 +200,27 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     return ''
   }
 
+  /**
+   * A machine that gets a bundle and was ready boots again: an event, and by the site's policy the boot waits for an
+   * operator. 503, because Ignition asks again then.
+   */
+  function holdReboot(machine: Machine, boot: CurrentBoot, address: string): void {
+    const reboot = tokens.rebootOf(machine.name, boot.id)
+    if (reboot === undefined || !hasBundle(machine.name)) return
+    const { reboot: policy } = trustOf(machine)
+    const { mac, id } = boot
+    if (policy === 'approve' && !reboot.isReopened) {
+      const held = new RebootHeld(machine.name, reboot.last)
+      const where = { mac, machine: machine.name, layer: 'http', boot: id } as const
+      alarms.raise({ kind: 'held', ...where, text: held.message, detail: { from: address } })
+      throw held
+    }
+    if (!reboot.isFirst) return
+    const how = reboot.isReopened ? 'an operator opened this boot' : `the site's reboot policy is ${policy}`
+    const text = `${machine.name} was ready in boot ${reboot.last} and boots by firmware again: ${how}`
+    journal.record({ mac, layer: 'http', kind: 'reboot', text, boot: id })
+  }
+
   function tell(
     mac: string,
     labels: Labels,
@@ -211,6 +236,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   function refused(mac: string, labels: Labels, request: FastifyRequest, error: unknown): void {
+    if (error instanceof RebootHeld) return // an alarm says so
     const { status, code, text } = statusOf(error)
     const machine = machineOf(sources().catalog, labels)
     const last = journal.currentOf({ mac, ...(machine && { machine }) })?.last

@@ -28,6 +28,7 @@ export const machine = {
     role: { enum: ['controller', 'compute'] },
     address: ipv4,
     labels: texts,
+    trust: { type: 'object' }, // checked by object-check.ts
   },
 } as const
 
@@ -172,4 +173,40 @@ export const eventsQuery = {
     machine: { type: 'string' },
     wait: { type: 'number', minimum: 0, maximum: 60 },
   },
+} as const
+
+const base64 = { type: 'string', pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: 8192 } as const
+
+/** `Shown`: what a machine enrolls with. */
+export const enrollBody = {
+  type: 'object',
+  required: ['key'],
+  additionalProperties: false,
+  properties: {
+    key: { type: 'string', maxLength: 128 },
+    tpm: { type: 'object', required: ['ak'], properties: { ak: base64 } },
+  },
+} as const
+
+/** `Asked`: what a machine sends for its bundle. */
+export const askedBody = {
+  type: 'object',
+  required: ['answer'],
+  additionalProperties: false,
+  properties: {
+    answer: { type: 'string', maxLength: 128 },
+    csrs: { type: 'object', maxProperties: 32, additionalProperties: { type: 'string', maxLength: 8192 } },
+    quote: {
+      type: 'object',
+      required: ['attest', 'signature'],
+      properties: { attest: base64, signature: base64 },
+    },
+  },
+} as const
+
+/** Which key of a machine an operator means. */
+export const keyBody = {
+  type: ['object', 'null'],
+  additionalProperties: false,
+  properties: { fingerprint: { type: 'string', minLength: 1, maxLength: 128 } },
 } as const

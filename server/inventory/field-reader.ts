@@ -35,6 +35,11 @@ export class FieldReader {
     this.#faults.push({ ...place, pointer: `${this.#pointer}/${field}`, detail })
   }
 
+  /** The value as it is, to choose how to read it. */
+  peek(field: string): unknown {
+    return this.#get(field)
+  }
+
   raw(field: string): string {
     const value = this.#get(field)
     if (typeof value === 'string') return value

@@ -1,9 +1,10 @@
-// What the boots of machines have had of us, in SQLite.
+// What the boots of machines have had of us, the keys that machines showed, and which machines are open, in SQLite.
 
 import type { Database } from './database.ts'
 import type { MachineBoot } from './store.ts'
+import type { KeyState, MachineKey } from './trust.ts'
 
-/** The table `machine_boots`. */
+/** The tables `machine_boots`, `machine_keys` and `reopened`. */
 export class IdentityTable {
   readonly #db: Database
 
@@ -63,6 +64,106 @@ export class IdentityTable {
       numberOf(boot),
     )
     return changes > 0
+  }
+
+  /** The keys of a machine, or of all, the one seen last first. */
+  keys(machine?: string): MachineKey[] {
+    const rows =
+      machine === undefined
+        ? this.#db.all<KeyRow>('SELECT * FROM machine_keys ORDER BY machine, seen_at DESC')
+        : this.#db.all<KeyRow>('SELECT * FROM machine_keys WHERE machine = ? ORDER BY seen_at DESC', machine)
+    return rows.map(keyOf)
+  }
+
+  /** Keeps a key. One that becomes approved retires the one before; only the last of the others are kept. */
+  putKey(key: MachineKey): void {
+    const { machine, fingerprint, recipient, state, boot, address, mac, port, why } = key
+    if (state === 'approved') {
+      this.#db.run(
+        `UPDATE machine_keys SET state = 'retired', why = 'another one was approved'
+         WHERE machine = ? AND fingerprint <> ? AND state = 'approved'`,
+        machine,
+        fingerprint,
+      )
+    }
+    this.#db.run(
+      `INSERT OR REPLACE INTO machine_keys
+         (machine, fingerprint, recipient, state, boot, address, mac, port, why, seen_at, decided_at, decided_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      machine,
+      fingerprint,
+      recipient,
+      state,
+      boot,
+      address,
+      mac,
+      port ?? null,
+      why,
+      key.seenAt,
+      key.decidedAt ?? null,
+      key.decidedBy ?? null,
+    )
+    this.#db.run(
+      `DELETE FROM machine_keys WHERE machine = ? AND state <> 'approved' AND fingerprint NOT IN (
+         SELECT fingerprint FROM machine_keys WHERE machine = ? ORDER BY seen_at DESC LIMIT ${KEYS_KEPT})`,
+      machine,
+      machine,
+    )
+  }
+
+  /** Opens the next boot of a machine: no key is pinned any more. */
+  reopen(machine: string, at: number, who: string): void {
+    this.#db.run('INSERT OR REPLACE INTO reopened (machine, at, who) VALUES (?, ?, ?)', machine, at, who)
+    this.#db.run(
+      `UPDATE machine_keys SET state = 'retired', why = ? WHERE machine = ? AND state = 'approved'`,
+      `the machine was opened by ${who}`,
+      machine,
+    )
+  }
+
+  isReopened(machine: string): boolean {
+    return this.#db.all('SELECT 1 FROM reopened WHERE machine = ?', machine).length > 0
+  }
+
+  /** The boot that it was opened for has begun. */
+  closeReopened(machine: string): void {
+    this.#db.run('DELETE FROM reopened WHERE machine = ?', machine)
+  }
+}
+
+/** Keys kept of each machine, besides the approved one. */
+const KEYS_KEPT = 20
+
+type KeyRow = {
+  machine: string
+  fingerprint: string
+  recipient: string
+  state: KeyState
+  boot: string
+  address: string
+  mac: string
+  port: string | null
+  why: string
+  seen_at: number
+  decided_at: number | null
+  decided_by: string | null
+}
+
+function keyOf({ port, seen_at, decided_at, decided_by, ...row }: KeyRow): MachineKey {
+  const { machine, fingerprint, recipient, state, boot, address, mac, why } = row
+  return {
+    machine,
+    fingerprint,
+    recipient,
+    state,
+    boot,
+    address,
+    mac,
+    why,
+    ...(port === null ? {} : { port }),
+    seenAt: seen_at,
+    ...(decided_at === null ? {} : { decidedAt: decided_at }),
+    ...(decided_by === null ? {} : { decidedBy: decided_by }),
   }
 }
 

@@ -5,6 +5,7 @@ import type { Fault } from '../errors.ts'
 import { plainUuid } from '../match/uuid.ts'
 import type { Kind, KindedObject } from './changes.ts'
 import { FieldReader, isRecord } from './field-reader.ts'
+import { DEADLINE_MINUTES } from './trust.ts'
 import { TEMPLATE_FOLDERS } from './layout.ts'
 import { templateFindings } from './template-check.ts'
 
@@ -86,12 +87,39 @@ const READERS: Record<Kind, (fields: FieldReader, warnings: Fault[], lenient: bo
       role: fields.oneOf('role', ['controller', 'compute']),
       address: fields.address('address'),
       labels: fields.labels('labels') ?? {},
+      trust: fields.nested('trust', readTrust),
     }
     if (machine.macs.length === 0 && machine.uuid === undefined) {
       fields.fault('macs', 'a machine is known by a MAC or a uuid: give one')
     }
     return present(machine)
   },
+}
+
+function readTrust(fields: FieldReader): object {
+  const isNamed = typeof fields.peek('approve') === 'string'
+  const minutes = fields.integer('deadlineMinutes')
+  if (minutes !== undefined && minutes < 1) fields.fault('deadlineMinutes', 'deadlineMinutes is less than 1')
+  return {
+    level: fields.oneOf('level', ['L1', 'L2', 'L3']),
+    approve: isNamed
+      ? fields.oneOf('approve', ['operator', 'first-boot'])
+      : present(fields.nested('approve', readPolicy) ?? {}),
+    reboot: fields.oneOf('reboot', ['same-key', 'approve', 'auto']),
+    deadlineMinutes: minutes ?? DEADLINE_MINUTES,
+  }
+}
+
+function readPolicy(fields: FieldReader): Readonly<Record<string, unknown>> {
+  const policy = {
+    racks: fields.texts('racks'),
+    ports: fields.texts('ports'),
+    serials: fields.texts('serials'),
+  }
+  if (Object.values(policy).every(value => value === undefined)) {
+    fields.fault('racks', 'approve has no condition: give racks, ports or serials')
+  }
+  return policy
 }
 
 /** The fields that have a value. */

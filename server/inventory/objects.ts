@@ -33,6 +33,33 @@ export type Machine = {
   /** IPv4, the reservation that DHCP gives. */
   readonly address: string
   readonly labels: Labels
+  /** What must be shown before the machine gets its bundle; `defaultTrust` where it is not given. */
+  readonly trust?: MachineTrust
+}
+
+/** What a machine must show before it gets its bundle. docs/security.md says what each level defends against. */
+export type MachineTrust = {
+  /** `L1`: the wire is trusted. `L2`: the bundle is sealed to a key that was approved. `L3`: a TPM vouches for that key. */
+  readonly level: 'L1' | 'L2' | 'L3'
+  /** Who approves a machine's first key: an operator, no one (trust on first use, pinned from then on), or conditions. */
+  readonly approve: 'operator' | 'first-boot' | ApprovalPolicy
+  /**
+   * A machine that was `ready` and boots by firmware again: `same-key`: it must show the key that is pinned; `approve`: an
+   * operator opens that boot; `auto`: it may, with any key.
+   */
+  readonly reboot: 'same-key' | 'approve' | 'auto'
+  /** How long a machine may wait for its approval, in minutes. */
+  readonly deadlineMinutes: number
+}
+
+/** A first key is approved when all of the conditions that are given hold. */
+export type ApprovalPolicy = {
+  /** The label `rack` that the machine is declared with. */
+  readonly racks?: readonly string[]
+  /** The switch port that the relay of DHCP named in this boot, for example `circuit=ge-0/0/7 remote=tor-1`. */
+  readonly ports?: readonly string[]
+  /** The label `serial` that the machine is declared with. */
+  readonly serials?: readonly string[]
 }
 
 /** What a machine boots: kernel, initrds, arguments, and the Ignition template by file name (Matchbox's JSON). */

@@ -20,6 +20,7 @@ import type {
   SiteObjects,
 } from './objects.ts'
 import { SealedTable } from './sealed-table.ts'
+import type { MachineKey } from './trust.ts'
 import type { Boot, MachineBoot, Store, StoredNetwork, TokenRecord } from './store.ts'
 
 /** The store in one file. */
@@ -161,6 +162,26 @@ export class SqliteStore implements Store {
 
   spendBoot(machine: string, boot: string, at: number): boolean {
     return this.#db.atOnce(() => this.#identities.spendBoot(machine, boot, at))
+  }
+
+  machineKeys(machine?: string): MachineKey[] {
+    return this.#identities.keys(machine)
+  }
+
+  putMachineKey(key: MachineKey): void {
+    this.#db.atOnce(() => this.#identities.putKey(key))
+  }
+
+  reopenMachine(machine: string, at: number, who: string): void {
+    this.#db.atOnce(() => this.#identities.reopen(machine, at, who))
+  }
+
+  isReopened(machine: string): boolean {
+    return this.#identities.isReopened(machine)
+  }
+
+  closeReopened(machine: string): void {
+    this.#db.atOnce(() => this.#identities.closeReopened(machine))
   }
 
   append(boot: Boot, event: BootEvent): Promise<void> {

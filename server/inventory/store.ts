@@ -2,6 +2,7 @@
 
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
 import type { Kind, Revision } from './changes.ts'
+import type { MachineKey } from './trust.ts'
 import type { Author, RowChange, RowOutcome, StoredObject } from './object-table.ts'
 import type {
   BootEvent,
@@ -97,6 +98,16 @@ export interface Store {
   putMachineBoot(boot: MachineBoot): void
   /** Marks the bundle of a boot as handed out; false when it was before. Atomic. */
   spendBoot(machine: string, boot: string, at: number): boolean
+
+  /** The keys that a machine showed, or all machines; the one seen last first. */
+  machineKeys(machine?: string): MachineKey[]
+  /** Keeps a key; one that becomes approved retires the one before. */
+  putMachineKey(key: MachineKey): void
+  /** Opens the next boot of a machine, and retires the key that is pinned. */
+  reopenMachine(machine: string, at: number, who: string): void
+  isReopened(machine: string): boolean
+  /** The boot that the machine was opened for has begun. */
+  closeReopened(machine: string): void
 
   /** All leases on disk, whether they still run or not. */
   leases(): Lease[]

@@ -1,11 +1,13 @@
 // Who gets a machine's token and bundle: findings 1, 2, 3, 4 and 7 as attacks on a whole server.
 
 import t from 'tap'
+import { machineKey } from '../machine-key.ts'
 import {
   bootTo,
   CMP_1,
   CTL_1,
   laySegment,
+  redeem,
   SERVER,
   siteOf,
   STRANGER,
@@ -57,18 +59,18 @@ t.test('gives no second bundle in one boot, whoever asks', { skip }, async t => 
   t.equal((await machine.agent('report', token, report)).status, 204)
   const whoever = `/ignition?mac=${MAC}` // a pod, a guest or a user of the machine has its address
   t.equal(tokenIn(await machine.get(whoever)), '', 'none once the system runs')
-  t.equal((await machine.agent('bundle', token)).status, 200)
+  t.equal((await redeem(machine, token)).status, 200)
   await machine.agent('report', token, { stage: 'ready' })
   t.equal(tokenIn(await machine.get(whoever)), '')
   await machine.get(`/ipxe?mac=${MAC}`)
   t.equal(tokenIn(await machine.get(whoever)), '', 'nor for a script without a boot by firmware')
-  t.match(await machine.agent('bundle', token), { status: 409, text: /fetched in this boot before/ })
+  t.match(await redeem(machine, token), { status: 409, text: /fetched in this boot before/ })
   const kinds = (await segment.events('ctl-1')).map(({ kind }) => kind)
   t.equal(kinds.filter(kind => kind === 'bundle').length, 1)
   t.ok(kinds.includes('replayed') && kinds.includes('refused'), kinds.join(' '))
   t.match(await segment.alarms(), { refused: 3, replayed: 1 })
   await segment.restart()
-  t.match(await machine.agent('bundle', token), { status: 409 }, 'nor after a restart')
+  t.match(await redeem(machine, token), { status: 409 }, 'nor after a restart')
   t.equal(tokenIn(await machine.get(whoever)), '')
 })
 
@@ -76,7 +78,13 @@ t.test('gives one bundle to 20 that redeem one token at once', { skip }, async t
   const segment = await withBundles(await laySegment(t))
   const machine = await segment.host()
   const token = await bootTo(machine, CTL_1)
-  const answers = await Promise.all(Array.from({ length: 20 }, () => machine.agent('bundle', token)))
+  const key = await machineKey()
+  const enrolled = await machine.agent('enroll', token, { key: key.recipient })
+  const { challenge } = JSON.parse(enrolled.text ?? '') as { challenge: string }
+  const answer = await key.open(challenge)
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => machine.agent('bundle', token, { answer })),
+  )
   const statuses = answers.map(({ status }) => status)
   t.same(
     [200, 409].map(status => statuses.filter(one => one === status).length),
@@ -94,8 +102,8 @@ t.test(
     const lost = await bootTo(machine, CTL_1)
     const again = tokenIn(await machine.get(`/ignition?mac=${MAC}`))
     t.not(again, lost, 'no token is handed out twice')
-    t.equal((await machine.agent('bundle', again)).status, 200)
-    t.match(await machine.agent('bundle', lost), {
+    t.equal((await redeem(machine, again)).status, 200)
+    t.match(await redeem(machine, lost), {
       status: 403,
       text: /another one of the same boot was used first/,
     })
@@ -125,7 +133,7 @@ t.test('packets of strangers end no boot', { skip }, async t => {
   await annoy()
   t.equal((await machine.agent('report', token, { stage: 'booted' })).status, 204)
   await annoy()
-  t.equal((await machine.agent('bundle', token)).status, 200)
+  t.equal((await redeem(machine, token)).status, 200)
   t.equal((await machine.agent('report', token, { stage: 'ready' })).status, 204)
   await annoy()
   t.match(await segment.machine('ctl-1'), { phase: 'ready', boot: 'b-0001' })
@@ -144,7 +152,7 @@ t.test('a foreign RELEASE gives no one the address, nor the token', { skip }, as
   const taken = await stranger.do({ do: 'dhcp', mac: STRANGER.mac, uuid: UUID, stage: 'firmware' })
   t.match(taken.address, /^10\.20\.0\.1\d\d$/)
   t.equal(tokenIn(await stranger.get(`/ignition?mac=${MAC}`)), '')
-  t.equal((await machine.agent('bundle', token)).status, 200)
+  t.equal((await redeem(machine, token)).status, 200)
 })
 
 t.test(
@@ -158,7 +166,7 @@ t.test(
     t.equal(tokenIn(await stranger.get(`/ignition?uuid=${CMP_1.uuid}&mac=${STRANGER.mac}`)), '')
     const machine = await segment.host()
     const token = await bootTo(machine, CMP_1)
-    t.equal((await machine.agent('bundle', token)).status, 200)
+    t.equal((await redeem(machine, token)).status, 200)
   },
 )
 
@@ -184,7 +192,7 @@ t.test('in proxy mode only the address that its REQUEST named gets the token', {
   const token = tokenIn(await machine.get(`/ignition?uuid=${UUID}&mac=${MAC}`))
   t.match(token, /^[\w-]{43}$/)
   t.equal(await steal(), '')
-  t.equal((await machine.agent('bundle', token)).status, 200)
+  t.equal((await redeem(machine, token)).status, 200)
 })
 
 t.test(

@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { run } from '#host/command.ts'
-import type { BootEvent, Machine, SiteObjects } from '#server/inventory/objects.ts'
+import type { BootEvent, Machine, MachineTrust, SiteObjects } from '#server/inventory/objects.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { endChild } from '../end-child.ts'
+import { machineKey, type TestKey } from '../machine-key.ts'
 import type { Done, Order } from './host.ts'
 
 export { whyNoWire as whyNoSegment } from '../server/dhcp/wire.ts'
@@ -66,7 +67,7 @@ export const STRANGER = { mac: '52:54:00:66:66:66', uuid: '66666666-6666-4666-86
 /** The site of the segment: a controller known by MAC, a compute machine known by UUID alone. */
 export function siteOf(
   network: Partial<SiteObjects['network']> = {},
-  machines: readonly Machine[] = [CTL_1, CMP_1],
+  machines: readonly Machine[] = trusting({}),
 ): SiteObjects {
   return {
     network: {
@@ -86,6 +87,26 @@ export function siteOf(
       metadata: {},
     })),
   }
+}
+
+/** The trust of the segment's machines: L1, unless a test says otherwise. */
+export const L1: MachineTrust = { level: 'L1', approve: 'operator', reboot: 'auto', deadlineMinutes: 60 }
+
+/** The machines of the segment with another trust. */
+export function trusting(trust: Partial<MachineTrust>): Machine[] {
+  return [CTL_1, CMP_1].map(machine => ({ ...machine, trust: { ...L1, ...trust } }))
+}
+
+/** Enrolls a key with a token, and fetches the bundle with it: the last answer, its body opened where there is one. */
+export async function redeem(host: Host, token: string, key?: TestKey): Promise<Done> {
+  const own = key ?? (await machineKey())
+  const enrolled = await host.agent('enroll', token, { key: own.recipient })
+  if (enrolled.status !== 200) return enrolled
+  const { challenge } = JSON.parse(enrolled.text ?? '') as { challenge: string }
+  const done = await host.agent('bundle', token, { answer: await own.open(challenge) })
+  if (done.status !== 200) return done
+  const opened = await own.openBytes(Buffer.from(done.base64 ?? '', 'base64'))
+  return { ...done, text: Buffer.from(opened).toString('utf8') }
 }
 
 /** Lays a segment, starts the server on it, and publishes `site`; all of it ends with the test. */

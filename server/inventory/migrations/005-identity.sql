@@ -16,7 +16,6 @@ CREATE TABLE machine_keys (
   machine     TEXT NOT NULL,
   fingerprint TEXT NOT NULL,
   recipient   TEXT NOT NULL,
-  tpm         TEXT,    -- the fingerprint of its attestation key
   state       TEXT NOT NULL,
   boot        TEXT NOT NULL,
   address     TEXT NOT NULL,

@@ -2,6 +2,7 @@ import t from 'tap'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
+import { machineKey, type TestKey } from '../../machine-key.ts'
 import { site, testServer, type TestServer } from '../serving.ts'
 
 const files = [{ path: '/etc/kubernetes/pki/ca.key', mode: 0o600, content: 'secret\n' }]
@@ -12,6 +13,25 @@ async function curl(server: TestServer, route: string, token: string, ...more: s
   const header = ['-H', `Authorization: Bearer ${token}`]
   const all = [...args, ...header, ...more, `${server.agentUrl}/agent/v1/${route}`]
   return (await run('curl', all, { limitSeconds: 10 })).stdout
+}
+
+const json = ['-H', 'content-type: application/json', '-d']
+
+/** Enrolls a key and fetches the bundle, as the agent does; gives the status, and the tar where there is one. */
+async function bundle(server: TestServer, token: string, key: TestKey): Promise<[string, Uint8Array?]> {
+  const enrolled = await curl(server, 'enroll', token, ...json, JSON.stringify({ key: key.recipient }))
+  if (!enrolled.endsWith('200')) return [enrolled]
+  const { challenge } = JSON.parse(enrolled.slice(0, -3)) as { challenge: string }
+  const sealed = join(server.statePath, 'bundle.age')
+  const asked = JSON.stringify({ answer: await key.open(challenge) })
+  const status = await curl(server, 'bundle', token, ...json, asked, '-o', sealed)
+  return status === '200' ? [status, await key.openBytes(readFileSync(sealed))] : [status]
+}
+
+/** An operator approves what waits: where DHCP shows no lease, as here, no policy does. */
+async function approve(server: TestServer): Promise<void> {
+  const answer = await server.post('/v1/machines/ctl-1/approve', {}, server.admin)
+  if (answer.status !== 200) throw new Error(await answer.text())
 }
 
 /** Boots as far as the Ignition config, and gives the token in it. */
@@ -31,29 +51,32 @@ async function serverWithTokens(t: Parameters<typeof testServer>[0]): Promise<Te
   return server
 }
 
-t.test('a machine fetches its bundle once, by TLS, and reports', async t => {
+t.test('a machine fetches its bundle once, by TLS, sealed to its key, and reports', async t => {
   const server = await serverWithTokens(t)
   const token = await tokenOf(server, '52-54-00-20-00-01')
   t.match(token, /^[\w-]{43}$/)
-  t.match(await curl(server, 'bundle', token), /There is no bundle for ctl-1 yet.*503$/s, 'and may ask again')
+  const key = await machineKey()
+  t.match(await bundle(server, token, key), [/There is no bundle for ctl-1 yet.*503$/s], 'and may ask again')
   t.equal((await server.put('/v1/machines/ctl-1/bundle', files)).status, 200)
-  const archive = join(server.statePath, 'bundle.tar')
-  t.equal(await curl(server, 'bundle', token, '-o', archive), '200')
-  t.match((await run('tar', ['-tf', archive], { limitSeconds: 10 })).stdout, 'etc/kubernetes/pki/ca.key')
+  t.match(await bundle(server, token, key), [/"waiting".*approve ctl-1 --fingerprint SHA256:.*202$/s])
+  await approve(server)
+  const [status, tar = new Uint8Array()] = await bundle(server, token, key)
+  t.equal(status, '200')
+  const listed = await run('tar', ['-t'], { limitSeconds: 10, input: Buffer.from(tar) })
+  t.match(listed.stdout, 'etc/kubernetes/pki/ca.key')
 
-  t.match(await curl(server, 'bundle', token), /fetched in this boot before.*409$/s)
+  t.match(await bundle(server, token, key), [/fetched in this boot before.*409$/s])
   const report = JSON.stringify({ stage: 'failed', text: 'kubelet did not start', log: 'line 1\nline 2' })
-  t.equal(await curl(server, 'report', token, '-H', 'content-type: application/json', '-d', report), '204')
+  t.equal(await curl(server, 'report', token, ...json, report), '204')
   t.match(await (await server.get('/machines/ctl-1')).json(), { phase: 'failed' })
-  const ready = JSON.stringify({ stage: 'ready' })
-  t.equal(await curl(server, 'report', token, '-H', 'content-type: application/json', '-d', ready), '204')
+  t.equal(await curl(server, 'report', token, ...json, JSON.stringify({ stage: 'ready' })), '204')
   t.match(await (await server.get('/machines/ctl-1')).json(), { phase: 'ready' })
 
   const { events } = (await (await server.get('/v1/events?machine=ctl-1')).json()) as {
     events: { kind: string }[]
   }
   const kinds = events.map(({ kind }) => kind)
-  t.same(kinds, ['script', 'config', 'bundle', 'replayed', 'failed', 'ready'])
+  t.same(kinds, ['script', 'config', 'held', 'approved', 'bundle', 'replayed', 'failed', 'ready'])
 })
 
 t.test('an agent that reports without end is answered 429', async t => {
@@ -77,9 +100,10 @@ t.test('a token of an earlier boot, or of nobody, opens nothing', async t => {
   await server.put('/v1/machines/ctl-1/bundle', files)
   const before = await tokenOf(server, '52-54-00-20-00-01')
   const now = await tokenOf(server, '52-54-00-20-00-01')
-  t.match(await curl(server, 'bundle', 'guessed'), /401$/)
-  t.equal(await curl(server, 'bundle', now, '-o', '/dev/null'), '200')
-  t.match(await curl(server, 'bundle', before), /is of boot b-0001; this is boot b-0002.*403$/s)
+  const key = await machineKey()
+  t.match(await bundle(server, 'guessed', key), [/401$/])
+  t.match(await bundle(server, now, key), [/202$/])
+  t.match(await bundle(server, before, key), [/is of boot b-0001; this is boot b-0002.*403$/s])
 })
 
 t.test('tokens are kept as hashes, keys are private, and restarts keep the authority', async t => {
@@ -96,7 +120,10 @@ t.test('tokens are kept as hashes, keys are private, and restarts keep the autho
   const again = await testServer(t, { dataPath: join(server.statePath, '..'), statePath: server.statePath })
   await again.put('/v1/machines/ctl-1/bundle', files)
   t.equal(readFileSync(join(again.statePath, 'ca.crt'), 'utf8'), ca)
-  t.equal(await curl(again, 'bundle', token, '-o', '/dev/null'), '200', 'the token outlives a restart')
+  const key = await machineKey()
+  t.match(await bundle(again, token, key), [/202$/], 'the token outlives a restart')
+  await approve(again)
+  t.match(await bundle(again, token, key), ['200'])
 })
 
 t.test('openssl accepts the chain', async t => {

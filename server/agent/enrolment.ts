@@ -1,0 +1,350 @@
+// How a machine gets its bundle: it shows the key that it made in its initrd, the key is approved or waits, and the
+// bundle goes out sealed to it, once a boot, to who can open a challenge with that key.
+
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  AmbiguousKey,
+  KeyRefused,
+  NoBundle,
+  NotFound,
+  TokenExpired,
+  TokenReplayed,
+  WrongAnswer,
+} from '../errors.ts'
+import type { Alarms } from '../inventory/alarms.ts'
+import type { Clients } from '../inventory/clients.ts'
+import type { Journal } from '../inventory/journal.ts'
+import type { BundleFile, Machine } from '../inventory/objects.ts'
+import type { Store, TokenRecord } from '../inventory/store.ts'
+import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
+import { assembleBundle, type SigningRequests } from './assemble.ts'
+import { bundleArchive } from './bundle.ts'
+import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
+import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
+import type { Clocks, Tokens } from './tokens.ts'
+
+/** What enrolment needs of the service. */
+export type EnrolmentNeeds = {
+  readonly store: Pick<
+    Store,
+    | 'bundle'
+    | 'authority'
+    | 'machineBoot'
+    | 'putMachineBoot'
+    | 'machineKeys'
+    | 'putMachineKey'
+    | 'reopenMachine'
+  >
+  readonly tokens: Pick<Tokens, 'spend'>
+  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly alarms: Pick<Alarms, 'raise'>
+  readonly clients: Pick<Clients, 'dhcp'>
+  readonly clocks: Clocks
+}
+
+/** A machine that shows its token. */
+export type Enrolling = {
+  readonly token: TokenRecord
+  readonly machine: Machine
+  readonly mac: string
+  /** The sender's. */
+  readonly address: string
+}
+
+/** What a machine shows to enroll: its age recipient, and at L3 its TPM's attestation key (TPM2B_PUBLIC in base64). */
+export type Shown = { readonly key: string; readonly tpm?: { readonly ak: string } }
+
+/** The answer: a challenge and the names of what the machine asks to have signed; or that it waits, and for what. */
+export type Enrolled =
+  | {
+      readonly status: 'approved'
+      readonly challenge: string
+      readonly requests: readonly { readonly name: string; readonly key: string }[]
+      readonly time: number
+    }
+  | { readonly status: 'waiting'; readonly message: string }
+
+/** What a machine sends for its bundle. */
+export type Asked = {
+  readonly answer: string
+  readonly csrs?: SigningRequests
+  /** TPMS_ATTEST and TPMT_SIGNATURE, in base64. */
+  readonly quote?: { readonly attest: string; readonly signature: string }
+}
+
+type Challenge = {
+  readonly boot: string
+  readonly answer: string
+  readonly key: string
+  readonly ak: AttestationKey | undefined
+}
+
+/** Keys, approvals and challenges of all machines. */
+export class Enrolment {
+  readonly #needs: EnrolmentNeeds
+  /** The last challenge of each machine. One that a restart forgot is asked for again. */
+  readonly #challenges = new Map<string, Challenge>()
+  /** When each machine began to wait in its boot, by the steady clock. */
+  readonly #waiting = new Map<string, { readonly boot: string; readonly since: number }>()
+
+  constructor(needs: EnrolmentNeeds) {
+    this.#needs = needs
+  }
+
+  /**
+   * Takes a machine's key, and decides on it.
+   *
+   * @throws {BadRequest} 400, when it is not a key; {UnfitTpmKey} 400
+   * @throws {KeyRefused} 403, when it was rejected, or this boot showed another key before; {TokenExpired} 403, when it
+   *   waited too long
+   * @throws {TokenReplayed} 409, when the bundle of this boot was given; {NoBundle} 503, when there is none yet
+   */
+  async enroll(who: Enrolling, { key, tpm }: Shown): Promise<Enrolled> {
+    const { store, clocks } = this.#needs
+    const { token, machine } = who
+    this.#refuseSpent(who)
+    await requireRecipient(key)
+    const trust = trustOf(machine)
+    if (trust.level === 'L3' && tpm === undefined) {
+      throw new KeyRefused(
+        machine.name,
+        'the site asks for a TPM (trust: L3), and it showed no attestation key',
+      )
+    }
+    const ak = tpm === undefined ? undefined : attestationKey(Buffer.from(tpm.ak, 'base64'))
+    this.#bindBoot(who, key)
+    const bundle = store.bundle(machine.name)
+    if (bundle === undefined) throw new NoBundle(machine.name)
+    const fingerprint = trust.level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
+    const decided = this.#decide(who, key, fingerprint)
+    if (decided.state === 'rejected') {
+      this.#alarm(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`)
+      throw new KeyRefused(machine.name, `its key ${fingerprint} was rejected`)
+    }
+    if (decided.state !== 'approved') {
+      this.#requireTime(who, trust.deadlineMinutes)
+      return { status: 'waiting', message: heldText(decided) }
+    }
+    const answer = randomBytes(32).toString('base64url')
+    this.#challenges.set(machine.name, { boot: token.boot, answer, key, ak })
+    const requests = bundle.requests.map(({ name, key: path }) => ({ name, key: path }))
+    return { status: 'approved', challenge: await sealText(key, answer), requests, time: clocks.wall() }
+  }
+
+  /**
+   * Gives the bundle, sealed to the machine's key, and spends the boot on it. What goes wrong before spends nothing.
+   *
+   * @throws {WrongAnswer} 403; {KeyRefused} 403; {QuoteRefused} 403; {TokenReplayed} 409
+   * @throws {BadRequest} 400, when a signing request is missing or unfit; {NoBundle} 503; {NoAuthority} 503
+   */
+  async bundle(
+    who: Enrolling,
+    { answer, csrs = {}, quote }: Asked,
+  ): Promise<{ sealed: Uint8Array; files: number }> {
+    const { store, tokens, clocks } = this.#needs
+    const { token, machine } = who
+    this.#refuseSpent(who)
+    const challenge = this.#challenges.get(machine.name)
+    if (challenge?.boot !== token.boot || !isSame(challenge.answer, answer)) {
+      this.#alarm(who, 'refused', `${who.address} answered the challenge of ${machine.name} wrongly`)
+      throw new WrongAnswer(machine.name)
+    }
+    const { key, ak } = challenge
+    const { level } = trustOf(machine)
+    if (level === 'L3') {
+      if (ak === undefined || quote === undefined)
+        throw new KeyRefused(machine.name, 'it sent no quote of its TPM')
+      const [attest, signature] = [quote.attest, quote.signature].map(text => Buffer.from(text, 'base64'))
+      checkQuote(ak, attest ?? EMPTY, signature ?? EMPTY, quoteData(answer, key))
+    }
+    // An operator may have rejected it since the challenge.
+    const fingerprint = level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
+    const { state } = this.#decide(who, key, fingerprint)
+    if (state !== 'approved') throw new KeyRefused(machine.name, `its key ${fingerprint} is ${state}`)
+    const description = store.bundle(machine.name)
+    if (description === undefined) throw new NoBundle(machine.name)
+    const authority = description.site === undefined ? undefined : store.authority(description.site)
+    const files: BundleFile[] = await assembleBundle(description, authority, csrs, clocks.wall())
+    const archive = bundleArchive(files, Math.floor(clocks.wall() / 1000))
+    const sealed = await sealTo(key, archive)
+    try {
+      tokens.spend(token)
+    } catch (error) {
+      this.#replayed(who)
+      throw error
+    }
+    this.#challenges.delete(machine.name)
+    this.#waiting.delete(machine.name)
+    return { sealed, files: files.length }
+  }
+
+  /** The keys of a machine, or of all machines. */
+  keys(machine?: string): readonly MachineKey[] {
+    return this.#needs.store.machineKeys(machine)
+  }
+
+  /**
+   * An operator approves a key of a machine: the one named, or the only one that waits.
+   *
+   * @throws {NotFound} 404; {AmbiguousKey} 409, when more than one waits
+   */
+  approve(machine: Machine, fingerprint: string | undefined, who: string): MachineKey {
+    return this.#settle(machine, fingerprint, { state: 'approved', why: `${who} approved it`, who })
+  }
+
+  /** An operator rejects a key: a machine that shows it is refused. Throws what `approve` throws. */
+  reject(machine: Machine, fingerprint: string | undefined, who: string): MachineKey {
+    return this.#settle(machine, fingerprint, { state: 'rejected', why: `${who} rejected it`, who })
+  }
+
+  /** An operator opens the next boot of a machine: it gets a token, and its key is decided on as a first one. */
+  reopen(machine: Machine, who: string): void {
+    const { store, clocks, journal } = this.#needs
+    store.reopenMachine(machine.name, clocks.wall(), who)
+    const text = `${who} opened the next boot of ${machine.name}: its key is taken as a first one`
+    const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0]
+    if (mac !== undefined) journal.record({ mac, layer: 'http', kind: 'reopened', text })
+  }
+
+  #settle(
+    machine: Machine,
+    fingerprint: string | undefined,
+    {
+      state,
+      why,
+      who,
+    }: { readonly state: 'approved' | 'rejected'; readonly why: string; readonly who: string },
+  ): MachineKey {
+    const { store, clocks, journal } = this.#needs
+    const known = store.machineKeys(machine.name)
+    const waiting = known.filter(key => key.state === 'pending')
+    const wanted = fingerprint === undefined ? waiting : known.filter(key => key.fingerprint === fingerprint)
+    const [key] = wanted
+    if (key === undefined) {
+      const mend = `'pilotlight machines pending' lists what waits.`
+      throw new NotFound(`key of ${machine.name}`, fingerprint ?? 'that waits', mend)
+    }
+    if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
+    const decided: MachineKey = { ...key, state, why, decidedAt: clocks.wall(), decidedBy: who }
+    store.putMachineKey(decided)
+    const text = `${who} ${state} the key ${key.fingerprint} of ${machine.name}, seen at ${key.address}`
+    journal.record({ mac: key.mac, layer: 'http', kind: state, text, boot: key.boot })
+    return decided
+  }
+
+  /** Decides on a key, keeps what was decided, and says so where it is new. */
+  #decide(who: Enrolling, recipient: string, fingerprint: string): MachineKey {
+    const { store, clients, journal, clocks } = this.#needs
+    const { machine, token, mac, address } = who
+    const known = store.machineKeys(machine.name)
+    const port = journal.currentOf({ machine })?.port
+    const own = known.find(key => key.fingerprint === fingerprint)
+    const { state, why } = decideKey({ machine, fingerprint, known, dhcp: clients.dhcp, port })
+    const isKept = trustOf(machine).level !== 'L1' || state !== 'approved'
+    const before = own && { at: own.decidedAt, by: own.decidedBy }
+    const now = clocks.wall()
+    const decision =
+      own?.state === state
+        ? {
+            ...(before?.at !== undefined && { decidedAt: before.at }),
+            ...(before?.by && { decidedBy: before.by }),
+          }
+        : state === 'approved'
+          ? { decidedAt: now, decidedBy: 'site' }
+          : {}
+    const key: MachineKey = {
+      machine: machine.name,
+      fingerprint,
+      recipient,
+      state,
+      boot: token.boot,
+      address,
+      mac,
+      ...(port === undefined ? {} : { port }),
+      why: own?.state === state && state === 'approved' ? own.why : why,
+      seenAt: now,
+      ...decision,
+    }
+    const isNews = own?.state !== state || own.boot !== token.boot || (state === 'pending' && own.why !== why)
+    if (!isKept || !isNews) return key
+    store.putMachineKey(key)
+    if (state === 'pending') this.#alarm(who, 'held', heldText(key))
+    if (state === 'approved') {
+      const text = `${address} shows the key ${fingerprint}: approved, since ${key.why}`
+      journal.record({
+        mac,
+        layer: 'http',
+        kind: 'approved',
+        text,
+        detail: { fingerprint },
+        boot: token.boot,
+      })
+    }
+    return key
+  }
+
+  /** One key a boot: a second one is somebody else's. */
+  #bindBoot(who: Enrolling, key: string): void {
+    const { store } = this.#needs
+    const { machine, token } = who
+    const boot = store.machineBoot(token.machine, token.boot)
+    if (boot?.key === key) return
+    if (boot?.key !== undefined) {
+      const text = `${who.address} shows another key than ${machine.name} showed before in this boot`
+      this.#alarm(who, 'refused', text)
+      throw new KeyRefused(machine.name, 'this boot showed another key before; boot it again')
+    }
+    store.putMachineBoot({ machine: token.machine, boot: token.boot, tokens: 1, ...boot, key })
+  }
+
+  #refuseSpent(who: Enrolling): void {
+    const { token, machine } = who
+    if (this.#needs.store.machineBoot(token.machine, token.boot)?.bundleAt === undefined) return
+    this.#replayed(who)
+    throw new TokenReplayed(machine.name)
+  }
+
+  #requireTime({ machine: { name }, token: { boot } }: Enrolling, minutes: number): void {
+    const now = this.#needs.clocks.steady()
+    const known = this.#waiting.get(name)
+    if (known?.boot !== boot) {
+      this.#waiting.set(name, { boot, since: now })
+      return
+    }
+    if (now - known.since > minutes * 60_000)
+      throw new TokenExpired(name, `waited ${minutes} minutes for approval`)
+  }
+
+  #replayed(who: Enrolling): void {
+    const { token, machine, address } = who
+    const text = `${address} asked for the bundle of ${machine.name} a second time in boot ${token.boot}`
+    this.#alarm(who, 'replayed', text)
+  }
+
+  #alarm({ token, machine, mac, address }: Enrolling, kind: string, text: string): void {
+    const detail = { from: address }
+    this.#needs.alarms.raise({
+      kind,
+      mac,
+      machine: machine.name,
+      layer: 'http',
+      text,
+      detail,
+      boot: token.boot,
+    })
+  }
+}
+
+const EMPTY = new Uint8Array()
+
+/** Why a machine waits, and the command that ends it. */
+function heldText({ machine, fingerprint, address, port, why }: MachineKey): string {
+  const place = port === undefined ? address : `${address}, port ${port}`
+  const command = `pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
+  return `${machine} at ${place} waits with the key ${fingerprint}: ${why}. If it is the machine:  ${command}`
+}
+
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

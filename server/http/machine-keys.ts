@@ -1,0 +1,101 @@
+// The keys that machines showed, and what an operator decides on them.
+
+import type { FastifyPluginCallback } from 'fastify'
+import type { Enrolment } from '../agent/enrolment.ts'
+import { NotFound } from '../errors.ts'
+import type { Catalog } from '../inventory/catalog.ts'
+import type { Machine } from '../inventory/objects.ts'
+import type { KeyState, MachineKey } from '../inventory/trust.ts'
+import type { Log } from '../log.ts'
+import { problemAnswer } from './problems.ts'
+import { pretty } from './read.ts'
+import { keyBody } from './schemas.ts'
+
+/** What these routes need of the service. */
+export type MachineKeyNeeds = {
+  readonly catalog: () => Catalog
+  readonly enrolment: Pick<Enrolment, 'keys' | 'approve' | 'reject' | 'reopen'>
+  readonly log: Log
+}
+
+type ByName = { Params: { name: string } }
+type OnKey = ByName & { Body: { fingerprint?: string } | null }
+
+/**
+ * `GET /v1/keys?state=`, `GET /v1/machines/{name}/keys`, and an operator's `POST /v1/machines/{name}/approve`, `/reject` and
+ * `/reopen`.
+ */
+export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, needs, done) => {
+  const { catalog, enrolment, log } = needs
+  app.setErrorHandler(problemAnswer(log))
+
+  app.get<{ Querystring: { state?: KeyState } }>(
+    '/v1/keys',
+    {
+      schema: {
+        ...about('The keys that machines showed, of one state where it is named'),
+        querystring: {
+          type: 'object',
+          properties: { state: { enum: ['pending', 'approved', 'rejected', 'retired'] } },
+        },
+      },
+    },
+    ({ query: { state } }, reply) =>
+      pretty(reply, viewsOf(enrolment.keys().filter(key => state === undefined || key.state === state))),
+  )
+
+  app.get<ByName>(
+    '/v1/machines/:name/keys',
+    { schema: about('The keys that a machine showed, the last one first') },
+    ({ params: { name } }, reply) => pretty(reply, viewsOf(enrolment.keys(known(name).name))),
+  )
+
+  for (const verb of ['approve', 'reject'] as const) {
+    app.post<OnKey>(
+      `/v1/machines/:name/${verb}`,
+      { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
+      ({ params: { name }, body, identity }, reply) => {
+        const key = enrolment[verb](known(name), body?.fingerprint, identity.name)
+        log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
+        return pretty(reply, viewOf(key))
+      },
+    )
+  }
+
+  app.post<ByName>(
+    '/v1/machines/:name/reopen',
+    { schema: about('opens the next boot of a machine that was ready, or whose key was pinned') },
+    ({ params: { name }, identity }, reply) => {
+      enrolment.reopen(known(name), identity.name)
+      log('info', 'machine opened', { machine: name, who: identity.name })
+      return reply.code(204).send()
+    },
+  )
+  done()
+
+  function known(name: string): Machine {
+    const machine = catalog().machine({ name })
+    if (machine === undefined) throw new NotFound('machine', name, `'curl /machines' lists all.`)
+    return machine
+  }
+}
+
+/** A key as the API shows it: times in ISO 8601. */
+export type MachineKeyView = Omit<MachineKey, 'seenAt' | 'decidedAt'> & {
+  readonly seen: string
+  readonly decided?: string
+}
+
+function viewsOf(keys: readonly MachineKey[]): MachineKeyView[] {
+  return keys.map(viewOf)
+}
+
+function viewOf({ seenAt, decidedAt, ...key }: MachineKey): MachineKeyView {
+  const decided = decidedAt === undefined ? {} : { decided: new Date(decidedAt).toISOString() }
+  return { ...key, seen: new Date(seenAt).toISOString(), ...decided }
+}
+
+/** What the description of the API says of a route. */
+function about(summary: string) {
+  return { tags: ['machines'], summary }
+}

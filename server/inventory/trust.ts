@@ -1,0 +1,109 @@
+// What machines must show before they get their bundles: the defaults, and the decision on a key.
+
+import type { ApprovalPolicy, Machine, MachineTrust, ProvisioningNetwork } from './objects.ts'
+
+/** How long a machine may wait for its approval, unless the site says otherwise. */
+export const DEADLINE_MINUTES = 60
+
+/** What holds for a machine whose site says nothing. */
+export const defaultTrust: MachineTrust = {
+  level: 'L2',
+  approve: 'operator',
+  reboot: 'approve',
+  deadlineMinutes: DEADLINE_MINUTES,
+}
+
+/** What a machine must show. */
+export function trustOf({ trust }: Pick<Machine, 'trust'>): MachineTrust {
+  return trust ?? defaultTrust
+}
+
+/** `retired`: it was approved, and another one was approved after it, or an operator opened the machine. */
+export type KeyState = 'pending' | 'approved' | 'rejected' | 'retired'
+
+/** A key that a machine showed, as it is kept. */
+export type MachineKey = {
+  readonly machine: string
+  /** `SHA256:` and the digest in base64 of the age recipient; at L3, of the TPM's attestation key in hexadecimal. */
+  readonly fingerprint: string
+  /** The age recipient that it was last shown with. */
+  readonly recipient: string
+  readonly state: KeyState
+  /** The boot, the address, the MAC and the switch port where it was last seen. */
+  readonly boot: string
+  readonly address: string
+  readonly mac: string
+  readonly port?: string
+  /** Why it is in its state, as a clause. */
+  readonly why: string
+  /** Milliseconds since 1970. */
+  readonly seenAt: number
+  readonly decidedAt?: number
+  /** The operator's name, or `site` when the site's policy decided. */
+  readonly decidedBy?: string
+}
+
+/** What a decision on a key looks at. */
+export type KeyQuestion = {
+  readonly machine: Machine
+  readonly fingerprint: string
+  /** All keys that the machine has shown. */
+  readonly known: readonly MachineKey[]
+  readonly dhcp: ProvisioningNetwork['dhcp']
+  readonly port: string | undefined
+}
+
+/** The decision: what becomes of the key, and why, as a clause. */
+export type KeyDecision = { readonly state: 'approved' | 'pending' | 'rejected'; readonly why: string }
+
+/** Decides whether a machine with this key gets its bundle: yes, not before an operator says so, or never. */
+export function decideKey({ machine, fingerprint, known, dhcp, port }: KeyQuestion): KeyDecision {
+  const { level, approve, reboot } = trustOf(machine)
+  const own = known.find(key => key.fingerprint === fingerprint)
+  const pinned = known.find(key => key.state === 'approved')
+  if (own?.state === 'rejected') return { state: 'rejected', why: own.why }
+  if (own?.state === 'approved' && level !== 'L1')
+    return { state: 'approved', why: 'it is the key that is pinned' }
+  // Without a lease nothing says that it is the machine that asks: no policy approves that.
+  if (dhcp === 'off') {
+    const why = 'DHCP is not served here, so nothing but its words says which machine it is'
+    return own?.state === 'approved' ? { state: 'approved', why: own.why } : { state: 'pending', why }
+  }
+  if (level === 'L1') return { state: 'approved', why: 'the wire is trusted (L1)' }
+  if (pinned !== undefined) {
+    if (reboot === 'auto')
+      return { state: 'approved', why: "it is another key than before, and the site's reboot policy is auto" }
+    const since = new Date(pinned.decidedAt ?? pinned.seenAt).toISOString().slice(0, 10)
+    return {
+      state: 'pending',
+      why: `it is not the key that was approved on ${since} (${pinned.fingerprint})`,
+    }
+  }
+  if (approve === 'operator')
+    return { state: 'pending', why: 'an operator approves the first key of a machine here' }
+  if (approve === 'first-boot') {
+    return {
+      state: 'approved',
+      why: 'the first key that the machine showed is trusted (first-boot), and pinned',
+    }
+  }
+  const failing = failingCondition(approve, machine, port)
+  if (failing !== undefined) return { state: 'pending', why: failing }
+  return { state: 'approved', why: 'it meets the conditions of the site, and is pinned' }
+}
+
+function failingCondition(
+  { racks, ports, serials }: ApprovalPolicy,
+  { labels }: Machine,
+  port: string | undefined,
+): string | undefined {
+  const { rack = 'none', serial = 'none' } = labels
+  if (racks !== undefined && !racks.includes(rack)) return `its rack, ${rack}, is not approved by the site`
+  if (serials !== undefined && !serials.includes(serial)) {
+    return `its serial number, ${serial}, is not approved by the site`
+  }
+  if (ports !== undefined && !ports.includes(port ?? '')) {
+    return `its switch port, ${port ?? 'of which no relay told'}, is not approved by the site`
+  }
+  return undefined
+}

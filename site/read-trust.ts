@@ -1,0 +1,77 @@
+// The `trust` of a site file: what machines must show before they get their bundles.
+
+import type { ApprovalPolicy, MachineTrust } from '#server/inventory/objects.ts'
+import { nearest } from '#progress/nearest.ts'
+import type { Path, YamlReader } from './document.ts'
+
+const LEVELS = ['L1', 'L2', 'L3'] as const
+const APPROVALS = ['operator', 'first-boot'] as const
+const REBOOTS = ['same-key', 'approve', 'auto'] as const
+const CONDITIONS = ['racks', 'ports', 'serials'] as const
+
+const LEVEL_MEND = 'L1: the wire is trusted; L2: sealed to an approved key; L3: a TPM vouches for the key'
+const APPROVE_MEND =
+  'operator: someone decides on each first key; first-boot: the first key is trusted; or conditions: { racks: [a] }'
+const REBOOT_MEND =
+  'same-key: it must show its pinned key; approve: an operator opens the boot; auto: it may, with any key'
+const DEADLINE_MEND = 'write minutes or hours, for example  deadline: 60m  or  deadline: 8h'
+const LONGEST_MINUTES = 7 * 24 * 60
+
+const at = (key: string): Path => ['trust', key]
+
+/** Reads `trust`; what the file leaves out is L2, approved by an operator. */
+export function readTrust(reader: YamlReader): MachineTrust {
+  if (reader.has(['trust'])) reader.expectKeys(['trust'], ['level', 'approve', 'reboot', 'deadline'])
+  const level = choice(reader, at('level'), LEVELS, 'L2', LEVEL_MEND)
+  const approve = reader.isMap(at('approve'))
+    ? readConditions(reader, at('approve'))
+    : choice(reader, at('approve'), APPROVALS, 'operator', APPROVE_MEND)
+  const reboot = choice(reader, at('reboot'), REBOOTS, level === 'L3' ? 'same-key' : 'approve', REBOOT_MEND)
+  if (level === 'L1' && reboot === 'same-key') {
+    const mend = 'write  level: L2  to have keys approved, or choose  reboot: approve'
+    reader.complain('PL-1004', at('reboot'), 'no key is pinned at L1', mend)
+  }
+  if (level === 'L1' && reader.has(at('approve'))) {
+    const mend = 'leave it out, or write  level: L2'
+    reader.complain('PL-1004', at('approve'), 'no key is approved at L1', mend)
+  }
+  return { level, approve, reboot, deadlineMinutes: readDeadline(reader, at('deadline')) }
+}
+
+function choice<T extends string>(
+  reader: YamlReader,
+  path: Path,
+  choices: readonly T[],
+  usual: T,
+  mend: string,
+): T {
+  const text = reader.text(path)
+  if (text === undefined) return usual
+  const found = choices.find(known => known === text)
+  if (found !== undefined) return found
+  const guess = nearest(text, choices)
+  const meant = guess === undefined ? '' : `did you mean "${guess}"? `
+  reader.complain('PL-1004', path, `"${text}" is none of ${choices.join(', ')}`, meant + mend)
+  return usual
+}
+
+function readConditions(reader: YamlReader, path: Path): ApprovalPolicy {
+  reader.expectKeys(path, CONDITIONS)
+  const given = CONDITIONS.filter(key => reader.has([...path, key]))
+  if (given.length === 0) reader.complain('PL-1003', path, 'no condition', APPROVE_MEND)
+  return Object.fromEntries(
+    given.map(key => {
+      const count = reader.length([...path, key], `write it as  ${key}: [one, other]`)
+      return [key, Array.from({ length: count }, (_, index) => reader.text([...path, key, index]) ?? '')]
+    }),
+  )
+}
+
+function readDeadline(reader: YamlReader, path: Path): number {
+  const text = reader.text(path) ?? '60m'
+  const [, number = '0', unit] = /^(\d{1,5})([mh])$/.exec(text) ?? []
+  const minutes = Number(number) * (unit === 'h' ? 60 : 1)
+  if (minutes >= 1 && minutes <= LONGEST_MINUTES) return minutes
+  reader.complain('PL-1004', path, `"${text}" is not a time from 1m to 168h`, DEADLINE_MEND)
+  return 60
+}

@@ -1,0 +1,164 @@
+// Whose key gets a bundle: swapped machines, foreign keys, wrong answers and reboots, as attacks on a whole server.
+
+import t from 'tap'
+import { machineKey } from '../machine-key.ts'
+import {
+  bootTo,
+  CTL_1,
+  laySegment,
+  redeem,
+  siteOf,
+  tokenIn,
+  trusting,
+  whyNoSegment,
+  type Segment,
+} from './segment.ts'
+
+t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
+const skip = whyNoSegment()
+const [MAC = ''] = CTL_1.macs
+const secret = 'the content of the bundle'
+const files = [{ path: '/etc/secret', mode: 0o600, content: secret }]
+
+type Trust = Parameters<typeof trusting>[0]
+
+async function segmentWith(t: Parameters<typeof laySegment>[0], trust: Trust, dhcp: 'full' | 'off' = 'full') {
+  const segment = await laySegment(t, siteOf({ dhcp }, trusting(trust)))
+  await segment.put('/v1/machines/ctl-1/bundle', files)
+  return segment
+}
+
+async function kindsOf(segment: Segment): Promise<string[]> {
+  return (await segment.events('ctl-1')).map(({ kind }) => kind)
+}
+
+t.test('holds a swapped machine with the same MAC, and says why and what to do', { skip }, async t => {
+  const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'same-key' })
+  const machine = await segment.host()
+  const key = await machineKey()
+  const token = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, token, key), { status: 200, text: secret }, 'trust on first use')
+  await machine.agent('report', token, { stage: 'ready' })
+
+  const swapped = await segment.host()
+  const stolen = await bootTo(swapped, CTL_1)
+  const held = await redeem(swapped, stolen)
+  t.equal(held.status, 202)
+  const { message } = JSON.parse(held.text ?? '') as { message: string }
+  t.match(
+    message,
+    /^ctl-1 at 10\.20\.0\.11 waits with the key (SHA256:\S+): it is not the key that was approved on \d{4}-\d\d-\d\d \(SHA256:.*\)\. If it is the machine: {2}pilotlight machines approve ctl-1 --fingerprint \1$/,
+  )
+  t.ok((await kindsOf(segment)).includes('held'))
+  t.match(await segment.alarms(), { held: 1 })
+
+  const again = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, again, key), { status: 200 }, 'the machine itself boots again with its key')
+})
+
+t.test('an operator decides on each first key, and what is rejected stays out', { skip }, async t => {
+  const segment = await segmentWith(t, { level: 'L2', approve: 'operator', reboot: 'same-key' })
+  const machine = await segment.host()
+  const [good, bad] = [await machineKey(), await machineKey()]
+  const first = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, first, bad), { status: 202, text: /an operator approves the first key/ })
+  t.match(await segment.post('/v1/machines/ctl-1/reject', {}), { status: 200, text: /"rejected"/ })
+  t.match(await redeem(machine, first, bad), { status: 403, text: /was rejected/ })
+  t.match(
+    await redeem(machine, first, good),
+    { status: 403, text: /showed another key before/ },
+    'one key a boot',
+  )
+
+  const second = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, second, good), { status: 202 })
+  const stranger = await segment.host()
+  await stranger.do({ do: 'address', address: '10.20.0.77/24' })
+  t.match(
+    await stranger.do({
+      do: 'fetch',
+      url: 'http://10.20.0.1:8080/v1/machines/ctl-1/approve',
+      method: 'POST',
+    }),
+    { status: 401 },
+    'who approves shows a token',
+  )
+  t.match(await segment.post('/v1/machines/ctl-1/approve', { fingerprint: 'SHA256:other' }), { status: 404 })
+  t.match(await segment.post('/v1/machines/ctl-1/approve', {}), { status: 200 })
+  await segment.restart()
+  t.match(
+    await redeem(machine, second, good),
+    { status: 200, text: secret },
+    'after a restart of the server too',
+  )
+})
+
+t.test('gives the bundle to who opens the challenge, and to that key alone', { skip }, async t => {
+  const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot' })
+  const machine = await segment.host()
+  const [key, foreign] = [await machineKey(), await machineKey()]
+  const token = await bootTo(machine, CTL_1)
+  t.match(await machine.agent('bundle', token, { answer: 'x' }), { status: 403, text: /WRONG_ANSWER/ })
+  const enrolled = await machine.agent('enroll', token, { key: key.recipient })
+  const { challenge } = JSON.parse(enrolled.text ?? '') as { challenge: string }
+  await t.rejects(foreign.open(challenge), 'no other key opens the challenge')
+  t.match(await machine.agent('bundle', token, { answer: 'guessed' }), { status: 403 })
+  t.match(await machine.agent('enroll', token, { key: foreign.recipient }), { status: 403 })
+  for (const broken of ['', 'age1', 'ssh-ed25519 AAAA', key.recipient.toUpperCase(), `${key.recipient}x`]) {
+    t.match(await machine.agent('enroll', token, { key: broken }), { status: 400 }, broken)
+  }
+  const done = await machine.agent('bundle', token, { answer: await key.open(challenge) })
+  t.equal(done.status, 200, 'what was wrong spent nothing')
+  const sealed = Buffer.from(done.base64 ?? '', 'base64')
+  t.notOk(sealed.includes(secret))
+  await t.rejects(foreign.openBytes(sealed))
+  t.match(Buffer.from(await key.openBytes(sealed)).toString('utf8'), secret)
+})
+
+t.test('a machine that was ready gets a token again only by the policy of its site', { skip }, async t => {
+  const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'approve' })
+  const machine = await segment.host()
+  const token = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, token), { status: 200 })
+  await machine.agent('report', token, { stage: 'ready' })
+  await t.rejects(
+    bootTo(machine, CTL_1),
+    /ignition: 503 .*was ready in boot b-0001 .*pilotlight machines reopen ctl-1/s,
+  )
+  t.equal((await machine.agent('report', token, { stage: 'ready' })).status, 204, 'its own boot goes on')
+  await segment.restart()
+  t.match(await machine.get(`/ignition?mac=${MAC}`), { status: 503 }, 'after a restart of the server too')
+  t.match(await segment.post('/v1/machines/ctl-1/reopen', {}), { status: 204 })
+  const reopened = tokenIn(await machine.get(`/ignition?mac=${MAC}`))
+  t.match(await redeem(machine, reopened), { status: 200 }, 'with another key, which is taken as a first one')
+  await machine.agent('report', reopened, { stage: 'ready' })
+  await t.rejects(bootTo(machine, CTL_1), /503/, 'for one boot')
+  const kinds = await kindsOf(segment)
+  t.ok(kinds.includes('held') && kinds.includes('reopened') && kinds.includes('reboot'), kinds.join(' '))
+})
+
+t.test('reboot: auto takes any key, and says so', { skip }, async t => {
+  const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'auto' })
+  const machine = await segment.host()
+  for (const boot of [1, 2]) {
+    const token = await bootTo(machine, CTL_1)
+    t.match(await redeem(machine, token), { status: 200 }, `boot ${boot}`)
+    await machine.agent('report', token, { stage: 'ready' })
+  }
+  const texts = (await segment.events('ctl-1')).filter(({ kind }) => kind === 'reboot' || kind === 'approved')
+  t.match(
+    texts.map(({ text }) => text),
+    [/first-boot/, /boots by firmware again: the site's reboot policy is auto/, /another key than before/],
+  )
+})
+
+t.test('where DHCP shows nothing no policy approves a key, at L1 neither', { skip }, async t => {
+  for (const trust of [{ level: 'L1' }, { level: 'L2', approve: 'first-boot', reboot: 'auto' }] as const) {
+    const segment = await segmentWith(t, trust, 'off')
+    const stranger = await segment.host()
+    await stranger.do({ do: 'address', address: '10.20.0.77/24' })
+    await stranger.get(`/ipxe?mac=${MAC}`)
+    const token = tokenIn(await stranger.get(`/ignition?mac=${MAC}`))
+    t.match(await redeem(stranger, token), { status: 202, text: /nothing but its words/ })
+  }
+})

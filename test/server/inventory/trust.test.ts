@@ -1,0 +1,91 @@
+import t from 'tap'
+import type { Machine, MachineTrust } from '#server/inventory/objects.ts'
+import { decideKey, defaultTrust, type KeyQuestion, type MachineKey } from '#server/inventory/trust.ts'
+
+const labels = { rack: 'a', serial: 'S1' }
+const plain: Machine = {
+  name: 'ctl-1',
+  macs: ['52:54:00:20:00:01'],
+  role: 'controller',
+  address: '10.20.0.11',
+  labels,
+}
+const key: MachineKey = {
+  machine: 'ctl-1',
+  fingerprint: 'SHA256:one',
+  recipient: 'age1one',
+  state: 'approved',
+  boot: 'b-0001',
+  address: '10.20.0.11',
+  mac: '52:54:00:20:00:01',
+  why: 'it was the first',
+  seenAt: 0,
+  decidedAt: 86_400_000,
+}
+
+function ask(trust: Partial<MachineTrust> | undefined, more: Partial<KeyQuestion> = {}) {
+  const machine = trust === undefined ? plain : { ...plain, trust: { ...defaultTrust, ...trust } }
+  const question = { machine, fingerprint: 'SHA256:one', known: [], dhcp: 'full', port: undefined } as const
+  return decideKey({ ...question, ...more })
+}
+
+t.test('decides on a key by level, policy and what was approved before', async t => {
+  const other = { ...key, fingerprint: 'SHA256:other' }
+  const rows: [string, Partial<MachineTrust> | undefined, Partial<KeyQuestion>, string, RegExp][] = [
+    ['nothing said', undefined, {}, 'pending', /an operator approves the first key/],
+    ['L1', { level: 'L1' }, {}, 'approved', /wire is trusted/],
+    ['L1 without DHCP', { level: 'L1' }, { dhcp: 'off' }, 'pending', /nothing but its words/],
+    ['L1, rejected', { level: 'L1' }, { known: [{ ...key, state: 'rejected' }] }, 'rejected', /first/],
+    ['first-boot', { approve: 'first-boot' }, {}, 'approved', /first-boot.*pinned/],
+    [
+      'first-boot without DHCP',
+      { approve: 'first-boot' },
+      { dhcp: 'off' },
+      'pending',
+      /nothing but its words/,
+    ],
+    ['the pinned key', {}, { known: [key] }, 'approved', /key that is pinned/],
+    ['the pinned key without DHCP', {}, { known: [key], dhcp: 'off' }, 'approved', /key that is pinned/],
+    [
+      'another key',
+      { approve: 'first-boot' },
+      { known: [other] },
+      'pending',
+      /approved on 1970-01-02 \(SHA256:other\)/,
+    ],
+    [
+      'another key, auto',
+      { approve: 'operator', reboot: 'auto' },
+      { known: [other] },
+      'approved',
+      /policy is auto/,
+    ],
+    [
+      'a rejected key, auto',
+      { reboot: 'auto' },
+      { known: [{ ...key, state: 'rejected' }, other] },
+      'rejected',
+      /./,
+    ],
+    [
+      'a retired key',
+      { approve: 'first-boot' },
+      { known: [{ ...key, state: 'retired' }] },
+      'approved',
+      /first-boot/,
+    ],
+    ['its rack', { approve: { racks: ['a', 'b'] } }, {}, 'approved', /conditions/],
+    ['another rack', { approve: { racks: ['b'] } }, {}, 'pending', /its rack, a, is not/],
+    [
+      'another serial',
+      { approve: { racks: ['a'], serials: ['S2'] } },
+      {},
+      'pending',
+      /serial number, S1, is not/,
+    ],
+    ['its port', { approve: { ports: ['circuit=7'] } }, { port: 'circuit=7' }, 'approved', /conditions/],
+    ['no relay', { approve: { ports: ['circuit=7'] } }, {}, 'pending', /port, of which no relay told/],
+  ]
+  for (const [title, trust, question, state, why] of rows)
+    t.match(ask(trust, question), { state, why }, title)
+})
