@@ -23,6 +23,7 @@ import { addLintCommand } from './lint.ts'
 import { addMachinesCommand } from './machines.ts'
 import { addOpenstackCommand } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
+import { addSbomCommand } from './sbom.ts'
 import { addServeCommand } from './serve.ts'
 import { show } from './show.ts'
 import { addTokensCommand } from './tokens.ts'
@@ -167,6 +168,7 @@ addVerifyCommand(program)
 addOpenstackCommand(program)
 addLabCommand(program, ROOT)
 addImagesCommand(program)
+addSbomCommand(program, ROOT)
 addAssetsCommand(program)
 addExplainCommand(program)
 addLintCommand(program, ROOT)

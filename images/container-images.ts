@@ -9,7 +9,7 @@ import { run } from '#host/command.ts'
 
 import { cniPluginsRecipe, corednsRecipe, flannelRecipe } from './go-tools.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
-import { filesLayerRecipe, layerIn, type LayerFile } from './layers.ts'
+import { filesLayerRecipe, layerIn, type FilesLayer, type LayerFile } from './layers.ts'
 import { nodeNetworkRecipe } from './node-network.ts'
 import { blobPath, imageDocuments, imageIndex, LAYOUT_FILE, type Descriptor } from './oci.ts'
 import {
@@ -41,7 +41,7 @@ export const pauseRecipe: Recipe = {
 /** One image: the recipes of its layers, lowest first, and what it runs. */
 type ImageRecipe = {
   readonly reference: string
-  readonly layers: readonly Recipe[]
+  readonly layers: readonly (Recipe | FilesLayer)[]
   readonly entrypoint?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -78,7 +78,8 @@ export function containerImagesRecipe(kubernetes: string): Recipe {
   }
 }
 
-function imagesOf(kubernetes: string): ImageRecipe[] {
+/** All images of a Kubernetes version, by the layers that they are made of. */
+export function imagesOf(kubernetes: string): ImageRecipe[] {
   const names = imageReferences(kubernetes)
   const binaries = kubernetesRecipe(kubernetes)
   const alone = (reference: string, recipe: Recipe, name: string): ImageRecipe => ({
@@ -123,7 +124,7 @@ function program(
   name: string,
   more: readonly LayerFile[] = [],
   others: readonly Recipe[] = [],
-): Recipe {
+): FilesLayer {
   const file = { from: `${recipe.name}/${name}`, to: `/usr/local/bin/${name}` }
   return filesLayerRecipe(name, [recipe, ...others], [file, ...more])
 }

@@ -36,6 +36,16 @@ export const NO_DOCUMENTATION: readonly string[] = [
   '/usr/share/lintian/*',
 ]
 
+/**
+ * What mmdebstrap runs once packages are extracted that are never configured: dpkg's list of them, which it would leave
+ * empty. Bills of materials and scanners of images read it. `$1` is the root.
+ */
+export const LIST_EXTRACTED = [
+  'for deb in "$1"/var/cache/apt/archives/*.deb',
+  'do dpkg-deb --field "$deb"; echo "Status: install ok unpacked"; echo',
+  'done > "$1/var/lib/dpkg/status"',
+].join('; ')
+
 /** Makes `<work.directory>/root` from the plan's packages, of the host's own package sources. */
 export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
   const root = join(work.directory, 'root')
@@ -48,6 +58,7 @@ export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
     '--mode=root',
     `--variant=${plan.variant}`,
     `--include=${plan.packages.join(',')}`,
+    ...(plan.variant === 'extract' ? [`--extract-hook=${LIST_EXTRACTED}`] : []),
     '--dpkgopt=force-unsafe-io', // a root that was cut short is thrown away: no need to wait for the disk
     ...plan.without.map(path => `--dpkgopt=path-exclude=${path}`),
     ...aptOptions.map(option => `--aptopt=${option}`),

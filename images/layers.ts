@@ -83,13 +83,17 @@ export async function layerIn(artefact: string): Promise<Layer> {
   return JSON.parse(await readFile(join(artefact, 'layer.json'), 'utf8')) as Layer // written by `describe`
 }
 
+/** A recipe for a layer of some files, and which they are. */
+export type FilesLayer = Recipe & { readonly files: readonly LayerFile[] }
+
 /** A recipe for a layer of some files out of other recipes' artefacts: `from` is `<recipe>/<file>`. */
 export function filesLayerRecipe(
   name: string,
   needs: readonly Recipe[],
   files: readonly LayerFile[],
-): Recipe {
+): FilesLayer {
   return {
+    files,
     name: `layer-${name}`,
     title: `image layer of ${name}`,
     inputs: files.map(({ from, to, mode = 0o755 }) => ({ from, to, mode })),

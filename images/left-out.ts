@@ -86,7 +86,7 @@ export async function unwantedFiles(
   roots: readonly string[],
   unwanted: readonly string[],
 ): Promise<string[]> {
-  const isUnwanted = anyOf(unwanted)
+  const isGone = anyOf(unwanted)
   const gone = new Set<string>()
   const kept = new Set<string>()
   for (const root of roots) {
@@ -94,7 +94,7 @@ export async function unwantedFiles(
     for (const file of await readdir(folder)) {
       const [, name] = /^([^:]+)(?::\w+)?\.list$/.exec(file) ?? []
       if (name === undefined) continue
-      const paths = isUnwanted(name) ? gone : kept
+      const paths = isGone(name) ? gone : kept
       for (const path of (await readFile(join(folder, file), 'utf8')).split('\n')) {
         // Packages may still name the folders which are links into /usr today.
         paths.add(path.replace(/^\/(bin|sbin|lib\w*)\//, '/usr/$1/'))
@@ -103,6 +103,9 @@ export async function unwantedFiles(
   }
   return [...gone].filter(path => !kept.has(path)).toSorted()
 }
+
+/** Says whether a Debian package is left out of the OpenStack layers, though dpkg's list there has it. */
+export const isUnwanted = anyOf(UNWANTED_PACKAGES)
 
 /** Says whether a name fits one of the patterns. */
 function anyOf(patterns: readonly string[]): (name: string) => boolean {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Recipe } from '#host/cache.ts'
 
 import { words } from './commands.ts'
-import { makeRoot, NO_DOCUMENTATION } from './debian.ts'
+import { LIST_EXTRACTED, makeRoot, NO_DOCUMENTATION } from './debian.ts'
 import { packDirectory } from './layers.ts'
 
 const PACKAGES = words('nftables iptables conntrack ipset iproute2 busybox-static curl ca-certificates')
@@ -26,7 +26,7 @@ const NOT_PACKED = words('./dev/* ./boot ./etc/apt ./var/lib/apt ./var/cache ./u
 export const nodeNetworkRecipe: Recipe = {
   name: 'node-network',
   title: 'image layer of network tools',
-  inputs: { method: 1, PACKAGES, NO_DOCUMENTATION, APPLETS, NOT_PACKED },
+  inputs: { method: 1, LIST_EXTRACTED, PACKAGES, NO_DOCUMENTATION, APPLETS, NOT_PACKED },
   async build(work) {
     const root = await makeRoot(work, { variant: 'extract', packages: PACKAGES, without: NO_DOCUMENTATION })
     for (const family of ['iptables', 'ip6tables']) {

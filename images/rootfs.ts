@@ -46,27 +46,8 @@ const MASKED = words(
 
 /** `rootfs.squashfs` and `rootfs.sha256` (its digest in hexadecimal digits). */
 export function rootfsRecipe(kubernetes: string): Recipe {
-  const binaries = kubernetesRecipe(kubernetes)
   const store = storeRecipe(kubernetes)
-  const programs: Readonly<Record<string, readonly (readonly [Recipe, string])[]>> = {
-    'usr/local/bin': [
-      [binaries, 'kubelet'],
-      [binaries, 'kubectl'],
-      [etcdRecipe, 'etcd'],
-      [etcdctlRecipe, 'etcdctl'],
-      [containerdRecipe, 'containerd'],
-      [containerdRecipe, 'containerd-shim-runc-v2'],
-      [containerdRecipe, 'ctr'],
-      [runcRecipe, 'runc'],
-    ],
-    'opt/cni/bin': ['bridge', 'loopback', 'host-local', 'portmap'].map(
-      name => [cniPluginsRecipe, name] as const,
-    ),
-    'usr/lib/ignition': [[ignitionRecipe, 'ignition']],
-  }
-  const placed = Object.entries(programs).flatMap(([folder, list]) =>
-    list.map(([recipe, name]) => ({ recipe, name, to: `${folder}/${name}` })),
-  )
+  const placed = rootPrograms(kubernetes)
   return {
     name: 'live-rootfs',
     title: 'live system: squashfs',
@@ -104,4 +85,31 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256OfFile(image)}\n`)
     },
   }
+}
+
+/** A program of another recipe in the live system: its path there has no leading slash. */
+type PlacedProgram = { readonly recipe: Recipe; readonly name: string; readonly to: string }
+
+/** The programs in the live system that are not Debian's. */
+export function rootPrograms(kubernetes: string): PlacedProgram[] {
+  const binaries = kubernetesRecipe(kubernetes)
+  const programs: Readonly<Record<string, readonly (readonly [Recipe, string])[]>> = {
+    'usr/local/bin': [
+      [binaries, 'kubelet'],
+      [binaries, 'kubectl'],
+      [etcdRecipe, 'etcd'],
+      [etcdctlRecipe, 'etcdctl'],
+      [containerdRecipe, 'containerd'],
+      [containerdRecipe, 'containerd-shim-runc-v2'],
+      [containerdRecipe, 'ctr'],
+      [runcRecipe, 'runc'],
+    ],
+    'opt/cni/bin': ['bridge', 'loopback', 'host-local', 'portmap'].map(
+      name => [cniPluginsRecipe, name] as const,
+    ),
+    'usr/lib/ignition': [[ignitionRecipe, 'ignition']],
+  }
+  return Object.entries(programs).flatMap(([folder, list]) =>
+    list.map(([recipe, name]) => ({ recipe, name, to: `${folder}/${name}` })),
+  )
 }

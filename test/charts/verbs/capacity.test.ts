@@ -78,7 +78,10 @@ t.test('an image of ours that a node does not hold is told; of others the regist
     { what: /wants the image pilotlight.local\/openstack-control:zed, which node ctl-1 does not have/ },
   ])
   t.strictSame(check([group()], [holding('pilotlight.local/openstack-control:zed')]), [])
-  t.strictSame(check([group({ images: ['quay.io/x:1'] })], [holding('pilotlight.local/pause:1')]), [])
+  t.strictSame(
+    check([group({ images: ['registry.example/x:1'] })], [holding('pilotlight.local/pause:1')]),
+    [],
+  )
   t.strictSame(check([group()], [holding()]), [], 'a young node has told of none yet')
   t.strictSame(check([group()], [holding(...Array.from({ length: 50 }, (_, at) => `x:${at}`))]), [])
 })
