@@ -10,7 +10,7 @@ import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { Log } from '../log.ts'
 import { textOf } from '../match/text.ts'
-import { contentRange, multipart, refuseRange } from './content.ts'
+import { apartFromPage, contentRange, multipart, refuseRange } from './content.ts'
 import { plain, plainAnswer } from './problems.ts'
 
 /** What these routes need of the service. */
@@ -113,7 +113,7 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     if (parts.length > 1) void reply.removeHeader('content-range')
     const texts = [...frames, end].map(text => Buffer.from(text))
     const length = [...texts, ...parts].reduce((sum, piece) => sum + piece.length, 0)
-    void reply.headers({ 'content-type': type, 'content-length': length })
+    void reply.headers({ 'content-type': type, 'content-length': length, ...apartFromPage(file.type) })
     reply.hijack()
     const { raw } = reply
     raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>)

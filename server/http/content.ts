@@ -12,7 +12,7 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes:
   const type = contentTypeOf(bytes)
   const plan = planOf(request.method, headers, { size: bytes.length })
   if (plan.status === 416) return refuseRange(reply, plan.reason, bytes.length)
-  void reply.code(plan.status).header('accept-ranges', 'bytes')
+  void reply.code(plan.status).header('accept-ranges', 'bytes').headers(apartFromPage(type))
   if (plan.status === 304 || plan.status === 412) return reply.send()
   if (plan.status === 200) return reply.type(type).send(bytes)
   const [first, ...others] = plan.parts
@@ -25,6 +25,14 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes:
   return reply
     .type(`multipart/byteranges; boundary=${boundary}`)
     .send(Buffer.concat([...body, Buffer.from(end)]))
+}
+
+/**
+ * Headers that keep what may hold scripts apart from the operator's page, which has the same origin: a browser gives such a
+ * document an origin of its own, so it reads neither the page nor what the page may. Other clients pass over them.
+ */
+export function apartFromPage(type: string): Readonly<Record<string, string>> {
+  return /html|xml/.test(type) ? { 'content-security-policy': 'sandbox allow-downloads' } : {} // SVG is svg+xml
 }
 
 /** Answers 416 in the words of Go's file server. */

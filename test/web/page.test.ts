@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
 import { site, testServer, type TestServer } from '../server/serving.ts'
@@ -225,6 +226,46 @@ t.test('from another host it asks for a token, and shows nothing before', { skip
   t.ok(proxy.targets.includes('/machines'))
 })
 
+t.test(
+  'an asset or a template that holds a script reads neither the token nor the rack',
+  { skip },
+  async t => {
+    const script = `<script>
+    try { document.title = sessionStorage.getItem('pilotlight token') ?? 'none' } catch { document.title = 'kept' }
+    const shut = () => document.body.append('shut')
+    fetch('/machines').then(response => response.text()).then(text => document.body.append(text), shut)
+  </script>`
+    const files = { 'evil.html': script, 'evil.svg': svgOf('sessionStorage'), 'plain.txt': 'plain' }
+    const folder = t.testdir({ assets: files, data: { groups: {}, profiles: {}, generic: {} } })
+    const server = await testServer(t, {
+      dataPath: join(folder, 'data'),
+      assetsPath: join(folder, 'assets'),
+      statePath: join(folder, 'state'),
+    })
+    await fetch(`${server.url}/v1/templates/generic/evil`, { method: 'PUT', body: script })
+    await server.put('/v1/profiles/p', { generic_id: 'evil' })
+    await server.put('/v1/groups/g', { profile: 'p' })
+    const page = await browser.page()
+    await page.open(`${server.url}/ui/`)
+    await page.evaluate(`sessionStorage.setItem('pilotlight token', 'plt_secret')`)
+    for (const path of ['/assets/evil.html', '/generic?mac=52-54-00-20-00-01']) {
+      await page.open(server.url + path)
+      t.not(await page.evaluate('document.title'), 'plt_secret', path)
+      t.equal(await page.evaluate('origin'), 'null', path)
+      t.notMatch(await page.evaluate<string>('document.body.innerText'), /\[/)
+    }
+    for (const [path, policy] of [
+      ['/assets/evil.svg', /^sandbox/],
+      ['/assets/plain.txt', undefined],
+      ['/boot.ipxe', undefined],
+    ] as const) {
+      const told = (await server.get(path)).headers.get('content-security-policy')
+      if (policy === undefined) t.equal(told, null, path)
+      else t.match(told, policy, path)
+    }
+  },
+)
+
 t.test('the browser ends, and leaves nothing behind', { skip }, async t => {
   await browser.close()
   t.throws(() => process.kill(-browser.pid, 0), { code: 'ESRCH' })
@@ -269,6 +310,10 @@ async function strangersPage(
   const page = await browser.page()
   await page.open(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}/ui/`)
   return { server, page, proxy: { targets } }
+}
+
+function svgOf(script: string): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg"><script>${script}</script></svg>`
 }
 
 /** Makes a token that reads. */
