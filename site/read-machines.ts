@@ -18,6 +18,8 @@ type Draft = {
   uuid?: string
   role: Role
   address?: string
+  tpm?: string
+  firmware?: string
   labels: Labels
 }
 
@@ -36,6 +38,7 @@ export function readMachines(
   expectUnique(reader, drafts, 'mac')
   expectUnique(reader, drafts, 'uuid')
   expectUnique(reader, drafts, 'address')
+  expectUnique(reader, drafts, 'tpm')
   expectOutsidePool(reader, drafts, network)
   const controllers = drafts.filter(({ role }) => role === 'controller')
   if (count > 0 && controllers.length !== 1) {
@@ -49,7 +52,7 @@ export function readMachines(
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Network | undefined): Draft {
-  reader.expectKeys(path, ['name', 'mac', 'uuid', 'role', 'address', 'labels'])
+  reader.expectKeys(path, ['name', 'mac', 'uuid', 'role', 'address', 'tpm', 'firmware', 'labels'])
   const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
   if (name !== '') expectHostName(reader, [...path, 'name'], name)
   const mac = readMac(reader, [...path, 'mac'])
@@ -59,6 +62,8 @@ function readMachine(reader: YamlReader, path: Path, subnet: Network | undefined
     reader.complain('PL-1003', path, 'neither mac nor uuid', mend)
   }
   const address = readHost(reader, [...path, 'address'], subnet)
+  const tpm = readDigest(reader, [...path, 'tpm'], 'the message that the machine is held with')
+  const firmware = readDigest(reader, [...path, 'firmware'], 'the event of its last bundle')
   return {
     path,
     name,
@@ -67,6 +72,8 @@ function readMachine(reader: YamlReader, path: Path, subnet: Network | undefined
     ...(mac === undefined ? {} : { mac }),
     ...(uuid === undefined ? {} : { uuid }),
     ...(address === undefined ? {} : { address }),
+    ...(tpm === undefined ? {} : { tpm }),
+    ...(firmware === undefined ? {} : { firmware }),
   }
 }
 
@@ -95,6 +102,17 @@ function readUuid(reader: YamlReader, path: Path): string | undefined {
     return undefined
   }
   return text
+}
+
+function readDigest(reader: YamlReader, path: Path, where: string): string | undefined {
+  const text = reader.text(path)
+  if (text === undefined) return undefined
+  if (!/^SHA256:[0-9a-f]{64}$/i.test(text)) {
+    const mend = `copy it from ${where}, or leave it out`
+    reader.complain('PL-1004', path, `"${text}" is not a digest like SHA256:0123… (64 digits)`, mend)
+    return undefined
+  }
+  return `SHA256:${text.slice(7).toLowerCase()}`
 }
 
 function readRole(reader: YamlReader, path: Path): Role {
@@ -126,7 +144,7 @@ export function expectHostName(reader: YamlReader, path: Path, name: string): vo
 function expectUnique(
   reader: YamlReader,
   drafts: readonly Draft[],
-  key: 'name' | 'mac' | 'uuid' | 'address',
+  key: 'name' | 'mac' | 'uuid' | 'address' | 'tpm',
 ) {
   const seen = new Map<string, Draft>()
   for (const draft of drafts) {
@@ -183,6 +201,8 @@ function withAddresses(
     ...(draft.uuid === undefined ? {} : { uuid: draft.uuid }),
     role: draft.role,
     address: draft.address ?? free(draft),
+    ...(draft.tpm === undefined ? {} : { tpm: draft.tpm }),
+    ...(draft.firmware === undefined ? {} : { firmware: draft.firmware }),
     labels: draft.labels,
   }))
 }

@@ -37,6 +37,8 @@ export async function startTpm(folder: string) {
   return {
     /** Runs `ignition/scripts/tpm` as the machine does; gives what it printed. */
     script: (...args: readonly string[]) => tool('bash', SCRIPT, ...args),
+    /** Measures something, as firmware does. */
+    extend: (pcr: number, digest: string) => tool('tpm2_pcrextend', `${pcr}:sha256=${digest}`),
     /** Clears it as its owner may, by the lockout hierarchy, which has no password here. */
     clear: () => tool('tpm2_clear', '--auth-hierarchy=l'),
     powerCycle: async () => {

@@ -2,6 +2,7 @@
 // bundle goes out sealed to it, once a boot, to who can open a challenge with that key.
 
 import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { messageOf } from '#progress/wait.ts'
 import {
   AmbiguousKey,
   KeyRefused,
@@ -106,10 +107,9 @@ export class Enrolment {
     await requireRecipient(key)
     const trust = trustOf(machine)
     if (trust.level === 'L3' && tpm === undefined) {
-      throw new KeyRefused(
-        machine.name,
-        'the site asks for a TPM (trust: L3), and it showed no attestation key',
-      )
+      const why = 'the site asks for a TPM (trust: L3), and it showed no attestation key'
+      this.#alarm(who, 'refused', `${machine.name} at ${who.address} is refused: ${why}`)
+      throw new KeyRefused(machine.name, why)
     }
     const ak = tpm === undefined ? undefined : attestationKey(Buffer.from(tpm.ak, 'base64'))
     this.#bindBoot(who, key)
@@ -140,7 +140,7 @@ export class Enrolment {
   async bundle(
     who: Enrolling,
     { answer, csrs = {}, quote }: Asked,
-  ): Promise<{ sealed: Uint8Array; files: number }> {
+  ): Promise<{ sealed: Uint8Array; files: number; measured?: string }> {
     const { store, tokens, clocks } = this.#needs
     const { token, machine } = who
     this.#refuseSpent(who)
@@ -151,12 +151,8 @@ export class Enrolment {
     }
     const { key, ak } = challenge
     const { level } = trustOf(machine)
-    if (level === 'L3') {
-      if (ak === undefined || quote === undefined)
-        throw new KeyRefused(machine.name, 'it sent no quote of its TPM')
-      const [attest, signature] = [quote.attest, quote.signature].map(text => Buffer.from(text, 'base64'))
-      checkQuote(ak, attest ?? EMPTY, signature ?? EMPTY, quoteData(answer, key))
-    }
+    const data = quoteData(answer, key)
+    const measured = level === 'L3' ? this.#requireQuote(who, quote, { ak, data }) : undefined
     // An operator may have rejected it since the challenge.
     const fingerprint = level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
     const { state } = this.#decide(who, key, fingerprint)
@@ -175,7 +171,7 @@ export class Enrolment {
     }
     this.#challenges.delete(machine.name)
     this.#waiting.delete(machine.name)
-    return { sealed, files: files.length }
+    return { sealed, files: files.length, ...(measured !== undefined && { measured }) }
   }
 
   /** The keys of a machine, or of all machines. */
@@ -239,7 +235,8 @@ export class Enrolment {
     const known = store.machineKeys(machine.name)
     const port = journal.currentOf({ machine })?.port
     const own = known.find(key => key.fingerprint === fingerprint)
-    const { state, why } = decideKey({ machine, fingerprint, known, dhcp: clients.dhcp, port })
+    const elsewhere = own?.state === 'approved' ? undefined : this.#otherOwner(machine, fingerprint)
+    const { state, why } = decideKey({ machine, fingerprint, known, elsewhere, dhcp: clients.dhcp, port })
     const isKept = trustOf(machine).level !== 'L1' || state !== 'approved'
     const before = own && { at: own.decidedAt, by: own.decidedBy }
     const now = clocks.wall()
@@ -281,6 +278,39 @@ export class Enrolment {
       })
     }
     return key
+  }
+
+  /**
+   * Checks a quote, and gives what the TPM measured.
+   *
+   * @throws {KeyRefused} 403, when there is none; {QuoteRefused} 403
+   */
+  #requireQuote(
+    who: Enrolling,
+    quote: Asked['quote'],
+    { ak, data }: { readonly ak: AttestationKey | undefined; readonly data: Uint8Array },
+  ): string {
+    try {
+      if (ak === undefined || quote === undefined)
+        throw new KeyRefused(who.machine.name, 'it sent no quote of its TPM')
+      const [attest, signature] = [
+        Buffer.from(quote.attest, 'base64'),
+        Buffer.from(quote.signature, 'base64'),
+      ]
+      return checkQuote(ak, attest, signature, data, who.machine.firmware).measured
+    } catch (error) {
+      this.#alarm(who, 'refused', `${who.machine.name} at ${who.address}: ${messageOf(error)}`)
+      throw error
+    }
+  }
+
+  /** Another machine that this TPM is approved for: it was moved, or answers for a machine that it is not in. */
+  #otherOwner(machine: Machine, fingerprint: string): string | undefined {
+    if (trustOf(machine).level !== 'L3') return undefined
+    const same = this.#needs.store.machineKeys().find(key => {
+      return key.fingerprint === fingerprint && key.state === 'approved' && key.machine !== machine.name
+    })
+    return same?.machine
   }
 
   /** One key a boot: a second one is somebody else's. */
@@ -335,13 +365,11 @@ export class Enrolment {
   }
 }
 
-const EMPTY = new Uint8Array()
-
-/** Why a machine waits, and the command that ends it. */
+/** Why a machine waits, and the command that ends it: the journal keeps 300 characters of it. */
 function heldText({ machine, fingerprint, address, port, why }: MachineKey): string {
   const place = port === undefined ? address : `${address}, port ${port}`
   const command = `pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
-  return `${machine} at ${place} waits with the key ${fingerprint}: ${why}. If it is the machine:  ${command}`
+  return `${machine} at ${place} waits: ${why}. If it is the machine:  ${command}`
 }
 
 function isSame(one: string, other: string): boolean {

@@ -22,13 +22,14 @@ export type AttestationKey = {
 
 /** What a quote says, once its signature was checked. */
 export type Quote = {
-  /** Which PCRs it covers, as `tpm2_pcrread` takes them: `sha256:0,1,2,3,4,5,6,7`. */
-  readonly pcrs: string
-  /** SHA-256 over the values of these PCRs in their order, in hexadecimal digits. */
-  readonly pcrDigest: string
+  /** The digest of {@link QUOTED_PCRS}, the firmware and its settings: `SHA256:` and hexadecimal digits. */
+  readonly measured: string
   /** How many times the TPM was started, as far as it tells (it may hide it behind a constant of its own). */
   readonly resetCount: number
 }
+
+/** What every quote covers, as `ignition/scripts/tpm` asks for it. */
+const QUOTED_PCRS = 'sha256:0,1,2,3,4,5,6,7'
 
 const ECC = 0x0023
 const SHA256 = 0x000b
@@ -119,7 +120,7 @@ export function quoteData(answer: string, key: string): Uint8Array {
  * @param attest a TPMS_ATTEST (Part 2, 10.12.8), as `tpm2_quote --message` writes it
  * @param signature a TPMT_SIGNATURE (Part 2, 11.3.4), as `tpm2_quote --signature` writes it
  * @param data see {@link quoteData}
- * @param wanted what the machine's firmware must have measured, where the inventory says so
+ * @param firmware the digest of PCRs 0 to 7 that the machine is declared with: `SHA256:` and hexadecimal digits
  * @throws {QuoteRefused} 403, with the reason
  */
 export function checkQuote(
@@ -127,7 +128,7 @@ export function checkQuote(
   attest: Uint8Array,
   signature: Uint8Array,
   data: Uint8Array,
-  wanted?: Pick<Quote, 'pcrs' | 'pcrDigest'>,
+  firmware?: string,
 ): Quote {
   if (!verify('sha256', attest, { key: by.key, dsaEncoding: 'ieee-p1363' }, plainSignature(signature))) {
     throw refused('its signature is not of the attestation key that the machine showed')
@@ -146,13 +147,15 @@ export function checkQuote(
   const resetCount = reader.uint32('the reset count')
   reader.bytes(4 + 1 + 8, "the rest of the clock's state, and the firmware's version")
   const pcrs = selection(reader)
-  const pcrDigest = Buffer.from(reader.sized("the PCRs' digest")).toString('hex')
+  const measured = `SHA256:${Buffer.from(reader.sized("the PCRs' digest")).toString('hex')}`
   reader.end()
-  if (wanted !== undefined && (wanted.pcrs !== pcrs || wanted.pcrDigest.toLowerCase() !== pcrDigest)) {
-    const found = `${pcrs} of ${pcrDigest}, not ${wanted.pcrs} of ${wanted.pcrDigest}`
-    throw refused(`the machine started other firmware, or with other settings: it measured ${found}`)
+  if (pcrs !== QUOTED_PCRS) throw refused(`it covers ${pcrs}, not ${QUOTED_PCRS}`)
+  if (firmware !== undefined && firmware !== measured) {
+    throw refused(
+      `the machine started other firmware, or with other settings: its TPM measured ${measured}, and it is declared with ${firmware}`,
+    )
   }
-  return { pcrs, pcrDigest, resetCount }
+  return { measured, resetCount }
 }
 
 /** A TPML_PCR_SELECTION, in the notation of tpm2-tools. */

@@ -41,9 +41,11 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
 
   app.post<{ Body: Asked }>('/agent/v1/bundle', { schema: { body: askedBody } }, async (request, reply) => {
     const who = holderOf(request)
-    const { sealed, files } = await enrolment.bundle(who, request.body)
-    const detail = { files, bytes: sealed.length }
-    tell(who.token, who.mac, 'http', 'bundle', `fetched ${files} files, sealed to its key`, detail)
+    const { sealed, files, measured } = await enrolment.bundle(who, request.body)
+    const firmware = measured === undefined ? {} : { firmware: measured }
+    const detail = { files, bytes: sealed.length, ...firmware }
+    const vouched = measured === undefined ? '' : `; firmware by its TPM ${measured}`
+    tell(who.token, who.mac, 'http', 'bundle', `fetched ${files} files, sealed to its key${vouched}`, detail)
     return reply.type('application/octet-stream').header('cache-control', 'no-store').send(sealed)
   })
 

@@ -17,6 +17,9 @@ const network = {
   },
 } as const
 
+/** Of a TPM's key or of what it measured. */
+const digest = { type: 'string', pattern: '^SHA256:[0-9a-f]{64}$' } as const
+
 /** `Machine`. */
 export const machine = {
   type: 'object',
@@ -27,6 +30,8 @@ export const machine = {
     uuid: text,
     role: { enum: ['controller', 'compute'] },
     address: ipv4,
+    tpm: digest,
+    firmware: digest,
     labels: texts,
     trust: { type: 'object' }, // checked by object-check.ts
   },

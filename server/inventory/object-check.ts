@@ -86,8 +86,15 @@ const READERS: Record<Kind, (fields: FieldReader, warnings: Fault[], lenient: bo
       uuid: uuid === undefined ? undefined : plainUuid(uuid),
       role: fields.oneOf('role', ['controller', 'compute']),
       address: fields.address('address'),
+      tpm: fields.text('tpm'),
+      firmware: fields.text('firmware'),
       labels: fields.labels('labels') ?? {},
       trust: fields.nested('trust', readTrust),
+    }
+    for (const field of ['tpm', 'firmware'] as const) {
+      const text = machine[field]
+      if (text === undefined || /^SHA256:[0-9a-f]{64}$/.test(text)) continue
+      fields.fault(field, `"${text}" is not a digest: write SHA256: and 64 digits, 0-9 and a-f`)
     }
     if (machine.macs.length === 0 && machine.uuid === undefined) {
       fields.fault('macs', 'a machine is known by a MAC or a uuid: give one')

@@ -32,6 +32,16 @@ export type Machine = {
   readonly role: Role
   /** IPv4, the reservation that DHCP gives. */
   readonly address: string
+  /**
+   * The fingerprint of its TPM's attestation key, `SHA256:` and 64 lower-case digits. Where it is given, a machine that
+   * shows another TPM does not pass for this one.
+   */
+  readonly tpm?: string
+  /**
+   * What its TPM must have measured of its firmware at L3: `SHA256:` and the digest of PCRs 0 to 7 in 64 lower-case digits,
+   * as the event of its bundle shows it.
+   */
+  readonly firmware?: string
   readonly labels: Labels
   /** What must be shown before the machine gets its bundle; `defaultTrust` where it is not given. */
   readonly trust?: MachineTrust

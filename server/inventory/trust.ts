@@ -49,6 +49,8 @@ export type KeyQuestion = {
   readonly fingerprint: string
   /** All keys that the machine has shown. */
   readonly known: readonly MachineKey[]
+  /** Another machine that the same key is approved for. Only a TPM's key can be that of two. */
+  readonly elsewhere?: string | undefined
   readonly dhcp: ProvisioningNetwork['dhcp']
   readonly port: string | undefined
 }
@@ -57,13 +59,24 @@ export type KeyQuestion = {
 export type KeyDecision = { readonly state: 'approved' | 'pending' | 'rejected'; readonly why: string }
 
 /** Decides whether a machine with this key gets its bundle: yes, not before an operator says so, or never. */
-export function decideKey({ machine, fingerprint, known, dhcp, port }: KeyQuestion): KeyDecision {
+export function decideKey({ machine, fingerprint, known, elsewhere, dhcp, port }: KeyQuestion): KeyDecision {
   const { level, approve, reboot } = trustOf(machine)
   const own = known.find(key => key.fingerprint === fingerprint)
   const pinned = known.find(key => key.state === 'approved')
   if (own?.state === 'rejected') return { state: 'rejected', why: own.why }
   if (own?.state === 'approved' && level !== 'L1')
     return { state: 'approved', why: 'it is the key that is pinned' }
+  if (level === 'L3') {
+    if (elsewhere !== undefined) return { state: 'pending', why: `its TPM is the one of ${elsewhere}` }
+    // A quote proves this by itself, whatever DHCP shows.
+    if (fingerprint === machine.tpm)
+      return { state: 'approved', why: 'its TPM is the one that it is declared with' }
+    if (machine.tpm !== undefined)
+      return {
+        state: 'pending',
+        why: `its TPM is not the one that it is declared with (${shortened(machine.tpm)})`,
+      }
+  }
   // Without a lease nothing says that it is the machine that asks: no policy approves that.
   if (dhcp === 'off') {
     const why = 'DHCP is not served here, so nothing but its words says which machine it is'
@@ -76,7 +89,7 @@ export function decideKey({ machine, fingerprint, known, dhcp, port }: KeyQuesti
     const since = new Date(pinned.decidedAt ?? pinned.seenAt).toISOString().slice(0, 10)
     return {
       state: 'pending',
-      why: `it is not the key that was approved on ${since} (${pinned.fingerprint})`,
+      why: `it is not the key that was approved on ${since} (${shortened(pinned.fingerprint)})`,
     }
   }
   if (approve === 'operator')
@@ -90,6 +103,11 @@ export function decideKey({ machine, fingerprint, known, dhcp, port }: KeyQuesti
   const failing = failingCondition(approve, machine, port)
   if (failing !== undefined) return { state: 'pending', why: failing }
   return { state: 'approved', why: 'it meets the conditions of the site, and is pinned' }
+}
+
+/** A fingerprint for a sentence that has another one: of 64 digits, the first 16. */
+function shortened(fingerprint: string): string {
+  return fingerprint.length > 60 ? `${fingerprint.slice(0, 'SHA256:'.length + 16)}…` : fingerprint
 }
 
 function failingCondition(

@@ -92,6 +92,7 @@ t.test('the machine has its name, and the agent knows what it is for', async t =
     'MACHINE=ctl-1',
     'ROLE=compute',
     'BUNDLE=yes',
+    'TPM=no',
   ])
 })
 

@@ -43,6 +43,19 @@ t.test('a site compiles to one group a machine, with its role as profile', async
   )
 })
 
+t.test('a machine may have the fingerprint of its TPM', async t => {
+  const digits = '0aB1'.repeat(16)
+  const { machines } = compileSite(
+    parseSite('site.yaml', GOOD.replace('role: controller', `role: controller, tpm: sha256:${digits}`)),
+  )
+  t.strictSame(
+    machines.map(({ tpm }) => tpm),
+    [`SHA256:${digits.toLowerCase()}`, undefined],
+  )
+  const twice = GOOD.replaceAll(/role: \w+/g, `$&, tpm: SHA256:${digits}`)
+  t.throws(() => parseSite('site.yaml', twice), { message: /is also the tpm of "ctl-1"/ })
+})
+
 t.test("a machine's group has what its firewall is about", async t => {
   const text = `${GOOD}cluster: { openToPods: [9100, 10250, 9100] }\n`
   const [of] = compileSite(parseSite('site.yaml', text)).groups
@@ -131,6 +144,12 @@ const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp]
     'uuid: 4C4C4544-0000-2010-8020-80C04F202020',
     'mac: 52:54:00:20:00:01',
     /^PL-1007 site\.yaml:5:\d+ machines\[1\]\.mac: 52:54:00:20:00:01 is also the mac of "ctl-1"/,
+  ],
+  [
+    'a digest that is none',
+    'role: controller',
+    'role: controller, tpm: SHA256:12',
+    /^PL-1004 site\.yaml:4:\d+ machines\[0\]\.tpm: "SHA256:12" is not a digest like SHA256:0123/,
   ],
   [
     'an address in the pool',

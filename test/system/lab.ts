@@ -24,10 +24,14 @@ export async function whyNotWhole(): Promise<string | undefined> {
 /** How a run of the command line ended. */
 export type Ended = { readonly status: number | null; readonly stdout: string; readonly stderr: string }
 
-/** Runs `pilotlight` and gives how it ended, without judging it. */
-export function pilotlight(args: readonly string[], limitSeconds: number): Promise<Ended> {
+/** Runs `pilotlight`, with `env` added to ours, and gives how it ended, without judging it. */
+export function pilotlight(
+  args: readonly string[],
+  limitSeconds: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(PILOTLIGHT, args, { cwd: ROOT, env: { ...process.env, CI: 'true' } })
+    const child = spawn(PILOTLIGHT, args, { cwd: ROOT, env: { ...process.env, CI: 'true', ...env } })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     const timer = setTimeout(() => child.kill('SIGTERM'), limitSeconds * 1000)
