@@ -153,6 +153,11 @@ t.test('a network node is the gateway of the external network, once', { skip: ro
   t.equal(seen.match(/-A POSTROUTING .*-j MASQUERADE/g)?.length, 1)
   t.match(seen, /\n1\n$/)
   const rules = await inNetwork(makeExternal, 'bash $script; iptables -t mangle -S', external)
+  t.match(
+    rules,
+    /-A PILOTLIGHT-GUESTS-PREROUTING -s 10\.20\.0\.0\/24 -j DROP\n.*RELATED/s,
+    'before all others',
+  )
   t.match(rules, /-A PILOTLIGHT-GUESTS-PREROUTING -d 10\.20\.0\.0\/24 -j DROP/)
   t.match(rules, /-A PREROUTING -i br-ex -j PILOTLIGHT-GUESTS-PREROUTING/)
   const bare = { ...external, EXTERNAL_MACHINES: '', EXTERNAL_CLUSTER: '', EXTERNAL_RESOLVERS: '' }

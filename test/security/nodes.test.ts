@@ -25,6 +25,8 @@ const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'nft',
   () => 'needs root and nft',
 )
 
+t.setTimeout(180_000)
+
 type Try = {
   readonly from: Party
   readonly to: string
@@ -149,6 +151,24 @@ const needed: Readonly<Record<string, readonly Try[]>> = {
   'floating addresses answer the provisioner': [{ from: 'wire', to: '172.24.4.9', port: 80 }],
 }
 
+/** How a sender takes others' addresses, and what counts on the node what comes through in another node's name. */
+const lies = {
+  rules: `table ip lies {
+    chain postrouting {
+      type nat hook postrouting priority srcnat;
+      ip daddr ${OTHER} udp dport 31000 snat to ${PROVISIONER}:69
+      ip daddr ${PROVISIONER} udp dport 69 snat to ${OTHER}:31000
+    }
+  }`,
+  counter: `table ip lies {
+    counter through { }
+    chain postrouting {
+      type filter hook postrouting priority srcnat + 10;
+      oifname "eth0" ip saddr ${OTHER} ip daddr ${PROVISIONER} counter name through
+    }
+  }`,
+}
+
 /** What the chart gives external-network.sh, for the small rack. */
 const externalNetwork = [
   'NODE=cmp-1 BACKEND=linuxbridge EXTERNAL_NODES=cmp-1 EXTERNAL_BRIDGE=br-ex EXTERNAL_CIDR=172.24.4.0/24',
@@ -160,7 +180,7 @@ const PORTS = [
   22, 53, 67, 69, 80, 2379, 2380, 4789, 5000, 5900, 6443, 8080, 8443, 8472, 8888, 9100, 10250, 30500,
 ]
 
-t.test('a node with pods and guests behind its address', { skip, timeout: 120_000 }, async t => {
+t.test('a node with pods and guests behind its address', { skip, timeout: 150_000 }, async t => {
   const lab = await openNodeLab(PORTS)
   t.teardown(() => lab.close())
   await lab.nft(othersRules)
@@ -173,7 +193,35 @@ t.test('a node with pods and guests behind its address', { skip, timeout: 120_00
     t.match(await seenFrom(lab, 'guest'), NODE, 'and so has a guest')
   })
 
+  // With the provisioner's address one begins what looks like a question to another node, and the node's answer can be given
+  // in its name: to the provisioner, by a sender who has neither address.
+  const liars = ['liar-pod', 'liar-guest'] as const
+  await lab.nft(lies.counter)
+  for (const liar of liars) await lab.nft(lies.rules, liar)
+  const arrived = async () => {
+    await lab.nft('reset counters table ip lies')
+    const counts: Record<string, boolean> = {}
+    for (const liar of liars) {
+      await lab.nft('reset counters table ip lies')
+      for (const [to, port] of [
+        [OTHER, 31000],
+        [PROVISIONER, 69],
+      ] as const)
+        await lab.attempt(liar, 'udp', to, port)
+      counts[liar] = !/packets 0 /.test(
+        await lab.exec('node', 'nft', 'list', 'counters', 'table', 'ip', 'lies'),
+      )
+    }
+    return counts
+  }
+  await t.test('without the rules a pod or a guest speaks in the name of another node', async t => {
+    t.strictSame(await arrived(), { 'liar-pod': true, 'liar-guest': true })
+  })
+
   await lab.nft(firewallOf(smallSite, 'cmp-1'))
+  await t.test('no more: a pod or a guest speaks in the name of another node', async t => {
+    t.strictSame(await arrived(), { 'liar-pod': false, 'liar-guest': false })
+  })
   for (const [title, tries] of Object.entries(attacks)) {
     await t.test(`no more: ${title}`, async t => {
       for (const it of await answers(lab, tries)) t.notOk(it.seen, it.line)
@@ -212,6 +260,7 @@ t.test('a node with pods and guests behind its address', { skip, timeout: 120_00
     for (const _ of ['first', 'again']) await lab.exec('node', 'unshare', '--mount', 'sh', '-euc', line)
     for (const it of await answers(lab, ofGuests(attacks))) t.notOk(it.seen, it.line)
     for (const it of await answers(lab, ofGuests(needed))) t.ok(it.seen, it.line)
+    t.match(await arrived(), { 'liar-guest': false })
     const rules = await lab.exec('node', 'iptables', '-t', 'mangle', '-S')
     t.equal(rules.match(/-i br-ex -j /g)?.length, 1, 'and are there once')
   })

@@ -13,7 +13,8 @@ import type { Site } from '#site/site.ts'
 import { endChild } from '../end-child.ts'
 
 /** The parties, each a network namespace. `wire` is the switch with the provisioner and all that is beyond it. */
-export type Party = 'wire' | 'node' | 'other' | 'pod' | 'guest' | 'tenant' | 'neighbour'
+export type Party =
+  'wire' | 'node' | 'other' | 'pod' | 'guest' | 'tenant' | 'neighbour' | 'liar-pod' | 'liar-guest'
 
 /** Numbers of the user and the group that a program has; 0 where it is not said. */
 export type Who = { readonly uid?: number; readonly gid?: number }
@@ -23,8 +24,8 @@ export type Attempt = { readonly seen: string } | { readonly why: string }
 
 /** A laboratory of namespaces, all of which end with `close`. */
 export type NodeLab = {
-  /** Loads a ruleset into the node's namespace. */
-  nft(rules: string): Promise<void>
+  /** Loads a ruleset into the node's namespace, or another's. */
+  nft(rules: string, party?: Party): Promise<void>
   /** Runs a command in a party's namespace, and gives what it printed. */
   exec(party: Party, ...argv: string[]): Promise<string>
   /** Tries to reach `address`, as root unless told. */
@@ -47,7 +48,7 @@ export function renderFirewall(metadata: Readonly<Record<string, unknown>>): str
 
 const topology = `
 mount -t tmpfs none /run && mkdir /run/netns
-for n in wire node other pod guest tenant neighbour; do ip netns add $n; ip -n $n link set lo up; done
+for n in wire node other pod guest tenant neighbour liar-pod liar-guest; do ip netns add $n; ip -n $n link set lo up; done
 ip -n wire link add br0 type bridge && ip -n wire addr add 10.20.0.1/24 dev br0 && ip -n wire link set br0 up
 ip -n wire addr add 198.51.100.9/32 dev lo
 port() { # NAMESPACE INTERFACE ADDRESS BRIDGE-NAMESPACE BRIDGE: an interface there, plugged into a bridge here
@@ -67,6 +68,10 @@ port tenant eth0 10.7.0.5/24 node brq0123
 port neighbour eth0 10.7.0.6/24 node brq0123
 for a in 10.20.0.50 10.2.9.9; do ip -n neighbour addr add $a/32 dev eth0; ip -n tenant route add $a dev eth0; done
 for n in node other; do ip -n $n route add default via 10.20.0.1; ip netns exec $n sysctl -qw net.ipv4.ip_forward=1; done
+port liar-pod eth0 10.2.1.6/24 node cni0
+port liar-guest eth0 172.24.4.10/24 node br-ex
+ip -n liar-pod route add default via 10.2.1.1
+ip -n liar-guest route add default via 172.24.4.1
 ip -n pod route add default via 10.2.1.1
 ip -n guest route add default via 172.24.4.1
 # A tenant takes the bridge of its network for a router; the node is given a way back, to see what comes through.
@@ -179,14 +184,14 @@ export async function openNodeLab(ports: readonly number[]): Promise<NodeLab> {
     await ready(child, 'listening')
   }
   return {
-    async nft(rules) {
-      await run('nsenter', within('node', ['nft', '--file', '-']), { limitSeconds: 10, input: rules })
+    async nft(rules, party = 'node') {
+      await run('nsenter', within(party, ['nft', '--file', '-']), { limitSeconds: 10, input: rules })
     },
     async exec(party, ...argv) {
       return (await run('nsenter', within(party, argv), { limitSeconds: 10 })).stdout
     },
     async attempt(party, protocol, address, port, { uid = 0, gid = 0 } = {}) {
-      const args = [protocol, address, String(port), String(uid), String(gid)]
+      const args = [protocol, address, port, uid, gid].map(String)
       const { stdout } = await run('nsenter', within(party, program(prober, ...args)), { limitSeconds: 10 })
       return JSON.parse(stdout) as Attempt
     },

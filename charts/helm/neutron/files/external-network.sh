@@ -74,7 +74,9 @@ node_ports_alone() {
   for what in '-p icmp' '-p tcp --dport 30000:32767' '-p udp --dport 30000:32767'; do echo "$* $what -j RETURN"; done
   echo "$* -j DROP"
 }
+# First, who claims to be a machine or a pod: as such it could begin what it may go on with as an answer.
 guard PREROUTING <<RULES
+$(for network in $EXTERNAL_MACHINES $EXTERNAL_CLUSTER; do echo "-s $network -j DROP"; done)
 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
 $(for resolver in $EXTERNAL_RESOLVERS; do
   echo "-d $resolver -p udp --dport 53 -j RETURN"
