@@ -15,6 +15,8 @@ import { Tokens } from './agent/tokens.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
+import { ProcessClock } from './clock.ts'
+import { leasesAfterJump } from './dhcp/leases.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
 import { contains } from './dhcp/subnet.ts'
 import { admission } from './http/admission.ts'
@@ -35,6 +37,7 @@ import { causesOf, type Log } from './log.ts'
 import { parseLabels } from './match/labels.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { Refusals } from './refusals.ts'
+import { Pruning } from './pruning.ts'
 import type { Sources } from './render/answers.ts'
 import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
@@ -67,8 +70,6 @@ export type ServeOptions = {
   /** Sockets that were opened for us: each is used in place of one that we would bind. */
   readonly sockets?: readonly InheritedSocket[]
 }
-
-const DAY_MS = 86_400_000
 
 const now = () => Date.now()
 
@@ -114,9 +115,7 @@ async function openAll(
   const health = new WriteHealth(config.statePath, log)
   open.push(() => health.close())
   const store = await openStore(storePath, health, open)
-  store.prune(now() - config.eventDays * DAY_MS)
-  const pruning = setInterval(() => store.prune(now() - config.eventDays * DAY_MS), DAY_MS)
-  open.push(() => clearInterval(pruning))
+  const clock = openClock(store, config, log, open)
 
   const inventory = new Inventory(store, now, log)
   const { catalog } = inventory
@@ -127,6 +126,7 @@ async function openAll(
   const certificates = await openCertificates(config, report)
   const sources = Object.values(certificates).filter(source => source !== undefined)
   for (const source of sources) open.push(() => source.close())
+  clock.onJump(() => sources.forEach(source => source.reload()))
   const metrics = new Metrics(VERSION, () => ({
     ...countsOf(catalog, journal),
     storeBytes: bytesOf(storePath) + bytesOf(`${storePath}-wal`),
@@ -285,8 +285,10 @@ async function openAll(
       inherited: udpSocket,
       refuse,
       alarm,
+      now: () => clock.now(),
     })
     const opened = dhcp
+    clock.onJump(milliseconds => opened.clockMoved(milliseconds))
     open.push(() => opened.close())
   }
   if (inherited.left.length > 0) {
@@ -327,6 +329,29 @@ function serverEndpoint(url: string, { address, agent }: ServerConfig): Endpoint
       return ownAddresses([address, agent.host])
     },
   }
+}
+
+/** The clock that leases live by; what was kept by an earlier one is brought in line, and nothing is forgotten by a jump. */
+function openClock(
+  store: SqliteStore,
+  { eventDays }: ServerConfig,
+  log: Log,
+  open: (() => void | Promise<void>)[],
+): ProcessClock {
+  const clock = new ProcessClock()
+  open.push(() => clock.close())
+  const moved = leasesAfterJump(store.leases(), store.newestEvent(), clock.now())
+  if (moved !== undefined) store.changeLeases(moved.map(lease => ({ kind: 'put', lease })))
+  const pruning = new Pruning(store, eventDays, { now, steady: () => performance.now() }, log)
+  open.push(() => pruning.close())
+  clock.onJump(jumpMs => {
+    log(
+      'warn',
+      `The host's clock was set by ${Math.round(jumpMs / 1000)} s. Leases keep the time that they have left.`,
+    )
+    pruning.clockJumped(jumpMs)
+  })
+  return clock
 }
 
 /** How long a start waits for the check of a large store, which goes on beside after that. */

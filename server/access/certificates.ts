@@ -130,7 +130,9 @@ export class IssuedCertificate implements CertificateSource {
     report: (problem: Error) => void,
   ): Promise<IssuedCertificate> {
     const issue = async () => {
-      const { certificate, key } = await serverIdentity(statePath, host, Date.now(), name)
+      const { certificate, key } = await serverIdentity(statePath, host, Date.now(), name, text =>
+        report(new Error(text)),
+      )
       return { cert: certificate, key }
     }
     return new IssuedCertificate(await issue(), issue, report)

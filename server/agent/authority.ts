@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { createPrivateKey, webcrypto, X509Certificate as Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import type { X509Certificate } from '@peculiar/x509'
+import type { PublicKeyType, X509Certificate } from '@peculiar/x509'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { BrokenState } from '../errors.ts'
@@ -14,28 +14,35 @@ import { BrokenState } from '../errors.ts'
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
 export type ServerIdentity = { readonly ca: string; readonly certificate: string; readonly key: string }
 
-const AUTHORITY_DAYS = 3650
+/** Valid since before any clock of ours was set, and without an end (RFC 5280 §4.1.2.5): no clock makes it invalid. */
+const LONG_AGO = new Date('2000-01-01T00:00:00Z')
+const NEVER = new Date('9999-12-31T23:59:59Z')
+/** No right clock is before this; what a certificate's end is counted from when the host's clock is. */
+const EARLIEST = Date.parse('2026-11-01T00:00:00Z')
 const LEAF_DAYS = 365
 const DAY_MS = 86_400_000
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
 /**
  * Gives the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there; the certificate is made anew when it is
- * for another address, signed by another authority, or has less than a third of its time left. Keys are readable to us
+ * for another address, signed by another authority, not valid now, or has less than a third of its time left. Keys are readable to us
  * only, and every file is replaced as a whole.
  *
  * @throws {BrokenState} when what is kept of the authority cannot be read; {CannotMakeDirectory}
- * @param now milliseconds since 1970
+ * @param now milliseconds since 1970; a clock that is wrong by years, now or when something was made, does no harm
+ * @param tell hears of what was made anew because a clock was wrong
  */
 export async function serverIdentity(
   statePath: string,
   address: string,
   now: number,
   name = 'agent',
+  tell: (text: string) => void = () => {},
 ): Promise<ServerIdentity> {
   // Loaded here: the package takes a tenth of a second, which a command that only prints its help shall not wait for.
   const x509 = await import('@peculiar/x509')
   makeDirectory(statePath, { mode: 0o700 })
+  const reckoned = Math.max(now, EARLIEST)
   const kind = isIP(address) === 0 ? 'dns' : 'ip'
   const files = {
     ca: join(statePath, 'ca.crt'),
@@ -58,13 +65,31 @@ export async function serverIdentity(
     const leaf = certificateIn(kept.certificate)
     if (leaf && isPair(kept.certificate, kept.key) && (await isGood(leaf, authority.certificate)))
       return { ca, certificate: kept.certificate, key: kept.key }
+    if (
+      leaf &&
+      (leaf.notBefore.getTime() > reckoned || leaf.notAfter.getTime() > reckoned + (LEAF_DAYS + 1) * DAY_MS)
+    ) {
+      tell(`${files.certificate} was made by a clock that was ahead: it is made anew.`)
+    }
   }
   return await newLeaf()
 
   async function keptAuthority(ca: string, caKey: string) {
     const certificate = certificateIn(ca)
     const key = await importKey(caKey).catch(() => undefined)
-    if (certificate !== undefined && key !== undefined) return { certificate, key }
+    if (certificate !== undefined && key !== undefined) {
+      const { notBefore, notAfter } = certificate
+      const isValid = notBefore.getTime() <= reckoned && notAfter.getTime() > reckoned + LEAF_DAYS * DAY_MS
+      if (isValid) return { certificate, key }
+      // With its key and name: what was signed before, and machines that know the old certificate, go on.
+      const again = await authorityCertificate(certificate.publicKey, key, certificate.subject)
+      replaceFile(files.ca, again.toString('pem'), 0o644)
+      const was = `${notBefore.toISOString()} to ${notAfter.toISOString()}`
+      tell(
+        `${files.ca} was valid from ${was}, which the clock does not fit: it was made again with the same key.`,
+      )
+      return { certificate: again, key }
+    }
     const [file, what] = certificate === undefined ? [files.ca, 'certificate'] : [files.caKey, 'private key']
     const mend =
       'Restore it, or move ca.crt and ca.key away: a new authority is made, which machines learn at their next boot.'
@@ -81,22 +106,29 @@ export async function serverIdentity(
 
   async function newAuthority() {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-      serialNumber: serial(),
-      name: `CN=Pilotlight provisioning ${serial().slice(0, 8)}`,
-      notBefore: new Date(now - DAY_MS), // a machine's clock may be behind
-      notAfter: new Date(now + AUTHORITY_DAYS * DAY_MS),
-      signingAlgorithm: ALGORITHM,
-      keys,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      ],
-    })
+    const name = `CN=Pilotlight provisioning ${serial().slice(0, 8)}`
+    const certificate = await authorityCertificate(keys.publicKey, keys.privateKey, name)
     replaceFile(files.caKey, await exportKey(keys.privateKey), 0o600)
     replaceFile(files.ca, certificate.toString('pem'), 0o644)
     return { certificate, key: keys.privateKey }
+  }
+
+  async function authorityCertificate(publicKey: PublicKeyType, key: webcrypto.CryptoKey, name: string) {
+    return await x509.X509CertificateGenerator.create({
+      serialNumber: serial(),
+      subject: name,
+      issuer: name,
+      notBefore: LONG_AGO,
+      notAfter: NEVER,
+      signingAlgorithm: ALGORITHM,
+      publicKey,
+      signingKey: key,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      ],
+    })
   }
 
   async function newLeaf(): Promise<ServerIdentity> {
@@ -105,8 +137,8 @@ export async function serverIdentity(
       serialNumber: serial(),
       subject: `CN=${address}`,
       issuer: authority.certificate.subject,
-      notBefore: new Date(now - DAY_MS),
-      notAfter: new Date(now + LEAF_DAYS * DAY_MS),
+      notBefore: LONG_AGO,
+      notAfter: new Date(reckoned + LEAF_DAYS * DAY_MS),
       signingAlgorithm: ALGORITHM,
       publicKey: keys.publicKey,
       signingKey: authority.key,
@@ -126,10 +158,12 @@ export async function serverIdentity(
   }
 
   async function isGood(leaf: X509Certificate, by: X509Certificate): Promise<boolean> {
-    const left = leaf.notAfter.getTime() - now
+    const left = leaf.notAfter.getTime() - reckoned
     const names = leaf.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? []
     return (
+      leaf.notBefore.getTime() <= reckoned &&
       left > (LEAF_DAYS * DAY_MS) / 3 &&
+      left < (LEAF_DAYS + 1) * DAY_MS && // else it was made by a clock that was ahead
       names.some(({ type, value }) => type === kind && value === address) &&
       (await leaf.verify({ publicKey: by, signatureOnly: true }))
     )

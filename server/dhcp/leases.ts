@@ -26,6 +26,30 @@ export type Lease = {
 export type LeaseChange =
   { readonly kind: 'put'; readonly lease: Lease } | { readonly kind: 'drop'; readonly address: string }
 
+/** The longest time that a lease runs, in milliseconds. */
+const LONGEST_MS = 43_200_000
+/** A clock that is so far from where it was left stood or jumped, or nobody was here. */
+const APART_MS = 86_400_000
+
+/**
+ * The leases of an earlier process by the clock of this one. `lastSeen` is when that one wrote last, by its own clock.
+ * Where the two are more than a day apart, or time went back, each lease gets the time that was left then: it may be kept
+ * for some hours too long, but is neither freed under its client nor kept for years. Undefined when all are right as they are.
+ */
+export function leasesAfterJump(
+  leases: readonly Lease[],
+  lastSeen: number | undefined,
+  now: number,
+): Lease[] | undefined {
+  const isApart = lastSeen !== undefined && (now < lastSeen - 60_000 || now > lastSeen + APART_MS)
+  if (!isApart && leases.every(({ expiresAt }) => expiresAt <= now + LONGEST_MS)) return undefined
+  const then = isApart ? lastSeen : now
+  return leases.map(lease => ({
+    ...lease,
+    expiresAt: now + Math.min(lease.expiresAt - then, LONGEST_MS),
+  }))
+}
+
 /** What decisions ask of the leases. */
 export interface LeaseView {
   /** The lease of an address, expired or not. */

@@ -57,6 +57,8 @@ export type DhcpOptions = {
   readonly alarm?: (text: string, mac: string) => void
   /** Hears of packets of unknown clients that were dropped because there are too many. */
   readonly refuse?: (reason: StrangerRefusal, mac: string) => void
+  /** Milliseconds since 1970, by a clock that does not jump but where `clockMoved` says so; the host's unless given. */
+  readonly now?: () => number
   /** Closes the server when aborted. */
   readonly signal?: AbortSignal
 }
@@ -100,6 +102,7 @@ type Outgoing = { readonly socket: Socket; readonly decision: Decision }
 /** A running DHCP server; `openDhcp` makes it. */
 export class DhcpServer {
   readonly #options: DhcpOptions
+  readonly #now: () => number
   readonly #sockets: Socket[] = []
   #table: LeaseTable
   #subnet: ReturnType<typeof subnetOf> | undefined
@@ -116,6 +119,7 @@ export class DhcpServer {
 
   constructor(options: DhcpOptions) {
     this.#options = options
+    this.#now = options.now ?? (() => Date.now())
     this.#table = new LeaseTable(options.leases.all())
     this.#strangers = new Strangers({
       isDeclared: mac => this.#machines.byMac.has(mac),
@@ -157,10 +161,30 @@ export class DhcpServer {
     const lease = this.#table.at(address)
     if (lease?.state !== 'bound') return
     this.#table.sawAlive(lease.mac)
-    const expiresAt = Date.now() + SECONDS.boot * 1000
+    const expiresAt = this.#now() + SECONDS.boot * 1000
     // In memory only: after a restart the address is looked at before another client gets it.
     if (lease.expiresAt < expiresAt - 60_000)
       this.#table.apply([{ kind: 'put', lease: { ...lease, expiresAt } }])
+  }
+
+  /**
+   * Moves the time of every lease with the host's clock, which was set by so many milliseconds: each runs as long as
+   * its client was told. `now` must follow in the same turn of the event loop.
+   */
+  clockMoved(milliseconds: number): void {
+    if (this.#closed) return
+    if (this.#flushing !== undefined) {
+      clearImmediate(this.#flushing)
+      this.#flush()
+    }
+    const { leases, report } = this.#options
+    try {
+      const moved = leases.all().map(lease => ({ ...lease, expiresAt: lease.expiresAt + milliseconds }))
+      leases.commit(moved.map(lease => ({ kind: 'put', lease })))
+      this.#table = new LeaseTable(moved)
+    } catch (problem) {
+      report(problem as Error) // of the store
+    }
   }
 
   /** Answers what is committed already, then closes the ports. */
@@ -263,7 +287,7 @@ export class DhcpServer {
     const most = (last - first + 1) * POOL_ALARM
     if (this.#table.size < most) return
     this.#poolLookedAt = now
-    const running = this.#table.running(Date.now(), address => this.#subnet?.pools(address) === true)
+    const running = this.#table.running(this.#now(), address => this.#subnet?.pools(address) === true)
     if (running < most) return
     const { pool } = network
     this.#options.alarm?.(
@@ -287,7 +311,7 @@ export class DhcpServer {
       server: this.#options,
       machines: this.#machines,
       leases: this.#table,
-      now: Date.now(),
+      now: this.#now(),
       probed: address => this.#prober.result(address),
     })
   }

@@ -140,13 +140,27 @@ export class EventTable {
   }
 
   /** Forgets what began before a time, but never the newest, whose numbers must not be given twice. */
-  prune(before: number): void {
-    this.#db.run('DELETE FROM boots WHERE began < ? AND number < (SELECT max(number) FROM boots)', before)
+  prune(before: number, share: number): void {
     this.#db.run(
-      `DELETE FROM events WHERE at < ? AND boot NOT IN (SELECT id FROM boots)
-       AND id < (SELECT max(id) FROM events)`,
+      `DELETE FROM boots WHERE number IN (
+         SELECT number FROM boots WHERE began < ? AND number < (SELECT max(number) FROM boots)
+         ORDER BY number LIMIT (SELECT ceil(count(*) * ?) FROM boots))`,
       before,
+      share,
     )
+    this.#db.run(
+      `DELETE FROM events WHERE id IN (
+         SELECT id FROM events WHERE at < ? AND boot NOT IN (SELECT id FROM boots)
+         AND id < (SELECT max(id) FROM events)
+         ORDER BY id LIMIT (SELECT ceil(count(*) * ?) FROM events))`,
+      before,
+      share,
+    )
+  }
+
+  /** Milliseconds since 1970 of the event that was written last. */
+  newest(): number | undefined {
+    return this.#db.all<{ at: number }>('SELECT at FROM events ORDER BY id DESC LIMIT 1')[0]?.at
   }
 }
 

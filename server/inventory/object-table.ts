@@ -112,11 +112,14 @@ export class ObjectTable {
   }
 
   /** Forgets the history, up to a time, of what is no longer there; never the newest number, which must not be given twice. */
-  prune(before: number): void {
+  prune(before: number, share: number): void {
     this.#db.run(
-      `DELETE FROM revisions WHERE at < ? AND number < (SELECT max(number) FROM revisions)
-       AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = revisions.kind AND o.id = revisions.id)`,
+      `DELETE FROM revisions WHERE rowid IN (
+         SELECT rowid FROM revisions WHERE at < ? AND number < (SELECT max(number) FROM revisions)
+         AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = revisions.kind AND o.id = revisions.id)
+         ORDER BY number LIMIT (SELECT ceil(count(*) * ?) FROM revisions))`,
       before,
+      share,
     )
   }
 

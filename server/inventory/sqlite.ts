@@ -228,10 +228,15 @@ export class SqliteStore implements Store {
     return this.#events.counters()
   }
 
-  prune(before: number): void {
+  newestEvent(): number | undefined {
+    this.#db.flush()
+    return this.#events.newest()
+  }
+
+  prune(before: number, share = 1): void {
     this.#db.atOnce(() => {
-      this.#events.prune(before)
-      this.#objects.prune(before)
+      this.#events.prune(before, share)
+      this.#objects.prune(before, share)
       this.#run('DELETE FROM tokens WHERE until < ?', before)
     })
   }

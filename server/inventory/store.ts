@@ -136,7 +136,7 @@ export interface Store {
   /** The greatest event id and the greatest boot number given so far. */
   counters(): { readonly event: number; readonly boot: number }
   /** Removes boots that began before a time (milliseconds), tokens that ended, and the history of what was removed. */
-  prune(before: number): void
+  prune(before: number, share?: number): void
 
   close(): void
 }

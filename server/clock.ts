@@ -1,0 +1,45 @@
+// The clock of this process: it goes on evenly when somebody, or NTP, sets the host's clock, and says by how much that was.
+
+/** How often the two clocks are compared. */
+const COMPARE_MS = 5000
+/** Further apart than this the host's clock was set; below, it is slewed, and followed without a word. */
+const JUMP_MS = 2000
+
+/** Two clocks in milliseconds: since 1970, which may be set at any time, and one that only grows. */
+export type HostClocks = { readonly wall: () => number; readonly steady: () => number }
+
+/** Milliseconds since 1970 that never jump while one thing is decided: leases live by it. */
+export class ProcessClock {
+  readonly #host: HostClocks
+  readonly #timer: NodeJS.Timeout
+  readonly #listeners: ((jumpMs: number) => void)[] = []
+  /** What the steady clock lacks. */
+  #base: number
+
+  constructor(host: HostClocks = { wall: () => Date.now(), steady: () => performance.now() }) {
+    this.#host = host
+    this.#base = host.wall() - host.steady()
+    this.#timer = setInterval(() => this.compare(), COMPARE_MS).unref()
+  }
+
+  /** Milliseconds since 1970, as the host's clock was when it was compared last. */
+  now(): number {
+    return this.#base + this.#host.steady()
+  }
+
+  /** Tells `listener` by how many milliseconds the host's clock was set; `now` follows after all were told. */
+  onJump(listener: (jumpMs: number) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Compares the two clocks; called by a timer. */
+  compare(): void {
+    const jumpMs = this.#host.wall() - this.now()
+    if (Math.abs(jumpMs) > JUMP_MS) for (const listener of this.#listeners) listener(jumpMs)
+    this.#base += jumpMs
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+}

@@ -1,0 +1,83 @@
+// When old events, boots and history are forgotten: by the time that the server saw pass, never by a clock that jumped.
+
+import type { Log } from './log.ts'
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+/** Of all rows, at most so many at once: a clock that is wrong for days takes days to do harm, and says so meanwhile. */
+export const PRUNED_SHARE = 0.1
+
+/** What pruning asks of the store. */
+export interface PrunedStore {
+  /** Milliseconds since 1970 of the event that was written last. */
+  newestEvent(): number | undefined
+  /** Removes what is older than `before`, at most `share` of all. */
+  prune(before: number, share: number): void
+}
+
+/** Looks every ten minutes, and forgets once a day. */
+export class Pruning {
+  readonly #store: PrunedStore
+  readonly #days: number
+  readonly #now: () => number
+  readonly #steady: () => number
+  readonly #log: Log
+  readonly #started: number
+  readonly #timer: NodeJS.Timeout
+  /** Until when nothing is forgotten, by the steady clock. */
+  #restsUntil: number
+
+  /**
+   * @param days that are kept
+   * @param clocks milliseconds since 1970, and of a clock that only grows
+   */
+  constructor(
+    store: PrunedStore,
+    days: number,
+    clocks: { readonly now: () => number; readonly steady: () => number },
+    log: Log,
+  ) {
+    this.#store = store
+    this.#days = days
+    this.#now = clocks.now
+    this.#steady = clocks.steady
+    this.#log = log
+    this.#started = clocks.steady()
+    // Not in the first minutes: a clock without a battery is set by NTP some time after the start.
+    this.#restsUntil = this.#started + 10 * MINUTE_MS
+    const newest = store.newestEvent()
+    if (newest !== undefined)
+      this.clockJumped(clocks.now() - newest, 'The clock and the newest boot event are')
+    this.#timer = setInterval(() => this.look(), 10 * MINUTE_MS).unref()
+  }
+
+  /** Takes note that the clock is not where it was expected; more than a day is logged, and nothing is forgotten for a day. */
+  clockJumped(jumpMs: number, what = 'The clock was set; old and new time are'): void {
+    if (Math.abs(jumpMs) <= DAY_MS) return
+    const days = Math.round(Math.abs(jumpMs) / DAY_MS)
+    const where = jumpMs > 0 ? 'ahead' : 'behind'
+    this.#log(
+      'warn',
+      `${what} ${days} days apart (${where}): nothing is forgotten for a day. Check the clock (timedatectl).`,
+    )
+    this.#restsUntil = Math.max(this.#restsUntil, this.#steady() + DAY_MS)
+  }
+
+  /** Forgets what is too old, if that is due; called by a timer. */
+  look(): void {
+    if (this.#steady() < this.#restsUntil) return
+    const newest = this.#store.newestEvent()
+    if (newest === undefined) return
+    this.#restsUntil = this.#steady() + DAY_MS
+    try {
+      this.#store.prune(Math.min(this.#now(), newest) - this.#days * DAY_MS, PRUNED_SHARE)
+    } catch (error) {
+      this.#log('warn', `Old events could not be forgotten: ${(error as Error).message}`) // of the store, which throws no other
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+}
