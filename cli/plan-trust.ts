@@ -11,6 +11,7 @@ export function trustSentences({ trust, machines, network }: Site): string[] {
     ...(trust.level === 'L1'
       ? roles.map(role => `a false ${role} machine would obtain: ${OBTAINS[role]}`)
       : []),
+    ...(trust.level === 'L3' ? [declaredOf(machines)] : []),
     approvalOf(trust),
     REBOOTS[trust.reboot],
     ...(network.dhcp === 'off' ? [WITHOUT_DHCP] : []),
@@ -35,7 +36,14 @@ const REBOOTS: Readonly<Record<MachineTrust['reboot'], string>> = {
   auto: 'a machine that was ready and boots again gets a bundle with any key: what boots in its place does, too',
 }
 
-const WITHOUT_DHCP = 'DHCP is not served here: an operator approves every key, whatever the policy says'
+const WITHOUT_DHCP =
+  'DHCP is not served here: an operator approves every key but that of a declared TPM, whatever the policy says'
+
+function declaredOf(machines: Site['machines']): string {
+  const declared = machines.filter(({ tpm }) => tpm !== undefined).map(({ name }) => name)
+  if (declared.length === 0) return 'no machine is declared with its TPM (tpm: SHA256:…)'
+  return `declared with their TPM, which no one has to approve: ${declared.join(', ')}`
+}
 
 function approvalOf({ level, approve, deadlineMinutes }: MachineTrust): string {
   if (level === 'L1') return 'no key is approved, and none is pinned'

@@ -67,15 +67,14 @@ export function decideKey({ machine, fingerprint, known, elsewhere, dhcp, port }
   if (own?.state === 'approved' && level !== 'L1')
     return { state: 'approved', why: 'it is the key that is pinned' }
   if (level === 'L3') {
-    if (elsewhere !== undefined) return { state: 'pending', why: `its TPM is the one of ${elsewhere}` }
     // A quote proves this by itself, whatever DHCP shows.
     if (fingerprint === machine.tpm)
       return { state: 'approved', why: 'its TPM is the one that it is declared with' }
-    if (machine.tpm !== undefined)
-      return {
-        state: 'pending',
-        why: `its TPM is not the one that it is declared with (${shortened(machine.tpm)})`,
-      }
+    if (elsewhere !== undefined) return { state: 'pending', why: `its TPM is the one of ${elsewhere}` }
+    if (machine.tpm !== undefined) {
+      const declared = shortened(machine.tpm)
+      return { state: 'pending', why: `its TPM is not the one that it is declared with (${declared})` }
+    }
   }
   // Without a lease nothing says that it is the machine that asks: no policy approves that.
   if (dhcp === 'off') {

@@ -79,4 +79,16 @@ t.test('the plan says what each level keeps out, and at L1 what a false machine 
     trustSentences(parse('trust: { approve: { racks: [a, b], serials: [x] } }'))[1],
     /rack a or b and serial/,
   )
+  const l3 = 'trust: { level: L3 }'
+  t.match(trustSentences(parse(l3)), [
+    /^L3: .*TPM vouches/,
+    /no machine is declared with its TPM/,
+    /operator/,
+    /same key/,
+  ])
+  const digest = `SHA256:${'ab'.repeat(32)}`
+  const site = parse(l3)
+  const [first, ...others] = site.machines
+  const machines = [{ ...first!, tpm: digest }, ...others] // the file has two
+  t.match(trustSentences({ ...site, machines })[1], /which no one has to approve: ctl-1$/)
 })

@@ -41,12 +41,15 @@ await t.test('a BIOS and a UEFI machine boot the live system and report ready', 
   for (const machine of ['bios-1', 'uefi-1']) await putBundle(server, machine)
   const env = { PILOTLIGHT_TOKEN: token() }
   waiting = await waitUntil('both machines wait', { limitSeconds: 600, everyMs: 1000 }, async () => {
-    const { stdout } = await pilotlight(['machines', 'pending', '--json', '--server', server], 30, env)
-    const keys = JSON.parse(stdout) as Key[]
+    const headers = { authorization: `Bearer ${token()}` }
+    const signal = AbortSignal.timeout(10_000)
+    const keys = (await (await fetch(`${server}/v1/keys?state=pending`, { headers, signal })).json()) as Key[]
     return keys.length === 2
       ? { value: keys }
       : { not: `${keys.map(key => key.machine).join() || 'none'} waits` }
   })
+  const { stdout } = await pilotlight(['machines', 'pending', '--server', server], 30, env)
+  for (const { machine, fingerprint } of waiting) t.match(stdout, `${machine}   ${fingerprint}`)
   for (const { machine, fingerprint } of waiting) {
     const decision = ['machines', 'approve', machine, '--fingerprint', fingerprint, '--server', server]
     t.match(await pilotlight(decision, 30, env), {

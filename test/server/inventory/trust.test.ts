@@ -29,6 +29,24 @@ function ask(trust: Partial<MachineTrust> | undefined, more: Partial<KeyQuestion
   return decideKey({ ...question, ...more })
 }
 
+t.test('goes by the TPM that a machine is declared with, whoever showed it before', async t => {
+  const tpm = `SHA256:${'0123456789abcdef'.repeat(4)}`
+  const machine: Machine = { ...plain, tpm, trust: { ...defaultTrust, level: 'L3', approve: 'first-boot' } }
+  const l3 = (more: Partial<KeyQuestion>) => ask(undefined, { machine, fingerprint: tpm, ...more })
+  for (const more of [{}, { dhcp: 'off' }, { elsewhere: 'old-name' }, { known: [key] }] as const)
+    t.match(l3(more), { state: 'approved', why: /declared/ }, JSON.stringify(more))
+  t.match(l3({ known: [{ ...key, fingerprint: tpm, state: 'rejected' }] }), { state: 'rejected' })
+  t.match(l3({ fingerprint: 'SHA256:x' }), {
+    state: 'pending',
+    why: 'its TPM is not the one that it is declared with (SHA256:0123456789abcdef…)',
+  })
+  const { tpm: _, ...undeclared } = machine
+  t.match(l3({ fingerprint: 'SHA256:x', elsewhere: 'cmp-1', machine: undeclared }), {
+    state: 'pending',
+    why: 'its TPM is the one of cmp-1',
+  })
+})
+
 t.test('decides on a key by level, policy and what was approved before', async t => {
   const other = { ...key, fingerprint: 'SHA256:other' }
   const rows: [string, Partial<MachineTrust> | undefined, Partial<KeyQuestion>, string, RegExp][] = [
