@@ -48,7 +48,7 @@ export function addServeCommand(program: Command, root: string): void {
     .option('--public-reads', 'lists, journals and metrics take no token from other hosts')
     .option(
       '--private-reads',
-      'the opposite, which is the default: the flag changes nothing and is taken still',
+      'reads and changes take one from this host too, also on loopback; from other hosts they do by default',
     )
     .option(
       '--host-name <name>',
@@ -142,7 +142,7 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
     if (given.privateReads) {
       log(
         'info',
-        'From other hosts reads take a token by default; with --private-reads they do from this host too',
+        'From other hosts reads take a token by default; with --private-reads they do from this host too, as do changes on loopback',
       )
     }
     const server = await serve(config, { signal: stop.signal, log, sockets })

@@ -11,8 +11,8 @@ import { STRANGER_LIMITS, type StrangerLimits } from './limits.ts'
 import { LOG_LEVELS, logLevelOf, type LogFormat, type LogLevel } from './log.ts'
 
 /**
- * Who reads lists, journals and metrics without a token or certificate on a listener that is not bound to loopback: anyone,
- * programs on this host, or no one.
+ * Who reads lists, journals and metrics without a token or certificate: anyone, programs on this host, or no one. Where it is
+ * no one, programs on this host change nothing without one either, on loopback too.
  */
 export type OpenReads = 'anyone' | 'this-host' | 'no-one'
 

@@ -34,7 +34,7 @@ export type AccessPolicy = {
   readonly loopbackOnly: boolean
   /** The names, and addresses besides the one that is asked, by which requests may call us; undefined takes any. */
   readonly hostNames: readonly string[] | undefined
-  /** Who reads without a role, where the listener is not bound to loopback. */
+  /** Who reads without a role; where it is no one, this host has no rights for its place at all. */
   readonly openReads: 'anyone' | 'this-host' | 'no-one'
   readonly certificateRole: CertificateRole
 }
@@ -138,9 +138,9 @@ function tokenIn({ headers, method }: FastifyRequest): string | undefined {
 
 /** What a request may do for coming from this host, unless a proxy or a page of someone else stands behind it. */
 function placeOf({ headers, raw }: FastifyRequest, { loopbackOnly, openReads }: AccessPolicy): Identity {
-  if (isForwarded(headers) || !isOwnPage(headers)) return NOBODY
+  if (openReads === 'no-one' || isForwarded(headers) || !isOwnPage(headers)) return NOBODY
   if (loopbackOnly) return LOOPBACK
-  return openReads !== 'no-one' && isFromHere(raw.socket) ? THIS_HOST : NOBODY
+  return isFromHere(raw.socket) ? THIS_HOST : NOBODY
 }
 
 /** Says whether a request comes from a program or from our own page; a page of someone else names another origin. */

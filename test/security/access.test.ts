@@ -13,6 +13,7 @@ import { rawRequest } from './request.ts'
 import { whyNoWire, wiredServer } from './wire.ts'
 
 const skip = whyNoWire()
+t.setTimeout(240_000)
 
 /** What curl prints instead of an answer's body. */
 const STATUS = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '--max-time', '10']
@@ -92,6 +93,14 @@ t.test('--private-reads asks for a token on its own host too', { skip }, async t
     t.equal(await run('curl', ...STATUS, `${url}/machines`), '401')
     t.equal(await run('curl', ...STATUS, `${url}/boot.ipxe`), '200')
   }
+})
+
+t.test('--private-reads gives a program of the host nothing for its place, on loopback too', async t => {
+  const server = await testServer(t, { privateReads: true })
+  t.equal((await server.get('/machines')).status, 401)
+  t.equal((await server.put('/v1/groups/a', { profile: 'live' })).status, 401)
+  t.equal((await server.get('/machines', server.admin)).status, 200)
+  t.equal((await server.get('/boot.ipxe')).status, 200)
 })
 
 t.test('--public-reads opens what is read, and no change', { skip }, async t => {
