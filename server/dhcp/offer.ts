@@ -140,9 +140,22 @@ function exchangeOf(message: Packet, arrival: Arrival, world: World): Exchange {
   const client = clientOf(message.options)
   const remembered = world.leases.boundTo(message.mac)?.uuid
   const uuids = client.uuids.length === 0 && remembered !== undefined ? [remembered] : client.uuids
-  const machine = machineOf(world.machines, message.mac, uuids)
-  const uuid = uuids.find(spelling => spelling === machine?.uuid) ?? uuids[0]
+  const shown = machineOf(world.machines, message.mac, uuids)
+  const isTaken = shown !== undefined && runsElsewhere(shown, message.mac, world)
+  const machine = isTaken ? undefined : shown
+  const uuid = isTaken ? undefined : (uuids.find(spelling => spelling === machine?.uuid) ?? uuids[0])
   return { message, arrival, world, client, boot: bootOf(client, world.server), machine, uuid }
+}
+
+/**
+ * Says whether the system of a machine that is declared by UUID alone runs with another hardware address. Every client can
+ * send its UUID: one that does so meanwhile is a stranger, else it would take the machine's address away. Firmware's short
+ * lease does not count, because a machine tries its network cards one after another.
+ */
+function runsElsewhere({ macs, address }: Machine, mac: string, { leases, now }: World): boolean {
+  const lease = leases.at(address)
+  if (macs.length > 0 || lease === undefined || lease.mac === mac || lease.state !== 'bound') return false
+  return lease.expiresAt - now > SECONDS.boot * 1000
 }
 
 // --- full mode

@@ -157,6 +157,47 @@ t.test(
   },
 )
 
+t.test('the UUID of a machine that runs does not take its address away', async t => {
+  const uuid = '4c4c4544-0001-0203-8405-060708090a0b'
+  const bytes = [0, 0x4c, 0x4c, 0x45, 0x44, 0, 1, 2, 3, 0x84, 5, 6, 7, 8, 9, 10, 11]
+  const withUuid = new Map([[OPTION.clientUuid, Uint8Array.from(bytes)]])
+  const server = new Server({ machines: [machine({ macs: [], uuid })] })
+  const asks = (mac: string) => but(discover.bios, MESSAGE.discover, { mac }, withUuid)
+  t.equal(server.gives(asks(MAC)).reply?.packet.yourAddress, '10.20.0.11')
+  t.equal(
+    server.gives(asks(OTHER)).reply?.packet.yourAddress,
+    '10.20.0.11',
+    'its firmware tries another card',
+  )
+  server.gives(asks(MAC))
+  server.gives(discover.plain)
+  const stranger = server.gives(asks(OTHER))
+  t.match(stranger.reply?.packet.yourAddress, /^10\.20\.0\.1\d\d$/)
+  t.equal(stranger.events.at(-1)?.uuid, undefined, 'nor is it taken for the machine')
+  t.equal(server.gives(discover.plain).reply?.packet.yourAddress, '10.20.0.11', 'the machine keeps it')
+  t.equal(server.gives(asks(MAC)).reply?.packet.yourAddress, '10.20.0.11', 'and boots again')
+})
+
+t.test('a UUID with the MAC of no machine finds only a machine that is declared by UUID alone', async t => {
+  const uuid = '4c4c4544-0001-0203-8405-060708090a0b'
+  const bytes = [0, 0x4c, 0x4c, 0x45, 0x44, 0, 1, 2, 3, 0x84, 5, 6, 7, 8, 9, 10, 11]
+  const server = new Server({ machines: [machine({ macs: [MAC], uuid })] })
+  const stranger = but(
+    discover.bios,
+    MESSAGE.discover,
+    { mac: OTHER },
+    new Map([[OPTION.clientUuid, Uint8Array.from(bytes)]]),
+  )
+  t.match(server.gives(stranger).reply?.packet.yourAddress, /^10\.20\.0\.1\d\d$/)
+})
+
+t.test('the journal says at which switch port a relay saw the client', async t => {
+  const relay = [1, 8, ...Buffer.from('ge-0/0/7'), 2, 3, 0, 1, 2]
+  const asks = discoverWith([[OPTION.relayAgent, Uint8Array.from(relay)]])
+  const [asked] = new Server().hears(asks).events
+  t.equal(asked?.detail['port'], 'circuit=ge-0/0/7 remote=000102')
+})
+
 t.test('a UUID that many machines share says nothing about which one it is', async t => {
   const uuid = '00000000-0000-0000-0000-000000000000'
   const server = new Server({ machines: [machine({ macs: [], uuid })] })
