@@ -262,6 +262,10 @@ export class Enrolment {
       seenAt: now,
       ...decision,
     }
+    if (own?.port !== undefined && port !== undefined && own.port !== port && own.boot !== token.boot) {
+      const text = `${machine.name} shows its key at switch port ${port}; it was at ${own.port}`
+      this.#alarm(who, 'moved', text)
+    }
     const isNews = own?.state !== state || own.boot !== token.boot || (state === 'pending' && own.why !== why)
     if (!isKept || !isNews) return key
     store.putMachineKey(key)

@@ -1,0 +1,132 @@
+// How the agent gets its bundle: its own functions, with age, jq, curl and openssl, against a whole server.
+
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { CommandFailed, run } from '#host/command.ts'
+import type { BundleDescription } from '#server/inventory/objects.ts'
+import { waitUntil } from '#progress/wait.ts'
+import { siteAuthority } from '#cluster/bundle.ts'
+import { testPki } from '../site-pki.ts'
+import { site, testServer, type TestServer } from '../server/serving.ts'
+
+const absent = ['age', 'age-keygen', 'jq', 'curl', 'openssl'].filter(
+  tool => !existsSync(join('/usr/bin', tool)),
+)
+const skip = absent.length > 0 ? `${absent.join(', ')} not installed` : false
+const script = readFileSync(join(import.meta.dirname, '../../ignition/scripts/agent'), 'utf8')
+const MAC = '52-54-00-20-00-01'
+
+t.setTimeout(120_000) // the agent asks again every few seconds
+
+/** A server with a bundle of two certificates, and a machine that is booted as far as its config. */
+async function bootedMachine(t: Test) {
+  const directory = t.testdir({
+    profiles: { 'controller.json': '{"id":"controller","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}' },
+    ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
+    home: {},
+    work: {},
+    bin: { journalctl: '#!/bin/sh\n' },
+    pki: {},
+  })
+  const at = (path: string) => join(directory, path)
+  await run('chmod', ['755', at('bin/journalctl')], { limitSeconds: 5 })
+  const server = await testServer(t, { dataPath: directory, statePath: at('state') })
+  const pki = await testPki(at('pki'))
+  await server.put('/v1/sites/rack-1', site)
+  const put = await server.put('/v1/sites/rack-1/authority', siteAuthority(pki))
+  if (put.status !== 200) throw new Error(await put.text())
+  const request = (name: string) => ({
+    name,
+    key: at(`root/${name}/client.key`),
+    certificate: at(`root/${name}/client.crt`),
+    signer: 'ca',
+    commonName: `system:node:${name}`,
+    purposes: ['client'] as const,
+    dns: [],
+    addresses: [],
+    days: 30,
+  })
+  const bundle: BundleDescription = {
+    site: 'rack-1',
+    files: [{ path: at('root/hello'), mode: 0o640, content: 'hello\n' }],
+    requests: [request('one'), request('two')],
+    secrets: [],
+  }
+  await server.put('/v1/machines/ctl-1/bundle', bundle)
+  await server.get(`/ipxe?mac=${MAC}`)
+  const { token } = (await (await server.get(`/ignition?mac=${MAC}`)).json()) as { token: string }
+  writeFileSync(at('home/authorization'), `Authorization: Bearer ${token}\n`)
+  writeFileSync(at('home/ca.crt'), readFileSync(at('state/ca.crt')))
+  return { server, at }
+}
+
+/** Runs the agent's `fetch_bundle` as the agent does; gives what it said and how it ended. */
+function fetchBundle(server: TestServer, at: (path: string) => string) {
+  const functions = script
+    .replace(/^\. \/etc\/pilotlight\/agent\.env.*$/m, '')
+    .replace(/^main$/m, '')
+    .replace('home=/etc/pilotlight', `home=${at('home')}`)
+    .replace('work=/run/pilotlight-agent', `work=${at('work')}`)
+    .replace('initrd=/run/pilotlight', `initrd=${at('initrd')}`)
+    .replaceAll('/dev/console', at('console'))
+  const text = `PATH=${at('bin')}:$PATH AGENT_URL=${server.agentUrl}\n${functions}\nretry 60 'fetch the bundle' fetch_bundle`
+  return run('bash', ['-c', text], { limitSeconds: 90 }).then(
+    ({ stdout, stderr }) => ({ status: 0, said: stdout + stderr }),
+    (error: CommandFailed) => ({ status: error.status, said: error.stdout + error.stderr }),
+  )
+}
+
+/** Waits until the machine's key waits for an operator. */
+function untilPending(server: TestServer) {
+  return waitUntil('the key', { limitSeconds: 30, everyMs: 50 }, async () => {
+    const keys = (await (await server.get('/v1/keys?state=pending')).json()) as { fingerprint: string }[]
+    const [key] = keys
+    return key === undefined ? { not: 'none waits' } : { value: key }
+  })
+}
+
+t.test(
+  'waits for its approval, says so on the console, and gets a sealed bundle with its own keys',
+  { skip },
+  async t => {
+    const { server, at } = await bootedMachine(t)
+    mkdirSync(at('initrd'))
+    await run('age-keygen', ['--output', at('initrd/machine.key')], { limitSeconds: 5 })
+    const fetched = fetchBundle(server, at)
+    const { fingerprint } = await untilPending(server)
+    const command = `pilotlight machines approve ctl-1 --fingerprint ${fingerprint}`
+    await waitUntil('the console', { limitSeconds: 30, everyMs: 50 }, async () => {
+      const text = existsSync(at('console')) ? readFileSync(at('console'), 'utf8') : ''
+      return text.includes(command) ? { value: true } : { not: text }
+    })
+    t.equal((await server.post('/v1/machines/ctl-1/approve', {}, server.admin)).status, 200)
+    const { status, said } = await fetched
+    t.equal(status, 0, said)
+    t.match(said, / waits: [^]*the bundle is unpacked/)
+    t.equal(readFileSync(at('root/hello'), 'utf8'), 'hello\n')
+    t.equal(statSync(at('root/hello')).mode & 0o777, 0o640)
+    for (const name of ['one', 'two']) {
+      const certificate = new X509Certificate(readFileSync(at(`root/${name}/client.crt`)))
+      t.match(certificate.subject, `CN=system:node:${name}`)
+      const key = createPrivateKey(readFileSync(at(`root/${name}/client.key`)))
+      t.ok(certificate.checkPrivateKey(key), 'made by the machine')
+      t.equal(createPublicKey(key).asymmetricKeyType, 'ec')
+      t.equal(statSync(at(`root/${name}/client.key`)).mode & 0o777, 0o600)
+    }
+    t.match(await fetchBundle(server, at), { status: 2, said: /refuses this machine's key with 409/ })
+  },
+)
+
+t.test('makes a key where the initrd made none, and ends for good when it is rejected', { skip }, async t => {
+  const { server, at } = await bootedMachine(t)
+  const fetched = fetchBundle(server, at)
+  await untilPending(server)
+  t.equal(statSync(at('initrd/machine.key')).mode & 0o777, 0o600)
+  t.equal((await server.post('/v1/machines/ctl-1/reject', {}, server.admin)).status, 200)
+  const { status, said } = await fetched
+  t.equal(status, 2, said)
+  t.match(said, /the server refuses this machine's key with 403: .*was rejected/)
+  t.notOk(existsSync(at('root')))
+})
