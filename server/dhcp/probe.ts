@@ -20,7 +20,8 @@ const REMEMBERED = 4096
 /** Discard (RFC 863), which no host listens to. */
 const PORT = 9
 
-const ARP_TABLE = '/proc/net/arp'
+// By way of the process: /proc/net itself is not there under ProcSubset=pid, which deploy/pilotlight.service has.
+const ARP_TABLE = '/proc/self/net/arp'
 
 /** Looks at addresses, and remembers for a while what it saw. */
 export class Prober {

@@ -1,6 +1,6 @@
 // The unit files, judged by systemd's own tools. The unit runs for real in test/deploy/service.test.ts.
 
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
@@ -52,4 +52,20 @@ t.test('opens each low port that the server has, and names its address in one fi
     '10.20.0.1:8080',
   ])
   t.notMatch(readFileSync(UNIT, 'utf8'), /10\.20\.0\.1/)
+})
+
+t.test('the server reads of /proc only what the unit lets it see', async t => {
+  t.match(readFileSync(UNIT, 'utf8'), /^ProcSubset=pid$/m)
+  const root = join(DEPLOY, '..')
+  const reads = globSync('server/**/*.ts', { cwd: root }).flatMap(file =>
+    readFileSync(join(root, file), 'utf8')
+      .split('\n')
+      .filter(line => !/^\s*(\*|\/\/)/.test(line)) // comments name what they like
+      .flatMap(line => [...line.matchAll(/['`](\/proc\/[\w/]+)/g)].map(([, path]) => path)),
+  )
+  t.ok(reads.length >= 3, 'the pattern finds what there is')
+  t.strictSame(
+    reads.filter(path => !path?.startsWith('/proc/self/')),
+    [],
+  )
 })
