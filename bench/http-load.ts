@@ -7,6 +7,8 @@ import { connect } from 'node:net'
 /** What to ask for, and how. `{n}` in the path becomes the MAC address of one of `machines` machines, by turns. */
 export type Load = {
   readonly port: number
+  /** 127.0.0.1 unless told. */
+  readonly host?: string
   readonly path: string
   readonly machines: number
   readonly connections: number
@@ -28,7 +30,14 @@ export function macOf(n: number): string {
   return `52:54:${[24, 16, 8, 0].map(bits => ((n >> bits) & 255).toString(16).padStart(2, '0')).join(':')}`
 }
 
-async function run({ port, path, machines, connections, seconds }: Load): Promise<LoadResult> {
+async function run({
+  port,
+  host = '127.0.0.1',
+  path,
+  machines,
+  connections,
+  seconds,
+}: Load): Promise<LoadResult> {
   const most = seconds === undefined ? machines : Infinity
   const times: number[] = []
   const statuses: Record<string, number> = {}
@@ -37,7 +46,7 @@ async function run({ port, path, machines, connections, seconds }: Load): Promis
   let turn = 0
   const one = () =>
     new Promise<void>((resolve, reject) => {
-      const socket = connect(port, '127.0.0.1')
+      const socket = connect(port, host)
       let sent = 0
       let answer = Buffer.alloc(0)
       const ask = () => {

@@ -54,6 +54,14 @@ export class Wire {
     return server
   }
 
+  /** Starts a program on the other end, which the caller ends. */
+  startFar(program: string, args: readonly string[]): ChildProcess {
+    const inside = [`--net=/proc/${this.#holders[1]?.pid}/ns/net`, program, ...args]
+    const far = spawn('nsenter', inside, { stdio: 'ignore' })
+    this.#servers.push(far)
+    return far
+  }
+
   /** Runs a program on one of the ends. */
   async run(end: 'server' | 'client', program: string, args: readonly string[], limitSeconds: number) {
     const holder = this.#holders[end === 'server' ? 0 : 1]

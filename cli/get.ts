@@ -71,9 +71,9 @@ async function rowsOf(
   if (list === 'machines' || list === 'problems') {
     const { ServerClient } = await import('./server-client.ts')
     const path = list === 'problems' ? '/v1/problems' : '/machines'
-    const found = await new ServerClient(server).get(
-      id === undefined ? path : `${path}/${encodeURIComponent(id)}`,
-    )
+    const client = new ServerClient(server)
+    const found =
+      id === undefined ? await client.list(path) : await client.get(`${path}/${encodeURIComponent(id)}`)
     return (Array.isArray(found) ? found : [found]) as Row[]
   }
   const { InventoryClient: Client } = await import('./inventory-client.ts')

@@ -55,12 +55,17 @@ export class ServerClient {
 
   /** The machines with their phases. */
   async machines(): Promise<readonly MachineState[]> {
-    return (await this.#json('GET', '/machines')) as MachineState[]
+    return (await this.list('/machines')) as MachineState[]
   }
 
   /** The id of the newest event: what comes after it is news. */
   async lastEvent(): Promise<number> {
-    const response = await this.#call('GET', '/machines', { headers: { accept: 'application/json' } }, 10)
+    const response = await this.#call(
+      'GET',
+      '/machines?limit=1',
+      { headers: { accept: 'application/json' } },
+      10,
+    )
     await response.body?.cancel()
     return Number(response.headers.get('x-last-event') ?? 0)
   }
@@ -125,6 +130,19 @@ export class ServerClient {
     const path = `/v1/machines/${encodeURIComponent(machine)}/reopen`
     const response = await this.#call('POST', path, { headers: {} }, 10)
     await response.body?.cancel()
+  }
+
+  /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`. */
+  async list(path: string): Promise<readonly unknown[]> {
+    const items: unknown[] = []
+    for (let next: string | undefined = path; next !== undefined;) {
+      const response = await this.#call('GET', next, { headers: { accept: 'application/json' } }, 10)
+      const page: unknown = await response.json()
+      if (!Array.isArray(page)) return [...items, page]
+      items.push(...(page as unknown[]))
+      next = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1]
+    }
+    return items
   }
 
   /** Any of the lists a person may read: `profiles`, `groups`, `machines`, with an id for a single one. */

@@ -37,7 +37,7 @@ export type ReadLimits = {
 export const STRANGER_LIMITS: StrangerLimits = {
   turns: {
     requestsATurn: 32,
-    pipelined: 100,
+    pipelined: 32,
     // A boot takes some 15 requests of 0.1 ms.
     perAddress: { perSecond: 1000, burst: 5000 },
     inAll: { perSecond: 4000, burst: 20_000 },

@@ -141,7 +141,7 @@ async function openAll(
       ),
     ),
   }))
-  const { refuse } = new Refusals(log, reason => metrics.refused(reason))
+  const { refuse } = new Refusals(log, (reason, times) => metrics.refused(reason, times))
   const journal = new Journal(
     counted(store, metrics),
     () => catalog,

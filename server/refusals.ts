@@ -33,18 +33,28 @@ const SENTENCES = {
 /** How often one reason is written to the log. */
 const LOG_EVERY_MS = 10_000
 
+/** How often one reason is added to the metric: a flood refuses tens of thousands a second. */
+const COUNT_EVERY_MS = 1000
+
+type Seen = { uncounted: number; unlogged: number; countedAt: number; loggedAt: number }
+
 /** Counts refusals, and logs each reason at most once in ten seconds, with how many there were since. */
 export class Refusals {
   readonly #log: Log
-  readonly #count: (reason: RefusalReason) => void
+  readonly #count: (reason: RefusalReason, times: number) => void
   readonly #now: () => number
-  readonly #pending = new Map<RefusalReason, { count: number; lastLoggedAt: number }>()
+  readonly #seen = new Map<RefusalReason, Seen>()
+  #later: NodeJS.Timeout | undefined
 
   /**
-   * @param count adds one to the metric
+   * @param count adds to the metric
    * @param now milliseconds of a clock that does not go back
    */
-  constructor(log: Log, count: (reason: RefusalReason) => void, now: () => number = () => performance.now()) {
+  constructor(
+    log: Log,
+    count: (reason: RefusalReason, times: number) => void,
+    now: () => number = () => performance.now(),
+  ) {
     this.#log = log
     this.#count = count
     this.#now = now
@@ -52,14 +62,35 @@ export class Refusals {
 
   /** Takes one. */
   readonly refuse: Refuse = (reason, from) => {
-    this.#count(reason)
+    const seen = this.#seen.get(reason) ?? {
+      uncounted: 0,
+      unlogged: 0,
+      countedAt: -Infinity,
+      loggedAt: -Infinity,
+    }
+    this.#seen.set(reason, seen)
+    seen.uncounted += 1
+    seen.unlogged += 1
     const now = this.#now()
-    const known = this.#pending.get(reason) ?? { count: 0, lastLoggedAt: -Infinity }
-    this.#pending.set(reason, known)
-    known.count += 1
-    if (now - known.lastLoggedAt < LOG_EVERY_MS) return
-    this.#log('warn', `${known.count} ${SENTENCES[reason]}`, { reason, last: from })
-    known.count = 0
-    known.lastLoggedAt = now
+    if (now - seen.countedAt >= COUNT_EVERY_MS) this.#flush(reason, seen, now)
+    else if (this.#later === undefined) {
+      this.#later = setTimeout(() => this.#flushAll(), COUNT_EVERY_MS).unref()
+    }
+    if (now - seen.loggedAt < LOG_EVERY_MS) return
+    this.#log('warn', `${seen.unlogged} ${SENTENCES[reason]}`, { reason, last: from })
+    seen.unlogged = 0
+    seen.loggedAt = now
+  }
+
+  #flushAll(): void {
+    this.#later = undefined
+    const now = this.#now()
+    for (const [reason, seen] of this.#seen) if (seen.uncounted > 0) this.#flush(reason, seen, now)
+  }
+
+  #flush(reason: RefusalReason, seen: Seen, now: number): void {
+    this.#count(reason, seen.uncounted)
+    seen.uncounted = 0
+    seen.countedAt = now
   }
 }

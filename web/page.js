@@ -70,8 +70,9 @@ async function follow() {
       for (;;) {
         const { events, last } = await ask(`/v1/events?after=${state.cursor}&wait=${WAIT_SECONDS}`)
         state.cursor = last
-        // A storm of boots redraws four times a second.
-        if (events.length > 0) await new Promise(resolve => setTimeout(resolve, 250))
+        // A storm of boots redraws four times a second; a rack of many pages less often.
+        const pauseMs = state.machines.length > 1000 ? WAIT_SECONDS * 1000 : 250
+        if (events.length > 0) await new Promise(resolve => setTimeout(resolve, pauseMs))
         await readMachines() // also after a quiet wait: machines are declared without an event
         if (events.some(isSelected)) await drawJournal()
       }
@@ -150,9 +151,16 @@ function keepToken(token) {
 }
 
 async function readMachines() {
-  const response = await get('/machines')
-  const cursor = Number(response.headers.get('x-last-event'))
-  state.machines = await response.json()
+  // A long list comes in pages. The first one says from which event on nothing is missed.
+  const machines = []
+  let cursor
+  for (let path = '/machines'; path !== undefined;) {
+    const response = await get(path)
+    cursor ??= Number(response.headers.get('x-last-event'))
+    machines.push(...(await response.json()))
+    path = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1]
+  }
+  state.machines = machines
   // Behind us: another server with another history. Before the first events: from now on.
   if (state.cursor === 0 || cursor < state.cursor) state.cursor = cursor
   drawMachines()

@@ -81,5 +81,6 @@ export class Strangers {
 
 /** The hardware address of a DHCP packet that may be anything (RFC 2131 figure 1: chaddr at 28). */
 function macIn(bytes: Uint8Array): string {
-  return Array.from(bytes.subarray(28, 34), byte => byte.toString(16).padStart(2, '0')).join(':')
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset + 28, bytes.length < 34 ? 0 : 6).toString('hex')
+  return `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10)}`
 }

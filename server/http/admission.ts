@@ -19,9 +19,10 @@ export function admission(
   isDeclared: (address: string) => boolean,
   limits: StrangerLimits,
 ): Admission {
+  const connections = new ConnectionCaps(refuse, connectionLimitsFor(descriptorLimit()))
   return {
-    connections: new ConnectionCaps(refuse, connectionLimitsFor(descriptorLimit())),
-    turns: new Turns(refuse, isDeclared, limits.turns),
+    connections,
+    turns: new Turns(refuse, isDeclared, limits.turns, connections.punish),
     reads: new ReadCosts(refuse, limits.reads),
   }
 }

@@ -25,6 +25,9 @@ const TFTP_DESCRIPTORS = 256
 /** More connections than this would cost memory, and serve nobody faster. */
 const MOST_CONNECTIONS = 4096
 
+/** New connections that one which sent too much counts for. */
+const ABUSE_COST = 100
+
 /** The limits of a process that may have so many file descriptors. */
 export function connectionLimitsFor(descriptors: number): ConnectionLimits {
   const shared = Math.max(0, descriptors - OWN_DESCRIPTORS)
@@ -33,7 +36,7 @@ export function connectionLimitsFor(descriptors: number): ConnectionLimits {
   return {
     perAddress: Math.min(64, inAll / 2),
     inAll,
-    plainRate: { perSecond: 500, burst: 2000 },
+    plainRate: { perSecond: 200, burst: 2000 },
     tlsRate: { perSecond: 20, burst: 400 },
   }
 }
@@ -64,6 +67,13 @@ export class ConnectionCaps {
     this.#refuse = refuse
     this.#plain = new Buckets(limits.plainRate)
     this.#tls = new Buckets(limits.tlsRate)
+  }
+
+  /** Takes many of its new connections from an address that just used one for too much. */
+  readonly punish = (address: string): void => {
+    const now = performance.now()
+    this.#plain.of(address, now).charge(now, ABUSE_COST)
+    this.#tls.of(address, now).charge(now, ABUSE_COST)
   }
 
   /** The connections that are open. */

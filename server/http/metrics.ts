@@ -95,8 +95,8 @@ export class Metrics {
   }
 
   /** Counts what a sender that asked too much was refused. */
-  refused(reason: string): void {
-    this.#refused.inc({ reason })
+  refused(reason: string, times: number): void {
+    this.#refused.inc({ reason }, times)
   }
 
   /** Counts a boot event, and how long `kept` takes to be on disk. */

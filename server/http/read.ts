@@ -9,6 +9,7 @@ import type { Phase } from '../inventory/phase.ts'
 import { normaliseMac } from '../match/mac.ts'
 import { canonicalUuid } from '../match/uuid.ts'
 import type { Log } from '../log.ts'
+import { limitOf, linkNext, nothingAfter, pageOf, type PageQuery } from './pages.ts'
 import { problemAnswer } from './problems.ts'
 
 /** What these routes need of the service. */
@@ -42,19 +43,23 @@ export type MachineView = {
 export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, journal, log }, done) => {
   app.setErrorHandler(problemAnswer(log))
 
-  app.get('/profiles', (_, reply) =>
-    pretty(
+  app.get<Paged>('/profiles', ({ query }, reply) => {
+    const { items, next } = pageOf(catalog().entries('profile'), query)
+    linkNext(reply, '/profiles', query, next)
+    return pretty(
       reply,
-      catalog()
-        .entries('profile')
-        .map(({ object }) => object),
-    ),
-  )
+      items.map(({ object }) => object),
+    )
+  })
   app.get<ById>('/profiles/*', ({ params: { '*': id } }, reply) =>
     pretty(reply, known(catalog().profiles.get(id), 'profile', id)),
   )
 
-  app.get('/groups', (_, reply) => pretty(reply, catalog().groups.groups))
+  app.get<Paged>('/groups', ({ query }, reply) => {
+    const { items, next } = pageOf(catalog().groups.groups, query)
+    linkNext(reply, '/groups', query, next)
+    return pretty(reply, items)
+  })
   app.get<ById>('/groups/*', ({ params: { '*': id } }, reply) =>
     pretty(
       reply,
@@ -66,22 +71,24 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
     ),
   )
 
-  app.get('/machines', (_, reply) => {
+  app.get<Paged>('/machines', ({ query }, reply) => {
     // A reader who follows the events from here on misses none.
     void reply.header('x-last-event', journal.last)
-    return pretty(reply, machineViews(catalog(), journal.all()))
+    const { items, next } = machinePage(catalog(), journal, query)
+    linkNext(reply, '/machines', query, next)
+    return pretty(reply, items)
   })
   app.get<ById>('/machines/*', ({ params: { '*': id } }, reply) => {
-    const wanted = normaliseMac(id) ?? id
+    const mac = normaliseMac(id)
     const uuid = canonicalUuid(id)
-    const views = machineViews(catalog(), journal.all())
-    const view = views.find(
-      it =>
-        it.id === wanted ||
-        it.macs.includes(wanted) ||
-        (it.uuid !== undefined && canonicalUuid(it.uuid) === uuid),
-    )
-    return pretty(reply, known(view, 'machine', id))
+    const all = catalog()
+    const machine =
+      all.machine({ name: id }) ??
+      (mac === undefined ? undefined : all.machine({ mac })) ??
+      (uuid === undefined ? undefined : all.machine({ uuid }))
+    if (machine !== undefined) return pretty(reply, viewOf(machine, journal.currentOf({ machine })))
+    const boot = mac === undefined ? undefined : journal.currentOf({ mac })
+    return pretty(reply, known(boot && strangerView(boot), 'machine', id))
   })
 
   app.get(
@@ -99,25 +106,46 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
 
 type ById = { Params: { '*': string } }
 
-/** Declared machines in the order of their sites, then others by MAC. */
-function machineViews(catalog: Catalog, boots: readonly CurrentBoot[]): MachineView[] {
+type Paged = { Querystring: PageQuery }
+
+/** Declared machines in the order of their sites, then others in the byte order of their MACs. */
+function machinePage(
+  catalog: Catalog,
+  journal: Pick<Journal, 'all' | 'currentOf'>,
+  query: PageQuery,
+): { readonly items: readonly MachineView[]; readonly next?: string } {
+  const limit = limitOf(query)
+  const { after } = query
+  const { machines } = catalog
+  const found = after === undefined ? 0 : machines.findIndex(({ name }) => name === after) + 1
+  // Strangers come and go: the list goes on behind a MAC that is no longer there.
+  const isAmongOthers = after !== undefined && found === 0 && normaliseMac(after) === after
+  if (after !== undefined && found === 0 && !isAmongOthers) throw nothingAfter(after)
+  const start = isAmongOthers ? machines.length : found
+  const declared = machines.slice(start, start + limit)
+  const items: MachineView[] = declared.map(machine => viewOf(machine, journal.currentOf({ machine })))
+  if (start + limit < machines.length) return { items, next: declared.at(-1)?.name ?? '' }
+  const others = strangersAfter(catalog, journal.all(), isAmongOthers ? after : '')
+  const shown = others.slice(0, limit - declared.length)
+  items.push(...shown.map(strangerView))
+  return shown.length < others.length ? { items, next: items.at(-1)?.id ?? '' } : { items }
+}
+
+/** The latest boot of each MAC behind `after` that belongs to no declared machine, by MAC. */
+function strangersAfter(catalog: Catalog, boots: readonly CurrentBoot[], after: string): CurrentBoot[] {
   const latest = new Map<string, CurrentBoot>()
   for (const boot of boots) {
-    const machine = catalog.machine({
-      mac: boot.mac,
-      ...(boot.machine === undefined ? {} : { name: boot.machine }),
-    })
-    const id = machine?.name ?? boot.mac
-    const before = latest.get(id)
-    if (before === undefined || before.last.id < boot.last.id) latest.set(id, boot)
+    const { mac, machine } = boot
+    if (mac <= after || catalog.machine({ mac, ...(machine === undefined ? {} : { name: machine }) }))
+      continue
+    const before = latest.get(mac)
+    if (before === undefined || before.last.id < boot.last.id) latest.set(mac, boot)
   }
-  const declared = catalog.machines.map(machine => viewOf(machine, latest.get(machine.name)))
-  const others = [...latest].filter(([id]) => catalog.machine({ name: id }) === undefined)
-  others.sort(([a], [b]) => (a < b ? -1 : 1))
-  return [
-    ...declared,
-    ...others.map(([mac, boot]) => ({ id: mac, declared: false, macs: [mac], ...seen(boot) })),
-  ]
+  return [...latest.values()].toSorted((a, b) => (a.mac < b.mac ? -1 : 1))
+}
+
+function strangerView(boot: CurrentBoot): MachineView {
+  return { id: boot.mac, declared: false, macs: [boot.mac], ...seen(boot) }
 }
 
 function viewOf(machine: Machine, boot: CurrentBoot | undefined): MachineView {

@@ -10,6 +10,9 @@ import { isLoopback } from '../access/identity.ts'
 import type { TurnLimits } from '../limits.ts'
 import type { Refuse } from '../refusals.ts'
 
+/** How long one turn with too much to do counts. */
+const CONTENDED_MS = 1000
+
 type Request = { readonly from: IncomingMessage; readonly reply: ServerResponse; readonly handle: () => void }
 
 /** The order of the requests of all listeners of a process. */
@@ -17,16 +20,30 @@ export class Turns {
   readonly #limits: TurnLimits
   readonly #refuse: Refuse
   readonly #isDeclared: (address: string) => boolean
+  readonly #onAbuse: (address: string) => void
   readonly #perAddress: Buckets
   readonly #inAll: Bucket
   /** By connection: the requests behind the one that is handled; none while none is. */
   readonly #lines = new WeakMap<Duplex, Request[]>()
   #pending: Request[] = []
   #handled = 0
+  #firstOfTurn: string | undefined
+  /** Requests of more than one address came in this turn. */
+  #isMixed = false
+  #contendedUntil = 0
   #turn: NodeJS.Immediate | undefined
 
-  /** @param isDeclared says whether an address is that of a declared machine: its requests go first */
-  constructor(refuse: Refuse, isDeclared: (address: string) => boolean, limits: TurnLimits) {
+  /**
+   * @param isDeclared says whether an address is that of a declared machine: its requests go first
+   * @param onAbuse hears of an address whose connection was closed for what it sent
+   */
+  constructor(
+    refuse: Refuse,
+    isDeclared: (address: string) => boolean,
+    limits: TurnLimits,
+    onAbuse: (address: string) => void = () => {},
+  ) {
+    this.#onAbuse = onAbuse
     this.#limits = limits
     this.#refuse = refuse
     this.#isDeclared = isDeclared
@@ -55,16 +72,23 @@ export class Turns {
     }
     line.push(request)
     if (line.length <= this.#limits.pipelined) return
-    if (!socket.destroyed) this.#refuse('pipelined', addressOf(request))
+    if (!socket.destroyed) {
+      this.#refuse('pipelined', addressOf(request))
+      this.#onAbuse(addressOf(request))
+    }
     line.length = 0
     socket.destroy()
+    stopParsing(socket)
   }
 
-  /** Lets the request in when its sender has not asked too fast; later, or not at all, otherwise. */
+  /**
+   * Lets the request in; later, or not at all, when its sender asks too fast while there is more to do than one turn
+   * takes, and not only for this sender. Who is alone may have all that there is.
+   */
   #admit(request: Request): void {
     const address = addressOf(request)
-    if (isLoopback(address)) return this.#schedule(request)
     const now = performance.now()
+    if (isLoopback(address) || now > this.#contendedUntil) return this.#schedule(request)
     const own = this.#perAddress.of(address, now)
     const isDeclared = this.#inAll.left(now) < 1 && this.#isDeclared(address)
     const waitMs = Math.max(own.waitMs(now), isDeclared ? 0 : this.#inAll.waitMs(now))
@@ -82,13 +106,19 @@ export class Turns {
 
   #schedule(request: Request): void {
     if (this.#turn === undefined) this.#turn = setImmediate(() => this.#endTurn())
+    const address = addressOf(request)
+    if (this.#firstOfTurn === undefined) this.#firstOfTurn = address
+    else if (this.#firstOfTurn !== address) this.#isMixed = true
     if (this.#handled < this.#limits.requestsATurn) return this.#handle(request)
+    if (this.#isMixed) this.#contendedUntil = performance.now() + CONTENDED_MS
     this.#pending.push(request)
   }
 
   #endTurn(): void {
     this.#turn = undefined
     this.#handled = 0
+    this.#firstOfTurn = this.#pending[0] && addressOf(this.#pending[0])
+    this.#isMixed = false
     if (this.#pending.length === 0) return
     this.#turn = setImmediate(() => this.#endTurn())
     const most = this.#limits.requestsATurn
@@ -96,14 +126,20 @@ export class Turns {
     for (const request of this.#pending.splice(0, most)) this.#handle(request)
   }
 
+  /** Declared machines first, then one request of each address by turns. */
   #declaredFirst(): void {
+    const byAddress = Map.groupBy(this.#pending, addressOf)
     const declared: Request[] = []
-    const others: Request[] = []
-    for (const request of this.#pending) {
-      if (this.#isDeclared(addressOf(request))) declared.push(request)
-      else others.push(request)
+    const others: Request[][] = []
+    for (const [address, requests] of byAddress) {
+      if (this.#isDeclared(address)) declared.push(...requests)
+      else others.push(requests)
     }
-    this.#pending = [...declared, ...others]
+    const byTurns: Request[] = []
+    for (let at = 0; byTurns.length < this.#pending.length - declared.length; at += 1) {
+      for (const requests of others) if (at < requests.length) byTurns.push(requests[at]!) // it is within
+    }
+    this.#pending = [...declared, ...byTurns]
   }
 
   #handle(request: Request): void {
@@ -121,6 +157,11 @@ export class Turns {
     if (next === undefined) this.#lines.delete(socket)
     else setImmediate(() => this.#admit(next))
   }
+}
+
+/** Node's parser would read the rest of what came, up to 64 KB of requests that nobody handles. */
+function stopParsing(socket: Duplex & { parser?: { pause?: () => void } | null }): void {
+  socket.parser?.pause?.()
 }
 
 function addressOf({ from }: Request): string {

@@ -24,6 +24,7 @@ import {
   type InventoryNeeds,
 } from './v1-answers.ts'
 import { mergePatch } from './merge-patch.ts'
+import { LARGEST_PAGE, nothingAfter } from './pages.ts'
 import { pretty } from './read.ts'
 import { documented, listQuery, listSchema } from './v1-schemas.ts'
 
@@ -37,9 +38,6 @@ type ListQuery = {
   readonly site?: string
   readonly profile?: string
 }
-
-/** How many objects a list holds when nobody says, and at most. */
-const USUAL_LIMIT = 1000
 
 /** `GET /v1/groups`, and `GET`, `PUT`, `PATCH`, `DELETE` of `/v1/groups/{id}`; so for every kind. */
 export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => {
@@ -163,12 +161,13 @@ function entryView({ kind, id, object, version, source, site, at, who }: Entry):
 
 function page(
   entries: readonly Entry[],
-  { after, limit = USUAL_LIMIT, q, source, site, profile }: ListQuery,
+  { after, limit: wanted = LARGEST_PAGE, q, source, site, profile }: ListQuery,
 ): { items: Entry[]; next?: string } {
   const start = after === undefined ? 0 : entries.findIndex(({ id }) => id === after) + 1
   if (after !== undefined && start === 0) {
-    throw new BadRequest(`There is no "${after}" to go on after (any more). Begin the list again.`)
+    throw nothingAfter(after)
   }
+  const limit = Math.min(wanted, LARGEST_PAGE)
   const text = q?.toLowerCase()
   const items: Entry[] = []
   for (let at = start; at < entries.length; at += 1) {

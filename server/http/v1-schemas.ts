@@ -66,7 +66,7 @@ export function listQuery(kind: Kind) {
     additionalProperties: false,
     properties: {
       after: { ...text, description: 'The last id of the page before' },
-      limit: { type: 'integer', minimum: 1, maximum: 10_000 },
+      limit: { type: 'integer', minimum: 1, maximum: 10_000, description: 'A page has 1,000 at most' },
       q: { ...text, description: 'A part of id or name, in any case' },
       source: { enum: ['store', 'directory'] },
       site: text,

@@ -1,0 +1,375 @@
+// What do strangers cost a declared machine? The whole server on one end of a wire; on the other a declared machine that
+// boots again and again, and an attacker. The baseline is the same attacker aimed at a bare Node HTTP server or a UDP
+// sink beside us, by turns in the same run: it takes processor time, too.
+//
+//   sudo node_modules/.bin/node bench/strangers.ts [--rounds 3] [--seconds 4] [--only explain,macs,tftp,machines,restart,quiet]
+//                                                  [--against CHECKOUT] [--server CHECKOUT]
+//
+// `--against` names a checkout of an earlier version, with its node_modules: the quiet rates are compared by turns with it.
+// `--server` measures that checkout in place of this one. Ends with 1 when a bar is missed; what a run has measured it
+// prints at once, so that parts may be run one by one.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { waitUntil } from '#progress/wait.ts'
+import { Journal } from '#server/inventory/journal.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { JOURNAL_LIMITS, Strangers } from '#server/inventory/strangers.ts'
+import type { Attack } from './strangers-attack.ts'
+import { macOf, type Machine, type Measured } from './strangers-machine.ts'
+import { PEER } from './strangers-peer.ts'
+import { ADDRESS, Wire } from './wire.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const MACHINE_ADDRESS = '10.20.0.11'
+const MACHINES = 10_000
+const STRANGERS = 100_000
+/** What must hold. */
+const BARS = { boot: 1.5, dhcp: 3, megabytes: 300, restart: 2, quiet: 0.95 } as const
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
+    only: { type: 'string', default: 'explain,macs,tftp,machines,restart,quiet' },
+    against: { type: 'string' },
+    server: { type: 'string', default: ROOT },
+  },
+})
+const rounds = Number(values.rounds)
+const seconds = Number(values.seconds)
+const only = new Set(values.only.split(','))
+
+if (process.getuid?.() !== 0) {
+  console.log('skipped: needs root, for network namespaces')
+  process.exit()
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-strangers-'))
+const missed: string[] = []
+let wire: Wire | undefined
+console.log(`load ${loadavg()[0]?.toFixed(1)} at the start; ${rounds} rounds of ${seconds} s`)
+try {
+  await attacks()
+  if (only.has('restart')) await restart()
+  if (only.has('quiet') && values.against !== undefined) await quiet(values.against)
+} finally {
+  await wire?.close()
+  rmSync(folder, { recursive: true })
+}
+for (const miss of missed) console.log(`missed: ${miss}`)
+process.exitCode = missed.length > 0 ? 1 : 0
+
+// --- attacks
+
+async function attacks(): Promise<void> {
+  const names = (['explain', 'macs', 'tftp', 'machines'] as const).filter(name => only.has(name))
+  if (names.length === 0) return
+  wire = await Wire.lay()
+  await prepare(wire)
+  wire.start(process.execPath, [join(import.meta.dirname, 'strangers-peer.ts')])
+  const server = await startOnWire(wire, values.server)
+  console.log(
+    'attack     boot ms: beside, under  ratio   DHCP p99 ms: beside, under  ratio   boots  resident MB',
+  )
+  for (const name of names) {
+    const beside: Measured[] = []
+    const under: Measured[] = []
+    for (let round = 0; round < rounds; round += 1) {
+      beside.push(
+        await attacked(wire, {
+          name,
+          host: ADDRESS,
+          port: name === 'macs' ? PEER.dhcp : name === 'tftp' ? PEER.tftp : PEER.http,
+        }),
+      )
+      under.push(
+        await attacked(wire, {
+          name,
+          host: name === 'macs' ? '255.255.255.255' : ADDRESS,
+          port: name === 'macs' ? 67 : name === 'tftp' ? 69 : 8080,
+        }),
+      )
+    }
+    const boot = [beside, under].map(all => median(all.flatMap(({ boots }) => boots)))
+    const dhcp = [beside, under].map(all => median(all.map(({ dhcp: times }) => at(times, 0.99))))
+    const ratios = [boot[1]! / boot[0]!, dhcp[1]! / dhcp[0]!]
+    const megabytes = Math.round(
+      Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server}/status`, 'utf8'))?.[1]) / 1024,
+    )
+    const boots = under.reduce((sum, one) => sum + one.boots.length, 0)
+    console.log(
+      `${name.padEnd(10)} ${ms(boot[0])}, ${ms(boot[1])} ${ratios[0]!.toFixed(2).padStart(6)}   ` +
+        `${ms(dhcp[0])}, ${ms(dhcp[1])} ${ratios[1]!.toFixed(2).padStart(6)}   ${String(boots).padStart(5)}  ${megabytes}`,
+    )
+    if (!(ratios[0]! <= BARS.boot)) missed.push(`${name}: boot ${ratios[0]!.toFixed(2)} of ${BARS.boot}`)
+    if (!(ratios[1]! <= BARS.dhcp)) missed.push(`${name}: DHCP p99 ${ratios[1]!.toFixed(2)} of ${BARS.dhcp}`)
+    if (megabytes > BARS.megabytes) missed.push(`${name}: ${megabytes} of ${BARS.megabytes} MB`)
+  }
+  await wire.close()
+  wire = undefined
+}
+
+/** What the machine measures while an attacker is at work. */
+async function attacked(on: Wire, attack: Attack): Promise<Measured> {
+  const attacker = on.startFar(process.execPath, [
+    join(import.meta.dirname, 'strangers-attack.ts'),
+    JSON.stringify(attack),
+  ])
+  try {
+    await new Promise(resolve => setTimeout(resolve, 700)) // it starts
+    return await measure(on, { what: 'boot', seconds })
+  } finally {
+    attacker.kill('SIGKILL')
+    await new Promise(resolve => setTimeout(resolve, 500))
+  }
+}
+
+async function measure(
+  on: Wire,
+  { what, seconds: of }: Pick<Machine, 'what' | 'seconds'>,
+): Promise<Measured> {
+  const machine: Machine = {
+    what,
+    seconds: of,
+    server: ADDRESS,
+    address: MACHINE_ADDRESS,
+    machines: MACHINES,
+  }
+  const program = join(import.meta.dirname, 'strangers-machine.ts')
+  const { stdout } = await on.run('client', process.execPath, [program, JSON.stringify(machine)], of + 60)
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Measured
+}
+
+// --- restart
+
+async function restart(): Promise<void> {
+  const [without, full] = ['without', 'with'].map(name => join(folder, `restart-${name}`))
+  for (const state of [without!, full!]) {
+    mkdirSync(state, { recursive: true, mode: 0o700 })
+    await fill(state, state === full ? STRANGERS : 0)
+  }
+  const times = new Map<string, number[]>([
+    [without!, []],
+    [full!, []],
+  ])
+  const first = await startedIn(full!) // what is too much is removed in its background
+  for (let round = 0; round < Math.max(3, rounds); round += 1) {
+    for (const [state, of] of times) of.push(await startedIn(state))
+  }
+  const [none = 0, some = 0] = [...times.values()].map(median)
+  const ratio = some / none
+  console.log(
+    `restart: ${none.toFixed(2)} s without, ${some.toFixed(2)} s with strangers (${ratio.toFixed(2)}); the first with ${STRANGERS}: ${first.toFixed(2)} s (${(first / none).toFixed(2)})`,
+  )
+  if (!(ratio <= BARS.restart)) missed.push(`restart ${ratio.toFixed(2)} of ${BARS.restart}`)
+  if (!(first / none <= BARS.restart))
+    missed.push(`first restart ${(first / none).toFixed(2)} of ${BARS.restart}`)
+}
+
+/** A store with a journal of 1,000 declared machines, and of strangers as earlier versions kept them. */
+async function fill(state: string, strangers: number): Promise<void> {
+  const store = new SqliteStore(join(state, 'pilotlight.db'))
+  const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n))
+  store.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })
+  const all = {
+    ...JOURNAL_LIMITS,
+    strangers: 1e9,
+    strangerBytes: 1e12,
+    newStrangers: { perSecond: 1e9, burst: 1e9 },
+  }
+  const byMac = new Map(machines.map(machine => [machine.macs[0], machine]))
+  const journal = new Journal(
+    store,
+    () => ({ machine: ({ mac = '' }) => byMac.get(mac) }),
+    Date.now,
+    error => console.error(error),
+    { strangers: new Strangers(all) },
+  )
+  for (const machine of machines) {
+    const [mac] = machine.macs
+    journal.record({ mac, layer: 'dhcp', kind: 'discover', text: 'asks', startsBoot: true })
+    journal.record({ mac, layer: 'http', kind: 'script', text: 'runs live' })
+  }
+  for (let n = 0; n < strangers; n += 1) {
+    const mac = macOf(0x7f000000 + n)
+    journal.record({
+      mac,
+      layer: 'dhcp',
+      kind: 'discover',
+      text: 'PXE firmware looks for a server',
+      startsBoot: true,
+    })
+    journal.record({ mac, layer: 'dhcp', kind: 'offer', text: 'offers 10.20.1.1, next snponly.efi by TFTP' })
+    if (n % 1000 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  store.close()
+}
+
+/** Seconds from the start of a server to its first word that it serves; it is ended then. */
+async function startedIn(state: string): Promise<number> {
+  const flags = ['--address', '127.0.0.1', '--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
+  const began = performance.now()
+  const child = spawn(join(values.server, 'bin/pilotlight'), ['serve', ...flags, '--state-path', state], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let took = Number.NaN
+  for await (const line of createInterface(child.stderr)) {
+    if (!line.includes('"text":"serving"')) continue
+    took = (performance.now() - began) / 1000
+    break
+  }
+  await new Promise(resolve => setTimeout(resolve, 1500)) // what it does in the background
+  await ended(child)
+  return took
+}
+
+// --- quiet
+
+async function quiet(against: string): Promise<void> {
+  const rates = new Map<string, { readonly ours: number[]; readonly theirs: number[] }>()
+  for (let round = 0; round < rounds; round += 1) {
+    for (const who of round % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const)) {
+      for (const [what, rate] of await ratesOf(who === 'ours' ? values.server : against)) {
+        const of = rates.get(what) ?? { ours: [], theirs: [] }
+        rates.set(what, of)
+        of[who].push(rate)
+      }
+    }
+  }
+  console.log('quiet      a second: earlier, now  ratio')
+  for (const [what, { ours, theirs }] of rates) {
+    const ratio = median(ours) / median(theirs)
+    console.log(
+      `${what.padEnd(10)} ${Math.round(median(theirs))}, ${Math.round(median(ours))}  ${ratio.toFixed(3)}`,
+    )
+    if (!(ratio >= BARS.quiet)) missed.push(`quiet ${what}: ${ratio.toFixed(3)} of ${BARS.quiet}`)
+  }
+}
+
+/** Rates of a server that nobody disturbs: exchanges of declared machines, and their requests one after the other. */
+async function ratesOf(checkout: string): Promise<[string, number][]> {
+  const on = await Wire.lay()
+  try {
+    await prepare(on)
+    await startOnWire(on, checkout)
+    await measure(on, { what: 'dhcp', seconds: 1 }) // warms it up
+    const { exchangesASecond } = await measure(on, { what: 'dhcp', seconds })
+    const found: [string, number][] = [['DHCP', exchangesASecond]]
+    for (const path of ['/ipxe', '/ignition']) {
+      const load = { port: 8080, path: `${path}?mac={n}`, machines: 1000, connections: 8, seconds }
+      const program = join(import.meta.dirname, 'http-load.ts')
+      const run = () =>
+        on.run(
+          'client',
+          process.execPath,
+          [program, JSON.stringify({ ...load, host: ADDRESS })],
+          seconds + 30,
+        )
+      const { stdout } = await run()
+      const { perSecond, statuses } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+        perSecond: number
+        statuses: Record<string, number>
+      }
+      if (Object.keys(statuses).join() !== '200') throw new Error(`${path}: ${JSON.stringify(statuses)}`)
+      found.push([path, perSecond])
+    }
+    return found
+  } finally {
+    await on.close()
+  }
+}
+
+// --- what they share
+
+/** Gives the far end the machine's address, and a way for broadcasts. */
+async function prepare(on: Wire): Promise<void> {
+  await on.run('client', 'ip', ['address', 'add', `${MACHINE_ADDRESS}/16`, 'dev', 'eth0'], 5)
+  await on.run('client', 'ip', ['route', 'add', 'default', 'dev', 'eth0'], 5)
+}
+
+/** Starts a server on the wire, with a site of many declared machines; gives its process id. */
+async function startOnWire(on: Wire, checkout: string): Promise<number> {
+  const state = mkdtempSync(join(folder, 'state-'))
+  const loaders = join(folder, 'loaders')
+  mkdirSync(loaders, { recursive: true })
+  writeFileSync(join(loaders, 'undionly.kpxe'), Buffer.alloc(70_000, 1))
+  const flags = [
+    '--address',
+    ADDRESS,
+    '--state-path',
+    state,
+    '--loaders-path',
+    loaders,
+    '--log-level',
+    'error',
+  ]
+  // Reads are open, so that the attacks reach what they are about.
+  const open = readFileSync(join(checkout, 'cli/serve.ts'), 'utf8').includes('--public-reads')
+    ? ['--public-reads']
+    : []
+  const child = on.start(join(checkout, 'bin/pilotlight'), ['serve', ...flags, ...open])
+  const site = join(folder, 'site.json')
+  writeFileSync(site, JSON.stringify(siteOf(Array.from({ length: MACHINES }, (_, n) => machineOf(n)))))
+  await waitUntil('the server', { limitSeconds: 60 }, async () => {
+    const token = readFileSync(join(state, 'admin.token'), 'utf8').trim()
+    const put = [
+      '-sSf',
+      '-X',
+      'PUT',
+      '-H',
+      'content-type: application/json',
+      '-H',
+      `Authorization: Bearer ${token}`,
+    ]
+    await on.run('server', 'curl', [...put, '-d', `@${site}`, `http://${ADDRESS}:8080/v1/sites/bench`], 30)
+    return { value: true }
+  })
+  return child.pid ?? 0
+}
+
+function machineOf(n: number) {
+  const address = n === 1 ? MACHINE_ADDRESS : `10.20.${16 + (n >> 8)}.${n & 255}`
+  return { name: `m-${n}`, macs: [macOf(n)], role: 'compute', address, labels: {} } as const
+}
+
+function siteOf(machines: readonly ReturnType<typeof machineOf>[]) {
+  const network = {
+    subnet: '10.20.0.0/16',
+    gateway: ADDRESS,
+    dhcp: 'full',
+    pool: { first: '10.20.128.0', last: '10.20.254.255' },
+    dns: [],
+  } as const
+  const groups = machines.map(({ name, macs: [mac] }) => ({
+    id: name,
+    profile: 'live',
+    selector: { mac },
+    metadata: {},
+  }))
+  return { network, machines, profiles: [], groups }
+}
+
+function at(times: readonly number[], share: number): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+function median(times: readonly number[]): number {
+  return at(times, 0.5)
+}
+
+function ms(time: number | undefined): string {
+  return (time ?? Number.NaN).toFixed(1).padStart(7)
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise<void>(resolve => void child.once('exit', () => resolve()))
+  child.kill('SIGTERM')
+  await gone
+}
