@@ -45,8 +45,8 @@ export const STRANGER_LIMITS: StrangerLimits = {
   },
   reads: {
     // A page of a list of 1,000 takes 5 to 10 ms, an explanation 1 ms.
-    perAddress: { perSecond: 200, burst: 2000 },
-    inAll: { perSecond: 400, burst: 4000 },
+    perAddress: { perSecond: 150, burst: 1000 },
+    inAll: { perSecond: 250, burst: 2000 },
     pending: 200,
   },
 }

@@ -399,8 +399,8 @@ async function openCertificates(
 /** The store as the journal uses it, with each event counted and timed. */
 function counted(store: SqliteStore, metrics: Metrics): ConstructorParameters<typeof Journal>[0] {
   return {
-    append(boot, event) {
-      const kept = store.append(boot, event)
+    append(boot, event, when) {
+      const kept = store.append(boot, event, when)
       metrics.bootEvent(event, kept)
       return kept
     },

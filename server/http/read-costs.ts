@@ -11,6 +11,9 @@ import type { Refuse } from '../refusals.ts'
 /** What a read is charged at least: what its hooks and its answer cost beside the handler. */
 const LEAST_MS = 0.3
 
+/** How long the next read waits, by what the one before it took. */
+const BREATH = 4
+
 type Read = {
   readonly address: string
   /** Shown to be an administrator's: neither refused nor charged. */
@@ -27,6 +30,7 @@ export class ReadCosts {
   readonly #inAll: Bucket
   readonly #pending: Read[] = []
   #turn: NodeJS.Immediate | undefined
+  #later: NodeJS.Timeout | undefined
 
   constructor(refuse: Refuse, limits: ReadLimits) {
     this.#refuse = refuse
@@ -47,7 +51,9 @@ export class ReadCosts {
       const read: Read = { address: request.ip, isTrusted, reply, handle: next }
       if (this.#isRefused(read)) return
       this.#pending.push(read)
-      if (this.#turn === undefined) this.#turn = setImmediate(() => this.#handleOne())
+      if (this.#turn === undefined && this.#later === undefined) {
+        this.#turn = setImmediate(() => this.#handleOne())
+      }
     })
   }
 
@@ -76,18 +82,26 @@ export class ReadCosts {
 
   #handleOne(): void {
     this.#turn = undefined
+    this.#later = undefined
     const read = this.#nextOpen()
     if (read === undefined) return
-    if (this.#pending.length > 0) this.#turn = setImmediate(() => this.#handleOne())
-    if (this.#isRefused(read)) return // those before it may have used up its time
+    // Those before it may have used up its time.
+    const spentMs = this.#isRefused(read) ? 0 : this.#spend(read)
+    // While others wait, the event loop is left to machines for most of the time; one reader alone is not held up.
+    if (this.#pending.length > 0) this.#later = setTimeout(() => this.#handleOne(), spentMs * BREATH)
+  }
+
+  /** Handles a read; gives the milliseconds of processor time that it took. */
+  #spend(read: Read): number {
     const before = process.threadCpuUsage()
     read.handle()
-    if (read.isTrusted) return
     const { user, system } = process.threadCpuUsage(before)
     const spentMs = Math.max(LEAST_MS, (user + system) / 1000)
+    if (read.isTrusted) return spentMs
     const now = performance.now()
     this.#perAddress.of(read.address, now).charge(now, spentMs)
     if (!isLoopback(read.address)) this.#inAll.charge(now, spentMs)
+    return spentMs
   }
 
   /** The next whose client is still there: of the address that used least. */

@@ -9,6 +9,8 @@ import { diskErrorOf, RESTORE } from '../write-failure.ts'
 
 /** How long work that nobody waits for may wait for other work to share its commit. */
 const PATIENT_MS = 20
+/** The same for work of a flood, so that it costs few waits for the disk. */
+const VERY_PATIENT_MS = 1000
 
 const MIGRATIONS = new URL('migrations/', import.meta.url)
 
@@ -26,6 +28,7 @@ export class Database {
   readonly #onFailure: (error: unknown) => void
   #waiting: Work[] = []
   #timer: NodeJS.Timeout | undefined
+  #timerAt = 0
   #soon: NodeJS.Immediate | undefined
 
   /**
@@ -71,13 +74,13 @@ export class Database {
 
   /**
    * Does `work` in a transaction that it shares with other work, and so one wait for the disk; resolves once that is
-   * over. Work that throws is undone alone. `patient` work waits some milliseconds for more to come, other work only
+   * over. Work that throws is undone alone. `patient` work waits some milliseconds for more to come, `very` patient work a second, other work only
    * until the requests of this turn of the event loop have said what they want. `committed` hears of the result in the
    * order of the commits, before anybody else can write.
    */
   together<T>(
     work: () => T,
-    { patient = false, committed }: { patient?: boolean; committed?: (result: T) => void } = {},
+    { patient = false, committed }: { patient?: boolean | 'very'; committed?: (result: T) => void } = {},
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       let result: T
@@ -89,9 +92,17 @@ export class Database {
         },
         fail: reject,
       })
-      if (patient) this.#timer ??= setTimeout(() => this.flush(), PATIENT_MS)
+      if (patient) this.#flushWithin(patient === 'very' ? VERY_PATIENT_MS : PATIENT_MS)
       else this.#soon ??= setImmediate(() => this.flush())
     })
+  }
+
+  #flushWithin(milliseconds: number): void {
+    const at = performance.now() + milliseconds
+    if (this.#timer !== undefined && this.#timerAt <= at) return
+    clearTimeout(this.#timer)
+    this.#timerAt = at
+    this.#timer = setTimeout(() => this.flush(), milliseconds)
   }
 
   /** Does `work` in a transaction of now, after all that waits; it is on disk when this returns. */

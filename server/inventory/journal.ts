@@ -183,7 +183,8 @@ export class Journal {
     const how = this.#howKept(next, current)
     if (how !== 'not' && place.follow !== undefined) this.#follow(place.follow, next)
     if (how !== 'stored') return next
-    this.#store.append(named, kept).then(
+    const isSoon = machine !== undefined || this.#strangers.isPrompt()
+    this.#store.append(named, kept, isSoon ? 'soon' : 'within a second').then(
       () => this.#wake(kept.id),
       error => this.#onLost(error),
     )

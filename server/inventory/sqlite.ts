@@ -184,8 +184,9 @@ export class SqliteStore implements Store {
     this.#db.atOnce(() => this.#identities.closeReopened(machine))
   }
 
-  append(boot: Boot, event: BootEvent): Promise<void> {
-    return this.#db.together(() => this.#events.append(boot, event), { patient: true })
+  append(boot: Boot, event: BootEvent, when: 'soon' | 'within a second' = 'soon'): Promise<void> {
+    const patient = when === 'soon' ? true : 'very'
+    return this.#db.together(() => this.#events.append(boot, event), { patient })
   }
 
   eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[] {
@@ -212,7 +213,7 @@ export class SqliteStore implements Store {
   }
 
   forgetStrangers(macs: readonly string[]): Promise<void> {
-    return this.#db.together(() => this.#events.forgetStrangers(macs), { patient: true })
+    return this.#db.together(() => this.#events.forgetStrangers(macs), { patient: 'very' })
   }
 
   trimStrangers(before: number, limit: number): Promise<boolean> {

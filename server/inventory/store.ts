@@ -115,7 +115,7 @@ export interface Store {
   changeLeases(changes: readonly LeaseChange[]): void
 
   /** Adds events and their boots; resolves once they are on disk, together with others of the same moment. */
-  append(boot: Boot, event: BootEvent): Promise<void>
+  append(boot: Boot, event: BootEvent, when?: 'soon' | 'within a second'): Promise<void>
   /** Events after the cursor, oldest first. */
   eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[]
   eventsOf(boot: string): BootEvent[]

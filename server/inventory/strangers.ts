@@ -11,6 +11,8 @@ export type JournalLimits = {
   readonly strangerBytes: number
   /** Such machines that were not known before. */
   readonly newStrangers: Rate
+  /** Events of all of them that are on disk as soon as others'; what comes faster shares a commit a second. */
+  readonly promptEvents: Rate
   /** Events of one such machine. */
   readonly eventsOfStranger: Rate
   /** Events of one declared machine: packets and files; and apart from them what takes a token, and alarms. */
@@ -22,6 +24,7 @@ export const JOURNAL_LIMITS: JournalLimits = {
   strangers: 10_000,
   strangerBytes: 64 << 20,
   newStrangers: { perSecond: 200, burst: 2000 },
+  promptEvents: { perSecond: 20, burst: 200 },
   eventsOfStranger: { perSecond: 10 / 60, burst: 200 },
   eventsOfMachine: { perSecond: 2, burst: 2000 },
 }
@@ -39,6 +42,7 @@ export class Strangers {
   readonly #limits: JournalLimits
   readonly #clock: () => number
   readonly #fresh: Bucket
+  readonly #prompt: Bucket
   readonly #events: Buckets
   readonly #machineEvents: Buckets
   /** Bytes of the events of each, by MAC. */
@@ -50,6 +54,7 @@ export class Strangers {
     this.#limits = limits
     this.#clock = clock
     this.#fresh = new Bucket(limits.newStrangers, clock())
+    this.#prompt = new Bucket(limits.promptEvents, clock())
     this.#events = new Buckets(limits.eventsOfStranger, limits.strangers)
     this.#machineEvents = new Buckets(limits.eventsOfMachine, 200_000)
   }
@@ -72,6 +77,11 @@ export class Strangers {
   /** Says whether an unknown one may be taken now. */
   mayBegin(): boolean {
     return this.#fresh.take(this.#clock())
+  }
+
+  /** Says whether an event is to be on disk as soon as those of declared machines. */
+  isPrompt(): boolean {
+    return this.#prompt.take(this.#clock())
   }
 
   /** Says whether an event is kept of a machine, by its name when it is declared, else by its MAC. */
