@@ -20,6 +20,7 @@ import { leasesAfterJump } from './dhcp/leases.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
 import { contains } from './dhcp/subnet.ts'
 import { admission } from './http/admission.ts'
+import { CannotWrite } from './errors.ts'
 import type { Readiness } from './http/health.ts'
 import { openListeners, type ListenerCertificates } from './http/listeners.ts'
 import { Metrics, type Measured } from './http/metrics.ts'
@@ -281,7 +282,10 @@ async function openAll(
       leases,
       events,
       reservations,
-      report,
+      // What the disk does not take is logged once, by its health, and not for each packet.
+      report: problem => {
+        if (!(problem instanceof CannotWrite)) report(problem)
+      },
       inherited: udpSocket,
       refuse,
       alarm,

@@ -99,6 +99,11 @@ export class LeaseTable implements LeaseView {
     return this.#free.pick(choice)
   }
 
+  /** The lease of every address that has, or had, one. */
+  all(): Iterable<Lease> {
+    return this.#byAddress.values()
+  }
+
   /** How many addresses have, or had, a lease. */
   get size(): number {
     return this.#byAddress.size

@@ -177,13 +177,15 @@ export class DhcpServer {
       clearImmediate(this.#flushing)
       this.#flush()
     }
-    const { leases, report } = this.#options
+    const moved = [...this.#table.all()].map((lease): LeaseChange => ({
+      kind: 'put',
+      lease: { ...lease, expiresAt: lease.expiresAt + milliseconds },
+    }))
+    this.#table.apply(moved)
     try {
-      const moved = leases.all().map(lease => ({ ...lease, expiresAt: lease.expiresAt + milliseconds }))
-      leases.commit(moved.map(lease => ({ kind: 'put', lease })))
-      this.#table = new LeaseTable(moved)
+      this.#options.leases.commit(moved.filter(isDurable))
     } catch (problem) {
-      report(problem as Error) // of the store
+      this.#options.report(problem as Error) // of the store: after a restart `leasesAfterJump` does what it can
     }
   }
 
@@ -325,7 +327,11 @@ export class DhcpServer {
     } catch (problem) {
       // Nobody was told anything yet: the clients ask again, and what we know goes back to what the disk knows.
       this.#options.report(problem as Error)
-      this.#table = new LeaseTable(this.#options.leases.all())
+      try {
+        this.#table = new LeaseTable(this.#options.leases.all())
+      } catch (error) {
+        this.#options.report(error as Error) // of a store that cannot be read either: what is in memory goes on
+      }
       return
     }
     for (const one of outgoing) this.#finish(one)
