@@ -6,8 +6,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { lackingPackages } from '#host/prerequisites.ts'
-import { authorityArchive, readAuthority } from '#images/authority.ts'
+import { keyOf } from '#host/cache.ts'
+import { authorityArchive, readAuthority, trustingInitrdRecipe } from '#images/authority.ts'
 import { cpioArchive, cpioPadding } from '#images/cpio.ts'
+import { initrdRecipe } from '#images/initrd.ts'
+import { rootfsRecipe } from '#images/rootfs.ts'
+import { silentStage } from '#progress/stage.ts'
 import { serverIdentity } from '#server/agent/authority.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 
@@ -50,6 +54,24 @@ t.test('cpio unpacks what is put behind another archive', { skip: noCpio }, asyn
   t.equal(readFileSync(join(cwd, 'etc/pilotlight/ca.crt'), 'utf8'), 'CA\n')
   t.equal(readFileSync(join(cwd, 'etc/ssl/certs/ca-certificates.crt'), 'utf8'), 'CA\n')
   t.equal(readFileSync(join(cwd, 'etc/pilotlight/rootfs.sha256'), 'utf8'), 'ab'.repeat(32))
+})
+
+t.test('builds it behind the initrd, with the digest of the root image that belongs to it', async t => {
+  const folder = t.testdir({
+    initrd: { 'initrd.img': 'odd', vmlinuz: 'kernel' },
+    rootfs: { 'rootfs.sha256': `${'ab'.repeat(32)}\n` },
+    built: {},
+  })
+  const rootfs = rootfsRecipe('1.36.3')
+  const at = (name: string) => join(folder, name)
+  const needs = { [initrdRecipe.name]: at('initrd'), [rootfs.name]: at('rootfs') }
+  const work = { directory: at('built'), needs, stage: silentStage, log: at('log') }
+  await trustingInitrdRecipe('CA\n', rootfs).build(work)
+  const added = Buffer.from(authorityArchive('CA\n', 'ab'.repeat(32)))
+  const whole = Buffer.concat([Buffer.from('odd'), new Uint8Array(509), added])
+  t.ok(readFileSync(at('built/initrd.img')).equals(whole))
+  t.equal(readFileSync(at('built/vmlinuz'), 'utf8'), 'kernel')
+  t.not(keyOf(trustingInitrdRecipe('CA\n', rootfs)), keyOf(trustingInitrdRecipe('other\n', rootfs)))
 })
 
 t.test('every archive is whole blocks, and cpio lists its entries', { skip: noCpio }, async t => {
