@@ -45,7 +45,7 @@ const skip =
   (qemu === undefined && 'needs qemu-system-x86_64')
 
 t.test(
-  'it says its address, its name and its disk, answers HTTP, and heeds the power button',
+  'it says its address, its name, its disk and whom it reaches, answers HTTP, and heeds the power button',
   { skip },
   async t => {
     if (guest === undefined) return
@@ -55,7 +55,8 @@ t.test(
     await writeFile(disk, '')
     await truncate(disk, 8 << 20)
     const metadata = join(directory, 'metadata')
-    const document = '{"uuid": "0b5e-77", "hostname": "first.novalocal", "name": "first", "launch_index": 0}'
+    const meta = '{"probe": "169.254.169.254:80/x 169.254.0.2:9/"}'
+    const document = `{"uuid": "0b5e-77", "meta": ${meta}, "hostname": "first.novalocal", "name": "first"}`
     await writeFile(metadata, `#!/bin/sh\nprintf 'HTTP/1.0 200 OK\\r\\n\\r\\n%s\\n' '${document}'\nsleep 1\n`)
     await chmod(metadata, 0o755)
     const port = await freePort()
@@ -85,6 +86,9 @@ t.test(
 
     await said(/^GUEST-UP 169\.254\.0\.15\r?$/m)
     await said(/^GUEST-META name=first uuid=0b5e-77\r?$/m)
+    await said(/^GUEST-PROBE 169\.254\.169\.254:80 answers\r?$/m)
+    await said(/^GUEST-PROBE 169\.254\.0\.2:9 is silent\r?$/m)
+    await said(/^GUEST-PROBE done\r?$/m)
     await said(/^GUEST-DISK vdb 8388608\r?$/m)
     const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(10_000) })
     t.equal(await answer.text(), 'first.novalocal 169.254.0.15\n')

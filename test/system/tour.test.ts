@@ -159,12 +159,29 @@ await t.test('a security group, a key pair, a flavor and a port are made', { ski
   t.match(address, /^10\.7\.0\.\d+$/)
 })
 
+/** What a guest tries to reach, as its image reads it: the provisioner, a controller, and its own node by the gateway. */
+const forbidden = async () => {
+  const provisioner = labOf(LAB).rack.bridge.address
+  const controller = new URL((await accessOf(LAB)).auth_url).hostname
+  return [
+    `${provisioner}:8080/ignition?mac=52-54-00-20-00-02`,
+    `${provisioner}:8443/agent/v1/bundle`,
+    ...[2379, 6443, 10250].map(port => `${controller}:${port}/`),
+    '172.24.4.1:10250/healthz',
+  ]
+}
+/** The host and port of such a target. */
+const place = (target: string) => target.slice(0, target.indexOf('/'))
+/** What it may: a public endpoint. */
+const allowed = async () => `${new URL((await accessOf(LAB)).auth_url).host}/v3`
+
 let server = ''
 await t.test(
   'a server on that port becomes ACTIVE, and its guest has the address of the port',
   { skip: notUp },
   async t => {
     const parts = ['--image', NAME, '--flavor', NAME, '--port', NAME, '--key-name', NAME]
+    parts.push('--property', `probe=${[...(await forbidden()), await allowed()].join(' ')}`)
     const made = await openstack.show('server', 'create', ...parts, '--wait', NAME)
     server = text(made['id'])
     later('server', 'delete', '--wait', server)
@@ -181,6 +198,20 @@ await t.test('the guest learns from the metadata service who it is', { skip: not
     new RegExp(`^GUEST-META name=${NAME} uuid=${server}`, 'm'),
   )
 })
+
+await t.test(
+  'the guest does not get the config of its node, nor anything else of nodes but node ports',
+  { skip: notUp },
+  async t => {
+    const said = await consoleWith(openstack, server, /^GUEST-PROBE done/m, 60)
+    const lines = said.matchAll(/^GUEST-PROBE (\S+) (answers|is silent)/gm)
+    const silent = (await forbidden()).map(to => `${place(to)} is silent`)
+    t.strictSame(
+      [...lines].map(([, to, how]) => `${to} ${how}`).toSorted(),
+      [...silent, `${place(await allowed())} answers`].toSorted(),
+    )
+  },
+)
 
 await t.test('its console has an address for browsers, which answers', { skip: notUp }, async t => {
   const { url } = await openstack.show('console', 'url', 'show', '--novnc', server)
