@@ -24,7 +24,7 @@ export class ProcessClock {
 
   /** Milliseconds since 1970, as the host's clock was when it was compared last. */
   now(): number {
-    return this.#base + this.#host.steady()
+    return Math.round(this.#base + this.#host.steady()) // whole, as the store keeps them
   }
 
   /** Tells `listener` by how many milliseconds the host's clock was set; `now` follows after all were told. */

@@ -78,7 +78,6 @@ export class Turns {
     }
     line.length = 0
     socket.destroy()
-    stopParsing(socket)
   }
 
   /**
@@ -157,11 +156,6 @@ export class Turns {
     if (next === undefined) this.#lines.delete(socket)
     else setImmediate(() => this.#admit(next))
   }
-}
-
-/** Node's parser would read the rest of what came, up to 64 KB of requests that nobody handles. */
-function stopParsing(socket: Duplex & { parser?: { pause?: () => void } | null }): void {
-  socket.parser?.pause?.()
 }
 
 function addressOf({ from }: Request): string {
