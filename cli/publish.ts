@@ -10,12 +10,24 @@ import { CommandError, EXIT } from './exit.ts'
 import { siteKey } from './site-key.ts'
 import { Refusal, type ServerClient } from './server-client.ts'
 
+/** What a published site is worked on with. */
+export type Published = {
+  readonly pki: Pki
+  /** Milliseconds since 1970 until which controllers that boot now can renew the certificates of kubelets by themselves. */
+  readonly signsUntil: number
+}
+
 /**
  * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat.
  *
  * @throws {CommandError} (notFound) when the server's data directory is not one that these machines can boot from
  */
-export async function publish(site: Site, client: ServerClient, state: string, stage: Stage): Promise<Pki> {
+export async function publish(
+  site: Site,
+  client: ServerClient,
+  state: string,
+  stage: Stage,
+): Promise<Published> {
   stage.waiting('certificates')
   const directory = join(state, 'pki')
   const pki = await ensurePki(directory, await siteKey(state, directory))
@@ -23,10 +35,10 @@ export async function publish(site: Site, client: ServerClient, state: string, s
   const objects = compileSite(site)
   for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
   const changed = await client.putSite(site.name, objects)
-  await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
+  const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
   stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
-  return pki
+  return { pki, signsUntil }
 }
 
 /** Looks whether machines of a profile would come up with the agent: nothing is switched on for a 404. */

@@ -43,9 +43,13 @@ export class ServerClient {
     return (answer as { changed: boolean }).changed
   }
 
-  /** Gives the server what signs for a site. */
-  async putAuthority(site: string, authority: SiteAuthority): Promise<void> {
-    await this.#json('PUT', `/v1/sites/${encodeURIComponent(site)}/authority`, authority)
+  /**
+   * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
+   * while the server is away.
+   */
+  async putAuthority(site: string, authority: SiteAuthority): Promise<number> {
+    const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(site)}/authority`, authority)
+    return (answer as { signsUntil: number }).signsUntil
   }
 
   /** Gives the server what a machine fetches once in a boot, with its one-time token. */

@@ -4,15 +4,19 @@ import type { UpResult } from './up.ts'
 import type { Verification } from '#charts/verify/verify.ts'
 
 /** What a finished run tells a person, a line each. */
-export function describeUp({ kubeconfigPath, openstack }: UpResult): string[] {
-  const kubeconfig = `kubeconfig  ${kubeconfigPath}`
-  if (openstack === undefined) return [kubeconfig]
+export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult): string[] {
+  const until = new Date(signsUntil).toISOString().slice(0, 10)
+  const cluster = [
+    `kubeconfig  ${kubeconfigPath}   for eight hours; then: pilotlight kubeconfig`,
+    `kubelets    renew their certificates until ${until} if the server is away, and longer when it is not`,
+  ]
+  if (openstack === undefined) return cluster
   const { verification, secondsTo, cloudsPath } = openstack
   const { guest, authUrl, services } = verification
   const answered =
     guest.answeredAt === undefined ? 'not reached from here' : `answered at ${guest.answeredAt}`
   return [
-    kubeconfig,
+    ...cluster,
     `keystone    ${authUrl}   services ${services.join(' ')}`,
     `guest       ${guest.address} on ${guest.host}, ${answered}; run by ${guest.driver.name} with ${guest.driver.hypervisor}`,
     ...(secondsTo ? [`power-on    ${describeTimes(secondsTo)}`] : []),

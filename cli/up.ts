@@ -44,6 +44,8 @@ export type UpOptions = {
 /** What a finished `up` leaves behind for whoever looks around. */
 export type UpResult = {
   readonly kubeconfigPath: string
+  /** Milliseconds since 1970 until which the kubelets can renew their certificates while the server is away. */
+  readonly signsUntil: number
   readonly openstack?: {
     readonly charts: ChartsResult
     readonly cloudsPath: string
@@ -70,7 +72,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     options.until === 'openstack'
       ? await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
       : undefined
-  const pki = await inStage(stage, 'publish', work => publish(site, client, state, work))
+  const { pki, signsUntil } = await inStage(stage, 'publish', work => publish(site, client, state, work))
   const kubeconfigPath = join(state, 'kubeconfig')
 
   const failure = new AbortController()
@@ -109,10 +111,10 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     const approved = options.ask === undefined ? [] : [approveAtTerminal(client, boots, options.ask, parts)]
     await untilFirstFailure([all, cluster, openstack, ...approved], failure)
     const done = await openstack
-    if (done === undefined) return { kubeconfigPath }
+    if (done === undefined) return { kubeconfigPath, signsUntil }
     const cloudsPath = await writeCloudsYaml(site, (await adminPassword(state)) ?? '', state)
     const since = boots.length === 0 ? {} : { secondsTo: secondsSince(powerOnAt, done.verification.at) }
-    return { kubeconfigPath, openstack: { ...done, ...since, cloudsPath } }
+    return { kubeconfigPath, signsUntil, openstack: { ...done, ...since, cloudsPath } }
   } finally {
     await watch.close()
   }

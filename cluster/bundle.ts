@@ -16,7 +16,7 @@ import { directories, ports } from './layout.ts'
 import { components } from './manifests/components.ts'
 import { staticPod } from './manifests/control-plane.ts'
 import { apiUrl, dnsServiceAddress } from './network.ts'
-import type { KubeletSigner, Pki } from './pki.ts'
+import type { Pki } from './pki.ts'
 import { admission, auditPolicy } from './policies.ts'
 
 /**
@@ -45,14 +45,12 @@ export function machineBundle(site: Site, pki: Pki, machine: Machine): BundleDes
 }
 
 /** What the server signs and completes the bundles of a site with. It leaves the provisioner only as named there. */
-export function siteAuthority({ authorities, serviceAccount, kubeletSigners, ...pki }: Pki): SiteAuthority {
+export function siteAuthority({ authorities, serviceAccount, ...pki }: Pki): SiteAuthority {
   return {
     signers: authorities,
     secrets: {
       'service-account.key': serviceAccount.privateKey,
       'encryption.yaml': encryption(pki),
-      'kubelet-client-signer.key': kubeletSigners.client.key,
-      'kubelet-serving-signer.key': kubeletSigners.server.key,
     },
   }
 }
@@ -61,12 +59,17 @@ const controllerSecrets: readonly SecretFile[] = [
   { path: `${directories.apiserver}/sa.key`, secret: 'service-account.key' },
   { path: `${directories.apiserver}/encryption.yaml`, secret: 'encryption.yaml' },
   { path: `${directories.controllerManager}/sa.key`, secret: 'service-account.key' },
-  { path: `${directories.controllerManager}/kubelet-client-signer.key`, secret: 'kubelet-client-signer.key' },
-  {
-    path: `${directories.controllerManager}/kubelet-serving-signer.key`,
-    secret: 'kubelet-serving-signer.key',
-  },
+  // The server makes these, and successors of them. The kubelets' signers are trusted for one thing each: the API server
+  // takes clients of the one, and believes kubelets with certificates of the other. No one else trusts them at all.
+  ...['client-ca.crt', 'kubelet-ca.crt'].map(name => renewing(directories.apiserver, name)),
+  ...['kubelet-client-signer', 'kubelet-serving-signer'].flatMap(name =>
+    ['crt', 'key'].map(ending => renewing(directories.controllerManager, `${name}.${ending}`)),
+  ),
 ]
+
+function renewing(directory: string, name: string): SecretFile {
+  return { path: `${directory}/${name}`, secret: name, renews: true }
+}
 
 function kubeletFiles(site: Site, pki: Pki, machine: Machine): BundleFile[] {
   const at = directories.kubelet
@@ -161,14 +164,11 @@ function clientUrl(address: string): string {
   return `https://${address}:${ports.etcdClient}`
 }
 
-function apiserverFiles({ authorities, kubeletSigners, serviceAccount }: Pki): BundleFile[] {
+function apiserverFiles({ authorities, serviceAccount }: Pki): BundleFile[] {
   const at = directories.apiserver
   const ca = authorities.ca.certificate
   return [
     file(`${at}/ca.crt`, ca),
-    // The kubelets' signers are trusted for one thing each: no one else trusts them at all.
-    file(`${at}/client-ca.crt`, ca + trusted(kubeletSigners.client)),
-    file(`${at}/kubelet-ca.crt`, ca + trusted(kubeletSigners.server)),
     file(`${at}/etcd-ca.crt`, authorities['etcd-ca'].certificate),
     file(`${at}/front-proxy-ca.crt`, authorities['front-proxy-ca'].certificate),
     file(`${at}/sa.pub`, serviceAccount.publicKey),
@@ -176,10 +176,6 @@ function apiserverFiles({ authorities, kubeletSigners, serviceAccount }: Pki): B
     file(`${at}/audit.yaml`, auditPolicy()),
     file(`${at}/admission.yaml`, admission()),
   ]
-}
-
-function trusted({ certificate, earlier }: KubeletSigner): string {
-  return [certificate, ...earlier].join('')
 }
 
 /** Nobody is anonymous, except who asks whether the server lives: the kubelet's probes show no certificate. */
@@ -204,12 +200,10 @@ function encryption({ encryptionKey }: Pick<Pki, 'encryptionKey'>): string {
   })
 }
 
-function controllerManagerFiles(site: Site, { authorities, kubeletSigners }: Pki): BundleFile[] {
+function controllerManagerFiles(site: Site, { authorities }: Pki): BundleFile[] {
   const at = directories.controllerManager
   return [
     file(`${at}/ca.crt`, authorities.ca.certificate),
-    file(`${at}/kubelet-client-signer.crt`, kubeletSigners.client.certificate),
-    file(`${at}/kubelet-serving-signer.crt`, kubeletSigners.server.certificate),
     file(`${at}/kubeconfig`, kubeconfig(site, 'system:kube-controller-manager', at)),
   ]
 }

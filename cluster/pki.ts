@@ -5,15 +5,13 @@ import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seal, unseal, type SealKey } from '#host/seal.ts'
-import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair, type Purpose } from '#host/x509.ts'
+import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair } from '#host/x509.ts'
 import { administratorLeaves, authorities, type Administrator, type Authority } from './certificates.ts'
 import { PkiDamaged } from './errors.ts'
 
 /** What signs and encrypts for one cluster, PEM. */
 export type Pki = {
   readonly authorities: Readonly<Record<Authority, KeyPair>>
-  /** With which the controller manager renews the kubelets' certificates: the only signers that machines hold. */
-  readonly kubeletSigners: Readonly<Record<Purpose, KubeletSigner>>
   /** Signs and checks service account tokens. */
   readonly serviceAccount: { readonly publicKey: string; readonly privateKey: string }
   /** 32 bytes in base64: encrypts Secrets in etcd. */
@@ -24,39 +22,22 @@ export type Pki = {
   readonly changes: readonly string[]
 }
 
-/** A signer of kubelet certificates. */
-export type KubeletSigner = KeyPair & {
-  /** Milliseconds since 1970: nothing that it signed is good for longer. */
-  readonly ends: number
-  /** Certificates (PEM) of its predecessors whose time is not over: what they signed is still trusted. */
-  readonly earlier: readonly string[]
-}
-
 /** Hours that the certificate of an administrator is good for. */
 export const administratorHours = 8
 
 const hour = 60 * 60 * 1000
 const day = 24 * hour
 const authorityLifetime = 3652 * day
-const signerLifetime = 90 * day // a day of it is before it was made: clocks differ
-/** A signer of that age gets a successor, so that machines that ask seldom still hold one for two months. */
-const signerRenewal = 30 * day
-/** The authorities that never change are valid from here on: a clock that was ahead when it was made does no harm. */
+/** Authorities are valid from here on: a clock that was ahead when it was made does no harm. */
 const longAgo = Date.UTC(2020, 0)
-
-const signerNames: Readonly<Record<Purpose, string>> = {
-  client: 'kubelet-client-signer',
-  server: 'kubelet-serving-signer',
-}
 
 /** The file that is written last, when all others are there. */
 const completeName = 'complete'
 
 /**
  * Gives the cluster's PKI, kept in `directory`: certificates as PEM files, everything secret sealed with `key`. What is
- * missing in a new directory is made. Authorities, service account pair and encryption key never change; the signers of
- * kubelet certificates get a successor every 30 days. A directory of an earlier version, whose keys are in clear, is
- * sealed, and its clear files are removed. `now` is in milliseconds since 1970.
+ * missing in a new directory is made; nothing of it ever changes. A directory of an earlier version, whose keys are in
+ * clear, is sealed, and its clear files are removed. `now` is in milliseconds since 1970.
  *
  * @throws {PkiDamaged} when an authority is half there, or a file does not fit the others
  * @throws {SealError} when `key` is not the one that sealed the directory
@@ -75,13 +56,9 @@ export async function ensurePki(directory: string, key: SealKey, now = Date.now(
     ca: await keptAuthority(kept, 'ca', fresh, changes, now),
   }
   await kept.write(completeName, 'Every file of this PKI is here.\n')
-  const kubeletSigners = {
-    client: await keptKubeletSigner(kept, 'client', changes, now),
-    server: await keptKubeletSigner(kept, 'server', changes, now),
-  }
   await kept.removeClear(changes)
   const admin = await mintAdministrator(signers.ca, 'admin', now)
-  return { authorities: signers, kubeletSigners, serviceAccount, encryptionKey, admin, changes }
+  return { authorities: signers, serviceAccount, encryptionKey, admin, changes }
 }
 
 /** Makes key and certificate of an administrator, signed by the cluster's `ca` and good for `administratorHours`. */
@@ -131,38 +108,6 @@ async function keptAuthority(
   await kept.writePair(authority, made)
   changes.push(`${authority}: made, good for 10 years`)
   return made
-}
-
-/** Losing one costs nothing: a new one is made, and machines get it as they get a successor. */
-async function keptKubeletSigner(
-  kept: Store,
-  purpose: Purpose,
-  changes: string[],
-  now: number,
-): Promise<KubeletSigner> {
-  const name = signerNames[purpose]
-  const certificate = await kept.read(`${name}.crt`)
-  const key = await kept.readSecret(`${name}.key`)
-  const earlier = (await kept.readEarlier(name)).filter(it => endOf(kept.parse(`${name}.earlier`, it)) > now)
-  if (certificate !== undefined && key !== undefined && kept.belong(name, certificate, key)) {
-    const parsed = kept.parse(`${name}.crt`, certificate)
-    const made = parsed.validFromDate.getTime() + day
-    if (made <= now + hour && now < made + signerRenewal)
-      return { certificate, key, ends: endOf(parsed), earlier }
-  }
-  const validity = { notBefore: now - day, notAfter: now + signerLifetime - day }
-  const until = new Date(validity.notAfter).toISOString().slice(0, 10)
-  // The name tells it from its predecessor, which is trusted beside it: a chain is built by names.
-  const made = await makeAuthority({ commonName: `pilotlight-${name}-${until}` }, validity, [purpose])
-  const trusted = certificate === undefined ? earlier : [certificate, ...earlier]
-  await kept.write(`${name}.earlier`, trusted.join(''))
-  await kept.writePair(name, made)
-  changes.push(`${name}: made, good until ${until}`)
-  return { ...made, ends: endOf(new X509Certificate(made.certificate)), earlier: trusted }
-}
-
-function endOf(certificate: X509Certificate): number {
-  return certificate.validToDate.getTime()
 }
 
 async function keptSigningPair(
@@ -226,12 +171,6 @@ class Store {
     return clear
   }
 
-  /** The certificates of a signer's predecessors, newest first. */
-  async readEarlier(name: string): Promise<string[]> {
-    const text = (await this.read(`${name}.earlier`)) ?? ''
-    return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/g) ?? []
-  }
-
   /** Appears whole or not at all. */
   async write(name: string, content: string | Uint8Array): Promise<void> {
     const path = join(this.#directory, name)
@@ -253,7 +192,7 @@ class Store {
     const names = await readdir(this.#directory)
     const keys = names.filter(name => /\.key(\.new)?$/.test(name))
     if (keys.length === 0) return
-    const authoritative = ['ca', 'etcd-ca', 'front-proxy-ca', ...Object.values(signerNames)]
+    const authoritative = ['ca', 'etcd-ca', 'front-proxy-ca']
     for (const name of keys) {
       const stem = name.replace(/\.key(\.new)?$/, '')
       await rm(join(this.#directory, name))

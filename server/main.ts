@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { InheritedSockets, type InheritedSocket } from './activation.ts'
 import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './access/certificates.ts'
 import { AccessTokens } from './access/tokens.ts'
+import { Authorities } from './agent/authorities.ts'
 import { serverIdentity } from './agent/authority.ts'
 import { Enrolment } from './agent/enrolment.ts'
 import { Tokens } from './agent/tokens.ts'
@@ -31,6 +32,7 @@ import { DataDirectory } from './inventory/data-directory.ts'
 import { Inventory } from './inventory/inventory.ts'
 import { Journal } from './inventory/journal.ts'
 import type { ProvisioningNetwork } from './inventory/objects.ts'
+import { signingAlarms, signingEnds } from './inventory/signing.ts'
 import { SqliteStore } from './inventory/sqlite.ts'
 import { checkStoreBeside } from './inventory/store-check.ts'
 import { templateFiles } from './inventory/template-files.ts'
@@ -71,6 +73,8 @@ export type ServeOptions = {
   /** Sockets that were opened for us: each is used in place of one that we would bind. */
   readonly sockets?: readonly InheritedSocket[]
 }
+
+const DAY_MS = 86_400_000
 
 const now = () => Date.now()
 
@@ -124,6 +128,8 @@ async function openAll(
   open.push(() => directory.close())
   inventory.addDirectory(directory)
 
+  const authorities = new Authorities(store, now)
+
   const certificates = await openCertificates(config, report)
   const sources = Object.values(certificates).filter(source => source !== undefined)
   for (const source of sources) open.push(() => source.close())
@@ -136,6 +142,7 @@ async function openAll(
       failures: health.failures,
       freeBytes: health.freeBytes(),
     },
+    signing: signingEnds(store.signings(), catalog.machines),
     certificates: Object.fromEntries(
       Object.entries(certificates).flatMap(([name, source]) =>
         source ? [[name, endOf(source.material)]] : [],
@@ -156,6 +163,7 @@ async function openAll(
   const clocks = { wall: now, steady: () => performance.now() }
   const tokens = new Tokens(store, clocks)
   const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
+  open.push(watchSigning(authorities, { store, catalog, alarms, clock, log }))
   const templates = new Templates(templateFiles(catalog))
   const goTemplates = new GoTemplates(templateFiles(catalog))
   const localFiles = localFilesBelow(config.dataPath, config.statePath)
@@ -213,7 +221,7 @@ async function openAll(
     inventory,
     putBundle: store.putBundle.bind(store),
     sites: () => store.networks().map(({ name }) => name),
-    putAuthority: store.putAuthority.bind(store),
+    putAuthority: authorities.put.bind(authorities),
   }
   const inherited = new InheritedSockets(sockets)
   const tcpSocket = (host: string, port: number) => inherited.take('tcp', host, port)
@@ -384,6 +392,37 @@ async function openStore(
   inTime = false
   if (damage !== undefined) throw damage
   return store
+}
+
+/**
+ * Sees to the signers of kubelet certificates: each gets a successor in time, and controllers whose signers end soon are
+ * an alarm. First after a minute, for a clock that is set after the start; then once a day, and whenever the clock was set by
+ * days: a signer that a wrong clock made is replaced. Gives what ends it.
+ */
+function watchSigning(
+  authorities: Authorities,
+  parts: { store: SqliteStore; catalog: Catalog; alarms: Alarms; clock: ProcessClock; log: Log },
+): () => void {
+  const { store, catalog, alarms, clock, log } = parts
+  const renew = async () => {
+    for (const site of await authorities.renewSigners())
+      log('info', 'signers of kubelet certificates have successors', { site })
+    for (const alarm of signingAlarms(store.signings(), catalog.machines, now())) alarms.raise(alarm)
+  }
+  const look = () => {
+    renew().catch((error: unknown) => {
+      log('error', `Signers of kubelet certificates were not renewed: ${causesOf(error)}`)
+    })
+  }
+  const first = setTimeout(look, 60_000)
+  const daily = setInterval(look, DAY_MS)
+  clock.onJump(jumpMs => {
+    if (Math.abs(jumpMs) > DAY_MS) look()
+  })
+  return () => {
+    clearTimeout(first)
+    clearInterval(daily)
+  }
 }
 
 /** The certificates of all listeners that have one. */

@@ -1,7 +1,8 @@
 // The PKI of a test's site, and what a machine of it ends up with: its bundle, and the keys that it made itself.
 
 import { assembleBundle } from '#server/agent/assemble.ts'
-import type { BundleFile, CertificateRequest, Machine } from '#server/inventory/objects.ts'
+import { withSigners } from '#server/agent/signers.ts'
+import type { BundleFile, CertificateRequest, Machine, SiteAuthority } from '#server/inventory/objects.ts'
 import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
 import { ensurePki, type Pki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'
@@ -16,6 +17,16 @@ export function testPki(directory: string, now?: number): Promise<Pki> {
   return ensurePki(directory, testKey, now)
 }
 
+const authorities = new WeakMap<Pki['serviceAccount'], Promise<SiteAuthority>>()
+
+/** The authority of a PKI as the server keeps it, with signers of kubelets: the same at every call. */
+export function siteAuthorityOf(pki: Pki): Promise<SiteAuthority> {
+  const known = authorities.get(pki.serviceAccount)
+  const authority = known ?? withSigners(siteAuthority(pki), undefined, Date.now())
+  authorities.set(pki.serviceAccount, authority)
+  return authority
+}
+
 /** Every file of `machine` once its bundle is unpacked. */
 export async function machineFiles(
   site: Site,
@@ -26,7 +37,7 @@ export async function machineFiles(
   const description = machineBundle(site, pki, machine)
   const keys = await Promise.all(description.requests.map(makeKey))
   const csrs = Object.fromEntries(keys.map(({ name, csr }) => [name, csr]))
-  const files = await assembleBundle(description, siteAuthority(pki), csrs, now)
+  const files = await assembleBundle(description, await siteAuthorityOf(pki), csrs, now)
   return [...files, ...keys.map(({ path, key }) => ({ path, mode: 0o600, content: key }))]
 }
 

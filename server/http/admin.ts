@@ -2,6 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { FastifyPluginCallback } from 'fastify'
+import type { AuthorityPut } from '../agent/authorities.ts'
 import { bundleArchive } from '../agent/bundle.ts'
 import { BadRequest, InvalidObject, NotFound, type Fault } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
@@ -21,7 +22,7 @@ export type AdminNeeds = {
   readonly putBundle: (machine: string, bundle: BundleDescription) => boolean
   /** The names of all sites. */
   readonly sites: () => readonly string[]
-  readonly putAuthority: (site: string, authority: SiteAuthority) => boolean
+  readonly putAuthority: (site: string, authority: SiteAuthority) => Promise<AuthorityPut>
   readonly log: Log
 }
 
@@ -57,13 +58,13 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
       schema: { tags: ['sites'], summary: 'Replaces what signs for a site', body: authorityBody },
       bodyLimit: BUNDLE_BYTES,
     },
-    ({ params: { name }, body }, reply) => {
+    async ({ params: { name }, body }, reply) => {
       if (!sites().includes(name)) throw new NotFound('site', name, 'Put it first.')
       checkSigners(body)
-      const changed = putAuthority(name, body)
+      const put = await putAuthority(name, body)
       const signers = Object.keys(body.signers).join(' ')
-      log('info', changed ? 'authority changed' : 'authority as before', { site: name, signers })
-      return reply.send({ changed })
+      log('info', put.changed ? 'authority changed' : 'authority as before', { site: name, signers })
+      return reply.send(put)
     },
   )
 

@@ -20,6 +20,8 @@ export type Measured = {
   readonly writes: { readonly work: boolean; readonly failures: number; readonly freeBytes: number }
   /** Milliseconds since 1970 at which the certificate of a listener ends. */
   readonly certificates: Readonly<Record<string, number>>
+  /** Milliseconds since 1970 at which a site's cluster can no longer renew certificates by itself. */
+  readonly signing: Readonly<Record<string, number>>
 }
 
 /** What these routes need of the service. */
@@ -69,6 +71,11 @@ export class Metrics {
   readonly #certificates = this.#gauge('certificate_expiry_seconds', 'Unix time at which it ends', [
     'listener',
   ])
+  readonly #signing = this.#gauge(
+    'site_signing_ends_seconds',
+    "Unix time until which a site's controllers can renew the certificates of kubelets",
+    ['site'],
+  )
   readonly #measure: () => Measured
 
   /** @param version of Pilotlight, for `pilotlight_build_info` */
@@ -114,11 +121,13 @@ export class Metrics {
 
   /** Everything in Prometheus' text format. */
   async text(): Promise<string> {
-    const { objects, machines, problems, storeBytes, writes, certificates } = this.#measure()
+    const { objects, machines, problems, storeBytes, writes, certificates, signing } = this.#measure()
     this.#machines.reset() // a phase that no machine is in any more
     for (const [kind, count] of Object.entries(objects)) this.#objects.set({ kind }, count)
     for (const [phase, count] of Object.entries(machines)) this.#machines.set({ phase }, count)
     for (const [listener, at] of Object.entries(certificates)) this.#certificates.set({ listener }, at / 1000)
+    this.#signing.reset() // a site that is gone
+    for (const [site, at] of Object.entries(signing)) this.#signing.set({ site }, at / 1000)
     this.#problems.set(problems)
     this.#storeBytes.set(storeBytes)
     this.#writes.set(writes.work ? 1 : 0)

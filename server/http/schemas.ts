@@ -132,7 +132,11 @@ export const bundleBody = {
         },
         secrets: {
           type: 'array',
-          items: { type: 'object', required: ['path', 'secret'], properties: { path, secret: text } },
+          items: {
+            type: 'object',
+            required: ['path', 'secret'],
+            properties: { path, secret: text, renews: { type: 'boolean' } },
+          },
         },
       },
     },

@@ -156,6 +156,8 @@ export type SecretFile = {
   readonly path: string
   /** The name of the secret, for example `service-account.key`. */
   readonly secret: string
+  /** It changes while the machine runs, and is given again when the machine renews its certificates. */
+  readonly renews?: boolean
 }
 
 /** What one machine gets for its place in a site: plain files, and what the server signs and adds when it asks. */
@@ -173,6 +175,16 @@ export type SiteAuthority = {
   readonly signers: Readonly<Record<string, { readonly certificate: string; readonly key: string }>>
   /** Contents of files, by name. They leave the server in the bundles that name them. */
   readonly secrets: Readonly<Record<string, string>>
+  /** The server's own part, never given: it makes and renews them (server/agent/signers.ts). */
+  readonly kubelets?: { readonly client: KubeletSigner; readonly server: KubeletSigner }
+}
+
+/** A signer of kubelet certificates, PEM. */
+export type KubeletSigner = {
+  readonly certificate: string
+  readonly key: string
+  /** Certificates of its predecessors whose time is not over: what they signed is still trusted. */
+  readonly earlier: readonly string[]
 }
 
 /** One thing that happened in one boot of one machine. */

@@ -1,4 +1,4 @@
-// What the store keeps sealed: bundles of machines and authorities of sites. A copy of the database without its key file
+// What the store keeps sealed: bundles of machines, authorities of sites, and until when controllers can sign. A copy of the database without its key file
 // shows none of them.
 
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ import type { Database } from './database.ts'
 /** The name of the key file, in the folder of the store; mode 0600. */
 export const storeKeyName = 'store.key'
 
-type Kind = 'bundle' | 'authority'
+type Kind = 'bundle' | 'authority' | 'signing'
 type Row = { readonly kind: Kind; readonly name: string; readonly sealed: Uint8Array }
 
 /** The table of sealed values: JSON under AES-256-GCM, tied to kind and name. */
@@ -46,6 +46,12 @@ export class SealedTable {
       name,
     )
     return row && JSON.parse(this.#open(row))
+  }
+
+  /** Every name of a kind with its value. */
+  all(kind: Kind): [string, unknown][] {
+    const rows = this.#db.all<Row>('SELECT kind, name, sealed FROM sealed WHERE kind = ?', kind)
+    return rows.map(row => [row.name, JSON.parse(this.#open(row))])
   }
 
   /** Says whether the value differs from the one that was there. It is on disk when this returns. */

@@ -21,7 +21,7 @@ import type {
 } from './objects.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineKey } from './trust.ts'
-import type { Boot, MachineBoot, Store, StoredNetwork, TokenRecord } from './store.ts'
+import type { Boot, MachineBoot, Signing, Store, StoredNetwork, TokenRecord } from './store.ts'
 
 /** The store in one file. */
 export class SqliteStore implements Store {
@@ -131,6 +131,14 @@ export class SqliteStore implements Store {
 
   putAuthority(site: string, authority: SiteAuthority): boolean {
     return this.#sealed.write('authority', site, authority)
+  }
+
+  signings(): Map<string, Signing> {
+    return new Map(this.#sealed.all('signing') as [string, Signing][]) // as putSigning wrote them
+  }
+
+  putSigning(machine: string, signing: Signing): void {
+    this.#sealed.write('signing', machine, signing)
   }
 
   addToken({ hash, machine, boot, until }: TokenRecord): void {

@@ -26,6 +26,13 @@ export type Boot = {
   readonly began: number
 }
 
+/** Until when a controller can sign certificates of its cluster: the end of the signers that it was given. */
+export type Signing = {
+  readonly site: string
+  /** Milliseconds since 1970. */
+  readonly until: number
+}
+
 /** A token as it is kept: never itself, only its hash. */
 export type TokenRecord = {
   /** SHA-256, in hex. */
@@ -87,6 +94,9 @@ export interface Store {
   authority(site: string): SiteAuthority | undefined
   /** Says whether it differs from the one stored before. */
   putAuthority(site: string, authority: SiteAuthority): boolean
+  /** Until when each controller can sign, by the machine's name. */
+  signings(): Map<string, Signing>
+  putSigning(machine: string, signing: Signing): void
 
   addToken(token: TokenRecord): void
   token(hash: string): TokenRecord | undefined

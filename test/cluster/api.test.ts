@@ -14,7 +14,7 @@ import { makeLeaf, type KeyPair } from '#host/x509.ts'
 import { silentStage } from '#progress/stage.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { findTool, missingTools, startApiServer, type ApiServer } from './api-server.ts'
-import { makeRequest, testPki } from '../site-pki.ts'
+import { makeRequest, siteAuthorityOf, testPki } from '../site-pki.ts'
 import { smallSite } from '../small-site.ts'
 
 const skip = missingTools()
@@ -81,20 +81,18 @@ t.test('a real API server', { skip }, async t => {
       addresses: [],
     } as const
     const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 60_000 }
-    const { kubeletSigners, authorities } = pki
+    const { authorities } = pki
+    const { kubelets } = await siteAuthorityOf(pki)
+    if (kubelets === undefined) throw new Error('no signers')
     const asked = async (signer: KeyPair, purposes: readonly ('client' | 'server')[]) => {
       const opened = await client(await makeLeaf({ ...node, purposes }, validity, signer))
       return opened.read({ apiVersion: 'v1', kind: 'Node', name: 'cmp-1' })
     }
-    t.equal(
-      await asked(kubeletSigners.client, ['client']),
-      undefined,
-      'a renewed kubelet: there is no node yet',
-    )
+    t.equal(await asked(kubelets.client, ['client']), undefined, 'a renewed kubelet: there is no node yet')
     const refused = { code: 'API_REFUSED', status: 401 }
-    await t.rejects(asked(kubeletSigners.server, ['server']), refused)
-    await t.rejects(asked(kubeletSigners.server, ['client']), refused, 'it may sign for servers alone')
-    await t.rejects(asked(kubeletSigners.client, ['server']), refused)
+    await t.rejects(asked(kubelets.server, ['server']), refused)
+    await t.rejects(asked(kubelets.server, ['client']), refused, 'it may sign for servers alone')
+    await t.rejects(asked(kubelets.client, ['server']), refused)
     await t.rejects(asked(authorities['etcd-ca'], ['client']), refused)
     await t.rejects(asked(authorities['front-proxy-ca'], ['client']), refused)
   })
