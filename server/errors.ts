@@ -354,6 +354,15 @@ export class WrongAnswer extends ServerError {
   }
 }
 
+/** A machine asks to renew what it was not given in this boot. */
+export class NotDelivered extends ServerError {
+  readonly code = 'NOT_DELIVERED'
+  readonly statusCode = 409
+  constructor(machine: string) {
+    super(`${machine} was given no bundle in this boot: there is nothing to renew. Fetch the bundle first.`)
+  }
+}
+
 /** An operator named no key, and more than one waits. */
 export class AmbiguousKey extends ServerError {
   readonly code = 'AMBIGUOUS_KEY'

@@ -12,6 +12,7 @@ import { AccessTokens } from './access/tokens.ts'
 import { Authorities } from './agent/authorities.ts'
 import { serverIdentity } from './agent/authority.ts'
 import { Enrolment } from './agent/enrolment.ts'
+import { Renewal } from './agent/renewal.ts'
 import { Tokens } from './agent/tokens.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
@@ -195,6 +196,7 @@ async function openAll(
     alarms,
     refuse,
     enrolment: new Enrolment({ store, tokens, journal, alarms, clients, clocks }),
+    renewal: new Renewal({ store, alarms, clocks }),
     hasBundle: (machine: string) => store.bundle(machine) !== undefined,
     clients,
     store,

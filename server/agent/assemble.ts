@@ -1,7 +1,7 @@
 // A machine's bundle, made at the moment when the machine asks: its plain files, the certificates that the site's
 // authority signs for the machine's own keys, and the secrets that its role needs.
 
-import { keyOfRequest, makeLeaf, signLeaf, UnfitRequest } from '#host/x509.ts'
+import { keyOfRequest, signLeaf, UnfitRequest } from '#host/x509.ts'
 import { BadRequest, NoAuthority } from '../errors.ts'
 import type {
   BundleDescription,
@@ -22,7 +22,6 @@ const dayMs = 86_400_000
  * A certificate is valid from as long ago as it is still to live: the clock of this server may have been ahead when it
  * signed, and the machine's may be behind.
  *
- * @param csrs undefined for a machine whose agent sends none yet: its keys are made here and are part of the bundle
  * @param now milliseconds since 1970
  * @throws {BadRequest} 400, when a signing request is missing or unfit; {NoAuthority} 503, when the server was not given
  *   what signs for the site
@@ -30,22 +29,18 @@ const dayMs = 86_400_000
 export async function assembleBundle(
   description: BundleDescription,
   authority: SiteAuthority | undefined,
-  csrs: SigningRequests | undefined,
+  csrs: SigningRequests,
   now: number,
 ): Promise<BundleFile[]> {
   const { site = '', files, requests, secrets } = description
   if (authority === undefined && requests.length + secrets.length > 0) throw new NoAuthority(site)
   const certificates = await Promise.all(
-    requests.map(async (request): Promise<BundleFile[]> => {
+    requests.map(async (request): Promise<BundleFile> => {
       const signer = authority?.signers[request.signer]
       if (signer === undefined) throw new NoAuthority(site, `signer ${request.signer}`)
       const validity = { notBefore: now - request.days * dayMs, notAfter: now + request.days * dayMs }
-      const certificate = (content: string) => ({ path: request.certificate, mode: 0o644, content })
-      if (csrs === undefined) {
-        const made = await makeLeaf(request, validity, signer)
-        return [certificate(made.certificate), { path: request.key, mode: 0o600, content: made.key }]
-      }
-      return [certificate(await signLeaf(request, validity, signer, await keyFor(request, csrs)))]
+      const content = await signLeaf(request, validity, signer, await keyFor(request, csrs))
+      return { path: request.certificate, mode: 0o644, content }
     }),
   )
   const opened = secrets.map(({ path, secret }): BundleFile => {
@@ -53,7 +48,7 @@ export async function assembleBundle(
     if (content === undefined) throw new NoAuthority(site, `secret ${secret}`)
     return { path, mode: 0o600, content }
   })
-  return [...files, ...certificates.flat(), ...opened]
+  return [...files, ...certificates, ...opened]
 }
 
 async function keyFor({ name }: CertificateRequest, csrs: SigningRequests) {

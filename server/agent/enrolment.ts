@@ -22,6 +22,7 @@ import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
+import { keepSigning } from './signers.ts'
 import type { Clocks, Tokens } from './tokens.ts'
 
 /** What enrolment needs of the service. */
@@ -35,6 +36,7 @@ export type EnrolmentNeeds = {
     | 'machineKeys'
     | 'putMachineKey'
     | 'reopenMachine'
+    | 'putSigning'
   >
   readonly tokens: Pick<Tokens, 'spend'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
@@ -169,6 +171,7 @@ export class Enrolment {
       this.#replayed(who)
       throw error
     }
+    keepSigning(store, machine.name, description)
     this.#challenges.delete(machine.name)
     this.#waiting.delete(machine.name)
     return { sealed, files: files.length, ...(measured !== undefined && { measured }) }

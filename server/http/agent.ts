@@ -2,6 +2,7 @@
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { Asked, Enrolling, Enrolment, Shown } from '../agent/enrolment.ts'
+import type { Renewal } from '../agent/renewal.ts'
 import { Reports } from '../agent/reports.ts'
 import type { Tokens } from '../agent/tokens.ts'
 import { TooManyReports, UnknownToken } from '../errors.ts'
@@ -11,23 +12,26 @@ import type { TokenRecord } from '../inventory/store.ts'
 import type { Log } from '../log.ts'
 import { problemAnswer } from './problems.ts'
 import type { Refuse } from '../refusals.ts'
-import { askedBody, enrollBody, reportBody } from './schemas.ts'
+import { askedBody, enrollBody, renewBody, reportBody } from './schemas.ts'
 
 /** What these routes need of the service. */
 export type AgentNeeds = {
   readonly catalog: () => Catalog
   readonly tokens: Pick<Tokens, 'use' | 'ready'>
   readonly enrolment: Pick<Enrolment, 'enroll' | 'bundle'>
+  readonly renewal: Pick<Renewal, 'offer' | 'renew'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly refuse: Refuse
   readonly log: Log
 }
 
+/** Nothing, for a challenge; or its answer with the requests to sign. */
+type Renewing = { answer?: string; csrs?: Record<string, string> }
 type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: string }
 
-/** `POST /agent/v1/enroll`, `/agent/v1/bundle` and `/agent/v1/report`, with `Authorization: Bearer TOKEN`. */
+/** `POST /agent/v1/enroll`, `/agent/v1/bundle`, `/agent/v1/renew` and `/agent/v1/report`, with `Authorization: Bearer TOKEN`. */
 export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
-  const { catalog, tokens, enrolment, journal, refuse, log } = needs
+  const { catalog, tokens, enrolment, renewal, journal, refuse, log } = needs
   const reports = new Reports()
   app.setErrorHandler(problemAnswer(log))
 
@@ -47,6 +51,18 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const vouched = measured === undefined ? '' : `; firmware by its TPM ${measured}`
     tell(who.token, who.mac, 'http', 'bundle', `fetched ${files} files, sealed to its key${vouched}`, detail)
     return reply.type('application/octet-stream').header('cache-control', 'no-store').send(sealed)
+  })
+
+  app.post<{ Body: Renewing }>('/agent/v1/renew', { schema: { body: renewBody } }, async (request, reply) => {
+    const who = holderOf(request)
+    const { answer, csrs = {} } = request.body
+    void reply.header('cache-control', 'no-store')
+    if (answer === undefined) return reply.send(await renewal.offer(who))
+    const { sealed, files } = await renewal.renew(who, { answer, csrs })
+    tell(who.token, who.mac, 'http', 'renewed', `fetched ${files} files anew, certificates among them`, {
+      files,
+    })
+    return reply.type('application/octet-stream').send(sealed)
   })
 
   app.post<{ Body: Report }>('/agent/v1/report', { schema: { body: reportBody } }, (request, reply) => {

@@ -213,6 +213,13 @@ export const askedBody = {
   },
 } as const
 
+/** What a machine sends to renew its certificates: nothing, for a challenge; then its answer and the requests to sign. */
+export const renewBody = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { answer: askedBody.properties.answer, csrs: askedBody.properties.csrs },
+} as const
+
 /** Which key of a machine an operator means. */
 export const keyBody = {
   type: ['object', 'null'],

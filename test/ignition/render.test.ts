@@ -58,22 +58,33 @@ t.test('a controller gets etcd and a checkpointer, a compute machine does not', 
   t.strictSame(unitsOf('compute'), [
     'pilotlight-agent.service',
     'pilotlight-firewall.service',
+    'pilotlight-renew.service',
+    'pilotlight-renew.timer',
     'kubelet.service',
   ])
   t.strictSame(unitsOf('controller'), [
     'pilotlight-agent.service',
     'pilotlight-firewall.service',
+    'pilotlight-renew.service',
+    'pilotlight-renew.timer',
     'kubelet.service',
     'etcd.service',
     'pilotlight-checkpoint.service',
   ])
 })
 
-t.test('only the agent and the firewall start by themselves: the rest waits for the bundle', async t => {
-  const { systemd } = JSON.parse(render('node.ign.njk', 'controller')) as Config
-  const enabled = systemd?.units.filter(unit => unit.enabled).map(unit => unit.name)
-  t.strictSame(enabled, ['pilotlight-agent.service', 'pilotlight-firewall.service'])
-})
+t.test(
+  'only the agent, its timer and the firewall start by themselves: the rest waits for the bundle',
+  async t => {
+    const { systemd } = JSON.parse(render('node.ign.njk', 'controller')) as Config
+    const enabled = systemd?.units.filter(unit => unit.enabled).map(unit => unit.name)
+    t.strictSame(enabled, [
+      'pilotlight-agent.service',
+      'pilotlight-firewall.service',
+      'pilotlight-renew.timer',
+    ])
+  },
+)
 
 t.test('the token is for root only, and the only secret', async t => {
   const config = JSON.parse(render('node.ign.njk', 'controller')) as Config

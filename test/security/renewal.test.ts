@@ -1,0 +1,104 @@
+// Renewal of a machine that runs, and attacks on it: without its token's boot, its key, or the right answer.
+
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { Authorities } from '#server/agent/authorities.ts'
+import { Renewal } from '#server/agent/renewal.ts'
+import type { Alarm } from '#server/inventory/alarms.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
+import { run } from '#host/command.ts'
+import { compileSite } from '#site/compile.ts'
+import { machineKey } from '../machine-key.ts'
+import { makeKey, testPki } from '../site-pki.ts'
+import { machineNamed, smallSite } from '../small-site.ts'
+
+const day = 86_400_000
+const machine = machineNamed(smallSite, 'ctl-1')
+const pki = await testPki(t.testdir())
+const description = machineBundle(smallSite, pki, machine)
+const keys = await Promise.all(description.requests.map(makeKey))
+const csrs = Object.fromEntries(keys.map(({ name, csr }) => [name, csr]))
+
+async function begun() {
+  const store = new SqliteStore(':memory:')
+  let now = Date.now()
+  const authorities = new Authorities(store, () => now)
+  store.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: now })
+  await authorities.put(smallSite.name, siteAuthority(pki))
+  store.putBundle('ctl-1', description)
+  const key = await machineKey()
+  store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, key: key.recipient })
+  const alarms: Alarm[] = []
+  const clocks = { wall: () => now, steady: () => now }
+  const renewal = new Renewal({ store, clocks, alarms: { raise: alarm => void alarms.push(alarm) } })
+  const token = { hash: 'x', machine: 'ctl-1', boot: 'b-0001', until: 0 }
+  const who = { token, machine, mac: machine.macs[0] ?? '', address: '10.20.0.11' }
+  return { store, key, renewal, who, alarms, authorities, pass: (ms: number) => (now += ms) }
+}
+
+t.test('gives certificates for the keys that the machine has, and the successors of signers', async t => {
+  const { store, key, renewal, who, authorities, pass } = await begun()
+  await t.rejects(renewal.offer(who), { code: 'NOT_DELIVERED' }, 'not before the bundle')
+  t.ok(store.spendBoot('ctl-1', 'b-0001', Date.now()))
+  pass(31 * day)
+  t.strictSame(await authorities.renewSigners(), [smallSite.name])
+  const { challenge, requests } = await renewal.offer(who)
+  t.equal(requests.length, 11)
+  const { sealed } = await renewal.renew(who, { answer: await key.open(challenge), csrs })
+
+  const folder = t.testdir()
+  writeFileSync(join(folder, 'renewed.tar'), await key.openBytes(sealed))
+  const { stdout } = await run('tar', ['-tf', join(folder, 'renewed.tar')], { limitSeconds: 10 })
+  const paths = stdout.trim().split('\n')
+  t.strictSame(
+    paths
+      .filter(path => !description.requests.some(({ certificate }) => certificate === `/${path}`))
+      .toSorted(),
+    [
+      'etc/kubernetes/kube-apiserver/client-ca.crt',
+      'etc/kubernetes/kube-apiserver/kubelet-ca.crt',
+      ...['client', 'serving'].flatMap(kind =>
+        ['crt', 'key'].map(it => `etc/kubernetes/kube-controller-manager/kubelet-${kind}-signer.${it}`),
+      ),
+    ],
+    'and neither the service account key nor the encryption key',
+  )
+  await run('tar', ['-xf', 'renewed.tar'], { limitSeconds: 10, cwd: folder })
+  const read = (path: string) => readFileSync(join(folder, path), 'utf8')
+  const server = keys.find(({ name }) => name === 'apiserver-ctl-1')
+  const certificate = new X509Certificate(read('etc/kubernetes/kube-apiserver/tls.crt'))
+  const { stdout: own } = await run('openssl', ['pkey', '-pubout'], {
+    input: server?.key ?? '',
+    limitSeconds: 10,
+  })
+  t.equal(certificate.publicKey.export({ type: 'spki', format: 'pem' }), own, 'for the key that it has')
+  t.ok(certificate.validToDate.getTime() > Date.now() + 390 * day)
+  t.equal(read('etc/kubernetes/kube-apiserver/client-ca.crt').split('BEGIN CERTIFICATE').length - 1, 3)
+  t.ok((store.signings().get('ctl-1')?.until ?? 0) > Date.now() + 115 * day)
+})
+
+t.test('refuses another answer, an answer used twice, and a rejected key', async t => {
+  const { store, key, renewal, who, alarms } = await begun()
+  store.spendBoot('ctl-1', 'b-0001', Date.now())
+  const { challenge } = await renewal.offer(who)
+  await t.rejects(renewal.renew(who, { answer: 'guessed', csrs }), { code: 'WRONG_ANSWER' })
+  t.match(alarms, [{ kind: 'refused', machine: 'ctl-1', text: /answered the challenge of ctl-1 wrongly/ }])
+  const answer = await key.open(challenge)
+  await t.resolves(renewal.renew(who, { answer, csrs }))
+  await t.rejects(renewal.renew(who, { answer, csrs }), { code: 'WRONG_ANSWER' })
+
+  const seen = { boot: 'b-0001', address: '10.20.0.11', mac: who.mac, why: 'lost', seenAt: 1 }
+  const shown = { machine: 'ctl-1', fingerprint: 'SHA256:x', recipient: key.recipient }
+  store.putMachineKey({ ...shown, ...seen, state: 'rejected' })
+  await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED', message: /is rejected/ })
+})
+
+t.test('refuses the token of a boot that has no bundle, whatever earlier boots had', async t => {
+  const { store, renewal, who } = await begun()
+  store.spendBoot('ctl-1', 'b-0001', Date.now())
+  const later = { ...who, token: { ...who.token, boot: 'b-0002' } }
+  await t.rejects(renewal.offer(later), { code: 'NOT_DELIVERED' })
+})
