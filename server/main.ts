@@ -5,7 +5,6 @@ import { readFileSync, statSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { InheritedSockets, type InheritedSocket } from './activation.ts'
 import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './access/certificates.ts'
 import { AccessTokens } from './access/tokens.ts'
@@ -22,7 +21,7 @@ import { leasesAfterJump } from './dhcp/leases.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
 import { contains } from './dhcp/subnet.ts'
 import { admission } from './http/admission.ts'
-import { CannotWrite } from './errors.ts'
+import { BrokenState, CannotWrite } from './errors.ts'
 import type { Readiness } from './http/health.ts'
 import { openListeners, type ListenerCertificates } from './http/listeners.ts'
 import { Metrics, type Measured } from './http/metrics.ts'
@@ -120,7 +119,7 @@ async function openAll(
   const storePath = join(config.statePath, 'pilotlight.db')
   const health = new WriteHealth(config.statePath, log)
   open.push(() => health.close())
-  const store = await openStore(storePath, health, open)
+  const { store, throwIfDamaged } = openStore(storePath, health, report, open)
   const clock = openClock(store, config, log, open)
 
   const inventory = new Inventory(store, now, log)
@@ -319,6 +318,7 @@ async function openAll(
     state = 'stopping'
     log('info', 'stopping')
   })
+  throwIfDamaged()
   state = 'ready'
   const resuming = journal.resumeStrangers(stopping.signal).catch(report)
   open.push(() => resuming)
@@ -368,32 +368,37 @@ function openClock(
   return clock
 }
 
-/** How long a start waits for the check of a large store, which goes on beside after that. */
-const CHECK_MS = 2000
-
 /**
- * Opens the store, and has every page of it checked.
+ * Opens the store, and has every page of it checked: before this returns where it is small, beside the start where it is large.
+ * `throwIfDamaged` is for the end of the start; what is found after it is logged, and `/readyz` says so.
  *
- * @throws {BrokenState} when it is damaged and that shows in time; later it is logged, and `/readyz` says so
+ * @throws {BrokenState} when it is damaged
  */
-async function openStore(
+function openStore(
   path: string,
   health: WriteHealth,
+  report: (problem: Error) => void,
   open: (() => void | Promise<void>)[],
-): Promise<SqliteStore> {
+): { readonly store: SqliteStore; readonly throwIfDamaged: () => void } {
   const store = new SqliteStore(path, error => health.failed(error))
   open.push(() => store.close())
   health.include(() => store.tryWrite())
   const check = checkStoreBeside(path)
   open.push(() => check.close())
-  let inTime = true
-  void check.done.then(damage => {
-    if (damage !== undefined && !inTime) health.failed(damage)
+  let damage: Error | undefined
+  let isStarting = true
+  void check.done.then(found => {
+    if (found !== undefined && !(found instanceof BrokenState)) return report(found)
+    damage = found
+    if (found !== undefined && !isStarting) health.failed(found)
   })
-  const damage = await Promise.race([check.done, sleep(CHECK_MS, undefined, { ref: false })])
-  inTime = false
-  if (damage !== undefined) throw damage
-  return store
+  return {
+    store,
+    throwIfDamaged: () => {
+      isStarting = false
+      if (damage !== undefined) throw damage
+    },
+  }
 }
 
 /**

@@ -68,8 +68,12 @@ export class Database {
   }
 
   /** The rows of a query one by one, for tables that are large; nothing else can be asked meanwhile. */
-  each<Row>(sql: string, ...values: unknown[]): IterableIterator<Row> {
-    return this.#prepare(sql).iterate(...values) as IterableIterator<Row>
+  *each<Row>(sql: string, ...values: unknown[]): IterableIterator<Row> {
+    try {
+      yield* this.#prepare(sql).iterate(...values) as IterableIterator<Row>
+    } catch (error) {
+      throw this.#diskError(error)
+    }
   }
 
   /**

@@ -12,7 +12,7 @@ export type CheckResult = { readonly damage: string | undefined }
 
 /** A check under way. */
 export type StoreCheck = {
-  /** The damage, or undefined; never rejects. */
+  /** The damage (`BrokenState`), why it could not be checked (any other error), or undefined; never rejects. */
   readonly done: Promise<Error | undefined>
   /** Ends it before it is over. */
   close(): Promise<void>
