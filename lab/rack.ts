@@ -28,6 +28,8 @@ export type RackMachine = {
   readonly diskGiB?: number
   /** A `qemu` machine with a TPM 2.0, which keeps its keys as long as the lab is up. */
   readonly tpm?: true
+  /** What the clock of a `qemu` machine says when it gets power, for example `2040-01-01T00:00:00`; absent: the host's time. */
+  readonly clock?: string
   /** What runs a `qemu` machine: emulation (`tcg`), or the host's processor when asked for (`kvm`). */
   readonly accelerator: 'tcg' | 'kvm'
 }
@@ -181,6 +183,9 @@ function readBridge(reader: YamlReader): Rack['bridge'] {
   return { address, prefix: Number(prefix) }
 }
 
+const CLOCK = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/
+const CLOCK_WORDS = 'a time in UTC, like 2040-01-01T00:00:00'
+
 function readMachine(reader: YamlReader, path: Path): RackMachine {
   const keys = [
     'name',
@@ -192,6 +197,7 @@ function readMachine(reader: YamlReader, path: Path): RackMachine {
     'cpus',
     'diskGiB',
     'tpm',
+    'clock',
     'accelerator',
   ]
   reader.expectKeys(path, keys)
@@ -199,7 +205,7 @@ function readMachine(reader: YamlReader, path: Path): RackMachine {
   const driver = oneOf(reader, at('driver'), ['qemu', 'container'])
   if (driver === undefined && !reader.has(at('driver')))
     reader.complain('PL-1003', at('driver'), 'missing', 'write driver: qemu or driver: container')
-  for (const key of ['firmware', 'diskGiB', 'tpm']) {
+  for (const key of ['firmware', 'diskGiB', 'tpm', 'clock']) {
     if (driver !== 'container' || !reader.has(at(key))) continue
     reader.complain('PL-1004', at(key), `a container machine has no ${key}`, 'leave it out')
   }
@@ -216,6 +222,7 @@ function readMachine(reader: YamlReader, path: Path): RackMachine {
     ...(cpus !== undefined && { cpus }),
     ...(diskGiB !== undefined && { diskGiB }),
     ...(oneOf(reader, at('tpm'), ['true', 'false']) === 'true' && { tpm: true }),
+    ...(reader.has(at('clock')) && { clock: patternText(reader, at('clock'), CLOCK, CLOCK_WORDS) }),
     accelerator: oneOf(reader, at('accelerator'), ['tcg', 'kvm']) ?? 'tcg',
   }
 }

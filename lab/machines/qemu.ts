@@ -66,6 +66,7 @@ export function qemuArguments(rack: Rack, machine: RackMachine): string[] {
     ['-name', machine.name, '-uuid', machine.uuid, '-machine', 'q35,graphics=off'],
     ['-accel', kvm ? 'kvm' : 'tcg,thread=multi', '-cpu', kvm ? 'host' : 'qemu64,-svm'],
     ['-smp', String(machine.cpus ?? DEFAULT_CPUS), '-m', String(machine.memoryMiB ?? DEFAULT_MEMORY_MIB)],
+    machine.clock === undefined ? [] : ['-rtc', `base=${machine.clock}`],
     ['-nodefaults', '-display', 'none', '-serial', 'stdio', '-device', 'virtio-rng-pci'],
     ['-chardev', `socket,id=control,fd=${CONTROL}`, '-mon', 'chardev=control,mode=control'],
     ['-netdev', `tap,id=net,ifname=${portName(rack, machine)},script=no,downscript=no`],

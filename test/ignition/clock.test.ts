@@ -57,7 +57,7 @@ async function clockAfter(t: Test, { date, clock, canSet = true }: Setting) {
   await once(server, 'listening')
   t.teardown(() => server.close())
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const text = `PATH=${tools}:$PATH AGENT_URL=${url}\n${functionsOf(directory)}\nSECONDS=7; set_clock_first; echo "spent $SECONDS"`
+  const text = `PATH=${tools}:$PATH AGENT_URL=${url}\n${functionsOf(directory)}\nSECONDS=7; set_clock_first; echo "spent $SECONDS"; echo "booted$clock"`
   const { stdout } = await run('bash', ['-c', text], { limitSeconds: 60 })
   t.strictSame(headers.filter(Boolean), [], 'no token is sent')
   return {
@@ -81,6 +81,7 @@ t.test('sets a clock that is years behind or ahead, and keeps it for the next bo
       )
       t.match(after.said, /^spent [78]$/m, 'the limits of what follows are not moved')
       t.equal(after.kept, true)
+      t.match(after.said, `booted; its clock was ${clock - SERVER_SECONDS} s off the server's and was set`)
     })
   }
 })

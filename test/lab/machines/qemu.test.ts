@@ -40,3 +40,8 @@ t.test('a machine has a TPM only when its rack says so', async t => {
   t.match(lineOf({ tpm: true }), /-chardev socket,id=tpm,path=tpm\.socket .*-device tpm-tis,tpmdev=tpm/)
   t.notMatch(lineOf({}), 'tpm')
 })
+
+t.test('a machine has a clock of its own only when its rack says so', async t => {
+  t.match(lineOf({ clock: '2040-01-01T00:00:00' }), '-rtc base=2040-01-01T00:00:00')
+  t.notMatch(lineOf({}), '-rtc')
+})
