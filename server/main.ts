@@ -459,7 +459,7 @@ function counted(store: SqliteStore, metrics: Metrics): ConstructorParameters<ty
     eventsOf: boot => store.eventsOf(boot),
     eventsOfBoots: boots => store.eventsOfBoots(boots),
     strangerBoots: (before, limit) => store.strangerBoots(before, limit),
-    forgetStrangers: macs => store.forgetStrangers(macs),
+    forgetStrangers: (macs, upTo) => store.forgetStrangers(macs, upTo),
     trimStrangers: (before, limit) => store.trimStrangers(before, limit),
     eventsAfter: (id, filter) => store.eventsAfter(id, filter),
     bootsOf: (known, limit) => store.bootsOf(known, limit),

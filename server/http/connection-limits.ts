@@ -2,6 +2,7 @@
 // TFTP, the store and the files that are served.
 
 import { readFileSync } from 'node:fs'
+import { BlockList, isIPv6 } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { Buckets, type Rate } from '../bucket.ts'
 import { isLoopback } from '../access/identity.ts'
@@ -24,6 +25,9 @@ const OWN_DESCRIPTORS = 64
 const TFTP_DESCRIPTORS = 256
 /** More connections than this would cost memory, and serve nobody faster. */
 const MOST_CONNECTIONS = 4096
+
+/** How long an address that opens connections too fast is turned away by Node itself. */
+const BLOCKED_MS = 500
 
 /** New connections that one which sent too much counts for. */
 const ABUSE_COST = 100
@@ -61,6 +65,8 @@ export class ConnectionCaps {
   /** By address, in the order in which they were opened. */
   readonly #open = new Map<string, Set<Socket>>()
   #count = 0
+  readonly #servers: (Server & { blockList?: BlockList | undefined })[] = []
+  #blocked: BlockList | undefined
 
   constructor(refuse: Refuse, limits: ConnectionLimits) {
     this.#limits = limits
@@ -83,6 +89,7 @@ export class ConnectionCaps {
 
   /** Watches over the connections of a server. Called once a server, before others listen to it. */
   watch(server: Server, { isTls }: { readonly isTls: boolean }): void {
+    this.#servers.push(server)
     server.prependListener('connection', (socket: Socket) => {
       // A request that is told again (raw-targets.ts) comes on a connection that was counted.
       if (typeof socket.setNoDelay === 'function') this.#take(socket, isTls)
@@ -97,7 +104,10 @@ export class ConnectionCaps {
     if (own.size >= most) return this.#close(socket, 'connections_address', address)
     const now = performance.now()
     const rate = isTls ? this.#tls : this.#plain
-    if (!isLocal && !rate.of(address, now).take(now)) return this.#close(socket, 'connection_rate', address)
+    if (!isLocal && !rate.of(address, now).take(now)) {
+      this.#block(address)
+      return this.#close(socket, 'connection_rate', address)
+    }
     if (this.#count >= this.#limits.inAll && !this.#makeRoom(own.size)) {
       return this.#close(socket, 'connections', address)
     }
@@ -117,6 +127,23 @@ export class ConnectionCaps {
     this.#close(oldest, 'connections', most.address)
     this.#forget(most.address, most.sockets, oldest)
     return true
+  }
+
+  /** Has Node close connections of an address for a moment, before it makes sockets of them. */
+  #block(address: string): void {
+    if (this.#blocked === undefined) {
+      this.#blocked = new BlockList()
+      this.#serveWith(this.#blocked)
+      setTimeout(() => {
+        this.#blocked = undefined
+        this.#serveWith(undefined)
+      }, BLOCKED_MS).unref()
+    }
+    this.#blocked.addAddress(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  }
+
+  #serveWith(list: BlockList | undefined): void {
+    for (const server of this.#servers) server.blockList = list
   }
 
   #close(

@@ -78,6 +78,7 @@ export class Turns {
     }
     line.length = 0
     socket.destroy()
+    ignoreRest(socket)
   }
 
   /**
@@ -156,6 +157,11 @@ export class Turns {
     if (next === undefined) this.#lines.delete(socket)
     else setImmediate(() => this.#admit(next))
   }
+}
+
+/** What else came with the same bytes is parsed by Node, but makes no request of ours that would have to be aborted. */
+function ignoreRest(socket: Duplex & { parser?: { onIncoming?: unknown } | null }): void {
+  if (typeof socket.parser?.onIncoming === 'function') socket.parser.onIncoming = () => 0
 }
 
 function addressOf({ from }: Request): string {

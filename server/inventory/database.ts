@@ -11,6 +11,9 @@ import { diskErrorOf, RESTORE } from '../write-failure.ts'
 const PATIENT_MS = 20
 /** The same for work of a flood, so that it costs few waits for the disk. */
 const VERY_PATIENT_MS = 1000
+/** How much of that joins a commit of others, and a commit of its own. */
+const LAZY_WITH_OTHERS = 20
+const LAZY_AT_ONCE = 200
 
 const MIGRATIONS = new URL('migrations/', import.meta.url)
 
@@ -27,6 +30,8 @@ export class Database {
   readonly #prepared = new Map<string, Sqlite.Statement>()
   readonly #onFailure: (error: unknown) => void
   #waiting: Work[] = []
+  /** Very patient work: a few of it join each commit that others ask for. */
+  #lazy: Work[] = []
   #timer: NodeJS.Timeout | undefined
   #timerAt = 0
   #soon: NodeJS.Immediate | undefined
@@ -88,7 +93,8 @@ export class Database {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       let result: T
-      this.#waiting.push({
+      const place = patient === 'very' ? this.#lazy : this.#waiting
+      place.push({
         run: () => void (result = work()),
         done: () => {
           committed?.(result) // it has run
@@ -97,7 +103,7 @@ export class Database {
         fail: reject,
       })
       if (patient) this.#flushWithin(patient === 'very' ? VERY_PATIENT_MS : PATIENT_MS)
-      else this.#soon ??= setImmediate(() => this.flush())
+      else this.#soon ??= setImmediate(() => this.#commitWaiting(undefined, LAZY_WITH_OTHERS))
     })
   }
 
@@ -106,7 +112,7 @@ export class Database {
     if (this.#timer !== undefined && this.#timerAt <= at) return
     clearTimeout(this.#timer)
     this.#timerAt = at
-    this.#timer = setTimeout(() => this.flush(), milliseconds)
+    this.#timer = setTimeout(() => this.#commitWaiting(undefined, LAZY_AT_ONCE), milliseconds)
   }
 
   /** Does `work` in a transaction of now, after all that waits; it is on disk when this returns. */
@@ -117,7 +123,7 @@ export class Database {
 
   /** Does `work` in the same transaction as all that waits; it is on disk when this returns. */
   withWaiting(work: () => void): void {
-    this.#commitWaiting(work)
+    this.#commitWaiting(work, LAZY_WITH_OTHERS)
   }
 
   /** Commits what waits. */
@@ -136,13 +142,14 @@ export class Database {
   }
 
   /** Commits what waits, and `now` before it in the same transaction; throws when `now` cannot be kept. */
-  #commitWaiting(now: (() => void) | undefined): void {
+  #commitWaiting(now: (() => void) | undefined, lazy = Infinity): void {
     clearTimeout(this.#timer)
     clearImmediate(this.#soon)
     this.#timer = undefined
     this.#soon = undefined
-    const batch = this.#waiting
+    const batch = [...this.#waiting, ...this.#lazy.splice(0, lazy)]
     this.#waiting = []
+    if (this.#lazy.length > 0) this.#flushWithin(lazy === LAZY_AT_ONCE ? PATIENT_MS : VERY_PATIENT_MS)
     if (batch.length === 0 && now === undefined) return
     let failed = new Map<Work, unknown>()
     try {

@@ -91,9 +91,9 @@ export class EventTable {
       .map(row => ({ ...bootOf(row), number: row.number }))
   }
 
-  /** Removes all boots of these MACs that belong to no declared machine, but never the newest boot of all. */
-  forgetStrangers(macs: readonly string[]): void {
-    this.#forget('mac IN (SELECT value FROM json_each(?))', JSON.stringify(macs))
+  /** Removes the boots up to a number of these MACs that belong to no declared machine, but never the newest boot of all. */
+  forgetStrangers(macs: readonly string[], upTo: number): void {
+    this.#forget('mac IN (SELECT value FROM json_each(?)) AND number <= ?', JSON.stringify(macs), upTo)
   }
 
   /** Removes some boots of machines that nobody declared from before the boot of a number; says whether there are more. */
@@ -107,13 +107,13 @@ export class EventTable {
     return last !== undefined
   }
 
-  #forget(where: string, value: string | number): void {
+  #forget(where: string, ...values: (string | number)[]): void {
     const which = `machine IS NULL AND ${where} AND number < (SELECT max(number) FROM boots)`
     this.#db.run(
       `DELETE FROM events WHERE boot IN (SELECT id FROM boots WHERE ${which}) AND id < (SELECT max(id) FROM events)`,
-      value,
+      ...values,
     )
-    this.#db.run(`DELETE FROM boots WHERE ${which}`, value)
+    this.#db.run(`DELETE FROM boots WHERE ${which}`, ...values)
   }
 
   /** The boots of a machine or MAC, newest first. */

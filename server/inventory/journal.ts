@@ -311,7 +311,7 @@ export class Journal {
       this.#forgotten.push(mac)
     }
     if (this.#forgotten.length < FORGOTTEN_AT_ONCE) return
-    this.#store.forgetStrangers(this.#forgotten.splice(0)).catch(this.#onLost)
+    this.#store.forgetStrangers(this.#forgotten.splice(0), this.#boot - 1).catch(this.#onLost)
   }
 
   /** The boot of an earlier run that a MAC which nobody declared was in, as long as not all are in memory. */

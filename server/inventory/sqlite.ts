@@ -220,8 +220,8 @@ export class SqliteStore implements Store {
     return this.#events.strangerBoots(before, limit)
   }
 
-  forgetStrangers(macs: readonly string[]): Promise<void> {
-    return this.#db.together(() => this.#events.forgetStrangers(macs), { patient: 'very' })
+  forgetStrangers(macs: readonly string[], upTo: number): Promise<void> {
+    return this.#db.together(() => this.#events.forgetStrangers(macs, upTo), { patient: 'very' })
   }
 
   trimStrangers(before: number, limit: number): Promise<boolean> {

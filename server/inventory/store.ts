@@ -135,8 +135,8 @@ export interface Store {
   latestBoots(): Boot[]
   /** Boots of machines that nobody declared, newest first, from before the boot of a number. */
   strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[]
-  /** Removes the boots of these MACs that belong to no declared machine; resolves once that is on disk. */
-  forgetStrangers(macs: readonly string[]): Promise<void>
+  /** Removes the boots up to a number of these MACs that belong to no declared machine; resolves once that is on disk. */
+  forgetStrangers(macs: readonly string[], upTo: number): Promise<void>
   /**
    * Removes some boots of machines that nobody declared from before the boot of a number; says whether there are more.
    */
