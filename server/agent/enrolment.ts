@@ -331,7 +331,14 @@ export class Enrolment {
       this.#alarm(who, 'refused', text)
       throw new KeyRefused(machine.name, 'this boot showed another key before; boot it again')
     }
-    store.putMachineBoot({ machine: token.machine, boot: token.boot, tokens: 1, ...boot, key })
+    store.putMachineBoot({
+      machine: token.machine,
+      boot: token.boot,
+      tokens: 1,
+      proven: true,
+      ...boot,
+      key,
+    })
   }
 
   #refuseSpent(who: Enrolling): void {

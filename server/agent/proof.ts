@@ -33,6 +33,10 @@ export function objectionTo(machine: Machine, sender: Sender, evidence: Evidence
       ? undefined
       : 'the boot script of this boot was not fetched from that address, and DHCP here shows no lease'
   }
+  // What a client asks of another server anyone can say; so it is at least the address that the site has for it.
+  if (dhcp === 'proxy' && sender.address !== machine.address) {
+    return `its address here is ${machine.address}`
+  }
   if (lease === undefined) return 'that address has no lease'
   const isDeclared =
     machine.macs.length > 0

@@ -4,11 +4,12 @@
 // Before a machine's system is up its config may be fetched again (Ignition retries), each time with another token.
 // The first of them that is used is the token of the boot: it voids the others and those of earlier boots, and from then
 // on the boot gets none. So there is one bundle a boot, whoever asks, and a config that a stranger fetches in the
-// machine's name ends no token of the machine until the stranger uses it.
+// machine's name ends no token of the machine until the stranger uses it. Where DHCP does not show whose boot it is, a
+// token is taken for the boot's only when its bundle is fetched, which an operator has approved.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
-import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { MachineBoot, Store, TokenRecord } from '../inventory/store.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
 const FIRST_USE_MINUTES = 15
@@ -53,8 +54,15 @@ export class Tokens {
   /**
    * Makes a token for one boot of a machine; it is on disk when this returns. Or says why the boot gets none, as a
    * clause.
+   *
+   * @param proven DHCP shows whose boot it is; a token of another boot voids nothing before its bundle is fetched, which
+   *   takes an operator's approval
    */
-  mint(machine: string, boot: string): { readonly token: string } | { readonly refused: string } {
+  mint(
+    machine: string,
+    boot: string,
+    { proven }: { readonly proven: boolean },
+  ): { readonly token: string } | { readonly refused: string } {
     const known = this.#store.machineBoot(machine, boot)
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
     if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
@@ -63,7 +71,7 @@ export class Tokens {
     const token = randomBytes(32).toString('base64url')
     const hash = hashOf(token)
     this.#store.addToken({ hash, machine, boot, until: this.#clocks.wall() + FIRST_USE_MINUTES * 60_000 })
-    this.#store.putMachineBoot({ machine, boot, tokens: tokens + 1 })
+    this.#store.putMachineBoot({ ...known, machine, boot, tokens: tokens + 1, proven })
     this.#remember(hash)
     return { token }
   }
@@ -88,11 +96,11 @@ export class Tokens {
     if (known?.token !== undefined) {
       throw new TokenExpired(machine, 'is void: another one of the same boot was used first')
     }
-    if (this.#isTooOld(record)) {
+    const hasEnrolled = known?.key !== undefined // only without proof: it waits for an operator
+    if (!hasEnrolled && this.#isTooOld(record)) {
       throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
     }
-    this.#store.putMachineBoot({ machine, boot, tokens: 1, ...known, token: hash })
-    this.#store.closeReopened(machine)
+    if (known?.proven !== false) this.#take(record, known)
     return record
   }
 
@@ -101,8 +109,11 @@ export class Tokens {
    *
    * @throws {TokenReplayed} 409, when it was spent before
    */
-  spend({ machine, boot }: TokenRecord): void {
+  spend(token: TokenRecord): void {
+    const { machine, boot } = token
     if (!this.#store.spendBoot(machine, boot, this.#clocks.wall())) throw new TokenReplayed(machine)
+    const known = this.#store.machineBoot(machine, boot)
+    if (known?.token === undefined) this.#take(token, known)
   }
 
   /** Keeps that the machine reported `ready` with a token in use. */
@@ -121,6 +132,12 @@ export class Tokens {
     if (last?.readyAt === undefined || last.boot === boot) return undefined
     const isFirst = this.#store.machineBoot(machine, boot) === undefined
     return { last: last.boot, isFirst, isReopened: this.#store.isReopened(machine) }
+  }
+
+  /** Makes a token the one of its boot, which voids the others and those of earlier boots. */
+  #take({ hash, machine, boot }: TokenRecord, known: MachineBoot | undefined): void {
+    this.#store.putMachineBoot({ machine, boot, tokens: 1, proven: true, ...known, token: hash })
+    this.#store.closeReopened(machine)
   }
 
   /** By the steady clock; a token of an earlier process by how long this one runs, and the wall clock where it is sane. */

@@ -181,7 +181,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     if (objection === undefined && boot !== undefined) holdReboot(machine, boot, address)
     const minted =
       objection === undefined && boot !== undefined
-        ? tokens.mint(machine.name, boot.id)
+        ? tokens.mint(machine.name, boot.id, { proven: dhcp !== 'off' })
         : { refused: objection ?? 'it is in no boot' }
     if ('token' in minted) return minted.token
     const isOwn = isLoopback(address) || address === sources().endpoints.server.address

@@ -23,6 +23,8 @@ export type Alarm = {
 
 /** How long the same alarm is only counted. */
 const QUIET_MS = 60_000
+/** How many different alarms of one kind are written for a machine in that time: their texts hold what a sender chose. */
+const WRITTEN_AT_ONCE = 10
 /** How many alarms are remembered for that; the oldest is forgotten first. */
 const REMEMBERED = 1000
 
@@ -32,8 +34,8 @@ export class Alarms {
   readonly #count: (kind: string) => void
   readonly #log: Log
   readonly #clock: () => number
-  /** When the same text was last written, by machine or MAC, kind and text. */
-  readonly #written = new Map<string, number>()
+  /** The texts that were written since a time, by machine (or MAC) and kind. */
+  readonly #written = new Map<string, { readonly since: number; readonly texts: Set<string> }>()
 
   /**
    * @param count counts one alarm of a kind, as `pilotlight_alarms_total`
@@ -51,15 +53,18 @@ export class Alarms {
     this.#clock = clock
   }
 
-  /** Counts an alarm; writes it to the journal and the log unless the same was written within a minute. */
+  /** Counts an alarm; writes it to the journal and the log unless the same, or ten others of its kind, were within a minute. */
   raise({ kind, mac, machine, layer, text, detail, boot }: Alarm): void {
     this.#count(kind)
-    const key = `${machine ?? mac} ${kind} ${text}`
+    const about = `${machine ?? mac} ${kind}`
     const now = this.#clock()
-    const before = this.#written.get(key)
-    if (before !== undefined && now - before < QUIET_MS) return
-    this.#written.delete(key)
-    this.#written.set(key, now)
+    const before = this.#written.get(about)
+    const isRecent = before !== undefined && now - before.since < QUIET_MS
+    const recent = isRecent ? before : { since: now, texts: new Set<string>() }
+    if (recent.texts.has(text) || recent.texts.size >= WRITTEN_AT_ONCE) return
+    this.#written.delete(about)
+    this.#written.set(about, recent)
+    recent.texts.add(text)
     for (const oldest of this.#written.keys()) {
       if (this.#written.size <= REMEMBERED) break
       this.#written.delete(oldest)

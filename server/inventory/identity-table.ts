@@ -31,14 +31,15 @@ export class IdentityTable {
   }
 
   /** Keeps a boot, and forgets those of the machine that began long before; in the transaction of its caller. */
-  putBoot({ machine, boot, tokens, token, key, bundleAt, readyAt }: MachineBoot): void {
+  putBoot({ machine, boot, tokens, proven, token, key, bundleAt, readyAt }: MachineBoot): void {
     const number = numberOf(boot)
     this.#db.run(
-      `INSERT OR REPLACE INTO machine_boots (machine, boot, tokens, token, key, bundle_at, ready_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO machine_boots (machine, boot, tokens, proven, token, key, bundle_at, ready_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       machine,
       number,
       tokens,
+      Number(proven),
       token ?? null,
       key ?? null,
       bundleAt ?? null,
@@ -174,17 +175,28 @@ type BootRow = {
   machine: string
   boot: number
   tokens: number
+  proven: number
   token: string | null
   key: string | null
   bundle_at: number | null
   ready_at: number | null
 }
 
-function machineBootOf({ machine, boot, tokens, token, key, bundle_at, ready_at }: BootRow): MachineBoot {
+function machineBootOf({
+  machine,
+  boot,
+  tokens,
+  proven,
+  token,
+  key,
+  bundle_at,
+  ready_at,
+}: BootRow): MachineBoot {
   return {
     machine,
     boot: `b-${boot.toString(16).padStart(4, '0')}`,
     tokens,
+    proven: proven === 1,
     ...(token === null ? {} : { token }),
     ...(key === null ? {} : { key }),
     ...(bundle_at === null ? {} : { bundleAt: bundle_at }),

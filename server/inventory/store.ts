@@ -50,6 +50,8 @@ export type MachineBoot = {
   readonly boot: string
   /** How many tokens were made for it. */
   readonly tokens: number
+  /** DHCP showed whose boot it is. */
+  readonly proven: boolean
   /** The hash of the token that was used. */
   readonly token?: string
   /** The age recipient that this boot enrolled. */

@@ -162,3 +162,31 @@ t.test('where DHCP shows nothing no policy approves a key, at L1 neither', { ski
     t.match(await redeem(stranger, token), { status: 202, text: /nothing but its words/ })
   }
 })
+
+t.test(
+  'where DHCP shows nothing a stranger ends no boot, and waits for its own approval',
+  { skip },
+  async t => {
+    const segment = await segmentWith(t, { level: 'L2' }, 'off')
+    const [machine, stranger] = [await segment.host(), await segment.host()]
+    await machine.do({ do: 'address', address: '10.20.0.11/24' })
+    await stranger.do({ do: 'address', address: '10.20.0.77/24' })
+    const boot = async (host: typeof machine) => {
+      await host.get(`/ipxe?mac=${MAC}`)
+      return tokenIn(await host.get(`/ignition?mac=${MAC}`))
+    }
+    const [own, foreign] = [await machineKey(), await machineKey()]
+    const token = await boot(machine)
+    t.equal((await machine.agent('report', token, { stage: 'booted' })).status, 204)
+    const stolen = await boot(stranger)
+    t.equal((await stranger.agent('report', stolen, { stage: 'booted' })).status, 204)
+    t.match(await redeem(stranger, stolen, foreign), { status: 202 })
+    t.match(await redeem(machine, token, own), { status: 202 }, 'its token is still good')
+    t.match(await segment.post('/v1/machines/ctl-1/approve', {}), { status: 409, text: /2 keys that wait/ })
+    const keys = JSON.parse((await segment.read('/v1/machines/ctl-1/keys')) ?? '') as Record<string, string>[]
+    const { fingerprint } = keys.find(({ address }) => address === '10.20.0.11') ?? {}
+    t.match(await segment.post('/v1/machines/ctl-1/approve', { fingerprint }), { status: 200 })
+    t.match(await redeem(machine, token, own), { status: 200, text: secret })
+    t.equal((await redeem(stranger, stolen, foreign)).status, 202)
+  },
+)

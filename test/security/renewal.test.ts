@@ -30,7 +30,7 @@ async function begun() {
   await authorities.put(smallSite.name, siteAuthority(pki))
   store.putBundle('ctl-1', description)
   const key = await machineKey()
-  store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, key: key.recipient })
+  store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true, key: key.recipient })
   const alarms: Alarm[] = []
   const clocks = { wall: () => now, steady: () => now }
   const renewal = new Renewal({ store, clocks, alarms: { raise: alarm => void alarms.push(alarm) } })

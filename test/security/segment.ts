@@ -40,6 +40,8 @@ export type Segment = {
   alarms(): Promise<Record<string, number>>
   /** A machine as `/machines` shows it. */
   machine(name: string): Promise<Record<string, unknown>>
+  /** Any answer to an operator's GET, as text. */
+  read(path: string): Promise<string>
   put(path: string, body: unknown): Promise<Done>
   post(path: string, body: unknown): Promise<Done>
   /** Ends the server with SIGKILL, and starts it again with the same state. */
@@ -186,6 +188,7 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
         ),
       ),
     machine: async name => JSON.parse(await read(`/machines/${name}`)) as Record<string, unknown>,
+    read,
     put: send('PUT'),
     post: send('POST'),
     restart: async () => {

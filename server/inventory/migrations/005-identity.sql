@@ -4,6 +4,7 @@ CREATE TABLE machine_boots (
   machine   TEXT NOT NULL,
   boot      INTEGER NOT NULL,
   tokens    INTEGER NOT NULL,
+  proven    INTEGER NOT NULL, -- 1 where DHCP showed whose boot it is, else 0
   token     TEXT,    -- the hash of the one that was used; it voids the others of the boot, and of all earlier boots
   key       TEXT,    -- the recipient that this boot enrolled
   bundle_at INTEGER, -- milliseconds since 1970

@@ -43,6 +43,14 @@ t.test('takes a sender for the machine by its lease, never by its words', async 
       { ...full, dhcp: 'off', boot: { scriptFrom: address } },
       undefined,
     ],
+    ['in proxy mode', machine, { mac }, { ...full, dhcp: 'proxy' }, undefined],
+    [
+      'in proxy mode, elsewhere',
+      { ...machine, address: '10.20.0.12' },
+      { mac },
+      { ...full, dhcp: 'proxy' },
+      /here is 10/,
+    ],
     [
       'without DHCP, of another',
       machine,

@@ -14,7 +14,7 @@ function tokensOf(t: Test) {
 }
 
 function minted(tokens: Tokens, boot: string): string {
-  const made = tokens.mint('ctl-1', boot)
+  const made = tokens.mint('ctl-1', boot, { proven: true })
   if ('refused' in made) throw new Error(made.refused)
   return made.token
 }
@@ -64,5 +64,21 @@ t.test('a token of an earlier boot is good until one of a later boot is used', a
   })
   tokens.spend(tokens.use(second))
   t.throws(() => tokens.spend(tokens.use(second)), { code: 'TOKEN_REPLAYED' })
-  t.match(tokens.mint('ctl-1', 'b-0002'), { refused: 'the bundle of this boot was fetched already' })
+  t.match(tokens.mint('ctl-1', 'b-0002', { proven: true }), {
+    refused: 'the bundle of this boot was fetched already',
+  })
+})
+
+t.test('a token of a boot that DHCP did not show voids nothing before its bundle is fetched', async t => {
+  const { tokens, clock } = tokensOf(t)
+  const machine = minted(tokens, 'b-0001')
+  tokens.use(machine)
+  const made = tokens.mint('ctl-1', 'b-0002', { proven: false })
+  const stranger = 'token' in made ? made.token : ''
+  t.equal(tokens.use(stranger).boot, 'b-0002')
+  t.equal(tokens.use(machine).boot, 'b-0001', 'the boot of the machine goes on')
+  tokens.spend(tokens.use(stranger))
+  t.throws(() => tokens.use(machine), { code: 'TOKEN_EXPIRED' }, 'until an operator approved the other')
+  clock.steady += 16 * MINUTE
+  t.equal(tokens.use(stranger).boot, 'b-0002')
 })

@@ -103,6 +103,8 @@ t.test('a token of an earlier boot, or of nobody, opens nothing', async t => {
   const key = await machineKey()
   t.match(await bundle(server, 'guessed', key), [/401$/])
   t.match(await bundle(server, now, key), [/202$/])
+  await approve(server)
+  t.match(await bundle(server, now, key), ['200'])
   t.match(await bundle(server, before, key), [/is of boot b-0001; this is boot b-0002.*403$/s])
 })
 

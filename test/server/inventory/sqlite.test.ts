@@ -47,14 +47,19 @@ t.test('the bundle of a boot is handed out once, and the boot that was used last
   t.teardown(() => store.close())
   store.addToken({ hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
   t.same(store.token('h'), { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
-  const used = { machine: 'ctl-1', boot: 'b-0001', tokens: 2, token: 'h' }
+  const used = { machine: 'ctl-1', boot: 'b-0001', tokens: 2, proven: true, token: 'h' }
   t.equal(store.spendBoot('ctl-1', 'b-0001', 3), false, 'a boot that nobody knows')
   store.putMachineBoot(used)
   t.equal(store.spendBoot('ctl-1', 'b-0001', 3), true)
   t.equal(store.spendBoot('ctl-1', 'b-0001', 4), false)
   t.same(store.machineBoot('ctl-1', 'b-0001'), { ...used, bundleAt: 3 })
   for (let number = 2; number < 40; number += 1) {
-    store.putMachineBoot({ machine: 'ctl-1', boot: `b-${number.toString(16).padStart(4, '0')}`, tokens: 1 })
+    store.putMachineBoot({
+      machine: 'ctl-1',
+      boot: `b-${number.toString(16).padStart(4, '0')}`,
+      tokens: 1,
+      proven: true,
+    })
   }
   t.same(store.lastUsedBoot('ctl-1'), { ...used, bundleAt: 3 }, 'however many boots began since')
 })
