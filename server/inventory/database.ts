@@ -197,17 +197,22 @@ export class Database {
       .toSorted()
     const version = this.#sqlite.pragma('user_version', { simple: true }) as number // SQLite's own, an integer
     if (version > scripts.length) throw new NewerStore(this.#path, version, scripts.length)
-    let cleared = false
     for (const [at, script] of scripts.entries()) {
       if (at < version) continue
-      cleared ||= version > 0 && script.endsWith('-sealed.sql')
+      if (version > 0 && script.endsWith('-sealed.sql')) this.#forgetClearBundles()
       this.#sqlite.transaction(() => {
         this.#sqlite.exec(readFileSync(new URL(script, MIGRATIONS), 'utf8'))
         this.#sqlite.pragma(`user_version = ${at + 1}`)
       })()
     }
-    if (!cleared) return
-    // Bundles were in the file in clear: every page that is not in use any more goes, and the log with them.
+  }
+
+  /**
+   * Bundles were in the file in clear: they go, then every page that is not in use, and the log. It comes before the script
+   * that is done with them, so that a crash in between only means that it is done again.
+   */
+  #forgetClearBundles(): void {
+    this.#sqlite.exec('DELETE FROM bundles')
     this.#sqlite.exec('VACUUM')
     this.#sqlite.pragma('wal_checkpoint(TRUNCATE)')
   }
