@@ -15,6 +15,7 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { CommandFailed } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { Journal } from '#server/inventory/journal.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
@@ -123,6 +124,9 @@ async function attacked(on: Wire, attack: Attack): Promise<Measured> {
   try {
     await new Promise(resolve => setTimeout(resolve, 700)) // it starts
     return await measure(on, { what: 'boot', seconds })
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error
+    return { boots: [Infinity], dhcp: [Infinity], exchangesASecond: 0 } // not one boot within a minute
   } finally {
     attacker.kill('SIGKILL')
     await new Promise(resolve => setTimeout(resolve, 500))
