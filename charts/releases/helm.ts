@@ -84,9 +84,13 @@ async function callHelm(
   return stdout
 }
 
-/** Whether helm failed for the connection's sake only, so that the same call may get through a moment later. */
+/**
+ * Whether Helm failed only because the API could not be reached, so that the same call may succeed a moment later. That
+ * includes an API server that stops in the pivot: its calls to itself reach its successor, whose loopback certificate it does
+ * not know, and it answers "failed to allocate IP: … x509".
+ */
 export function isPassing(error: unknown): boolean {
   const words =
-    /connection refused|connection reset|connection lost|unexpected EOF|no route to host|i\/o timeout|TLS handshake|apiserver not ready|etcdserver|too many requests|service unavailable|the server is currently unable|Kubernetes cluster unreachable/i
+    /connection refused|connection reset|connection lost|unexpected EOF|no route to host|i\/o timeout|TLS handshake|apiserver not ready|etcdserver|too many requests|service unavailable|the server is currently unable|failed to allocate IP|Kubernetes cluster unreachable/i
   return error instanceof CommandFailed && words.test(error.stderr)
 }

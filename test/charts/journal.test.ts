@@ -111,6 +111,14 @@ const failed = (stderr: string) => new CommandFailed('helm', 1, 'exit 1', { stdo
 t.test('helm is called again when it lost the API, and never when it was refused', async t => {
   t.ok(isPassing(failed('Error: Kubernetes cluster unreachable: Get "https://10.20.0.11:6443/version": EOF')))
   t.ok(isPassing(failed('dial tcp 10.20.0.11:6443: connect: connection refused')))
+  t.ok(
+    isPassing(
+      failed(
+        'Internal error occurred: failed to allocate IP: Post "https://10.20.0.11:6443/apis/networking.k8s.io/v1/ipaddresses": ' +
+          'x509: certificate signed by unknown authority',
+      ),
+    ),
+  )
   t.notOk(isPassing(failed('Error: UPGRADE FAILED: failed to create resource: Service "x" is invalid')))
   t.notOk(isPassing(new Error('connection refused')))
 })
