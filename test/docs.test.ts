@@ -29,6 +29,21 @@ t.test('every file and folder that a page names is there', async t => {
     }
 })
 
+t.test(
+  'the security page has a test for each finding of the review, and a row for each attack test',
+  async t => {
+    const text = readFileSync(join(ROOT, 'docs/security.md'), 'utf8')
+    const rows = [...text.matchAll(/^\| ([\d, ]*)\| .*\.test\.ts` \|$/gm)]
+    const findings = new Set(rows.flatMap(([, numbers = '']) => numbers.split(',').map(Number)))
+    for (let finding = 1; finding <= 28; finding += 1) t.ok(findings.has(finding), `finding ${finding}`)
+    for (const file of globSync('test/security/*.test.ts', { cwd: ROOT }))
+      t.ok(
+        rows.some(([row]) => row.includes(`\`${file}\``)),
+        file,
+      )
+  },
+)
+
 t.test('every verb that a page names is one', async t => {
   const { out } = await pilotlight(['--help'])
   const verbs = new Set(out.match(/^ {2}[a-z]+(?= )/gm)?.map(line => line.trim()))

@@ -16,7 +16,7 @@ const files = globSync('**/*', {
   .filter(entry => entry.isFile())
   .map(entry => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
   .filter(file => file !== SELF && !/\.(png|raw)$/.test(file))
-const hidden = ['.npmrc', '.gitattributes', '.ci/run'].filter(file => !files.includes(file))
+const hidden = ['.npmrc', '.ci/run'].filter(file => !files.includes(file))
 const texts = [...files, ...hidden].map(file => ({ file, text: readFileSync(join(ROOT, file), 'utf8') }))
 
 /** The lines of all files that match, as `file: line`; `but` are files that may. */
