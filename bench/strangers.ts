@@ -3,10 +3,11 @@
 // sink beside us, by turns in the same run: it takes processor time, too.
 //
 //   sudo node_modules/.bin/node bench/strangers.ts [--rounds 3] [--seconds 4] [--only explain,macs,tftp,machines,restart,quiet]
-//                                                  [--against CHECKOUT] [--server CHECKOUT]
+//                                                  [--against CHECKOUT] [--server CHECKOUT] [--public-reads]
 //
 // `--against` names a checkout of an earlier version, with its node_modules: the quiet rates are compared by turns with it.
-// `--server` measures that checkout in place of this one. Ends with 1 when a bar is missed; what a run has measured it
+// `--server` measures that checkout in place of this one. `--public-reads` opens lists and explanations to the attackers, who
+// are refused otherwise, as a fresh server refuses them. Ends with 1 when a bar is missed; what a run has measured it
 // prints at once, so that parts may be run one by one.
 
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: 'explain,macs,tftp,machines,restart,quiet' },
     against: { type: 'string' },
     server: { type: 'string', default: ROOT },
+    'public-reads': { type: 'boolean', default: false },
   },
 })
 const rounds = Number(values.rounds)
@@ -312,10 +314,7 @@ async function startOnWire(on: Wire, checkout: string): Promise<number> {
     '--log-level',
     'error',
   ]
-  // Reads are open, so that the attacks reach what they are about.
-  const open = readFileSync(join(checkout, 'cli/serve.ts'), 'utf8').includes('--public-reads')
-    ? ['--public-reads']
-    : []
+  const open = values['public-reads'] ? ['--public-reads'] : []
   const child = on.start(join(checkout, 'bin/pilotlight'), ['serve', ...flags, ...open])
   const site = join(folder, 'site.json')
   writeFileSync(site, JSON.stringify(siteOf(Array.from({ length: MACHINES }, (_, n) => machineOf(n)))))
