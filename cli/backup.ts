@@ -49,7 +49,7 @@ Examples:
         recipient.length > 0
           ? { recipients: recipient }
           : { passphrase: passphraseOf(passphraseFile, '--recipient') }
-      const { makeBackup } = await import('#server/backup.ts')
+      const { makeBackup } = await import('#server/state/backup.ts')
       const { version } = versionInfo(root)
       const { files } = await makeBackup(resolve(statePath), resolve(file), {
         seal,
@@ -84,7 +84,7 @@ Examples:
         identityFile === undefined
           ? { passphrase: passphraseOf(passphraseFile, '--identity-file') }
           : { identities: linesOf(identityFile).filter(line => line.startsWith('AGE-SECRET-KEY-')) }
-      const { restoreBackup } = await import('#server/backup.ts')
+      const { restoreBackup } = await import('#server/state/backup.ts')
       const { made, files } = await restoreBackup(resolve(file), resolve(statePath), key)
       print(
         `${statePath} is as of ${made}: ${files.length} files. Start the server, and look at 'pilotlight tokens list'.`,

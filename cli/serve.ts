@@ -119,8 +119,8 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   const { serverConfig } = await import('#server/config.ts')
   const { CannotMakeDirectory } = await import('#host/make-directory.ts')
   const { BadSettings } = await import('#server/errors.ts')
-  const { inheritedSockets, settingsOf } = await import('#server/activation.ts')
-  const { serviceManager } = await import('#server/service-manager.ts')
+  const { inheritedSockets, settingsOf } = await import('#server/process/activation.ts')
+  const { serviceManager } = await import('#server/process/service-manager.ts')
   const { serve } = await import('#server/main.ts')
   const { causesOf, lineLog } = await import('#server/log.ts')
   const { httpPort, agentPort, stopSeconds, matchbox, version: _, ...rest } = flags

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { CertificateRole } from './access/identity.ts'
 import type { TlsPaths } from './access/certificates.ts'
 import { BadSettings } from './errors.ts'
-import { STRANGER_LIMITS, type StrangerLimits } from './limits.ts'
+import { STRANGER_LIMITS, type StrangerLimits } from './limits/http.ts'
 import { LOG_LEVELS, logLevelOf, type LogFormat, type LogLevel } from './log.ts'
 
 /**

@@ -51,6 +51,8 @@ const PURE = [
   'server/dhcp/{packet,options,offer,subnet}.ts',
   'server/tftp/{packet,transfer,name}.ts',
   'server/agent/{bundle,quote}.ts',
+  'server/limits/{bucket,http}.ts',
+  'server/state/write-failure.ts',
   'server/assets/{range,names}.ts',
   'server/inventory/{objects,object-check,phase,matchbox-files,matchbox-text,diff}.ts',
   'site/{ipv4,duties,compile}.ts',

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
-import { diskErrorOf } from '../write-failure.ts'
+import { diskErrorOf } from '../state/write-failure.ts'
 import type { AccessRole, Identity } from './identity.ts'
 
 /** A token as it is listed. */

@@ -2,8 +2,8 @@
 // hardware addresses, of which a flood has any number, are taken at a bounded rate.
 
 import type { Socket } from 'node:dgram'
-import { Bucket } from '../bucket.ts'
-import type { Rate } from '../bucket.ts'
+import { Bucket } from '../limits/bucket.ts'
+import type { Rate } from '../limits/bucket.ts'
 import type { Arrival } from './offer.ts'
 
 /** Why a packet of an unknown client was dropped. */

@@ -1,7 +1,7 @@
 // What the listeners of one process share to stay usable when a sender asks too much.
 
-import type { StrangerLimits } from '../limits.ts'
-import type { Refuse } from '../refusals.ts'
+import type { StrangerLimits } from '../limits/http.ts'
+import type { Refuse } from '../limits/refusals.ts'
 import { ConnectionCaps, connectionLimitsFor, descriptorLimit } from './connection-limits.ts'
 import { ReadCosts } from './read-costs.ts'
 import { Turns } from './turns.ts'

@@ -11,7 +11,7 @@ import type { Journal } from '../inventory/journal.ts'
 import type { TokenRecord } from '../inventory/store.ts'
 import type { Log } from '../log.ts'
 import { problemAnswer } from './problems.ts'
-import type { Refuse } from '../refusals.ts'
+import type { Refuse } from '../limits/refusals.ts'
 import { askedBody, enrollBody, renewBody, reportBody } from './schemas.ts'
 
 /** What these routes need of the service. */

@@ -4,9 +4,9 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIPv6 } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import { Buckets, type Rate } from '../bucket.ts'
+import { Buckets, type Rate } from '../limits/bucket.ts'
 import { isLoopback } from '../access/identity.ts'
-import type { Refuse } from '../refusals.ts'
+import type { Refuse } from '../limits/refusals.ts'
 
 /** How many connections are taken. */
 export type ConnectionLimits = {

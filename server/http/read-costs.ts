@@ -3,10 +3,10 @@
 
 import { isLoopback } from '../access/identity.ts'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { Bucket, Buckets } from '../bucket.ts'
+import { Bucket, Buckets } from '../limits/bucket.ts'
 import { TooManyReads } from '../errors.ts'
-import type { ReadLimits } from '../limits.ts'
-import type { Refuse } from '../refusals.ts'
+import type { ReadLimits } from '../limits/http.ts'
+import type { Refuse } from '../limits/refusals.ts'
 
 /** What a read is charged at least: what its hooks and its answer cost beside the handler. */
 const LEAST_MS = 0.3

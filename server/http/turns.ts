@@ -5,10 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Bucket, Buckets } from '../bucket.ts'
+import { Bucket, Buckets } from '../limits/bucket.ts'
 import { isLoopback } from '../access/identity.ts'
-import type { TurnLimits } from '../limits.ts'
-import type { Refuse } from '../refusals.ts'
+import type { TurnLimits } from '../limits/http.ts'
+import type { Refuse } from '../limits/refusals.ts'
 
 /** How long one turn with too much to do counts. */
 const CONTENDED_MS = 1000

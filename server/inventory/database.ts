@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { makeDirectory } from '#host/make-directory.ts'
 import { BrokenState, CannotWrite, NewerStore } from '../errors.ts'
-import { diskErrorOf, RESTORE } from '../write-failure.ts'
+import { diskErrorOf, RESTORE } from '../state/write-failure.ts'
 
 /** How long work that nobody waits for may wait for other work to share its commit. */
 const PATIENT_MS = 20

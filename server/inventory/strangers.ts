@@ -1,7 +1,7 @@
 // What the journal keeps of machines that nobody declared: the newest of them, and no more than so many bytes; and how
 // many events one machine may leave. Anyone on the wire can send packets in any machine's name.
 
-import { Bucket, Buckets, type Rate } from '../bucket.ts'
+import { Bucket, Buckets, type Rate } from '../limits/bucket.ts'
 
 /** How much is kept. */
 export type JournalLimits = {

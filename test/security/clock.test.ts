@@ -11,11 +11,11 @@ import Sqlite from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
 import { serverIdentity } from '#server/agent/authority.ts'
-import { ProcessClock } from '#server/clock.ts'
+import { ProcessClock } from '#server/process/clock.ts'
 import { leasesAfterJump, type Lease, type LeaseChange } from '#server/dhcp/leases.ts'
 import { DhcpServer } from '#server/dhcp/socket.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
-import { Pruning } from '#server/pruning.ts'
+import { Pruning } from '#server/state/pruning.ts'
 import { childServer } from './child-server.ts'
 
 const DAY_MS = 86_400_000

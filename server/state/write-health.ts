@@ -2,8 +2,8 @@
 
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrokenState, CannotWrite } from './errors.ts'
-import { causesOf, type Log } from './log.ts'
+import { BrokenState, CannotWrite } from '../errors.ts'
+import { causesOf, type Log } from '../log.ts'
 import { diskErrorOf } from './write-failure.ts'
 
 /** How often a disk that took no write is tried again. */

@@ -1,6 +1,6 @@
 // What is refused to senders that ask too much: counted for the metrics, and written to the log at a bounded rate.
 
-import type { Log } from './log.ts'
+import type { Log } from '../log.ts'
 
 /** Why something was refused; a label of `pilotlight_refused_total`. */
 export type RefusalReason = keyof typeof SENTENCES

@@ -1,6 +1,6 @@
 // What a write that failed says of its disk: full, read-only, or broken; and what a read says of a damaged file.
 
-import { BrokenState, CannotWrite } from './errors.ts'
+import { BrokenState, CannotWrite } from '../errors.ts'
 
 /** The way back from a damaged store. */
 export const RESTORE =

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ProcessClock } from '#server/clock.ts'
+import { ProcessClock } from '#server/process/clock.ts'
 
 t.test('gives whole milliseconds, which the store keeps', async t => {
   let steady = 0.25

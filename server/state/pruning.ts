@@ -1,6 +1,6 @@
 // When old events, boots and history are forgotten: by the time that the server saw pass, never by a clock that jumped.
 
-import type { Log } from './log.ts'
+import type { Log } from '../log.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000

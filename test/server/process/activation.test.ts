@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { run } from '#host/command.ts'
-import { boundSockets, inheritedSockets, InheritedSockets, settingsOf } from '#server/activation.ts'
-import type { InheritedSocket } from '#server/activation.ts'
-import { whyNoWire } from './dhcp/wire.ts'
+import { boundSockets, inheritedSockets, InheritedSockets, settingsOf } from '#server/process/activation.ts'
+import type { InheritedSocket } from '#server/process/activation.ts'
+import { whyNoWire } from '../dhcp/wire.ts'
 
 t.setTimeout(120_000)
 const skip = whyNoWire('/usr/bin/setpriv')
@@ -117,7 +117,7 @@ type Line = { readonly level: string; readonly text: string; readonly url?: stri
 
 /** A server in a network of its own, without capabilities, started with sockets that another process opened. */
 function serveIn(t: Scope, sockets: readonly string[], flags: readonly string[] = []) {
-  const root = join(import.meta.dirname, '../..')
+  const root = join(import.meta.dirname, '../../..')
   const state = t.testdir()
   const drop = ['setpriv', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs']
   const serve = [process.execPath, join(root, 'cli/main.ts'), 'serve', '--agent-port', '0', ...flags]

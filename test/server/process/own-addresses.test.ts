@@ -2,7 +2,7 @@
 
 import { networkInterfaces } from 'node:os'
 import t from 'tap'
-import { ownAddresses } from '#server/own-addresses.ts'
+import { ownAddresses } from '#server/process/own-addresses.ts'
 
 t.test('gives each address that a listener was told once, and no name', async t => {
   t.strictSame(ownAddresses(['10.20.0.1', '10.20.0.1', 'provisioner.example', '2001:db8::1']), ['10.20.0.1'])

@@ -24,9 +24,9 @@ import { takeLock } from '#host/lock.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile, syncDirectory } from '#host/replace-file.ts'
 import { MalformedTar, readTarHeader, tarEnd, tarHeader, tarPadding } from '#host/tar.ts'
-import { BadBackup, NewerStore, NothingToBackUp, StateInUse, StateNotEmpty } from './errors.ts'
-import { checkPages, knownSchema } from './inventory/database.ts'
-import { isUnfinished, UNFINISHED } from './state-lock.ts'
+import { BadBackup, NewerStore, NothingToBackUp, StateInUse, StateNotEmpty } from '../errors.ts'
+import { checkPages, knownSchema } from '../inventory/database.ts'
+import { isUnfinished, UNFINISHED } from './lock.ts'
 import { diskErrorOf } from './write-failure.ts'
 
 /** What a backup is encrypted with: a passphrase, or age recipients (`age1…`). */
