@@ -70,8 +70,9 @@ export class Tokens {
     if (tokens >= TOKENS_A_BOOT) return { refused: `this boot has had ${tokens} tokens already` }
     const token = randomBytes(32).toString('base64url')
     const hash = hashOf(token)
-    this.#store.addToken({ hash, machine, boot, until: this.#clocks.wall() + FIRST_USE_MINUTES * 60_000 })
-    this.#store.putMachineBoot({ ...known, machine, boot, tokens: tokens + 1, proven })
+    const until = this.#clocks.wall() + FIRST_USE_MINUTES * 60_000
+    const had = { ...known, machine, boot, tokens: tokens + 1, proven }
+    this.#store.addToken({ hash, machine, boot, until }, had)
     this.#remember(hash)
     return { token }
   }

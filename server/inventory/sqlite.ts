@@ -141,14 +141,17 @@ export class SqliteStore implements Store {
     this.#sealed.write('signing', machine, signing)
   }
 
-  addToken({ hash, machine, boot, until }: TokenRecord): void {
-    this.#run(
-      'INSERT INTO tokens (hash, machine, boot, until) VALUES (?, ?, ?, ?)',
-      hash,
-      machine,
-      boot,
-      until,
-    )
+  addToken({ hash, machine, boot, until }: TokenRecord, of: MachineBoot): void {
+    this.#db.withWaiting(() => {
+      this.#run(
+        'INSERT INTO tokens (hash, machine, boot, until) VALUES (?, ?, ?, ?)',
+        hash,
+        machine,
+        boot,
+        until,
+      )
+      this.#identities.putBoot(of)
+    })
   }
 
   token(hash: string): TokenRecord | undefined {

@@ -100,7 +100,8 @@ export interface Store {
   signings(): Map<string, Signing>
   putSigning(machine: string, signing: Signing): void
 
-  addToken(token: TokenRecord): void
+  /** Keeps a token, and what its boot has had with it, in one commit that events which wait join. */
+  addToken(token: TokenRecord, boot: MachineBoot): void
   token(hash: string): TokenRecord | undefined
 
   machineBoot(machine: string, boot: string): MachineBoot | undefined

@@ -45,11 +45,11 @@ t.test('a site is replaced as a whole, or not at all', async t => {
 t.test('the bundle of a boot is handed out once, and the boot that was used last is remembered', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  store.addToken({ hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
-  t.same(store.token('h'), { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
   const used = { machine: 'ctl-1', boot: 'b-0001', tokens: 2, proven: true, token: 'h' }
   t.equal(store.spendBoot('ctl-1', 'b-0001', 3), false, 'a boot that nobody knows')
-  store.putMachineBoot(used)
+  store.addToken({ hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 }, used)
+  t.same(store.token('h'), { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
+  t.same(store.machineBoot('ctl-1', 'b-0001'), used)
   t.equal(store.spendBoot('ctl-1', 'b-0001', 3), true)
   t.equal(store.spendBoot('ctl-1', 'b-0001', 4), false)
   t.same(store.machineBoot('ctl-1', 'b-0001'), { ...used, bundleAt: 3 })
@@ -62,6 +62,21 @@ t.test('the bundle of a boot is handed out once, and the boot that was used last
     })
   }
   t.same(store.lastUsedBoot('ctl-1'), { ...used, bundleAt: 3 }, 'however many boots began since')
+})
+
+t.test('a token is kept with its boot and the events that wait, or none of them', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const token = { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 }
+  const had = { machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true }
+  let isKept = false
+  const kept = store.append(boot, event(1)).then(() => (isKept = true))
+  store.addToken(token, had)
+  await Promise.resolve() // what is on disk resolves at once, what waits for its own commit after some milliseconds
+  t.equal(isKept, true, 'they share its commit')
+  await kept
+  t.throws(() => store.addToken(token, { ...had, tokens: 2 }), 'one that is there already')
+  t.same(store.machineBoot('ctl-1', 'b-0001'), had)
 })
 
 t.test('readers see events before their commit has gone to disk', async t => {
