@@ -1,6 +1,7 @@
 import t from 'tap'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { renderedIgnition } from '#server/render/ignition.ts'
 import { directoryFiles } from '#server/render/directory-files.ts'
 import { Templates } from '#server/render/templates.ts'
@@ -51,3 +52,51 @@ t.test('what is no Ignition config is refused with the reason', async t => {
   t.throws(() => renderedIgnition('x', '{}'), { message: /3.0.0 to 3.6.0/ })
   t.equal(renderedIgnition('x', '{ "ignition": {"version":"3.6.0"} }'), '{"ignition":{"version":"3.6.0"}}')
 })
+
+t.test('a config with files is served as it was rendered, without spaces', async () => {
+  const source = fc.oneof(
+    fc.string().map(text => `data:;base64,${Buffer.from(text).toString('base64')}`),
+    // What looks like a mark, escaped in every way; equal ones; base64 that no encoder writes; and none at all.
+    fc.constantFrom(
+      'data:;base64,AAAA',
+      'data:;base64,AAAB',
+      'data:;base64,AA==',
+      'data:;base64,',
+      'data:,x',
+    ),
+  )
+  const file = fc.record({ source, how: fc.nat(2), isQuoted: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(file), files => {
+      const all = files.map(({ source: from, how, isQuoted }, at) => {
+        const user = isQuoted ? `, "user": { "name": ${JSON.stringify(`"${from}"`)} }` : ''
+        return `{ "path": "/f${at}"${user}, "contents": { "source": ${written(from, how)} } }`
+      })
+      const text = `{ "ignition": { "version": "3.4.0" }, "storage": { "files": [${all.join(', ')}] } }`
+      return renderedIgnition('x', text) === JSON.stringify(JSON.parse(text))
+    }),
+  )
+})
+
+t.test('what is wrong with a config is said with its place, whatever its files contain', async t => {
+  const good = `data:;base64,${Buffer.from('long enough to move what follows').toString('base64')}`
+  const config = (source: string) =>
+    `{ "ignition": { "version": "3.4.0" }, "storage": { "files": [{ "path": "/a", "contents": { "source": "${good}" } }, ` +
+    `{ "path": "/b", "contents": { "source": "${source}" } }] } }`
+  for (const [bad, reason] of [
+    ['data:;base64,A', 'the base64 of this data: URL is broken'],
+    ['data:;base64,A-B_', 'the base64 of this data: URL is broken'],
+    ['ftp://x', 'does not fetch ftp: URLs'],
+  ] as const) {
+    const text = config(bad)
+    const column = text.lastIndexOf(`"${bad}"`) + 1
+    t.throws(() => renderedIgnition('x', text), { message: new RegExp(`column ${column}: .*${reason}`) }, bad)
+  }
+  t.throws(() => renderedIgnition('x', config(good).slice(0, -1)), { message: /a comma or } is wanted/ })
+})
+
+/** A text as JSON, written in one of three ways. */
+function written(text: string, how: number): string {
+  const json = JSON.stringify(text)
+  return how === 0 ? json : how === 1 ? json.replaceAll('A', '\\u0041') : json.replaceAll('/', '\\/')
+}
