@@ -118,7 +118,7 @@ async function asked(socket: Socket, packet: Buffer, type: number, times: number
 }
 
 /** A DISCOVER of UEFI firmware; with an address the REQUEST that takes it. */
-function discover(mac: string, address?: string, server?: string): Buffer {
+export function discover(mac: string, address?: string, server?: string): Buffer {
   const packet = Buffer.alloc(300)
   packet.set([1, 1, 6, 0, 1, 2, 3, 4])
   packet.writeUInt16BE(0x8000, 10)
@@ -138,7 +138,7 @@ function bytesOf(dotted: string): number[] {
 }
 
 /** The message type of a reply, which stands first in ours. */
-function typeOf(bytes: Buffer): number {
+export function typeOf(bytes: Buffer): number {
   return bytes[240] === 53 ? (bytes[242] ?? 0) : 0
 }
 
