@@ -9,10 +9,11 @@ import t from 'tap'
 import fc from 'fast-check'
 import { EXIT } from '#cli/exit.ts'
 import { testServer, type TestServer } from '../server/serving.ts'
+import { whyNoNetworks } from '../network.ts'
 import { rawRequest } from './request.ts'
-import { whyNoWire, wiredServer } from './wire.ts'
+import { wiredServer } from './wired-server.ts'
 
-const skip = whyNoWire()
+const skip = whyNoNetworks()
 t.setTimeout(240_000)
 
 /** What curl prints instead of an answer's body. */

@@ -7,7 +7,8 @@ import t from 'tap'
 import { run } from '#host/command.ts'
 import { Strangers, type Received } from '#server/dhcp/strangers.ts'
 import { MAC } from '../server/dhcp/clients.ts'
-import { layWire, whyNoWire } from '../server/dhcp/wire.ts'
+import { layWire } from '../server/dhcp/wire.ts'
+import { whyNoNetworks } from '../network.ts'
 
 const PROBE = join(import.meta.dirname, '../../server/dhcp/probe.ts')
 
@@ -67,7 +68,7 @@ t.test('takes 2,000 new hardware addresses at once, and few of a flood of 20,000
 
 t.test(
   'sees that an address is in use, and that another is not, without a privilege',
-  { skip: whyNoWire() },
+  { skip: whyNoNetworks() },
   async t => {
     const wire = await layWire(t)
     await wire.client('ip', ['address', 'add', '10.20.0.50/24', 'dev', 'eth0'])

@@ -2,20 +2,11 @@
 
 import t from 'tap'
 import { machineKey } from '../machine-key.ts'
-import {
-  bootTo,
-  CTL_1,
-  laySegment,
-  redeem,
-  siteOf,
-  tokenIn,
-  trusting,
-  whyNoSegment,
-  type Segment,
-} from './segment.ts'
+import { whyNoNetworks } from '../network.ts'
+import { bootTo, CTL_1, laySegment, redeem, siteOf, tokenIn, trusting, type Segment } from './segment.ts'
 
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
-const skip = whyNoSegment()
+const skip = whyNoNetworks()
 const [MAC = ''] = CTL_1.macs
 const secret = 'the content of the bundle'
 const files = [{ path: '/etc/secret', mode: 0o600, content: secret }]

@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { machineKey } from '../machine-key.ts'
+import { whyNoNetworks } from '../network.ts'
 import {
   bootTo,
   CMP_1,
@@ -12,14 +13,13 @@ import {
   siteOf,
   STRANGER,
   tokenIn,
-  whyNoSegment,
   type Segment,
 } from './segment.ts'
 
 const [MAC = ''] = CTL_1.macs
 const UUID = CTL_1.uuid ?? ''
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
-const skip = whyNoSegment()
+const skip = whyNoNetworks()
 const files = [{ path: '/etc/kubernetes/pki/ca.crt', mode: 0o600, content: 'secret\n' }]
 
 async function withBundles(segment: Segment): Promise<Segment> {

@@ -1,27 +1,18 @@
 // Two servers on one address (finding 25): DHCP shares its port with others on purpose, but not with a second of us.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { run } from '#host/command.ts'
 import { socketsOn } from '#server/dhcp/port-users.ts'
-import { endChild } from '../end-child.ts'
+import { testNetwork, whyNoNetworks } from '../network.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
 
-const skip = await run('unshare', ['--net', 'true'], { limitSeconds: 10 }).then(
-  () => false as const,
-  () => 'network namespaces need root',
-)
+const skip = whyNoNetworks()
 
-/** A network namespace with two addresses; gives what runs a command in it. */
-async function network(t: Test): Promise<string[]> {
-  const setUp =
-    'ip addr add 10.20.0.1/24 dev lo; ip addr add 10.30.0.1/24 dev lo; ip link set lo up; echo ready; exec sleep 600'
-  const keeper = spawn('unshare', ['--net', 'sh', '-euc', setUp], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => endChild(keeper))
-  await once(keeper.stdout, 'data')
-  return ['nsenter', `--net=/proc/${keeper.pid}/ns/net`]
+/** A network namespace with two addresses; gives the words that run a command in it. */
+async function network(t: Test): Promise<readonly string[]> {
+  const made = await testNetwork(t)
+  await made.ip('address add 10.20.0.1/24 dev lo', 'address add 10.30.0.1/24 dev lo')
+  return made.within
 }
 
 t.test(

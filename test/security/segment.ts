@@ -1,19 +1,17 @@
 // A provisioning segment for attacks: a whole server with its sockets in a network namespace of its own, and hosts on the
-// same bridge that send whatever a test says. All of it lives as long as the processes that hold the namespaces.
+// same bridge that send whatever a test says.
 
-import { spawn, type ChildProcess } from 'node:child_process'
-import { readlinkSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import { run } from '#host/command.ts'
 import type { BootEvent, Machine, MachineTrust, SiteObjects } from '#server/inventory/objects.ts'
-import { waitUntil } from '#progress/wait.ts'
 import { endChild } from '../end-child.ts'
 import { machineKey, type TestKey } from '../machine-key.ts'
+import { testNetwork, type TestNetwork } from '../network.ts'
+import { childServer } from './child-server.ts'
 import type { Done, Order } from './host.ts'
-
-export { whyNoWire as whyNoSegment } from '../server/dhcp/wire.ts'
 
 /** The server's address on the segment, and where it listens. */
 export const SERVER = '10.20.0.1'
@@ -119,57 +117,40 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
     },
     ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
   })
-  const holder = hold(t)
-  const inside = `--net=/proc/${holder.pid ?? 0}/ns/net`
-  await setUp(inside, [
-    'link set lo up',
-    'link add br0 type bridge',
-    `address add ${SERVER}/24 dev br0`,
-    'link set br0 up',
-  ])
-  const serveScript = join(import.meta.dirname, 'serve.ts')
-  let serving: ChildProcess
-  const start = async () => {
-    const settings = { address: SERVER, dataPath, statePath: join(dataPath, 'state') }
-    serving = spawn('nsenter', [inside, process.execPath, serveScript, JSON.stringify(settings)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+  const network = await testNetwork(t)
+  await network.ip('link add br0 type bridge', `address add ${SERVER}/24 dev br0`, 'link set br0 up')
+  const statePath = join(dataPath, 'state')
+  const start = () =>
+    childServer(t, {
+      statePath,
+      within: network.within,
+      dhcp: true,
+      flags: ['--address', SERVER, '--data-path', dataPath, '--http-port', '8080', '--agent-port', '8443'],
     })
-    await firstLine(serving)
-  }
-  await start()
-  t.teardown(() => endChild(serving))
+  let serving = await start()
   let hosts = 0
   const addHost = async (): Promise<Host> => {
     const number = (hosts += 1)
-    const own = hold(t)
-    const netns = `--net=/proc/${own.pid ?? 0}/ns/net`
-    await setUp(netns, ['link set lo up'])
-    await setUp(inside, [
-      `link add p${number} type veth peer name eth0 netns ${own.pid ?? 0}`,
+    const own = await testNetwork(t)
+    await network.ip(
+      `link add p${number} type veth peer name eth0 netns ${own.pid}`,
       `link set p${number} master br0 up`,
-    ])
-    await setUp(netns, ['link set eth0 up', 'route add default dev eth0'])
-    return startHost(t, netns)
+    )
+    await own.ip('link set eth0 up', 'route add default dev eth0')
+    return startHost(t, own)
   }
-  const operator = startHost(t, inside)
+  const operator = startHost(t, network)
   const send = (method: string) => async (path: string, body: unknown) =>
     operator.do({
       do: 'fetch',
       url: `${HTTP}${path}`,
       method,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${await adminToken()}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${adminToken()}` },
       body: JSON.stringify(body),
     })
-  let admin: string | undefined
-  const adminToken = async () => {
-    if (admin === undefined) {
-      const { stdout } = await run('cat', [join(dataPath, 'state', 'admin.token')], { limitSeconds: 5 })
-      admin = stdout.trim()
-    }
-    return admin
-  }
+  const adminToken = () => readFileSync(join(statePath, 'admin.token'), 'utf8').trim()
   const read = async (path: string): Promise<string> => {
-    const headers = { authorization: `Bearer ${await adminToken()}` }
+    const headers = { authorization: `Bearer ${adminToken()}` }
     const { status, text = '' } = await operator.do({ do: 'fetch', url: `${HTTP}${path}`, headers })
     if (status !== 200) throw new Error(`${path}: ${status} ${text}`)
     return text
@@ -192,8 +173,8 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
     put: send('PUT'),
     post: send('POST'),
     restart: async () => {
-      await endChild(serving)
-      await start()
+      await serving.kill()
+      serving = await start()
     },
   }
 }
@@ -218,25 +199,9 @@ export function tokenIn({ status, text = '', error }: Done): string {
   return (JSON.parse(text) as { token: string }).token
 }
 
-function hold(t: Test): ChildProcess {
-  const holder = spawn('unshare', ['--net', 'sleep', '300'], { stdio: 'ignore' })
-  t.teardown(() => endChild(holder))
-  return holder
-}
-
-/** Sets up a namespace by `ip`, once the process that holds it has made it. */
-async function setUp(netns: string, lines: readonly string[]): Promise<void> {
-  const place = netns.replace('--net=', '')
-  await waitUntil('the namespace', { limitSeconds: 5, everyMs: 10 }, async () => {
-    const isOurs = readlinkSync(place) === readlinkSync('/proc/self/ns/net')
-    return isOurs ? { not: 'it is still ours' } : { value: true }
-  })
-  await run('nsenter', [netns, 'ip', '-batch', '-'], { limitSeconds: 5, input: `${lines.join('\n')}\n` })
-}
-
-function startHost(t: Test, netns: string): Host {
+function startHost(t: Test, { within: [nsenter, netns] }: TestNetwork): Host {
   const script = join(import.meta.dirname, 'host.ts')
-  const child = spawn('nsenter', [netns, process.execPath, '--no-warnings', script], {
+  const child = spawn(nsenter, [netns, process.execPath, '--no-warnings', script], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   t.teardown(() => endChild(child))
@@ -265,12 +230,4 @@ function startHost(t: Test, netns: string): Host {
         body: JSON.stringify(body),
       }),
   }
-}
-
-function firstLine(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const lines = createInterface(child.stdout!) // piped, above
-    lines.once('line', () => resolve())
-    child.once('exit', status => reject(new Error(`the server ended with ${status}`)))
-  })
 }

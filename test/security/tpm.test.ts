@@ -9,11 +9,12 @@ import type { Machine } from '#server/inventory/objects.ts'
 import { attestationKey } from '#server/agent/quote.ts'
 import { machineKey, type TestKey } from '../machine-key.ts'
 import { startTpm, whyNoTpm } from '../tpm.ts'
+import { whyNoNetworks } from '../network.ts'
 import type { Done } from './host.ts'
-import { bootTo, CTL_1, CMP_1, laySegment, siteOf, trusting, whyNoSegment, type Host } from './segment.ts'
+import { bootTo, CTL_1, CMP_1, laySegment, siteOf, trusting, type Host } from './segment.ts'
 
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
-const skip = whyNoSegment() || ((await whyNoTpm()) ?? false)
+const skip = whyNoNetworks() || ((await whyNoTpm()) ?? false)
 const secret = 'the content of the bundle'
 
 type Tpm = Awaited<ReturnType<typeof tpmOf>>

@@ -9,10 +9,10 @@ import t from 'tap'
 import { run } from '#host/command.ts'
 import { boundSockets, inheritedSockets, InheritedSockets, settingsOf } from '#server/process/activation.ts'
 import type { InheritedSocket } from '#server/process/activation.ts'
-import { whyNoWire } from '../dhcp/wire.ts'
+import { whyNoNetworks } from '../../network.ts'
 
 t.setTimeout(120_000)
-const skip = whyNoWire('/usr/bin/setpriv')
+const skip = whyNoNetworks('/usr/bin/setpriv')
 
 const DHCP: InheritedSocket = { fd: 3, protocol: 'udp', address: '10.20.0.1', port: 67 }
 const BROADCAST: InheritedSocket = { fd: 4, protocol: 'udp', address: '255.255.255.255', port: 67 }
