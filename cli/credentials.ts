@@ -7,6 +7,7 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { SETTINGS } from '#server/config.ts'
+import { isLoopback } from '#server/access/identity.ts'
 import { adminTokenFile } from '#server/access/tokens.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { isListenerOf } from './listeners.ts'
@@ -104,10 +105,45 @@ function namedText(variable: string, path: string, mend: string): string {
   throw new CommandError(EXIT.usage, `${variable} is "${path}": it is empty`, mend)
 }
 
+/** Says whether what is sent to `base` can be read by other hosts on its way: plain HTTP, and not to an address of this host. */
+export function isReadOnTheWire(base: string): boolean {
+  const { hostname, protocol } = new URL(base)
+  return protocol === 'http:' && !isOnThisHost(hostname)
+}
+
+/**
+ * Refuses to send what signs for a site, or a bundle, where other hosts can read it on its way.
+ *
+ * @throws {CommandError} (usage)
+ */
+export function requirePrivateWire(base: string): void {
+  if (!isReadOnTheWire(base)) return
+  const { hostname } = new URL(base)
+  const what = `the authorities and bundles of the site would go to ${hostname} over plain HTTP, where other hosts can read them; they were not sent`
+  const mend =
+    `run it on the provisioner itself, and name the server by one of its addresses, not by a name; or start the server with --admin-address ${hostname}:8444, ` +
+    `give --server https://${hostname}:8444, and name a copy of ca.crt of the server's state directory in PILOTLIGHT_CA`
+  throw new CommandError(EXIT.usage, what, mend)
+}
+
+let warned = false
+
+/** Says once in a process that a token is sent where other hosts can read it. */
+export function warnOfReadableToken(base: string): void {
+  if (warned || !isReadOnTheWire(base)) return
+  warned = true
+  const { hostname } = new URL(base)
+  const mend = `start the server with --admin-address, and give --server https://${hostname}:PORT`
+  process.stderr.write(
+    `warning the access token goes to ${hostname} over plain HTTP, where other hosts can read it: ${mend}\n`,
+  )
+}
+
 function isOnThisHost(hostname: string): boolean {
   const name = hostname.replaceAll(/^\[|\]$/g, '')
   if (name === 'localhost') return true
-  if (isIP(name) === 0) return false // a name leads wherever somebody's DNS says
+  if (isIP(name) === 0) return false // a name leads wherever a DNS server says
+  if (isLoopback(name)) return true
   return Object.values(networkInterfaces()).some(addresses =>
     addresses?.some(({ address }) => address === name),
   )

@@ -10,7 +10,13 @@ import type {
 import type { MachineKeyView } from '#server/http/machine-keys.ts'
 import type { AccessToken, NewToken } from '#server/access/tokens.ts'
 import type { Fault } from '#server/errors.ts'
-import { givenToken, localToken, trustServer } from './credentials.ts'
+import {
+  givenToken,
+  localToken,
+  requirePrivateWire,
+  trustServer,
+  warnOfReadableToken,
+} from './credentials.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
@@ -37,6 +43,15 @@ export class ServerClient {
     trustServer(base)
   }
 
+  /**
+   * Refuses a server that `putAuthority` and `putBundle` may not send to, before anything else is.
+   *
+   * @throws {CommandError} (usage) when other hosts could read what is sent
+   */
+  requirePrivateWire(): void {
+    requirePrivateWire(this.#base)
+  }
+
   /** Replaces all that the server knows of a site; says whether that changed anything. */
   async putSite(name: string, objects: SiteObjects): Promise<boolean> {
     const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(name)}`, objects)
@@ -46,14 +61,22 @@ export class ServerClient {
   /**
    * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
    * while the server is away.
+   *
+   * @throws {CommandError} (usage) when other hosts could read it on its way
    */
   async putAuthority(site: string, authority: SiteAuthority): Promise<number> {
+    this.requirePrivateWire()
     const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(site)}/authority`, authority)
     return (answer as { signsUntil: number }).signsUntil
   }
 
-  /** Gives the server what a machine fetches once in a boot, with its one-time token. */
+  /**
+   * Gives the server what a machine fetches once in a boot, with its one-time token.
+   *
+   * @throws {CommandError} (usage) when other hosts could read it on its way
+   */
   async putBundle(machine: string, bundle: BundleDescription): Promise<void> {
+    this.requirePrivateWire()
     await this.#json('PUT', `/v1/machines/${encodeURIComponent(machine)}/bundle`, bundle)
   }
 
@@ -209,9 +232,12 @@ export class ServerClient {
     signal?: AbortSignal,
   ): Promise<Response> {
     refuseSteps(path)
+    if (this.#token) warnOfReadableToken(this.#base)
     const limit = AbortSignal.timeout(limitSeconds * 1000)
     return fetch(`${this.#base}${path}`, {
       ...init,
+      // The boot listener sends a GET to another way of writing its path; a body stays with the server it was meant for.
+      redirect: method === 'GET' || method === 'HEAD' ? 'follow' : 'error',
       headers: { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token}` }) },
       method,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),

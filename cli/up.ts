@@ -68,6 +68,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const state = resolve(options.state)
   makeDirectory(state)
   const client = new ServerClient(options.server)
+  client.requirePrivateWire()
   const charts =
     options.until === 'openstack'
       ? await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))

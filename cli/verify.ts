@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import type { CheckResult } from '#charts/verify/check.ts'
 import type { GuestSource } from '#charts/verify/guest-image.ts'
 import type { Verification } from '#charts/verify/verify.ts'
+import { trustServer } from './credentials.ts'
 import { requirePassword } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
 import { withProgress } from './with-progress.ts'
@@ -59,6 +60,7 @@ async function verify(
   }
   try {
     const stateDirectory = resolve(flags.state)
+    if (flags.image === undefined) trustServer(flags.server)
     const guest = guestOf(flags)
     const seen = await verifyOpenstack({ site, stateDirectory, guest, serviceSeconds: 60, stage, signal })
     show(seen.checks, seen)

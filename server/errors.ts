@@ -301,6 +301,19 @@ export class NotAllowed extends ServerError {
   }
 }
 
+/** Keys of a site, or a bundle, that came over plain HTTP from another host. */
+export class SecretInClear extends ServerError {
+  readonly code = 'SECRET_IN_CLEAR'
+  readonly statusCode = 403
+  constructor(address: string) {
+    super(
+      `Authorities and bundles are not taken over plain HTTP from another host (${address}): other hosts can read them on their way. ` +
+        "Use HTTPS (serve --admin-address), or run 'pilotlight up' on the server's host. Nothing was kept. " +
+        'If keys were sent, they may have been read, and so may the token: make new ones.',
+    )
+  }
+}
+
 /** An agent call without a token that we know. */
 export class UnknownToken extends ServerError {
   readonly code = 'UNKNOWN_TOKEN'

@@ -1,10 +1,12 @@
 // What `pilotlight up` sends to the server: sites, their authorities and bundles, each replaced as a whole.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { FastifyPluginCallback } from 'fastify'
+import type { TLSSocket } from 'node:tls'
+import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
+import { isFromHere } from '../access/hosts.ts'
 import type { AuthorityPut } from '../agent/authorities.ts'
 import { bundleArchive } from '../agent/bundle.ts'
-import { BadRequest, InvalidObject, NotFound, type Fault } from '../errors.ts'
+import { BadRequest, InvalidObject, NotFound, SecretInClear, type Fault } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Kind } from '../inventory/changes.ts'
 import type { Inventory } from '../inventory/inventory.ts'
@@ -31,7 +33,7 @@ const BUNDLE_BYTES = 16 << 20
 
 /**
  * `PUT /v1/sites/{name}`, `PUT /v1/sites/{name}/authority` and `PUT /v1/machines/{name}/bundle`. Authorities and bundles are
- * never read back.
+ * never read back, and are taken only over HTTPS or from this host.
  */
 export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done) => {
   const { catalog, inventory, putBundle, sites, putAuthority, log } = needs
@@ -55,6 +57,7 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
   app.put<{ Params: { name: string }; Body: SiteAuthority }>(
     '/v1/sites/:name/authority',
     {
+      onRequest: refuseInClear,
       schema: { tags: ['sites'], summary: 'Replaces what signs for a site', body: authorityBody },
       bodyLimit: BUNDLE_BYTES,
     },
@@ -71,6 +74,7 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
   app.put<{ Params: { name: string }; Body: BundleDescription | BundleFile[] }>(
     '/v1/machines/:name/bundle',
     {
+      onRequest: refuseInClear,
       schema: {
         tags: ['machines'],
         summary: 'Replaces what a machine fetches once in a boot',
@@ -92,6 +96,12 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
     },
   )
   done()
+}
+
+/** Refuses what other hosts could read on its way: an operator who sent it so must not go on believing that it is secret. */
+const refuseInClear: onRequestHookHandler = ({ raw, ip }, _, next) => {
+  const socket = raw.socket as Partial<TLSSocket> & typeof raw.socket // plain on a listener without TLS
+  next(socket.encrypted === true || isFromHere(socket) ? undefined : new SecretInClear(ip))
 }
 
 /** Refuses a signer whose certificate and key do not belong together. */

@@ -89,14 +89,15 @@ export async function bootApp(
   return app
 }
 
-/** Everything for people and programs, on a listener of its own. */
+/** Everything for people and programs, on a listener of its own, with the assets, of which `up` takes the guest. */
 export async function adminApp(
-  needs: AppNeeds & HealthNeeds & PeopleNeeds,
+  needs: AppNeeds & HealthNeeds & AssetNeeds & PeopleNeeds,
   { tls, policy }: { readonly tls: CertificateSource; readonly policy: AccessPolicy },
 ): Promise<FastifyInstance> {
   const app = newApp(needs, tls)
   answerErrors(app, needs.log)
   await app.register(healthRoutes, needs)
+  await app.register(assetRoutes, needs)
   await app.register(peopleRoutes, { ...needs, policy })
   return app
 }
