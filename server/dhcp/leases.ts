@@ -109,6 +109,11 @@ export class LeaseTable implements LeaseView {
     return this.#byAddress.size
   }
 
+  /** How many hardware addresses are remembered for their offers and leases. */
+  get remembered(): number {
+    return this.#bound.size + this.#offered.size
+  }
+
   /** How many leases of addresses that `counts` run at `now` (milliseconds since 1970). Looks at each of them. */
   running(now: number, counts: (address: string) => boolean): number {
     let count = 0
@@ -136,8 +141,10 @@ export class LeaseTable implements LeaseView {
       else if (this.#byAddress.delete(change.address)) this.#free.drop(change.address)
     }
     if (this.#free.size > 2 * this.#byAddress.size + 1000) this.#free.tidy(this.#byAddress.values())
-    // An offer that nobody took says nothing once it is over.
-    if (this.#offered.size > 2 * this.#byAddress.size + 1000) this.#forgetOffers()
+    // An offer that nobody took says nothing once it is over, nor does a lease whose address went to somebody else.
+    for (const index of [this.#offered, this.#bound]) {
+      if (index.size > 2 * this.#byAddress.size + 1000) this.#tidy(index)
+    }
   }
 
   // An index by hardware address may point to a row that has since gone to somebody else: then it says nothing.
@@ -146,9 +153,9 @@ export class LeaseTable implements LeaseView {
     return lease !== undefined && this.#byAddress.get(lease.address) === lease ? lease : undefined
   }
 
-  #forgetOffers(): void {
-    for (const [mac, lease] of this.#offered) {
-      if (this.#byAddress.get(lease.address) !== lease) this.#offered.delete(mac)
+  #tidy(index: Map<string, Lease>): void {
+    for (const [mac, lease] of index) {
+      if (this.#byAddress.get(lease.address) !== lease) index.delete(mac)
     }
   }
 

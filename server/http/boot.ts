@@ -12,6 +12,7 @@ import type { CurrentBoot, Journal, NewEvent } from '../inventory/journal.ts'
 import type { Labels, Machine } from '../inventory/objects.ts'
 import { parseLabels, rawQueryOf } from '../match/labels.ts'
 import { bytesOf } from '../match/text.ts'
+import { canonicalUuid } from '../match/uuid.ts'
 import {
   grubOf,
   ignitionTextOf,
@@ -74,11 +75,11 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     asked(request, (match, from) => {
       const { script, assets } = scriptOf(sources(), match)
       if (from !== undefined) {
-        clients.booted(request.ip, from, assets)
-        journal.arrive(whose(from, match.machine), { address: request.ip, at: 'script' })
+        clients.booted(request.ip, from.mac, assets)
+        journal.arrive(from, { address: request.ip, at: 'script' })
         const detail = { profile: match.profile.id, group: match.group.id, from: request.ip }
         // Where DHCP shows no boot, its script is the first that we see of it.
-        record(from, match.labels, {
+        record(from, {
           kind: 'script',
           text: `runs profile ${match.profile.id}`,
           detail,
@@ -94,9 +95,9 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   page('/ignition', (request, reply) =>
     asked(request, (match, from) => {
       if (from !== undefined) {
-        const known = journal.arrive(whose(from, match.machine), { address: request.ip, at: 'config' })
+        const known = journal.arrive(from, { address: request.ip, at: 'config' })
         if (known === undefined) {
-          tell(from, match.labels, 'asked', 'asks for its config, without a script from here', {})
+          tell(from, 'asked', 'asks for its config, without a script from here', {})
         }
       }
       const token = match.machine === undefined ? '' : tokenFor(request, match.labels, match.machine)
@@ -104,7 +105,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       // In a declared machine's name it is the machine's own step only with a token; else an alarm says who asked.
       if (from !== undefined && (match.machine === undefined || token !== '')) {
         const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
-        tell(from, match.labels, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
+        tell(from, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
       }
       // Bytes, because Fastify would add a character set to a text, and Matchbox has none.
       return reply.type('application/json').send(Buffer.from(text))
@@ -138,7 +139,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   /** Answers a request of whoever its labels tell; when that fails, its journal says why. */
   function asked(
     request: FastifyRequest,
-    answer: (match: Match, from: string | undefined) => FastifyReply,
+    answer: (match: Match, from: Asker | undefined) => FastifyReply,
   ): FastifyReply {
     const labels = parseLabels(rawQueryOf(targetOf(request.raw)))
     const { catalog } = sources()
@@ -147,21 +148,29 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     try {
       return answer(matchOf(catalog, labels, request.ip), from)
     } catch (error) {
-      if (from !== undefined) refused(from, labels, request, error)
+      if (from !== undefined) refused(from, request, error)
       throw error
     }
   }
 
   /**
-   * The MAC to write the journal for; undefined when someone else looks at what the machine would get. A MAC that is not
-   * the machine's, with its UUID, is that of a stranger.
+   * Whose journal to write; undefined when someone else looks at what the machine would get. A MAC that is not the
+   * machine's, with its UUID, is that of a stranger; so is any MAC with the UUID of a machine that is declared by it
+   * alone, unless the lease of the sender's address was bound with that UUID, or DHCP here shows no lease.
    */
-  function senderOf(address: string, labels: Labels, machine: Machine | undefined): string | undefined {
+  function senderOf(address: string, labels: Labels, machine: Machine | undefined): Asker | undefined {
     const mac = labels.mac ?? machine?.macs[0] ?? clients.macOf(address)
+    if (machine !== undefined && machine.macs.length === 0) {
+      if (clients.dhcp === 'off') return mac === undefined ? undefined : { mac, machine }
+      const lease = clients.leaseAt(address)
+      if (lease !== undefined && isOfUuid(lease, machine)) return { mac: lease.mac, machine }
+    }
     if (mac === undefined) return undefined
-    const isOwn = machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))
-    const own = isOwn ? { macs: [mac, ...machine.macs], address: machine.address } : { macs: [mac] }
-    return clients.mayBe(address, own) ? mac : undefined
+    if (machine?.macs.includes(mac)) {
+      const own = { macs: machine.macs, address: machine.address }
+      return clients.mayBe(address, own) ? { mac, machine } : undefined
+    }
+    return clients.mayBe(address, { macs: [mac] }) ? { mac } : undefined
   }
 
   /**
@@ -218,34 +227,33 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     if (!reboot.isFirst) return
     const how = reboot.isReopened ? 'an operator opened this boot' : `the site's reboot policy is ${policy}`
     const text = `${machine.name} was ready in boot ${reboot.last} and boots by firmware again: ${how}`
-    journal.record({ mac, layer: 'http', kind: 'reboot', text, boot: id })
+    journal.record({ mac, machine: machine.name, layer: 'http', kind: 'reboot', text, boot: id })
   }
 
-  function tell(
-    mac: string,
-    labels: Labels,
-    kind: string,
-    text: string,
-    detail: Record<string, string | number>,
-  ) {
-    return record(mac, labels, { kind, text, detail })
+  function tell(from: Asker, kind: string, text: string, detail: Record<string, string | number>) {
+    return record(from, { kind, text, detail })
   }
 
-  function record(mac: string, { uuid }: Labels, event: Omit<NewEvent, 'mac' | 'uuid' | 'layer'>) {
-    return journal.record({ mac, layer: 'http', ...event, ...(uuid === undefined ? {} : { uuid }) })
+  function record({ mac, machine }: Asker, event: Omit<NewEvent, 'mac' | 'machine' | 'layer'>) {
+    return journal.record({ mac, layer: 'http', ...event, ...(machine && { machine: machine.name }) })
   }
 
-  function refused(mac: string, labels: Labels, request: FastifyRequest, error: unknown): void {
+  function refused(from: Asker, request: FastifyRequest, error: unknown): void {
     if (error instanceof RebootHeld) return // an alarm says so
     const { status, code, text } = statusOf(error)
-    const machine = machineOf(sources().catalog, labels)
-    const last = journal.currentOf({ mac, ...(machine && { machine }) })?.last
+    const last = journal.currentOf(from)?.last
     if (last?.kind === 'refused' && last.text === text) return // a machine that waits asks again and again
     const route = request.url.split('?', 1)[0] ?? ''
-    tell(mac, labels, 'refused', text, { status, code, route })
+    tell(from, 'refused', text, { status, code, route })
   }
 }
 
-function whose(mac: string, machine: Machine | undefined) {
-  return { mac, ...(machine && { machine }) }
+/** Who asks, as its journal is found: `machine` when the sender is taken for a declared one. */
+type Asker = { readonly mac: string; readonly machine?: Machine }
+
+/** Says whether a lease was bound with the UUID of a machine. */
+function isOfUuid({ uuid }: { readonly uuid?: string }, machine: Machine): boolean {
+  return (
+    uuid !== undefined && machine.uuid !== undefined && canonicalUuid(uuid) === canonicalUuid(machine.uuid)
+  )
 }

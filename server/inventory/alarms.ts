@@ -71,6 +71,7 @@ export class Alarms {
     }
     this.#log('warn', text, { alarm: kind, machine: machine ?? mac })
     const where = boot === undefined ? {} : { boot }
-    this.#journal.record({ mac, layer, kind, text, ...(detail && { detail }), ...where })
+    const whose = { mac, ...(machine !== undefined && { machine }) }
+    this.#journal.record({ ...whose, layer, kind, text, ...(detail && { detail }), ...where })
   }
 }

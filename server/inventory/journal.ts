@@ -11,8 +11,10 @@ import { bytesOfEvent, Strangers } from './strangers.ts'
 export type NewEvent = {
   /** Lower case, colons. */
   readonly mac: string
-  /** SMBIOS UUID, when the protocol tells it: finds a machine that is declared by UUID. */
+  /** SMBIOS UUID, when DHCP tells it: finds a machine that is declared by UUID alone. */
   readonly uuid?: string
+  /** The name of the machine, when the sender showed that it is the machine, or the event is about it. */
+  readonly machine?: string
   readonly layer: BootEvent['layer']
   readonly kind: string
   readonly text: string
@@ -79,6 +81,8 @@ export class Journal {
    * config is fetched from the address that its firmware was given; packets alone, which anyone can send, end no boot.
    */
   readonly #begun = new Map<string, CurrentBoot>()
+  /** MACs that a machine used and is not declared with, those it used last at the end, by machine name. */
+  readonly #links = new Map<string, Set<string>>()
   readonly #wakers = new Set<() => void>()
   readonly #strangers: Strangers
   readonly #refuse: (reason: JournalRefusal, mac: string) => void
@@ -178,7 +182,7 @@ export class Journal {
     }
     const next: CurrentBoot = {
       ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept),
-      ...named,
+      ...(machine && { machine: machine.name }),
     }
     const how = this.#howKept(next, current)
     if (how !== 'not' && place.follow !== undefined) this.#follow(place.follow, next)
@@ -220,7 +224,12 @@ export class Journal {
 
   /** The current boots of all MACs that ever booted. */
   all(): CurrentBoot[] {
-    return [...new Set(this.#current.values())]
+    const found = new Map<string, CurrentBoot>()
+    for (const boot of this.#current.values()) {
+      const other = found.get(boot.id)
+      if (other === undefined || other.last.id < boot.last.id) found.set(boot.id, boot)
+    }
+    return [...found.values()]
   }
 
   /** Events after `id`; when there is none, waits for one until `limitMs` have passed or the signal is aborted. */
@@ -268,21 +277,44 @@ export class Journal {
     return { boot: current, follow: this.#current }
   }
 
-  #machineOf(event: NewEvent): Machine | undefined {
+  #machineOf({ mac, uuid, machine: name }: NewEvent): Machine | undefined {
     const identities = this.#identities()
-    const { mac, uuid } = event
+    if (name !== undefined) return identities.machine({ name })
     const machine = identities.machine({ mac, ...(uuid === undefined ? {} : { uuid }) })
     // A UUID with a MAC that is not the machine's says nothing: any client can send it.
     if (machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))) return machine
     // An operating system does not send its UUID; its MAC was seen with one earlier in this boot.
-    const known = this.#current.get(event.mac)?.machine
+    const known = this.#current.get(mac)?.machine
     return known === undefined ? undefined : identities.machine({ name: known })
   }
 
   #follow(among: Map<string, CurrentBoot>, boot: CurrentBoot): void {
-    among.set(boot.mac, boot)
-    among.set(boot.last.mac, boot)
-    if (boot.machine !== undefined) among.set(boot.machine, boot)
+    const { machine, mac, last } = boot
+    if (machine === undefined) {
+      among.set(mac, boot)
+      return
+    }
+    among.set(machine, boot)
+    const macs = this.#identities().machine({ name: machine })?.macs ?? []
+    for (const one of new Set([mac, last.mac])) {
+      if (macs.includes(one) || (isLinkOf(boot, one) && this.#addLink(machine, one))) among.set(one, boot)
+    }
+  }
+
+  /** Remembers few of them: anyone can send the UUID of a machine that is declared by it alone with any MAC. */
+  #addLink(machine: string, mac: string): true {
+    const links = this.#links.get(machine) ?? new Set()
+    this.#links.set(machine, links)
+    links.delete(mac)
+    links.add(mac)
+    if (links.size > LINKS_REMEMBERED) {
+      const [oldest = ''] = links
+      links.delete(oldest)
+      for (const boots of [this.#current, this.#begun]) {
+        if (boots.get(oldest)?.machine === machine) boots.delete(oldest)
+      }
+    }
+    return true
   }
 
   /** How the last event of a boot is kept: in the store, too, in memory alone, or not at all. */
@@ -373,6 +405,9 @@ export class Journal {
 /** How long firmware takes at most from its first packet to the script; a packet after that begins another boot. */
 const FIRMWARE_MS = 15 * 60_000
 
+/** How many MACs of a machine are remembered that it is not declared with. */
+const LINKS_REMEMBERED = 8
+
 /** How many boots are read or removed before others have their turn. */
 const BOOTS_AT_ONCE = 200
 /** How many machines that nobody declared are removed from the store at once. */
@@ -405,10 +440,16 @@ function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
     phase,
     phaseSince: phase === boot.phase ? boot.phaseSince : event.at,
     last: event,
-    ...(lease === undefined ? {} : { lease }),
+    ...(lease === undefined ? {} : { lease, mac: event.mac }),
     ...(event.kind === 'script' && typeof from === 'string' ? { scriptFrom: from } : {}),
     ...(typeof port === 'string' && isOfFirmware(event) ? { port } : {}),
   }
+}
+
+/** Says whether a MAC of a boot's events had an address, or is known from more than a packet of DHCP. */
+function isLinkOf({ mac, lease, last }: CurrentBoot, one: string): boolean {
+  if (last.layer !== 'dhcp') return true
+  return lease === undefined ? last.mac === one && last.kind === 'ack' : one === mac
 }
 
 /** The boot with the last event among those that are known by the machine's name, its MACs or `mac`. */

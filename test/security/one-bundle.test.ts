@@ -170,6 +170,28 @@ t.test(
   },
 )
 
+t.test(
+  'the UUID of a machine that boots, with another lease and MAC, ends no boot of it',
+  { skip },
+  async t => {
+    const segment = await withBundles(await laySegment(t))
+    const machine = await segment.host()
+    const stranger = await segment.host()
+    const mac = '52:54:00:20:00:02'
+    for (const stage of ['firmware', 'ipxe'] as const) {
+      await machine.do({ do: 'dhcp', mac, uuid: CMP_1.uuid ?? '', stage })
+    }
+    const query = `?uuid=${CMP_1.uuid}&mac=${mac}`
+    await machine.get(`/ipxe${query}`)
+    for (const stage of ['firmware', 'ipxe'] as const) await stranger.do({ do: 'dhcp', ...STRANGER, stage })
+    const own = await segment.events('cmp-1')
+    t.equal((await stranger.get(`/ipxe?uuid=${CMP_1.uuid}&mac=${STRANGER.mac}`)).status, 200)
+    t.equal((await segment.events('cmp-1')).length, own.length, 'nor is it written in its journal')
+    const token = tokenIn(await machine.get(`/ignition${query}`))
+    t.equal((await redeem(machine, token)).status, 200)
+  },
+)
+
 t.test('in proxy mode only the address that its REQUEST named gets the token', { skip }, async t => {
   const segment = await withBundles(await laySegment(t, siteOf({ dhcp: 'proxy' })))
   const other = '10.20.0.2' // the server that gives the addresses

@@ -1,6 +1,7 @@
 // Findings 6 and 11: machines that nobody declared leave little, and reports of one boot are bounded.
 
 import t, { type Test } from 'tap'
+import { LeaseTable } from '#server/dhcp/leases.ts'
 import { Journal, type NewEvent } from '#server/inventory/journal.ts'
 import type { Machine } from '#server/inventory/objects.ts'
 import { Reports } from '#server/agent/reports.ts'
@@ -134,6 +135,48 @@ t.test('a restart removes what an earlier version kept beyond that', async t => 
   const kept = macs()
   t.ok(kept.size <= 101 + 200, `${kept.size} in the store`)
   t.ok(kept.has(machine.macs[0]!) && kept.has(macOf(1499)) && !kept.has(macOf(0)))
+})
+
+t.test('a UUID with MACs at random makes no machine of each', async t => {
+  const byUuid: Machine = {
+    ...machine,
+    name: 'cmp-1',
+    macs: [],
+    uuid: '5a0e7f00-0020-4000-8000-000000000002',
+  }
+  const all = {
+    machine: ({ uuid, name }: { uuid?: string; name?: string }) =>
+      uuid === byUuid.uuid || name === byUuid.name ? byUuid : undefined,
+  }
+  const { store, clock } = journalOf(t)
+  const journal = new Journal(
+    store,
+    () => all,
+    () => clock.now,
+    error => t.error(error),
+  )
+  const uuid = byUuid.uuid ?? ''
+  const ack = { layer: 'dhcp', kind: 'ack', detail: { client: 'ipxe', address: '10.20.0.12' } } as const
+  journal.record({ ...discover(macOf(0)), uuid })
+  journal.record({ ...discover(macOf(0)), ...ack, startsBoot: false, uuid })
+  for (let at = 1; at < 3000; at += 1) journal.record({ ...discover(macOf(at)), uuid })
+  t.match(journal.record({ mac: macOf(0), layer: 'tftp', kind: 'read', text: 'reads' }), { machine: 'cmp-1' })
+  for (let at = 3000; at < 6000; at += 1) {
+    journal.record({ ...discover(macOf(at)), ...ack, startsBoot: false, uuid })
+    journal.record({ mac: macOf(at), machine: 'cmp-1', layer: 'http', kind: 'script', text: 'runs live' })
+  }
+  t.equal(journal.all().length, 1)
+  const known = Array.from({ length: 6000 }, (_, at) => journal.currentOf({ mac: macOf(at) }))
+  t.ok(known.filter(boot => boot !== undefined).length <= 8, 'and few of the MACs are known')
+})
+
+t.test('forgets the lease of a MAC whose address went to another', async t => {
+  const table = new LeaseTable()
+  for (let at = 0; at < 10_000; at += 1) {
+    const lease = { address: '10.20.0.12', mac: macOf(at), state: 'bound', expiresAt: 1 } as const
+    table.apply([{ kind: 'put', lease }])
+  }
+  t.ok(table.remembered <= 1003, `${table.remembered} are remembered`)
 })
 
 t.test('takes 20 reports of a boot at once, and 256 KB of their logs', async t => {
