@@ -274,7 +274,7 @@ export class NotAuthenticated extends ServerError {
   }
 }
 
-/** A call that names us as somebody else, which a browser does for a page whose name was pointed here. */
+/** A request for a host name that is not ours, as a browser sends for a page whose name was pointed here (DNS rebinding). */
 export class ForeignHost extends ServerError {
   readonly code = 'FOREIGN_HOST'
   readonly statusCode = 421
@@ -344,7 +344,7 @@ export class TokenReplayed extends ServerError {
   }
 }
 
-/** A machine whose key is not, or never, the one that its bundle may be sealed to. */
+/** The bundle may not be sealed to the key that the machine showed. */
 export class KeyRefused extends ServerError {
   readonly code = 'KEY_REFUSED'
   readonly statusCode = 403
@@ -401,7 +401,7 @@ export class RebootHeld extends ServerError {
   }
 }
 
-/** Nobody has put a bundle for the machine yet. */
+/** The machine has no bundle on the server yet. */
 export class NoBundle extends ServerError {
   readonly code = 'NO_BUNDLE'
   readonly statusCode = 503
@@ -578,7 +578,7 @@ export class NoSpace extends ServerError {
   }
 }
 
-/** An attestation key that proves nothing, or bytes that are not one. */
+/** A key that is not a TPM's restricted signing key, or bytes that are not a key. */
 export class UnfitTpmKey extends ServerError {
   readonly code = 'UNFIT_TPM_KEY'
   readonly statusCode = 400

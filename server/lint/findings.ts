@@ -11,7 +11,7 @@ export const LINT_CODES = {
   'PL-2005': 'key written twice',
   'PL-2006': 'id is not the name of the file',
   'PL-2007': 'id written twice',
-  'PL-2008': 'nobody reads this file',
+  'PL-2008': 'file that is not read',
   'PL-2010': 'bad selector',
   'PL-2011': 'label that no machine sends',
   'PL-2012': 'MAC address in two groups',
