@@ -202,6 +202,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
         mac,
         machine: machine.name,
         layer: 'http',
+        reason: objection?.split(' ', 2).join(' ') ?? 'no more tokens', // how it begins is ours, the rest may be the sender's
         text,
         detail: { from: address },
       })

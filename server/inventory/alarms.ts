@@ -14,6 +14,8 @@ export type Alarm = {
   /** The declared machine, where there is one. */
   readonly machine?: string
   readonly layer: BootEvent['layer']
+  /** A word or two for why, of a small fixed set: alarms with the same are one, whatever a sender wrote into the text. */
+  readonly reason?: string
   /** A sentence for a person, which ends with what to do where something can be done. */
   readonly text: string
   readonly detail?: BootEvent['detail']
@@ -34,7 +36,7 @@ export class Alarms {
   readonly #count: (kind: string) => void
   readonly #log: Log
   readonly #clock: () => number
-  /** The texts that were written since a time, by machine (or MAC) and kind. */
+  /** The reasons, or texts, that were written since a time, by machine (or MAC) and kind. */
   readonly #written = new Map<string, { readonly since: number; readonly texts: Set<string> }>()
 
   /**
@@ -54,17 +56,18 @@ export class Alarms {
   }
 
   /** Counts an alarm; writes it to the journal and the log unless the same, or ten others of its kind, were within a minute. */
-  raise({ kind, mac, machine, layer, text, detail, boot }: Alarm): void {
+  raise({ kind, mac, machine, layer, reason, text, detail, boot }: Alarm): void {
     this.#count(kind)
     const about = `${machine ?? mac} ${kind}`
     const now = this.#clock()
     const before = this.#written.get(about)
     const isRecent = before !== undefined && now - before.since < QUIET_MS
     const recent = isRecent ? before : { since: now, texts: new Set<string>() }
-    if (recent.texts.has(text) || recent.texts.size >= WRITTEN_AT_ONCE) return
+    const same = reason ?? text
+    if (recent.texts.has(same) || recent.texts.size >= WRITTEN_AT_ONCE) return
     this.#written.delete(about)
     this.#written.set(about, recent)
-    recent.texts.add(text)
+    recent.texts.add(same)
     for (const oldest of this.#written.keys()) {
       if (this.#written.size <= REMEMBERED) break
       this.#written.delete(oldest)

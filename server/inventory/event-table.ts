@@ -132,11 +132,19 @@ export class EventTable {
       .map(bootOf)
   }
 
+  /**
+   * The highest number of an event, and of a boot: also one of which only a token or a key is kept, since events wait for a
+   * commit, and floods keep some out. Its number given again would make another boot have had its token already.
+   */
   counters(): { readonly event: number; readonly boot: number } {
-    const [row] = this.#db.all<{ event: number; boot: number }>(
-      'SELECT (SELECT coalesce(max(id), 0) FROM events) AS event, (SELECT coalesce(max(number), 0) FROM boots) AS boot',
+    const [row] = this.#db.all<{ event: number; boot: number; token: string | null }>(
+      `SELECT (SELECT coalesce(max(id), 0) FROM events) AS event,
+         max((SELECT coalesce(max(number), 0) FROM boots), (SELECT coalesce(max(boot), 0) FROM machine_boots)) AS boot,
+         (SELECT boot FROM tokens ORDER BY length(boot) DESC, boot DESC LIMIT 1) AS token`,
     )
-    return row ?? { event: 0, boot: 0 }
+    if (row === undefined) return { event: 0, boot: 0 }
+    const { event, boot, token } = row
+    return { event, boot: Math.max(boot, token === null ? 0 : Number.parseInt(token.slice(2), 16)) }
   }
 
   /** Forgets what began before a time, but never the newest, whose numbers must not be given twice. */

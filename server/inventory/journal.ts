@@ -5,7 +5,7 @@ import { cleanLabel, cleanLines, cleanText } from '../match/clean.ts'
 import type { BootEvent, Machine } from './objects.ts'
 import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from './store.ts'
-import { bytesOfEvent, Strangers } from './strangers.ts'
+import { bytesOfEvent, Strangers, type Importance } from './strangers.ts'
 
 /** What a protocol tells the journal; the journal adds id, boot, and the machine's name. */
 export type NewEvent = {
@@ -279,7 +279,8 @@ export class Journal {
 
   #machineOf({ mac, uuid, machine: name }: NewEvent): Machine | undefined {
     const identities = this.#identities()
-    if (name !== undefined) return identities.machine({ name })
+    const named = name === undefined ? undefined : identities.machine({ name })
+    if (named !== undefined) return named
     const machine = identities.machine({ mac, ...(uuid === undefined ? {} : { uuid }) })
     // A UUID with a MAC that is not the machine's says nothing: any client can send it.
     if (machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))) return machine
@@ -326,7 +327,7 @@ export class Journal {
       this.#refuse('journal_new', mac)
       return 'not'
     }
-    const whose = machine === undefined ? { mac } : { machine, isVouched: isVouched(last) }
+    const whose = machine === undefined ? { mac } : { machine, importance: importanceOf(last) }
     const isStored = this.#strangers.mayRecord(whose)
     if (!isStored) this.#refuse('journal_events', mac)
     if (machine !== undefined) this.#strangers.forget(mac)
@@ -425,9 +426,26 @@ function readBoot(boot: Boot, events: readonly BootEvent[]): CurrentBoot | undef
   return read
 }
 
-/** Says whether an event took a token, or is an alarm: floods of packets and requests shall not keep it out. */
-function isVouched({ layer, kind }: BootEvent): boolean {
-  return layer === 'os' || !(layer === 'dhcp' || layer === 'tftp' || kind === 'script')
+/** Events that no flood may keep out, because they tell of an intruder, or of what an intruder may have got. */
+const ALWAYS_KEPT: ReadonlySet<string> = new Set([
+  'held',
+  'moved',
+  'replayed',
+  'approved',
+  'rejected',
+  'reopened',
+  'config',
+  'bundle',
+  'ready',
+])
+/** Events that anyone can cause with requests. */
+const OF_ANYONE: ReadonlySet<string> = new Set(['refused', 'asked', 'declined'])
+
+/** What an event competes with for its place: floods of packets and requests shall keep nothing else out. */
+function importanceOf({ layer, kind }: BootEvent): Importance {
+  if (ALWAYS_KEPT.has(kind)) return 'always'
+  if (OF_ANYONE.has(kind)) return 'refusal'
+  return layer === 'dhcp' || layer === 'tftp' || kind === 'script' ? 'packet' : 'vouched'
 }
 
 /** The boot after one more event. */

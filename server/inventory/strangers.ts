@@ -15,9 +15,18 @@ export type JournalLimits = {
   readonly promptEvents: Rate
   /** Events of one such machine. */
   readonly eventsOfStranger: Rate
-  /** Events of one declared machine: packets and files; and apart from them what takes a token, and alarms. */
+  /**
+   * Events of one declared machine: packets and files; apart from them refusals, which anyone can cause; and apart from
+   * both what takes a token. What an intruder would hide is always kept (`Importance`).
+   */
   readonly eventsOfMachine: Rate
 }
+
+/**
+ * What an event of a declared machine competes with for its place: `always` with nothing (held, approved, bundle, ...: each
+ * takes a token, a boot or an operator, of which there are few), and others with their own class.
+ */
+export type Importance = 'always' | 'vouched' | 'refusal' | 'packet'
 
 /** Limits that no rack reaches: a boot leaves some 20 to 40 events. */
 export const JOURNAL_LIMITS: JournalLimits = {
@@ -86,11 +95,12 @@ export class Strangers {
 
   /** Says whether an event is kept of a machine, by its name when it is declared, else by its MAC. */
   mayRecord(
-    of: { readonly machine: string; readonly isVouched: boolean } | { readonly mac: string },
+    of: { readonly machine: string; readonly importance: Importance } | { readonly mac: string },
   ): boolean {
     const now = this.#clock()
     if ('mac' in of) return this.#events.of(of.mac, now).take(now)
-    return this.#machineEvents.of(of.isVouched ? `${of.machine} vouched` : of.machine, now).take(now)
+    if (of.importance === 'always') return true
+    return this.#machineEvents.of(`${of.machine} ${of.importance}`, now).take(now)
   }
 
   /** Takes note of an event of one. Gives the MACs of those that are to be forgotten for it. */

@@ -1,6 +1,7 @@
 // Findings 6 and 11: machines that nobody declared leave little, and reports of one boot are bounded.
 
 import t, { type Test } from 'tap'
+import { Alarms } from '#server/inventory/alarms.ts'
 import { LeaseTable } from '#server/dhcp/leases.ts'
 import { Journal, type NewEvent } from '#server/inventory/journal.ts'
 import type { Machine } from '#server/inventory/objects.ts'
@@ -177,6 +178,44 @@ t.test('forgets the lease of a MAC whose address went to another', async t => {
     table.apply([{ kind: 'put', lease }])
   }
   t.ok(table.remembered <= 1003, `${table.remembered} are remembered`)
+})
+
+t.test('a flood of refusals and packets hides no intruder', async t => {
+  const { store, journal, clock } = journalOf(t)
+  const mac = machine.macs[0]!
+  const whose = { mac, machine: machine.name, layer: 'http' } as const
+  const alarms = new Alarms(
+    journal,
+    () => {},
+    () => {},
+    () => clock.now,
+  )
+  for (let at = 0; at < 2500; at += 1) {
+    alarms.raise({ ...whose, kind: 'refused', reason: 'the UUID', text: `the UUID ${at} is not its own` })
+  }
+  const written = () => store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 })
+  t.equal(written().length, 1, 'one alarm a minute for one reason')
+  for (let at = 0; at < 2500; at += 1) {
+    journal.record(discover(mac))
+    journal.record({ ...whose, kind: 'refused', text: `${at}` })
+    journal.record({ ...whose, kind: 'kernel', text: `${at}` })
+  }
+  for (const kind of ['config', 'held', 'moved', 'replayed', 'approved', 'bundle']) {
+    journal.record({ ...whose, kind, text: 'of an intruder' })
+    t.equal(written().at(-1)?.kind, kind)
+  }
+})
+
+t.test('gives no boot number twice, also when only its token was stored', async t => {
+  const { store, journal, open } = journalOf(t)
+  t.equal(journal.record(discover(machine.macs[0]!)).id, 'b-0001')
+  const boot = { machine: 'ctl-1', boot: 'b-000f', tokens: 1, proven: true }
+  store.addToken({ hash: 'a', machine: 'ctl-1', boot: 'b-000f', until: 1 }, boot)
+  const next = () => open().record(discover(macOf(1))).id
+  t.equal(next(), 'b-0010')
+  store.addToken({ hash: 'b', machine: 'ctl-1', boot: 'b-fffe', until: 1 }, boot)
+  store.addToken({ hash: 'c', machine: 'ctl-1', boot: 'b-10000', until: 1 }, boot)
+  t.equal(open().record(discover(macOf(2))).id, 'b-10001')
 })
 
 t.test('takes 20 reports of a boot at once, and 256 KB of their logs', async t => {
