@@ -162,10 +162,9 @@ export class Journal {
   record(event: NewEvent): CurrentBoot {
     const at = this.#now()
     const machine = this.#machineOf(event)
-    const whose = { mac: event.mac, ...(machine && { machine }) }
-    const current = this.currentOf(whose)
+    const current = this.#currentOf(machine, event.mac)
     const made = { layer: event.layer, kind: event.kind, detail: cleanDetail(event.detail) }
-    const place = this.#placeOf(event, made, current, latest(this.#begun, whose))
+    const place = this.#placeOf(event, made, current, latest(this.#begun, machine, event.mac))
     const before = place.boot
     const boot: Boot = before
       ? { id: before.id, mac: before.mac, began: before.began }
@@ -205,7 +204,7 @@ export class Journal {
     { address, at }: { readonly address: string; readonly at: 'script' | 'config' },
   ): CurrentBoot | undefined {
     const current = this.currentOf(whose)
-    const begun = latest(this.#begun, whose)
+    const begun = latest(this.#begun, whose.machine, whose.mac)
     if (begun === undefined || begun.lease !== address) return current
     if (current !== undefined && at === 'config' && !hasConfig(current.phase)) return current
     for (const [key, boot] of this.#begun) if (boot.id === begun.id) this.#begun.delete(key)
@@ -215,11 +214,7 @@ export class Journal {
 
   /** The boot that a machine is in, or was in last. */
   currentOf({ machine, mac }: { machine?: Machine; mac?: string }): CurrentBoot | undefined {
-    const known = latest(this.#current, {
-      ...(machine && { machine }),
-      ...(mac === undefined ? {} : { mac }),
-    })
-    return known ?? (mac === undefined ? undefined : this.#earlierOf(mac))
+    return this.#currentOf(machine, mac)
   }
 
   /** The current boots of all MACs that ever booted. */
@@ -275,6 +270,11 @@ export class Journal {
     const isAfresh = event.startsBoot === true && event.kind === 'script' && current.phase !== 'script'
     if (isAfresh && isPastFirmware(current.phase)) return { follow: this.#current }
     return { boot: current, follow: this.#current }
+  }
+
+  #currentOf(machine: Machine | undefined, mac: string | undefined): CurrentBoot | undefined {
+    const known = latest(this.#current, machine, mac)
+    return known ?? (mac === undefined ? undefined : this.#earlierOf(mac))
   }
 
   #machineOf({ mac, uuid, machine: name }: NewEvent): Machine | undefined {
@@ -473,15 +473,20 @@ function isLinkOf({ mac, lease, last }: CurrentBoot, one: string): boolean {
 /** The boot with the last event among those that are known by the machine's name, its MACs or `mac`. */
 function latest(
   boots: ReadonlyMap<string, CurrentBoot>,
-  { machine, mac }: { readonly machine?: Machine; readonly mac?: string },
+  machine: Machine | undefined,
+  mac: string | undefined,
 ): CurrentBoot | undefined {
-  const keys = [...(machine ? [machine.name, ...machine.macs] : []), ...(mac === undefined ? [] : [mac])]
-  let found: CurrentBoot | undefined
-  for (const key of keys) {
-    const boot = boots.get(key)
-    if (boot !== undefined && (found === undefined || boot.last.id > found.last.id)) found = boot
-  }
+  if (boots.size === 0) return undefined
+  let found = mac === undefined ? undefined : boots.get(mac)
+  if (machine === undefined) return found
+  found = later(boots.get(machine.name), found)
+  for (const own of machine.macs) if (own !== mac) found = later(boots.get(own), found)
   return found
+}
+
+function later(one: CurrentBoot | undefined, other: CurrentBoot | undefined): CurrentBoot | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one.last.id > other.last.id ? one : other
 }
 
 /** How many events one answer holds at most; the reader asks again with the last id. */
@@ -494,12 +499,15 @@ function bootId(number: number): string {
 
 /** The detail of an event without what a client could hide in it; only `log` has more than one line. */
 function cleanDetail(detail: BootEvent['detail'] = {}): BootEvent['detail'] {
-  return Object.fromEntries(
-    Object.entries(detail).map(([key, value]) => {
-      if (typeof value !== 'string') return [key, value]
-      return [key, key === 'log' ? cleanLines(value) : cleanLabel(value)]
-    }),
-  )
+  let cleaned: Record<string, string | number> | undefined
+  for (const [key, value] of Object.entries(detail)) {
+    if (typeof value !== 'string') continue
+    const clean = key === 'log' ? cleanLines(value) : cleanLabel(value)
+    if (clean === value) continue
+    cleaned ??= { ...detail }
+    cleaned[key] = clean
+  }
+  return cleaned ?? detail
 }
 
 /** One boot as text, a line an event, with the seconds since the first: `  3.2s dhcp offer    10.20.0.11 to ...`. */

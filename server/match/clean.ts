@@ -26,6 +26,8 @@ export const LIMITS = {
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const ALL_UNSAFE = new RegExp(UNSAFE, 'gu')
 const ALL_UNSAFE_BUT_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+/** What is not printable ASCII: a text without it is safe, which is far quicker to find out. */
+const NOT_PLAIN = /[^ -~]/
 const CUT = '…'
 
 /**
@@ -34,6 +36,7 @@ const CUT = '…'
  * cleaning twice changes nothing.
  */
 export function cleanText(text: string, limit: number = LIMITS.eventText): string {
+  if (text.length <= limit && !NOT_PLAIN.test(text)) return text
   // An escape is longer than its character: more than `limit` characters are never needed.
   const start = text.length > limit ? text.slice(0, limit + 1) : text
   return cut(UNSAFE.test(start) ? start.replaceAll(ALL_UNSAFE, escaped) : start, limit)
