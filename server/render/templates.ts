@@ -7,15 +7,25 @@ import { messageOf } from '#progress/wait.ts'
 import { TemplateFailed, UnknownTemplate } from '../errors.ts'
 import type { TemplateFiles } from '../inventory/template-files.ts'
 import { grubWord } from './grub.ts'
+import { remembered } from './remembered.ts'
 
 /** The values that a template sees, by name. */
 export type TemplateContext = Readonly<Record<string, unknown>>
+
+/** What a compiled text takes, roughly, beside itself; and how much of that is kept: of about 1,000 texts. */
+const COMPILED_SIZE = 4000
+const COMPILED_ROOM = 4 << 20
 
 /** Templates that are compiled once; one whose file changes is compiled again at its next use. */
 export class Templates {
   readonly #files: TemplateFiles
   readonly #loader: Loader
   readonly #environment: nunjucks.Environment
+  /** Kernel arguments and their like, compiled: they are the same for each machine of a profile. */
+  readonly #compiled = remembered(
+    text => ({ value: new nunjucks.Template(text, this.#environment), size: COMPILED_SIZE }),
+    COMPILED_ROOM,
+  )
 
   constructor(files: TemplateFiles) {
     this.#files = files
@@ -55,7 +65,7 @@ export class Templates {
   renderText(name: string, text: string, context: TemplateContext): string {
     if (!text.includes('{{') && !text.includes('{%')) return text
     try {
-      return this.#environment.renderString(text, context)
+      return this.#compiled(text).render(context)
     } catch (error) {
       throw new TemplateFailed(name, `${reasonOf(error)} in "${text}"`, { cause: error })
     }
