@@ -44,7 +44,10 @@ Examples:
       .description(what)
       .argument('<name>', 'name of the machine')
       .addOption(serverOption())
-      .option('--fingerprint <text>', 'the key; needed when more than one waits')
+      .option(
+        '--fingerprint <text>',
+        'the key; needed when more than one waits, or was shown in the same boot',
+      )
       .action(async (name: string, { server, fingerprint }: KeyFlags) => {
         const key = await (await clientOf(server)).decideKey(name, verb, fingerprint)
         print(`${key.machine}: ${key.fingerprint} is ${key.state}`)

@@ -376,14 +376,14 @@ export class NotDelivered extends ServerError {
   }
 }
 
-/** An operator named no key, and more than one waits. */
+/** An operator named no key, and more than one waits, or was shown in the boot of the one that waits. */
 export class AmbiguousKey extends ServerError {
   readonly code = 'AMBIGUOUS_KEY'
   readonly statusCode = 409
-  constructor(machine: string, keys: readonly { fingerprint: string; address: string }[]) {
-    const shown = keys.map(({ fingerprint, address }) => `${fingerprint} at ${address}`)
+  constructor(machine: string, keys: readonly { fingerprint: string; address: string; state: string }[]) {
+    const shown = keys.map(({ fingerprint, address, state }) => `${fingerprint} at ${address} (${state})`)
     super(
-      `${machine} showed ${keys.length} keys that wait: ${shown.join(', ')}. ` +
+      `${machine} showed ${keys.length} keys: ${shown.join(', ')}. ` +
         'Compare with the console of the machine, and name one with --fingerprint.',
     )
   }

@@ -23,7 +23,12 @@ import { bundleArchive } from './bundle.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
-import type { Clocks, Tokens } from './tokens.ts'
+import { isLater, type Clocks, type Tokens } from './tokens.ts'
+
+/** How many keys of one boot may wait: the machine's own, and a few of strangers in its name. */
+const WAITING_A_BOOT = 4
+/** How many challenges of a machine, and waits, are kept in memory. */
+const REMEMBERED = 16
 
 /** What enrolment needs of the service. */
 export type EnrolmentNeeds = {
@@ -32,10 +37,11 @@ export type EnrolmentNeeds = {
     | 'bundle'
     | 'authority'
     | 'machineBoot'
-    | 'putMachineBoot'
     | 'machineKeys'
     | 'putMachineKey'
     | 'reopenMachine'
+    | 'isReopened'
+    | 'closeReopened'
     | 'putSigning'
   >
   readonly tokens: Pick<Tokens, 'spend'>
@@ -82,23 +88,26 @@ type Challenge = {
   readonly ak: AttestationKey | undefined
 }
 
+type Waiting = { readonly fingerprint: string; readonly boot: string; readonly since: number }
+
 /** Keys, approvals and challenges of all machines. */
 export class Enrolment {
   readonly #needs: EnrolmentNeeds
-  /** The last challenge of each machine. One that a restart forgot is asked for again. */
-  readonly #challenges = new Map<string, Challenge>()
-  /** When each machine began to wait in its boot, by the steady clock. */
-  readonly #waiting = new Map<string, { readonly boot: string; readonly since: number }>()
+  /** The last challenges of each machine, one a key and boot. One that a restart forgot is asked for again. */
+  readonly #challenges = new Map<string, readonly Challenge[]>()
+  /** When each key of each machine began to wait in its boot, by the steady clock. */
+  readonly #waiting = new Map<string, readonly Waiting[]>()
 
   constructor(needs: EnrolmentNeeds) {
     this.#needs = needs
   }
 
   /**
-   * Takes a machine's key, and decides on it.
+   * Takes a machine's key, and says what would be decided on it. Several keys may be shown in one boot: none of them ends
+   * another one, and a policy pins a key only when `bundle` has the proof that the sender holds it.
    *
    * @throws {BadRequest} 400, when it is not a key; {UnfitTpmKey} 400
-   * @throws {KeyRefused} 403, when it was rejected, or this boot showed another key before; {TokenExpired} 403, when it
+   * @throws {KeyRefused} 403, when it was rejected, or too many others of this boot wait; {TokenExpired} 403, when it
    *   waited too long
    * @throws {TokenReplayed} 409, when the bundle of this boot was given; {NoBundle} 503, when there is none yet
    */
@@ -114,21 +123,26 @@ export class Enrolment {
       throw new KeyRefused(machine.name, why)
     }
     const ak = tpm === undefined ? undefined : attestationKey(Buffer.from(tpm.ak, 'base64'))
-    this.#bindBoot(who, key)
     const bundle = store.bundle(machine.name)
     if (bundle === undefined) throw new NoBundle(machine.name)
     const fingerprint = trust.level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
-    const decided = this.#decide(who, key, fingerprint)
+    const decided = this.#decide(who, key, fingerprint, { isProven: false })
     if (decided.state === 'rejected') {
       this.#alarm(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`)
       throw new KeyRefused(machine.name, `its key ${fingerprint} was rejected`)
     }
     if (decided.state !== 'approved') {
-      this.#requireTime(who, trust.deadlineMinutes)
+      this.#requireTime(who, fingerprint, trust.deadlineMinutes)
       return { status: 'waiting', message: heldText(decided) }
     }
     const answer = randomBytes(32).toString('base64url')
-    this.#challenges.set(machine.name, { boot: token.boot, answer, key, ak })
+    const others = (this.#challenges.get(machine.name) ?? []).filter(
+      it => it.boot !== token.boot || it.key !== key,
+    )
+    this.#challenges.set(
+      machine.name,
+      [{ boot: token.boot, answer, key, ak }, ...others].slice(0, REMEMBERED),
+    )
     const requests = bundle.requests.map(({ name, key: path }) => ({ name, key: path }))
     return { status: 'approved', challenge: await sealText(key, answer), requests, time: clocks.wall() }
   }
@@ -146,8 +160,10 @@ export class Enrolment {
     const { store, tokens, clocks } = this.#needs
     const { token, machine } = who
     this.#refuseSpent(who)
-    const challenge = this.#challenges.get(machine.name)
-    if (challenge?.boot !== token.boot || !isSame(challenge.answer, answer)) {
+    const challenge = this.#challenges.get(machine.name)?.find(it => {
+      return it.boot === token.boot && isSame(it.answer, answer)
+    })
+    if (challenge === undefined) {
       this.#alarm(who, 'refused', `${who.address} answered the challenge of ${machine.name} wrongly`)
       throw new WrongAnswer(machine.name)
     }
@@ -157,7 +173,7 @@ export class Enrolment {
     const measured = level === 'L3' ? this.#requireQuote(who, quote, { ak, data }) : undefined
     // An operator may have rejected it since the challenge.
     const fingerprint = level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
-    const { state } = this.#decide(who, key, fingerprint)
+    const { state } = this.#decide(who, key, fingerprint, { isProven: true })
     if (state !== 'approved') throw new KeyRefused(machine.name, `its key ${fingerprint} is ${state}`)
     const description = store.bundle(machine.name)
     if (description === undefined) throw new NoBundle(machine.name)
@@ -166,7 +182,7 @@ export class Enrolment {
     const archive = bundleArchive(files, Math.floor(clocks.wall() / 1000))
     const sealed = await sealTo(key, archive)
     try {
-      tokens.spend(token)
+      tokens.spend(token, { key, fingerprint })
     } catch (error) {
       this.#replayed(who)
       throw error
@@ -185,7 +201,7 @@ export class Enrolment {
   /**
    * An operator approves a key of a machine: the one named, or the only one that waits.
    *
-   * @throws {NotFound} 404; {AmbiguousKey} 409, when more than one waits
+   * @throws {NotFound} 404; {AmbiguousKey} 409, when more than one waits, or the boot of the one showed others, too
    */
   approve(machine: Machine, fingerprint: string | undefined, who: string): MachineKey {
     return this.#settle(machine, fingerprint, { state: 'approved', why: `${who} approved it`, who })
@@ -196,7 +212,10 @@ export class Enrolment {
     return this.#settle(machine, fingerprint, { state: 'rejected', why: `${who} rejected it`, who })
   }
 
-  /** An operator opens the next boot of a machine: it gets a token, and its key is decided on as a first one. */
+  /**
+   * An operator opens the next boot of a machine, of those without a token so far: it gets one, and its key is decided on
+   * as a first one. Until then the key that is pinned stays so, and a machine that runs goes on.
+   */
   reopen(machine: Machine, who: string): void {
     const { store, clocks, journal } = this.#needs
     store.reopenMachine(machine.name, clocks.wall(), who)
@@ -224,23 +243,45 @@ export class Enrolment {
       throw new NotFound(`key of ${machine.name}`, fingerprint ?? 'that waits', mend)
     }
     if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
+    // Two keys in one boot are of two senders: whoever approves one of them says which.
+    const inBoot = known.filter(({ boot }) => boot === key.boot)
+    if (fingerprint === undefined && state === 'approved' && inBoot.length > 1) {
+      throw new AmbiguousKey(machine.name, inBoot)
+    }
     const decided: MachineKey = { ...key, state, why, decidedAt: clocks.wall(), decidedBy: who }
     store.putMachineKey(decided)
+    if (state === 'approved') store.closeReopened(machine.name, key.boot)
     const text = `${who} ${state} the key ${key.fingerprint} of ${machine.name}, seen at ${key.address}`
     journal.record({ mac: key.mac, layer: 'http', kind: state, text, boot: key.boot })
     return decided
   }
 
-  /** Decides on a key, keeps what was decided, and says so where it is new. */
-  #decide(who: Enrolling, recipient: string, fingerprint: string): MachineKey {
+  /**
+   * Decides on a key by what is known of its token's boot, keeps what was decided, and says so where it is new. An approval
+   * is kept only when `isProven`: the sender has shown that it holds the key.
+   */
+  #decide(
+    who: Enrolling,
+    recipient: string,
+    fingerprint: string,
+    { isProven }: { readonly isProven: boolean },
+  ): MachineKey {
     const { store, clients, journal, clocks } = this.#needs
     const { machine, token, mac, address } = who
     const known = store.machineKeys(machine.name)
-    const port = journal.currentOf({ machine })?.port
+    const { port, proven, isPortMoved = false } = store.machineBoot(machine.name, token.boot) ?? {}
+    const current = journal.currentOf({ machine })?.id
+    const boot = {
+      id: token.boot,
+      isPortMoved,
+      isSuperseded: current !== undefined && isLater(current, token.boot),
+      isReopened: store.isReopened(machine.name, token.boot),
+    }
+    const dhcp = proven === true ? clients.dhcp : 'off'
     const own = known.find(key => key.fingerprint === fingerprint)
     const elsewhere = own?.state === 'approved' ? undefined : this.#otherOwner(machine, fingerprint)
-    const { state, why } = decideKey({ machine, fingerprint, known, elsewhere, dhcp: clients.dhcp, port })
-    const isKept = trustOf(machine).level !== 'L1' || state !== 'approved'
+    const { state, why } = decideKey({ machine, fingerprint, known, elsewhere, dhcp, port, boot })
+    const isKept = state !== 'approved' || (isProven && trustOf(machine).level !== 'L1')
     const before = own && { at: own.decidedAt, by: own.decidedBy }
     const now = clocks.wall()
     const decision =
@@ -265,13 +306,22 @@ export class Enrolment {
       seenAt: now,
       ...decision,
     }
+    const isNews = own?.state !== state || own.boot !== token.boot || (state === 'pending' && own.why !== why)
+    if (!isKept || !isNews) return key
+    if (state === 'pending') this.#requireRoom(who, fingerprint, known)
+    if (isPortMoved && own?.boot !== token.boot) {
+      this.#alarm(
+        who,
+        'moved',
+        `DHCP of ${machine.name} came from more than one switch port in boot ${token.boot}`,
+      )
+    }
     if (own?.port !== undefined && port !== undefined && own.port !== port && own.boot !== token.boot) {
       const text = `${machine.name} shows its key at switch port ${port}; it was at ${own.port}`
       this.#alarm(who, 'moved', text)
     }
-    const isNews = own?.state !== state || own.boot !== token.boot || (state === 'pending' && own.why !== why)
-    if (!isKept || !isNews) return key
     store.putMachineKey(key)
+    if (state === 'approved') store.closeReopened(machine.name, token.boot)
     if (state === 'pending') this.#alarm(who, 'held', heldText(key))
     if (state === 'approved') {
       const text = `${address} shows the key ${fingerprint}: approved, since ${key.why}`
@@ -320,25 +370,20 @@ export class Enrolment {
     return same?.machine
   }
 
-  /** One key a boot: a second one is somebody else's. */
-  #bindBoot(who: Enrolling, key: string): void {
-    const { store } = this.#needs
+  /** Several keys of a boot may wait, but not any number. */
+  #requireRoom(who: Enrolling, fingerprint: string, known: readonly MachineKey[]): void {
     const { machine, token } = who
-    const boot = store.machineBoot(token.machine, token.boot)
-    if (boot?.key === key) return
-    if (boot?.key !== undefined) {
-      const text = `${who.address} shows another key than ${machine.name} showed before in this boot`
-      this.#alarm(who, 'refused', text)
-      throw new KeyRefused(machine.name, 'this boot showed another key before; boot it again')
-    }
-    store.putMachineBoot({
-      machine: token.machine,
-      boot: token.boot,
-      tokens: 1,
-      proven: true,
-      ...boot,
-      key,
+    const waiting = known.filter(it => {
+      return it.boot === token.boot && it.state === 'pending' && it.fingerprint !== fingerprint
     })
+    if (waiting.length < WAITING_A_BOOT) return
+    const why = `${waiting.length} other keys that this boot showed wait already; boot it again`
+    this.#alarm(
+      who,
+      'refused',
+      `the key ${fingerprint} of ${machine.name} at ${who.address} is refused: ${why}`,
+    )
+    throw new KeyRefused(machine.name, why)
   }
 
   #refuseSpent(who: Enrolling): void {
@@ -348,11 +393,17 @@ export class Enrolment {
     throw new TokenReplayed(machine.name)
   }
 
-  #requireTime({ machine: { name }, token: { boot } }: Enrolling, minutes: number): void {
+  #requireTime(
+    { machine: { name }, token: { boot } }: Enrolling,
+    fingerprint: string,
+    minutes: number,
+  ): void {
     const now = this.#needs.clocks.steady()
-    const known = this.#waiting.get(name)
-    if (known?.boot !== boot) {
-      this.#waiting.set(name, { boot, since: now })
+    const waiting = this.#waiting.get(name) ?? []
+    const known = waiting.find(it => it.fingerprint === fingerprint && it.boot === boot)
+    if (known === undefined) {
+      const others = waiting.filter(it => it.fingerprint !== fingerprint)
+      this.#waiting.set(name, [{ fingerprint, boot, since: now }, ...others].slice(0, REMEMBERED))
       return
     }
     if (now - known.since > minutes * 60_000)

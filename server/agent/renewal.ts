@@ -89,8 +89,12 @@ export class Renewal {
     const { token, machine } = who
     const boot = store.machineBoot(machine.name, token.boot)
     if (boot?.key === undefined || boot.bundleAt === undefined) throw new NotDelivered(machine.name)
-    const known = store.machineKeys(machine.name).find(({ recipient }) => recipient === boot.key)
-    if (known !== undefined && known.state !== 'approved') {
+    // The bundle was given for a key that was approved then; it holds until a later boot gets one (the token ends) or an
+    // operator rejects it. That another key was approved since, or waits, ends nothing of a machine that runs.
+    const known = store.machineKeys(machine.name).find(({ fingerprint, recipient }) => {
+      return boot.fingerprint === undefined ? recipient === boot.key : fingerprint === boot.fingerprint
+    })
+    if (known?.state === 'rejected') {
       this.#alarm(
         who,
         `${machine.name} asks for a renewal with the key ${known.fingerprint}, which is ${known.state}`,

@@ -1,20 +1,20 @@
 // One-time tokens: minted with a machine's Ignition config, good for one bundle a boot, and for reports as long as that
 // boot lasts. Only their hashes are kept.
 //
-// Before a machine's system is up its config may be fetched again (Ignition retries), each time with another token.
-// The first of them that is used is the token of the boot: it voids the others and those of earlier boots, and from then
-// on the boot gets none. So there is one bundle a boot, whoever asks, and a config that a stranger fetches in the
-// machine's name ends no token of the machine until the stranger uses it. Where DHCP does not show whose boot it is, a
-// token is taken for the boot's only when its bundle is fetched, which an operator has approved.
+// A machine's config may be fetched again (Ignition retries), each time with another token. What a token does before its
+// bundle is given, by whom ever, ends no other one: it may enroll a key and report. The token that the bundle is given for
+// is the token of the boot: it voids the others and those of earlier boots, and from then on the boot gets none. So there
+// is one bundle a boot, and what a stranger does in the machine's name ends nothing of the machine, unless the stranger's
+// own key was approved.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
-import type { MachineBoot, Store, TokenRecord } from '../inventory/store.ts'
+import type { Store, TokenRecord } from '../inventory/store.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
 const FIRST_USE_MINUTES = 15
-/** How many tokens a boot may have before one is used: Ignition asks once, and again when an answer was lost. */
-const TOKENS_A_BOOT = 8
+/** How many tokens of a boot are good at once: Ignition asks once, and again when an answer was lost. */
+const TOKENS_A_BOOT = 16
 /** A clock that was set since the token was made is trusted so far: what it says of the age is then only a hint. */
 const CLOCK_TRUST_MS = 86_400_000
 
@@ -23,6 +23,10 @@ export type TokenStore = Pick<
   Store,
   | 'addToken'
   | 'token'
+  | 'tokensOf'
+  | 'useToken'
+  | 'forgetToken'
+  | 'bundle'
   | 'machineBoot'
   | 'lastUsedBoot'
   | 'putMachineBoot'
@@ -33,6 +37,9 @@ export type TokenStore = Pick<
 
 /** Two clocks, in milliseconds: since 1970, which may be set at any time; and one that only grows. */
 export type Clocks = { readonly wall: () => number; readonly steady: () => number }
+
+/** What DHCP shows of a boot: whose it is, its switch port, and that another port was named in it, too. */
+export type BootPlace = { readonly proven: boolean; readonly port?: string; readonly isPortMoved?: boolean }
 
 /** A boot of a machine that was ready before. */
 export type Reboot = { readonly last: string; readonly isFirst: boolean; readonly isReopened: boolean }
@@ -55,33 +62,42 @@ export class Tokens {
    * Makes a token for one boot of a machine; it is on disk when this returns. Or says why the boot gets none, as a
    * clause.
    *
-   * @param proven DHCP shows whose boot it is; a token of another boot voids nothing before its bundle is fetched, which
-   *   takes an operator's approval
+   * What is known of the boot when its first token is made stays: whatever begins later in the machine's name changes
+   * nothing of it. When a boot has had many, the oldest gives way: one that was never shown, else one of those that were.
    */
   mint(
     machine: string,
     boot: string,
-    { proven }: { readonly proven: boolean },
+    { proven, port, isPortMoved = false }: BootPlace,
   ): { readonly token: string } | { readonly refused: string } {
     const known = this.#store.machineBoot(machine, boot)
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
     if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
-    const tokens = known?.tokens ?? 0
-    if (tokens >= TOKENS_A_BOOT) return { refused: `this boot has had ${tokens} tokens already` }
+    this.#makeRoom(machine, boot)
     const token = randomBytes(32).toString('base64url')
     const hash = hashOf(token)
     const until = this.#clocks.wall() + FIRST_USE_MINUTES * 60_000
-    const had = { ...known, machine, boot, tokens: tokens + 1, proven }
+    const isFirst = known === undefined
+    const had = {
+      ...known,
+      machine,
+      boot,
+      tokens: (known?.tokens ?? 0) + 1,
+      proven: proven && (known?.proven ?? true),
+      ...(isFirst && port !== undefined && { port }),
+      isPortMoved: isPortMoved || known?.isPortMoved === true || (!isFirst && known.port !== port),
+    }
     this.#store.addToken({ hash, machine, boot, until }, had)
     this.#remember(hash)
     return { token }
   }
 
   /**
-   * Whose token it is; the first use makes it the token of its boot.
+   * Whose token it is. One that was shown in time is good until a bundle is given for another one of this boot or a later
+   * one.
    *
    * @throws {UnknownToken} 401
-   * @throws {TokenExpired} 403, when a token of a later boot or another one of this boot was used, or it was not used in time
+   * @throws {TokenExpired} 403, when a bundle was given for another one, or it was not used in time
    */
   use(token: string): TokenRecord {
     const hash = hashOf(token)
@@ -95,33 +111,38 @@ export class Tokens {
     }
     if (known?.token === hash) return record
     if (known?.token !== undefined) {
-      throw new TokenExpired(machine, 'is void: another one of the same boot was used first')
+      throw new TokenExpired(machine, 'is void: the bundle was given for another one of the same boot')
     }
-    const hasEnrolled = known?.key !== undefined // only without proof: it waits for an operator
-    if (!hasEnrolled && this.#isTooOld(record)) {
-      throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
+    if (known === undefined) throw new TokenExpired(machine, `is of boot ${boot}, which was long ago`)
+    if (record.usedAt === undefined) {
+      if (this.#isTooOld(record)) throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
+      this.#store.useToken(hash, this.#clocks.wall())
     }
-    if (known?.proven !== false) this.#take(record, known)
     return record
   }
 
   /**
-   * Spends the boot of a token in use on the machine's bundle.
+   * Spends the boot of a token in use on the machine's bundle: it is the token of the boot from now on.
    *
+   * @param to the key that the bundle is sealed to, and the fingerprint that was approved for it
    * @throws {TokenReplayed} 409, when it was spent before
    */
-  spend(token: TokenRecord): void {
-    const { machine, boot } = token
-    if (!this.#store.spendBoot(machine, boot, this.#clocks.wall())) throw new TokenReplayed(machine)
-    const known = this.#store.machineBoot(machine, boot)
-    if (known?.token === undefined) this.#take(token, known)
+  spend(
+    { hash, machine, boot }: TokenRecord,
+    to: { readonly key: string; readonly fingerprint: string },
+  ): void {
+    if (!this.#store.spendBoot(machine, boot, this.#clocks.wall(), { token: hash, ...to })) {
+      throw new TokenReplayed(machine)
+    }
+    this.#store.closeReopened(machine, boot)
   }
 
-  /** Keeps that the machine reported `ready` with a token in use. */
-  ready({ machine, boot }: TokenRecord): void {
+  /** Keeps that the machine reported `ready`: in a boot that got its bundle, or where there is none to get. */
+  ready({ hash, machine, boot }: TokenRecord): void {
     const known = this.#store.machineBoot(machine, boot)
-    if (known?.token === undefined || known.readyAt !== undefined) return
-    this.#store.putMachineBoot({ ...known, readyAt: this.#clocks.wall() })
+    if (known === undefined || known.readyAt !== undefined) return
+    if (known.token === undefined && this.#store.bundle(machine) !== undefined) return
+    this.#store.putMachineBoot({ ...known, token: known.token ?? hash, readyAt: this.#clocks.wall() })
   }
 
   /**
@@ -132,13 +153,15 @@ export class Tokens {
     const last = this.#store.lastUsedBoot(machine)
     if (last?.readyAt === undefined || last.boot === boot) return undefined
     const isFirst = this.#store.machineBoot(machine, boot) === undefined
-    return { last: last.boot, isFirst, isReopened: this.#store.isReopened(machine) }
+    // A boot that has a token was let in before, and may fetch its config again.
+    return { last: last.boot, isFirst, isReopened: !isFirst || this.#store.isReopened(machine, boot) }
   }
 
-  /** Makes a token the one of its boot, which voids the others and those of earlier boots. */
-  #take({ hash, machine, boot }: TokenRecord, known: MachineBoot | undefined): void {
-    this.#store.putMachineBoot({ machine, boot, tokens: 1, proven: true, ...known, token: hash })
-    this.#store.closeReopened(machine)
+  #makeRoom(machine: string, boot: string): void {
+    const tokens = this.#store.tokensOf(machine, boot)
+    if (tokens.length < TOKENS_A_BOOT) return
+    const oldest = tokens.find(({ usedAt }) => usedAt === undefined) ?? tokens[0]
+    if (oldest !== undefined) this.#store.forgetToken(oldest.hash)
   }
 
   /** By the steady clock; a token of an earlier process by how long this one runs, and the wall clock where it is sane. */
@@ -166,6 +189,6 @@ function hashOf(token: string): string {
 }
 
 /** Says whether a boot began after another one: `b-0010` after `b-000f`. */
-function isLater(one: string, other: string): boolean {
+export function isLater(one: string, other: string): boolean {
   return Number.parseInt(one.slice(2), 16) > Number.parseInt(other.slice(2), 16)
 }

@@ -89,7 +89,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     return 'left out: the logs of this boot have too many bytes'
   }
 
-  /** Who holds the token of a request; its first use makes it the token of its boot. */
+  /** Who holds the token of a request. */
   function holderOf(request: FastifyRequest): Enrolling {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
     if (secret === undefined) throw new UnknownToken()

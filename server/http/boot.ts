@@ -190,7 +190,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     if (objection === undefined && boot !== undefined) holdReboot(machine, boot, address)
     const minted =
       objection === undefined && boot !== undefined
-        ? tokens.mint(machine.name, boot.id, { proven: dhcp !== 'off' })
+        ? tokens.mint(machine.name, boot.id, { proven: dhcp !== 'off', ...placeOf(boot) })
         : { refused: objection ?? 'it is in no boot' }
     if ('token' in minted) return minted.token
     const isOwn = isLoopback(address) || address === sources().endpoints.server.address
@@ -257,4 +257,9 @@ function isOfUuid({ uuid }: { readonly uuid?: string }, machine: Machine): boole
   return (
     uuid !== undefined && machine.uuid !== undefined && canonicalUuid(uuid) === canonicalUuid(machine.uuid)
   )
+}
+
+/** The switch port of a boot, and whether its DHCP came from another one, too. */
+function placeOf({ port, ports = [] }: CurrentBoot): { port?: string; isPortMoved: boolean } {
+  return { ...(port === undefined ? {} : { port }), isPortMoved: ports.length > 1 }
 }

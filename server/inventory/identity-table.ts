@@ -1,7 +1,7 @@
 // What the boots of machines have had of us, the keys that machines showed, and which machines are open, in SQLite.
 
 import type { Database } from './database.ts'
-import type { MachineBoot } from './store.ts'
+import type { MachineBoot, Recipient } from './store.ts'
 import type { KeyState, MachineKey } from './trust.ts'
 
 /** The tables `machine_boots`, `machine_keys` and `reopened`. */
@@ -21,7 +21,7 @@ export class IdentityTable {
     return row && machineBootOf(row)
   }
 
-  /** The latest boot of a machine of which a token was used. */
+  /** The latest boot of a machine that a bundle was given to. */
   lastUsedBoot(machine: string): MachineBoot | undefined {
     const [row] = this.#db.all<BootRow>(
       'SELECT * FROM machine_boots WHERE machine = ? AND token IS NOT NULL ORDER BY boot DESC LIMIT 1',
@@ -31,36 +31,47 @@ export class IdentityTable {
   }
 
   /** Keeps a boot, and forgets those of the machine that began long before; in the transaction of its caller. */
-  putBoot({ machine, boot, tokens, proven, token, key, bundleAt, readyAt }: MachineBoot): void {
+  putBoot(known: MachineBoot): void {
+    const { machine, boot, tokens, proven, port, isPortMoved, token, key, fingerprint, bundleAt, readyAt } =
+      known
     const number = numberOf(boot)
     this.#db.run(
-      `INSERT OR REPLACE INTO machine_boots (machine, boot, tokens, proven, token, key, bundle_at, ready_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO machine_boots 
+         (machine, boot, tokens, proven, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       machine,
       number,
       tokens,
       Number(proven),
+      port ?? null,
+      Number(isPortMoved === true),
       token ?? null,
       key ?? null,
+      fingerprint ?? null,
       bundleAt ?? null,
       readyAt ?? null,
     )
-    // The latest boot whose token was used says whether the machine is ready: it stays, however many came after.
+    // The latest boot with a bundle says whether the machine is ready: it stays, however many came after.
     this.#db.run(
       `DELETE FROM machine_boots WHERE machine = ? AND boot NOT IN (
          SELECT boot FROM machine_boots WHERE machine = ? ORDER BY boot DESC LIMIT ${BOOTS_KEPT})
-       AND boot < (SELECT max(boot) FROM machine_boots WHERE machine = ? AND token IS NOT NULL)`,
+       AND boot <> coalesce((SELECT max(boot) FROM machine_boots WHERE machine = ? AND token IS NOT NULL), -1)`,
       machine,
       machine,
       machine,
     )
   }
 
-  /** Marks the bundle of a boot as handed out; false when it was before, or when the boot had no token. */
-  spendBoot(machine: string, boot: string, at: number): boolean {
+  /** Marks the bundle of a boot as handed out, and to whom; false when it was before, or when the boot had no token. */
+  spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean {
     const { changes } = this.#db.run(
-      'UPDATE machine_boots SET bundle_at = ? WHERE machine = ? AND boot = ? AND bundle_at IS NULL',
+      `UPDATE machine_boots SET bundle_at = ?, token = coalesce(?, token), key = coalesce(?, key),
+         fingerprint = coalesce(?, fingerprint)
+       WHERE machine = ? AND boot = ? AND bundle_at IS NULL`,
       at,
+      to?.token ?? null,
+      to?.key ?? null,
+      to?.fingerprint ?? null,
       machine,
       numberOf(boot),
     )
@@ -76,7 +87,7 @@ export class IdentityTable {
     return rows.map(keyOf)
   }
 
-  /** Keeps a key. One that becomes approved retires the one before; only the last of the others are kept. */
+  /** Keeps a key. One that becomes approved retires the one before; of those that nobody decided on, only the last are kept. */
   putKey(key: MachineKey): void {
     const { machine, fingerprint, recipient, state, boot, address, mac, port, why } = key
     if (state === 'approved') {
@@ -105,34 +116,40 @@ export class IdentityTable {
       key.decidedBy ?? null,
     )
     this.#db.run(
-      `DELETE FROM machine_keys WHERE machine = ? AND state <> 'approved' AND fingerprint NOT IN (
-         SELECT fingerprint FROM machine_keys WHERE machine = ? ORDER BY seen_at DESC LIMIT ${KEYS_KEPT})`,
+      `DELETE FROM machine_keys WHERE machine = ? AND state IN ('pending', 'retired') AND fingerprint NOT IN (
+         SELECT fingerprint FROM machine_keys WHERE machine = ? AND state IN ('pending', 'retired')
+         ORDER BY seen_at DESC LIMIT ${KEYS_KEPT})`,
       machine,
       machine,
     )
   }
 
-  /** Opens the next boot of a machine: no key is pinned any more. */
+  /** Opens the next boot of a machine: not those that have a token already, which may be those of others. */
   reopen(machine: string, at: number, who: string): void {
-    this.#db.run('INSERT OR REPLACE INTO reopened (machine, at, who) VALUES (?, ?, ?)', machine, at, who)
     this.#db.run(
-      `UPDATE machine_keys SET state = 'retired', why = ? WHERE machine = ? AND state = 'approved'`,
-      `the machine was opened by ${who}`,
+      `INSERT OR REPLACE INTO reopened (machine, at, who, after_boot)
+       VALUES (?, ?, ?, (SELECT coalesce(max(boot), 0) FROM machine_boots WHERE machine = ?))`,
+      machine,
+      at,
+      who,
       machine,
     )
   }
 
-  isReopened(machine: string): boolean {
-    return this.#db.all('SELECT 1 FROM reopened WHERE machine = ?', machine).length > 0
+  isReopened(machine: string, boot: string): boolean {
+    const number = numberOf(boot)
+    return (
+      this.#db.all('SELECT 1 FROM reopened WHERE machine = ? AND after_boot < ?', machine, number).length > 0
+    )
   }
 
-  /** The boot that it was opened for has begun. */
-  closeReopened(machine: string): void {
-    this.#db.run('DELETE FROM reopened WHERE machine = ?', machine)
+  /** The key of a boot was decided on: if the machine was opened for it, it is open no more. */
+  closeReopened(machine: string, boot: string): void {
+    this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, numberOf(boot))
   }
 }
 
-/** Keys kept of each machine, besides the approved one. */
+/** Keys kept of each machine, besides those that were approved or rejected. */
 const KEYS_KEPT = 20
 
 type KeyRow = {
@@ -169,15 +186,18 @@ function keyOf({ port, seen_at, decided_at, decided_by, ...row }: KeyRow): Machi
 }
 
 /** Boots kept of each machine. */
-const BOOTS_KEPT = 20
+const BOOTS_KEPT = 200
 
 type BootRow = {
   machine: string
   boot: number
   tokens: number
   proven: number
+  port: string | null
+  port_moved: number
   token: string | null
   key: string | null
+  fingerprint: string | null
   bundle_at: number | null
   ready_at: number | null
 }
@@ -187,8 +207,11 @@ function machineBootOf({
   boot,
   tokens,
   proven,
+  port,
+  port_moved,
   token,
   key,
+  fingerprint,
   bundle_at,
   ready_at,
 }: BootRow): MachineBoot {
@@ -197,8 +220,11 @@ function machineBootOf({
     boot: `b-${boot.toString(16).padStart(4, '0')}`,
     tokens,
     proven: proven === 1,
+    ...(port === null ? {} : { port }),
+    ...(port_moved === 1 && { isPortMoved: true }),
     ...(token === null ? {} : { token }),
     ...(key === null ? {} : { key }),
+    ...(fingerprint === null ? {} : { fingerprint }),
     ...(bundle_at === null ? {} : { bundleAt: bundle_at }),
     ...(ready_at === null ? {} : { readyAt: ready_at }),
   }

@@ -37,6 +37,8 @@ export type CurrentBoot = Boot & {
   readonly scriptFrom?: string
   /** The switch port, as the relay of DHCP named it. */
   readonly port?: string
+  /** The switch ports that DHCP of this boot's firmware came from, `''` for none; two of them at most. */
+  readonly ports?: readonly string[]
 }
 
 /** What the journal asks of the inventory. */
@@ -461,6 +463,7 @@ function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
     ...(lease === undefined ? {} : { lease, mac: event.mac }),
     ...(event.kind === 'script' && typeof from === 'string' ? { scriptFrom: from } : {}),
     ...(typeof port === 'string' && isOfFirmware(event) ? { port } : {}),
+    ...portsAfter(boot, event),
   }
 }
 
@@ -468,6 +471,16 @@ function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
 function isLinkOf({ mac, lease, last }: CurrentBoot, one: string): boolean {
   if (last.layer !== 'dhcp') return true
   return lease === undefined ? last.mac === one && last.kind === 'ack' : one === mac
+}
+
+function portsAfter(
+  { ports = [] }: Pick<CurrentBoot, 'ports'>,
+  event: BootEvent,
+): Pick<CurrentBoot, 'ports'> {
+  if (event.layer !== 'dhcp' || !isOfFirmware(event)) return { ports }
+  const { port } = event.detail
+  const name = typeof port === 'string' ? port : ''
+  return { ports: ports.includes(name) || ports.length > 1 ? ports : [...ports, name] }
 }
 
 /** The boot with the last event among those that are known by the machine's name, its MACs or `mac`. */

@@ -21,7 +21,7 @@ import type {
 } from './objects.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineKey } from './trust.ts'
-import type { Boot, MachineBoot, Signing, Store, StoredNetwork, TokenRecord } from './store.ts'
+import type { Boot, MachineBoot, Recipient, Signing, Store, StoredNetwork, TokenRecord } from './store.ts'
 
 /** The store in one file. */
 export class SqliteStore implements Store {
@@ -144,19 +144,39 @@ export class SqliteStore implements Store {
   addToken({ hash, machine, boot, until }: TokenRecord, of: MachineBoot): void {
     this.#db.withWaiting(() => {
       this.#run(
-        'INSERT INTO tokens (hash, machine, boot, until) VALUES (?, ?, ?, ?)',
+        `INSERT INTO tokens (hash, machine, boot, until, number)
+         VALUES (?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM tokens WHERE machine = ? AND boot = ?))`,
         hash,
         machine,
         boot,
         until,
+        machine,
+        boot,
       )
       this.#identities.putBoot(of)
     })
   }
 
   token(hash: string): TokenRecord | undefined {
-    const [row] = this.#all<TokenRecord>('SELECT hash, machine, boot, until FROM tokens WHERE hash = ?', hash)
-    return row
+    const [row] = this.#all<TokenRow>('SELECT * FROM tokens WHERE hash = ?', hash)
+    return row && tokenOf(row)
+  }
+
+  tokensOf(machine: string, boot: string): TokenRecord[] {
+    const rows = this.#all<TokenRow>(
+      'SELECT * FROM tokens WHERE machine = ? AND boot = ? ORDER BY number',
+      machine,
+      boot,
+    )
+    return rows.map(tokenOf)
+  }
+
+  useToken(hash: string, at: number): void {
+    this.#run('UPDATE tokens SET used_at = ? WHERE hash = ?', at, hash)
+  }
+
+  forgetToken(hash: string): void {
+    this.#run('DELETE FROM tokens WHERE hash = ?', hash)
   }
 
   machineBoot(machine: string, boot: string): MachineBoot | undefined {
@@ -171,8 +191,8 @@ export class SqliteStore implements Store {
     this.#db.atOnce(() => this.#identities.putBoot(boot))
   }
 
-  spendBoot(machine: string, boot: string, at: number): boolean {
-    return this.#db.atOnce(() => this.#identities.spendBoot(machine, boot, at))
+  spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean {
+    return this.#db.atOnce(() => this.#identities.spendBoot(machine, boot, at, to))
   }
 
   machineKeys(machine?: string): MachineKey[] {
@@ -187,12 +207,12 @@ export class SqliteStore implements Store {
     this.#db.atOnce(() => this.#identities.reopen(machine, at, who))
   }
 
-  isReopened(machine: string): boolean {
-    return this.#identities.isReopened(machine)
+  isReopened(machine: string, boot: string): boolean {
+    return this.#identities.isReopened(machine, boot)
   }
 
-  closeReopened(machine: string): void {
-    this.#db.atOnce(() => this.#identities.closeReopened(machine))
+  closeReopened(machine: string, boot: string): void {
+    this.#db.atOnce(() => this.#identities.closeReopened(machine, boot))
   }
 
   append(boot: Boot, event: BootEvent, when: 'soon' | 'within a second' = 'soon'): Promise<void> {
@@ -249,7 +269,12 @@ export class SqliteStore implements Store {
     this.#db.atOnce(() => {
       this.#events.prune(before, share)
       this.#objects.prune(before, share)
-      this.#run('DELETE FROM tokens WHERE until < ?', before)
+      this.#run(
+        // The token of a machine that runs is what it renews its certificates with, for as long as it runs.
+        `DELETE FROM tokens WHERE until < ? AND hash NOT IN (
+           SELECT token FROM machine_boots WHERE token IS NOT NULL)`,
+        before,
+      )
     })
   }
 
@@ -301,6 +326,12 @@ export class SqliteStore implements Store {
 /** Thrown to undo what was only tried. */
 class Undo extends Error {
   outcomes: RowOutcome[] = []
+}
+
+type TokenRow = { hash: string; machine: string; boot: string; until: number; used_at: number | null }
+
+function tokenOf({ hash, machine, boot, until, used_at }: TokenRow): TokenRecord {
+  return { hash, machine, boot, until, ...(used_at === null ? {} : { usedAt: used_at }) }
 }
 
 type LeaseRow = Omit<Lease, 'expiresAt' | 'uuid'> & { expires_at: number; uuid: string | null }

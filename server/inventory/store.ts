@@ -41,6 +41,8 @@ export type TokenRecord = {
   readonly boot: string
   /** Milliseconds since 1970, until which it must be used first. */
   readonly until: number
+  /** Milliseconds since 1970, when it was first shown. */
+  readonly usedAt?: number
 }
 
 /** What one boot of a declared machine has had of us. */
@@ -52,15 +54,23 @@ export type MachineBoot = {
   readonly tokens: number
   /** DHCP showed whose boot it is. */
   readonly proven: boolean
-  /** The hash of the token that was used. */
+  /** The switch port, as the relay of DHCP named it before its first token was made. */
+  readonly port?: string
+  /** DHCP of this boot came from more than one switch port. */
+  readonly isPortMoved?: boolean
+  /** The hash of the token that the bundle was given for. */
   readonly token?: string
-  /** The age recipient that this boot enrolled. */
+  /** The age recipient that the bundle was sealed to, and the fingerprint that was approved for it. */
   readonly key?: string
+  readonly fingerprint?: string
   /** Milliseconds since 1970, when the bundle was handed out. */
   readonly bundleAt?: number
   /** Milliseconds since 1970, when the machine reported `ready`. */
   readonly readyAt?: number
 }
+
+/** Who got a bundle: by which token (its hash), sealed to which key. */
+export type Recipient = { readonly token: string; readonly key: string; readonly fingerprint: string }
 
 /** Keeps everything. Whatever returns has been committed, unless it says otherwise. */
 export interface Store {
@@ -103,24 +113,30 @@ export interface Store {
   /** Keeps a token, and what its boot has had with it, in one commit that events which wait join. */
   addToken(token: TokenRecord, boot: MachineBoot): void
   token(hash: string): TokenRecord | undefined
+  /** The tokens of a boot, in the order in which they were made. */
+  tokensOf(machine: string, boot: string): TokenRecord[]
+  /** Marks a token as shown. */
+  useToken(hash: string, at: number): void
+  forgetToken(hash: string): void
 
   machineBoot(machine: string, boot: string): MachineBoot | undefined
-  /** The latest boot of the machine of which a token was used. */
+  /** The latest boot of the machine that a bundle was given to. */
   lastUsedBoot(machine: string): MachineBoot | undefined
   /** Keeps what a boot has had, in place of what was known of it. */
   putMachineBoot(boot: MachineBoot): void
-  /** Marks the bundle of a boot as handed out; false when it was before. Atomic. */
-  spendBoot(machine: string, boot: string, at: number): boolean
+  /** Marks the bundle of a boot as handed out, and to whom; false when it was before. Atomic. */
+  spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean
 
   /** The keys that a machine showed, or all machines; the one seen last first. */
   machineKeys(machine?: string): MachineKey[]
   /** Keeps a key; one that becomes approved retires the one before. */
   putMachineKey(key: MachineKey): void
-  /** Opens the next boot of a machine, and retires the key that is pinned. */
+  /** Opens the next boot of a machine that has no token yet; what is pinned stays until that boot's key is decided on. */
   reopenMachine(machine: string, at: number, who: string): void
-  isReopened(machine: string): boolean
-  /** The boot that the machine was opened for has begun. */
-  closeReopened(machine: string): void
+  /** Says whether a boot is one that the machine was opened for. */
+  isReopened(machine: string, boot: string): boolean
+  /** The key of a boot was decided on: if the machine was opened for it, it is open no more. */
+  closeReopened(machine: string, boot: string): void
 
   /** All leases on disk, whether they still run or not. */
   leases(): Lease[]

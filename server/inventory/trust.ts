@@ -52,14 +52,26 @@ export type KeyQuestion = {
   /** Another machine that the same key is approved for. Only a TPM's key can be that of two. */
   readonly elsewhere?: string | undefined
   readonly dhcp: ProvisioningNetwork['dhcp']
+  /** The switch port of the boot that shows the key. */
   readonly port: string | undefined
+  /** The boot that shows the key, and what is known of it: by default nothing that speaks against it. */
+  readonly boot?: {
+    readonly id: string
+    /** DHCP of the boot came from more than one switch port. */
+    readonly isPortMoved?: boolean
+    /** A later boot of the machine has begun. */
+    readonly isSuperseded?: boolean
+    /** An operator opened it: a key that is pinned does not speak against this one. */
+    readonly isReopened?: boolean
+  }
 }
 
 /** The decision: what becomes of the key, and why, as a clause. */
 export type KeyDecision = { readonly state: 'approved' | 'pending' | 'rejected'; readonly why: string }
 
 /** Decides whether a machine with this key gets its bundle: yes, not before an operator says so, or never. */
-export function decideKey({ machine, fingerprint, known, elsewhere, dhcp, port }: KeyQuestion): KeyDecision {
+export function decideKey(question: KeyQuestion): KeyDecision {
+  const { machine, fingerprint, known, elsewhere, dhcp, port, boot } = question
   const { level, approve, reboot } = trustOf(machine)
   const own = known.find(key => key.fingerprint === fingerprint)
   const pinned = known.find(key => key.state === 'approved')
@@ -82,8 +94,11 @@ export function decideKey({ machine, fingerprint, known, elsewhere, dhcp, port }
     return own?.state === 'approved' ? { state: 'approved', why: own.why } : { state: 'pending', why }
   }
   if (level === 'L1') return { state: 'approved', why: 'the wire is trusted (L1)' }
-  if (pinned !== undefined) {
-    if (reboot === 'auto')
+  // From here on it is the site's policy that approves, and that holds for the machine's present boot only.
+  if (boot?.isSuperseded === true) return { state: 'pending', why: 'a later boot of the machine has begun' }
+  const isInSameBoot = pinned !== undefined && pinned.boot === boot?.id
+  if (pinned !== undefined && (boot?.isReopened !== true || isInSameBoot)) {
+    if (reboot === 'auto' && !isInSameBoot)
       return { state: 'approved', why: "it is another key than before, and the site's reboot policy is auto" }
     const since = new Date(pinned.decidedAt ?? pinned.seenAt).toISOString().slice(0, 10)
     return {
@@ -99,6 +114,8 @@ export function decideKey({ machine, fingerprint, known, elsewhere, dhcp, port }
       why: 'the first key that the machine showed is trusted (first-boot), and pinned',
     }
   }
+  if (approve.ports !== undefined && boot?.isPortMoved === true)
+    return { state: 'pending', why: 'DHCP of this boot came from more than one switch port' }
   const failing = failingCondition(approve, machine, port)
   if (failing !== undefined) return { state: 'pending', why: failing }
   return { state: 'approved', why: 'it meets the conditions of the site, and is pinned' }

@@ -1,9 +1,21 @@
 // Whose key gets a bundle: swapped machines, foreign keys, wrong answers and reboots, as attacks on a whole server.
 
 import t from 'tap'
+import { waitUntil } from '#progress/wait.ts'
 import { machineKey } from '../machine-key.ts'
 import { whyNoNetworks } from '../network.ts'
-import { bootTo, CTL_1, laySegment, redeem, siteOf, tokenIn, trusting, type Segment } from './segment.ts'
+import {
+  bootTo,
+  CTL_1,
+  laySegment,
+  redeem,
+  SERVER,
+  siteOf,
+  tokenIn,
+  trusting,
+  type Host,
+  type Segment,
+} from './segment.ts'
 
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
 const skip = whyNoNetworks()
@@ -57,8 +69,13 @@ t.test('an operator decides on each first key, and what is rejected stays out', 
   t.match(await redeem(machine, first, bad), { status: 403, text: /was rejected/ })
   t.match(
     await redeem(machine, first, good),
-    { status: 403, text: /showed another key before/ },
-    'one key a boot',
+    { status: 202 },
+    'another key of the same boot waits for itself',
+  )
+  t.match(
+    await segment.post('/v1/machines/ctl-1/approve', {}),
+    { status: 409, text: /showed 2 keys/ },
+    'who approves one of two names it',
   )
 
   const second = await bootTo(machine, CTL_1)
@@ -76,6 +93,7 @@ t.test('an operator decides on each first key, and what is rejected stays out', 
   )
   t.match(await segment.post('/v1/machines/ctl-1/approve', { fingerprint: 'SHA256:other' }), { status: 404 })
   t.match(await segment.post('/v1/machines/ctl-1/approve', {}), { status: 200 })
+  t.equal((await redeem(machine, first, bad)).status, 403, 'what was rejected stays so')
   await segment.restart()
   t.match(
     await redeem(machine, second, good),
@@ -94,7 +112,11 @@ t.test('gives the bundle to who opens the challenge, and to that key alone', { s
   const { challenge } = JSON.parse(enrolled.text ?? '') as { challenge: string }
   await t.rejects(foreign.open(challenge), 'no other key opens the challenge')
   t.match(await machine.agent('bundle', token, { answer: 'guessed' }), { status: 403 })
-  t.match(await machine.agent('enroll', token, { key: foreign.recipient }), { status: 403 })
+  t.match(
+    await machine.agent('enroll', token, { key: foreign.recipient }),
+    { status: 200 },
+    'nothing is pinned',
+  )
   for (const broken of ['', 'age1', 'ssh-ed25519 AAAA', key.recipient.toUpperCase(), `${key.recipient}x`]) {
     t.match(await machine.agent('enroll', token, { key: broken }), { status: 400 }, broken)
   }
@@ -102,6 +124,7 @@ t.test('gives the bundle to who opens the challenge, and to that key alone', { s
   t.equal(done.status, 200, 'what was wrong spent nothing')
   const sealed = Buffer.from(done.base64 ?? '', 'base64')
   t.notOk(sealed.includes(secret))
+  t.match(await redeem(machine, token, foreign), { status: 409 })
   await t.rejects(foreign.openBytes(sealed))
   t.match(Buffer.from(await key.openBytes(sealed)).toString('utf8'), secret)
 })
@@ -173,11 +196,110 @@ t.test(
     t.equal((await stranger.agent('report', stolen, { stage: 'booted' })).status, 204)
     t.match(await redeem(stranger, stolen, foreign), { status: 202 })
     t.match(await redeem(machine, token, own), { status: 202 }, 'its token is still good')
-    t.match(await segment.post('/v1/machines/ctl-1/approve', {}), { status: 409, text: /2 keys that wait/ })
+    t.match(await segment.post('/v1/machines/ctl-1/approve', {}), { status: 409, text: /showed 2 keys/ })
     const keys = JSON.parse((await segment.read('/v1/machines/ctl-1/keys')) ?? '') as Record<string, string>[]
     const { fingerprint } = keys.find(({ address }) => address === '10.20.0.11') ?? {}
     t.match(await segment.post('/v1/machines/ctl-1/approve', { fingerprint }), { status: 200 })
     t.match(await redeem(machine, token, own), { status: 200, text: secret })
     t.equal((await redeem(stranger, stolen, foreign)).status, 202)
+  },
+)
+
+/** DHCP of a machine's firmware through a switch that names the port, and the address set. */
+async function takeAddressAt(segment: Segment, host: Host, port: string): Promise<void> {
+  const whose = { mac: MAC, uuid: CTL_1.uuid ?? '', port }
+  const acks = async () => (await kindsOf(segment)).filter(kind => kind === 'ack').length
+  const before = await acks()
+  await host.do({ do: 'discover', ...whose })
+  await host.do({ do: 'request', ...whose, address: CTL_1.address, server: SERVER })
+  await waitUntil('the lease', { limitSeconds: 10, everyMs: 50 }, async () =>
+    (await acks()) > before ? { value: true } : { not: 'there is no acknowledgement' },
+  )
+  await host.do({ do: 'address', address: `${CTL_1.address}/24` })
+}
+
+async function fetchToken(host: Host): Promise<string> {
+  await host.get(`/ipxe?uuid=${CTL_1.uuid}&mac=${MAC}`)
+  return tokenIn(await host.get(`/ignition?uuid=${CTL_1.uuid}&mac=${MAC}`))
+}
+
+const byPort = { level: 'L2', approve: { ports: ['circuit=ge-0/0/7'] }, reboot: 'approve' } as const
+
+t.test("goes by the switch port of the token's own boot, whatever boots later", { skip }, async t => {
+  const segment = await segmentWith(t, byPort)
+  const [machine, copier] = [await segment.host(), await segment.host()]
+  await takeAddressAt(segment, copier, 'evil')
+  const stolen = await fetchToken(copier)
+  const foreign = await machineKey()
+  const why = /switch port, circuit=evil, is not approved/
+  t.match(await redeem(copier, stolen, foreign), { status: 202, text: why })
+  await copier.do({ do: 'address', address: '10.20.0.77/24' })
+  await takeAddressAt(segment, machine, 'ge-0/0/7')
+  t.match(await redeem(copier, stolen, foreign), { status: 202, text: why }, 'the machine has its address')
+  const token = await fetchToken(machine)
+  t.match(await redeem(copier, stolen, foreign), {
+    status: 202,
+    text: /a later boot of the machine has begun/,
+  })
+  t.match(await redeem(machine, token), { status: 200, text: secret })
+  t.equal((await redeem(copier, stolen, foreign)).status, 403)
+})
+
+t.test('approves by no switch port where a boot came from two, and says so', { skip }, async t => {
+  const segment = await segmentWith(t, byPort)
+  const [machine, copier] = [await segment.host(), await segment.host()]
+  await takeAddressAt(segment, copier, 'evil')
+  await machine.do({ do: 'discover', mac: MAC, uuid: CTL_1.uuid ?? '', port: 'ge-0/0/7' })
+  await waitUntil('the packet', { limitSeconds: 10, everyMs: 50 }, async () =>
+    (await segment.events('ctl-1')).some(({ detail }) => detail['port'] === 'circuit=ge-0/0/7')
+      ? { value: true }
+      : { not: 'it is not in the journal' },
+  )
+  t.match(await redeem(copier, await fetchToken(copier)), {
+    status: 202,
+    text: /DHCP of this boot came from more than one switch port/,
+  })
+  t.match(await segment.alarms(), { held: 1, moved: 1 })
+})
+
+t.test('opens the next boot alone, and not one that waits since before', { skip }, async t => {
+  const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'same-key' })
+  const [machine, copier] = [await segment.host(), await segment.host()]
+  const first = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, first), { status: 200 })
+  await machine.agent('report', first, { stage: 'ready' })
+  await machine.do({ do: 'address', address: '10.20.0.240/24' })
+  const stolen = await bootTo(copier, CTL_1)
+  const foreign = await machineKey()
+  t.match(await redeem(copier, stolen, foreign), { status: 202 })
+  await copier.do({ do: 'address', address: '10.20.0.77/24' })
+  t.match(await segment.post('/v1/machines/ctl-1/reopen', {}), { status: 204 })
+  t.match(await redeem(copier, stolen, foreign), { status: 202 }, 'it is not the boot that was opened')
+  const next = await bootTo(machine, CTL_1)
+  t.match(await redeem(machine, next), { status: 200, text: secret }, 'with a new key')
+  t.equal((await redeem(copier, stolen, foreign)).status, 403)
+})
+
+t.test(
+  'a stranger at the address of the machine ends neither its token nor its pinned key',
+  { skip },
+  async t => {
+    const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'same-key' })
+    const [machine, stranger] = [await segment.host(), await segment.host()]
+    const key = await machineKey()
+    const first = await bootTo(machine, CTL_1)
+    t.match(await redeem(machine, first, key), { status: 200 })
+    await machine.agent('report', first, { stage: 'ready' })
+    const token = await bootTo(machine, CTL_1)
+    await machine.do({ do: 'address', address: '10.20.0.250/24' }) // it does not answer ARP for a moment
+    await stranger.do({ do: 'address', address: `${CTL_1.address}/24` })
+    const stolen = tokenIn(await stranger.get(`/ignition?mac=${MAC}`))
+    for (let keys = 0; keys < 4; keys += 1) t.equal((await redeem(stranger, stolen)).status, 202)
+    t.match(await redeem(stranger, stolen), { status: 403, text: /4 other keys that this boot showed wait/ })
+    for (let fetches = 0; fetches < 10; fetches += 1) await stranger.get(`/ignition?mac=${MAC}`)
+    await stranger.do({ do: 'address', address: '10.20.0.251/24' })
+    await machine.do({ do: 'address', address: `${CTL_1.address}/24` })
+    t.match(await segment.post('/v1/machines/ctl-1/approve', {}), { status: 409, text: /keys/ })
+    t.match(await redeem(machine, token, key), { status: 200, text: secret })
   },
 )

@@ -14,8 +14,8 @@ export type Order =
   /** Takes an address by DHCP as the firmware or the loader of `mac`, and sets it unless `keep` is false. */
   | { do: 'dhcp'; mac: string; uuid: string; stage: 'firmware' | 'ipxe'; keep?: boolean }
   /** One DISCOVER, or one REQUEST of an address, and no ear for the answer. */
-  | { do: 'discover'; mac: string; uuid: string }
-  | { do: 'request'; mac: string; uuid: string; address: string; server: string }
+  | { do: 'discover'; mac: string; uuid: string; port?: string }
+  | { do: 'request'; mac: string; uuid: string; address: string; server: string; port?: string }
   /** A RELEASE of an address in the name of `mac`. */
   | { do: 'release'; mac: string; address: string; server: string }
   | { do: 'address'; address: string }
@@ -52,12 +52,12 @@ async function follow(order: Order): Promise<Done> {
       return { address }
     }
     case 'discover':
-      await send(encodeDiscover({ ...order, stage: 'firmware' }, 7, 0))
+      await send(atPort(encodeDiscover({ ...order, stage: 'firmware' }, 7, 0), order.port))
       return {}
     case 'request': {
       const offer = { kind: 'offer', transaction: 7, prefix: 24, dns: [], leaseSeconds: 0 } as const
       const given = { ...offer, address: order.address, server: order.server, nextServer: '', file: '' }
-      await send(encodeRequest({ ...order, stage: 'firmware' }, given, 0))
+      await send(atPort(encodeRequest({ ...order, stage: 'firmware' }, given, 0), order.port))
       return {}
     }
     case 'release': {
@@ -86,6 +86,19 @@ async function follow(order: Order): Promise<Done> {
       }
     }
   }
+}
+
+/** A packet as a switch passes it on that names the port of its sender (option 82, the circuit). */
+function atPort(packet: Uint8Array, port: string | undefined): Uint8Array {
+  if (port === undefined) return packet
+  const end = packet.lastIndexOf(255)
+  const circuit = Buffer.from(port)
+  return Buffer.concat([
+    packet.subarray(0, end),
+    Buffer.of(82, circuit.length + 2, 1, circuit.length),
+    circuit,
+    Buffer.of(255),
+  ])
 }
 
 const ZERO_UUID = '00000000-0000-0000-0000-000000000000'

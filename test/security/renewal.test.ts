@@ -12,8 +12,10 @@ import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
 import { run } from '#host/command.ts'
 import { compileSite } from '#site/compile.ts'
 import { machineKey } from '../machine-key.ts'
+import { whyNoNetworks } from '../network.ts'
 import { makeKey, testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
+import { bootTo, CTL_1, laySegment, redeem, siteOf, trusting } from './segment.ts'
 
 const day = 86_400_000
 const machine = machineNamed(smallSite, 'ctl-1')
@@ -102,3 +104,60 @@ t.test('refuses the token of a boot that has no bundle, whatever earlier boots h
   const later = { ...who, token: { ...who.token, boot: 'b-0002' } }
   await t.rejects(renewal.offer(later), { code: 'NOT_DELIVERED' })
 })
+
+t.test(
+  'a key that was approved in place of its own ends no renewal before the other has a bundle',
+  async t => {
+    const { store, key, renewal, who } = await begun()
+    store.spendBoot('ctl-1', 'b-0001', Date.now(), {
+      token: 'x',
+      key: key.recipient,
+      fingerprint: 'SHA256:own',
+    })
+    const seen = { machine: 'ctl-1', address: '10.20.0.11', mac: who.mac, why: 'seen', seenAt: 1 }
+    const own = { ...seen, fingerprint: 'SHA256:own', recipient: key.recipient, boot: 'b-0001' }
+    store.putMachineKey({ ...own, state: 'approved' })
+    store.putMachineKey({
+      ...seen,
+      fingerprint: 'SHA256:x',
+      recipient: 'x',
+      boot: 'b-0002',
+      state: 'approved',
+    })
+    await t.resolves(renewal.offer(who))
+    store.putMachineKey({ ...own, recipient: 'shown with another', boot: 'b-0003', state: 'pending' })
+    await t.resolves(renewal.offer(who), 'nor that somebody shows it')
+    store.putMachineKey({ ...own, recipient: 'shown with another', state: 'rejected' })
+    await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED' })
+  },
+)
+
+t.test(
+  'a machine that runs renews and reports while a copier waits and after it was opened',
+  { skip: whyNoNetworks() },
+  async t => {
+    const site = siteOf({}, trusting({ level: 'L2', approve: 'first-boot', reboot: 'same-key' }))
+    const segment = await laySegment(t, site)
+    const files = [{ path: '/etc/secret', mode: 0o600, content: 'secret' }]
+    await segment.put('/v1/machines/ctl-1/bundle', files)
+    const [node, copier] = [await segment.host(), await segment.host()]
+    const token = await bootTo(node, CTL_1)
+    t.equal((await redeem(node, token)).status, 200)
+    await node.agent('report', token, { stage: 'ready' })
+    const goesOn = async (title: string) => {
+      t.match(await node.agent('renew', token, {}), { status: 200 }, `renews ${title}`)
+      t.match(await node.agent('report', token, { stage: 'ready' }), { status: 204 }, `reports ${title}`)
+    }
+    await segment.post('/v1/machines/ctl-1/reopen', {})
+    await goesOn('after it was opened')
+    await node.do({ do: 'address', address: '10.20.0.240/24' })
+    const stolen = await bootTo(copier, CTL_1)
+    await copier.agent('report', stolen, { stage: 'ready' })
+    await copier.agent('enroll', stolen, { key: (await machineKey()).recipient })
+    await copier.do({ do: 'address', address: '10.20.0.77/24' })
+    await node.do({ do: 'address', address: '10.20.0.11/24' })
+    await goesOn('while another one waits')
+    await segment.restart()
+    await goesOn('after a restart of the server')
+  },
+)

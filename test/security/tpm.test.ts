@@ -146,6 +146,21 @@ t.test(
   },
 )
 
+t.test('pins no TPM before its quote was checked', { skip }, async t => {
+  const segment = await segmentWith(t)
+  const [own, shown] = [await tpmOf(t), await tpmOf(t)]
+  const machine = await segment.host()
+  const token = await bootTo(machine, CTL_1)
+  const forged = await attest(machine, token, shown, await machineKey(), { quoteOf: own })
+  t.match(forged, { status: 403, text: /signature is not of the attestation key/ })
+  t.match(await attest(machine, token, own, await machineKey()), { status: 200, text: secret })
+  const keys = JSON.parse(await segment.read('/v1/machines/ctl-1/keys')) as { fingerprint: string }[]
+  t.same(
+    keys.map(({ fingerprint }) => fingerprint),
+    [own.fingerprint],
+  )
+})
+
 t.test('goes by the TPM that a machine is declared with', { skip }, async t => {
   const [own, foreign] = [await tpmOf(t), await tpmOf(t)]
   const segment = await segmentWith(t, { tpm: own.fingerprint }, 'operator')

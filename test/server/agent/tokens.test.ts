@@ -4,13 +4,14 @@ import { SqliteStore } from '#server/inventory/sqlite.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
+const to = { key: 'age1one', fingerprint: 'SHA256:one' }
 
 function tokensOf(t: Test) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const clock = { wall: Date.parse('2026-11-29T12:00:00Z'), steady: 5000 }
   const open = () => new Tokens(store, { wall: () => clock.wall, steady: () => clock.steady })
-  return { clock, open, tokens: open() }
+  return { clock, open, store, tokens: open() }
 }
 
 function minted(tokens: Tokens, boot: string): string {
@@ -51,34 +52,62 @@ t.test(
   },
 )
 
-t.test('a token of an earlier boot is good until one of a later boot is used', async t => {
+t.test('a token is good until a bundle is given for another one of its boot or a later one', async t => {
   const { tokens } = tokensOf(t)
   const first = minted(tokens, 'b-0001')
-  tokens.use(first)
+  const again = minted(tokens, 'b-0001')
+  tokens.use(again)
+  t.equal(tokens.use(first).boot, 'b-0001', 'another one of the boot was used')
+  tokens.spend(tokens.use(first), to)
+  t.throws(() => tokens.use(again), {
+    code: 'TOKEN_EXPIRED',
+    message: /given for another one of the same boot/,
+  })
   const second = minted(tokens, 'b-0002')
   t.equal(tokens.use(first).boot, 'b-0001')
   tokens.use(second)
+  t.equal(tokens.use(first).boot, 'b-0001', 'one of a later boot was used')
+  tokens.spend(tokens.use(second), to)
   t.throws(() => tokens.use(first), {
     code: 'TOKEN_EXPIRED',
     message: /is of boot b-0001; this is boot b-0002/,
   })
-  tokens.spend(tokens.use(second))
-  t.throws(() => tokens.spend(tokens.use(second)), { code: 'TOKEN_REPLAYED' })
+  t.throws(() => tokens.spend(tokens.use(second), to), { code: 'TOKEN_REPLAYED' })
   t.match(tokens.mint('ctl-1', 'b-0002', { proven: true }), {
     refused: 'the bundle of this boot was fetched already',
   })
 })
 
-t.test('a token of a boot that DHCP did not show voids nothing before its bundle is fetched', async t => {
+t.test('the oldest token that was never shown gives way, and one that was shown in time stays', async t => {
   const { tokens, clock } = tokensOf(t)
-  const machine = minted(tokens, 'b-0001')
-  tokens.use(machine)
-  const made = tokens.mint('ctl-1', 'b-0002', { proven: false })
-  const stranger = 'token' in made ? made.token : ''
-  t.equal(tokens.use(stranger).boot, 'b-0002')
-  t.equal(tokens.use(machine).boot, 'b-0001', 'the boot of the machine goes on')
-  tokens.spend(tokens.use(stranger))
-  t.throws(() => tokens.use(machine), { code: 'TOKEN_EXPIRED' }, 'until an operator approved the other')
+  const first = minted(tokens, 'b-0001')
+  tokens.use(first)
+  const [oldest = '', next = ''] = Array.from({ length: 15 }, () => minted(tokens, 'b-0001'))
+  minted(tokens, 'b-0001')
+  t.throws(() => tokens.use(oldest), { code: 'UNKNOWN_TOKEN' })
+  t.equal(tokens.use(next).boot, 'b-0001')
   clock.steady += 16 * MINUTE
-  t.equal(tokens.use(stranger).boot, 'b-0002')
+  t.equal(tokens.use(first).boot, 'b-0001')
+})
+
+t.test('an operator opens boots without a token, and the first that gets its bundle closes them', async t => {
+  const { tokens, store } = tokensOf(t)
+  tokens.spend(tokens.use(minted(tokens, 'b-0001')), to)
+  tokens.ready(tokens.use(minted(tokens, 'b-0002')))
+  store.reopenMachine('ctl-1', 1, 'ada')
+  t.same(
+    ['b-0002', 'b-0003', 'b-0004'].map(boot => store.isReopened('ctl-1', boot)),
+    [false, true, true],
+  )
+  tokens.spend(tokens.use(minted(tokens, 'b-0003')), to)
+  t.equal(store.isReopened('ctl-1', 'b-0004'), false)
+})
+
+t.test('the token of a machine that runs is kept, however long ago it was made', async t => {
+  const { tokens, store } = tokensOf(t)
+  const [used, unused] = [minted(tokens, 'b-0001'), minted(tokens, 'b-0001')]
+  tokens.spend(tokens.use(used), to)
+  store.prune(Date.parse('2027-11-29T12:00:00Z'))
+  t.equal(tokens.use(used).boot, 'b-0001')
+  t.throws(() => tokens.use(unused), { code: 'UNKNOWN_TOKEN' })
 })

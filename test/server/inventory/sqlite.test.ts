@@ -79,6 +79,21 @@ t.test('a token is kept with its boot and the events that wait, or none of them'
   t.same(store.machineBoot('ctl-1', 'b-0001'), had)
 })
 
+t.test('no number of keys that wait pushes out one that was approved or rejected', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const shown = { machine: 'ctl-1', recipient: 'age1x', address: '10.20.0.11', mac: boot.mac, why: 'seen' }
+  const put = (fingerprint: string, state: 'approved' | 'rejected' | 'pending', seenAt: number) =>
+    store.putMachineKey({ ...shown, boot: 'b-0001', fingerprint, state, seenAt })
+  put('bad', 'rejected', 1)
+  put('good', 'approved', 2)
+  for (let at = 3; at < 40; at += 1) put(`waits ${at}`, 'pending', at)
+  const kept = store.machineKeys('ctl-1').map(({ fingerprint }) => fingerprint)
+  t.ok(kept.includes('bad') && kept.includes('good'), kept.join(' '))
+  t.equal(kept.length, 22)
+  t.ok(kept.includes('waits 39') && !kept.includes('waits 3'))
+})
+
 t.test('readers see events before their commit has gone to disk', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())

@@ -102,6 +102,41 @@ t.test('decides on a key by level, policy and what was approved before', async t
       /serial number, S1, is not/,
     ],
     ['its port', { approve: { ports: ['circuit=7'] } }, { port: 'circuit=7' }, 'approved', /conditions/],
+    [
+      'its port and another one',
+      { approve: { ports: ['circuit=7'] } },
+      { port: 'circuit=7', boot: { id: 'b-0001', isPortMoved: true } },
+      'pending',
+      /more than one switch port/,
+    ],
+    [
+      'a later boot has begun',
+      { approve: 'first-boot' },
+      { boot: { id: 'b-0001', isSuperseded: true } },
+      'pending',
+      /a later boot/,
+    ],
+    [
+      'a later boot has begun, the pinned key',
+      {},
+      { known: [key], boot: { id: 'b-0001', isSuperseded: true } },
+      'approved',
+      /pinned/,
+    ],
+    [
+      'another key, opened',
+      { approve: 'first-boot' },
+      { known: [other], boot: { id: 'b-0002', isReopened: true } },
+      'approved',
+      /first-boot/,
+    ],
+    [
+      'another key than the one of the same boot, auto and opened',
+      { approve: 'first-boot', reboot: 'auto' },
+      { known: [other], boot: { id: 'b-0001', isReopened: true } },
+      'pending',
+      /SHA256:other/,
+    ],
     ['no relay', { approve: { ports: ['circuit=7'] } }, {}, 'pending', /port, of which no relay told/],
   ]
   for (const [title, trust, question, state, why] of rows)
