@@ -19,7 +19,7 @@ export function trustSentences({ trust, machines, network }: Site): string[] {
 }
 
 const LEVELS: Readonly<Record<MachineTrust['level'], string>> = {
-  L1: 'L1: whoever sends with the address of a booting machine gets its bundle; keeps out other addresses and second requests, not a host that copies the MAC',
+  L1: 'L1: any host that sends with the address of a booting machine gets its bundle; keeps out other addresses and second requests, not a host that copies the MAC',
   L2: 'L2: a bundle is sealed to a key that the machine made and that was approved; keeps out hosts that copy MAC and address, except for a first key that no one compares',
   L3: "L3: the machine's TPM vouches for its key; keeps out every other machine once its TPM is approved; does not say what runs on it",
 }

@@ -14,7 +14,7 @@ export function auditPolicy(): string {
     kind: 'Policy',
     omitStages: ['RequestReceived'],
     rules: [
-      // Before all exceptions: whoever reads secrets, takes tokens, or enters pods and kubelets.
+      // Before all exceptions: requests that read secrets, take tokens, or enter pods and kubelets.
       {
         level: 'Metadata',
         resources: [

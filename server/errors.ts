@@ -323,7 +323,7 @@ export class UnknownToken extends ServerError {
   }
 }
 
-/** A token whose time is over, or that belongs to an earlier boot. */
+/** A token that is too old, void, or of an earlier boot. */
 export class TokenExpired extends ServerError {
   readonly code = 'TOKEN_EXPIRED'
   readonly statusCode = 403

@@ -1,4 +1,4 @@
-// A machine's bundle, made at the moment when the machine asks: its plain files, the certificates that the site's
+// A machine's bundle, made when the machine asks: its plain files, the certificates that the site's
 // authority signs for the machine's own keys, and the secrets that its role needs.
 
 import { keyOfRequest, signLeaf, UnfitRequest } from '#host/x509.ts'

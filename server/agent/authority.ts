@@ -30,7 +30,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
  *
  * @throws {BrokenState} when what is kept of the authority cannot be read; {CannotMakeDirectory}
  * @param now milliseconds since 1970; a clock that is wrong by years, now or when something was made, does no harm
- * @param tell hears of what was made anew because a clock was wrong
+ * @param tell gets a sentence for what was made again because a clock was wrong
  */
 export async function serverIdentity(
   statePath: string,

@@ -24,7 +24,7 @@ export type AttestationKey = {
 export type Quote = {
   /** The digest of {@link QUOTED_PCRS}, the firmware and its settings: `SHA256:` and hexadecimal digits. */
   readonly measured: string
-  /** How many times the TPM was started, as far as it tells (it may hide it behind a constant of its own). */
+  /** How many times the TPM was started, as far as it shows (it may add its own constant). */
   readonly resetCount: number
 }
 

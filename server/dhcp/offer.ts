@@ -67,13 +67,13 @@ export type Decision = {
 export const SECONDS = {
   /** Between offer and request: firmware collects offers for some seconds. */
   offer: 20,
-  /** A client that nobody declared and that has shown no sign of life: it renewed no lease and fetched no file. */
+  /** An undeclared client that has shown no sign of life: it renewed no lease and fetched no file. */
   first: 120,
   /** An address that was given back, before another client may have it. */
   rest: 60,
   /** Firmware and iPXE: minutes, renewed by the operating system, so that a storm of unknown machines frees its pool. */
   boot: 600,
-  /** An operating system nobody declared. */
+  /** An operating system of an undeclared machine. */
   unknown: 3600,
   /** The operating system of a declared machine, which shall outlive a provisioner that is down for a night. */
   machine: 43_200,

@@ -28,7 +28,7 @@ export class Prober {
   readonly #results = new Map<string, { readonly result: ProbeResult; readonly until: number }>()
   readonly #running = new Map<string, Promise<void>>()
 
-  /** What was found lately; undefined when nobody looked. */
+  /** What was found lately; undefined when no one looked. */
   result(address: string): ProbeResult | undefined {
     const known = this.#results.get(address)
     return known !== undefined && known.until > performance.now() ? known.result : undefined
@@ -64,7 +64,7 @@ function answersUdp(address: string): Promise<boolean> {
     const socket = createSocket('udp4')
     const end = (answers: boolean) => {
       clearTimeout(timer)
-      socket.removeAllListeners('error').on('error', () => {}) // it has told all that is wanted
+      socket.removeAllListeners('error').on('error', () => {}) // its answer is known
       socket.close(() => resolve(answers))
     }
     const timer = setTimeout(() => end(false), PATIENCE_MS)

@@ -23,7 +23,7 @@ export type ConnectionLimits = {
 const OWN_DESCRIPTORS = 64
 /** File descriptors for TFTP, one for each transfer. */
 const TFTP_DESCRIPTORS = 256
-/** More connections than this would cost memory, and serve nobody faster. */
+/** More connections than this would cost memory, and serve no one faster. */
 const MOST_CONNECTIONS = 4096
 
 /** How long an address that opens connections too fast is turned away by Node itself. */

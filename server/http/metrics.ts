@@ -6,7 +6,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { BootEvent } from '../inventory/objects.ts'
 import type { ToldRequest } from './requests.ts'
 
-/** What is measured when somebody looks. */
+/** What is measured at each request of `/metrics`. */
 export type Measured = {
   /** How many there are of each kind, for example `{ groups: 12 }`. */
   readonly objects: Readonly<Record<string, number>>
@@ -111,7 +111,7 @@ export class Metrics {
     this.#events.inc({ layer, kind })
     const began = performance.now()
     const measure = () => this.#commits.observe((performance.now() - began) / 1000)
-    kept.then(measure, () => {}) // whoever asked for it hears of the failure
+    kept.then(measure, () => {}) // the caller of the write handles the failure
   }
 
   /** Counts an alarm. */

@@ -6,7 +6,7 @@ import { BadRequest } from '../errors.ts'
 /** What a page is asked for by: texts, as a query has them. */
 export type PageQuery = { readonly limit?: string; readonly after?: string }
 
-/** How many items a page holds at most, and when nobody says: more would keep the server from others for too long. */
+/** How many items a page holds at most, and by default: more would keep the server from others for too long. */
 export const LARGEST_PAGE = 1000
 
 /**

@@ -21,7 +21,7 @@ export type ReadNeeds = {
 
 /** A machine as `GET /machines` shows it: what was declared, and what was seen. */
 export type MachineView = {
-  /** The name, or the MAC of hardware that nobody declared. */
+  /** The name, or the MAC of undeclared hardware. */
   readonly id: string
   readonly declared: boolean
   readonly name?: string

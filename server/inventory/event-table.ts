@@ -80,7 +80,7 @@ export class EventTable {
       .map(bootOf)
   }
 
-  /** Boots of machines that nobody declared, newest first, from before the boot of a number. */
+  /** Boots of undeclared machines, newest first, from before the boot of a number. */
   strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[] {
     return this.#db
       .all<BootRow>(
@@ -96,7 +96,7 @@ export class EventTable {
     this.#forget('mac IN (SELECT value FROM json_each(?)) AND number <= ?', JSON.stringify(macs), upTo)
   }
 
-  /** Removes some boots of machines that nobody declared from before the boot of a number; says whether there are more. */
+  /** Removes some boots of undeclared machines from before the boot of a number; says whether there are more. */
   trimStrangers(before: number, limit: number): boolean {
     const [last] = this.#db.all<{ number: number }>(
       'SELECT number FROM boots WHERE machine IS NULL AND number < ? ORDER BY number LIMIT 1 OFFSET ?',

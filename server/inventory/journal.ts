@@ -63,7 +63,7 @@ type JournalStore = Pick<
 /** Why an event was not kept. */
 export type JournalRefusal = 'journal_new' | 'journal_events'
 
-/** What the journal may be told beside. */
+/** Optional parts of a journal. */
 export type JournalOptions = {
   readonly strangers?: Strangers
   /** Hears of events that were not kept because there are too many. */
@@ -128,7 +128,7 @@ export class Journal {
   }
 
   /**
-   * Takes up the boots of machines that nobody declared, some at a time, the newest first; and removes from the store what
+   * Takes up the boots of undeclared machines, some at a time, the newest first; and removes from the store what
    * is more than is kept. Resolves when it is done, or `signal` is aborted.
    */
   async resumeStrangers(signal: AbortSignal): Promise<void> {
@@ -337,7 +337,7 @@ export class Journal {
     return isStored ? 'stored' : 'in memory'
   }
 
-  /** Forgets the boots of machines that nobody declared; the store follows, many at a time. */
+  /** Forgets the boots of undeclared machines; the store follows, many at a time. */
   #forget(macs: readonly string[]): void {
     for (const mac of macs) {
       for (const boots of [this.#current, this.#begun]) {
@@ -349,7 +349,7 @@ export class Journal {
     this.#store.forgetStrangers(this.#forgotten.splice(0), this.#boot - 1).catch(this.#onLost)
   }
 
-  /** The boot of an earlier run that a MAC which nobody declared was in, as long as not all are in memory. */
+  /** The boot of an earlier run that an undeclared MAC was in, as long as not all are in memory. */
   #earlierOf(mac: string): CurrentBoot | undefined {
     if (this.#isResumed || this.#lookedFor.has(mac)) return undefined
     this.#lookedFor.add(mac)
@@ -413,10 +413,10 @@ const LINKS_REMEMBERED = 8
 
 /** How many boots are read or removed before others have their turn. */
 const BOOTS_AT_ONCE = 200
-/** How many machines that nobody declared are removed from the store at once. */
+/** How many undeclared machines are removed from the store at once. */
 const FORGOTTEN_AT_ONCE = 64
 
-/** Leaves the event loop to others for a moment. */
+/** Leaves one turn of the event loop to others. */
 async function pause(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await sleep(5)
 }

@@ -152,12 +152,12 @@ export interface Store {
   eventsOfBoots(boots: readonly string[]): BootEvent[]
   /** The latest boots of declared machines, of each machine and of each of its MACs, in the order in which they began. */
   latestBoots(): Boot[]
-  /** Boots of machines that nobody declared, newest first, from before the boot of a number. */
+  /** Boots of undeclared machines, newest first, from before the boot of a number. */
   strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[]
   /** Removes the boots up to a number of these MACs that belong to no declared machine; resolves once that is on disk. */
   forgetStrangers(macs: readonly string[], upTo: number): Promise<void>
   /**
-   * Removes some boots of machines that nobody declared from before the boot of a number; says whether there are more.
+   * Removes some boots of undeclared machines from before the boot of a number; says whether there are more.
    */
   trimStrangers(before: number, limit: number): Promise<boolean>
   /** The boots of a machine or MAC, newest first. */

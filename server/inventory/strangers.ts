@@ -1,11 +1,11 @@
-// What the journal keeps of machines that nobody declared: the newest of them, and no more than so many bytes; and how
+// What the journal keeps of undeclared machines: the newest of them, and no more than so many bytes; and how
 // many events one machine may leave. Anyone on the wire can send packets in any machine's name.
 
 import { Bucket, Buckets, type Rate } from '../limits/bucket.ts'
 
 /** How much is kept. */
 export type JournalLimits = {
-  /** Machines that nobody declared; those seen last are kept. */
+  /** Undeclared machines; those seen last are kept. */
   readonly strangers: number
   /** Bytes of their events. */
   readonly strangerBytes: number
@@ -46,7 +46,7 @@ export function bytesOfEvent({ text, detail }: { readonly text: string; readonly
   return ROW_BYTES + text.length + JSON.stringify(detail).length
 }
 
-/** The machines that nobody declared, those seen longest ago first. */
+/** The undeclared machines, those seen longest ago first. */
 export class Strangers {
   readonly #limits: JournalLimits
   readonly #clock: () => number

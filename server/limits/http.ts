@@ -25,7 +25,7 @@ export type TurnLimits = {
 
 /** Processor time, in milliseconds of it, that reads may take. */
 export type ReadLimits = {
-  /** Of one address, whoever asks there. */
+  /** Of one address, whatever client asks there. */
   readonly perAddress: Rate
   /** Of all addresses together. */
   readonly inAll: Rate

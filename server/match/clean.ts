@@ -1,5 +1,5 @@
 // Text that came over the wire, made safe to show: in a log, a journal, an error, a terminal or a page. It is cleaned where it
-// enters (the journal, errors, the log of requests), so that none of those needs care of its own. Matching and templates
+// enters (the journal, errors, the log of requests), so that none of those has to clean it again. Matching and templates
 // never use it: they work with what the machine sent.
 
 import type { Labels } from '../inventory/objects.ts'

@@ -127,12 +127,12 @@ export class InheritedSockets {
   }
 }
 
-/** DHCP's port, and the address on which it hears clients that have no address (RFC 2131 §4.1). */
+/** DHCP's port, and the address on which it receives from clients that have no address (RFC 2131 §4.1). */
 const DHCP_PORT = 67
 const BROADCAST = '255.255.255.255'
 
 /**
- * The settings that passed sockets give where nobody names them: the address of DHCP's socket, else of the first TCP
+ * The settings that passed sockets give where no flag names them: the address of DHCP's socket, else of the first TCP
  * socket; and the port of the TCP socket there, if there is one alone.
  */
 export function settingsOf(sockets: readonly InheritedSocket[]): {

@@ -1,8 +1,8 @@
-// The clock of this process: it goes on evenly when somebody, or NTP, sets the host's clock, and says by how much that was.
+// The clock of this process: it goes on evenly when a person or NTP sets the host's clock, and reports by how much that was.
 
 /** How often the two clocks are compared. */
 const COMPARE_MS = 5000
-/** Further apart than this the host's clock was set; below, it is slewed, and followed without a word. */
+/** Further apart than this the host's clock was set; below, it is slewed, and followed silently. */
 const JUMP_MS = 2000
 
 /** Two clocks in milliseconds: since 1970, which may be set at any time, and one that only grows. */
@@ -13,7 +13,7 @@ export class ProcessClock {
   readonly #host: HostClocks
   readonly #timer: NodeJS.Timeout
   readonly #listeners: ((jumpMs: number) => void)[] = []
-  /** What the steady clock lacks. */
+  /** Milliseconds from the steady clock to the wall clock, as compared last. */
   #base: number
 
   constructor(host: HostClocks = { wall: () => Date.now(), steady: () => performance.now() }) {
@@ -27,7 +27,7 @@ export class ProcessClock {
     return Math.round(this.#base + this.#host.steady()) // whole, as the store keeps them
   }
 
-  /** Tells `listener` by how many milliseconds the host's clock was set; `now` follows after all were told. */
+  /** Calls `listener` with the milliseconds by which the host's clock was set; `now` follows after all listeners were called. */
   onJump(listener: (jumpMs: number) => void): void {
     this.#listeners.push(listener)
   }

@@ -4,7 +4,7 @@ import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
 /**
- * The IPv4 addresses behind `hosts`, the hosts of listeners, each once and in their order. `0.0.0.0` and `::` stand for every
+ * The IPv4 addresses behind `hosts`, the hosts of listeners, each once and in their order. `0.0.0.0` and `::` mean every
  * address that this host has now, except loopback; a name, or any other IPv6 address, gives none.
  */
 export function ownAddresses(hosts: readonly string[]): string[] {

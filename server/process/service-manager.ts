@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 /** Milliseconds after which a report that is not taken is given up. */
 const REPORT_LIMIT_MS = 10_000
 
-/** Who started us and wants to hear from us. */
+/** The service manager that started us and waits for reports. */
 export type ServiceManager = {
   /** Reports that machines may boot now; from then on the watchdog is fed. Never throws: what fails goes to `report`. */
   ready(status: string): Promise<void>

@@ -46,13 +46,13 @@ export type BackupContents = {
 const STORE = 'pilotlight.db'
 /** The first entry of the archive: `BackupContents`. */
 const CONTENTS = 'backup.json'
-/** The copy of the store that a backup makes within the state directory, since that is private and on a disk of ours. */
+/** The copy of the store that a backup makes within the state directory, since that is private and on our own disk. */
 const COPY = 'backup-copy-'
 /** What is not the server's to keep: assets come again from where they came from; the rest belongs to a process that runs. */
 const LEFT_OUT = /^(?:assets|lock(?:\..*)?|try-write|.*\.new|backup-copy-.*|pilotlight\.db-(?:wal|shm))$/
 
 /**
- * Writes all that the state directory holds into the new file `target`: the store as of one moment (objects with their
+ * Writes all that the state directory holds into the new file `target`: the store as of one point in time (objects with their
  * history, leases, boots, keys, sealed authorities), the authority of the server, tokens and keys. The server may run.
  * The file is there whole or not at all, readable to its owner only.
  *
@@ -140,7 +140,7 @@ export async function restoreBackup(
   }
 }
 
-/** Copies the store as of one moment, whatever is written meanwhile. What was erased from it is not in the copy. */
+/** Copies the store as of one point in time, whatever is written meanwhile. What was erased from it is not in the copy. */
 function copyStore(path: string, copy: string): void {
   writeFileSync(copy, '', { mode: 0o600, flag: 'wx' })
   const sqlite = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 10_000 })
@@ -264,7 +264,7 @@ async function encrypterOf(seal: BackupSeal, target: string) {
   return encrypter
 }
 
-/** Characters of a passphrase: whoever has the file may try as long as they like. */
+/** Characters of a passphrase: anyone who has the file can try without end. */
 const SHORTEST = 12
 
 async function decrypted(file: string, key: BackupKey): Promise<Bytes> {

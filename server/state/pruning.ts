@@ -1,4 +1,4 @@
-// When old events, boots and history are forgotten: by the time that the server saw pass, never by a clock that jumped.
+// When old events, boots and history are removed: by the time that passed while the server ran, never by a clock that jumped.
 
 import type { Log } from '../log.ts'
 

@@ -8,7 +8,7 @@ export const RESTORE =
 
 /**
  * The error to give for one of node:fs or SQLite that means that the disk took no write, or that `path` is damaged;
- * undefined for any other. An error of ours, and one that has such a cause, is found too.
+ * undefined for any other. Our own errors, and errors with such a cause, are found too.
  */
 export function diskErrorOf(error: unknown, path: string): CannotWrite | BrokenState | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {

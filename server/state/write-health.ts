@@ -1,4 +1,4 @@
-// Whether the state directory takes writes: told by those who write, and asked again until it does.
+// Whether the state directory takes writes: those who write report failures, and it is tried again until it does.
 
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -59,11 +59,11 @@ export class WriteHealth {
       const { bsize, bavail, bfree } = statfsSync(this.#directory)
       return bsize * (process.getuid?.() === 0 ? bfree : bavail)
     } catch {
-      return Infinity // a write will tell
+      return Infinity // a write will show it
     }
   }
 
-  /** Hears of a write that failed; what the disk is not to blame for is passed over. */
+  /** Takes note of a write that failed; errors that the disk did not cause are ignored. */
   failed(error: unknown): void {
     const known = diskErrorOf(error, this.#directory)
     if (known === undefined) return

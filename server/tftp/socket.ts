@@ -44,7 +44,7 @@ export type TftpOptions = {
   readonly transfers?: number
   /** A UDP socket that is bound to `address` and `port` already, by its file descriptor; it is ours then. */
   readonly inherited?: number | undefined
-  /** Says whether an address is on a network of ours; requests of all others are dropped. All are unless told. */
+  /** Says whether an address is on one of our networks; requests from all others are dropped. By default all are. */
   readonly isOurs?: (address: string) => boolean
   /** Requests from addresses that no lease is known of; what comes faster is dropped. */
   readonly unknownClients?: Rate

@@ -12,7 +12,7 @@ export type TransferLimits = {
   readonly windowBlocks: number
   /** Milliseconds without any sign of the client after which a transfer is given up. */
   readonly patienceMs: number
-  /** The same before its first sign: until then it may be a request that somebody sent in another's name. */
+  /** The same before its first sign: until then it may be a request with a forged address. */
   readonly firstPatienceMs: number
   /** How often the first packets are sent again before the client's first sign. */
   readonly firstRetries: number
@@ -173,7 +173,7 @@ export class Transfer {
     return this.#sendOn(now)
   }
 
-  /** Before the first sign little is sent, and no error at the end: whoever is at the address may have asked for nothing. */
+  /** Before the first sign little is sent, and no error at the end: the host at the address may have asked for nothing. */
   #wakeUnheard(now: number, silenceMs: number): Step {
     if (silenceMs >= this.#limits.firstPatienceMs) {
       const why = `no answer for ${Math.round(silenceMs / 1000)} s to the first packet`

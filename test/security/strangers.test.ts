@@ -1,4 +1,4 @@
-// Findings 6 and 11: machines that nobody declared leave little, and reports of one boot are bounded.
+// Findings 6 and 11: undeclared machines leave little, and reports of one boot are bounded.
 
 import t, { type Test } from 'tap'
 import { Alarms } from '#server/inventory/alarms.ts'
@@ -49,7 +49,7 @@ function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
   return { store, clock, open, journal: open(), refused, macs }
 }
 
-t.test('keeps the newest machines that nobody declared, in memory and in the store', async t => {
+t.test('keeps the newest undeclared machines, in memory and in the store', async t => {
   const { store, journal, macs } = journalOf(t, { strangers: 100 })
   journal.record(discover(machine.macs[0]!))
   for (let at = 0; at < 1000; at += 1) journal.record(discover(macOf(at)))
@@ -94,7 +94,7 @@ t.test('keeps few events of one machine, and always those that took a token', as
   t.equal(store.eventsAfter(0, { machine: macOf(1), limit: 10_000 }).length, 201, 'later there is room again')
 })
 
-t.test('a restart reads no machine that nobody declared before it is asked for', async t => {
+t.test('a restart reads no undeclared machine before it is asked for', async t => {
   const { store, journal, open } = journalOf(t)
   for (let at = 0; at < 1500; at += 1) journal.record(discover(macOf(at)))
   journal.record({ mac: macOf(7), layer: 'http', kind: 'script', text: 'runs live' })

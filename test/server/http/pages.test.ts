@@ -16,7 +16,7 @@ const machines = Array.from({ length: 2500 }, (_, at) => ({
 const groups = machines.map(({ name, macs }) => ({ id: name, profile: 'live', selector: { mac: macs[0] } }))
 const network = { ...site.network, subnet: '10.20.0.0/16' }
 
-t.test('a list of thousands comes in pages, each machine once, those that nobody declared last', async t => {
+t.test('a list of thousands comes in pages, each machine once, undeclared ones last', async t => {
   const server = await testServer(t)
   t.equal((await server.put('/v1/sites/rack-1', { ...site, network, machines, groups })).status, 200)
   for (const mac of ['02-00-00-00-00-02', '02-00-00-00-00-01']) await server.get(`/ipxe?mac=${mac}`)
