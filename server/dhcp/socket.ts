@@ -11,12 +11,11 @@ import { indexMachines } from './machines.ts'
 import { decide, SECONDS } from './offer.ts'
 import type { Arrival, Decision, DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
-import type { Packet } from './packet.ts'
 import { socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
 import { Strangers } from './strangers.ts'
-import type { StrangerRefusal } from './strangers.ts'
+import type { DhcpRefusal } from './strangers.ts'
 
 /** Where leases outlive the process. */
 export interface LeaseStore {
@@ -46,7 +45,7 @@ export type DhcpOptions = {
   readonly leases: LeaseStore
   readonly events: EventSink
   readonly reservations: Reservations
-  /** Hears of what no client is told: a packet that cannot be read, a commit or a send that failed. */
+  /** Gets what no client is told: a commit or a send that failed. */
   readonly report: (problem: Error) => void
   /**
    * The file descriptor of a UDP socket that is bound to `address` and `port` already, undefined when there is none. It is
@@ -55,8 +54,8 @@ export type DhcpOptions = {
   readonly inherited?: (address: string, port: number) => number | undefined
   /** Hears what no healthy network does; the MAC is empty where it is about no one client. */
   readonly alarm?: (text: string, mac: string) => void
-  /** Hears of packets of unknown clients that were dropped because there are too many. */
-  readonly refuse?: (reason: StrangerRefusal, mac: string) => void
+  /** Hears of packets that were dropped because there are too many, or because they cannot be read. */
+  readonly refuse?: (reason: DhcpRefusal, from: string) => void
   /** Milliseconds since 1970, by a clock that does not jump but where `clockMoved` says so; the host's unless given. */
   readonly now?: () => number
   /** Closes the server when aborted. */
@@ -90,6 +89,12 @@ export async function openDhcp(options: DhcpOptions): Promise<DhcpServer> {
 // libuv reads so many datagrams of one socket before it looks at anything else.
 const DATAGRAMS_A_TURN = 32
 
+// How often it is looked whether there is a network to serve, and which machines.
+const LOOK_EVERY_MS = 1
+
+// What waits in the kernel while we are at work: some 1,300 packets. Linux allows as much as net.core.rmem_max.
+const RECEIVE_BYTES = 1 << 20
+
 // Clients wait seconds for an ACK, yet not for ever: a storm is committed in portions.
 const LARGEST_COMMIT = 64
 
@@ -111,6 +116,8 @@ export class DhcpServer {
   #awaitingCommit: Outgoing[] = []
   #flushing: NodeJS.Immediate | undefined
   #heardThisTurn = 0
+  #lookedAt = -Infinity
+  #serves = false
   #closed = false
   readonly #prober = new Prober()
   readonly #strangers: Strangers
@@ -203,7 +210,7 @@ export class DhcpServer {
   }
 
   async #open(address: string, port: number): Promise<Socket> {
-    const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 20 })
+    const socket = createSocket({ type: 'udp4', reuseAddr: true })
     this.#sockets.push(socket)
     try {
       const fd = this.#options.inherited?.(address, port)
@@ -213,6 +220,8 @@ export class DhcpServer {
       if (fd === undefined) socket.bind(port, address)
       else socket.bind({ fd })
       await listening
+      // A service manager may have given it more than we are allowed to.
+      if (socket.getRecvBufferSize() < RECEIVE_BYTES) socket.setRecvBufferSize(RECEIVE_BYTES)
       this.#refuseSecond(address, port, 1)
     } catch (error) {
       throw new CannotServeDhcp(this.#options.address, port, error as NodeJS.ErrnoException) // dgram throws no other
@@ -229,7 +238,13 @@ export class DhcpServer {
 
   #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
     this.#heardThisTurn += 1
-    if (!this.#isOpen()) return
+    // A flood need not ask for each of its packets what we serve.
+    const now = performance.now()
+    if (now - this.#lookedAt >= LOOK_EVERY_MS) {
+      this.#lookedAt = now
+      this.#serves = this.#isOpen()
+    }
+    if (!this.#serves) return
     this.#strangers.receive({ bytes, arrival, socket })
   }
 
@@ -301,11 +316,9 @@ export class DhcpServer {
 
   #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {
     if (!this.#isOpen() || this.#subnet === undefined) return undefined
-    let packet: Packet
-    try {
-      packet = decodePacket(bytes)
-    } catch (problem) {
-      this.#options.report(problem as Error) // the codec throws its own errors only
+    const packet = packetIn(bytes)
+    if (packet === undefined) {
+      this.#options.refuse?.('dhcp_unreadable', arrival.from.address)
       return undefined
     }
     return decide(packet, arrival, {
@@ -345,6 +358,14 @@ export class DhcpServer {
       })
     }
     for (const event of decision.events) this.#options.events.record(event)
+  }
+}
+
+function packetIn(bytes: Uint8Array): ReturnType<typeof decodePacket> | undefined {
+  try {
+    return decodePacket(bytes)
+  } catch {
+    return undefined // the codec throws its own errors only
   }
 }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { Bucket } from '../limits/bucket.ts'
 import type { Rate } from '../limits/bucket.ts'
 import { cleanName } from './name.ts'
-import { decodeTftp, encodeTftp, ERROR } from './packet.ts'
+import { decodeTftp, encodeTftp, ERROR, OPCODE } from './packet.ts'
 import type { TftpPacket, TftpRequest } from './packet.ts'
 import { agree, ETHERNET_LIMITS, Transfer } from './transfer.ts'
 import type { Step, TransferEnd, TransferLimits } from './transfer.ts'
@@ -37,7 +37,7 @@ export type TftpOptions = {
   readonly events: EventSink
   /** The hardware address behind a client's IPv4 address, when a lease tells it. */
   readonly macOf?: (address: string) => string | undefined
-  /** Hears of what no client is told: a packet that cannot be read, a file that could not be. */
+  /** Gets what no client is told: a file that could not be read, a socket that failed. */
   readonly report: (problem: Error) => void
   readonly limits?: TransferLimits
   /** Transfers at a time, 256 unless told; further requests wait their turn. */
@@ -54,8 +54,8 @@ export type TftpOptions = {
   readonly signal?: AbortSignal
 }
 
-/** Why a request was dropped. */
-export type TftpRefusal = 'tftp_foreign' | 'tftp_queue' | 'tftp_rate' | 'tftp_way'
+/** Why a packet was dropped. */
+export type TftpRefusal = 'tftp_foreign' | 'tftp_queue' | 'tftp_rate' | 'tftp_unreadable' | 'tftp_way'
 
 /** A port that could not be opened. */
 export class CannotServeTftp extends Error {
@@ -81,24 +81,29 @@ export async function openTftp(options: TftpOptions): Promise<TftpServer> {
   return server
 }
 
-/** Transfers of one address: all, and those that it has not acknowledged. */
-type Load = { all: number; unheard: number }
+/** Transfers of one address: all, and those that it has not acknowledged, the oldest first. */
+type Load = { all: number; readonly unheard: Set<Sending> }
 type Client = { readonly address: string; readonly port: number }
 type Wanted = {
   readonly client: Client
   readonly request: TftpRequest
   readonly name: string
-  readonly at: number
+  /** When it was sent last. */
+  at: number
+  /** Its client has sent it again. */
+  isRepeated: boolean
 }
 
 // A request that waited this long has been repeated or given up by its client.
 const LONGEST_TURN_MS = 10_000
-// Requests that wait; the oldest is dropped first.
+// Requests that wait; the oldest that was not repeated is dropped first.
 const MOST_WAITING = 1024
 // Transfers of one address that it has not acknowledged yet. Firmware reads one file at a time.
 const UNHEARD_AN_ADDRESS = 8
 // What a client gets for its first sign, even when others wait: a round trip, many times over.
 const UNHEARD_KEPT_MS = 250
+// What waits in the kernel while we are at work. Linux allows as much as net.core.rmem_max.
+const RECEIVE_BYTES = 1 << 20
 // Requests from addresses that no lease is known of: each may be sent in another's name.
 const UNKNOWN_CLIENTS: Rate = { perSecond: 300, burst: 1024 }
 
@@ -106,12 +111,14 @@ const UNKNOWN_CLIENTS: Rate = { perSecond: 300, burst: 1024 }
 export class TftpServer {
   readonly #options: TftpOptions
   readonly #socket: Socket
-  /** By client address and port: which a client keeps for all packets of one transfer. */
-  readonly #running = new Map<string, Sending>()
+  readonly #running = new Set<Sending>()
+  /** The newest by client address and port, which a client keeps for all packets of one transfer. */
+  readonly #newest = new Map<string, Sending>()
   readonly #waiting = new Map<string, Wanted>()
   readonly #loads = new Map<string, Load>()
   #isChoosing = false
   #later: NodeJS.Timeout | undefined
+  #laterAt = Infinity
   readonly #unknown: Bucket
   #closed = false
   readonly #abort = () => this.close()
@@ -119,7 +126,7 @@ export class TftpServer {
   constructor(options: TftpOptions) {
     this.#options = options
     this.#unknown = new Bucket(options.unknownClients ?? UNKNOWN_CLIENTS, performance.now())
-    this.#socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
+    this.#socket = createSocket('udp4')
     options.signal?.addEventListener('abort', this.#abort, { once: true })
   }
 
@@ -137,6 +144,8 @@ export class TftpServer {
       if (fd === undefined) this.#socket.bind(port, address)
       else this.#socket.bind({ fd })
       await listening
+      // A service manager may have given it more than we are allowed to.
+      if (this.#socket.getRecvBufferSize() < RECEIVE_BYTES) this.#socket.setRecvBufferSize(RECEIVE_BYTES)
     } catch (error) {
       throw new CannotServeTftp(address, port, error as NodeJS.ErrnoException) // dgram throws no other
     }
@@ -151,23 +160,17 @@ export class TftpServer {
     this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#waiting.clear()
     clearTimeout(this.#later)
-    for (const sending of this.#running.values()) sending.close()
+    for (const sending of this.#running) sending.close()
     this.#socket.close()
   }
 
   #receive(bytes: Uint8Array, client: Client): void {
     if (this.#options.isOurs?.(client.address) === false) return this.#drop('tftp_foreign', client)
-    let packet: TftpPacket
-    try {
-      packet = decodeTftp(bytes)
-    } catch (problem) {
-      this.#options.report(problem as Error) // the codec throws its own error only
-      return
-    }
+    const packet = requestIn(bytes)
+    if (packet === 'late') return
+    if (packet === undefined) return this.#drop('tftp_unreadable', client)
     if (packet.kind === 'read') this.#read(packet, client)
-    else if (packet.kind === 'write')
-      this.#refuse(client, ERROR.accessViolation, 'this server only gives files')
-    // Anything else here is a late packet of a transfer that is over: an error would only start a quarrel.
+    else this.#refuse(client, ERROR.accessViolation, 'this server only gives files')
   }
 
   #read(request: TftpRequest, client: Client): void {
@@ -181,30 +184,50 @@ export class TftpServer {
       )
     }
     const key = keyOf(client)
-    const running = this.#running.get(key)
+    const running = this.#newest.get(key)
     // A client that repeats its request before our answer reached it gets that answer again from the transfer itself.
     if (running?.name === name && !running.hasBegun) return
     if (this.#options.macOf?.(client.address) === undefined && !this.#unknown.take(performance.now())) {
       return this.#drop('tftp_rate', client)
     }
-    running?.close()
-    this.#waiting.delete(key)
-    this.#waiting.set(key, { client, request, name, at: performance.now() })
-    const [oldest] = this.#waiting.size > MOST_WAITING ? this.#waiting.values() : []
-    if (oldest !== undefined) {
-      this.#waiting.delete(keyOf(oldest.client))
-      this.#drop('tftp_queue', oldest.client)
+    // A transfer of the same port goes on until the client acknowledges the new one: anyone can send this in its name.
+    const waits = this.#waiting.get(key)
+    if (waits?.name === name) {
+      waits.at = performance.now()
+      waits.isRepeated = true
+    } else {
+      this.#waiting.delete(key)
+      this.#waiting.set(key, { client, request, name, at: performance.now(), isRepeated: false })
     }
+    if (this.#waiting.size > MOST_WAITING) this.#dropOne()
     this.#next()
   }
 
-  // Those who wait go in the order in which they asked, but clients with fewer transfers under way go first.
+  /** Who sends many requests in another's name repeats none of them, a client that is there does. */
+  #dropOne(): void {
+    let [first] = this.#waiting.values()
+    for (const wanted of this.#waiting.values()) {
+      if (wanted.isRepeated) continue
+      first = wanted
+      break
+    }
+    if (first === undefined) return
+    this.#waiting.delete(keyOf(first.client))
+    this.#drop('tftp_queue', first.client)
+  }
+
+  // Those who wait go in the order in which they asked, but clients with fewer transfers under way go first, and of one
+  // address requests that were repeated.
   #next(): void {
     if (this.#isChoosing) return // one that gives way ends
     this.#isChoosing = true
     while (!this.#closed) {
       const wanted = this.#fairest()
-      if (wanted === undefined || !this.#hasRoom()) break
+      if (wanted === undefined) break
+      const { unheard } = this.#loads.get(wanted.client.address) ?? { unheard: new Set<Sending>() }
+      const [oldest] = unheard.size >= UNHEARD_AN_ADDRESS ? unheard : []
+      if (oldest !== undefined) this.#giveWay(oldest)
+      if (!this.#hasRoom()) break
       this.#waiting.delete(keyOf(wanted.client))
       if (performance.now() - wanted.at < LONGEST_TURN_MS) this.#begin(wanted)
     }
@@ -214,31 +237,53 @@ export class TftpServer {
   // When all places are taken, the transfer that waits for its client's first sign for the longest time gives way.
   #hasRoom(): boolean {
     if (this.#running.size < (this.#options.transfers ?? 256)) return true
-    for (const sending of this.#running.values()) {
+    for (const sending of this.#running) {
       if (sending.hasBegun) continue
-      const leftMs = sending.since + UNHEARD_KEPT_MS - performance.now()
-      if (leftMs > 0) {
-        this.#later ??= setTimeout(() => {
-          this.#later = undefined
-          this.#next()
-        }, leftMs + 1)
-        return false
-      }
-      this.#drop('tftp_way', sending.client)
-      sending.close()
+      if (!this.#mayGiveWay(sending)) return false
+      this.#giveWay(sending)
       return true
     }
     return false
   }
 
+  /** Says whether a transfer has waited long enough for its client's first sign; looks again at that time. */
+  #mayGiveWay({ since }: Sending): boolean {
+    const at = since + UNHEARD_KEPT_MS
+    if (performance.now() >= at) return true
+    if (at >= this.#laterAt) return false
+    clearTimeout(this.#later)
+    this.#laterAt = at
+    const again = () => {
+      this.#laterAt = Infinity
+      this.#next()
+    }
+    this.#later = setTimeout(again, at - performance.now() + 1)
+    return false
+  }
+
+  #giveWay(sending: Sending): void {
+    this.#drop('tftp_way', sending.client)
+    sending.close()
+  }
+
   #fairest(): Wanted | undefined {
     let best: Wanted | undefined
     let least = Infinity
+    const full = new Set<string>()
     for (const wanted of this.#waiting.values()) {
-      const load = this.#loads.get(wanted.client.address)
-      if ((load?.unheard ?? 0) >= UNHEARD_AN_ADDRESS || (load?.all ?? 0) >= least) continue
+      const { address } = wanted.client
+      if (full.has(address)) continue
+      const load = this.#loads.get(address)
+      const all = load?.all ?? 0
+      const isBetter = all < least || (all === least && wanted.isRepeated && best?.isRepeated === false)
+      if (!isBetter || (all === least && best?.client.address !== address)) continue
+      const [oldest] = (load?.unheard.size ?? 0) >= UNHEARD_AN_ADDRESS ? load!.unheard : [] // it has that many
+      if (oldest !== undefined && !this.#mayGiveWay(oldest)) {
+        full.add(address)
+        continue
+      }
       best = wanted
-      least = load?.all ?? 0
+      least = all
       if (least === 0) break
     }
     return best
@@ -253,23 +298,30 @@ export class TftpServer {
     const sending: Sending = new Sending(name, client, {
       address: this.#options.address,
       report: this.#options.report,
-      heard: () => {
-        load.unheard -= 1
+      unreadable: () => this.#drop('tftp_unreadable', client),
+      heard: isWanted => {
+        load.unheard.delete(sending)
+        // The client has gone on to this one; with an error it refuses one that another asked for in its name.
+        for (const other of isWanted ? this.#running : []) {
+          if (other !== sending && other.since <= sending.since && keyOf(other.client) === key) other.close()
+        }
         this.#next()
       },
       ended: () => {
-        if (this.#running.get(key) === sending) this.#running.delete(key)
+        this.#running.delete(sending)
+        if (this.#newest.get(key) === sending) this.#newest.delete(key)
         load.all -= 1
-        if (!sending.hasBegun) load.unheard -= 1
+        load.unheard.delete(sending)
         if (load.all === 0 && this.#loads.get(client.address) === load) this.#loads.delete(client.address)
         this.#next()
       },
     })
-    const load = this.#loads.get(client.address) ?? { all: 0, unheard: 0 }
+    const load = this.#loads.get(client.address) ?? { all: 0, unheard: new Set<Sending>() }
     load.all += 1
-    load.unheard += 1
+    load.unheard.add(sending)
     this.#loads.set(client.address, load)
-    this.#running.set(key, sending)
+    this.#running.add(sending)
+    this.#newest.set(key, sending)
     this.#send(sending, request).catch((problem: unknown) => {
       sending.close()
       this.#options.report(problem as Error) // of `files`, or of the transfer's socket
@@ -321,8 +373,10 @@ export class TftpServer {
 type SendingNeeds = {
   readonly address: string
   readonly report: (problem: Error) => void
-  /** The client showed that it is there. */
-  readonly heard: () => void
+  /** The client sent what is not a TFTP packet. */
+  readonly unreadable: () => void
+  /** The client showed that it is there, and with an acknowledgement that it wants the file. */
+  readonly heard: (isWanted: boolean) => void
   readonly ended: () => void
 }
 
@@ -374,15 +428,17 @@ class Sending {
 
   #receive(bytes: Uint8Array): void {
     if (this.#closed) return
+    let packet: TftpPacket
+    try {
+      packet = decodeTftp(bytes)
+    } catch {
+      return this.#needs.unreadable() // the codec throws its own error only; the client repeats it, or gives up
+    }
     if (!this.hasBegun) {
       this.hasBegun = true
-      this.#needs.heard()
+      this.#needs.heard(packet.kind === 'ack')
     }
-    try {
-      this.#do(this.#transfer!.receive(decodeTftp(bytes), performance.now())) // set before the socket was opened
-    } catch (problem) {
-      this.#needs.report(problem as Error) // a packet that cannot be read: the client repeats it, or gives up
-    }
+    this.#do(this.#transfer!.receive(packet, performance.now())) // set before the socket was opened
   }
 
   #do(step: Step): void {
@@ -428,6 +484,22 @@ function endText(
     return { kind: 'sent', text: `has ${name}, ${bytes} bytes, but went without its last acknowledgement` }
   }
   return { kind: 'failed', text: `${name}: ${end.why}` }
+}
+
+/**
+ * The request in `bytes`; `late` for a packet of a transfer that is over, since an error would only start a quarrel;
+ * undefined when it cannot be read. Most of what is not a request costs no exception.
+ */
+function requestIn(bytes: Uint8Array): TftpRequest | 'late' | undefined {
+  const opcode = bytes.length < 4 ? 0 : bytes[0]! * 256 + bytes[1]! // it has 4
+  if (opcode !== OPCODE.read && opcode !== OPCODE.write) {
+    return opcode >= OPCODE.data && opcode <= OPCODE.optionAck ? 'late' : undefined
+  }
+  try {
+    return decodeTftp(bytes) as TftpRequest // of these opcodes
+  } catch {
+    return undefined // the codec throws its own error only
+  }
 }
 
 function keyOf({ address, port }: Client): string {

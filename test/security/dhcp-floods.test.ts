@@ -6,15 +6,18 @@ import type { Socket } from 'node:dgram'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { Strangers, type Received } from '#server/dhcp/strangers.ts'
+import { Refusals } from '#server/limits/refusals.ts'
 import { MAC } from '../server/dhcp/clients.ts'
 import { layWire } from '../server/dhcp/wire.ts'
 import { whyNoNetworks } from '../network.ts'
 
 const PROBE = join(import.meta.dirname, '../../server/dhcp/probe.ts')
 
-/** A packet of a hardware address; nothing else of it is read here. */
+/** A packet of a hardware address: the header of a client's request, without options. */
 function packetOf(mac: string): Received {
   const bytes = new Uint8Array(300)
+  bytes.set([1, 1, 6])
+  bytes.set([99, 130, 83, 99], 236)
   bytes.set(
     mac.split(':').map(byte => Number.parseInt(byte, 16)),
     28,
@@ -64,6 +67,72 @@ t.test('takes 2,000 new hardware addresses at once, and few of a flood of 20,000
   for (let at = 0; at < 100; at += 1) await turn()
   t.ok(handled >= 2000 && handled < 6000, `${handled} were handled`)
   t.equal(handled + refused, 20_000)
+})
+
+t.test('takes a few packets a second in the name of a declared machine, and each of the others', async t => {
+  const handled = new Map<string, number>()
+  const refused: string[] = []
+  const strangers = new Strangers({
+    isDeclared: () => true,
+    isKnown: () => true,
+    handle: ({ bytes }) => {
+      const mac = Buffer.from(bytes.subarray(28, 34)).toString('hex')
+      handled.set(mac, (handled.get(mac) ?? 0) + 1)
+    },
+    refuse: (reason, mac) => void refused.push(`${reason} ${mac}`),
+  })
+  const began = performance.now()
+  for (let at = 0; at < 15_000; at += 1) {
+    strangers.receive(packetOf(MAC))
+    if (at % 100 === 0) strangers.receive(packetOf(strangerOf(at)))
+  }
+  const most = 101 + (performance.now() - began) / 50
+  const own = handled.get(MAC.replaceAll(':', '')) ?? 0
+  t.ok(own >= 100 && own <= most, `${own} were handled`)
+  t.equal(handled.size, 151, 'the others are answered')
+  t.same(new Set(refused), new Set([`dhcp_rate ${MAC}`]))
+})
+
+t.test('counts packets that cannot be read, and hands none of them on', async t => {
+  const refused: string[] = []
+  const strangers = new Strangers({
+    isDeclared: () => true,
+    isKnown: () => true,
+    handle: () => t.fail('a packet was handed on'),
+    refuse: (reason, from) => void refused.push(`${reason} ${from}`),
+  })
+  const { bytes, ...rest } = packetOf(MAC)
+  const without = (at: number, value: number) => bytes.with(at, value)
+  for (const garbage of [new Uint8Array(0), bytes.subarray(0, 239), without(236, 0), without(0, 7)]) {
+    strangers.receive({ ...rest, bytes: garbage })
+  }
+  t.same(
+    refused,
+    Array.from({ length: 4 }, () => 'dhcp_unreadable 0.0.0.0'),
+  )
+  for (const foreign of [without(0, 2), without(1, 6), without(2, 16)])
+    strangers.receive({ ...rest, bytes: foreign })
+  t.equal(refused.length, 4, 'replies and other hardware have no answer, and are nothing to report')
+})
+
+t.test('logs packets that cannot be read once in 10 s, with their number', async t => {
+  const lines: string[] = []
+  let counted = 0
+  let now = 0
+  const { refuse } = new Refusals(
+    (_, text) => void lines.push(text),
+    (_, times) => void (counted += times),
+    () => now,
+  )
+  for (let at = 0; at < 20_000; at += 1) {
+    refuse('dhcp_unreadable', '10.20.0.9')
+    refuse('tftp_unreadable', '10.20.0.9')
+  }
+  t.equal(lines.length, 2)
+  now = 10_000
+  refuse('dhcp_unreadable', '10.20.0.9')
+  t.equal(lines[2], '20000 DHCP packets dropped: they cannot be read')
+  t.equal(counted, 20_002)
 })
 
 t.test(

@@ -1,10 +1,10 @@
-// Findings 8 and 19: TFTP reads that nobody acknowledges.
+// Findings 8 and 19: TFTP reads that no one acknowledges, requests in another's name, garbage.
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
-import { encodeTftp } from '#server/tftp/packet.ts'
+import { decodeTftp, encodeTftp } from '#server/tftp/packet.ts'
 import { openTftp, type TftpOptions, type TftpServer } from '#server/tftp/socket.ts'
 
 const FILE = new Uint8Array(100_000)
@@ -53,9 +53,12 @@ const answered = (asked: { bytes: () => number }, what: string) =>
 
 t.test('gives another machine its first block at once while one address acknowledges nothing', async t => {
   const { server } = await serve(t, { transfers: 16 })
+  const began = performance.now()
   const flood = await Promise.all(Array.from({ length: 100 }, () => ask(t, server, '127.0.0.2')))
   await answered(await ask(t, server, '127.0.0.3'), 'the first block of another')
-  t.ok(flood.filter(({ bytes }) => bytes() > 0).length <= 8, 'no more than 8 of the flood are answered')
+  const most = 8 * (1 + Math.floor((performance.now() - began) / 250))
+  const count = flood.filter(({ bytes }) => bytes() > 0).length
+  t.ok(count <= most, `${count} of the flood are answered, ${most} may be: 8 in 250 ms`)
 })
 
 t.test('lets the oldest that was never acknowledged give way when every place is taken', async t => {
@@ -99,3 +102,63 @@ t.test(
     await answered(await ask(t, server, '127.0.0.3'), 'the first block of a machine with a lease')
   },
 )
+
+const request = (file: string) => encodeTftp({ kind: 'read', file, mode: 'octet', options: new Map() })
+
+t.test('gives a machine its first block while others ask in its name from other ports', async t => {
+  const { server } = await serve(t, { macOf: () => 'm' })
+  for (let at = 0; at < 40; at += 1) await ask(t, server, '127.0.0.2')
+  await answered(await ask(t, server, '127.0.0.2'), 'the first block of the machine')
+})
+
+t.test('serves a request that is repeated before many in its name that are not', async t => {
+  const { server } = await serve(t, { macOf: () => 'm' })
+  for (let at = 0; at < 200; at += 1) await ask(t, server, '127.0.0.2')
+  const machine = await ask(t, server, '127.0.0.2')
+  machine.socket.send(request('f'), server.port, '127.0.0.1')
+  await answered(machine, 'the first block of the machine')
+})
+
+t.test('continues a transfer when another asks in its name from its port', async t => {
+  const { server } = await serve(t)
+  const socket = createSocket('udp4').bind(0, '127.0.0.2')
+  await once(socket, 'listening')
+  t.teardown(() => socket.close())
+  const seen: { port: number; block: number }[] = []
+  socket.on('message', (bytes, { port }) => {
+    const packet = decodeTftp(bytes)
+    if (packet.kind === 'data') seen.push({ port, block: packet.block })
+  })
+  const ack = (port: number, block: number) =>
+    socket.send(encodeTftp({ kind: 'ack', block }), port, '127.0.0.1')
+  const heard = (what: string, is: (one: { port: number; block: number }) => boolean) =>
+    waitUntil(what, { limitSeconds: 3, everyMs: 5 }, async () => {
+      const value = seen.find(is)
+      return value === undefined ? { not: 'no such block' } : { value }
+    })
+  socket.send(request('f'), server.port, '127.0.0.1')
+  const { port } = await heard('the first block', ({ block }) => block === 1)
+  ack(port, 1)
+  await heard('the second block', ({ block }) => block === 2)
+  socket.send(request('another'), server.port, '127.0.0.1')
+  const other = await heard('the first block of the other', one => one.port !== port)
+  socket.send(encodeTftp({ kind: 'error', error: 5, text: 'unknown transfer' }), other.port, '127.0.0.1')
+  ack(port, 2)
+  await heard('the third block', one => one.port === port && one.block === 3)
+})
+
+t.test('counts packets that cannot be read, and reports none of them', async t => {
+  const problems: Error[] = []
+  const { server, refused } = await serve(t, { report: problem => void problems.push(problem) })
+  const socket = createSocket('udp4')
+  t.teardown(() => socket.close())
+  for (let at = 0; at < 100; at += 1) {
+    socket.send(Uint8Array.of(0, 9, at, at, at), server.port, '127.0.0.1')
+    socket.send(Uint8Array.of(0, 1, 65), server.port, '127.0.0.1')
+  }
+  await waitUntil('200 refusals', { limitSeconds: 5, everyMs: 10 }, async () =>
+    refused.length === 200 ? { value: true } : { not: `${refused.length}` },
+  )
+  t.same(new Set(refused), new Set(['tftp_unreadable']))
+  t.same(problems, [])
+})
