@@ -10,6 +10,8 @@ import { discover, macOf, typeOf } from './strangers-machine.ts'
 export type Phase = {
   readonly server: string
   readonly machines: number
+  /** The number of the first one; 0 unless given. */
+  readonly firstMachine?: number
   /** The address of machine `n` is this network's, `10.20` and two bytes from here on. */
   readonly firstAddress: number
   /** `dhcp`: one exchange of firmware of each machine. Else a path: `{mac}` is the machine's. */
@@ -19,7 +21,11 @@ export type Phase = {
 }
 
 /** What came of it. */
-export type Came = { readonly asked: number; readonly statuses: Readonly<Record<string, number>> }
+export type Came = {
+  readonly asked: number
+  readonly perSecond: number
+  readonly statuses: Readonly<Record<string, number>>
+}
 
 /** How many machines ask at a time. */
 const AT_ONCE = 8
@@ -28,7 +34,10 @@ const PATIENCE_MS = 1000
 
 if (import.meta.main) {
   const phase = JSON.parse(process.argv[2] ?? '{}') as Phase
-  console.log(JSON.stringify(phase.ask === 'dhcp' ? await exchange(phase) : await get(phase)))
+  const began = performance.now()
+  const statuses = phase.ask === 'dhcp' ? await exchange(phase) : await get(phase)
+  const perSecond = (phase.machines * 1000) / (performance.now() - began)
+  console.log(JSON.stringify({ asked: phase.machines, perSecond, statuses } satisfies Came))
   process.exit()
 }
 
@@ -38,7 +47,7 @@ export function addressOf(firstAddress: number, n: number): string {
   return `10.20.${at >> 8}.${at & 255}`
 }
 
-async function exchange({ server, machines }: Phase): Promise<Came> {
+async function exchange({ server, machines, firstMachine = 0 }: Phase): Promise<Came['statuses']> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 20 })
   socket.bind(68)
   await once(socket, 'listening')
@@ -59,18 +68,25 @@ async function exchange({ server, machines }: Phase): Promise<Came> {
       })
       socket.send(packet, 67, '255.255.255.255')
     })
-  await eachOf(machines, async n => {
+  await eachOf(firstMachine, machines, async n => {
     const mac = macOf(n)
     const offer = await ask(mac, discover(mac), 2)
     await ask(mac, discover(mac, [...offer.subarray(16, 20)].join('.'), server), 5)
     statuses['ack'] = (statuses['ack'] ?? 0) + 1
   })
-  return { asked: machines, statuses }
+  return statuses
 }
 
-async function get({ server, machines, firstAddress, ask, from }: Phase): Promise<Came> {
+async function get({
+  server,
+  machines,
+  firstMachine = 0,
+  firstAddress,
+  ask,
+  from,
+}: Phase): Promise<Came['statuses']> {
   const statuses: Record<string, number> = {}
-  await eachOf(machines, async n => {
+  await eachOf(firstMachine, machines, async n => {
     const status = await new Promise<number>((resolve, reject) => {
       const asking = request({
         host: server,
@@ -87,14 +103,14 @@ async function get({ server, machines, firstAddress, ask, from }: Phase): Promis
     })
     statuses[status] = (statuses[status] ?? 0) + 1
   })
-  return { asked: machines, statuses }
+  return statuses
 }
 
 /** Does something for each machine, some at a time. */
-async function eachOf(machines: number, one: (n: number) => Promise<void>): Promise<void> {
-  let next = 0
+async function eachOf(first: number, machines: number, one: (n: number) => Promise<void>): Promise<void> {
+  let next = first
   const some = async () => {
-    while (next < machines) await one(next++)
+    while (next < first + machines) await one(next++)
   }
   await Promise.all(Array.from({ length: AT_ONCE }, some))
 }
