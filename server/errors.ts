@@ -332,6 +332,18 @@ export class TokenExpired extends ServerError {
   }
 }
 
+/** A token that another host than its machine shows. */
+export class TokenElsewhere extends ServerError {
+  readonly code = 'TOKEN_ELSEWHERE'
+  readonly statusCode = 403
+  constructor(machine: { readonly name: string; readonly address: string }, from: string) {
+    super(
+      `${from} showed the token of ${machine.name}, which is good from ${machine.address} only. ` +
+        'If that is the machine itself, its route to this server must leave by the card that it booted with.',
+    )
+  }
+}
+
 /** The bundle was handed out in this boot before. */
 export class TokenReplayed extends ServerError {
   readonly code = 'TOKEN_REPLAYED'

@@ -5,8 +5,10 @@ import type { Asked, Enrolling, Enrolment, Shown } from '../agent/enrolment.ts'
 import type { Renewal } from '../agent/renewal.ts'
 import { Reports } from '../agent/reports.ts'
 import type { Tokens } from '../agent/tokens.ts'
-import { TooManyReports, UnknownToken } from '../errors.ts'
+import { TokenElsewhere, TooManyReports, UnknownToken } from '../errors.ts'
+import type { Alarms } from '../inventory/alarms.ts'
 import type { Catalog } from '../inventory/catalog.ts'
+import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { TokenRecord } from '../inventory/store.ts'
 import type { Log } from '../log.ts'
@@ -21,6 +23,8 @@ export type AgentNeeds = {
   readonly enrolment: Pick<Enrolment, 'enroll' | 'bundle'>
   readonly renewal: Pick<Renewal, 'offer' | 'renew'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly alarms: Pick<Alarms, 'raise'>
+  readonly clients: Pick<Clients, 'dhcp'>
   readonly refuse: Refuse
   readonly log: Log
 }
@@ -31,7 +35,7 @@ type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: strin
 
 /** `POST /agent/v1/enroll`, `/agent/v1/bundle`, `/agent/v1/renew` and `/agent/v1/report`, with `Authorization: Bearer TOKEN`. */
 export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
-  const { catalog, tokens, enrolment, renewal, journal, refuse, log } = needs
+  const { catalog, tokens, enrolment, renewal, journal, alarms, clients, refuse, log } = needs
   const reports = new Reports()
   app.setErrorHandler(problemAnswer(log))
 
@@ -89,7 +93,10 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     return 'left out: the logs of this boot have too many bytes'
   }
 
-  /** Who holds the token of a request. */
+  /**
+   * Who holds the token of a request. A token comes with the config, over plain HTTP: who reads the wire has it, too. So it
+   * is good from the machine's own address only, where DHCP shows whose that is.
+   */
   function holderOf(request: FastifyRequest): Enrolling {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
     if (secret === undefined) throw new UnknownToken()
@@ -97,7 +104,23 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const machine = catalog().machine({ name: token.machine })
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
     const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
-    return { token, machine, mac, address: request.ip }
+    const address = request.ip
+    if (clients.dhcp !== 'off' && address !== machine.address) {
+      const error = new TokenElsewhere(machine, address)
+      const { name } = machine
+      const { message: text } = error
+      alarms.raise({
+        kind: 'refused',
+        mac,
+        machine: name,
+        layer: 'http',
+        text,
+        detail: { from: address },
+        boot: token.boot,
+      })
+      throw error
+    }
+    return { token, machine, mac, address }
   }
 
   function tell(

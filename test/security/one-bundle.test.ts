@@ -51,6 +51,21 @@ t.test('gives no token to a MAC and UUID that disagree', { skip }, async t => {
   t.match(await bootTo(await segment.host(), CTL_1), /^[\w-]{43}$/, 'the machine itself gets one')
 })
 
+t.test('takes a token from the address of its machine only', { skip }, async t => {
+  const segment = await withBundles(await laySegment(t))
+  const machine = await segment.host()
+  const reader = await segment.host() // it read the config on the wire
+  const token = await bootTo(machine, CTL_1)
+  t.match((await reader.do({ do: 'dhcp', ...STRANGER, stage: 'firmware' })).address, /^10\.20\.0\.1\d\d$/)
+  const before = (await segment.alarms()).refused ?? 0
+  const taken = await redeem(reader, token)
+  t.equal(taken.status, 403)
+  t.match(taken.text, /TOKEN_ELSEWHERE/)
+  t.equal((await reader.agent('report', token, { stage: 'ready' })).status, 403)
+  t.ok(((await segment.alarms()).refused ?? 0) > before, 'an alarm')
+  t.equal((await redeem(machine, token)).status, 200, 'the machine itself gets its bundle')
+})
+
 t.test('gives no second bundle in one boot, whoever asks', { skip }, async t => {
   const segment = await withBundles(await laySegment(t))
   const machine = await segment.host()
