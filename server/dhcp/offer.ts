@@ -294,16 +294,22 @@ function overhear(exchange: Exchange): Decision {
   const { message, world, machine } = exchange
   const address = wantedAddressOf(message)
   if (!world.subnet.holds(address)) return silent(`asks another server for ${address}`)
-  // An address that a declared machine just took stays its own: a stranger that asks for it changes nothing.
-  const holder = world.leases.at(address)
-  const isTaken = holder !== undefined && holder.mac !== message.mac && holder.expiresAt > world.now
-  if (isTaken && machine === undefined && world.machines.byMac.has(holder.mac)) {
-    return silent(`asks another server for ${address}, which ${holder.mac} has`)
+  // Anyone can send this in any name. A declared address is its machine's, whoever asks for it; a machine has no other.
+  const owner = world.machines.byAddress.get(address)
+  if (owner !== undefined && owner !== machine) {
+    return silent(`asks another server for ${address}, which is the address of ${owner.name}`)
   }
+  const words = `asks another server for ${address}`
+  if (machine !== undefined && owner === undefined) {
+    const text = `${words}; its address here is ${machine.address}`
+    return silent('it is not the address of the machine', [], [event(exchange, 'request', text, { address })])
+  }
+  // That of a declared machine outlives a restart between two steps of its boot.
+  const state = machine === undefined ? 'offered' : 'bound'
   return silent(
     'the REQUEST on port 67 is for the server that gives addresses',
-    [put(exchange, address, 'offered', SECONDS.boot)],
-    [event(exchange, 'request', `asks another server for ${address}`, { address, from: 'another server' })],
+    [put(exchange, address, state, SECONDS.boot)],
+    [event(exchange, 'request', words, { address, from: 'another server' })],
   )
 }
 
@@ -413,7 +419,7 @@ function isRenewal({ message, arrival, world }: Exchange): boolean {
 
 function put(exchange: Exchange, address: string, state: Lease['state'], seconds: number): LeaseChange {
   const { message, uuid, world } = exchange
-  const expiresAt = world.now + seconds * 1000
+  const expiresAt = Math.max(world.now + seconds * 1000, heldUntil(exchange, address))
   const lease: Lease = {
     address,
     mac: message.mac,
@@ -422,6 +428,16 @@ function put(exchange: Exchange, address: string, state: Lease['state'], seconds
     ...(uuid === undefined ? {} : { uuid }),
   }
   return { kind: 'put', lease }
+}
+
+/**
+ * Until when the system of a machine that is declared by UUID alone was told to have its address: packets of firmware, and
+ * RELEASE, which anyone can send in its name, do not shorten that. Otherwise its UUID with another MAC would get the address.
+ */
+function heldUntil({ message, machine, world }: Exchange, address: string): number {
+  if (machine === undefined || machine.macs.length > 0) return 0
+  const lease = world.leases.at(address)
+  return lease?.state === 'bound' && lease.mac === message.mac ? lease.expiresAt : 0
 }
 
 // --- replies
@@ -536,10 +552,13 @@ function event(
   return { ...whose, layer: 'dhcp', kind, text: words, detail }
 }
 
-/** The switch port that the relay names (RFC 3046 §3.1, §3.2), where there is a relay: circuit and remote identifier. */
-function portDetail({ options }: Packet): Record<string, string> {
+/**
+ * The switch port that the relay names (RFC 3046 §3.1, §3.2): circuit and remote identifier. A packet without a relay's
+ * address came from its client itself, who can name any port.
+ */
+function portDetail({ options, relayAddress }: Packet): Record<string, string> {
   const value = options.get(OPTION.relayAgent)
-  if (value === undefined) return {}
+  if (value === undefined || relayAddress === NOWHERE) return {}
   const parts: string[] = []
   for (let at = 0; at + 1 < value.length; at += 2 + value[at + 1]!) {
     const name = RELAY_PARTS.get(value[at]!)

@@ -36,7 +36,7 @@ import { addPage, isForSignature } from './signatures.ts'
 /** What these routes need of the service. */
 export type BootNeeds = {
   readonly sources: () => Sources
-  readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive'>
+  readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive' | 'bootAt'>
   readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp'>
   readonly tokens: Pick<Tokens, 'mint' | 'rebootOf'>
   readonly hasBundle: (machine: string) => boolean
@@ -101,14 +101,17 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
         }
       }
       const token = match.machine === undefined ? '' : tokenFor(request, match.labels, match.machine)
-      const text = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(targetOf(request.raw)) })
+      const config = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(targetOf(request.raw)) })
       // In a declared machine's name it is the machine's own step only with a token; else an alarm says who asked.
       if (from !== undefined && (match.machine === undefined || token !== '')) {
-        const detail = { profile: match.profile.id, bytes: Buffer.byteLength(text) }
-        tell(from, 'config', `fetched ${match.profile.ignition_id ?? ''}`, detail)
+        const detail = { profile: match.profile.id, bytes: Buffer.byteLength(config) }
+        const boot =
+          from.machine && clients.dhcp === 'off' ? journal.bootAt(from.machine, request.ip) : undefined
+        const text = `fetched ${match.profile.ignition_id ?? ''}`
+        record(from, { kind: 'config', text, detail, ...(boot && { boot: boot.id }) })
       }
       // Bytes, because Fastify would add a character set to a text, and Matchbox has none.
-      return reply.type('application/json').send(Buffer.from(text))
+      return reply.type('application/json').send(Buffer.from(config))
     }),
   )
 
@@ -179,9 +182,9 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
    */
   function tokenFor(request: FastifyRequest, labels: Labels, machine: Machine): string {
     if (isForSignature(request)) return ''
-    const boot = journal.currentOf({ machine })
     const address = request.ip
     const { dhcp } = clients
+    const boot = dhcp === 'off' ? journal.bootAt(machine, address) : journal.currentOf({ machine })
     const objection = objectionTo(
       machine,
       { address, labels },

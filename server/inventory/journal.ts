@@ -85,6 +85,8 @@ export class Journal {
   readonly #begun = new Map<string, CurrentBoot>()
   /** MACs that a machine used and is not declared with, those it used last at the end, by machine name. */
   readonly #links = new Map<string, Set<string>>()
+  /** Where DHCP shows nothing, the boots of other addresses than the current one's, by machine name, the oldest first. */
+  readonly #aside = new Map<string, readonly CurrentBoot[]>()
   readonly #wakers = new Set<() => void>()
   readonly #strangers: Strangers
   readonly #refuse: (reason: JournalRefusal, mac: string) => void
@@ -186,7 +188,10 @@ export class Journal {
       ...(machine && { machine: machine.name }),
     }
     const how = this.#howKept(next, current)
-    if (how !== 'not' && place.follow !== undefined) this.#follow(place.follow, next)
+    if (how !== 'not' && place.follow !== undefined) {
+      if (place.follow === this.#current) this.#setAside(current, next)
+      this.#follow(place.follow, next)
+    }
     if (how !== 'stored') return next
     const isSoon = machine !== undefined || this.#strangers.isPrompt()
     this.#store.append(named, kept, isSoon ? 'soon' : 'within a second').then(
@@ -217,6 +222,13 @@ export class Journal {
   /** The boot that a machine is in, or was in last. */
   currentOf({ machine, mac }: { machine?: Machine; mac?: string }): CurrentBoot | undefined {
     return this.#currentOf(machine, mac)
+  }
+
+  /** The boot of a machine whose script an address fetched, where DHCP shows nothing; else the current one. */
+  bootAt(machine: Machine, address: string): CurrentBoot | undefined {
+    const current = this.currentOf({ machine })
+    if (current === undefined || current.scriptFrom === address) return current
+    return this.#asideOf(machine.name, boot => boot.scriptFrom === address) ?? current
   }
 
   /** The current boots of all MACs that ever booted. */
@@ -260,6 +272,9 @@ export class Journal {
     begun: CurrentBoot | undefined,
   ): { readonly boot?: CurrentBoot; readonly follow?: Map<string, CurrentBoot> } {
     if (event.boot !== undefined && event.boot !== current?.id) {
+      const aside = this.#asideOf(current?.machine, ({ id }) => id === event.boot)
+      const isSteps = event.layer === 'os' || event.kind === 'config' // of one that has a token
+      if (aside !== undefined) return { boot: aside, ...(isSteps && { follow: this.#current }) }
       const [boot] = current === undefined ? [] : [{ ...current, id: event.boot }]
       if (boot !== undefined) return { boot }
     }
@@ -269,9 +284,28 @@ export class Journal {
       if (isFresh) return { boot: begun, follow: this.#begun }
       if (event.startsBoot === true) return { follow: this.#begun }
     }
-    const isAfresh = event.startsBoot === true && event.kind === 'script' && current.phase !== 'script'
-    if (isAfresh && isPastFirmware(current.phase)) return { follow: this.#current }
-    return { boot: current, follow: this.#current }
+    if (event.startsBoot !== true || event.kind !== 'script' || !isPastFirmware(current.phase)) {
+      return { boot: current, follow: this.#current }
+    }
+    // Anyone can ask for the script, so each address that does is in a boot of its own, and ends no other's.
+    const from = made.detail.from
+    const isOwn = current.scriptFrom === undefined || current.scriptFrom === from
+    const own = isOwn ? current : this.#asideOf(current.machine, boot => boot.scriptFrom === from)
+    return own?.phase === 'script' ? { boot: own, follow: this.#current } : { follow: this.#current }
+  }
+
+  #asideOf(machine: string | undefined, isIt: (boot: CurrentBoot) => boolean): CurrentBoot | undefined {
+    return machine === undefined ? undefined : this.#aside.get(machine)?.findLast(isIt)
+  }
+
+  /** Keeps the boot of another address beside the one that is the current one now: one an address, a few of a machine. */
+  #setAside(current: CurrentBoot | undefined, next: CurrentBoot): void {
+    const { machine } = next
+    if (machine === undefined || current?.scriptFrom === undefined || current.id === next.id) return
+    const gone = new Set([current.scriptFrom, next.scriptFrom])
+    const others = (this.#aside.get(machine) ?? []).filter(({ scriptFrom }) => !gone.has(scriptFrom))
+    if (current.scriptFrom !== next.scriptFrom) others.push(current)
+    this.#aside.set(machine, others.slice(-ASIDE))
   }
 
   #currentOf(machine: Machine | undefined, mac: string | undefined): CurrentBoot | undefined {
@@ -410,6 +444,9 @@ const FIRMWARE_MS = 15 * 60_000
 
 /** How many MACs of a machine are remembered that it is not declared with. */
 const LINKS_REMEMBERED = 8
+
+/** How many addresses may be in a boot of one machine at a time, where DHCP shows nothing. */
+const ASIDE = 64
 
 /** How many boots are read or removed before others have their turn. */
 const BOOTS_AT_ONCE = 200

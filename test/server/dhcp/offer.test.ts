@@ -176,6 +176,14 @@ t.test('the UUID of a machine that runs does not take its address away', async t
   t.equal(stranger.events.at(-1)?.uuid, undefined, 'nor is it taken for the machine')
   t.equal(server.gives(discover.plain).reply?.packet.yourAddress, '10.20.0.11', 'the machine keeps it')
   t.equal(server.gives(asks(MAC)).reply?.packet.yourAddress, '10.20.0.11', 'and boots again')
+  t.match(server.gives(asks(OTHER)).reply?.packet.yourAddress, /^10\.20\.0\.1\d\d$/)
+  const released = but(discover.bios, MESSAGE.release, { clientAddress: '10.20.0.11' }, withUuid)
+  server.hears({ ...released, mac: MAC }, 'dhcp', { address: '10.20.0.11', port: 68 })
+  t.match(
+    server.gives(asks('52:54:00:66:66:67')).reply?.packet.yourAddress,
+    /^10\.20\.0\.1\d\d$/,
+    'no packet in its name makes its lease shorter',
+  )
 })
 
 t.test('a UUID with the MAC of no machine finds only a machine that is declared by UUID alone', async t => {
@@ -194,8 +202,10 @@ t.test('a UUID with the MAC of no machine finds only a machine that is declared 
 t.test('the journal says at which switch port a relay saw the client', async t => {
   const relay = [1, 8, ...Buffer.from('ge-0/0/7'), 2, 3, 0, 1, 2]
   const asks = discoverWith([[OPTION.relayAgent, Uint8Array.from(relay)]])
-  const [asked] = new Server().hears(asks).events
+  const [asked] = new Server().hears({ ...asks, relayAddress: '10.20.0.254' }).events
   t.equal(asked?.detail['port'], 'circuit=ge-0/0/7 remote=000102')
+  const [claimed] = new Server().hears(asks).events
+  t.equal(claimed?.detail['port'], undefined, 'a client that names a port itself is not believed')
 })
 
 t.test('a UUID that many machines share says nothing about which one it is', async t => {
@@ -444,6 +454,17 @@ t.test('a proxy offers a file and no address, and only to who boots by network',
   }
   t.match(server.hears(discover.plain), { reply: undefined, silence: /operating system/ })
   t.equal(server.hears(request(discover.uefi, '10.20.0.50', '10.20.0.2')).reply, undefined)
+})
+
+t.test('a proxy hears the address of a declared machine from the machine alone', async t => {
+  const server = new Server({ network: network('proxy'), machines: [machine()] })
+  server.hears(request(discover.bios, '10.20.0.11', '10.20.0.2'))
+  t.match(server.table.at('10.20.0.11'), { mac: MAC, state: 'bound' }, 'it is kept on disk')
+  server.hears(request({ ...discover.bios, mac: OTHER }, '10.20.0.11', '10.20.0.2'))
+  t.match(server.table.at('10.20.0.11'), { mac: MAC })
+  const { events } = server.hears(request(discover.bios, '10.20.0.88', '10.20.0.2'))
+  t.equal(server.table.at('10.20.0.88'), undefined, 'in its name for another address')
+  t.equal(events[0]?.detail['from'], undefined)
 })
 
 t.test('a proxy learns from the REQUEST to the other server whose address it is', async t => {
