@@ -139,7 +139,8 @@ export function warnOfReadableToken(base: string): void {
   )
 }
 
-function isOnThisHost(hostname: string): boolean {
+/** Says whether a host of a URL is an address of this host, or `localhost`. */
+export function isOnThisHost(hostname: string): boolean {
   const name = hostname.replaceAll(/^\[|\]$/g, '')
   if (name === 'localhost') return true
   if (isIP(name) === 0) return false // a name leads wherever a DNS server says

@@ -1,15 +1,24 @@
-// `pilotlight help PL-1002`: the paragraph of docs/errors.md on an error, or the exit codes in words.
+// `pilotlight help PL-1002`: what docs/errors.md says of an error, or the exit codes in words.
 
 import { readFile } from 'node:fs/promises'
 import { EXIT, EXIT_MEANINGS } from './exit.ts'
 
-/** The text on a topic, or undefined when there is none. */
+/** The text on a topic, or undefined when there is none. A code's own paragraph goes before its row in the table of all codes. */
 export async function helpTopic(topic: string, errorsPage: string): Promise<string | undefined> {
   if (topic === 'exit-codes') {
     const names = Object.keys(EXIT) as (keyof typeof EXIT)[] // its own keys, none other
     return names.map(name => `${String(EXIT[name]).padStart(3)}  ${EXIT_MEANINGS[name]}`).join('\n')
   }
   const page = await readFile(errorsPage, 'utf8')
-  const paragraph = page.split(/^## /m).find(part => part.startsWith(`${topic.toUpperCase()} `))
-  return paragraph?.trim()
+  const code = topic.toUpperCase()
+  const paragraph = page.split(/^##? /m).find(part => part.startsWith(`${code} `))
+  return paragraph?.trim() ?? rowOf(code, page)
+}
+
+/** A row of the table as lines. */
+function rowOf(code: string, page: string): string | undefined {
+  const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
+  if (row === undefined) return undefined
+  const [, status = '', means = '', remedy = ''] = row.replace(/ \|$/, '').split(' | ')
+  return `${code} (HTTP ${status})\n${means}\n${remedy}`
 }

@@ -12,6 +12,7 @@ import type { AccessToken, NewToken } from '#server/access/tokens.ts'
 import type { Fault } from '#server/errors.ts'
 import {
   givenToken,
+  isOnThisHost,
   localToken,
   requirePrivateWire,
   trustServer,
@@ -135,7 +136,7 @@ export class ServerClient {
 
   /** The keys that machines showed, of one state. */
   async keys(state: MachineKeyView['state']): Promise<readonly MachineKeyView[]> {
-    return (await this.#json('GET', `/v1/keys?state=${state}`)) as MachineKeyView[]
+    return (await this.list(`/v1/keys?state=${state}`)) as MachineKeyView[]
   }
 
   /** Approves or rejects a key of a machine: the one named, or the only one that waits. */
@@ -159,7 +160,7 @@ export class ServerClient {
     await response.body?.cancel()
   }
 
-  /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`. */
+  /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`, `/v1/keys`. */
   async list(path: string): Promise<readonly unknown[]> {
     const items: unknown[] = []
     for (let next: string | undefined = path; next !== undefined;) {
@@ -313,6 +314,9 @@ function mendOf({ status, headers, url }: Response): string {
   const later = headers.get('retry-after')
   if (status === 401) {
     const lab = 'a lab has one in lab-state/NAME/server/admin.token'
+    if (isOnThisHost(new URL(url).hostname)) {
+      return `name admin.token of the server's state directory in PILOTLIGHT_TOKEN_FILE, or that directory in PILOTLIGHT_STATE_PATH, as a user who may read it; ${lab}`
+    }
     return `on the server's host "pilotlight tokens create NAME" makes one; name its file in PILOTLIGHT_TOKEN_FILE; ${lab}`
   }
   if (status === 421) return 'give --server the address of the server'
@@ -326,6 +330,7 @@ function mendOf({ status, headers, url }: Response): string {
 
 /** The command that lists what a path is one of. */
 function listingOf(path: string): string {
+  if (/^\/v1\/machines\/[^/]+\/(approve|reject)$/.test(path)) return 'pilotlight machines pending'
   const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens)\//.exec(path) ?? []
   if (list === undefined) return 'pilotlight get machines, or groups, or profiles'
   return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`

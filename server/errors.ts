@@ -216,7 +216,8 @@ export class NotStored extends ServerError {
   readonly code = 'NOT_FOUND'
   readonly statusCode = 404
   constructor(kind: string, id: string) {
-    super(`There is no ${kind} "${cleanLabel(id)}". 'curl /v1/${kind}s' lists all.`)
+    const list = kind === 'asset' ? 'pilotlight assets list' : `pilotlight get ${kind}s`
+    super(`There is no ${kind} "${cleanLabel(id)}". '${list}' lists all.`)
   }
 }
 
@@ -385,6 +386,18 @@ export class NotDelivered extends ServerError {
   readonly statusCode = 409
   constructor(machine: string) {
     super(`${machine} was given no bundle in this boot: there is nothing to renew. Fetch the bundle first.`)
+  }
+}
+
+/** An operator named no key, and none waits. */
+export class NoKeyWaits extends ServerError {
+  readonly code = 'NO_KEY_WAITS'
+  readonly statusCode = 404
+  constructor(machine: string) {
+    super(
+      `No key of ${machine} waits for a decision. Name another key of it with --fingerprint; ` +
+        `'pilotlight journal ${machine}' shows the keys that were seen and what became of them.`,
+    )
   }
 }
 

@@ -198,7 +198,7 @@ function answerErrors(app: FastifyInstance, log: Log): void {
     }
     void reply.header('x-content-type-options', 'nosniff')
     if (!isForPrograms) return plain(reply.code(404), '404 page not found\n')
-    const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md tells of all, and of those below /v1 'curl /v1/openapi.json'.`
+    const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md tells of all, and of those below /v1 GET /v1/openapi.json.`
     return answer(Object.assign(new Error(what), { statusCode: 404 }), request, reply)
   })
 }

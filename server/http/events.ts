@@ -61,7 +61,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
       const boot = request.query.boot ?? boots[0]?.id
       if (boot === undefined) throw new NeverBooted(name)
       if (!boots.some(({ id }) => id === boot))
-        throw new NotFound(`boot of ${name}`, boot, `'curl /v1/machines/${name}/boots' lists all.`)
+        throw new NotFound(`boot of ${name}`, boot, `GET /v1/machines/${name}/boots lists all.`)
       const events = store.eventsOf(boot)
       if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
       return plain(reply, journalText(events))
@@ -79,7 +79,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
     const machine = catalog().machine({ name })
     const mac = normaliseMac(name)
     if (machine === undefined && mac === undefined) {
-      throw new NotFound('machine', name, `'curl /machines' lists all.`)
+      throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
     }
     const macs = machine?.macs ?? (mac === undefined ? [] : [mac])
     return store.bootsOf({ macs, ...(machine && { machine: machine.name }) }, 1000)

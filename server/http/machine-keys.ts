@@ -2,11 +2,12 @@
 
 import type { FastifyPluginCallback } from 'fastify'
 import type { Enrolment } from '../agent/enrolment.ts'
-import { NotFound } from '../errors.ts'
+import { NoKeyWaits, NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Machine } from '../inventory/objects.ts'
 import type { KeyState, MachineKey } from '../inventory/trust.ts'
 import type { Log } from '../log.ts'
+import { limitOf, linkNext, nothingAfter, type PageQuery } from './pages.ts'
 import { problemAnswer } from './problems.ts'
 import { pretty } from './read.ts'
 import { keyBody } from './schemas.ts'
@@ -18,6 +19,7 @@ export type MachineKeyNeeds = {
   readonly log: Log
 }
 
+type KeyQuery = PageQuery & { readonly state?: KeyState }
 type ByName = { Params: { name: string } }
 type OnKey = ByName & { Body: { fingerprint?: string } | null }
 
@@ -29,25 +31,37 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
   const { catalog, enrolment, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
-  app.get<{ Querystring: { state?: KeyState } }>(
+  app.get<{ Querystring: KeyQuery }>(
     '/v1/keys',
     {
       schema: {
         ...about('The keys that machines showed, of one state where it is named'),
         querystring: {
           type: 'object',
-          properties: { state: { enum: ['pending', 'approved', 'rejected', 'retired'] } },
+          properties: {
+            state: { enum: ['pending', 'approved', 'rejected', 'retired'] },
+            limit: { type: 'string' },
+            after: { type: 'string' },
+          },
         },
       },
     },
-    ({ query: { state } }, reply) =>
-      pretty(reply, viewsOf(enrolment.keys().filter(key => state === undefined || key.state === state))),
+    ({ query }, reply) => {
+      const { items, next } = keyPage(enrolment.keys(), query)
+      const { state } = query
+      linkNext(reply, '/v1/keys', query, next, state === undefined ? {} : { state })
+      return pretty(reply, items.map(viewOf))
+    },
   )
 
-  app.get<ByName>(
+  app.get<ByName & { Querystring: PageQuery }>(
     '/v1/machines/:name/keys',
     { schema: about('The keys that a machine showed, the last one first') },
-    ({ params: { name } }, reply) => pretty(reply, viewsOf(enrolment.keys(known(name).name))),
+    ({ params: { name }, query }, reply) => {
+      const { items, next } = keyPage(enrolment.keys(known(name).name), query)
+      linkNext(reply, `/v1/machines/${encodeURIComponent(name)}/keys`, query, next)
+      return pretty(reply, items.map(viewOf))
+    },
   )
 
   for (const verb of ['approve', 'reject'] as const) {
@@ -55,7 +69,11 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       `/v1/machines/:name/${verb}`,
       { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
       ({ params: { name }, body, identity }, reply) => {
-        const key = enrolment[verb](known(name), body?.fingerprint, identity.name)
+        const machine = known(name)
+        const isNamed = body?.fingerprint !== undefined
+        if (!isNamed && !enrolment.keys(name).some(({ state }) => state === 'pending'))
+          throw new NoKeyWaits(name)
+        const key = enrolment[verb](machine, body?.fingerprint, identity.name)
         log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
         return pretty(reply, viewOf(key))
       },
@@ -75,9 +93,13 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
 
   function known(name: string): Machine {
     const machine = catalog().machine({ name })
-    if (machine === undefined) throw new NotFound('machine', name, `'curl /machines' lists all.`)
+    if (machine === undefined) throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
     return machine
   }
+}
+
+function idOf({ machine, fingerprint }: MachineKey): string {
+  return `${machine}/${fingerprint}`
 }
 
 /** A key as the API shows it: times in ISO 8601. */
@@ -86,8 +108,24 @@ export type MachineKeyView = Omit<MachineKey, 'seenAt' | 'decidedAt'> & {
   readonly decided?: string
 }
 
-function viewsOf(keys: readonly MachineKey[]): MachineKeyView[] {
-  return keys.map(viewOf)
+/**
+ * The keys of one state behind `after`, which is `machine/fingerprint`. The place is looked for among all keys: one that was
+ * decided since the page before still has its place.
+ *
+ * @throws {BadRequest} when `limit` is not a number above 0, or `after` is not in the list
+ */
+function keyPage(
+  keys: readonly MachineKey[],
+  query: KeyQuery,
+): { readonly items: readonly MachineKey[]; readonly next?: string } {
+  const { after, state } = query
+  const limit = limitOf(query)
+  const start = after === undefined ? 0 : keys.findIndex(key => idOf(key) === after) + 1
+  if (after !== undefined && start === 0) throw nothingAfter(after)
+  const wanted = keys.slice(start).filter(key => state === undefined || key.state === state)
+  const items = wanted.slice(0, limit)
+  const last = items.at(-1)
+  return wanted.length > limit && last !== undefined ? { items, next: idOf(last) } : { items }
 }
 
 function viewOf({ seenAt, decidedAt, ...key }: MachineKey): MachineKeyView {

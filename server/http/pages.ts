@@ -42,15 +42,17 @@ export function pageOf<T extends { readonly id: string }>(
   return start + items.length < list.length && last !== undefined ? { items, next: last.id } : { items }
 }
 
-/** Says where the next page is. */
+/** Says where the next page is; `kept` are the parts of the query that choose what is listed. */
 export function linkNext(
   reply: FastifyReply,
   path: string,
   query: PageQuery,
   next: string | undefined,
+  kept: Readonly<Record<string, string>> = {},
 ): void {
   if (next === undefined) return
   const words = new URLSearchParams({
+    ...kept,
     ...(query.limit === undefined ? {} : { limit: query.limit }),
     after: next,
   })

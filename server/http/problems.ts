@@ -46,7 +46,7 @@ function faultText({ statusCode, validation, validationContext = 'request' }: Re
   const where = validationContext === 'querystring' ? 'query' : validationContext
   const place = fault.instancePath.slice(1).replaceAll('/', '.')
   const what = `In the ${where}${place === '' ? '' : `, ${place}`} ${fault.message ?? 'is wrong'}.`
-  return `${what} 'curl /v1/openapi.json' tells what it takes.`
+  return `${what} GET /v1/openapi.json describes what it takes.`
 }
 
 /** Answers with `application/problem+json`, and logs what is our bug. */

@@ -166,7 +166,7 @@ function seen(boot: CurrentBoot | undefined) {
 }
 
 function known<T>(value: T | undefined, what: string, id: string): T {
-  if (value === undefined) throw new NotFound(what, id, `'curl /${what}s' lists all.`)
+  if (value === undefined) throw new NotFound(what, id, `'pilotlight get ${what}s' lists all.`)
   return value
 }
 

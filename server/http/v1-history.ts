@@ -3,6 +3,7 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { BadRequest, NotStored, PreconditionRequired } from '../errors.ts'
 import type { Kind } from '../inventory/changes.ts'
+import { linkNext, pageOf, type PageQuery } from './pages.ts'
 import { pretty } from './read.ts'
 import {
   answerOutcome,
@@ -23,15 +24,23 @@ export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly ki
   const folder = `/v1/${pluralOf(kind)}/:id`
   const tags = [pluralOf(kind)]
 
-  app.get<ById>(
+  app.get<ById & { Querystring: PageQuery }>(
     `${folder}/history`,
     documented({ tags, summary: `All writes of a ${kind}, newest first` }),
     (request, reply) => {
       const { id } = request.params
+      const { query } = request
       const history = inventory.history(kind, id)
       if (history.length === 0 && inventory.get(kind, id) === undefined) throw new NotStored(kind, id)
+      const writes = history.map(write => ({ id: String(write.revision), write }))
+      const { items, next } = pageOf(writes, query)
+      linkNext(reply, `/v1/${pluralOf(kind)}/${encodeURIComponent(id)}/history`, query, next)
       return pretty(reply, {
-        items: history.map(({ at, ...revision }) => ({ ...revision, at: new Date(at).toISOString() })),
+        items: items.map(({ write: { at, ...revision } }) => ({
+          ...revision,
+          at: new Date(at).toISOString(),
+        })),
+        ...(next === undefined ? {} : { next }),
       })
     },
   )
