@@ -15,6 +15,8 @@ import { machineFiles, makeKey, testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
 import { testServer, type TestServer } from '../server/serving.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const pki = await testPki(t.testdir())
 const authority = siteAuthority(pki)
 const controller = machineBundle(smallSite, pki, machineNamed(smallSite, 'ctl-1'))

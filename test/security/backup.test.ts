@@ -14,6 +14,8 @@ import { site } from '../server/serving.ts'
 import { testPki } from '../site-pki.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const BIN = join(import.meta.dirname, '../../bin/pilotlight')
 const PASSPHRASE = 'correct horse battery staple'
 const ENV = { PILOTLIGHT_BACKUP_PASSPHRASE: PASSPHRASE }

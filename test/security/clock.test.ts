@@ -18,6 +18,8 @@ import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { Pruning } from '#server/state/pruning.ts'
 import { childServer } from './child-server.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const DAY_MS = 86_400_000
 const YEAR_MS = 365 * DAY_MS
 const HOUR_MS = 3_600_000

@@ -11,6 +11,8 @@ import { MAC } from '../server/dhcp/clients.ts'
 import { layWire } from '../server/dhcp/wire.ts'
 import { whyNoNetworks } from '../network.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const PROBE = join(import.meta.dirname, '../../server/dhcp/probe.ts')
 
 /** A packet of a hardware address: the header of a client's request, without options. */

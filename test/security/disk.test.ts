@@ -24,6 +24,8 @@ import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { endChild } from '../end-child.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const skip = await run('unshare', ['--mount', 'true'], { limitSeconds: 10 }).then(
   () => false as const,
   () => 'mounting a small disk needs root',

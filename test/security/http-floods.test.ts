@@ -13,6 +13,8 @@ import { endChild } from '../end-child.ts'
 import { freePort } from '../free-ports.ts'
 import { site, testServer, type TestServer } from '../server/serving.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const ROOT = join(import.meta.dirname, '../..')
 
 /** An address of this host beside loopback, whose senders are strangers. */

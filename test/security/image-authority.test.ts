@@ -9,6 +9,8 @@ import t, { type Test } from 'tap'
 import { CommandFailed, run } from '#host/command.ts'
 import { serverIdentity } from '#server/agent/authority.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const script = readFileSync(join(import.meta.dirname, '../../ignition/scripts/agent'), 'utf8')
 
 /** Has the agent report to a server of `asks`, with a config that names `config`, on an image built with `built`. */

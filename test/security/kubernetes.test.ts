@@ -21,6 +21,8 @@ import { missingTools, startApiServer } from '../cluster/api-server.ts'
 import { testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const SECRET_TEXT = 'a-text-that-is-nowhere-else'
 
 t.test('a real API server', { skip: missingTools() }, async t => {

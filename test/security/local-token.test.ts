@@ -11,6 +11,8 @@ import { endChild } from '../end-child.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 import { testServer } from '../server/serving.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 t.test('the command line shows the token beside a server to that server', async t => {
   const server = await testServer(t)
   for (const url of [server.url, server.url.replace('127.0.0.1', 'localhost')]) {

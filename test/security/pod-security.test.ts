@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const ROOT = join(import.meta.dirname, '../..')
 
 type Container = {

@@ -6,6 +6,8 @@ import { socketsOn } from '#server/dhcp/port-users.ts'
 import { testNetwork, whyNoNetworks } from '../network.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const skip = whyNoNetworks()
 
 /** A network namespace with two addresses; gives the words that run a command in it. */

@@ -17,6 +17,8 @@ import { makeKey, testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
 import { bootTo, CTL_1, laySegment, redeem, siteOf, trusting } from './segment.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const day = 86_400_000
 const machine = machineNamed(smallSite, 'ctl-1')
 const pki = await testPki(t.testdir())

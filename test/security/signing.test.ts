@@ -11,6 +11,8 @@ import { testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
 import { testServer } from '../server/serving.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const day = 86_400_000
 const pki = await testPki(t.testdir())
 const now = Date.UTC(2027, 0, 1)

@@ -9,6 +9,8 @@ import { Reports } from '#server/agent/reports.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { JOURNAL_LIMITS, Strangers, type JournalLimits } from '#server/inventory/strangers.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const machine: Machine = {
   name: 'ctl-1',
   macs: ['52:54:00:20:00:01'],

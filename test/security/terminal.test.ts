@@ -9,6 +9,8 @@ import { cellOf } from '#cli/table.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 import { testServer } from '../server/serving.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 /** What a terminal obeys, or what turns the reading around. */
 const UNSAFE = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const ATTACK = 'a\u001B]0;owned\u0007\u009B2J\u007F\u202E\nforged'

@@ -11,6 +11,8 @@ import { lineLog } from '#server/log.ts'
 import { cleanName } from '#server/tftp/name.ts'
 import { testServer, type TestServer } from '../server/serving.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 /** What no line of a log, journal or answer may hold. */
 const UNSAFE = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const MAC = '52-54-00-20-00-99'

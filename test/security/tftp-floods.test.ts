@@ -7,6 +7,8 @@ import { waitUntil } from '#progress/wait.ts'
 import { decodeTftp, encodeTftp } from '#server/tftp/packet.ts'
 import { openTftp, type TftpOptions, type TftpServer } from '#server/tftp/socket.ts'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const FILE = new Uint8Array(100_000)
 
 async function serve(

@@ -5,6 +5,8 @@ import { globSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 
+t.setTimeout(120_000) // a busy machine takes its time
+
 const ROOT = join(import.meta.dirname, '../..')
 const SELF = 'test/security/tree.test.ts'
 const NOT_OURS = ['node_modules', '.git', '.tap', 'lab-state', 'server-state', 'pilotlight-state']
