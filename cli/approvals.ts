@@ -20,6 +20,18 @@ export function withApproval(site: Site, approve: 'first-boot' | undefined): Sit
     : { ...site, trust: { ...site.trust, approve } }
 }
 
+/** What `up --approve first-boot` says before it begins; undefined where the flag is not given, or changes nothing. */
+export function firstBootWarning(
+  { trust, machines }: Site,
+  approve: 'first-boot' | undefined,
+): string | undefined {
+  if (approve === undefined || trust.level === 'L1') return undefined
+  return (
+    `trust on first use: the first key that each of ${machines.length} machines shows is approved without a look, whoever sends it, ` +
+    'and pinned; compare afterwards:  pilotlight journal NAME'
+  )
+}
+
 /**
  * Refuses to switch on machines that would wait for an operator, when no one can be asked.
  *

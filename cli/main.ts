@@ -120,7 +120,13 @@ Examples:
     await withProgress(async ({ stage, signal, summary, drawing }) => {
       const asking = process.stdin.isTTY && process.stderr.isTTY
       const ask = asking ? (text: string) => askYes(text, drawing, signal) : undefined
-      const given = { ...rest, site, bootLimitSeconds: bootLimit, ...(ask && { ask }) }
+      const given = {
+        ...rest,
+        site,
+        bootLimitSeconds: bootLimit,
+        ...(ask && { ask }),
+        tell: (line: string) => drawing.line(line),
+      }
       const result = await up(given, stage, signal)
       summary()
       print(describeUp(result).join('\n'))

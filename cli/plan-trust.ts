@@ -13,7 +13,8 @@ export function trustSentences({ trust, machines, network }: Site): string[] {
       : []),
     ...(trust.level === 'L3' ? [declaredOf(machines)] : []),
     approvalOf(trust),
-    REBOOTS[trust.reboot],
+    ...conditionsOf(trust, machines),
+    rebootOf(trust),
     ...(network.dhcp === 'off' ? [WITHOUT_DHCP] : []),
   ]
 }
@@ -36,6 +37,14 @@ const REBOOTS: Readonly<Record<MachineTrust['reboot'], string>> = {
   auto: 'a machine that was ready and boots again gets a bundle with any key: what boots in its place does, too',
 }
 
+function rebootOf({ level, reboot }: MachineTrust): string {
+  // At L3 the key is derived in the TPM, and is the same in each boot (docs/security.md, "What a TPM proves").
+  return level === 'L2' && reboot === 'same-key' ? `${REBOOTS[reboot]}; ${NO_KEY_IS_KEPT}` : REBOOTS[reboot]
+}
+
+const NO_KEY_IS_KEPT =
+  'at L2 a machine keeps its key in RAM, so each reboot waits for an operator (reboot: same-key without that takes L3)'
+
 const WITHOUT_DHCP =
   'DHCP is not served here: an operator approves every key but that of a declared TPM, whatever the policy says'
 
@@ -43,6 +52,22 @@ function declaredOf(machines: Site['machines']): string {
   const declared = machines.filter(({ tpm }) => tpm !== undefined).map(({ name }) => name)
   if (declared.length === 0) return 'no machine is declared with its TPM (tpm: SHA256:…)'
   return `declared with their TPM, which no one has to approve: ${declared.join(', ')}`
+}
+
+/** A warning where no machine of the site can meet the conditions that its labels decide on. */
+function conditionsOf({ level, approve }: MachineTrust, machines: Site['machines']): string[] {
+  if (level === 'L1' || typeof approve === 'string') return []
+  const { racks, serials } = approve
+  if (machines.some(({ labels }) => meets(racks, labels.rack) && meets(serials, labels.serial))) return []
+  const asked = [racks && 'rack', serials && 'serial'].filter(label => label !== undefined).join(' and ')
+  return [
+    `warning: no machine of this site has the label ${asked} that this asks for, so every first key waits for an operator: give machines labels, or change trust.approve`,
+  ]
+}
+
+/** A condition that is not given is met. */
+function meets(wanted: readonly string[] | undefined, label: string | undefined): boolean {
+  return wanted === undefined || (label !== undefined && wanted.includes(label))
 }
 
 function approvalOf({ level, approve, deadlineMinutes }: MachineTrust): string {

@@ -13,7 +13,13 @@ import type { Stage } from '#progress/stage.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { readSiteFile } from '#site/read.ts'
 import type { Site } from '#site/site.ts'
-import { approveAtTerminal, requireSomeone, withApproval, type AskYes } from './approvals.ts'
+import {
+  approveAtTerminal,
+  firstBootWarning,
+  requireSomeone,
+  withApproval,
+  type AskYes,
+} from './approvals.ts'
 import { CommandError, statusOf } from './exit.ts'
 import { publish } from './publish.ts'
 import { ServerClient } from './server-client.ts'
@@ -37,6 +43,8 @@ export type UpOptions = {
   readonly approve?: 'first-boot'
   /** Asks whether to approve the keys of machines; there when a terminal is. */
   readonly ask?: AskYes
+  /** Shows a person a line. */
+  readonly tell?: (line: string) => void
   /** `cluster` ends before the chart stage. */
   readonly until: 'cluster' | 'openstack'
 }
@@ -69,6 +77,8 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   makeDirectory(state)
   const client = new ServerClient(options.server)
   client.requirePrivateWire()
+  const warning = firstBootWarning(site, options.approve)
+  if (warning !== undefined) options.tell?.(warning)
   const charts =
     options.until === 'openstack'
       ? await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))

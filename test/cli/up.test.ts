@@ -1,4 +1,5 @@
 import t from 'tap'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT } from '#cli/exit.ts'
 import { testServer } from '../server/serving.ts'
@@ -21,4 +22,16 @@ t.test('a machine that cannot be switched on is named, with what its command sai
       err: /error ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}mend --power-on/,
     },
   )
+})
+
+t.test('up --approve first-boot says once that first keys are trusted without a look', async t => {
+  const folder = t.testdir()
+  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+  const site = join(folder, 'site.yaml')
+  writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
+  const args = ['up', site, '--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
+  const env = { PILOTLIGHT_STATE_PATH: server.statePath }
+  const run = await pilotlight([...args, '--approve', 'first-boot', '--power-on', 'false'], { env })
+  t.equal(run.err.match(/trust on first use: the first key .* without a look/g)?.length, 1)
+  t.notMatch((await pilotlight([...args, '--power-on', 'false'], { env })).err, /trust on first use/)
 })

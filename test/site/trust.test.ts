@@ -92,3 +92,23 @@ t.test('the plan says what each level keeps out, and at L1 what a false machine 
   const machines = [{ ...first!, tpm: digest }, ...others] // the file has two
   t.match(trustSentences({ ...site, machines })[1], /which no one has to approve: ctl-1$/)
 })
+
+t.test('the plan says that at L2 no key survives a reboot', async t => {
+  const waits = /keeps its key in RAM, so each reboot waits for an operator/
+  t.match(trustSentences(parse('trust: { reboot: same-key }')).at(-1), waits)
+  t.notMatch(trustSentences(parse('trust: { level: L3 }')).join('\n'), waits, 'a TPM keeps its key')
+})
+
+t.test('the plan warns of conditions that no machine of the site meets', async t => {
+  const warning = /^warning: no machine of this site has the label/
+  const warningsOf = (trust: string, labels: Record<string, string> = {}) => {
+    const site = parse(trust)
+    const machines = site.machines.map(machine => ({ ...machine, labels }))
+    return trustSentences({ ...site, machines }).filter(sentence => warning.test(sentence))
+  }
+  t.match(warningsOf('trust: { approve: { racks: [a] } }', { rack: 'b' }), [/label rack that/])
+  t.match(warningsOf('trust: { approve: { serials: [S1] } }'), [/label serial that/])
+  t.match(warningsOf('trust: { approve: { racks: [a], serials: [S1] } }', { rack: 'a' }), [/rack and serial/])
+  t.strictSame(warningsOf('trust: { approve: { racks: [a] } }', { rack: 'a' }), [])
+  t.strictSame(warningsOf('trust: { approve: { ports: ["circuit=1"] } }'), [], 'a relay says the port later')
+})
