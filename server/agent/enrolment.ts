@@ -18,6 +18,7 @@ import type { Journal } from '../inventory/journal.ts'
 import type { BundleFile, Machine } from '../inventory/objects.ts'
 import type { Store, TokenRecord } from '../inventory/store.ts'
 import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
+import { cleanText, LIMITS } from '../match/clean.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
@@ -430,11 +431,17 @@ export class Enrolment {
   }
 }
 
-/** Why a machine waits, and the command that ends it: the journal keeps 300 characters of it. */
-function heldText({ machine, fingerprint, address, port, why }: MachineKey): string {
+/** Why a key waits, and the command that approves it, which is never cut: an event holds 300 characters. */
+export function heldText({
+  machine,
+  fingerprint,
+  address,
+  port,
+  why,
+}: Pick<MachineKey, 'machine' | 'fingerprint' | 'address' | 'port' | 'why'>): string {
   const place = port === undefined ? address : `${address}, port ${port}`
-  const command = `pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
-  return `${machine} at ${place} waits: ${why}. If it is the machine:  ${command}`
+  const rest = ` If it is the machine:  pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
+  return cleanText(`${machine} at ${place} waits: ${why}.`, LIMITS.eventText - rest.length) + rest
 }
 
 function isSame(one: string, other: string): boolean {
