@@ -88,17 +88,19 @@ async function follow(order: Order): Promise<Done> {
   }
 }
 
-/** A packet as a switch passes it on that names the port of its sender (option 82, the circuit). */
+/** The packet as a relay at 10.20.0.2 hands it on: with its own address (giaddr) and the switch port (option 82). */
 function atPort(packet: Uint8Array, port: string | undefined): Uint8Array {
   if (port === undefined) return packet
   const end = packet.lastIndexOf(255)
   const circuit = Buffer.from(port)
-  return Buffer.concat([
+  const relayed = Buffer.concat([
     packet.subarray(0, end),
     Buffer.of(82, circuit.length + 2, 1, circuit.length),
     circuit,
     Buffer.of(255),
   ])
+  relayed.set([10, 20, 0, 2], 24)
+  return relayed
 }
 
 const ZERO_UUID = '00000000-0000-0000-0000-000000000000'
