@@ -2,7 +2,8 @@
 // copied to /opt/pilotlight there as docs/access.md has it, a second network stands in for a provisioning network, and
 // the lab's network-boot client, which shares no code with the server, boots from it.
 
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { shellWord } from '#host/shell.ts'
@@ -147,6 +148,8 @@ function site(): unknown {
 async function machineWithProject(t: Scope) {
   const firmware = resolve(ROOT, 'lab/racks/firmware')
   const machine = { name: 'm-1', mac: '52:54:00:20:00:11', uuid: '5a0e7f00-0022-4000-8000-0000000000ab' }
+  // Not t.testdir(): in a test with tests inside it is gone before the teardown, which finds the server by what is there.
+  const root = mkdtempSync(join(tmpdir(), 'pilotlight-unit-'))
   const lab: Lab = await openLab(
     {
       name: `unit${process.pid}`,
@@ -155,9 +158,12 @@ async function machineWithProject(t: Scope) {
       objects: join(firmware, 'objects.json'),
       machines: [{ ...machine, driver: 'container', firmware: 'bios', accelerator: 'tcg' }],
     },
-    { root: t.testdir() },
+    { root },
   )
-  t.teardown(() => lab.down())
+  t.teardown(async () => {
+    await lab.down()
+    rmSync(root, { recursive: true })
+  })
   const assetsPath = join(lab.directory, 'assets')
   await placeAssets(images!, assetsPath) // skipped without
   await lab.startServer({ assetsPath })
@@ -172,7 +178,7 @@ async function machineWithProject(t: Scope) {
   copyProject(`/proc/${pid}/root`)
   return inside
 }
-type Scope = { testdir(): string; teardown(undo: () => unknown): void }
+type Scope = { teardown(undo: () => unknown): void }
 
 /** Puts what runs in production below `root`: the folders of the project, and the packages that are not for development. */
 function copyProject(root: string): void {
