@@ -1,7 +1,6 @@
 // How a machine gets its bundle: it shows the key that it made in its initrd, the key is approved or waits, and the
 // bundle goes out sealed to it, once a boot, to who can open a challenge with that key.
 
-import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { messageOf } from '#progress/wait.ts'
 import {
   AmbiguousKey,
@@ -13,6 +12,7 @@ import {
   WrongAnswer,
 } from '../errors.ts'
 import type { Alarms } from '../inventory/alarms.ts'
+import { isLater } from '../inventory/boot-id.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { BundleFile, Machine } from '../inventory/objects.ts'
@@ -21,10 +21,11 @@ import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
 import { cleanText, LIMITS } from '../match/clean.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
+import { isSameAnswer, newAnswer } from './challenge.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
-import { isLater, type Clocks, type Tokens } from './tokens.ts'
+import type { Clocks, Tokens } from './tokens.ts'
 
 /** How many keys of one boot may wait: the machine's own, and a few of strangers in its name. */
 const WAITING_A_BOOT = 4
@@ -136,7 +137,7 @@ export class Enrolment {
       this.#requireTime(who, fingerprint, trust.deadlineMinutes)
       return { status: 'waiting', message: heldText(decided) }
     }
-    const answer = randomBytes(32).toString('base64url')
+    const answer = newAnswer()
     const others = (this.#challenges.get(machine.name) ?? []).filter(
       it => it.boot !== token.boot || it.key !== key,
     )
@@ -162,7 +163,7 @@ export class Enrolment {
     const { token, machine } = who
     this.#refuseSpent(who)
     const challenge = this.#challenges.get(machine.name)?.find(it => {
-      return it.boot === token.boot && isSame(it.answer, answer)
+      return it.boot === token.boot && isSameAnswer(it.answer, answer)
     })
     if (challenge === undefined) {
       this.#alarm(who, 'refused', `${who.address} answered the challenge of ${machine.name} wrongly`)
@@ -442,9 +443,4 @@ export function heldText({
   const place = port === undefined ? address : `${address}, port ${port}`
   const rest = ` If it is the machine:  pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
   return cleanText(`${machine} at ${place} waits: ${why}.`, LIMITS.eventText - rest.length) + rest
-}
-
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -1,13 +1,13 @@
 // How a machine that runs has its certificates renewed: with the token and the key of the boot that its bundle was given
 // in. It gets certificates for the keys that it has, and what changes while a cluster runs: the signers of its kubelets.
 
-import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { KeyRefused, NoBundle, NotDelivered, WrongAnswer } from '../errors.ts'
 import type { Alarms } from '../inventory/alarms.ts'
 import type { BundleDescription } from '../inventory/objects.ts'
 import type { Store } from '../inventory/store.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
+import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Enrolling } from './enrolment.ts'
 import { sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
@@ -46,7 +46,7 @@ export class Renewal {
    */
   async offer(who: Enrolling): Promise<RenewalOffer> {
     const { key, description } = this.#allowed(who)
-    const answer = randomBytes(32).toString('base64url')
+    const answer = newAnswer()
     this.#challenges.set(who.machine.name, { boot: who.token.boot, answer })
     const requests = description.requests.map(({ name, key: path }) => ({ name, key: path }))
     return { challenge: await sealText(key, answer), requests, time: this.#needs.clocks.wall() }
@@ -66,7 +66,7 @@ export class Renewal {
     const { name } = who.machine
     const { key, description } = this.#allowed(who)
     const challenge = this.#challenges.get(name)
-    if (challenge?.boot !== who.token.boot || !isSame(challenge.answer, answer)) {
+    if (challenge?.boot !== who.token.boot || !isSameAnswer(challenge.answer, answer)) {
       this.#alarm(who, `${who.address} answered the challenge of ${name} wrongly, for a renewal`)
       throw new WrongAnswer(name)
     }
@@ -110,9 +110,4 @@ export class Renewal {
     const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
     this.#needs.alarms.raise({ kind: 'refused', ...where, text, detail: { from: address } })
   }
-}
-
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -9,6 +9,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
+import { isLater } from '../inventory/boot-id.ts'
 import type { Store, TokenRecord } from '../inventory/store.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
@@ -186,9 +187,4 @@ export class Tokens {
 
 function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex')
-}
-
-/** Says whether a boot began after another one: `b-0010` after `b-000f`. */
-export function isLater(one: string, other: string): boolean {
-  return Number.parseInt(one.slice(2), 16) > Number.parseInt(other.slice(2), 16)
 }

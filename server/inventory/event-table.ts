@@ -1,5 +1,6 @@
 // Boots and their events in SQLite.
 
+import { bootNumber } from './boot-id.ts'
 import { cleanText } from '../match/clean.ts'
 import type { Database } from './database.ts'
 import type { BootEvent } from './objects.ts'
@@ -18,7 +19,7 @@ export class EventTable {
     this.#db.run(
       `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (number) DO UPDATE SET machine = excluded.machine WHERE machine IS NOT excluded.machine`,
-      Number.parseInt(boot.id.slice(2), 16),
+      bootNumber(boot.id),
       boot.id,
       boot.mac,
       boot.machine ?? null,
@@ -144,7 +145,7 @@ export class EventTable {
     )
     if (row === undefined) return { event: 0, boot: 0 }
     const { event, boot, token } = row
-    return { event, boot: Math.max(boot, token === null ? 0 : Number.parseInt(token.slice(2), 16)) }
+    return { event, boot: Math.max(boot, token === null ? 0 : bootNumber(token)) }
   }
 
   /** Forgets what began before a time, but never the newest, whose numbers must not be given twice. */

@@ -1,5 +1,6 @@
 // What the boots of machines have had of us, the keys that machines showed, and which machines are open, in SQLite.
 
+import { bootId, bootNumber } from './boot-id.ts'
 import type { Database } from './database.ts'
 import type { MachineBoot, Recipient } from './store.ts'
 import type { KeyState, MachineKey } from './trust.ts'
@@ -16,7 +17,7 @@ export class IdentityTable {
     const [row] = this.#db.all<BootRow>(
       'SELECT * FROM machine_boots WHERE machine = ? AND boot = ?',
       machine,
-      numberOf(boot),
+      bootNumber(boot),
     )
     return row && machineBootOf(row)
   }
@@ -34,7 +35,7 @@ export class IdentityTable {
   putBoot(known: MachineBoot): void {
     const { machine, boot, tokens, proven, port, isPortMoved, token, key, fingerprint, bundleAt, readyAt } =
       known
-    const number = numberOf(boot)
+    const number = bootNumber(boot)
     this.#db.run(
       `INSERT OR REPLACE INTO machine_boots 
          (machine, boot, tokens, proven, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
@@ -73,7 +74,7 @@ export class IdentityTable {
       to?.key ?? null,
       to?.fingerprint ?? null,
       machine,
-      numberOf(boot),
+      bootNumber(boot),
     )
     return changes > 0
   }
@@ -137,7 +138,7 @@ export class IdentityTable {
   }
 
   isReopened(machine: string, boot: string): boolean {
-    const number = numberOf(boot)
+    const number = bootNumber(boot)
     return (
       this.#db.all('SELECT 1 FROM reopened WHERE machine = ? AND after_boot < ?', machine, number).length > 0
     )
@@ -145,7 +146,7 @@ export class IdentityTable {
 
   /** The key of a boot was decided on: if the machine was opened for it, it is open no more. */
   closeReopened(machine: string, boot: string): void {
-    this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, numberOf(boot))
+    this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, bootNumber(boot))
   }
 }
 
@@ -217,7 +218,7 @@ function machineBootOf({
 }: BootRow): MachineBoot {
   return {
     machine,
-    boot: `b-${boot.toString(16).padStart(4, '0')}`,
+    boot: bootId(boot),
     tokens,
     proven: proven === 1,
     ...(port === null ? {} : { port }),
@@ -228,8 +229,4 @@ function machineBootOf({
     ...(bundle_at === null ? {} : { bundleAt: bundle_at }),
     ...(ready_at === null ? {} : { readyAt: ready_at }),
   }
-}
-
-function numberOf(boot: string): number {
-  return Number.parseInt(boot.slice(2), 16)
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cleanLabel, cleanLines, cleanText } from '../match/clean.ts'
+import { bootId } from './boot-id.ts'
 import type { BootEvent, Machine } from './objects.ts'
 import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from './store.ts'
@@ -541,11 +542,6 @@ function later(one: CurrentBoot | undefined, other: CurrentBoot | undefined): Cu
 
 /** How many events one answer holds at most; the reader asks again with the last id. */
 const EVENTS_AT_ONCE = 500
-
-/** The name of a boot by its number, `b-001f`. */
-function bootId(number: number): string {
-  return `b-${number.toString(16).padStart(4, '0')}`
-}
 
 /** The detail of an event without what a client could hide in it; only `log` has more than one line. */
 function cleanDetail(detail: BootEvent['detail'] = {}): BootEvent['detail'] {

@@ -1,0 +1,14 @@
+// A challenge: random bytes that are sealed to a machine's key, which only its holder can answer with.
+
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** What a machine must answer with: 32 random bytes, in base64url. */
+export function newAnswer(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** Compares in a time that says nothing of where the two differ. */
+export function isSameAnswer(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
