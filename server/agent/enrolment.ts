@@ -6,6 +6,7 @@ import {
   AmbiguousKey,
   KeyRefused,
   NoBundle,
+  NoKeyWaits,
   NotFound,
   TokenExpired,
   TokenReplayed,
@@ -203,7 +204,7 @@ export class Enrolment {
   /**
    * An operator approves a key of a machine: the one named, or the only one that waits.
    *
-   * @throws {NotFound} 404; {AmbiguousKey} 409, when more than one waits, or the boot of the one showed others, too
+   * @throws {NoKeyWaits} {NotFound} 404; {AmbiguousKey} 409, when more than one waits, or the boot of the one showed others, too
    */
   approve(machine: Machine, fingerprint: string | undefined, who: string): MachineKey {
     return this.#settle(machine, fingerprint, { state: 'approved', why: `${who} approved it`, who })
@@ -241,8 +242,9 @@ export class Enrolment {
     const wanted = fingerprint === undefined ? waiting : known.filter(key => key.fingerprint === fingerprint)
     const [key] = wanted
     if (key === undefined) {
+      if (fingerprint === undefined) throw new NoKeyWaits(machine.name)
       const mend = `'pilotlight machines pending' lists what waits.`
-      throw new NotFound(`key of ${machine.name}`, fingerprint ?? 'that waits', mend)
+      throw new NotFound(`key of ${machine.name}`, fingerprint, mend)
     }
     if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
     // Two keys in one boot are of two senders: whoever approves one of them says which.

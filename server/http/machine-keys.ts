@@ -2,7 +2,7 @@
 
 import type { FastifyPluginCallback } from 'fastify'
 import type { Enrolment } from '../agent/enrolment.ts'
-import { NoKeyWaits, NotFound } from '../errors.ts'
+import { NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Machine } from '../inventory/objects.ts'
 import type { KeyState, MachineKey } from '../inventory/trust.ts'
@@ -70,9 +70,6 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
       ({ params: { name }, body, identity }, reply) => {
         const machine = known(name)
-        const isNamed = body?.fingerprint !== undefined
-        if (!isNamed && !enrolment.keys(name).some(({ state }) => state === 'pending'))
-          throw new NoKeyWaits(name)
         const key = enrolment[verb](machine, body?.fingerprint, identity.name)
         log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
         return pretty(reply, viewOf(key))
