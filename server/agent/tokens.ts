@@ -22,6 +22,7 @@ const CLOCK_TRUST_MS = 86_400_000
 /** What the tokens are kept in. */
 export type TokenStore = Pick<
   Store,
+  | 'together'
   | 'addToken'
   | 'token'
   | 'tokensOf'
@@ -42,8 +43,11 @@ export type Clocks = { readonly wall: () => number; readonly steady: () => numbe
 /** What DHCP shows of a boot: whose it is, its switch port, and that another port was named in it, too. */
 export type BootPlace = { readonly proven: boolean; readonly port?: string; readonly isPortMoved?: boolean }
 
-/** A boot of a machine that was ready before. */
-export type Reboot = { readonly last: string; readonly isFirst: boolean; readonly isReopened: boolean }
+/** A token, and whether it is the first of its boot; or why there is none, as a clause. */
+export type Minted = { readonly token: string; readonly isFirst: boolean } | { readonly refused: string }
+
+/** A boot of a machine that was ready in an earlier boot, `last`. */
+export type Reboot = { readonly last: string; readonly isReopened: boolean }
 
 /** The tokens that the store knows. */
 export class Tokens {
@@ -60,23 +64,32 @@ export class Tokens {
   }
 
   /**
-   * Makes a token for one boot of a machine; it is on disk when this returns. Or says why the boot gets none, as a
-   * clause.
+   * Makes a token for one boot of a machine; resolves once it is on disk, in one commit with the tokens of other machines
+   * that ask at the same time. Or says why the boot gets none, as a clause.
    *
    * What is known of the boot when its first token is made stays: whatever begins later in the machine's name changes
    * nothing of it. When a boot has had many, the oldest gives way: one that was never shown, else one of those that were.
    */
-  mint(
+  async mint(machine: string, boot: string, place: BootPlace): Promise<Minted> {
+    const token = randomBytes(32).toString('base64url')
+    const hash = hashOf(token)
+    // Decided in the transaction: what another request does to this boot meanwhile is before it or after it.
+    const minted = await this.#store.together((): Minted => this.#add(token, hash, machine, boot, place))
+    if ('token' in minted) this.#remember(hash)
+    return minted
+  }
+
+  #add(
+    token: string,
+    hash: string,
     machine: string,
     boot: string,
     { proven, port, isPortMoved = false }: BootPlace,
-  ): { readonly token: string } | { readonly refused: string } {
+  ): Minted {
     const known = this.#store.machineBoot(machine, boot)
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
     if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
     this.#makeRoom(machine, boot)
-    const token = randomBytes(32).toString('base64url')
-    const hash = hashOf(token)
     const until = this.#clocks.wall() + FIRST_USE_MINUTES * 60_000
     const isFirst = known === undefined
     const had = {
@@ -89,8 +102,7 @@ export class Tokens {
       isPortMoved: isPortMoved || known?.isPortMoved === true || (!isFirst && known.port !== port),
     }
     this.#store.addToken({ hash, machine, boot, until }, had)
-    this.#remember(hash)
-    return { token }
+    return { token, isFirst }
   }
 
   /**
@@ -147,15 +159,15 @@ export class Tokens {
   }
 
   /**
-   * What makes a boot a second one: the machine was ready in an earlier boot, `last`. Undefined when it was not. `isFirst`
-   * until the boot has a token; `isReopened` when an operator opened it.
+   * What makes a boot a second one: the machine was ready in an earlier boot, `last`. Undefined when it was not.
+   * `isReopened` when an operator opened it.
    */
   rebootOf(machine: string, boot: string): Reboot | undefined {
     const last = this.#store.lastUsedBoot(machine)
     if (last?.readyAt === undefined || last.boot === boot) return undefined
-    const isFirst = this.#store.machineBoot(machine, boot) === undefined
     // A boot that has a token was let in before, and may fetch its config again.
-    return { last: last.boot, isFirst, isReopened: !isFirst || this.#store.isReopened(machine, boot) }
+    const hasToken = this.#store.machineBoot(machine, boot) !== undefined
+    return { last: last.boot, isReopened: hasToken || this.#store.isReopened(machine, boot) }
   }
 
   #makeRoom(machine: string, boot: string): void {

@@ -5,7 +5,7 @@ import { RebootHeld } from '../errors.ts'
 import { trustOf } from '../inventory/trust.ts'
 import { isLoopback } from '../access/identity.ts'
 import { objectionTo } from '../agent/proof.ts'
-import type { Tokens } from '../agent/tokens.ts'
+import type { Reboot, Tokens } from '../agent/tokens.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Alarms } from '../inventory/alarms.ts'
 import type { CurrentBoot, Journal, NewEvent } from '../inventory/journal.ts'
@@ -93,25 +93,25 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   page('/grub', (request, reply) => asked(request, match => plain(reply, grubOf(sources(), match))))
 
   page('/ignition', (request, reply) =>
-    asked(request, (match, from) => {
+    asked(request, async (match, from) => {
       if (from !== undefined) {
         const known = journal.arrive(from, { address: request.ip, at: 'config' })
         if (known === undefined) {
           tell(from, 'asked', 'asks for its config, without a script from here', {})
         }
       }
-      const token = match.machine === undefined ? '' : tokenFor(request, match.labels, match.machine)
+      const given = match.machine && (await tokenFor(request, match.labels, match.machine))
+      const token = given?.token ?? ''
       const config = ignitionTextOf(sources(), match, { token, rawQuery: rawQueryOf(targetOf(request.raw)) })
       // In a declared machine's name it is the machine's own step only with a token; else an alarm says who asked.
       if (from !== undefined && (match.machine === undefined || token !== '')) {
         const detail = { profile: match.profile.id, bytes: Buffer.byteLength(config) }
-        const boot =
-          from.machine && clients.dhcp === 'off' ? journal.bootAt(from.machine, request.ip) : undefined
         const text = `fetched ${match.profile.ignition_id ?? ''}`
-        record(from, { kind: 'config', text, detail, ...(boot && { boot: boot.id }) })
+        record(from, { kind: 'config', text, detail, ...(given && { boot: given.boot }) })
       }
       // Bytes, because Fastify would add a character set to a text, and Matchbox has none.
-      return reply.type('application/json').send(Buffer.from(config))
+      void reply.type('application/json')
+      return Buffer.from(config)
     }),
   )
 
@@ -140,19 +140,20 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   done()
 
   /** Answers a request of whoever its labels tell; when that fails, its journal says why. */
-  function asked(
-    request: FastifyRequest,
-    answer: (match: Match, from: Asker | undefined) => FastifyReply,
-  ): FastifyReply {
+  function asked(request: FastifyRequest, answer: (match: Match, from: Asker | undefined) => Answer): Answer {
     const labels = parseLabels(rawQueryOf(targetOf(request.raw)))
     const { catalog } = sources()
     const machine = machineOf(catalog, labels)
     const from = isForSignature(request) ? undefined : senderOf(request.ip, labels, machine)
-    try {
-      return answer(matchOf(catalog, labels, request.ip), from)
-    } catch (error) {
+    const failed = (error: unknown): never => {
       if (from !== undefined) refused(from, request, error)
       throw error
+    }
+    try {
+      const answered = answer(matchOf(catalog, labels, request.ip), from)
+      return answered instanceof Promise ? answered.catch(failed) : answered
+    } catch (error) {
+      return failed(error)
     }
   }
 
@@ -177,11 +178,16 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   /**
-   * The token of this boot, for the machine itself; empty for anyone else, and when the boot has had its own. Who asks in
-   * a machine's name without being it is an alarm, unless it is someone on this host who looks at what would be served.
+   * The token of this boot, for the machine itself, on disk; undefined for anyone else, and when the boot has had its own.
+   * Who asks in a machine's name without being it is an alarm, unless it is someone on this host who looks at what would be
+   * served.
    */
-  function tokenFor(request: FastifyRequest, labels: Labels, machine: Machine): string {
-    if (isForSignature(request)) return ''
+  async function tokenFor(
+    request: FastifyRequest,
+    labels: Labels,
+    machine: Machine,
+  ): Promise<{ readonly token: string; readonly boot: string } | undefined> {
+    if (isForSignature(request)) return undefined
     const address = request.ip
     const { dhcp } = clients
     const boot = dhcp === 'off' ? journal.bootAt(machine, address) : journal.currentOf({ machine })
@@ -190,15 +196,20 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       { address, labels },
       { dhcp, lease: clients.leaseAt(address), boot },
     )
-    if (objection === undefined && boot !== undefined) holdReboot(machine, boot, address)
-    const minted =
-      objection === undefined && boot !== undefined
-        ? tokens.mint(machine.name, boot.id, { proven: dhcp !== 'off', ...placeOf(boot) })
-        : { refused: objection ?? 'it is in no boot' }
-    if ('token' in minted) return minted.token
+    let refusal = objection ?? 'it is in no boot'
+    if (objection === undefined && boot !== undefined) {
+      const reboot = holdReboot(machine, boot, address)
+      const place = { proven: dhcp !== 'off', ...placeOf(boot) }
+      const minted = await tokens.mint(machine.name, boot.id, place)
+      if ('token' in minted) {
+        if (minted.isFirst && reboot !== undefined) tellReboot(machine, boot, reboot)
+        return { token: minted.token, boot: boot.id }
+      }
+      refusal = minted.refused
+    }
     const isOwn = isLoopback(address) || address === sources().endpoints.server.address
     if (!isOwn || objection === undefined) {
-      const text = `${address} asked for the config of ${machine.name} and got no token: ${minted.refused}`
+      const text = `${address} asked for the config of ${machine.name} and got no token: ${refusal}`
       const mac = boot?.mac ?? machine.macs[0] ?? labels.mac ?? ''
       alarms.raise({
         kind: 'refused',
@@ -210,16 +221,16 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
         detail: { from: address },
       })
     }
-    return ''
+    return undefined
   }
 
   /**
-   * A machine that gets a bundle and was ready boots again: an event, and by the site's policy the boot waits for an
-   * operator. 503, because Ignition asks again then.
+   * A machine that gets a bundle and was ready boots again: by the site's policy the boot waits for an operator. 503,
+   * because Ignition asks again then.
    */
-  function holdReboot(machine: Machine, boot: CurrentBoot, address: string): void {
+  function holdReboot(machine: Machine, boot: CurrentBoot, address: string): Reboot | undefined {
     const reboot = tokens.rebootOf(machine.name, boot.id)
-    if (reboot === undefined || !hasBundle(machine.name)) return
+    if (reboot === undefined || !hasBundle(machine.name)) return undefined
     const { reboot: policy } = trustOf(machine)
     const { mac, id } = boot
     if (policy === 'approve' && !reboot.isReopened) {
@@ -228,7 +239,11 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       alarms.raise({ kind: 'held', ...where, text: held.message, detail: { from: address } })
       throw held
     }
-    if (!reboot.isFirst) return
+    return reboot
+  }
+
+  function tellReboot(machine: Machine, { mac, id }: CurrentBoot, reboot: Reboot): void {
+    const { reboot: policy } = trustOf(machine)
     const how = reboot.isReopened ? 'an operator opened this boot' : `the site's reboot policy is ${policy}`
     const text = `${machine.name} was ready in boot ${reboot.last} and boots by firmware again: ${how}`
     journal.record({ mac, machine: machine.name, layer: 'http', kind: 'reboot', text, boot: id })
@@ -251,6 +266,9 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     tell(from, 'refused', text, { status, code, route })
   }
 }
+
+/** An answer that is sent, or what is sent once it is there. */
+type Answer = FastifyReply | Promise<Buffer>
 
 /** Who asks, as its journal is found: `machine` when the sender is taken for a declared one. */
 type Asker = { readonly mac: string; readonly machine?: Machine }

@@ -23,7 +23,7 @@ export function addPage(
   app: FastifyInstance,
   signer: Signer | undefined,
   path: string,
-  handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>,
+  handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply | Buffer>,
 ): void {
   app.all(path, handler)
   if (signer === undefined) return

@@ -141,20 +141,22 @@ export class SqliteStore implements Store {
     this.#sealed.write('signing', machine, signing)
   }
 
+  together<T>(work: () => T): Promise<T> {
+    return this.#db.together(work)
+  }
+
   addToken({ hash, machine, boot, until }: TokenRecord, of: MachineBoot): void {
-    this.#db.withWaiting(() => {
-      this.#run(
-        `INSERT INTO tokens (hash, machine, boot, until, number)
-         VALUES (?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM tokens WHERE machine = ? AND boot = ?))`,
-        hash,
-        machine,
-        boot,
-        until,
-        machine,
-        boot,
-      )
-      this.#identities.putBoot(of)
-    })
+    this.#run(
+      `INSERT INTO tokens (hash, machine, boot, until, number)
+       VALUES (?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM tokens WHERE machine = ? AND boot = ?))`,
+      hash,
+      machine,
+      boot,
+      until,
+      machine,
+      boot,
+    )
+    this.#identities.putBoot(of)
   }
 
   token(hash: string): TokenRecord | undefined {

@@ -110,7 +110,12 @@ export interface Store {
   signings(): Map<string, Signing>
   putSigning(machine: string, signing: Signing): void
 
-  /** Keeps a token, and what its boot has had with it, in one commit that events which wait join. */
+  /**
+   * Does `work` in a transaction, in one commit with other work of the same turn of the event loop and the events that wait;
+   * resolves once it is on disk. It may be done again when other work of that commit fails, so it changes the store alone.
+   */
+  together<T>(work: () => T): Promise<T>
+  /** Keeps a token, and what its boot has had with it; in `together`, so that it is both or none. */
   addToken(token: TokenRecord, boot: MachineBoot): void
   token(hash: string): TokenRecord | undefined
   /** The tokens of a boot, in the order in which they were made. */

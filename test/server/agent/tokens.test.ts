@@ -14,22 +14,22 @@ function tokensOf(t: Test) {
   return { clock, open, store, tokens: open() }
 }
 
-function minted(tokens: Tokens, boot: string): string {
-  const made = tokens.mint('ctl-1', boot, { proven: true })
+async function minted(tokens: Tokens, boot: string): Promise<string> {
+  const made = await tokens.mint('ctl-1', boot, { proven: true })
   if ('refused' in made) throw new Error(made.refused)
   return made.token
 }
 
 t.test('the age of a token is counted by a clock that nobody sets', async t => {
   const { tokens, clock } = tokensOf(t)
-  const token = minted(tokens, 'b-0001')
+  const token = await minted(tokens, 'b-0001')
   clock.wall += 20 * MINUTE
   t.equal(tokens.use(token).boot, 'b-0001', 'the clock was set ahead')
-  const late = minted(tokens, 'b-0002')
+  const late = await minted(tokens, 'b-0002')
   clock.wall -= DAY
   clock.steady += 16 * MINUTE
   t.throws(() => tokens.use(late), { code: 'TOKEN_EXPIRED', message: /was good for 15 minutes/ })
-  minted(tokens, 'b-0003')
+  await minted(tokens, 'b-0003')
   t.throws(() => tokens.use(late), { code: 'TOKEN_EXPIRED' }, 'nor when the process has forgotten it')
 })
 
@@ -37,9 +37,8 @@ t.test(
   'after a restart the wall clock is trusted within a day, and the process for a quarter of an hour',
   async t => {
     const { tokens, clock, open } = tokensOf(t)
-    const [inTime, late, jumped, old] = ['b-0001', 'b-0002', 'b-0003', 'b-0004'].map(boot =>
-      minted(tokens, boot),
-    )
+    const boots = ['b-0001', 'b-0002', 'b-0003', 'b-0004']
+    const [inTime, late, jumped, old] = await Promise.all(boots.map(boot => minted(tokens, boot)))
     clock.steady = 0
     t.equal(open().use(inTime!).boot, 'b-0001')
     clock.wall += 20 * MINUTE
@@ -54,8 +53,8 @@ t.test(
 
 t.test('a token is good until a bundle is given for another one of its boot or a later one', async t => {
   const { tokens } = tokensOf(t)
-  const first = minted(tokens, 'b-0001')
-  const again = minted(tokens, 'b-0001')
+  const first = await minted(tokens, 'b-0001')
+  const again = await minted(tokens, 'b-0001')
   tokens.use(again)
   t.equal(tokens.use(first).boot, 'b-0001', 'another one of the boot was used')
   tokens.spend(tokens.use(first), to)
@@ -63,7 +62,7 @@ t.test('a token is good until a bundle is given for another one of its boot or a
     code: 'TOKEN_EXPIRED',
     message: /given for another one of the same boot/,
   })
-  const second = minted(tokens, 'b-0002')
+  const second = await minted(tokens, 'b-0002')
   t.equal(tokens.use(first).boot, 'b-0001')
   tokens.use(second)
   t.equal(tokens.use(first).boot, 'b-0001', 'one of a later boot was used')
@@ -73,17 +72,19 @@ t.test('a token is good until a bundle is given for another one of its boot or a
     message: /is of boot b-0001; this is boot b-0002/,
   })
   t.throws(() => tokens.spend(tokens.use(second), to), { code: 'TOKEN_REPLAYED' })
-  t.match(tokens.mint('ctl-1', 'b-0002', { proven: true }), {
+  t.match(await tokens.mint('ctl-1', 'b-0002', { proven: true }), {
     refused: 'the bundle of this boot was fetched already',
   })
 })
 
 t.test('the oldest token that was never shown gives way, and one that was shown in time stays', async t => {
   const { tokens, clock } = tokensOf(t)
-  const first = minted(tokens, 'b-0001')
+  const first = await minted(tokens, 'b-0001')
   tokens.use(first)
-  const [oldest = '', next = ''] = Array.from({ length: 15 }, () => minted(tokens, 'b-0001'))
-  minted(tokens, 'b-0001')
+  const [oldest = '', next = ''] = await Promise.all(
+    Array.from({ length: 15 }, () => minted(tokens, 'b-0001')),
+  )
+  await minted(tokens, 'b-0001')
   t.throws(() => tokens.use(oldest), { code: 'UNKNOWN_TOKEN' })
   t.equal(tokens.use(next).boot, 'b-0001')
   clock.steady += 16 * MINUTE
@@ -92,22 +93,62 @@ t.test('the oldest token that was never shown gives way, and one that was shown 
 
 t.test('an operator opens boots without a token, and the first that gets its bundle closes them', async t => {
   const { tokens, store } = tokensOf(t)
-  tokens.spend(tokens.use(minted(tokens, 'b-0001')), to)
-  tokens.ready(tokens.use(minted(tokens, 'b-0002')))
+  tokens.spend(tokens.use(await minted(tokens, 'b-0001')), to)
+  tokens.ready(tokens.use(await minted(tokens, 'b-0002')))
   store.reopenMachine('ctl-1', 1, 'ada')
   t.same(
     ['b-0002', 'b-0003', 'b-0004'].map(boot => store.isReopened('ctl-1', boot)),
     [false, true, true],
   )
-  tokens.spend(tokens.use(minted(tokens, 'b-0003')), to)
+  tokens.spend(tokens.use(await minted(tokens, 'b-0003')), to)
   t.equal(store.isReopened('ctl-1', 'b-0004'), false)
 })
 
 t.test('the token of a machine that runs is kept, however long ago it was made', async t => {
   const { tokens, store } = tokensOf(t)
-  const [used, unused] = [minted(tokens, 'b-0001'), minted(tokens, 'b-0001')]
+  const [used, unused] = [await minted(tokens, 'b-0001'), await minted(tokens, 'b-0001')]
   tokens.spend(tokens.use(used), to)
   store.prune(Date.parse('2027-11-29T12:00:00Z'))
   t.equal(tokens.use(used).boot, 'b-0001')
   t.throws(() => tokens.use(unused), { code: 'UNKNOWN_TOKEN' })
+})
+
+t.test('machines that ask at the same time share one commit, and none has its token before it', async t => {
+  const { tokens, store } = tokensOf(t)
+  const boots = ['b-0001', 'b-0002', 'b-0003']
+  let given = 0
+  const asked = boots.map(async boot => {
+    const token = await minted(tokens, boot)
+    t.equal(boots.filter(other => store.machineBoot('ctl-1', other) !== undefined).length, 3, boot)
+    given += 1
+    return token
+  })
+  t.equal(given, 0)
+  t.equal(store.machineBoot('ctl-1', 'b-0001'), undefined)
+  await Promise.all(asked)
+})
+
+t.test('a token whose commit fails is given to no one, and the others of that commit are', async t => {
+  const { tokens, store } = tokensOf(t)
+  const failing = store.together(() => {
+    throw new Error('not kept')
+  })
+  const asked = minted(tokens, 'b-0001')
+  await t.rejects(failing, { message: 'not kept' })
+  t.equal(tokens.use(await asked).boot, 'b-0001')
+  store.addToken = () => {
+    throw new Error('the disk is full')
+  }
+  await t.rejects(minted(tokens, 'b-0002'), { message: 'the disk is full' })
+  t.equal(store.machineBoot('ctl-1', 'b-0002'), undefined)
+})
+
+t.test('a bundle that is given while a token is made voids that one, too', async t => {
+  const { tokens, store } = tokensOf(t)
+  const first = tokens.use(await minted(tokens, 'b-0001'))
+  const asked = minted(tokens, 'b-0001')
+  tokens.spend(first, to)
+  const late = await asked
+  t.throws(() => tokens.use(late), { code: 'TOKEN_EXPIRED', message: /given for another one/ })
+  t.equal(store.machineBoot('ctl-1', 'b-0001')?.token, first.hash)
 })

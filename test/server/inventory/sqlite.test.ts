@@ -71,11 +71,14 @@ t.test('a token is kept with its boot and the events that wait, or none of them'
   const had = { machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true }
   let isKept = false
   const kept = store.append(boot, event(1)).then(() => (isKept = true))
-  store.addToken(token, had)
+  await store.together(() => store.addToken(token, had))
   await Promise.resolve() // what is on disk resolves at once, what waits for its own commit after some milliseconds
   t.equal(isKept, true, 'they share its commit')
   await kept
-  t.throws(() => store.addToken(token, { ...had, tokens: 2 }), 'one that is there already')
+  await t.rejects(
+    store.together(() => store.addToken(token, { ...had, tokens: 2 })),
+    'one that is there already',
+  )
   t.same(store.machineBoot('ctl-1', 'b-0001'), had)
 })
 
