@@ -273,6 +273,35 @@ t.test('approves by no switch port where a boot came from two, and says so', { s
   t.match(await segment.alarms(), { held: 1, moved: 1 })
 })
 
+t.test(
+  'a key that appears at another switch port than in the boot before raises an alarm',
+  { skip },
+  async t => {
+    const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'same-key' })
+    const machine = await segment.host()
+    const key = await machineKey()
+    const bootAt = async (port: string) => {
+      await takeAddressAt(segment, machine, port)
+      const token = await fetchToken(machine)
+      t.match(await redeem(machine, token, key), { status: 200, text: secret }, port)
+      await machine.agent('report', token, { stage: 'ready' })
+      return (await segment.alarms()).moved
+    }
+    t.equal(await bootAt('ge-0/0/7'), undefined)
+    t.equal(await bootAt('ge-0/0/7'), undefined, 'nor at the same port again')
+    t.equal(await bootAt('ge-0/0/8'), 1)
+    const moved = (await segment.events('ctl-1')).filter(({ kind }) => kind === 'moved')
+    t.match(moved, [
+      {
+        text: 'ctl-1 shows its key at switch port circuit=ge-0/0/8; it was at circuit=ge-0/0/7',
+        boot: 'b-0003',
+      },
+    ])
+    t.equal(await bootAt('ge-0/0/8'), 1, 'once for each move')
+    t.same(await segment.alarms(), { moved: 1 }, 'and no other alarm')
+  },
+)
+
 t.test('opens the next boot alone, and not one that waits since before', { skip }, async t => {
   const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'same-key' })
   const [machine, copier] = [await segment.host(), await segment.host()]
