@@ -10,6 +10,7 @@ import { endOf, IssuedCertificate, TlsFiles, type CertificateSource } from './ac
 import { AccessTokens } from './access/tokens.ts'
 import { Authorities } from './agent/authorities.ts'
 import { serverIdentity } from './agent/authority.ts'
+import { Copies, sightingIn } from './agent/copies.ts'
 import { Enrolment } from './agent/enrolment.ts'
 import { Renewal } from './agent/renewal.ts'
 import { Tokens } from './agent/tokens.ts'
@@ -18,6 +19,8 @@ import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { ProcessClock } from './process/clock.ts'
 import { leasesAfterJump } from './dhcp/leases.ts'
+import type { DhcpEvent } from './dhcp/offer.ts'
+import { Prober } from './dhcp/probe.ts'
 import { openDhcp, type DhcpServer } from './dhcp/socket.ts'
 import { contains } from './dhcp/subnet.ts'
 import { admission } from './http/admission.ts'
@@ -173,6 +176,15 @@ async function openAll(
     address => dhcp?.leaseAt(address),
     () => (dhcp === undefined ? 'off' : (network()?.dhcp ?? 'off')),
   )
+  const prober = new Prober()
+  const copies = new Copies({
+    runningBoot: machine => store.lastUsedBoot(machine)?.boot,
+    isUp: address => prober.look(address)?.then(() => prober.result(address) === 'used'),
+    isElsewhere: () => clients.dhcp === 'off',
+    macOf: machine => journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '',
+    raise: alarm => alarms.raise(alarm),
+    clock: clocks.steady,
+  })
   const { ca } = await serverIdentity(config.statePath, config.agent.host, now())
   const accessTokens = new AccessTokens(config.statePath, now, error => health.failed(error))
 
@@ -193,6 +205,7 @@ async function openAll(
     journal,
     tokens,
     alarms,
+    copies,
     refuse,
     enrolment: new Enrolment({ store, tokens, journal, alarms, clients, clocks }),
     renewal: new Renewal({ store, alarms, clocks }),
@@ -277,11 +290,12 @@ async function openAll(
   }
   if (config.dhcp) {
     const leases = { all: () => store.leases(), commit: store.changeLeases.bind(store) }
-    const events = { record: (event: Parameters<Journal['record']>[0]) => void journal.record(event) }
-    const alarm = (text: string, mac: string) => {
-      if (mac !== '') return alarms.raise({ kind: 'declined', mac, layer: 'dhcp', text })
-      metrics.alarm('pool')
-      log('warn', text, { alarm: 'pool' })
+    const events = {
+      record: (event: DhcpEvent) => {
+        journal.record(event)
+        const sighting = sightingIn(event, name => catalog.machine({ name }))
+        if (sighting !== undefined) copies.saw(sighting)
+      },
     }
     const reservations = { machines: () => catalog.machines }
     dhcp = await openDhcp({
@@ -297,7 +311,7 @@ async function openAll(
       },
       inherited: udpSocket,
       refuse,
-      alarm,
+      alarm: alarm => alarms.raise({ ...alarm, layer: 'dhcp' }),
       now: () => clock.now(),
     })
     const opened = dhcp

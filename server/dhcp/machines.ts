@@ -7,6 +7,8 @@ export type MachineIndex = {
   readonly byMac: ReadonlyMap<string, Machine>
   /** The machines that are declared by UUID alone. */
   readonly byUuid: ReadonlyMap<string, Machine>
+  /** All machines that are declared with a UUID: whose name a client sends, which proves nothing. */
+  readonly byAnyUuid: ReadonlyMap<string, Machine>
   /** By the address kept for it. */
   readonly byAddress: ReadonlyMap<string, Machine>
 }
@@ -20,6 +22,9 @@ export function indexMachines(machines: readonly Machine[]): MachineIndex {
       machines.flatMap(machine =>
         machine.uuid !== undefined && machine.macs.length === 0 ? [[machine.uuid, machine] as const] : [],
       ),
+    ),
+    byAnyUuid: new Map(
+      machines.flatMap(machine => (machine.uuid === undefined ? [] : [[machine.uuid, machine] as const])),
     ),
     byAddress: new Map(machines.map(machine => [machine.address, machine] as const)),
   }

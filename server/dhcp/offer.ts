@@ -46,6 +46,8 @@ export type DhcpEvent = {
   readonly detail: Readonly<Record<string, string | number>>
   /** Firmware or iPXE asks afresh, so a new boot may have begun. */
   readonly startsBoot?: boolean
+  /** The name of a declared machine whose UUID this packet has, when the client is not taken for that machine. */
+  readonly uuidOf?: string
 }
 
 /** The decision: a reply and where it goes, or silence and why; what changes in the leases; what the journal says. */
@@ -57,7 +59,7 @@ export type Decision = {
   readonly probe?: string
   /** The client showed that it has its address. */
   readonly isAlive?: true
-  /** Something that no healthy network does, for the operator to see. */
+  /** Something that no healthy network does, for the operator to see: an alarm `declined`. */
   readonly alarm?: string
   readonly changes: readonly LeaseChange[]
   readonly events: readonly DhcpEvent[]
@@ -124,6 +126,8 @@ type Exchange = {
   readonly machine: Machine | undefined
   /** Our identifier of the machine by SMBIOS, from this packet or an earlier one of the same hardware address. */
   readonly uuid: string | undefined
+  /** Another declared machine, whose UUID this packet has. */
+  readonly uuidOf: Machine | undefined
 }
 
 function refusalOf(message: Packet, { subnet }: World): string | undefined {
@@ -144,7 +148,9 @@ function exchangeOf(message: Packet, arrival: Arrival, world: World): Exchange {
   const isTaken = shown !== undefined && runsElsewhere(shown, message.mac, world)
   const machine = isTaken ? undefined : shown
   const uuid = isTaken ? undefined : (uuids.find(spelling => spelling === machine?.uuid) ?? uuids[0])
-  return { message, arrival, world, client, boot: bootOf(client, world.server), machine, uuid }
+  const named = client.uuids.flatMap(spelling => world.machines.byAnyUuid.get(spelling) ?? [])
+  const uuidOf = named.find(one => one !== machine)
+  return { message, arrival, world, client, boot: bootOf(client, world.server), machine, uuid, uuidOf }
 }
 
 /**
@@ -536,7 +542,7 @@ function discoverEvent(exchange: Exchange): DhcpEvent {
 }
 
 function event(
-  { message, client, uuid, machine }: Exchange,
+  { message, client, uuid, machine, uuidOf }: Exchange,
   kind: DhcpEvent['kind'],
   words: string,
   more: DhcpEvent['detail'] = {},
@@ -548,7 +554,11 @@ function event(
     ...portDetail(message),
     ...more,
   }
-  const whose = { mac: message.mac, ...(uuid === undefined ? {} : { uuid }) }
+  const whose = {
+    mac: message.mac,
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(uuidOf === undefined ? {} : { uuidOf: uuidOf.name }),
+  }
   return { ...whose, layer: 'dhcp', kind, text: words, detail }
 }
 

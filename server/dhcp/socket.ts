@@ -34,6 +34,12 @@ export interface Reservations {
   machines(): readonly Machine[]
 }
 
+/**
+ * What no healthy network does: a declared machine's address is in use by another host (`declined`), or the pool is nearly
+ * full (`pool`). The MAC is that of the client whose packet showed it.
+ */
+export type DhcpAlarm = { readonly kind: 'declined' | 'pool'; readonly mac: string; readonly text: string }
+
 /** What the DHCP server needs. */
 export type DhcpOptions = {
   /** Our IPv4 address on the provisioning network; its interface is the one that is served. */
@@ -52,8 +58,8 @@ export type DhcpOptions = {
    * asked once for each; the socket is ours then.
    */
   readonly inherited?: (address: string, port: number) => number | undefined
-  /** Hears what no healthy network does; the MAC is empty where it is about no one client. */
-  readonly alarm?: (text: string, mac: string) => void
+  /** Hears what no healthy network does. */
+  readonly alarm?: (alarm: DhcpAlarm) => void
   /** Hears of packets that were dropped because there are too many, or because they cannot be read. */
   readonly refuse?: (reason: DhcpRefusal, from: string) => void
   /** Milliseconds since 1970, by a clock that does not jump but where `clockMoved` says so; the host's unless given. */
@@ -290,14 +296,14 @@ export class DhcpServer {
   ) {
     const mac = events[0]?.mac ?? ''
     if (isAlive) this.#table.sawAlive(mac)
-    if (alarm !== undefined) this.#options.alarm?.(alarm, mac)
+    if (alarm !== undefined) this.#options.alarm?.({ kind: 'declined', mac, text: alarm })
     if (probe !== undefined) {
       void this.#prober.look(probe)?.then(() => this.#closed || this.#handle(bytes, arrival, socket))
     }
-    if (changes.length > 0) this.#lookAtPool()
+    if (changes.length > 0) this.#lookAtPool(mac)
   }
 
-  #lookAtPool(): void {
+  #lookAtPool(mac: string): void {
     const now = performance.now()
     if (this.#subnet === undefined || now - this.#poolLookedAt < POOL_ALARM_EVERY_MS) return
     const { first, last, network } = this.#subnet
@@ -307,11 +313,10 @@ export class DhcpServer {
     const running = this.#table.running(this.#now(), address => this.#subnet?.pools(address) === true)
     if (running < most) return
     const { pool } = network
-    this.#options.alarm?.(
+    const text =
       `${running} of ${last - first + 1} addresses of the pool ${pool.first} to ${pool.last} are leased. ` +
-        "Enlarge it in the site file, or find out who takes them: 'pilotlight get machines' lists those not declared.",
-      '',
-    )
+      "Enlarge it in the site file, or find out who takes them: 'pilotlight get machines' lists those not declared."
+    this.#options.alarm?.({ kind: 'pool', mac, text })
   }
 
   #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {

@@ -1,6 +1,7 @@
 // What the agent on a machine asks over HTTPS: its bundle, once, and a place for its reports.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { Copies } from '../agent/copies.ts'
 import type { Asked, Enrolling, Enrolment, Shown } from '../agent/enrolment.ts'
 import type { Renewal } from '../agent/renewal.ts'
 import { Reports } from '../agent/reports.ts'
@@ -24,6 +25,7 @@ export type AgentNeeds = {
   readonly renewal: Pick<Renewal, 'offer' | 'renew'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>
+  readonly copies: Pick<Copies, 'alive'>
   readonly clients: Pick<Clients, 'dhcp'>
   readonly refuse: Refuse
   readonly log: Log
@@ -35,7 +37,7 @@ type Report = { stage: 'booted' | 'ready' | 'failed'; text?: string; log?: strin
 
 /** `POST /agent/v1/enroll`, `/agent/v1/bundle`, `/agent/v1/renew` and `/agent/v1/report`, with `Authorization: Bearer TOKEN`. */
 export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done) => {
-  const { catalog, tokens, enrolment, renewal, journal, alarms, clients, refuse, log } = needs
+  const { catalog, tokens, enrolment, renewal, journal, alarms, copies, clients, refuse, log } = needs
   const reports = new Reports()
   app.setErrorHandler(problemAnswer(log))
 
@@ -120,6 +122,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
       })
       throw error
     }
+    copies.alive(machine, { boot: token.boot, address })
     return { token, machine, mac, address }
   }
 

@@ -5,6 +5,7 @@ import { RebootHeld } from '../errors.ts'
 import { trustOf } from '../inventory/trust.ts'
 import { isLoopback } from '../access/identity.ts'
 import { objectionTo } from '../agent/proof.ts'
+import type { Copies } from '../agent/copies.ts'
 import type { Reboot, Tokens } from '../agent/tokens.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Alarms } from '../inventory/alarms.ts'
@@ -41,6 +42,7 @@ export type BootNeeds = {
   readonly tokens: Pick<Tokens, 'mint' | 'rebootOf'>
   readonly hasBundle: (machine: string) => boolean
   readonly alarms: Pick<Alarms, 'raise'>
+  readonly copies: Pick<Copies, 'saw'>
   /** Signs what is served, where there is a key ring. */
   readonly signer?: Signer | undefined
   readonly log: Log
@@ -48,7 +50,7 @@ export type BootNeeds = {
 
 /** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
 export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
-  const { sources, journal, clients, tokens, hasBundle, alarms, log } = needs
+  const { sources, journal, clients, tokens, hasBundle, alarms, copies, log } = needs
   const page = addPage.bind(undefined, app, needs.signer)
   app.setErrorHandler(plainAnswer(log))
   // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
@@ -145,6 +147,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const { catalog } = sources()
     const machine = machineOf(catalog, labels)
     const from = isForSignature(request) ? undefined : senderOf(request.ip, labels, machine)
+    if (!isForSignature(request)) lookForCopies(request, labels, catalog)
     const failed = (error: unknown): never => {
       if (from !== undefined) refused(from, request, error)
       throw error
@@ -207,8 +210,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       }
       refusal = minted.refused
     }
-    const isOwn = isLoopback(address) || address === sources().endpoints.server.address
-    if (!isOwn || objection === undefined) {
+    if (!isOwn(address) || objection === undefined) {
       const text = `${address} asked for the config of ${machine.name} and got no token: ${refusal}`
       const mac = boot?.mac ?? machine.macs[0] ?? labels.mac ?? ''
       alarms.raise({
@@ -247,6 +249,26 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const how = reboot.isReopened ? 'an operator opened this boot' : `the site's reboot policy is ${policy}`
     const text = `${machine.name} was ready in boot ${reboot.last} and boots by firmware again: ${how}`
     journal.record({ mac, machine: machine.name, layer: 'http', kind: 'reboot', text, boot: id })
+  }
+
+  /** The machines that a request from elsewhere names: those of them that run are copied. */
+  function lookForCopies(request: FastifyRequest, { mac, uuid }: Labels, catalog: Sources['catalog']): void {
+    const from = request.ip
+    if (isOwn(from)) return
+    const named = new Set([
+      mac === undefined ? undefined : catalog.machine({ mac }),
+      uuid === undefined ? undefined : catalog.machine({ uuid }),
+    ])
+    for (const machine of named) {
+      if (machine === undefined) continue
+      const text = `${from} asks for ${request.url.split('?', 1)[0]} in the name of ${machine.name}`
+      copies.saw({ machine, as: 'request', layer: 'http', from, text })
+    }
+  }
+
+  /** Says whether a request is of the provisioner's own host, where someone looks at what machines are served. */
+  function isOwn(address: string): boolean {
+    return isLoopback(address) || address === sources().endpoints.server.address
   }
 
   function tell(from: Asker, kind: string, text: string, detail: Record<string, string | number>) {

@@ -470,6 +470,7 @@ function readBoot(boot: Boot, events: readonly BootEvent[]): CurrentBoot | undef
 const ALWAYS_KEPT: ReadonlySet<string> = new Set([
   'held',
   'moved',
+  'copied',
   'replayed',
   'approved',
   'rejected',

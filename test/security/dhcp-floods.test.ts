@@ -9,6 +9,7 @@ import { Strangers, type Received } from '#server/dhcp/strangers.ts'
 import { Refusals } from '#server/limits/refusals.ts'
 import { MAC } from '../server/dhcp/clients.ts'
 import { layWire } from '../server/dhcp/wire.ts'
+import { laySegment, siteOf, STRANGER } from './segment.ts'
 import { whyNoNetworks } from '../network.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
@@ -172,3 +173,19 @@ t.test(
     t.equal(again.stdout, '10.20.0.50 used\n10.20.0.51 free\n', 'by its hardware address')
   },
 )
+
+t.test('a pool that is nearly full is an alarm like any other', { skip: whyNoNetworks() }, async t => {
+  const segment = await laySegment(t, siteOf({ pool: { first: '10.20.0.100', last: '10.20.0.109' } }))
+  const host = await segment.host()
+  const lease = (at: number) =>
+    host.do({ do: 'dhcp', mac: strangerOf(at), uuid: STRANGER.uuid, stage: 'firmware', keep: false })
+  for (let at = 0; at < 8; at += 1) await lease(at)
+  t.same(await segment.alarms(), {})
+  for (let at = 8; at < 10; at += 1) await lease(at)
+  t.same(await segment.alarms(), { pool: 1 }, 'once a minute')
+  t.match(
+    (await segment.events(strangerOf(8))).filter(({ kind }) => kind === 'pool'),
+    [{ text: '9 of 10 addresses of the pool 10.20.0.100 to 10.20.0.109 are leased. Enlarge it' }],
+    'in the journal of the client that it was seen with, too',
+  )
+})
