@@ -30,6 +30,9 @@ import type { Clocks, Tokens } from './tokens.ts'
 
 /** How many keys of one boot may wait: the machine's own, and a few of strangers in its name. */
 const WAITING_A_BOOT = 4
+/** How many keys from other addresses than a machine's declared one may wait that were shown within an hour. */
+const WAITING_ELSEWHERE = 8
+const HOUR_MS = 3_600_000
 /** How many challenges of a machine, and waits, are kept in memory. */
 const REMEMBERED = 16
 
@@ -380,8 +383,16 @@ export class Enrolment {
     const waiting = known.filter(it => {
       return it.boot === token.boot && it.state === 'pending' && it.fingerprint !== fingerprint
     })
-    if (waiting.length < WAITING_A_BOOT) return
-    const why = `${waiting.length} other keys that this boot showed wait already; boot it again`
+    const since = this.#needs.clocks.wall() - HOUR_MS
+    const elsewhere = known.filter(it => {
+      const isAnother = it.state === 'pending' && it.fingerprint !== fingerprint
+      return isAnother && it.address !== machine.address && it.seenAt > since
+    })
+    const isCrowded = who.address !== machine.address && elsewhere.length >= WAITING_ELSEWHERE
+    if (waiting.length < WAITING_A_BOOT && !isCrowded) return
+    const why = isCrowded
+      ? `${elsewhere.length} other keys wait that were shown from other addresses than ${machine.address}`
+      : `${waiting.length} other keys that this boot showed wait already; boot it again`
     this.#alarm(
       who,
       'refused',

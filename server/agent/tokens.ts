@@ -10,6 +10,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import { isLater } from '../inventory/boot-id.ts'
+import { Buckets } from '../limits/bucket.ts'
 import type { Store, TokenRecord } from '../inventory/store.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
@@ -40,8 +41,16 @@ export type TokenStore = Pick<
 /** Two clocks, in milliseconds: since 1970, which may be set at any time; and one that only grows. */
 export type Clocks = { readonly wall: () => number; readonly steady: () => number }
 
-/** What DHCP shows of a boot: whose it is, its switch port, and that another port was named in it, too. */
-export type BootPlace = { readonly proven: boolean; readonly port?: string; readonly isPortMoved?: boolean }
+/**
+ * What DHCP shows of a boot: whose it is, its switch port, and that another port was named in it, too. Where it shows
+ * nothing: whether the sender is at another address than the machine's declared one.
+ */
+export type BootPlace = {
+  readonly proven: boolean
+  readonly isElsewhere?: boolean
+  readonly port?: string
+  readonly isPortMoved?: boolean
+}
 
 /** A token, and whether it is the first of its boot; or why there is none, as a clause. */
 export type Minted = { readonly token: string; readonly isFirst: boolean } | { readonly refused: string }
@@ -56,6 +65,8 @@ export class Tokens {
   /** When the tokens of this process were made, by the steady clock. */
   readonly #made = new Map<string, number>()
   readonly #started: number
+  /** How often the config of a boot may be fetched with a token, where anyone can ask for it. */
+  readonly #fetches = new Buckets({ perSecond: 1 / 60, burst: 2 * TOKENS_A_BOOT })
 
   constructor(store: TokenStore, clocks: Clocks) {
     this.#store = store
@@ -71,6 +82,10 @@ export class Tokens {
    * nothing of it. When a boot has had many, the oldest gives way: one that was never shown, else one of those that were.
    */
   async mint(machine: string, boot: string, place: BootPlace): Promise<Minted> {
+    const steady = this.#clocks.steady()
+    if (!place.proven && !this.#fetches.of(`${machine} ${boot}`, steady).take(steady)) {
+      return { refused: 'the config of this boot was fetched too often' }
+    }
     const token = randomBytes(32).toString('base64url')
     const hash = hashOf(token)
     // Decided in the transaction: what another request does to this boot meanwhile is before it or after it.
@@ -84,7 +99,7 @@ export class Tokens {
     hash: string,
     machine: string,
     boot: string,
-    { proven, port, isPortMoved = false }: BootPlace,
+    { proven, isElsewhere = false, port, isPortMoved = false }: BootPlace,
   ): Minted {
     const known = this.#store.machineBoot(machine, boot)
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
@@ -98,6 +113,7 @@ export class Tokens {
       boot,
       tokens: (known?.tokens ?? 0) + 1,
       proven: proven && (known?.proven ?? true),
+      isElsewhere: isElsewhere || known?.isElsewhere === true,
       ...(isFirst && port !== undefined && { port }),
       isPortMoved: isPortMoved || known?.isPortMoved === true || (!isFirst && known.port !== port),
     }
@@ -174,7 +190,9 @@ export class Tokens {
     const tokens = this.#store.tokensOf(machine, boot)
     if (tokens.length < TOKENS_A_BOOT) return
     const oldest = tokens.find(({ usedAt }) => usedAt === undefined) ?? tokens[0]
-    if (oldest !== undefined) this.#store.forgetToken(oldest.hash)
+    if (oldest === undefined) return
+    this.#store.forgetToken(oldest.hash)
+    this.#made.delete(oldest.hash)
   }
 
   /** By the steady clock; a token of an earlier process by how long this one runs, and the wall clock where it is sane. */

@@ -202,7 +202,8 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     let refusal = objection ?? 'it is in no boot'
     if (objection === undefined && boot !== undefined) {
       const reboot = holdReboot(machine, boot, address)
-      const place = { proven: dhcp !== 'off', ...placeOf(boot) }
+      const isElsewhere = dhcp === 'off' && address !== machine.address
+      const place = { proven: dhcp !== 'off', isElsewhere, ...placeOf(boot) }
       const minted = await tokens.mint(machine.name, boot.id, place)
       if ('token' in minted) {
         if (minted.isFirst && reboot !== undefined) tellReboot(machine, boot, reboot)

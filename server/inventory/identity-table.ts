@@ -31,19 +31,20 @@ export class IdentityTable {
     return row && machineBootOf(row)
   }
 
-  /** Keeps a boot, and forgets those of the machine that began long before; in the transaction of its caller. */
+  /** Keeps a boot, and forgets those of the machine that began long before, with their tokens; in the transaction of its caller. */
   putBoot(known: MachineBoot): void {
-    const { machine, boot, tokens, proven, port, isPortMoved, token, key, fingerprint, bundleAt, readyAt } =
-      known
+    const { machine, boot, tokens, proven, isElsewhere, port, isPortMoved } = known
+    const { token, key, fingerprint, bundleAt, readyAt } = known
     const number = bootNumber(boot)
     this.#db.run(
       `INSERT OR REPLACE INTO machine_boots 
-         (machine, boot, tokens, proven, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         (machine, boot, tokens, proven, elsewhere, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       machine,
       number,
       tokens,
       Number(proven),
+      Number(isElsewhere === true),
       port ?? null,
       Number(isPortMoved === true),
       token ?? null,
@@ -53,14 +54,20 @@ export class IdentityTable {
       readyAt ?? null,
     )
     // The latest boot with a bundle says whether the machine is ready: it stays, however many came after.
-    this.#db.run(
+    const gone = this.#db.all<{ boot: number }>(
       `DELETE FROM machine_boots WHERE machine = ? AND boot NOT IN (
-         SELECT boot FROM machine_boots WHERE machine = ? ORDER BY boot DESC LIMIT ${BOOTS_KEPT})
-       AND boot <> coalesce((SELECT max(boot) FROM machine_boots WHERE machine = ? AND token IS NOT NULL), -1)`,
+         SELECT boot FROM machine_boots WHERE machine = ? AND elsewhere = 0 ORDER BY boot DESC LIMIT ${BOOTS_KEPT})
+       AND boot NOT IN (
+         SELECT boot FROM machine_boots WHERE machine = ? AND elsewhere = 1 ORDER BY boot DESC LIMIT ${ELSEWHERE_KEPT})
+       AND boot <> coalesce((SELECT max(boot) FROM machine_boots WHERE machine = ? AND token IS NOT NULL), -1)
+       RETURNING boot`,
+      machine,
       machine,
       machine,
       machine,
     )
+    for (const one of gone)
+      this.#db.run('DELETE FROM tokens WHERE machine = ? AND boot = ?', machine, bootId(one.boot))
   }
 
   /** Marks the bundle of a boot as handed out, and to whom; false when it was before, or when the boot had no token. */
@@ -188,12 +195,15 @@ function keyOf({ port, seen_at, decided_at, decided_by, ...row }: KeyRow): Machi
 
 /** Boots kept of each machine. */
 const BOOTS_KEPT = 200
+/** Boots kept of each machine that anyone may have begun in its name. */
+const ELSEWHERE_KEPT = 64
 
 type BootRow = {
   machine: string
   boot: number
   tokens: number
   proven: number
+  elsewhere: number
   port: string | null
   port_moved: number
   token: string | null
@@ -208,6 +218,7 @@ function machineBootOf({
   boot,
   tokens,
   proven,
+  elsewhere,
   port,
   port_moved,
   token,
@@ -221,6 +232,7 @@ function machineBootOf({
     boot: bootId(boot),
     tokens,
     proven: proven === 1,
+    ...(elsewhere === 1 && { isElsewhere: true }),
     ...(port === null ? {} : { port }),
     ...(port_moved === 1 && { isPortMoved: true }),
     ...(token === null ? {} : { token }),

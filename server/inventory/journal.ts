@@ -62,7 +62,7 @@ type JournalStore = Pick<
 >
 
 /** Why an event was not kept. */
-export type JournalRefusal = 'journal_new' | 'journal_events'
+export type JournalRefusal = 'journal_new' | 'journal_events' | 'journal_boots'
 
 /** Optional parts of a journal. */
 export type JournalOptions = {
@@ -171,6 +171,7 @@ export class Journal {
     const made = { layer: event.layer, kind: event.kind, detail: cleanDetail(event.detail) }
     const place = this.#placeOf(event, made, current, latest(this.#begun, machine, event.mac))
     const before = place.boot
+    if (place.isDropped && before !== undefined) return before
     const boot: Boot = before
       ? { id: before.id, mac: before.mac, began: before.began }
       : { id: bootId((this.#boot += 1)), mac: event.mac, began: at }
@@ -271,7 +272,11 @@ export class Journal {
     made: Pick<BootEvent, 'layer' | 'kind' | 'detail'>,
     current: CurrentBoot | undefined,
     begun: CurrentBoot | undefined,
-  ): { readonly boot?: CurrentBoot; readonly follow?: Map<string, CurrentBoot> } {
+  ): {
+    readonly boot?: CurrentBoot
+    readonly follow?: Map<string, CurrentBoot>
+    readonly isDropped?: boolean
+  } {
     if (event.boot !== undefined && event.boot !== current?.id) {
       const aside = this.#asideOf(current?.machine, ({ id }) => id === event.boot)
       const isSteps = event.layer === 'os' || event.kind === 'config' // of one that has a token
@@ -292,21 +297,38 @@ export class Journal {
     const from = made.detail.from
     const isOwn = current.scriptFrom === undefined || current.scriptFrom === from
     const own = isOwn ? current : this.#asideOf(current.machine, boot => boot.scriptFrom === from)
-    return own?.phase === 'script' ? { boot: own, follow: this.#current } : { follow: this.#current }
+    if (own?.phase === 'script') return { boot: own, follow: this.#current }
+    if (this.#mayBoot(current, from)) return { follow: this.#current }
+    this.#refuse('journal_boots', event.mac)
+    return own === undefined ? { boot: current, isDropped: true } : { boot: own }
+  }
+
+  /** Says whether a script that was fetched from an address may begin another boot. */
+  #mayBoot({ machine }: CurrentBoot, from: string | number | undefined): boolean {
+    return machine === undefined || this.#strangers.mayBoot(machine, this.#addressOf(machine) === from)
+  }
+
+  #addressOf(machine: string): string | undefined {
+    return this.#identities().machine({ name: machine })?.address
   }
 
   #asideOf(machine: string | undefined, isIt: (boot: CurrentBoot) => boolean): CurrentBoot | undefined {
     return machine === undefined ? undefined : this.#aside.get(machine)?.findLast(isIt)
   }
 
-  /** Keeps the boot of another address beside the one that is the current one now: one an address, a few of a machine. */
+  /**
+   * Keeps the boot of another address beside the one that is the current one now: one an address, a few of a machine. That
+   * of the machine's declared address never gives way.
+   */
   #setAside(current: CurrentBoot | undefined, next: CurrentBoot): void {
     const { machine } = next
     if (machine === undefined || current?.scriptFrom === undefined || current.id === next.id) return
     const gone = new Set([current.scriptFrom, next.scriptFrom])
     const others = (this.#aside.get(machine) ?? []).filter(({ scriptFrom }) => !gone.has(scriptFrom))
     if (current.scriptFrom !== next.scriptFrom) others.push(current)
-    this.#aside.set(machine, others.slice(-ASIDE))
+    const home = this.#addressOf(machine)
+    if (others.length > ASIDE) others.splice(others[0]?.scriptFrom === home ? 1 : 0, 1)
+    this.#aside.set(machine, others)
   }
 
   #currentOf(machine: Machine | undefined, mac: string | undefined): CurrentBoot | undefined {

@@ -54,6 +54,8 @@ export type MachineBoot = {
   readonly tokens: number
   /** DHCP showed whose boot it is. */
   readonly proven: boolean
+  /** DHCP showed nothing, and its sender was not at the machine's declared address: anyone may have begun it. */
+  readonly isElsewhere?: boolean
   /** The switch port, as the relay of DHCP named it before its first token was made. */
   readonly port?: string
   /** DHCP of this boot came from more than one switch port. */

@@ -20,6 +20,11 @@ export type JournalLimits = {
    * both what takes a token. What an intruder would hide is always kept (`Importance`).
    */
   readonly eventsOfMachine: Rate
+  /**
+   * Boots of one declared machine where DHCP shows none, and so anyone can begin one: of those from its declared address,
+   * and apart from them of all from other addresses.
+   */
+  readonly bootsOfMachine: Rate
 }
 
 /**
@@ -36,6 +41,7 @@ export const JOURNAL_LIMITS: JournalLimits = {
   promptEvents: { perSecond: 20, burst: 200 },
   eventsOfStranger: { perSecond: 10 / 60, burst: 200 },
   eventsOfMachine: { perSecond: 2, burst: 2000 },
+  bootsOfMachine: { perSecond: 1 / 60, burst: 64 },
 }
 
 /** Bytes of an event beside its texts: columns, indexes. */
@@ -54,6 +60,7 @@ export class Strangers {
   readonly #prompt: Bucket
   readonly #events: Buckets
   readonly #machineEvents: Buckets
+  readonly #machineBoots: Buckets
   /** Bytes of the events of each, by MAC. */
   #known = new Map<string, number>()
   #bytes = 0
@@ -66,6 +73,7 @@ export class Strangers {
     this.#prompt = new Bucket(limits.promptEvents, clock())
     this.#events = new Buckets(limits.eventsOfStranger, limits.strangers)
     this.#machineEvents = new Buckets(limits.eventsOfMachine, 200_000)
+    this.#machineBoots = new Buckets(limits.bootsOfMachine, 100_000)
   }
 
   /** How much is kept. */
@@ -91,6 +99,12 @@ export class Strangers {
   /** Says whether an event is to be on disk as soon as those of declared machines. */
   isPrompt(): boolean {
     return this.#prompt.take(this.#clock())
+  }
+
+  /** Says whether a declared machine may begin a boot that DHCP does not show; `isHome`: from its declared address. */
+  mayBoot(machine: string, isHome: boolean): boolean {
+    const now = this.#clock()
+    return this.#machineBoots.of(`${machine} ${isHome ? 'home' : 'elsewhere'}`, now).take(now)
   }
 
   /** Says whether an event is kept of a machine, by its name when it is declared, else by its MAC. */

@@ -29,6 +29,7 @@ const SENTENCES = {
   tftp_way: 'TFTP transfers ended: their clients had not answered, and others waited',
   journal_new: 'boot events of new undeclared machines not kept: there are too many of them',
   journal_events: 'boot events not kept: their machine left too many',
+  journal_boots: 'boots without DHCP not kept: too many addresses asked for the script of one machine',
   report_size: 'logs of agent reports cut: their boot sent too many bytes',
   report_rate: 'agent reports answered with 429: their boot sent too many',
 } as const

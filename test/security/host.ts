@@ -3,6 +3,7 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { get } from 'node:http'
 import { createInterface } from 'node:readline'
 import { run } from '#host/command.ts'
 import { causesOf } from '#server/log.ts'
@@ -19,6 +20,11 @@ export type Order =
   /** A RELEASE of an address in the name of `mac`. */
   | { do: 'release'; mac: string; address: string; server: string }
   | { do: 'address'; address: string }
+  /** Makes every address of a subnet one of this host's, or says by which host it is reached. */
+  | { do: 'own'; subnet: string }
+  | { do: 'route'; subnet: string; via: string }
+  /** Asks for each path in turn from so many addresses, `10.99.0.0` and on; gives how many answers had each status. */
+  | { do: 'flood'; base: string; paths: readonly string[]; addresses: number }
   | { do: 'fetch'; url: string; method?: string; headers?: Record<string, string>; body?: string }
 
 /** What came of it. */
@@ -71,6 +77,14 @@ async function follow(order: Order): Promise<Done> {
     case 'address':
       await setAddress(order.address)
       return {}
+    case 'own':
+      await run('ip', ['route', 'add', 'local', order.subnet, 'dev', 'lo'], { limitSeconds: 5 })
+      return {}
+    case 'route':
+      await run('ip', ['route', 'add', order.subnet, 'via', order.via], { limitSeconds: 5 })
+      return {}
+    case 'flood':
+      return { text: JSON.stringify(await flood(order)) }
     case 'fetch':
     default: {
       const { url, method = 'GET', headers = {}, body } = order
@@ -86,6 +100,36 @@ async function follow(order: Order): Promise<Done> {
       }
     }
   }
+}
+
+/** Asks from many addresses, sixteen at a time. */
+async function flood({
+  base,
+  paths,
+  addresses,
+}: Extract<Order, { do: 'flood' }>): Promise<Record<string, number>> {
+  const statuses: Record<string, number> = {}
+  let next = 0
+  const ask = async () => {
+    for (let at = next++; at < addresses; at = next++) {
+      for (const path of paths) {
+        const status = await statusFrom(`10.99.${at >> 8}.${at & 255}`, `${base}${path}`)
+        statuses[status] = (statuses[status] ?? 0) + 1
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, ask))
+  return statuses
+}
+
+function statusFrom(localAddress: string, url: string): Promise<string> {
+  return new Promise(resolve => {
+    const asked = get(url, { localAddress, agent: false, timeout: 10_000 }, answer => {
+      answer.resume().on('end', () => resolve(String(answer.statusCode)))
+    })
+    asked.on('timeout', () => asked.destroy(new Error('timeout')))
+    asked.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+  })
 }
 
 /** The packet as a relay at 10.20.0.2 hands it on: with its own address (giaddr) and the switch port (option 82). */

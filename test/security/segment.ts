@@ -42,6 +42,8 @@ export type Segment = {
   read(path: string): Promise<string>
   put(path: string, body: unknown): Promise<Done>
   post(path: string, body: unknown): Promise<Done>
+  /** Where the server keeps its state. */
+  readonly statePath: string
   /** Ends the server with SIGKILL, and starts it again with the same state. */
   restart(): Promise<void>
 }
@@ -170,6 +172,7 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
       ),
     machine: async name => JSON.parse(await read(`/machines/${name}`)) as Record<string, unknown>,
     read,
+    statePath,
     put: send('PUT'),
     post: send('POST'),
     restart: async () => {
