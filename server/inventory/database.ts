@@ -29,6 +29,7 @@ export class Database {
   readonly #path: string
   readonly #prepared = new Map<string, Sqlite.Statement>()
   readonly #onFailure: (error: unknown) => void
+  #onUndone: () => void = () => {}
   #waiting: Work[] = []
   /** Very patient work: a few of it join each commit that others ask for. */
   #lazy: Work[] = []
@@ -56,14 +57,27 @@ export class Database {
     }
   }
 
+  /** Calls `undone` when shared work was undone, all of it or some: what was noted while it ran may not be so. */
+  whenUndone(undone: () => void): void {
+    this.#onUndone = undone
+  }
+
   /** Runs a statement that changes something. */
   run(sql: string, ...values: unknown[]): Sqlite.RunResult {
-    return this.#disk(() => this.#prepare(sql).run(...values))
+    try {
+      return this.#prepare(sql).run(...values)
+    } catch (error) {
+      throw this.#diskError(error)
+    }
   }
 
   /** All rows of a query. `Row` is what its columns are, by the schema. */
   all<Row>(sql: string, ...values: unknown[]): Row[] {
-    return this.#disk(() => this.#prepare(sql).all(...values) as Row[])
+    try {
+      return this.#prepare(sql).all(...values) as Row[]
+    } catch (error) {
+      throw this.#diskError(error)
+    }
   }
 
   /** Makes a commit that changes nothing, to see whether the disk takes one. */
@@ -159,10 +173,12 @@ export class Database {
           for (const { run } of batch) run()
         })()
       } catch {
+        this.#onUndone()
         // Somebody's work cannot be kept. Once more, each with a savepoint of its own, which costs more.
         failed = this.#commitEach(now, batch)
       }
     } catch (cause) {
+      this.#onUndone()
       const error = this.#diskError(cause)
       for (const { fail } of batch) fail(error)
       if (now !== undefined) throw error
@@ -184,6 +200,7 @@ export class Database {
         } catch (error) {
           // A full disk ends the transaction as a whole: what comes after would be kept, and called failed.
           if (!this.#sqlite.inTransaction) throw error
+          this.#onUndone()
           failed.set(work, error)
         }
       }

@@ -9,22 +9,17 @@ import type { Boot } from './store.ts'
 /** The tables `boots` and `events`. */
 export class EventTable {
   readonly #db: Database
+  /** Boots whose rows are as they shall be, with the machine of each: most events change nothing of their boot. */
+  readonly #written = new Map<string, string | undefined>()
 
   constructor(db: Database) {
     this.#db = db
+    db.whenUndone(() => this.#written.clear())
   }
 
   /** Writes an event and its boot, in the transaction of its caller. */
   append(boot: Boot, event: BootEvent): void {
-    this.#db.run(
-      `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (number) DO UPDATE SET machine = excluded.machine WHERE machine IS NOT excluded.machine`,
-      bootNumber(boot.id),
-      boot.id,
-      boot.mac,
-      boot.machine ?? null,
-      boot.began,
-    )
+    if (!this.#written.has(boot.id) || this.#written.get(boot.id) !== boot.machine) this.#putBoot(boot)
     this.#db.run(
       'INSERT INTO events (id, at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       event.id,
@@ -37,6 +32,20 @@ export class EventTable {
       event.text,
       JSON.stringify(event.detail),
     )
+  }
+
+  #putBoot({ id, mac, machine, began }: Boot): void {
+    this.#db.run(
+      `INSERT INTO boots (number, id, mac, machine, began) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (number) DO UPDATE SET machine = excluded.machine WHERE machine IS NOT excluded.machine`,
+      bootNumber(id),
+      id,
+      mac,
+      machine ?? null,
+      began,
+    )
+    this.#written.set(id, machine)
+    if (this.#written.size > BOOTS_REMEMBERED) this.#written.delete(this.#written.keys().next().value!) // it has one
   }
 
   /** Events after an id, oldest first. */
@@ -109,6 +118,7 @@ export class EventTable {
   }
 
   #forget(where: string, ...values: (string | number)[]): void {
+    this.#written.clear()
     const which = `machine IS NULL AND ${where} AND number < (SELECT max(number) FROM boots)`
     this.#db.run(
       `DELETE FROM events WHERE boot IN (SELECT id FROM boots WHERE ${which}) AND id < (SELECT max(id) FROM events)`,
@@ -150,6 +160,7 @@ export class EventTable {
 
   /** Forgets what began before a time, but never the newest, whose numbers must not be given twice. */
   prune(before: number, share: number): void {
+    this.#written.clear()
     this.#db.run(
       `DELETE FROM boots WHERE number IN (
          SELECT number FROM boots WHERE began < ? AND number < (SELECT max(number) FROM boots)
@@ -172,6 +183,9 @@ export class EventTable {
     return this.#db.all<{ at: number }>('SELECT at FROM events ORDER BY id DESC LIMIT 1')[0]?.at
   }
 }
+
+/** Boots whose rows are remembered to be written: those that began last. */
+const BOOTS_REMEMBERED = 20_000
 
 type BootRow = { number: number; id: string; mac: string; machine: string | null; began: number }
 type EventRow = Omit<BootEvent, 'machine' | 'detail'> & { machine: string | null; detail: string }

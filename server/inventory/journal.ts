@@ -569,7 +569,9 @@ const EVENTS_AT_ONCE = 500
 /** The detail of an event without what a client could hide in it; only `log` has more than one line. */
 function cleanDetail(detail: BootEvent['detail'] = {}): BootEvent['detail'] {
   let cleaned: Record<string, string | number> | undefined
-  for (const [key, value] of Object.entries(detail)) {
+  // Without a list of pairs: it is made for each event of each machine.
+  for (const key in detail) {
+    const value = detail[key]
     if (typeof value !== 'string') continue
     const clean = key === 'log' ? cleanLines(value) : cleanLabel(value)
     if (clean === value) continue

@@ -59,7 +59,7 @@ export class Strangers {
   readonly #fresh: Bucket
   readonly #prompt: Bucket
   readonly #events: Buckets
-  readonly #machineEvents: Buckets
+  readonly #machineEvents: Readonly<Record<Exclude<Importance, 'always'>, Buckets>>
   readonly #machineBoots: Buckets
   /** Bytes of the events of each, by MAC. */
   #known = new Map<string, number>()
@@ -72,7 +72,8 @@ export class Strangers {
     this.#fresh = new Bucket(limits.newStrangers, clock())
     this.#prompt = new Bucket(limits.promptEvents, clock())
     this.#events = new Buckets(limits.eventsOfStranger, limits.strangers)
-    this.#machineEvents = new Buckets(limits.eventsOfMachine, 200_000)
+    const ofMachines = () => new Buckets(limits.eventsOfMachine, 70_000) // more than can be declared
+    this.#machineEvents = { vouched: ofMachines(), refusal: ofMachines(), packet: ofMachines() }
     this.#machineBoots = new Buckets(limits.bootsOfMachine, 100_000)
   }
 
@@ -114,7 +115,7 @@ export class Strangers {
     const now = this.#clock()
     if ('mac' in of) return this.#events.of(of.mac, now).take(now)
     if (of.importance === 'always') return true
-    return this.#machineEvents.of(`${of.machine} ${of.importance}`, now).take(now)
+    return this.#machineEvents[of.importance].of(of.machine, now).take(now)
   }
 
   /** Takes note of an event of one. Gives the MACs of those that are to be forgotten for it. */

@@ -166,3 +166,40 @@ t.test('what was acknowledged survives kill -9', async t => {
   const events = new Set(store.eventsOf('b-0001').map(({ id }) => `event ${id}`))
   for (const line of acknowledged) t.ok(leases.has(line) || events.has(line), line)
 })
+
+t.test(
+  'a boot whose first commit was undone, or that was forgotten, is written with its next event',
+  async t => {
+    const store = new SqliteStore(':memory:')
+    t.teardown(() => store.close())
+    const boots = () => store.bootsOf({ macs: [boot.mac] }, 10)
+    const first = store.append(boot, event(1)) // in the commit that is undone, and done again without the other
+    const failing = store.together(() => {
+      throw new Error('not kept')
+    })
+    await t.rejects(failing, { message: 'not kept' })
+    await first
+    t.same(boots(), [boot])
+
+    await store.append({ ...boot, machine: 'ctl-1' }, event(2))
+    t.same(boots(), [{ ...boot, machine: 'ctl-1' }])
+    await store.append(
+      { id: 'b-0002', mac: '52:54:00:20:00:02', began: 9000 },
+      { ...event(3), boot: 'b-0002' },
+    )
+    store.prune(5000)
+    t.same(boots(), [])
+    await store.append({ ...boot, machine: 'ctl-1' }, event(4))
+    t.same(boots(), [{ ...boot, machine: 'ctl-1' }], 'after it was pruned')
+
+    await store.append(boot, event(5))
+    await store.append(
+      { id: 'b-0003', mac: '52:54:00:20:00:02', began: 9000 },
+      { ...event(6), boot: 'b-0003' },
+    )
+    await store.forgetStrangers([boot.mac], 2)
+    t.same(boots(), [])
+    await store.append(boot, event(7))
+    t.same(boots(), [boot], 'after it was forgotten as a stranger')
+  },
+)
