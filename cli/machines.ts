@@ -1,7 +1,7 @@
 // `pilotlight machines`: what an operator decides on the keys that machines show, and which boots are opened.
 
 import type { Command } from 'commander'
-import type { MachineKeyView } from '#server/http/machine-keys.ts'
+import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
 import { serverOption } from './options.ts'
 
 type Flags = { readonly server: string; readonly json?: boolean }
@@ -22,17 +22,20 @@ Examples:
   pilotlight machines pending
   pilotlight machines approve ctl-1 --fingerprint SHA256:…
   pilotlight machines reject ctl-1
-  pilotlight machines reopen cmp-3`,
+  pilotlight machines reopen cmp-3
+  pilotlight machines reopen cmp-3 --undo`,
     )
 
   machines
     .command('pending')
-    .description('lists the keys that wait for a decision, and why')
+    .description('lists the keys that wait for a decision, and why; and the machines that are open')
     .addOption(serverOption())
-    .option('--json', 'as JSON')
+    .option('--json', 'the keys as JSON')
     .action(async ({ server, json }: Flags) => {
-      const keys = await (await clientOf(server)).keys('pending')
-      print(json ? JSON.stringify(keys, undefined, 2) : keyTable(keys))
+      const client = await clientOf(server)
+      const keys = await client.keys('pending')
+      if (json) return print(JSON.stringify(keys, undefined, 2))
+      print([keyTable(keys), ...(await client.reopened()).map(openLine)].join('\n'))
     })
 
   for (const [verb, what] of [
@@ -56,13 +59,26 @@ Examples:
 
   machines
     .command('reopen')
-    .description('opens the next boot of a machine that was ready: its key is taken as a first one')
+    .description(
+      "opens the next boot of a machine that was ready, until the site's trust.deadline: its key is taken as a first one",
+    )
     .argument('<name>', 'name of the machine')
     .addOption(serverOption())
-    .action(async (name: string, { server }: Flags) => {
-      await (await clientOf(server)).reopen(name)
-      print(`${name}: its next boot is open`)
+    .option('--undo', 'closes it again')
+    .action(async (name: string, { server, undo }: Flags & { readonly undo?: boolean }) => {
+      const client = await clientOf(server)
+      if (undo) {
+        const { who } = await client.closeReopened(name)
+        return print(`${name} is closed (${who} had opened it)`)
+      }
+      print(openLine(await client.reopen(name)))
     })
+}
+
+/** A machine that is open, until when, and how it is closed. */
+function openLine({ machine, who, until }: ReopeningView): string {
+  const end = `${until.slice(0, 16)}Z`
+  return `${machine}: its next boot is open until ${end} (by ${who}); to close it:  pilotlight machines reopen ${machine} --undo`
 }
 
 /** Keys as a table for a person, each with the reason below it. */

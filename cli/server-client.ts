@@ -7,7 +7,7 @@ import type {
   SiteAuthority,
   SiteObjects,
 } from '#server/inventory/objects.ts'
-import type { MachineKeyView } from '#server/http/machine-keys.ts'
+import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
 import type { AccessToken, NewToken } from '#server/access/tokens.ts'
 import type { Fault } from '#server/errors.ts'
 import {
@@ -153,11 +153,21 @@ export class ServerClient {
     )) as MachineKeyView
   }
 
-  /** Opens the next boot of a machine. */
-  async reopen(machine: string): Promise<void> {
+  /** Opens the next boot of a machine, until the site's deadline. */
+  async reopen(machine: string): Promise<ReopeningView> {
     const path = `/v1/machines/${encodeURIComponent(machine)}/reopen`
-    const response = await this.#call('POST', path, { headers: {} }, 10)
-    await response.body?.cancel()
+    return (await this.#json('POST', path)) as ReopeningView
+  }
+
+  /** Closes a machine that was opened. */
+  async closeReopened(machine: string): Promise<ReopeningView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/reopen`
+    return (await this.#json('DELETE', path)) as ReopeningView
+  }
+
+  /** The machines whose next boot was opened. */
+  async reopened(): Promise<readonly ReopeningView[]> {
+    return (await this.#json('GET', '/v1/reopened')) as ReopeningView[]
   }
 
   /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`, `/v1/keys`. */
@@ -330,7 +340,7 @@ function mendOf({ status, headers, url }: Response): string {
 
 /** The command that lists what a path is one of. */
 function listingOf(path: string): string {
-  if (/^\/v1\/machines\/[^/]+\/(approve|reject)$/.test(path)) return 'pilotlight machines pending'
+  if (/^\/v1\/machines\/[^/]+\/(approve|reject|reopen)$/.test(path)) return 'pilotlight machines pending'
   const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens)\//.exec(path) ?? []
   if (list === undefined) return 'pilotlight get machines, or groups, or profiles'
   return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`

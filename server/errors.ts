@@ -426,6 +426,18 @@ export class RebootHeld extends ServerError {
   }
 }
 
+/** An operator closes a machine that is not open. */
+export class NotReopened extends ServerError {
+  readonly code = 'NOT_REOPENED'
+  readonly statusCode = 404
+  constructor(machine: string) {
+    super(
+      `${machine} is not open: no one opened it, its time is over, or a boot had its bundle since. ` +
+        `'pilotlight journal ${machine}' shows which.`,
+    )
+  }
+}
+
 /** The machine has no bundle on the server yet. */
 export class NoBundle extends ServerError {
   readonly code = 'NO_BUNDLE'

@@ -13,6 +13,7 @@ import { serverIdentity } from './agent/authority.ts'
 import { Copies, sightingIn } from './agent/copies.ts'
 import { Enrolment } from './agent/enrolment.ts'
 import { Renewal } from './agent/renewal.ts'
+import { Reopenings } from './agent/reopenings.ts'
 import { Tokens } from './agent/tokens.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
@@ -164,7 +165,8 @@ async function openAll(
     { refuse },
   )
   const clocks = { wall: now, steady: () => performance.now() }
-  const tokens = new Tokens(store, clocks)
+  const reopenings = new Reopenings(store, clocks)
+  const tokens = new Tokens(store, reopenings, clocks)
   const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
   open.push(watchSigning(authorities, { store, catalog, alarms, clock, log }))
   const templates = new Templates(templateFiles(catalog))
@@ -200,6 +202,8 @@ async function openAll(
     agent: { url: '', ca },
   }
   const bootSources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
+  const enrolment = new Enrolment({ store, tokens, reopenings, journal, alarms, clients, clocks })
+  open.push(closeInTime(enrolment, catalog, log))
   const needs = {
     sources: bootSources,
     journal,
@@ -207,7 +211,8 @@ async function openAll(
     alarms,
     copies,
     refuse,
-    enrolment: new Enrolment({ store, tokens, journal, alarms, clients, clocks }),
+    enrolment,
+    reopenings,
     renewal: new Renewal({ store, alarms, clocks }),
     hasBundle: (machine: string) => store.bundle(machine) !== undefined,
     clients,
@@ -444,6 +449,20 @@ function watchSigning(
     clearTimeout(first)
     clearInterval(daily)
   }
+}
+
+/** Closes the machines that were opened when their time is over. Gives what ends it. */
+function closeInTime(enrolment: Enrolment, catalog: Catalog, log: Log): () => void {
+  const look = () => {
+    try {
+      enrolment.closeEnded(name => catalog.machine({ name }))
+    } catch (error) {
+      // They count as closed all the same; on disk they are at the next try.
+      if (!(error instanceof CannotWrite)) log('error', `A machine could not be closed: ${causesOf(error)}`)
+    }
+  }
+  const timer = setInterval(look, 10_000)
+  return () => clearInterval(timer)
 }
 
 /** The certificates of all listeners that have one. */

@@ -17,16 +17,18 @@ import { isLater } from '../inventory/boot-id.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { BundleFile, Machine } from '../inventory/objects.ts'
-import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { Reopening, Store, TokenRecord } from '../inventory/store.ts'
 import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
 import { cleanText, LIMITS } from '../match/clean.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
+import type { Clocks } from './clocks.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
+import type { Reopenings } from './reopenings.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
-import type { Clocks, Tokens } from './tokens.ts'
+import type { Tokens } from './tokens.ts'
 
 /** How many keys of one boot may wait: the machine's own, and a few of strangers in its name. */
 const WAITING_A_BOOT = 4
@@ -40,17 +42,10 @@ const REMEMBERED = 16
 export type EnrolmentNeeds = {
   readonly store: Pick<
     Store,
-    | 'bundle'
-    | 'authority'
-    | 'machineBoot'
-    | 'machineKeys'
-    | 'putMachineKey'
-    | 'reopenMachine'
-    | 'isReopened'
-    | 'closeReopened'
-    | 'putSigning'
+    'bundle' | 'authority' | 'machineBoot' | 'machineKeys' | 'putMachineKey' | 'closeReopened' | 'putSigning'
   >
   readonly tokens: Pick<Tokens, 'spend'>
+  readonly reopenings: Reopenings
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
@@ -220,14 +215,51 @@ export class Enrolment {
 
   /**
    * An operator opens the next boot of a machine, of those without a token so far: it gets one, and its key is decided on
-   * as a first one. Until then the key that is pinned stays so, and a machine that runs goes on.
+   * as a first one, until the site's deadline. Until then the key that is pinned stays so, and a machine that runs goes on.
    */
-  reopen(machine: Machine, who: string): void {
-    const { store, clocks, journal } = this.#needs
-    store.reopenMachine(machine.name, clocks.wall(), who)
-    const text = `${who} opened the next boot of ${machine.name}: its key is taken as a first one`
+  reopen(machine: Machine, who: string): Reopening {
+    const opened = this.#needs.reopenings.open(machine, who)
+    const until = new Date(opened.until).toISOString().slice(0, 16)
+    const { deadlineMinutes } = trustOf(machine)
+    const text =
+      `${who} opened the next boot of ${machine.name}: its key is taken as a first one. ` +
+      `The machine must have its bundle by ${until}Z (${deadlineMinutes} min)`
+    this.#tell(machine, 'reopened', text)
+    return opened
+  }
+
+  /**
+   * An operator takes back that a machine was opened.
+   *
+   * @throws {NotReopened} 404, when it is not open
+   */
+  close(machine: Machine, who: string): Reopening {
+    const closed = this.#needs.reopenings.close(machine.name)
+    this.#tell(machine, 'closed', `${who} closed ${machine.name}, which ${closed.who} had opened`)
+    return closed
+  }
+
+  /** The machines that are open. */
+  reopened(): readonly Reopening[] {
+    return this.#needs.reopenings.all()
+  }
+
+  /** Closes the machines whose time is over, and says so in their journals. */
+  closeEnded(machineOf: (name: string) => Machine | undefined): void {
+    for (const { machine: name, who } of this.#needs.reopenings.removeEnded()) {
+      const machine = machineOf(name)
+      if (machine === undefined) continue
+      const text =
+        `${name} is closed: ${who} opened it, and no boot got its bundle within ${trustOf(machine).deadlineMinutes} minutes. ` +
+        `To open it again:  pilotlight machines reopen ${name}`
+      this.#tell(machine, 'closed', text)
+    }
+  }
+
+  #tell(machine: Machine, kind: string, text: string): void {
+    const { journal } = this.#needs
     const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0]
-    if (mac !== undefined) journal.record({ mac, layer: 'http', kind: 'reopened', text })
+    if (mac !== undefined) journal.record({ mac, machine: machine.name, layer: 'http', kind, text })
   }
 
   #settle(
@@ -273,7 +305,7 @@ export class Enrolment {
     fingerprint: string,
     { isProven }: { readonly isProven: boolean },
   ): MachineKey {
-    const { store, clients, journal, clocks } = this.#needs
+    const { store, reopenings, clients, journal, clocks } = this.#needs
     const { machine, token, mac, address } = who
     const known = store.machineKeys(machine.name)
     const { port, proven, isPortMoved = false } = store.machineBoot(machine.name, token.boot) ?? {}
@@ -282,7 +314,7 @@ export class Enrolment {
       id: token.boot,
       isPortMoved,
       isSuperseded: current !== undefined && isLater(current, token.boot),
-      isReopened: store.isReopened(machine.name, token.boot),
+      isReopened: reopenings.isOpen(machine.name, token.boot),
     }
     const dhcp = proven === true ? clients.dhcp : 'off'
     const own = known.find(key => key.fingerprint === fingerprint)

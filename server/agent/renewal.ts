@@ -11,7 +11,7 @@ import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Enrolling } from './enrolment.ts'
 import { sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
-import type { Clocks } from './tokens.ts'
+import type { Clocks } from './clocks.ts'
 
 /** What renewal needs of the service. */
 export type RenewalNeeds = {

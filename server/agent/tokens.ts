@@ -12,6 +12,8 @@ import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import { isLater } from '../inventory/boot-id.ts'
 import { Buckets } from '../limits/bucket.ts'
 import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { Clocks } from './clocks.ts'
+import type { Reopenings } from './reopenings.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
 const FIRST_USE_MINUTES = 15
@@ -34,12 +36,8 @@ export type TokenStore = Pick<
   | 'lastUsedBoot'
   | 'putMachineBoot'
   | 'spendBoot'
-  | 'isReopened'
   | 'closeReopened'
 >
-
-/** Two clocks, in milliseconds: since 1970, which may be set at any time; and one that only grows. */
-export type Clocks = { readonly wall: () => number; readonly steady: () => number }
 
 /**
  * What DHCP shows of a boot: whose it is, its switch port, and that another port was named in it, too. Where it shows
@@ -61,6 +59,7 @@ export type Reboot = { readonly last: string; readonly isReopened: boolean }
 /** The tokens that the store knows. */
 export class Tokens {
   readonly #store: TokenStore
+  readonly #reopenings: Pick<Reopenings, 'isOpen'>
   readonly #clocks: Clocks
   /** When the tokens of this process were made, by the steady clock. */
   readonly #made = new Map<string, number>()
@@ -68,8 +67,9 @@ export class Tokens {
   /** How often the config of a boot may be fetched with a token, where anyone can ask for it. */
   readonly #fetches = new Buckets({ perSecond: 1 / 60, burst: 2 * TOKENS_A_BOOT })
 
-  constructor(store: TokenStore, clocks: Clocks) {
+  constructor(store: TokenStore, reopenings: Pick<Reopenings, 'isOpen'>, clocks: Clocks) {
     this.#store = store
+    this.#reopenings = reopenings
     this.#clocks = clocks
     this.#started = clocks.steady()
   }
@@ -183,7 +183,7 @@ export class Tokens {
     if (last?.readyAt === undefined || last.boot === boot) return undefined
     // A boot that has a token was let in before, and may fetch its config again.
     const hasToken = this.#store.machineBoot(machine, boot) !== undefined
-    return { last: last.boot, isReopened: hasToken || this.#store.isReopened(machine, boot) }
+    return { last: last.boot, isReopened: hasToken || this.#reopenings.isOpen(machine, boot) }
   }
 
   #makeRoom(machine: string, boot: string): void {

@@ -5,6 +5,7 @@ import type { Enrolment } from '../agent/enrolment.ts'
 import { NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import type { Machine } from '../inventory/objects.ts'
+import type { Reopening } from '../inventory/store.ts'
 import type { KeyState, MachineKey } from '../inventory/trust.ts'
 import type { Log } from '../log.ts'
 import { limitOf, linkNext, nothingAfter, type PageQuery } from './pages.ts'
@@ -15,7 +16,7 @@ import { keyBody } from './schemas.ts'
 /** What these routes need of the service. */
 export type MachineKeyNeeds = {
   readonly catalog: () => Catalog
-  readonly enrolment: Pick<Enrolment, 'keys' | 'approve' | 'reject' | 'reopen'>
+  readonly enrolment: Pick<Enrolment, 'keys' | 'approve' | 'reject' | 'reopen' | 'close' | 'reopened'>
   readonly log: Log
 }
 
@@ -24,8 +25,8 @@ type ByName = { Params: { name: string } }
 type OnKey = ByName & { Body: { fingerprint?: string } | null }
 
 /**
- * `GET /v1/keys?state=`, `GET /v1/machines/{name}/keys`, and an operator's `POST /v1/machines/{name}/approve`, `/reject` and
- * `/reopen`.
+ * `GET /v1/keys?state=`, `GET /v1/machines/{name}/keys`, `GET /v1/reopened`, and an operator's `POST
+ * /v1/machines/{name}/approve`, `/reject` and `/reopen`, and `DELETE /v1/machines/{name}/reopen`.
  */
 export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, needs, done) => {
   const { catalog, enrolment, log } = needs
@@ -81,10 +82,24 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
     '/v1/machines/:name/reopen',
     { schema: about('opens the next boot of a machine that was ready, or whose key was pinned') },
     ({ params: { name }, identity }, reply) => {
-      enrolment.reopen(known(name), identity.name)
+      const opened = enrolment.reopen(known(name), identity.name)
       log('info', 'machine opened', { machine: name, who: identity.name })
-      return reply.code(204).send()
+      return pretty(reply, reopeningView(opened))
     },
+  )
+  app.delete<ByName>(
+    '/v1/machines/:name/reopen',
+    { schema: about('closes a machine that was opened, before its time') },
+    ({ params: { name }, identity }, reply) => {
+      const closed = enrolment.close(known(name), identity.name)
+      log('info', 'machine closed', { machine: name, who: identity.name })
+      return pretty(reply, reopeningView(closed))
+    },
+  )
+  app.get(
+    '/v1/reopened',
+    { schema: about('The machines whose next boot an operator opened, and until when') },
+    (_, reply) => pretty(reply, enrolment.reopened().map(reopeningView)),
   )
   done()
 
@@ -103,6 +118,19 @@ function idOf({ machine, fingerprint }: MachineKey): string {
 export type MachineKeyView = Omit<MachineKey, 'seenAt' | 'decidedAt'> & {
   readonly seen: string
   readonly decided?: string
+}
+
+/** A machine whose next boot an operator opened, as the API shows it: times in ISO 8601. */
+export type ReopeningView = {
+  readonly machine: string
+  readonly who: string
+  readonly at: string
+  readonly until: string
+}
+
+/** What the API shows of a reopening. */
+export function reopeningView({ machine, who, at, until }: Reopening): ReopeningView {
+  return { machine, who, at: new Date(at).toISOString(), until: new Date(until).toISOString() }
 }
 
 /**

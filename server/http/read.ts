@@ -6,6 +6,8 @@ import type { Catalog } from '../inventory/catalog.ts'
 import type { CurrentBoot, Journal } from '../inventory/journal.ts'
 import type { BootEvent, Machine } from '../inventory/objects.ts'
 import type { Phase } from '../inventory/phase.ts'
+import type { Reopening } from '../inventory/store.ts'
+import type { Reopenings } from '../agent/reopenings.ts'
 import { normaliseMac } from '../match/mac.ts'
 import { canonicalUuid } from '../match/uuid.ts'
 import type { Log } from '../log.ts'
@@ -16,6 +18,7 @@ import { problemAnswer } from './problems.ts'
 export type ReadNeeds = {
   readonly catalog: () => Catalog
   readonly journal: Pick<Journal, 'all' | 'currentOf' | 'last'>
+  readonly reopenings: Pick<Reopenings, 'of' | 'all'>
   readonly log: Log
 }
 
@@ -36,11 +39,14 @@ export type MachineView = {
   /** ISO 8601, of the last event. */
   readonly lastSeen?: string
   readonly boot?: string
+  /** An operator opened its next boot, until then (ISO 8601). */
+  readonly reopened?: { readonly who: string; readonly until: string }
   readonly lastEvent?: Pick<BootEvent, 'layer' | 'kind' | 'text'>
 }
 
 /** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems`. */
-export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, journal, log }, done) => {
+export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, needs, done) => {
+  const { catalog, journal, reopenings, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
   app.get<Paged>('/profiles', ({ query }, reply) => {
@@ -74,7 +80,7 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
   app.get<Paged>('/machines', ({ query }, reply) => {
     // A reader who follows the events from here on misses none.
     void reply.header('x-last-event', journal.last)
-    const { items, next } = machinePage(catalog(), journal, query)
+    const { items, next } = machinePage(needs, query)
     linkNext(reply, '/machines', query, next)
     return pretty(reply, items)
   })
@@ -86,7 +92,8 @@ export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, { catalog, jou
       all.machine({ name: id }) ??
       (mac === undefined ? undefined : all.machine({ mac })) ??
       (uuid === undefined ? undefined : all.machine({ uuid }))
-    if (machine !== undefined) return pretty(reply, viewOf(machine, journal.currentOf({ machine })))
+    if (machine !== undefined)
+      return pretty(reply, viewOf(machine, journal.currentOf({ machine }), reopenings.of(machine.name)))
     const boot = mac === undefined ? undefined : journal.currentOf({ mac })
     return pretty(reply, known(boot && strangerView(boot), 'machine', id))
   })
@@ -110,12 +117,12 @@ type Paged = { Querystring: PageQuery }
 
 /** Declared machines in the order of their sites, then others in the byte order of their MACs. */
 function machinePage(
-  catalog: Catalog,
-  journal: Pick<Journal, 'all' | 'currentOf'>,
+  { catalog: inventory, journal, reopenings }: Omit<ReadNeeds, 'log'>,
   query: PageQuery,
 ): { readonly items: readonly MachineView[]; readonly next?: string } {
   const limit = limitOf(query)
   const { after } = query
+  const catalog = inventory()
   const { machines } = catalog
   const found = after === undefined ? 0 : machines.findIndex(({ name }) => name === after) + 1
   // Strangers come and go: the list goes on behind a MAC that is no longer there.
@@ -123,7 +130,10 @@ function machinePage(
   if (after !== undefined && found === 0 && !isAmongOthers) throw nothingAfter(after)
   const start = isAmongOthers ? machines.length : found
   const declared = machines.slice(start, start + limit)
-  const items: MachineView[] = declared.map(machine => viewOf(machine, journal.currentOf({ machine })))
+  const opened = new Map(reopenings.all().map(it => [it.machine, it]))
+  const items: MachineView[] = declared.map(machine =>
+    viewOf(machine, journal.currentOf({ machine }), opened.get(machine.name)),
+  )
   if (start + limit < machines.length) return { items, next: declared.at(-1)?.name ?? '' }
   const others = strangersAfter(catalog, journal.all(), isAmongOthers ? after : '')
   const shown = others.slice(0, limit - declared.length)
@@ -148,8 +158,9 @@ function strangerView(boot: CurrentBoot): MachineView {
   return { id: boot.mac, declared: false, macs: [boot.mac], ...seen(boot) }
 }
 
-function viewOf(machine: Machine, boot: CurrentBoot | undefined): MachineView {
-  return { id: machine.name, declared: true, ...machine, ...seen(boot) }
+function viewOf(machine: Machine, boot: CurrentBoot | undefined, opened: Reopening | undefined): MachineView {
+  const reopened = opened && { who: opened.who, until: new Date(opened.until).toISOString() }
+  return { id: machine.name, declared: true, ...machine, ...seen(boot), ...(reopened && { reopened }) }
 }
 
 function seen(boot: CurrentBoot | undefined) {

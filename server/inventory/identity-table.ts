@@ -2,7 +2,7 @@
 
 import { bootId, bootNumber } from './boot-id.ts'
 import type { Database } from './database.ts'
-import type { MachineBoot, Recipient } from './store.ts'
+import type { MachineBoot, Recipient, Reopening } from './store.ts'
 import type { KeyState, MachineKey } from './trust.ts'
 
 /** The tables `machine_boots`, `machine_keys` and `reopened`. */
@@ -133,15 +133,24 @@ export class IdentityTable {
   }
 
   /** Opens the next boot of a machine: not those that have a token already, which may be those of others. */
-  reopen(machine: string, at: number, who: string): void {
+  reopen({ machine, at, until, who }: Reopening): void {
     this.#db.run(
-      `INSERT OR REPLACE INTO reopened (machine, at, who, after_boot)
-       VALUES (?, ?, ?, (SELECT coalesce(max(boot), 0) FROM machine_boots WHERE machine = ?))`,
+      `INSERT OR REPLACE INTO reopened (machine, at, until, who, after_boot)
+       VALUES (?, ?, ?, ?, (SELECT coalesce(max(boot), 0) FROM machine_boots WHERE machine = ?))`,
       machine,
       at,
+      until,
       who,
       machine,
     )
+  }
+
+  /** What was opened, of a machine or of all. */
+  reopenings(machine?: string): Reopening[] {
+    const columns = 'SELECT machine, at, until, who FROM reopened'
+    return machine === undefined
+      ? this.#db.all<Reopening>(`${columns} ORDER BY machine`)
+      : this.#db.all<Reopening>(`${columns} WHERE machine = ?`, machine)
   }
 
   isReopened(machine: string, boot: string): boolean {
@@ -151,9 +160,10 @@ export class IdentityTable {
     )
   }
 
-  /** The key of a boot was decided on: if the machine was opened for it, it is open no more. */
-  closeReopened(machine: string, boot: string): void {
-    this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, bootNumber(boot))
+  /** Closes a machine; of a boot whose key was decided on only when it was opened for that boot. */
+  closeReopened(machine: string, boot?: string): void {
+    if (boot === undefined) this.#db.run('DELETE FROM reopened WHERE machine = ?', machine)
+    else this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, bootNumber(boot))
   }
 }
 

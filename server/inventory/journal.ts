@@ -497,6 +497,7 @@ const ALWAYS_KEPT: ReadonlySet<string> = new Set([
   'approved',
   'rejected',
   'reopened',
+  'closed',
   'config',
   'bundle',
   'ready',

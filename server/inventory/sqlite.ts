@@ -21,7 +21,16 @@ import type {
 } from './objects.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineKey } from './trust.ts'
-import type { Boot, MachineBoot, Recipient, Signing, Store, StoredNetwork, TokenRecord } from './store.ts'
+import type {
+  Boot,
+  MachineBoot,
+  Recipient,
+  Reopening,
+  Signing,
+  Store,
+  StoredNetwork,
+  TokenRecord,
+} from './store.ts'
 
 /** The store in one file. */
 export class SqliteStore implements Store {
@@ -205,15 +214,19 @@ export class SqliteStore implements Store {
     this.#db.atOnce(() => this.#identities.putKey(key))
   }
 
-  reopenMachine(machine: string, at: number, who: string): void {
-    this.#db.atOnce(() => this.#identities.reopen(machine, at, who))
+  reopenMachine(reopening: Reopening): void {
+    this.#db.atOnce(() => this.#identities.reopen(reopening))
+  }
+
+  reopenings(machine?: string): Reopening[] {
+    return this.#identities.reopenings(machine)
   }
 
   isReopened(machine: string, boot: string): boolean {
     return this.#identities.isReopened(machine, boot)
   }
 
-  closeReopened(machine: string, boot: string): void {
+  closeReopened(machine: string, boot?: string): void {
     this.#db.atOnce(() => this.#identities.closeReopened(machine, boot))
   }
 

@@ -45,6 +45,14 @@ export type TokenRecord = {
   readonly usedAt?: number
 }
 
+/** An operator opened the next boot of a machine; times in milliseconds since 1970. */
+export type Reopening = {
+  readonly machine: string
+  readonly at: number
+  readonly until: number
+  readonly who: string
+}
+
 /** What one boot of a declared machine has had of us. */
 export type MachineBoot = {
   readonly machine: string
@@ -139,11 +147,13 @@ export interface Store {
   /** Keeps a key; one that becomes approved retires the one before. */
   putMachineKey(key: MachineKey): void
   /** Opens the next boot of a machine that has no token yet; what is pinned stays until that boot's key is decided on. */
-  reopenMachine(machine: string, at: number, who: string): void
-  /** Says whether a boot is one that the machine was opened for. */
+  reopenMachine(reopening: Reopening): void
+  /** What was opened, of one machine or of all, also when its time is over. */
+  reopenings(machine?: string): Reopening[]
+  /** Says whether a boot is one that the machine was opened for, also when its time is over. */
   isReopened(machine: string, boot: string): boolean
-  /** The key of a boot was decided on: if the machine was opened for it, it is open no more. */
-  closeReopened(machine: string, boot: string): void
+  /** Closes a machine; of a boot whose key was decided on only when it was opened for that boot. */
+  closeReopened(machine: string, boot?: string): void
 
   /** All leases on disk, whether they still run or not. */
   leases(): Lease[]

@@ -142,7 +142,7 @@ t.test('a machine that was ready gets a token again only by the policy of its si
   t.equal((await machine.agent('report', token, { stage: 'ready' })).status, 204, 'its own boot goes on')
   await segment.restart()
   t.match(await machine.get(`/ignition?mac=${MAC}`), { status: 503 }, 'after a restart of the server too')
-  t.match(await segment.post('/v1/machines/ctl-1/reopen', {}), { status: 204 })
+  t.match(await segment.post('/v1/machines/ctl-1/reopen', {}), { status: 200, text: /"until"/ })
   const reopened = tokenIn(await machine.get(`/ignition?mac=${MAC}`))
   t.match(await redeem(machine, reopened), { status: 200 }, 'with another key, which is taken as a first one')
   await machine.agent('report', reopened, { stage: 'ready' })
@@ -150,6 +150,39 @@ t.test('a machine that was ready gets a token again only by the policy of its si
   const kinds = await kindsOf(segment)
   t.ok(kinds.includes('held') && kinds.includes('reopened') && kinds.includes('reboot'), kinds.join(' '))
 })
+
+t.test(
+  'a machine that was opened is closed again by an operator, or when its time is over',
+  { skip },
+  async t => {
+    const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'approve' })
+    const machine = await segment.host()
+    const token = await bootTo(machine, CTL_1)
+    t.match(await redeem(machine, token), { status: 200 })
+    await machine.agent('report', token, { stage: 'ready' })
+    await t.rejects(bootTo(machine, CTL_1), /503/)
+    const opened = await segment.post('/v1/machines/ctl-1/reopen', {})
+    const { until } = JSON.parse(opened.text ?? '') as { until: string }
+    const minutes = (Date.parse(until) - Date.now()) / 60_000
+    t.ok(minutes > 58 && minutes <= 60.1, `it is open for ${minutes} min: as long as the site's deadline`)
+    t.ok((await kindsOf(segment)).includes('reopened'), 'and on disk')
+    await segment.restart()
+    t.match(JSON.parse((await segment.read('/v1/reopened')) ?? ''), [{ machine: 'ctl-1', who: 'bootstrap' }])
+    t.match(JSON.parse((await segment.read('/machines/ctl-1')) ?? ''), { reopened: { who: 'bootstrap' } })
+    t.match(await segment.delete('/v1/machines/ctl-1/reopen'), { status: 200 })
+    t.match(await segment.delete('/v1/machines/ctl-1/reopen'), { status: 404, text: /NOT_REOPENED/ })
+    t.match(await machine.get(`/ignition?mac=${MAC}`), { status: 503 }, 'closed: it is held as before')
+    t.ok((await kindsOf(segment)).includes('closed'))
+    await segment.restart()
+    t.match(await machine.get(`/ignition?mac=${MAC}`), { status: 503 }, 'after a restart of the server too')
+    t.equal(await segment.read('/v1/reopened'), '[]\n')
+    const texts = (await segment.events('ctl-1')).filter(({ kind }) => ['reopened', 'closed'].includes(kind))
+    t.match(
+      texts.map(({ text }) => text),
+      [/must have its bundle by \S+Z \(60 min\)/, /bootstrap closed ctl-1, which bootstrap had opened/],
+    )
+  },
+)
 
 t.test('reboot: auto takes any key, and says so', { skip }, async t => {
   const segment = await segmentWith(t, { level: 'L2', approve: 'first-boot', reboot: 'auto' })
@@ -313,7 +346,7 @@ t.test('opens the next boot alone, and not one that waits since before', { skip 
   const foreign = await machineKey()
   t.match(await redeem(copier, stolen, foreign), { status: 202 })
   await copier.do({ do: 'address', address: '10.20.0.77/24' })
-  t.match(await segment.post('/v1/machines/ctl-1/reopen', {}), { status: 204 })
+  t.match(await segment.post('/v1/machines/ctl-1/reopen', {}), { status: 200 })
   await copier.do({ do: 'address', address: `${CTL_1.address}/24` })
   t.match(await redeem(copier, stolen, foreign), { status: 202 }, 'it is not the boot that was opened')
   await copier.do({ do: 'address', address: '10.20.0.77/24' })

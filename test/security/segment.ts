@@ -42,6 +42,7 @@ export type Segment = {
   read(path: string): Promise<string>
   put(path: string, body: unknown): Promise<Done>
   post(path: string, body: unknown): Promise<Done>
+  delete(path: string): Promise<Done>
   /** Where the server keeps its state. */
   readonly statePath: string
   /** Ends the server with SIGKILL, and starts it again with the same state. */
@@ -175,6 +176,7 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
     statePath,
     put: send('PUT'),
     post: send('POST'),
+    delete: path => send('DELETE')(path, {}),
     restart: async () => {
       await serving.kill()
       serving = await start()

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { Reopenings } from '#server/agent/reopenings.ts'
 import { Tokens } from '#server/agent/tokens.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 
@@ -10,7 +11,8 @@ function tokensOf(t: Test) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const clock = { wall: Date.parse('2026-11-29T12:00:00Z'), steady: 5000 }
-  const open = () => new Tokens(store, { wall: () => clock.wall, steady: () => clock.steady })
+  const clocks = { wall: () => clock.wall, steady: () => clock.steady }
+  const open = () => new Tokens(store, new Reopenings(store, clocks), clocks)
   return { clock, open, store, tokens: open() }
 }
 
@@ -95,7 +97,7 @@ t.test('an operator opens boots without a token, and the first that gets its bun
   const { tokens, store } = tokensOf(t)
   tokens.spend(tokens.use(await minted(tokens, 'b-0001')), to)
   tokens.ready(tokens.use(await minted(tokens, 'b-0002')))
-  store.reopenMachine('ctl-1', 1, 'ada')
+  store.reopenMachine({ machine: 'ctl-1', at: 1, until: MINUTE, who: 'ada' })
   t.same(
     ['b-0002', 'b-0003', 'b-0004'].map(boot => store.isReopened('ctl-1', boot)),
     [false, true, true],

@@ -1,0 +1,84 @@
+// How long a machine is open that an operator opened: by a clock that nobody sets, and across restarts.
+
+import t, { type Test } from 'tap'
+import { Reopenings } from '#server/agent/reopenings.ts'
+import type { Machine } from '#server/inventory/objects.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { defaultTrust } from '#server/inventory/trust.ts'
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+const machine: Machine = { name: 'ctl-1', macs: [], role: 'controller', address: '10.20.0.11', labels: {} }
+const START = Date.parse('2026-11-29T12:00:00Z')
+
+function reopeningsOf(t: Test) {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const clock = { wall: START, steady: 5000 }
+  const start = () => new Reopenings(store, { wall: () => clock.wall, steady: () => clock.steady })
+  const pass = (milliseconds: number) => {
+    clock.wall += milliseconds
+    clock.steady += milliseconds
+  }
+  return { store, clock, start, pass, reopenings: start() }
+}
+
+t.test("a machine is open until its site's deadline, and closes by itself", async t => {
+  const { reopenings, store, pass } = reopeningsOf(t)
+  const short: Machine = { ...machine, name: 'ctl-2', trust: { ...defaultTrust, deadlineMinutes: 5 } }
+  t.equal(reopenings.open(machine, 'ada').until, START + 60 * MINUTE)
+  t.equal(reopenings.open(short, 'ada').until, START + 5 * MINUTE)
+  pass(5 * MINUTE)
+  t.strictSame(
+    reopenings.all().map(({ machine }) => machine),
+    ['ctl-1'],
+  )
+  t.equal(reopenings.isOpen('ctl-2', 'b-0001'), false)
+  t.equal(reopenings.isOpen('ctl-1', 'b-0001'), true)
+  t.match(reopenings.removeEnded(), [{ machine: 'ctl-2', who: 'ada' }])
+  t.strictSame(
+    store.reopenings().map(({ machine }) => machine),
+    ['ctl-1'],
+    'on disk, too',
+  )
+  t.strictSame(reopenings.removeEnded(), [])
+})
+
+t.test('a clock that is set makes it neither longer nor shorter', async t => {
+  const { reopenings, clock, pass } = reopeningsOf(t)
+  reopenings.open(machine, 'ada')
+  clock.wall += 400 * DAY
+  t.equal(reopenings.of('ctl-1')?.until, clock.wall + 60 * MINUTE, 'the end moves with the clock')
+  clock.wall -= 800 * DAY
+  pass(59 * MINUTE)
+  t.ok(reopenings.of('ctl-1'))
+  pass(MINUTE)
+  t.equal(reopenings.of('ctl-1'), undefined)
+})
+
+t.test('a restart makes it no longer, whatever the clock says then', async t => {
+  const { reopenings, clock, start, pass } = reopeningsOf(t)
+  reopenings.open(machine, 'ada')
+  pass(20 * MINUTE)
+  clock.steady = 0
+  const restarted = start()
+  t.equal(restarted.of('ctl-1')?.until, START + 60 * MINUTE)
+  pass(40 * MINUTE)
+  t.equal(restarted.of('ctl-1'), undefined, 'by the clock of the host')
+  clock.wall = START - 400 * DAY
+  const behind = start()
+  t.ok(behind.of('ctl-1'), 'a clock that is behind says nothing of the end')
+  pass(60 * MINUTE)
+  t.equal(behind.of('ctl-1'), undefined, 'by how long this process runs')
+  clock.wall = START + 2 * DAY
+  t.equal(start().of('ctl-1'), undefined, 'not after days in which no server ran')
+})
+
+t.test('an operator closes it again, once', async t => {
+  const { reopenings, start } = reopeningsOf(t)
+  reopenings.open(machine, 'ada')
+  t.match(reopenings.close('ctl-1'), { machine: 'ctl-1', who: 'ada' })
+  t.equal(reopenings.isOpen('ctl-1', 'b-0001'), false)
+  t.throws(() => reopenings.close('ctl-1'), { code: 'NOT_REOPENED' })
+  t.equal(start().of('ctl-1'), undefined, 'after a restart, too')
+})
