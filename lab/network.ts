@@ -58,12 +58,16 @@ export async function routeInRack(lab: string, cidr: string, via: string): Promi
   await ipBatch(rackNamespace(lab), [`route replace ${cidr} via ${via}`])
 }
 
-/** Makes a container machine's namespace, plugged into the rack: `eth0` inside, with the machine's MAC. */
+/**
+ * Makes a container machine's namespace, plugged into the rack: `eth0` inside, with the machine's MAC. A port that is there
+ * is of a power-on before: the kernel takes down a removed namespace, with its end of the cable, a moment later.
+ */
 export async function plugContainer(rack: Rack, machine: RackMachine): Promise<void> {
   const namespace = machineNamespace(rack.name, machine.name)
   const port = portName(rack, machine)
   await removeNamespace(namespace)
   await run('ip', ['netns', 'add', namespace], { limitSeconds: 10 })
+  await unplug(rack, port)
   await ipBatch(rackNamespace(rack.name), [
     `link add ${port} type veth peer name ${MACHINE_INTERFACE} address ${machine.mac} netns ${namespace}`,
     `link set ${port} master ${BRIDGE} up`,
@@ -74,8 +78,7 @@ export async function plugContainer(rack: Rack, machine: RackMachine): Promise<v
 export async function plugTap(rack: Rack, machine: RackMachine): Promise<void> {
   const namespace = rackNamespace(rack.name)
   const port = portName(rack, machine)
-  const { stdout } = await run('ip', ['-n', namespace, '-json', 'link', 'show'], { limitSeconds: 10 })
-  if ((JSON.parse(stdout) as { ifname: string }[]).some(({ ifname }) => ifname === port)) return
+  if (await hasLink(namespace, port)) return
   await ipBatch(namespace, [`tuntap add dev ${port} mode tap`, `link set ${port} master ${BRIDGE} up`])
 }
 
@@ -86,6 +89,21 @@ export async function removeNamespace(namespace: string): Promise<void> {
     // A machine's supervisor and who takes the lab down may both be at it.
     if (existsSync(namespacePath(namespace))) throw problem
   })
+}
+
+async function unplug(rack: Rack, port: string): Promise<void> {
+  const namespace = rackNamespace(rack.name)
+  if (!(await hasLink(namespace, port))) return
+  await run('ip', ['-n', namespace, 'link', 'delete', port], { limitSeconds: 10 }).catch(
+    async (problem: unknown) => {
+      if (await hasLink(namespace, port)) throw problem // else the kernel was faster
+    },
+  )
+}
+
+async function hasLink(namespace: string, name: string): Promise<boolean> {
+  const { stdout } = await run('ip', ['-n', namespace, '-json', 'link', 'show'], { limitSeconds: 10 })
+  return (JSON.parse(stdout) as { ifname: string }[]).some(({ ifname }) => ifname === name)
 }
 
 /** The processes whose network is this namespace, by pid; none when there is no such namespace. */

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { findLab, openLab } from '#lab/lab.ts'
 import type { Lab } from '#lab/lab.ts'
+import { plugContainer, removeNamespace } from '#lab/network.ts'
 import type { Rack } from '#lab/rack.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { remainsOf } from './remains.ts'
@@ -54,6 +56,26 @@ t.test('a lab that went down leaves nothing, and going down twice is fine', { sk
   t.strictSame(remainsOf(base, root), [])
   t.equal(findLab(base, { root }), undefined)
 })
+
+t.test(
+  'a machine can be switched on while its cable of the last time is still being removed',
+  { skip },
+  async t => {
+    const lab = await openLab(rack(`${base}p`), { root: t.testdir() })
+    t.teardown(() => lab.down())
+    const [machine] = lab.rack.machines
+    for (const time of ['the first', 'the second']) {
+      await plugContainer(lab.rack, machine!) // the rack has one
+      const { stdout } = await run('ip', ['-n', lab.namespace, 'link', 'show', 'm-1'], { limitSeconds: 5 })
+      t.match(stdout, /master br0/, `${time} time`)
+      // What holds the namespace keeps the old cable there, as the kernel does for a moment.
+      const holder = spawn('nsenter', [`--net=/run/netns/pl-${lab.name}-m-1`, 'sleep', '60'])
+      t.teardown(() => holder.kill('SIGKILL'))
+      await once(holder, 'spawn')
+    }
+    await removeNamespace(`pl-${lab.name}-m-1`)
+  },
+)
 
 t.test('the rack reaches a network behind a machine, and the route may be set again', { skip }, async t => {
   const lab = await openLab(rack(`${base}r`), { root: t.testdir() })
