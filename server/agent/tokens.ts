@@ -104,7 +104,7 @@ export class Tokens {
     const known = this.#store.machineBoot(machine, boot)
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
     if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
-    this.#makeRoom(machine, boot)
+    if (known !== undefined && known.tokens >= TOKENS_A_BOOT) this.#makeRoom(machine, boot)
     const until = this.#clocks.wall() + FIRST_USE_MINUTES * 60_000
     const isFirst = known === undefined
     const had = {

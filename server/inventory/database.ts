@@ -29,7 +29,7 @@ export class Database {
   readonly #path: string
   readonly #prepared = new Map<string, Sqlite.Statement>()
   readonly #onFailure: (error: unknown) => void
-  #onUndone: () => void = () => {}
+  readonly #onUndone: (() => void)[] = []
   #waiting: Work[] = []
   /** Very patient work: a few of it join each commit that others ask for. */
   #lazy: Work[] = []
@@ -59,7 +59,7 @@ export class Database {
 
   /** Calls `undone` when shared work was undone, all of it or some: what was noted while it ran may not be so. */
   whenUndone(undone: () => void): void {
-    this.#onUndone = undone
+    this.#onUndone.push(undone)
   }
 
   /** Runs a statement that changes something. */
@@ -173,12 +173,12 @@ export class Database {
           for (const { run } of batch) run()
         })()
       } catch {
-        this.#onUndone()
+        this.#undone()
         // Somebody's work cannot be kept. Once more, each with a savepoint of its own, which costs more.
         failed = this.#commitEach(now, batch)
       }
     } catch (cause) {
-      this.#onUndone()
+      this.#undone()
       const error = this.#diskError(cause)
       for (const { fail } of batch) fail(error)
       if (now !== undefined) throw error
@@ -188,6 +188,10 @@ export class Database {
       if (failed.has(work)) work.fail(failed.get(work))
       else work.done()
     }
+  }
+
+  #undone(): void {
+    for (const undone of this.#onUndone) undone()
   }
 
   #commitEach(now: (() => void) | undefined, batch: readonly Work[]): Map<Work, unknown> {
@@ -200,7 +204,7 @@ export class Database {
         } catch (error) {
           // A full disk ends the transaction as a whole: what comes after would be kept, and called failed.
           if (!this.#sqlite.inTransaction) throw error
-          this.#onUndone()
+          this.#undone()
           failed.set(work, error)
         }
       }

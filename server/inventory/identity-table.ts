@@ -8,9 +8,12 @@ import type { KeyState, MachineKey } from './trust.ts'
 /** The tables `machine_boots`, `machine_keys` and `reopened`. */
 export class IdentityTable {
   readonly #db: Database
+  /** The latest boots with a bundle, as they are in the table: each packet and request in a machine's name asks for its. */
+  readonly #lastUsed = new Map<string, MachineBoot | undefined>()
 
   constructor(db: Database) {
     this.#db = db
+    db.whenUndone(() => this.#lastUsed.clear())
   }
 
   boot(machine: string, boot: string): MachineBoot | undefined {
@@ -24,11 +27,15 @@ export class IdentityTable {
 
   /** The latest boot of a machine that a bundle was given to. */
   lastUsedBoot(machine: string): MachineBoot | undefined {
+    if (this.#lastUsed.has(machine)) return this.#lastUsed.get(machine)
     const [row] = this.#db.all<BootRow>(
       'SELECT * FROM machine_boots WHERE machine = ? AND token IS NOT NULL ORDER BY boot DESC LIMIT 1',
       machine,
     )
-    return row && machineBootOf(row)
+    const last = row && machineBootOf(row)
+    this.#lastUsed.set(machine, last)
+    if (this.#lastUsed.size > MACHINES_REMEMBERED) this.#lastUsed.delete(this.#lastUsed.keys().next().value!) // it has one
+    return last
   }
 
   /** Keeps a boot, and forgets those of the machine that began long before, with their tokens; in the transaction of its caller. */
@@ -36,6 +43,7 @@ export class IdentityTable {
     const { machine, boot, tokens, proven, isElsewhere, port, isPortMoved } = known
     const { token, key, fingerprint, bundleAt, readyAt } = known
     const number = bootNumber(boot)
+    if (token !== undefined) this.#lastUsed.delete(machine)
     this.#db.run(
       `INSERT OR REPLACE INTO machine_boots 
          (machine, boot, tokens, proven, elsewhere, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
@@ -53,6 +61,15 @@ export class IdentityTable {
       bundleAt ?? null,
       readyAt ?? null,
     )
+    if (tokens === 1) this.#forgetOldBoots(machine) // later ones add no row
+  }
+
+  #forgetOldBoots(machine: string): void {
+    const [row] = this.#db.all<{ boots: number }>(
+      'SELECT count(*) AS boots FROM machine_boots WHERE machine = ?',
+      machine,
+    )
+    if (row === undefined || row.boots <= Math.min(BOOTS_KEPT, ELSEWHERE_KEPT)) return
     // The latest boot with a bundle says whether the machine is ready: it stays, however many came after.
     const gone = this.#db.all<{ boot: number }>(
       `DELETE FROM machine_boots WHERE machine = ? AND boot NOT IN (
@@ -72,6 +89,7 @@ export class IdentityTable {
 
   /** Marks the bundle of a boot as handed out, and to whom; false when it was before, or when the boot had no token. */
   spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean {
+    this.#lastUsed.delete(machine)
     const { changes } = this.#db.run(
       `UPDATE machine_boots SET bundle_at = ?, token = coalesce(?, token), key = coalesce(?, key),
          fingerprint = coalesce(?, fingerprint)
@@ -166,6 +184,9 @@ export class IdentityTable {
     else this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, bootNumber(boot))
   }
 }
+
+/** Machines whose latest boot is remembered; more than can be declared. */
+const MACHINES_REMEMBERED = 70_000
 
 /** Keys kept of each machine, besides those that were approved or rejected. */
 const KEYS_KEPT = 20

@@ -157,13 +157,12 @@ export class SqliteStore implements Store {
   addToken({ hash, machine, boot, until }: TokenRecord, of: MachineBoot): void {
     this.#run(
       `INSERT INTO tokens (hash, machine, boot, until, number)
-       VALUES (?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM tokens WHERE machine = ? AND boot = ?))`,
+       VALUES (?, ?, ?, ?, ?)`,
       hash,
       machine,
       boot,
       until,
-      machine,
-      boot,
+      of.tokens,
     )
     this.#identities.putBoot(of)
   }

@@ -125,7 +125,10 @@ export interface Store {
    * resolves once it is on disk. It may be done again when other work of that commit fails, so it changes the store alone.
    */
   together<T>(work: () => T): Promise<T>
-  /** Keeps a token, and what its boot has had with it; in `together`, so that it is both or none. */
+  /**
+   * Keeps a token, the last of those that its boot has had, and what the boot has had with it; in `together`, so that it is
+   * both or none.
+   */
   addToken(token: TokenRecord, boot: MachineBoot): void
   token(hash: string): TokenRecord | undefined
   /** The tokens of a boot, in the order in which they were made. */

@@ -203,3 +203,17 @@ t.test(
     t.same(boots(), [boot], 'after it was forgotten as a stranger')
   },
 )
+
+t.test('finds the tokens of a boot by an index', async t => {
+  const path = join(t.testdir(), 'pilotlight.db')
+  new SqliteStore(path).close()
+  const file = new Database(path)
+  t.teardown(() => file.close())
+  for (const sql of [
+    'SELECT * FROM tokens WHERE machine = ? AND boot = ? ORDER BY number',
+    'DELETE FROM tokens WHERE machine = ? AND boot = ?',
+  ]) {
+    const plan = file.prepare(`EXPLAIN QUERY PLAN ${sql}`).all('ctl-1', 'b-0001')
+    t.match(plan, [{ detail: /^SEARCH tokens USING (COVERING )?INDEX tokens_by_boot/ }], sql)
+  }
+})
