@@ -12,8 +12,9 @@ import { isOfFirmware } from '../inventory/phase.ts'
 export type Sighting = {
   readonly machine: Machine
   /**
-   * `uuid`: DHCP of firmware with its UUID and another MAC. `mac`: DHCP of firmware with its MAC. `request`: HTTP in its
-   * name from another address. `token`: its token from another address.
+   * `uuid`: DHCP of firmware with its UUID and another MAC. `mac`: DHCP of firmware with its MAC. `address`: DHCP with its
+   * MAC, for another address than its own. `request`: HTTP in its name from another address. `token`: its token from
+   * another address.
    */
   readonly as: (typeof KINDS)[number]
   readonly layer: Alarm['layer']
@@ -38,13 +39,16 @@ export type CopiesNeeds = {
   readonly clock: () => number
 }
 
-const KINDS = ['uuid', 'mac', 'request', 'token'] as const
+const KINDS = ['uuid', 'mac', 'address', 'request', 'token'] as const
 /** One alarm of a machine and kind of sighting in this time, however many packets a sender sends. */
 const QUIET_MS = 10 * 60_000
 /** One look at a machine's address in this time. */
 const LOOK_MS = 10_000
 /** How many machines, with a kind of sighting, are remembered; the oldest is forgotten first. */
 const REMEMBERED = 10_000
+
+/** No address, in a packet of DHCP. */
+const NOWHERE = '0.0.0.0'
 
 type Pending = Sighting & { readonly boot: string; readonly lookedAt: number }
 
@@ -150,10 +154,16 @@ export function sightingIn(
   machineNamed: (name: string) => Machine | undefined,
 ): Sighting | undefined {
   const { mac, uuidOf, layer, kind, detail } = event
-  if (!isOfFirmware(event) || (kind !== 'discover' && kind !== 'request')) return undefined
+  if (kind !== 'discover' && kind !== 'request' && kind !== 'inform') return undefined
   const name = uuidOf ?? detail['machine']
   const machine = typeof name === 'string' ? machineNamed(name) : undefined
   if (machine === undefined) return undefined
+  const { address = NOWHERE } = detail
+  if (uuidOf === undefined && address !== NOWHERE && address !== machine.address) {
+    const text = `${mac}, the MAC of ${machine.name}, asks DHCP for ${address}`
+    return { machine, as: 'address', layer, from: mac, text }
+  }
+  if (!isOfFirmware(event) || kind === 'inform') return undefined
   const [as, what] = uuidOf === undefined ? (['mac', 'MAC'] as const) : (['uuid', 'UUID'] as const)
   const text = `firmware at ${mac} asks DHCP with the ${what} of ${machine.name}`
   return { machine, as, layer, from: mac, text }

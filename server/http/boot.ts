@@ -134,6 +134,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const query = rawQueryOf(targetOf(request.raw))
     const labels = parseLabels(query)
     const { catalog } = sources()
+    if (!isForSignature(request)) lookForCopies(request, labels, catalog)
     const group = catalog.group(labels, knownOf(machineOf(catalog, labels), request.ip))
     const text = metadataText(group, labels, query)
     return reply.type('text/plain; charset=utf-8').send(bytesOf(text))

@@ -114,13 +114,42 @@ t.test(
   },
 )
 
-t.test('in proxy mode, a REQUEST with the MAC of a machine that runs raises an alarm', { skip }, async t => {
-  const all = await running(t, 'proxy')
-  const { machine, stranger, token } = all
-  await stranger.do({ do: 'request', mac: MAC, uuid: UUID, address: '10.20.0.88', server: '10.20.0.2' })
-  await machine.agent('report', token, { stage: 'ready' })
-  t.match(await alarmOf(all, t), { text: `firmware at ${MAC} asks DHCP with the MAC of ctl-1` })
+t.test(
+  'in proxy mode, the MAC of a machine that runs with another address raises an alarm',
+  { skip },
+  async t => {
+    const all = await running(t, 'proxy')
+    const { stranger } = all
+    await stranger.do({ do: 'request', mac: MAC, uuid: UUID, address: '10.20.0.88', server: '10.20.0.2' })
+    t.match(await alarmOf(all, t), {
+      text: `${MAC}, the MAC of ctl-1, asks DHCP for 10.20.0.88, while ctl-1 runs`,
+    })
+  },
+)
+
+t.test('the MAC of a machine that runs, asking for another address, raises an alarm', { skip }, async t => {
+  const all = await running(t)
+  const { segment, stranger } = all
+  for (let at = 0; at < 20; at += 1) {
+    await stranger.do({ do: 'request', mac: MAC, uuid: UUID, address: '10.20.0.88', server: SERVER })
+  }
+  t.match(await alarmOf(all, t), {
+    text: `${MAC}, the MAC of ctl-1, asks DHCP for 10.20.0.88, while ctl-1 runs`,
+  })
+  t.match(await segment.alarms(), { copied: 1 })
 })
+
+t.test(
+  'metadata asked for in the name of a machine that runs, from elsewhere, raises an alarm',
+  { skip },
+  async t => {
+    const all = await running(t)
+    const { stranger } = all
+    await stranger.do({ do: 'address', address: '10.20.0.77/24' })
+    await stranger.get(`/metadata?mac=${MAC}`)
+    t.match(await alarmOf(all, t), { text: '10.20.0.77 asks for /metadata in the name of ctl-1, while' })
+  },
+)
 
 t.test('a machine that boots again, also by a card that is not declared, is no copy', { skip }, async t => {
   const { segment, machine } = await running(t)
