@@ -27,7 +27,7 @@ export function templateFindings({ id, content }: Template): readonly PlacedFind
 const ANY_FILE: LocalFiles = { read: () => new Uint8Array(), tree: () => [] }
 
 const ENVIRONMENT = new nunjucks.Environment(null, { autoescape: false })
-for (const filter of ['json', 'dataurl', 'grubword']) ENVIRONMENT.addFilter(filter, String)
+for (const filter of ['json', 'dataurl', 'gzipurl', 'grubword']) ENVIRONMENT.addFilter(filter, String)
 
 function nunjucksFindings(content: string): PlacedFinding[] {
   try {

@@ -2,6 +2,7 @@
 // and values are put in as they are. What clients send is only ever a value, never template source.
 
 import { posix } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import nunjucks from 'nunjucks'
 import { messageOf } from '#progress/wait.ts'
 import { TemplateFailed, UnknownTemplate } from '../errors.ts'
@@ -15,6 +16,12 @@ export type TemplateContext = Readonly<Record<string, unknown>>
 /** What a compiled text takes, roughly, beside itself; and how much of that is kept: of about 1,000 texts. */
 const COMPILED_SIZE = 4000
 const COMPILED_ROOM = 4 << 20
+
+/** Characters of texts that are kept compressed, with what came of them. */
+const PACKED_ROOM = 4 << 20
+
+/** What begins a tag of a template. */
+const TAG = /\{[{%#]/
 
 /** Templates that are compiled once; one whose file changes is compiled again at its next use. */
 export class Templates {
@@ -52,7 +59,7 @@ export class Templates {
     const folder = posix.dirname(name)
     const values = {
       ...context,
-      file: (partial: string) => this.#renderOne(posix.join(folder, partial), values),
+      file: (partial: string) => this.#fileIn(posix.join(folder, partial), values),
     }
     return this.#renderOne(name, values)
   }
@@ -63,7 +70,7 @@ export class Templates {
    * @throws {TemplateFailed} 503, with the reason
    */
   renderText(name: string, text: string, context: TemplateContext): string {
-    if (!text.includes('{{') && !text.includes('{%')) return text
+    if (!TAG.test(text)) return text
     try {
       return this.#compiled(text).render(context)
     } catch (error) {
@@ -80,6 +87,12 @@ export class Templates {
     const text = this.#files.textOf(name)
     if (text === undefined) throw new UnknownTemplate(name)
     return text
+  }
+
+  /** A file without any tag is the same text for each machine, and the same string, which filters know again. */
+  #fileIn(name: string, context: TemplateContext): string {
+    const text = this.#files.textOf(name)
+    return text === undefined || TAG.test(text) ? this.#renderOne(name, context) : text
   }
 
   #renderOne(name: string, context: TemplateContext): string {
@@ -107,10 +120,17 @@ function dataUrl(text: unknown): string {
   return `data:;base64,${Buffer.from(String(text)).toString('base64')}`
 }
 
+/** The same, compressed, for a content with `"compression": "gzip"`. Scripts are the same for each machine: they are kept. */
+const gzipUrl = remembered(text => {
+  const value = `data:;base64,${gzipSync(text, { level: 9 }).toString('base64')}`
+  return { value, size: value.length }
+}, PACKED_ROOM)
+
 /** What templates can do with a value. */
 const FILTERS: Readonly<Record<string, (value: unknown) => unknown>> = {
   json: value => JSON.stringify(value),
   dataurl: dataUrl,
+  gzipurl: text => gzipUrl(String(text)),
   grubword: value => grubWord(String(value)),
 }
 

@@ -2,6 +2,7 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { findTools } from '#images/build.ts'
@@ -12,7 +13,7 @@ const templates = new Templates(directoryFiles(join(import.meta.dirname, '../..'
 const tools = await findTools()
 
 type Config = {
-  storage?: { files: { path: string; mode: number; contents: { source: string } }[] }
+  storage?: { files: { path: string; mode: number; contents: { source: string; compression?: string } }[] }
   systemd?: { units: { name: string; enabled?: boolean; contents: string }[] }
 }
 
@@ -30,7 +31,8 @@ function render(template: string, role: string | undefined): string {
 
 function contentOf(config: Config, path: string): string {
   const file = config.storage?.files.find(file => file.path === path)
-  return Buffer.from(file?.contents.source.replace('data:;base64,', '') ?? '', 'base64').toString()
+  const bytes = Buffer.from(file?.contents.source.replace('data:;base64,', '') ?? '', 'base64')
+  return String(file?.contents.compression === 'gzip' ? gunzipSync(bytes) : bytes)
 }
 
 function unitsOf(role: string): string[] {
@@ -105,6 +107,16 @@ t.test('the machine has its name, and the agent knows what it is for', async t =
     'BUNDLE=yes',
     'TPM=no',
   ])
+})
+
+t.test('a config is at most 14 KB without a role, and 24 KB of a controller', async t => {
+  for (const { template, role, most } of [
+    { template: 'live.ign.njk', role: 'compute', most: 14_000 },
+    { template: 'node.ign.njk', role: 'controller', most: 24_000 },
+  ]) {
+    const { length } = JSON.stringify(JSON.parse(render(template, role)))
+    t.ok(length < most, `${template}: ${length} bytes`)
+  }
 })
 
 t.test('the scripts are what bash can read', async t => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { renderedIgnition } from '#server/render/ignition.ts'
 import { directoryFiles } from '#server/render/directory-files.ts'
@@ -15,6 +16,19 @@ t.test('a template sees values, filters, and the files beside it', async t => {
   })
   const text = new Templates(directoryFiles(root)).render('ignition/node.njk', { name: 'a "b"' })
   t.equal(text, '"a \\"b\\"" data:;base64,w6kK runs a "b"')
+})
+
+t.test('a file is compressed as it is now, and one without tags is put in as it stands', async t => {
+  const root = t.testdir({ ignition: { 'node.njk': '{{ file("script") | gzipurl }}', script: 'a\r\n\n' } })
+  const templates = new Templates(directoryFiles(root))
+  const unpacked = () => {
+    const url = templates.render('ignition/node.njk', { name: 'x' })
+    t.match(url, /^data:;base64,/)
+    return String(gunzipSync(Buffer.from(url.slice('data:;base64,'.length), 'base64')))
+  }
+  t.equal(unpacked(), 'a\r\n\n')
+  writeFileSync(join(root, 'ignition/script'), 'b {# of it #}{{ name }}\n')
+  t.equal(unpacked(), 'b x\n')
 })
 
 t.test('what is not there is an error, with line and reason', async t => {
