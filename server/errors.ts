@@ -426,6 +426,30 @@ export class RebootHeld extends ServerError {
   }
 }
 
+/** No operator opened a machine within its site's deadline. 403, because Ignition stops then; it repeats what is answered 503. */
+export class RebootTooLate extends ServerError {
+  readonly code = 'REBOOT_TOO_LATE'
+  readonly statusCode = 403
+  constructor(machine: string, boot: string, minutes: number) {
+    super(
+      `${machine} was ready in boot ${boot} and boots by firmware again; no operator opened it within ${minutes} minutes, and its boot ` +
+        `ends here. If that is the machine:  pilotlight machines reopen ${machine}  and switch it off and on.`,
+    )
+  }
+}
+
+/** No operator approved a key within the site's deadline. */
+export class ApprovalTooLate extends ServerError {
+  readonly code = 'APPROVAL_TOO_LATE'
+  readonly statusCode = 403
+  constructor(machine: string, minutes: number) {
+    super(
+      `No operator approved the key of ${machine} within ${minutes} minutes. Switch the machine off and on, and approve the key that ` +
+        `it shows then:  pilotlight machines pending`,
+    )
+  }
+}
+
 /** An operator closes a machine that is not open. */
 export class NotReopened extends ServerError {
   readonly code = 'NOT_REOPENED'

@@ -15,6 +15,7 @@ import { Enrolment } from './agent/enrolment.ts'
 import { Renewal } from './agent/renewal.ts'
 import { Reopenings } from './agent/reopenings.ts'
 import { Tokens } from './agent/tokens.ts'
+import { Waits } from './agent/waits.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
@@ -215,6 +216,7 @@ async function openAll(
     reopenings,
     renewal: new Renewal({ store, alarms, clocks }),
     hasBundle: (machine: string) => store.bundle(machine) !== undefined,
+    waits: new Waits(clocks.steady),
     clients,
     store,
     log,

@@ -4,11 +4,11 @@
 import { messageOf } from '#progress/wait.ts'
 import {
   AmbiguousKey,
+  ApprovalTooLate,
   KeyRefused,
   NoBundle,
   NoKeyWaits,
   NotFound,
-  TokenExpired,
   TokenReplayed,
   WrongAnswer,
 } from '../errors.ts'
@@ -29,6 +29,7 @@ import type { Reopenings } from './reopenings.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
 import type { Tokens } from './tokens.ts'
+import { Waits } from './waits.ts'
 
 /** How many keys of one boot may wait: the machine's own, and a few of strangers in its name. */
 const WAITING_A_BOOT = 4
@@ -89,18 +90,17 @@ type Challenge = {
   readonly ak: AttestationKey | undefined
 }
 
-type Waiting = { readonly fingerprint: string; readonly boot: string; readonly since: number }
-
 /** Keys, approvals and challenges of all machines. */
 export class Enrolment {
   readonly #needs: EnrolmentNeeds
   /** The last challenges of each machine, one a key and boot. One that a restart forgot is asked for again. */
   readonly #challenges = new Map<string, readonly Challenge[]>()
-  /** When each key of each machine began to wait in its boot, by the steady clock. */
-  readonly #waiting = new Map<string, readonly Waiting[]>()
+  /** The keys that wait in their boots. */
+  readonly #waits: Waits
 
   constructor(needs: EnrolmentNeeds) {
     this.#needs = needs
+    this.#waits = new Waits(needs.clocks.steady)
   }
 
   /**
@@ -108,8 +108,8 @@ export class Enrolment {
    * another one, and a policy pins a key only when `bundle` has the proof that the sender holds it.
    *
    * @throws {BadRequest} 400, when it is not a key; {UnfitTpmKey} 400
-   * @throws {KeyRefused} 403, when it was rejected, or too many others of this boot wait; {TokenExpired} 403, when it
-   *   waited too long
+   * @throws {KeyRefused} 403, when it was rejected, or too many others of this boot wait; {ApprovalTooLate} 403, when
+   *   it waited too long
    * @throws {TokenReplayed} 409, when the bundle of this boot was given; {NoBundle} 503, when there is none yet
    */
   async enroll(who: Enrolling, { key, tpm }: Shown): Promise<Enrolled> {
@@ -127,13 +127,15 @@ export class Enrolment {
     const bundle = store.bundle(machine.name)
     if (bundle === undefined) throw new NoBundle(machine.name)
     const fingerprint = trust.level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
-    const decided = this.#decide(who, key, fingerprint, { isProven: false })
+    const { deadlineMinutes } = trust
+    const isLate = this.#waits.isOver(machine.name, `${token.boot} ${fingerprint}`, deadlineMinutes)
+    const decided = this.#decide(who, key, fingerprint, { isProven: false, isLate })
     if (decided.state === 'rejected') {
       this.#alarm(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`)
       throw new KeyRefused(machine.name, `its key ${fingerprint} was rejected`)
     }
     if (decided.state !== 'approved') {
-      this.#requireTime(who, fingerprint, trust.deadlineMinutes)
+      if (isLate) throw new ApprovalTooLate(machine.name, deadlineMinutes)
       return { status: 'waiting', message: heldText(decided) }
     }
     const answer = newAnswer()
@@ -174,7 +176,7 @@ export class Enrolment {
     const measured = level === 'L3' ? this.#requireQuote(who, quote, { ak, data }) : undefined
     // An operator may have rejected it since the challenge.
     const fingerprint = level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
-    const { state } = this.#decide(who, key, fingerprint, { isProven: true })
+    const { state } = this.#decide(who, key, fingerprint, { isProven: true, isLate: false })
     if (state !== 'approved') throw new KeyRefused(machine.name, `its key ${fingerprint} is ${state}`)
     const description = store.bundle(machine.name)
     if (description === undefined) throw new NoBundle(machine.name)
@@ -190,7 +192,7 @@ export class Enrolment {
     }
     keepSigning(store, machine.name, description)
     this.#challenges.delete(machine.name)
-    this.#waiting.delete(machine.name)
+    this.#waits.end(machine.name)
     return { sealed, files: files.length, ...(measured !== undefined && { measured }) }
   }
 
@@ -297,13 +299,13 @@ export class Enrolment {
 
   /**
    * Decides on a key by what is known of its token's boot, keeps what was decided, and says so where it is new. An approval
-   * is kept only when `isProven`: the sender has shown that it holds the key.
+   * is kept only when `isProven`: the sender has shown that it holds the key. `isLate`: the key waited until the deadline.
    */
   #decide(
     who: Enrolling,
     recipient: string,
     fingerprint: string,
-    { isProven }: { readonly isProven: boolean },
+    { isProven, isLate }: { readonly isProven: boolean; readonly isLate: boolean },
   ): MachineKey {
     const { store, reopenings, clients, journal, clocks } = this.#needs
     const { machine, token, mac, address } = who
@@ -319,7 +321,12 @@ export class Enrolment {
     const dhcp = proven === true ? clients.dhcp : 'off'
     const own = known.find(key => key.fingerprint === fingerprint)
     const elsewhere = own?.state === 'approved' ? undefined : this.#otherOwner(machine, fingerprint)
-    const { state, why } = decideKey({ machine, fingerprint, known, elsewhere, dhcp, port, boot })
+    const decided = decideKey({ machine, fingerprint, known, elsewhere, dhcp, port, boot })
+    const { state } = decided
+    const why =
+      state === 'pending' && isLate
+        ? 'no operator approved it in time, and the machine asks no more: switch it off and on'
+        : decided.why
     const isKept = state !== 'approved' || (isProven && trustOf(machine).level !== 'L1')
     const before = own && { at: own.decidedAt, by: own.decidedBy }
     const now = clocks.wall()
@@ -361,7 +368,10 @@ export class Enrolment {
     }
     store.putMachineKey(key)
     if (state === 'approved') store.closeReopened(machine.name, token.boot)
-    if (state === 'pending') this.#alarm(who, 'held', heldText(key))
+    if (state === 'pending') {
+      const late = new ApprovalTooLate(machine.name, trustOf(machine).deadlineMinutes)
+      this.#alarm(who, 'held', isLate ? late.message : heldText(key))
+    }
     if (state === 'approved') {
       const text = `${address} shows the key ${fingerprint}: approved, since ${key.why}`
       journal.record({
@@ -438,23 +448,6 @@ export class Enrolment {
     if (this.#needs.store.machineBoot(token.machine, token.boot)?.bundleAt === undefined) return
     this.#replayed(who)
     throw new TokenReplayed(machine.name)
-  }
-
-  #requireTime(
-    { machine: { name }, token: { boot } }: Enrolling,
-    fingerprint: string,
-    minutes: number,
-  ): void {
-    const now = this.#needs.clocks.steady()
-    const waiting = this.#waiting.get(name) ?? []
-    const known = waiting.find(it => it.fingerprint === fingerprint && it.boot === boot)
-    if (known === undefined) {
-      const others = waiting.filter(it => it.fingerprint !== fingerprint)
-      this.#waiting.set(name, [{ fingerprint, boot, since: now }, ...others].slice(0, REMEMBERED))
-      return
-    }
-    if (now - known.since > minutes * 60_000)
-      throw new TokenExpired(name, `waited ${minutes} minutes for approval`)
   }
 
   #replayed(who: Enrolling): void {

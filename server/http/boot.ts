@@ -1,12 +1,13 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { RebootHeld } from '../errors.ts'
+import { RebootHeld, RebootTooLate } from '../errors.ts'
 import { trustOf } from '../inventory/trust.ts'
 import { isLoopback } from '../access/identity.ts'
 import { objectionTo } from '../agent/proof.ts'
 import type { Copies } from '../agent/copies.ts'
 import type { Reboot, Tokens } from '../agent/tokens.ts'
+import type { Waits } from '../agent/waits.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Alarms } from '../inventory/alarms.ts'
 import type { CurrentBoot, Journal, NewEvent } from '../inventory/journal.ts'
@@ -41,6 +42,8 @@ export type BootNeeds = {
   readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp'>
   readonly tokens: Pick<Tokens, 'mint' | 'rebootOf'>
   readonly hasBundle: (machine: string) => boolean
+  /** Boots that wait for an operator. */
+  readonly waits: Pick<Waits, 'isOver'>
   readonly alarms: Pick<Alarms, 'raise'>
   readonly copies: Pick<Copies, 'saw'>
   /** Signs what is served, where there is a key ring. */
@@ -50,7 +53,7 @@ export type BootNeeds = {
 
 /** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
 export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
-  const { sources, journal, clients, tokens, hasBundle, alarms, copies, log } = needs
+  const { sources, journal, clients, tokens, hasBundle, waits, alarms, copies, log } = needs
   const page = addPage.bind(undefined, app, needs.signer)
   app.setErrorHandler(plainAnswer(log))
   // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
@@ -88,7 +91,9 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
           startsBoot: clients.dhcp === 'off',
         })
       }
-      return plain(reply, script)
+      // A signature is of the script as it is for everyone: no text of one boot is put into what is signed.
+      const held = needs.signer === undefined && from?.machine ? heldAt(from.machine, request.ip) : undefined
+      return plain(reply, held === undefined ? script : withNotice(script, held.message))
     }),
   )
 
@@ -194,7 +199,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     if (isForSignature(request)) return undefined
     const address = request.ip
     const { dhcp } = clients
-    const boot = dhcp === 'off' ? journal.bootAt(machine, address) : journal.currentOf({ machine })
+    const boot = bootOf(machine, address)
     const objection = objectionTo(
       machine,
       { address, labels },
@@ -229,21 +234,44 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   /**
-   * A machine that gets a bundle and was ready boots again: by the site's policy the boot waits for an operator. 503,
-   * because Ignition asks again then.
+   * A machine that gets a bundle and was ready boots again: by the site's policy the boot waits for an operator until the
+   * site's deadline. 503, because Ignition asks again then; and 403 after it.
    */
   function holdReboot(machine: Machine, boot: CurrentBoot, address: string): Reboot | undefined {
-    const reboot = tokens.rebootOf(machine.name, boot.id)
-    if (reboot === undefined || !hasBundle(machine.name)) return undefined
-    const { reboot: policy } = trustOf(machine)
+    const { reboot, held } = rebootOf(machine, boot)
     const { mac, id } = boot
-    if (policy === 'approve' && !reboot.isReopened) {
-      const held = new RebootHeld(machine.name, reboot.last)
+    if (held !== undefined) {
       const where = { mac, machine: machine.name, layer: 'http', boot: id } as const
       alarms.raise({ kind: 'held', ...where, text: held.message, detail: { from: address } })
       throw held
     }
     return reboot
+  }
+
+  /** The boot as a second one, where it is one of a machine that gets a bundle; and why it is held, where it is. */
+  function rebootOf(
+    machine: Machine,
+    { id }: CurrentBoot,
+  ): { reboot?: Reboot; held?: RebootHeld | RebootTooLate } {
+    const reboot = tokens.rebootOf(machine.name, id)
+    if (reboot === undefined || !hasBundle(machine.name)) return {}
+    const { reboot: policy, deadlineMinutes } = trustOf(machine)
+    if (policy !== 'approve' || reboot.isReopened) return { reboot }
+    const isOver = waits.isOver(machine.name, id, deadlineMinutes)
+    const held = isOver
+      ? new RebootTooLate(machine.name, reboot.last, deadlineMinutes)
+      : new RebootHeld(machine.name, reboot.last)
+    return { reboot, held }
+  }
+
+  /** Why the config of the boot at an address will be held. */
+  function heldAt(machine: Machine, address: string): Error | undefined {
+    const boot = bootOf(machine, address)
+    return boot && rebootOf(machine, boot).held
+  }
+
+  function bootOf(machine: Machine, address: string): CurrentBoot | undefined {
+    return clients.dhcp === 'off' ? journal.bootAt(machine, address) : journal.currentOf({ machine })
   }
 
   function tellReboot(machine: Machine, { mac, id }: CurrentBoot, reboot: Reboot): void {
@@ -282,7 +310,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   function refused(from: Asker, request: FastifyRequest, error: unknown): void {
-    if (error instanceof RebootHeld) return // an alarm says so
+    if (error instanceof RebootHeld || error instanceof RebootTooLate) return // an alarm says so
     const { status, code, text } = statusOf(error)
     const last = journal.currentOf(from)?.last
     if (last?.kind === 'refused' && last.text === text) return // a machine that waits asks again and again
@@ -296,6 +324,11 @@ type Answer = FastifyReply | Promise<Buffer>
 
 /** Who asks, as its journal is found: `machine` when the sender is taken for a declared one. */
 type Asker = { readonly mac: string; readonly machine?: Machine }
+
+/** A script of iPXE that says something first, for who stands before the machine: what Ignition says has no reasons. */
+function withNotice(script: string, text: string): string {
+  return script.replace(/^#!ipxe\r?\n/, start => `${start}echo ${text}\n`)
+}
 
 /** Says whether a lease was bound with the UUID of a machine. */
 function isOfUuid({ uuid }: { readonly uuid?: string }, machine: Machine): boolean {

@@ -9,6 +9,7 @@ import type { BundleDescription } from '#server/inventory/objects.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { siteAuthority } from '#cluster/bundle.ts'
 import { testPki } from '../site-pki.ts'
+import { passMinutes } from '../pass-minutes.ts'
 import { site, testServer, type TestServer } from '../server/serving.ts'
 
 const absent = ['age', 'age-keygen', 'jq', 'curl', 'openssl'].filter(
@@ -129,4 +130,24 @@ t.test('makes a key where the initrd made none, and ends for good when it is rej
   t.equal(status, 2, said)
   t.match(said, /the server refuses this machine's key with 403: .*was rejected/)
   t.notOk(existsSync(at('root')))
+})
+
+t.test('ends with the cause and the remedy when no one approves its key in time', { skip }, async t => {
+  const { server, at } = await bootedMachine(t)
+  const fetched = fetchBundle(server, at)
+  await untilPending(server)
+  passMinutes(t, 61)
+  const { status, said } = await fetched
+  t.equal(status, 2, said)
+  const why =
+    "the server refuses this machine's key with 403: No operator approved the key of ctl-1 within 60 minutes. " +
+    'Switch the machine off and on, and approve the key that it shows then:  pilotlight machines pending'
+  t.match(said, `failed: ${why}\n`)
+  t.match(readFileSync(at('console'), 'utf8'), `failed: ${why}\n`, 'on the console, too')
+  const keys = (await (await server.get('/v1/keys?state=pending')).json()) as { why: string }[]
+  t.match(keys, [
+    { why: /no operator approved it in time, and the machine asks no more: switch it off and on/ },
+  ])
+  const journal = await (await server.get('/v1/machines/ctl-1/journal')).text()
+  t.match(journal, / held .*No operator approved the key of ctl-1 within 60 minutes/)
 })

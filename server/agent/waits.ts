@@ -1,0 +1,32 @@
+// Since when machines wait for an operator, so that no wait is without an end: by a clock that nobody sets, and anew after a
+// restart of the server.
+
+/** How many waits of a machine are kept; the one asked for longest ago gives way. */
+const REMEMBERED = 16
+
+type Wait = { readonly what: string; readonly since: number }
+
+/** What waits, of each machine. */
+export class Waits {
+  readonly #steady: () => number
+  readonly #waits = new Map<string, readonly Wait[]>()
+
+  /** @param steady milliseconds that only grow */
+  constructor(steady: () => number) {
+    this.#steady = steady
+  }
+
+  /** Says whether something of a machine has waited for longer than its limit; it begins to wait when it is asked for first. */
+  isOver(machine: string, what: string, limitMinutes: number): boolean {
+    const now = this.#steady()
+    const waits = this.#waits.get(machine) ?? []
+    const wait = waits.find(it => it.what === what) ?? { what, since: now }
+    this.#waits.set(machine, [wait, ...waits.filter(it => it !== wait)].slice(0, REMEMBERED))
+    return now - wait.since > limitMinutes * 60_000
+  }
+
+  /** Nothing of the machine waits any longer. */
+  end(machine: string): void {
+    this.#waits.delete(machine)
+  }
+}
