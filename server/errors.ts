@@ -154,6 +154,15 @@ export class TooManyReports extends ServerError {
   }
 }
 
+/** An address that shows one boot token after the other, none of them good. */
+export class TooManyTokens extends ServerError {
+  readonly code = 'TOO_MANY_TOKENS'
+  readonly statusCode = 429
+  constructor(address: string, seconds: number) {
+    super(`${address} showed too many tokens that are not good. Ask again in ${seconds} s.`)
+  }
+}
+
 /** A request whose body or query is not what the route takes. */
 export class BadRequest extends ServerError {
   readonly code = 'BAD_REQUEST'

@@ -205,6 +205,7 @@ async function openAll(
   const bootSources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
   const enrolment = new Enrolment({ store, tokens, reopenings, journal, alarms, clients, clocks })
   open.push(closeInTime(enrolment, catalog, log))
+  const isDeclared = (address: string) => isDeclaredAddress(address, catalog, clients)
   const needs = {
     sources: bootSources,
     journal,
@@ -221,7 +222,9 @@ async function openAll(
     store,
     log,
     limits: config.limits,
-    admission: admission(refuse, address => isDeclaredAddress(address, catalog, clients), config.strangers),
+    admission: admission(refuse, isDeclared, config.strangers),
+    strangers: config.strangers,
+    isDeclared,
     metrics,
     accessTokens,
     readiness: () => ({ state, problems: catalog.problems.length, trouble: health.trouble()?.reason }),

@@ -33,7 +33,7 @@ import { plain, plainAnswer, problemAnswer } from './problems.ts'
 import { answerRefused } from './raw-targets.ts'
 import { readRoutes, type ReadNeeds } from './read.ts'
 import { tellRequests, type Teller } from './requests.ts'
-import { limitBodies } from './slow-bodies.ts'
+import { hasBody, limitBodies } from './slow-bodies.ts'
 import { originForm, plainPlace } from './targets.ts'
 import { tokenRoutes, type TokenNeeds } from './tokens.ts'
 import type { InventoryNeeds } from './v1-answers.ts'
@@ -186,7 +186,15 @@ function tlsOptions({ cert, key, ca }: TlsMaterial) {
 function answerErrors(app: FastifyInstance, log: Log): void {
   const methodsAt = noteMethods(app)
   app.setErrorHandler(plainAnswer(log))
-  app.setNotFoundHandler((request, reply) => {
+  // What no route takes is answered before its body is read, which is for routes alone to want.
+  app.addHook('onRequest', (request, reply, next) => {
+    if (!request.is404 || !hasBody(request)) return next()
+    void reply.header('connection', 'close')
+    void answerMissing(request, reply)
+  })
+  app.setNotFoundHandler(answerMissing)
+
+  function answerMissing(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { method, url } = request
     const [path = ''] = url.split('?', 1)
     const isForPrograms = /^\/(?:agent\/)?v1\//.test(path)
@@ -200,7 +208,7 @@ function answerErrors(app: FastifyInstance, log: Log): void {
     if (!isForPrograms) return plain(reply.code(404), '404 page not found\n')
     const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md tells of all, and of those below /v1 GET /v1/openapi.json.`
     return answer(Object.assign(new Error(what), { statusCode: 404 }), request, reply)
-  })
+  }
 }
 
 const BAD_REQUEST_TEXT = '400 Bad Request'

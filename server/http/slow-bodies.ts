@@ -1,7 +1,7 @@
 // How long a client may take to send the body of a request. Node has one limit for all requests of a server, which an
 // upload of any size would break.
 
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -12,9 +12,9 @@ declare module 'fastify' {
 
 /** Ends requests whose bodies are not there `milliseconds` after their headers, but for routes with `longBody`. */
 export function limitBodies(app: FastifyInstance, milliseconds: number): void {
-  app.addHook('onRequest', ({ raw, headers, routeOptions }, _, next) => {
-    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-    if (hasBody && routeOptions.config?.longBody !== true) {
+  app.addHook('onRequest', (request, _, next) => {
+    const { raw, routeOptions } = request
+    if (hasBody(request) && routeOptions.config?.longBody !== true) {
       const timer = setTimeout(() => {
         // What Node itself tells of such a request, so that it is answered in the same words.
         const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
@@ -24,4 +24,9 @@ export function limitBodies(app: FastifyInstance, milliseconds: number): void {
     }
     next()
   })
+}
+
+/** Says whether the headers of a request announce a body. */
+export function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

@@ -7,6 +7,13 @@ import type { Rate } from './bucket.ts'
 export type StrangerLimits = {
   readonly turns: TurnLimits
   readonly reads: ReadLimits
+  readonly agents: AgentLimits
+}
+
+/** What the agents' side takes. */
+export type AgentLimits = {
+  /** Of one address that no declared machine has: a token that is not good costs 1, a body 1 for each 64 KB. */
+  readonly perAddress: Rate
 }
 
 /** How much is handled. */
@@ -49,4 +56,6 @@ export const STRANGER_LIMITS: StrangerLimits = {
     inAll: { perSecond: 250, burst: 2000 },
     pending: 200,
   },
+  // A machine shows one good token, and sends some 20 KB with it.
+  agents: { perAddress: { perSecond: 10, burst: 200 } },
 }
