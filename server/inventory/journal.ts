@@ -88,6 +88,8 @@ export class Journal {
   readonly #links = new Map<string, Set<string>>()
   /** Where DHCP shows nothing, the boots of other addresses than the current one's, by machine name, the oldest first. */
   readonly #aside = new Map<string, readonly CurrentBoot[]>()
+  /** The machines whose boots of an earlier run were looked through for that of their declared address. */
+  readonly #lookedAside = new Set<string>()
   readonly #wakers = new Set<() => void>()
   readonly #strangers: Strangers
   readonly #refuse: (reason: JournalRefusal, mac: string) => void
@@ -189,7 +191,7 @@ export class Journal {
       ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept),
       ...(machine && { machine: machine.name }),
     }
-    const how = this.#howKept(next, current)
+    const how = this.#howKept(next, current, before === undefined)
     if (how !== 'not' && place.follow !== undefined) {
       if (place.follow === this.#current) this.#setAside(current, next)
       this.#follow(place.follow, next)
@@ -230,7 +232,24 @@ export class Journal {
   bootAt(machine: Machine, address: string): CurrentBoot | undefined {
     const current = this.currentOf({ machine })
     if (current === undefined || current.scriptFrom === address) return current
-    return this.#asideOf(machine.name, boot => boot.scriptFrom === address) ?? current
+    const aside = this.#asideOf(machine.name, boot => boot.scriptFrom === address)
+    return aside ?? this.#earlierAt(machine, address) ?? current
+  }
+
+  /** The last boot of an earlier run whose script a machine's declared address fetched; it is looked for once. */
+  #earlierAt(machine: Machine, address: string): CurrentBoot | undefined {
+    const { name, macs } = machine
+    if (address !== machine.address || this.#lookedAside.has(name)) return undefined
+    this.#lookedAside.add(name)
+    const boots = this.#store.bootsOf({ machine: name, macs }, BOOTS_AT_ONCE)
+    const events = this.#eventsByBoot(boots)
+    for (const boot of boots) {
+      const found = readBoot({ ...boot, machine: name }, events.get(boot.id) ?? [])
+      if (found?.scriptFrom !== address) continue
+      this.#aside.set(name, [found, ...(this.#aside.get(name) ?? [])])
+      return found
+    }
+    return undefined
   }
 
   /** The current boots of all MACs that ever booted. */
@@ -381,12 +400,15 @@ export class Journal {
   #howKept(
     { machine, mac, last }: CurrentBoot,
     current: CurrentBoot | undefined,
+    isNew: boolean,
   ): 'stored' | 'in memory' | 'not' {
     if (machine === undefined && current === undefined && !this.#strangers.mayBegin()) {
       this.#refuse('journal_new', mac)
       return 'not'
     }
-    const whose = machine === undefined ? { mac } : { machine, importance: importanceOf(last) }
+    // A boot that begins with its script is one of few (`#mayBoot`), and after a restart nothing else shows whose it is.
+    const importance = isNew && last.kind === 'script' ? 'always' : importanceOf(last)
+    const whose = machine === undefined ? { mac } : { machine, importance }
     const isStored = this.#strangers.mayRecord(whose)
     if (!isStored) this.#refuse('journal_events', mac)
     if (machine !== undefined) this.#strangers.forget(mac)

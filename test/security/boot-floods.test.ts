@@ -108,6 +108,19 @@ t.test('boots that strangers begin in a machine’s name keep it out of nothing'
   t.ok(grown < 150 << 20, `${Math.round(grown / 2 ** 20)} MiB more in memory`)
 })
 
+t.test('nor does a restart of the server between script and config', { skip }, async t => {
+  const { segment, machine, stranger, flood } = await attacked(t, 'off')
+  for (let at = 0; at < 3000; at += 1) await stranger.get(script) // more events than are kept of a machine
+  await machine.get(script)
+  await flood([script, config])
+  await segment.events('ctl-1') // what was told is on disk
+  await segment.restart()
+  await flood([script, config])
+  const token = tokenIn(await machine.get(config))
+  t.match(token, /^[\w-]{43}$/)
+  t.equal((await machine.agent('report', token, { stage: 'booted' })).status, 204)
+})
+
 t.test('one address that fetches a config without end is given few tokens', { skip }, async t => {
   const { segment, machine, stranger } = await attacked(t, 'off')
   await stranger.get(script)
