@@ -67,15 +67,17 @@ program
   .command('plan')
   .description('says what `up` would do, touching nothing')
   .argument('<site>', 'site file')
+  .addOption(serverOption())
   .addOption(dataPath())
+  .addOption(stateOption())
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
     "\nExamples:\n  pilotlight plan site.yaml\n  pilotlight plan site.yaml --json | jq '.steps[]'",
   )
-  .action(async (site: string, options: { dataPath: string; json?: boolean }) => {
+  .action(async (site: string, options: PlanFlags) => {
     const { planSite, planTable } = await import('./plan.ts')
-    const steps = await planSite(site, options.dataPath)
+    const steps = await planSite(site, options.dataPath, options)
     print(
       options.json ? JSON.stringify({ apiVersion: 'pilotlight/v1', steps }, undefined, 2) : planTable(steps),
     )
@@ -132,6 +134,8 @@ Examples:
       print(describeUp(result).join('\n'))
     })
   })
+
+type PlanFlags = { server: string; dataPath: string; state: string; json?: boolean }
 
 type UpFlags = {
   server: string

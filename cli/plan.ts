@@ -6,6 +6,7 @@ import { planCluster } from '#cluster/plan.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
 import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
+import { signingSentences, type SigningPlaces } from './plan-signing.ts'
 import { trustSentences } from './plan-trust.ts'
 import { atItsPlace, checkSiteValues } from './site-values.ts'
 
@@ -13,12 +14,17 @@ import { atItsPlace, checkSiteValues } from './site-values.ts'
 export type PlannedStep = { readonly stage: string; readonly step: string; readonly awaits: string }
 
 /** Reads and checks a site, and gives the steps that would make it true. */
-export async function planSite(sitePath: string, dataPath: string): Promise<PlannedStep[]> {
+export async function planSite(
+  sitePath: string,
+  dataPath: string,
+  places: SigningPlaces,
+): Promise<PlannedStep[]> {
   const site = await readSiteFile(sitePath)
   await checkDataDirectory(site, dataPath)
   const charts = await atItsPlace(sitePath, async () => planCharts(site))
   await checkSiteValues(sitePath, site, charts)
   const { groups } = compileSite(site)
+  const signing = await signingSentences(site.name, places, Date.now())
   return [
     ...groups.map(({ id, profile, selector }) => ({
       stage: 'publish',
@@ -28,6 +34,7 @@ export async function planSite(sitePath: string, dataPath: string): Promise<Plan
       awaits: '',
     })),
     ...trustSentences(site).map(step => ({ stage: 'trust', step, awaits: '' })),
+    ...signing.map(step => ({ stage: 'signing', step, awaits: '' })),
     ...site.machines.map(({ name, role, address }) => ({
       stage: 'boot',
       step: `${name} as ${role} at ${address}`,

@@ -7,6 +7,7 @@ import type { Stage } from '#progress/stage.ts'
 import { compileSite } from '#site/compile.ts'
 import type { Site } from '#site/site.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { keepSigningDay } from './plan-signing.ts'
 import { siteKey } from './site-key.ts'
 import { Refusal, type ServerClient } from './server-client.ts'
 
@@ -36,6 +37,7 @@ export async function publish(
   for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
   const changed = await client.putSite(site.name, objects)
   const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
+  await keepSigningDay(state, site.name, signsUntil)
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
   stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
   return { pki, signsUntil }

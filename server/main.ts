@@ -14,6 +14,7 @@ import { Copies, sightingIn } from './agent/copies.ts'
 import { Enrolment } from './agent/enrolment.ts'
 import { Renewal } from './agent/renewal.ts'
 import { Reopenings } from './agent/reopenings.ts'
+import { signsUntil } from './agent/signers.ts'
 import { Tokens } from './agent/tokens.ts'
 import { Waits } from './agent/waits.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
@@ -246,6 +247,7 @@ async function openAll(
     putBundle: store.putBundle.bind(store),
     sites: () => store.networks().map(({ name }) => name),
     putAuthority: authorities.put.bind(authorities),
+    signing: (site: string) => signingOf(site, store, catalog),
   }
   const inherited = new InheritedSockets(sockets)
   const tcpSocket = (host: string, port: number) => inherited.take('tcp', host, port)
@@ -454,6 +456,19 @@ function watchSigning(
     clearTimeout(first)
     clearInterval(daily)
   }
+}
+
+/** Until when the kubelets of a site can renew without us: by its controllers as they are, and as they would be from now on. */
+function signingOf(
+  site: string,
+  store: SqliteStore,
+  { machines }: Catalog,
+): { readonly ends?: number; readonly until?: number } | undefined {
+  const authority = store.authority(site)
+  if (authority === undefined) return undefined
+  const ends = signingEnds(store.signings(), machines)[site]
+  const until = signsUntil(authority)
+  return { ...(ends !== undefined && { ends }), ...(until !== undefined && { until }) }
 }
 
 /** Closes the machines that were opened when their time is over. Gives what ends it. */

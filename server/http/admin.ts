@@ -15,6 +15,7 @@ import { checkObject } from '../inventory/object-check.ts'
 import type { Log } from '../log.ts'
 import { messageOf } from '#progress/wait.ts'
 import { problemAnswer } from './problems.ts'
+import { pretty } from './read.ts'
 import { authorityBody, bundleBody, siteBody } from './schemas.ts'
 
 /** What these routes need of the service. */
@@ -25,18 +26,28 @@ export type AdminNeeds = {
   /** The names of all sites. */
   readonly sites: () => readonly string[]
   readonly putAuthority: (site: string, authority: SiteAuthority) => Promise<AuthorityPut>
+  /** Until when a site can sign, in milliseconds since 1970; undefined when it has no authority. */
+  readonly signing: (site: string) => { readonly ends?: number; readonly until?: number } | undefined
   readonly log: Log
+}
+
+/** Until when the kubelets of a site can renew their certificates without this server, in ISO 8601. */
+export type SiteSigning = {
+  /** By the controllers that have a bundle; left out when none has. */
+  readonly ends?: string
+  /** By controllers that get their bundle from now on. */
+  readonly until?: string
 }
 
 /** Bytes that a bundle may have: certificates, manifests, small archives. */
 const BUNDLE_BYTES = 16 << 20
 
 /**
- * `PUT /v1/sites/{name}`, `PUT /v1/sites/{name}/authority` and `PUT /v1/machines/{name}/bundle`. Authorities and bundles are
- * never read back, and are taken only over HTTPS or from this host.
+ * `PUT /v1/sites/{name}`, `PUT /v1/sites/{name}/authority`, `GET /v1/sites/{name}/signing` and `PUT
+ * /v1/machines/{name}/bundle`. Authorities and bundles are never read back, and are taken only over HTTPS or from this host.
  */
 export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done) => {
-  const { catalog, inventory, putBundle, sites, putAuthority, log } = needs
+  const { catalog, inventory, putBundle, sites, putAuthority, signing, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
@@ -68,6 +79,21 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
       const signers = Object.keys(body.signers).join(' ')
       log('info', put.changed ? 'authority changed' : 'authority as before', { site: name, signers })
       return reply.send(put)
+    },
+  )
+
+  app.get<{ Params: { name: string } }>(
+    '/v1/sites/:name/signing',
+    { schema: { tags: ['sites'], summary: 'Until when a cluster renews certificates without this server' } },
+    ({ params: { name } }, reply) => {
+      const found = signing(name)
+      if (found === undefined) throw new NotFound('authority of site', name, "'pilotlight up' puts it.")
+      const { ends, until } = found
+      const view: SiteSigning = {
+        ...(ends !== undefined && { ends: new Date(ends).toISOString() }),
+        ...(until !== undefined && { until: new Date(until).toISOString() }),
+      }
+      return pretty(reply, view)
     },
   )
 
