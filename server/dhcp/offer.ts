@@ -102,7 +102,7 @@ const NO_PROXY = Uint8Array.of(176, 1, 1)
  * another server and give no addresses. Silence always has a reason.
  */
 export function decide(message: Packet, arrival: Arrival, world: World): Decision {
-  const refusal = refusalOf(message, world)
+  const refusal = refusalOf(message, arrival, world)
   if (refusal !== undefined) return silent(refusal)
   const exchange = exchangeOf(message, arrival, world)
   if (arrival.service === 'pxe') return bootServerReply(exchange)
@@ -130,12 +130,22 @@ type Exchange = {
   readonly uuidOf: Machine | undefined
 }
 
-function refusalOf(message: Packet, { subnet }: World): string | undefined {
+function refusalOf(message: Packet, arrival: Arrival, { subnet }: World): string | undefined {
   if (message.op !== 'request') return 'a reply of another server'
   if (message.hardwareType !== 1 || message.mac.length !== 17) return 'not an Ethernet client'
   if (subnet.network.dhcp === 'off') return 'DHCP is off on this network'
   if (message.relayAddress !== NOWHERE && !subnet.holds(message.relayAddress)) {
     return `relay ${message.relayAddress} stands outside ${subnet.network.subnet}`
+  }
+  // A reply goes to this address, and anyone can write any there: a host elsewhere, every host of a group or of the wire.
+  const { clientAddress } = message
+  if (
+    message.relayAddress === NOWHERE &&
+    clientAddress !== NOWHERE &&
+    clientAddress !== arrival.from.address &&
+    !subnet.holds(clientAddress)
+  ) {
+    return `${clientAddress} is neither an address of ${subnet.network.subnet} nor the sender's`
   }
   return undefined
 }
@@ -516,10 +526,13 @@ function replyOptions(exchange: Exchange, type: number, address: string): Option
 // What goes back as it came: UUID (RFC 4578 §2.3), client identifier (RFC 6842), and last the relay's (RFC 3046).
 const ECHOED = [OPTION.clientUuid, OPTION.clientIdentifier, OPTION.relayAgent] as const
 
+/** The longest value that goes back, in bytes: no client and no relay needs more than one option (RFC 3046 §2.0). */
+const LONGEST_ECHO = 255
+
 function echoed(message: Packet): [number, Uint8Array][] {
   return ECHOED.flatMap(option => {
     const value = message.options.get(option)
-    return value === undefined ? [] : [[option, value]]
+    return value === undefined || value.length > LONGEST_ECHO ? [] : [[option, value]]
   })
 }
 

@@ -53,11 +53,13 @@ export class MalformedOption extends Error {
 
 /**
  * Adds the options in `field` to `options` (RFC 2132 §2). An option sent in parts is joined in the order sent
- * (RFC 3396 §7); what follows END is ignored, and a missing END is forgiven. Values are views of `field`.
+ * (RFC 3396 §7), once, however many parts there are; what follows END is ignored, and a missing END is forgiven.
+ * Values that were sent whole are views of `field`.
  *
  * @throws {MalformedOption} when an option runs past the end of `field`
  */
 export function decodeOptions(field: Uint8Array, options: Options = new Map()): Options {
+  let inParts: Map<number, Uint8Array[]> | undefined // few packets have one
   for (let at = 0; at < field.length;) {
     const option = field[at]! // at < field.length
     if (option === END) break
@@ -70,9 +72,16 @@ export function decodeOptions(field: Uint8Array, options: Options = new Map()): 
     if (length === undefined || left < length) throw new MalformedOption(option, at, length, left)
     const part = field.subarray(at + 2, at + 2 + length)
     const before = options.get(option)
-    options.set(option, before === undefined ? part : joined(before, part))
+    if (before === undefined) options.set(option, part)
+    else {
+      inParts ??= new Map()
+      const parts = inParts.get(option)
+      if (parts === undefined) inParts.set(option, [before, part])
+      else parts.push(part)
+    }
     at += 2 + length
   }
+  if (inParts !== undefined) for (const [option, parts] of inParts) options.set(option, joined(parts))
   return options
 }
 
@@ -160,9 +169,12 @@ function partsOf(value: Uint8Array): number {
   return Math.max(1, Math.ceil(value.length / LONGEST)) // an empty value is still written once
 }
 
-function joined(before: Uint8Array, after: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(before.length + after.length)
-  whole.set(before)
-  whole.set(after, before.length)
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
   return whole
 }

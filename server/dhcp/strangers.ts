@@ -22,6 +22,12 @@ const QUEUE = 512
 /** Milliseconds of one turn of the event loop for packets that wait. */
 const TURN_MS = 0.5
 
+/**
+ * The longest packet that is read, in bytes: what an Ethernet frame holds. A client need not take more than 576 (RFC 2131
+ * §2), firmware and iPXE offer 1,472 (option 57), and none sends a message in fragments.
+ */
+const LONGEST = 1500
+
 /** What it takes. */
 export type StrangerNeeds = {
   readonly isDeclared: (mac: string) => boolean
@@ -90,8 +96,9 @@ export class Strangers {
   }
 }
 
-/** Says whether the bytes have a complete header and the magic cookie (RFC 2131 §2). */
+/** Says whether the bytes are as long as a message can be, with a complete header and the magic cookie (RFC 2131 §2). */
 function isReadable(bytes: Uint8Array): boolean {
+  if (bytes.length > LONGEST) return false
   const isCookie = bytes[236] === 99 && bytes[237] === 130 && bytes[238] === 83 && bytes[239] === 99
   return bytes.length >= 240 && isCookie && (bytes[0] === 1 || bytes[0] === 2)
 }

@@ -106,16 +106,18 @@ t.test('counts packets that cannot be read, and hands none of them on', async t 
   })
   const { bytes, ...rest } = packetOf(MAC)
   const without = (at: number, value: number) => bytes.with(at, value)
-  for (const garbage of [new Uint8Array(0), bytes.subarray(0, 239), without(236, 0), without(0, 7)]) {
+  const long = new Uint8Array(1501)
+  long.set(bytes)
+  for (const garbage of [new Uint8Array(0), bytes.subarray(0, 239), without(236, 0), without(0, 7), long]) {
     strangers.receive({ ...rest, bytes: garbage })
   }
   t.same(
     refused,
-    Array.from({ length: 4 }, () => 'dhcp_unreadable 0.0.0.0'),
+    Array.from({ length: 5 }, () => 'dhcp_unreadable 0.0.0.0'),
   )
   for (const foreign of [without(0, 2), without(1, 6), without(2, 16)])
     strangers.receive({ ...rest, bytes: foreign })
-  t.equal(refused.length, 4, 'replies and other hardware have no answer, and are nothing to report')
+  t.equal(refused.length, 5, 'replies and other hardware have no answer, and are nothing to report')
 })
 
 t.test('logs packets that cannot be read once in 10 s, with their number', async t => {

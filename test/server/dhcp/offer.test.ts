@@ -294,6 +294,46 @@ t.test('where the reply goes (RFC 2131 §4.1)', async t => {
   t.match(nak, { broadcast: true, yourAddress: '0.0.0.0', relayAddress: '10.20.0.254' })
 })
 
+t.test('nothing is sent to a client address that is neither of the subnet nor the sender’s', async t => {
+  const server = new Server()
+  const from = { address: '10.20.0.77', port: 68 }
+  const asks = (type: number, clientAddress: string, sender = from) =>
+    server.hears(but(discover.bios, type, { clientAddress }), 'dhcp', sender)
+  const types = [MESSAGE.discover, MESSAGE.request, MESSAGE.inform]
+  for (const address of [
+    '8.8.8.8',
+    '224.0.0.1',
+    '255.255.255.255',
+    '10.20.0.255',
+    '10.20.0.0',
+    '127.0.0.1',
+  ]) {
+    for (const type of types) {
+      t.match(asks(type, address), { reply: undefined, silence: /nor the sender's/, events: [] }, address)
+    }
+  }
+  t.equal(asks(MESSAGE.inform, '10.20.0.77').reply?.to.address, '10.20.0.77')
+  t.equal(asks(MESSAGE.inform, '10.9.0.7', { address: '10.9.0.7', port: 68 }).reply?.to.address, '10.9.0.7')
+  t.equal(
+    typeOf(asks(MESSAGE.request, '10.9.0.7', { address: '10.9.0.7', port: 68 })),
+    MESSAGE.nak,
+    'a client that comes from another network learns it',
+  )
+})
+
+const echoes = (length: number) => {
+  const value = new Uint8Array(length)
+  const codes = [OPTION.clientUuid, OPTION.clientIdentifier, OPTION.relayAgent]
+  const options = new Map(codes.map(code => [code, value]))
+  const { reply } = new Server().hears(but(discover.plain, MESSAGE.discover, {}, options))
+  return codes.filter(code => reply?.packet.options.has(code)).length
+}
+
+t.test('sends back no option longer than one option is', async t => {
+  t.equal(echoes(255), 3)
+  t.equal(echoes(256), 0)
+})
+
 t.test('a declined address is nobody’s for ten minutes, then free again', async t => {
   const server = new Server()
   const address = server.gives(discover.plain).reply?.packet.yourAddress ?? ''

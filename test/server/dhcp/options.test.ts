@@ -71,3 +71,54 @@ t.test('no bytes throw anything but MalformedOption', async () => {
     }),
   )
 })
+
+t.test('copies no byte of an option in parts more than three times, however small the parts', async t => {
+  const field = fc
+    .tuple(
+      fc.array(fc.tuple(fc.constantFrom(43, 61, 82), fc.integer({ min: 0, max: 3 })), { maxLength: 3000 }),
+      fc.constantFrom(0, 43, 61),
+    )
+    .map(([parts, more]) => ({
+      main: Uint8Array.from(parts.flatMap(([option, length]) => [option, length, ...Array(length).fill(7)])),
+      // As `file` and `sname` are read where option 52 says so.
+      further: Uint8Array.from(more === 0 ? [] : [more, 2, 1, 2, more, 1, 3]),
+    }))
+  fc.assert(
+    fc.property(field, ({ main, further }) => {
+      const { copied, allocated } = workOf(() => {
+        const options = decodeOptions(main)
+        decodeOptions(further, options)
+        decodeOptions(further, options)
+      })
+      const most = 3 * (main.length + 2 * further.length)
+      return copied <= most && allocated <= 3 * 3
+    }),
+  )
+  const parts = Uint8Array.from(Array.from({ length: 21_000 }, () => [61, 1, 7]).flat())
+  t.same(
+    workOf(() => decodeOptions(parts)),
+    { copied: 21_000, allocated: 1 },
+    'of 63,000 bytes',
+  )
+})
+
+type Copy = (this: Uint8Array, from: ArrayLike<number>, at?: number) => void
+
+/** Counts the bytes that are copied between arrays, and the arrays that they are copied into. */
+function workOf(work: () => void): { copied: number; allocated: number } {
+  const { prototype } = Object.getPrototypeOf(Uint8Array) as { prototype: Record<'set', Copy> }
+  const original = prototype.set
+  let copied = 0
+  const targets = new Set<unknown>()
+  prototype.set = function (this: Uint8Array, from: ArrayLike<number>, at?: number) {
+    copied += from.length
+    targets.add(this)
+    original.call(this, from, at)
+  }
+  try {
+    work()
+  } finally {
+    prototype.set = original
+  }
+  return { copied, allocated: targets.size }
+}
