@@ -2,7 +2,9 @@
 
 import type { Command } from 'commander'
 import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
+import { cleanText } from '#server/match/clean.ts'
 import { serverOption } from './options.ts'
+import { tableOf } from './table.ts'
 
 type Flags = { readonly server: string; readonly json?: boolean }
 type KeyFlags = { readonly server: string; readonly fingerprint?: string }
@@ -81,27 +83,36 @@ function openLine({ machine, who, until }: ReopeningView): string {
   return `${machine}: its next boot is open until ${end} (by ${who}); to close it:  pilotlight machines reopen ${machine} --undo`
 }
 
-/** Keys as a table for a person, each with the reason below it. */
+/** The command that approves one key. */
+export function approveCommand(machine: string, fingerprint: string): string {
+  return `pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
+}
+
+/** Keys as a table for a person, each with the reason below it; those of a machine with several are marked with `!`. */
 export function keyTable(keys: readonly MachineKeyView[]): string {
   if (keys.length === 0) return 'no key waits'
-  const rows = [
-    ['MACHINE', 'FINGERPRINT', 'ADDRESS', 'MAC', 'PORT'],
-    ...keys.map(({ machine, fingerprint, address, mac, port }) => [
-      machine,
-      fingerprint,
-      address,
-      mac,
-      port ?? '-',
-    ]),
-  ]
-  const widths = [0, 1, 2, 3].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  const lines = rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
-  return lines.flatMap((line, at) => (at === 0 ? [line] : [line, `  ${keys[at - 1]?.why ?? ''}`])).join('\n')
+  const counts = Map.groupBy(keys, ({ machine }) => machine)
+  const several = (machine: string) => counts.get(machine)?.length ?? 1
+  const rows = keys.map(({ machine, fingerprint, address, mac, port, seen }) => ({
+    machine: several(machine) > 1 ? `! ${machine}` : machine,
+    fingerprint,
+    address,
+    mac,
+    port,
+    seen: `${seen.slice(0, 19)}Z`,
+  }))
+  const [heading = '', ...lines] = tableOf(
+    ['machine', 'fingerprint', 'address', 'mac', 'port', 'seen'],
+    rows,
+  ).split('\n')
+  return [
+    heading,
+    ...lines.flatMap((line, at) => {
+      const { machine = '', why = '' } = keys[at] ?? {}
+      const others = several(machine) > 1 ? `one of ${several(machine)} keys that wait for ${machine}; ` : ''
+      return [line, cleanText(`  ${others}${why}`, Infinity)]
+    }),
+  ].join('\n')
 }
 
 async function clientOf(base: string) {

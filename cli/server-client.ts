@@ -21,7 +21,7 @@ import {
 import { CommandError, EXIT } from './exit.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
-export type MachineState = Machine & { readonly phase: string }
+export type MachineState = Machine & { readonly phase: string; readonly boot?: string }
 
 /** Calls one server; every call has a limit, and an error that says what to do. */
 export class ServerClient {
@@ -139,13 +139,17 @@ export class ServerClient {
     return (await this.list(`/v1/keys?state=${state}`)) as MachineKeyView[]
   }
 
-  /** Approves or rejects a key of a machine: the one named, or the only one that waits. */
+  /**
+   * Approves or rejects a key of a machine: the one named, or the only one that waits. With `isOnly` the server refuses with
+   * 409 when the boot of the key, or a later one, showed another key as well.
+   */
   async decideKey(
     machine: string,
     verb: 'approve' | 'reject',
     fingerprint: string | undefined,
+    { isOnly = false }: { readonly isOnly?: boolean } = {},
   ): Promise<MachineKeyView> {
-    const body = fingerprint === undefined ? {} : { fingerprint }
+    const body = { ...(fingerprint === undefined ? {} : { fingerprint }), ...(isOnly ? { isOnly } : {}) }
     return (await this.#json(
       'POST',
       `/v1/machines/${encodeURIComponent(machine)}/${verb}`,

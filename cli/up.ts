@@ -16,6 +16,7 @@ import type { Site } from '#site/site.ts'
 import {
   approveAtTerminal,
   firstBootWarning,
+  newestBoot,
   requireSomeone,
   withApproval,
   type AskYes,
@@ -90,6 +91,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const parts = AbortSignal.any([signal, failure.signal])
   const watch = await BootWatch.start(client, parts)
   try {
+    const after = options.powerOn === undefined ? {} : { after: await newestBoot(client) }
     const powerOnAt = performance.now()
     const boots = await inStage(stage, 'power on', work => powerOnAll(site, client, options, work, parts))
     const { controllers, all } = awaitBoots(boots, watch, stage.child('boot'), options.bootLimitSeconds)
@@ -119,7 +121,9 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
       await untilFirstFailure([applied, verification], failure)
       return { charts: await applied, verification: await verification }
     })
-    const approved = options.ask === undefined ? [] : [approveAtTerminal(client, boots, options.ask, parts)]
+    const { ask, tell = () => undefined } = options
+    const asked = { ...after, isPresentKnown: site.network.dhcp !== 'off' }
+    const approved = ask === undefined ? [] : [approveAtTerminal(client, boots, { ask, tell }, asked, parts)]
     await untilFirstFailure([all, cluster, openstack, ...approved], failure)
     const done = await openstack
     if (done === undefined) return { kubeconfigPath, signsUntil }

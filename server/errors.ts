@@ -423,6 +423,24 @@ export class AmbiguousKey extends ServerError {
   }
 }
 
+/** An operator approves a second key of one boot, or one of an earlier boot. */
+export class OtherKeyApproved extends ServerError {
+  readonly code = 'OTHER_KEY_APPROVED'
+  readonly statusCode = 409
+  constructor(
+    machine: string,
+    key: { readonly fingerprint: string; readonly boot: string },
+    approved: { readonly fingerprint: string; readonly boot: string; readonly address: string },
+  ) {
+    const which = approved.boot === key.boot ? 'another key of the same boot' : `a key of a later boot`
+    super(
+      `${which} of ${machine} is approved: ${approved.fingerprint} at ${approved.address} (boot ${approved.boot}). ` +
+        `If that one is not the machine's:  pilotlight machines reject ${machine} --fingerprint ${approved.fingerprint}  ` +
+        `and approve again`,
+    )
+  }
+}
+
 /** A machine that was ready boots again, and the site lets an operator decide. */
 export class RebootHeld extends ServerError {
   readonly code = 'REBOOT_HELD'

@@ -9,6 +9,7 @@ import {
   NoBundle,
   NoKeyWaits,
   NotFound,
+  OtherKeyApproved,
   TokenReplayed,
   WrongAnswer,
 } from '../errors.ts'
@@ -74,6 +75,13 @@ export type Enrolled =
       readonly time: number
     }
   | { readonly status: 'waiting'; readonly message: string }
+
+/** The key that an operator decides on: the only one that waits, where none is named. */
+export type WantedKey = {
+  readonly fingerprint?: string
+  /** Approves it only when neither its boot nor a later one showed another key. */
+  readonly isOnly?: boolean
+}
 
 /** What a machine sends for its bundle. */
 export type Asked = {
@@ -204,15 +212,19 @@ export class Enrolment {
   /**
    * An operator approves a key of a machine: the one named, or the only one that waits.
    *
-   * @throws {NoKeyWaits} {NotFound} 404; {AmbiguousKey} 409, when more than one waits, or the boot of the one showed others, too
+   * @throws {NoKeyWaits} {NotFound} 404
+   * @throws {AmbiguousKey} 409, when more than one waits, or the boot of the one showed others, too; for a key that is named
+   *   only with `isOnly`
+   * @throws {OtherKeyApproved} 409, when a key of the same boot or a later one is approved: two keys in one boot are of two
+   *   senders, and a key of an earlier boot is gone with it
    */
-  approve(machine: Machine, fingerprint: string | undefined, who: string): MachineKey {
-    return this.#settle(machine, fingerprint, { state: 'approved', why: `${who} approved it`, who })
+  approve(machine: Machine, wanted: WantedKey, who: string): MachineKey {
+    return this.#settle(machine, wanted, { state: 'approved', why: `${who} approved it`, who })
   }
 
   /** An operator rejects a key: a machine that shows it is refused. Throws what `approve` throws. */
-  reject(machine: Machine, fingerprint: string | undefined, who: string): MachineKey {
-    return this.#settle(machine, fingerprint, { state: 'rejected', why: `${who} rejected it`, who })
+  reject(machine: Machine, wanted: WantedKey, who: string): MachineKey {
+    return this.#settle(machine, wanted, { state: 'rejected', why: `${who} rejected it`, who })
   }
 
   /**
@@ -266,7 +278,7 @@ export class Enrolment {
 
   #settle(
     machine: Machine,
-    fingerprint: string | undefined,
+    { fingerprint, isOnly = fingerprint === undefined }: WantedKey,
     {
       state,
       why,
@@ -284,10 +296,12 @@ export class Enrolment {
       throw new NotFound(`key of ${machine.name}`, fingerprint, mend)
     }
     if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
-    // Two keys in one boot are of two senders: whoever approves one of them says which.
-    const inBoot = known.filter(({ boot }) => boot === key.boot)
-    if (fingerprint === undefined && state === 'approved' && inBoot.length > 1) {
-      throw new AmbiguousKey(machine.name, inBoot)
+    // Two keys in one boot are of two senders: an operator who approves one of them names it.
+    const others = known.filter(it => it.fingerprint !== key.fingerprint && !isLater(key.boot, it.boot))
+    if (state === 'approved') {
+      const approved = others.find(it => it.state === 'approved')
+      if (approved !== undefined) throw new OtherKeyApproved(machine.name, key, approved)
+      if (isOnly && others.length > 0) throw new AmbiguousKey(machine.name, [key, ...others])
     }
     const decided: MachineKey = { ...key, state, why, decidedAt: clocks.wall(), decidedBy: who }
     store.putMachineKey(decided)

@@ -22,7 +22,7 @@ export type MachineKeyNeeds = {
 
 type KeyQuery = PageQuery & { readonly state?: KeyState }
 type ByName = { Params: { name: string } }
-type OnKey = ByName & { Body: { fingerprint?: string } | null }
+type OnKey = ByName & { Body: { fingerprint?: string; isOnly?: boolean } | null }
 
 /**
  * `GET /v1/keys?state=`, `GET /v1/machines/{name}/keys`, `GET /v1/reopened`, and an operator's `POST
@@ -71,7 +71,7 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
       ({ params: { name }, body, identity }, reply) => {
         const machine = known(name)
-        const key = enrolment[verb](machine, body?.fingerprint, identity.name)
+        const key = enrolment[verb](machine, body ?? {}, identity.name)
         log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
         return pretty(reply, viewOf(key))
       },

@@ -224,5 +224,11 @@ export const renewBody = {
 export const keyBody = {
   type: ['object', 'null'],
   additionalProperties: false,
-  properties: { fingerprint: { type: 'string', minLength: 1, maxLength: 128 } },
+  properties: {
+    fingerprint: { type: 'string', minLength: 1, maxLength: 128 },
+    isOnly: {
+      type: 'boolean',
+      description: 'approve only when neither the boot of the key nor a later one showed another key',
+    },
+  },
 } as const
