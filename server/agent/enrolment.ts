@@ -448,7 +448,7 @@ export class Enrolment {
     if (waiting.length < WAITING_A_BOOT && !isCrowded) return
     const why = isCrowded
       ? `${elsewhere.length} other keys wait that were shown from other addresses than ${machine.address}`
-      : `${waiting.length} other keys that this boot showed wait already; boot it again`
+      : `${waiting.length} other keys that this boot showed wait already; reject those that are not its own, or boot it again`
     this.#alarm(
       who,
       'refused',

@@ -8,6 +8,8 @@ import { CommandFailed, run } from '#host/command.ts'
 import type { BundleDescription } from '#server/inventory/objects.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { siteAuthority } from '#cluster/bundle.ts'
+import { fingerprintOf } from '#server/agent/sealing.ts'
+import { machineKey } from '../machine-key.ts'
 import { testPki } from '../site-pki.ts'
 import { passMinutes } from '../pass-minutes.ts'
 import { site, testServer, type TestServer } from '../server/serving.ts'
@@ -19,20 +21,38 @@ const skip = absent.length > 0 ? `${absent.join(', ')} not installed` : false
 const script = readFileSync(join(import.meta.dirname, '../../ignition/scripts/agent'), 'utf8')
 const MAC = '52-54-00-20-00-01'
 
+/** A config with a token where a test reads it, and where the agent does. */
+const CONFIG = `{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }},"storage":{"files":[
+  {"path":"/etc/hostname","contents":{"source":"data:,ctl-1"}},
+  {"path":"/etc/pilotlight/authorization","contents":{"source":{{ ("Authorization: Bearer " + agent.token + "\\n") | dataurl | json }}}}
+]}}`
+
+/** A curl that first gives the answers of which the statuses are listed in a file, one a line: those of a busy server. */
+const BUSY_FIRST = `#!/bin/bash
+list=\${0%/bin/curl}/busy
+while [[ " $* " = *' --output '* && -s $list ]]; do
+  head -n 1 "$list" | tr -d '\\n'
+  sed -i 1d "$list"
+  printf '{"title":"BUSY"}' > "$(printf '%s\\n' "$@" | grep -A 1 -x -e --output | tail -n 1)"
+  exit
+done
+exec /usr/bin/curl "$@"
+`
+
 t.setTimeout(120_000) // the agent asks again every few seconds
 
 /** A server with a bundle of two certificates, and a machine that is booted as far as its config. */
 async function bootedMachine(t: Test) {
   const directory = t.testdir({
     profiles: { 'controller.json': '{"id":"controller","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}' },
-    ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
+    ignition: { 'a.ign.njk': CONFIG },
     home: {},
     work: {},
-    bin: { journalctl: '#!/bin/sh\n' },
+    bin: { journalctl: '#!/bin/sh\n', curl: BUSY_FIRST },
     pki: {},
   })
   const at = (path: string) => join(directory, path)
-  await run('chmod', ['755', at('bin/journalctl')], { limitSeconds: 5 })
+  await run('chmod', ['755', at('bin/journalctl'), at('bin/curl')], { limitSeconds: 5 })
   const server = await testServer(t, { dataPath: directory, statePath: at('state') })
   const pki = await testPki(at('pki'))
   await server.put('/v1/sites/rack-1', site)
@@ -57,14 +77,37 @@ async function bootedMachine(t: Test) {
   }
   await server.put('/v1/machines/ctl-1/bundle', bundle)
   await server.get(`/ipxe?mac=${MAC}`)
-  const { token } = (await (await server.get(`/ignition?mac=${MAC}`)).json()) as { token: string }
+  const config = async () => (await (await server.get(`/ignition?mac=${MAC}`)).json()) as { token: string }
+  const { token } = await config()
+  writeFileSync(at('cmdline'), `quiet ignition.config.url=${server.url}/ignition?mac=${MAC} x=1\n`)
   writeFileSync(at('home/authorization'), `Authorization: Bearer ${token}\n`)
   writeFileSync(at('home/ca.crt'), readFileSync(at('state/ca.crt')))
-  return { server, at }
+  /** A request to the agents' side with another key, as a host with the machine's address sends it. */
+  const enrollAs = async (held: string, recipient: string) => {
+    const args = [
+      '--silent',
+      '--cacert',
+      at('state/ca.crt'),
+      '--output',
+      at('answer'),
+      '--write-out',
+      '%{http_code}',
+    ]
+    const headers = [
+      '--header',
+      `Authorization: Bearer ${held}`,
+      '--header',
+      'Content-Type: application/json',
+    ]
+    const body = ['--data', JSON.stringify({ key: recipient })]
+    const url = `${server.agentUrl}/agent/v1/enroll`
+    return (await run('/usr/bin/curl', [...args, ...headers, ...body, url], { limitSeconds: 20 })).stdout
+  }
+  return { server, at, token, config, enrollAs }
 }
 
 /** Runs the agent's `fetch_bundle` as the agent does; gives what it said and how it ended. */
-function fetchBundle(server: TestServer, at: (path: string) => string) {
+function fetchBundle(server: TestServer, at: (path: string) => string, limitSeconds = 60) {
   const functions = script
     .replace(/^\. \/etc\/pilotlight\/agent\.env.*$/m, '')
     .replace(/^main$/m, '')
@@ -72,7 +115,8 @@ function fetchBundle(server: TestServer, at: (path: string) => string) {
     .replace('work=/run/pilotlight-agent', `work=${at('work')}`)
     .replace('initrd=/run/pilotlight', `initrd=${at('initrd')}`)
     .replaceAll('/dev/console', at('console'))
-  const text = `PATH=${at('bin')}:$PATH AGENT_URL=${server.agentUrl}\n${functions}\nretry 60 'fetch the bundle' fetch_bundle`
+    .replaceAll('/proc/cmdline', at('cmdline'))
+  const text = `PATH=${at('bin')}:$PATH AGENT_URL=${server.agentUrl}\n${functions}\nretry ${limitSeconds} 'report "booted"' report booted up\nretry 60 'fetch the bundle' fetch_bundle`
   return run('bash', ['-c', text], { limitSeconds: 90 }).then(
     ({ stdout, stderr }) => ({ status: 0, said: stdout + stderr }),
     (error: CommandFailed) => ({ status: error.status, said: error.stdout + error.stderr }),
@@ -150,4 +194,79 @@ t.test('ends with the cause and the remedy when no one approves its key in time'
   ])
   const journal = await (await server.get('/v1/machines/ctl-1/journal')).text()
   t.match(journal, / held .*No operator approved the key of ctl-1 within 60 minutes/)
+})
+
+t.test(
+  'goes on by itself once an operator rejected the four keys of others that waited before it',
+  { skip },
+  async t => {
+    const { server, at, token, enrollAs } = await bootedMachine(t)
+    const foreign = await Promise.all([1, 2, 3, 4].map(() => machineKey()))
+    for (const { recipient } of foreign) t.equal(await enrollAs(token, recipient), '202')
+    const fetched = fetchBundle(server, at)
+    const text = await waitUntil('the console', { limitSeconds: 30, everyMs: 50 }, async () => {
+      const said = existsSync(at('console')) ? readFileSync(at('console'), 'utf8') : ''
+      return said.includes('reject them') ? { value: said } : { not: said }
+    })
+    const own = fingerprintOf(
+      (await run('age-keygen', ['-y', at('initrd/machine.key')], { limitSeconds: 5 })).stdout.trim(),
+    )
+    t.match(text, `This machine's key is ${own}`)
+    for (const { recipient } of foreign) {
+      const rejected = await server.post(
+        '/v1/machines/ctl-1/reject',
+        { fingerprint: fingerprintOf(recipient) },
+        server.admin,
+      )
+      t.equal(rejected.status, 200)
+    }
+    t.equal((await untilPending(server)).fingerprint, own)
+    t.equal((await server.post('/v1/machines/ctl-1/approve', { fingerprint: own }, server.admin)).status, 200)
+    const { status, said } = await fetched
+    t.equal(status, 0, said)
+    t.equal(readFileSync(at('root/hello'), 'utf8'), 'hello\n')
+  },
+)
+
+t.test(
+  'asks for another token when its own was voided, before and after it showed a key',
+  { skip },
+  async t => {
+    const { server, at, token, config } = await bootedMachine(t)
+    for (let count = 0; count < 16; count += 1) await config()
+    const fetched = fetchBundle(server, at)
+    const { fingerprint } = await untilPending(server)
+    writeFileSync(at('home/authorization'), `Authorization: Bearer ${token}\n`) // the one that was voided
+    await waitUntil('another token', { limitSeconds: 30, everyMs: 50 }, async () => {
+      const held = readFileSync(at('home/authorization'), 'utf8')
+      return held.includes(token) ? { not: held } : { value: true }
+    })
+    t.equal((await server.post('/v1/machines/ctl-1/approve', { fingerprint }, server.admin)).status, 200)
+    const { status, said } = await fetched
+    t.equal(status, 0, said)
+    t.match(said, /report "booted": the server answers 401: .*; asks again with another token/)
+    t.match(said, /fetch the bundle: the server answers 401: .*; asks again with another token/)
+  },
+)
+
+t.test('says why it gets no other token, and goes on asking', { skip }, async t => {
+  const { server, at, config } = await bootedMachine(t)
+  for (let count = 0; count < 16; count += 1) await config()
+  writeFileSync(at('cmdline'), 'quiet\n')
+  const functions = fetchBundle(server, at, 4)
+  const { status, said } = await functions
+  t.equal(status, 1, 'the unit starts it again')
+  t.match(said, /401: .*; another token cannot be had: the kernel was started without ignition\.config\.url/)
+})
+
+t.test('asks a busy server again, whatever it says', { skip }, async t => {
+  const { server, at } = await bootedMachine(t)
+  writeFileSync(at('busy'), '429\n503\n408\n425\n429\n500\n')
+  const fetched = fetchBundle(server, at)
+  const { fingerprint } = await untilPending(server)
+  writeFileSync(at('busy'), '429\n')
+  t.equal((await server.post('/v1/machines/ctl-1/approve', { fingerprint }, server.admin)).status, 200)
+  const { status, said } = await fetched
+  t.equal(status, 0, said)
+  t.match(said, 'the server answers 408')
 })
