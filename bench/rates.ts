@@ -9,13 +9,12 @@
 // kernel's table of neighbours, which all namespaces share. `--profile` leaves a profile of both.
 // Ends with 1 when a request of a declared machine costs more than 1/0.95 of before.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { waitUntil } from '#progress/wait.ts'
+import { machineOf, siteOf, spentBy, startServer } from './rack.ts'
 import { addressOf, type Came, type Phase } from './rates-load.ts'
-import { macOf } from './strangers-machine.ts'
 import { ADDRESS, Wire } from './wire.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -62,8 +61,8 @@ type Server = { readonly wire: Wire; readonly pid: number; readonly costs: Map<s
 const folder = mkdtempSync(join(tmpdir(), 'bench-rates-'))
 const servers: Server[] = []
 try {
-  servers.push(await startServer('now', ROOT))
-  if (values.against !== undefined) servers.push(await startServer('earlier', values.against))
+  servers.push(await serverOf('now', ROOT))
+  if (values.against !== undefined) servers.push(await serverOf('earlier', values.against))
   console.log(`load ${loadavg()[0]?.toFixed(1)}; ${values.rounds} rounds of ${machines} machines`)
   for (let round = 0; round <= Number(values.rounds); round += 1) {
     for (const one of CASES) {
@@ -103,16 +102,8 @@ async function costOf({ wire, pid }: Server, { ask, from }: Case): Promise<numbe
   return (spentBy(pid) - before) / 1000 / asked
 }
 
-/** Nanoseconds of processor time that the threads of a process had. */
-function spentBy(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`)
-  return threads.reduce((sum, thread) => {
-    return sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ', 1)[0])
-  }, 0)
-}
-
 /** Starts a server on its own wire, whose far end has the addresses of all machines. */
-async function startServer(name: string, checkout: string): Promise<Server> {
+async function serverOf(name: string, checkout: string): Promise<Server> {
   const wire = await Wire.lay()
   try {
     const addresses = join(folder, 'addresses')
@@ -120,55 +111,21 @@ async function startServer(name: string, checkout: string): Promise<Server> {
     writeFileSync(addresses, all.map(address => `address add ${address}/16 dev eth0\n`).join(''))
     await wire.run('client', 'ip', ['-batch', addresses], 30)
     await wire.run('client', 'ip', ['route', 'add', 'default', 'dev', 'eth0'], 5)
-    const state = join(folder, name)
-    const flags = ['--address', ADDRESS, '--state-path', state, '--log-level', 'error']
-    mkdirSync(join(folder, 'profiles'), { recursive: true })
     const profiled =
       values.profile === undefined
         ? {}
         : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${join(values.profile, name)}` }
-    const child = wire.start(join(checkout, 'bin/pilotlight'), ['serve', ...flags], profiled)
-    const site = join(folder, 'site.json')
-    writeFileSync(site, JSON.stringify(siteOf()))
-    await waitUntil('the server', { limitSeconds: 60 }, async () => {
-      const token = readFileSync(join(state, 'admin.token'), 'utf8').trim()
-      const head = ['-H', 'content-type: application/json', '-H', `Authorization: Bearer ${token}`]
-      const put = ['-sSf', '-X', 'PUT', ...head, '-d', `@${site}`, `http://${ADDRESS}:8080/v1/sites/bench`]
-      await wire.run('server', 'curl', put, 30)
-      return { value: true }
-    })
-    return { wire, pid: child.pid ?? 0, costs: new Map() }
+    const state = join(folder, name)
+    mkdirSync(state)
+    const declared = Array.from({ length: machines }, (_, n) => machineOf(n, addressOf(FIRST_ADDRESS, n)))
+    const byRack = { id: 'by-rack', profile: 'live', selector: { rack: 'z' }, metadata: {} }
+    const site = siteOf(declared, { profile: values.boots, groups: [byRack] })
+    const pid = await startServer(wire, state, { checkout, site, env: profiled })
+    return { wire, pid, costs: new Map() }
   } catch (error) {
     await wire.close()
     throw error
   }
-}
-
-function siteOf() {
-  const declared = Array.from({ length: machines }, (_, n) => ({
-    name: `m-${n}`,
-    macs: [macOf(n)],
-    role: 'compute',
-    address: addressOf(FIRST_ADDRESS, n),
-    labels: {},
-  }))
-  const network = {
-    subnet: '10.20.0.0/16',
-    gateway: ADDRESS,
-    dhcp: 'full',
-    pool: { first: '10.20.128.0', last: '10.20.254.255' },
-    dns: [],
-  } as const
-  const groups = [
-    ...declared.map(({ name: id, macs: [mac] }) => ({
-      id,
-      profile: values.boots,
-      selector: { mac },
-      metadata: {},
-    })),
-    { id: 'by-rack', profile: 'live', selector: { rack: 'z' }, metadata: {} },
-  ]
-  return { network, machines: declared, profiles: [], groups }
 }
 
 function median(of: readonly number[]): number {

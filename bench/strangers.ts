@@ -17,10 +17,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { CommandFailed } from '#host/command.ts'
-import { waitUntil } from '#progress/wait.ts'
 import { Journal } from '#server/inventory/journal.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { JOURNAL_LIMITS, Strangers } from '#server/inventory/strangers.ts'
+import { machineOf, siteOf, spentBy, startServer } from './rack.ts'
 import type { Came, Phase } from './rates-load.ts'
 import type { Attack } from './strangers-attack.ts'
 import { macOf, type Machine, type Measured } from './strangers-machine.ts'
@@ -33,6 +33,8 @@ const MACHINES = 10_000
 const STRANGERS = 100_000
 /** The machines that boot for the quiet rates; more addresses overflow the kernel's table of neighbours. */
 const BOOTING = { machines: 400, firstMachine: 256, firstAddress: 16 << 8 } as const
+/** Turns of each server in a round of the quiet rates. */
+const TURNS = 3
 /** What must hold. */
 const BARS = { boot: 1.5, dhcp: 3, megabytes: 300, restart: 2, quiet: 0.95 } as const
 
@@ -183,7 +185,7 @@ async function restart(): Promise<void> {
 /** A store with a journal of 1,000 declared machines, and of strangers as earlier versions kept them. */
 async function fill(state: string, strangers: number): Promise<void> {
   const store = new SqliteStore(join(state, 'pilotlight.db'))
-  const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n))
+  const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n, addressOf(n)))
   store.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })
   const all = {
     ...JOURNAL_LIMITS,
@@ -239,64 +241,85 @@ async function startedIn(state: string): Promise<number> {
 
 // --- quiet
 
+/** One turn of a server: how much it did a second, and the microseconds of processor time that each took. */
+type Turn = { readonly perSecond: number; readonly micros: number }
+
+/**
+ * Rates of two servers that no one disturbs, by turns with each other: exchanges of many declared machines, and the requests of
+ * the boots of some. The processor time beside them says the same on a machine that does something else, too.
+ */
 async function quiet(against: string): Promise<void> {
-  const rates = new Map<string, { readonly ours: number[]; readonly theirs: number[] }>()
-  for (let round = 0; round < rounds; round += 1) {
-    for (const who of round % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const)) {
-      for (const [what, rate] of await ratesOf(who === 'ours' ? values.server : against)) {
-        const of = rates.get(what) ?? { ours: [], theirs: [] }
-        rates.set(what, of)
-        of[who].push(rate)
+  const servers: { readonly on: Wire; readonly pid: number; readonly turns: Map<string, Turn[]> }[] = []
+  try {
+    for (const checkout of [values.server, against]) {
+      const on = await Wire.lay()
+      servers.push({ on, pid: await startQuiet(on, checkout), turns: new Map() })
+    }
+    const phases = ['DHCP', 'dhcp', '/ipxe?mac={mac}', '/ignition?mac={mac}']
+    for (let round = 0; round <= rounds * TURNS; round += 1) {
+      for (const phase of phases) {
+        for (const { on, pid, turns } of round % 2 === 0 ? servers : servers.toReversed()) {
+          const turn = await turnOf(on, pid, phase)
+          if (round === 0 || phase === 'dhcp') continue // the first warms up
+          const [what = ''] = phase.split('?', 1)
+          turns.set(what, [...(turns.get(what) ?? []), turn])
+        }
       }
     }
+  } finally {
+    await Promise.all(servers.map(({ on }) => on.close()))
   }
-  console.log('quiet      a second: earlier, now  ratio')
-  for (const [what, { ours, theirs }] of rates) {
-    const ratio = median(ours) / median(theirs)
+  const [ours, theirs] = servers.map(({ turns }) => turns)
+  console.log(`quiet, load ${loadavg()[0]?.toFixed(1)}, ${rounds * TURNS} turns; medians`)
+  console.log('           a second: earlier, now  ratio   processor s of 1,000: earlier, now  ratio of costs')
+  for (const [what, now] of ours ?? []) {
+    const earlier = theirs?.get(what) ?? []
+    const [before, after] = [earlier, now].map(of => median(of.map(({ perSecond }) => perSecond)))
+    const [cost, costNow] = [earlier, now].map(of => median(of.map(({ micros }) => micros)))
+    // Turns that are beside each other have the same neighbours.
+    const ratio = median(now.map(({ perSecond }, at) => perSecond / (earlier[at]?.perSecond ?? Number.NaN)))
+    const costs = median(now.map(({ micros }, at) => micros / (earlier[at]?.micros ?? Number.NaN)))
     console.log(
-      `${what.padEnd(10)} ${Math.round(median(theirs))}, ${Math.round(median(ours))}  ${ratio.toFixed(3)}`,
+      `${what.padEnd(10)} ${before!.toFixed(0).padStart(7)}, ${after!.toFixed(0).padStart(6)}  ${ratio.toFixed(3)}   ` +
+        `${(cost! / 1000).toFixed(3).padStart(10)}, ${(costNow! / 1000).toFixed(3)}  ${costs.toFixed(3)}`,
     )
     if (!(ratio >= BARS.quiet)) missed.push(`quiet ${what}: ${ratio.toFixed(3)} of ${BARS.quiet}`)
   }
 }
 
-/** Rates of a server that no one disturbs: exchanges of declared machines, and the requests of their boots. */
-async function ratesOf(checkout: string): Promise<[string, number][]> {
-  const on = await Wire.lay()
-  try {
-    await prepare(on)
-    await startOnWire(on, checkout)
-    await measure(on, { what: 'dhcp', seconds: 1 }) // warms it up
-    const { exchangesASecond } = await measure(on, { what: 'dhcp', seconds })
-    // Each machine asks from its own address, after an exchange of its firmware; so each request is of a boot of its own.
-    const addresses = join(folder, 'addresses')
-    const all = Array.from(
-      { length: BOOTING.machines },
-      (_, n) => machineOf(BOOTING.firstMachine + n).address,
-    )
-    writeFileSync(addresses, all.map(address => `address add ${address}/16 dev eth0\n`).join(''))
-    await on.run('client', 'ip', ['-batch', addresses], 30)
-    const found = new Map<string, number[]>()
-    for (let boot = 0; boot <= Math.max(2, seconds); boot += 1) {
-      for (const ask of ['dhcp', '/ipxe?mac={mac}', '/ignition?mac={mac}']) {
-        const program = join(import.meta.dirname, 'rates-load.ts')
-        const phase: Phase = { ...BOOTING, server: ADDRESS, ask }
-        const { stdout } = await on.run('client', process.execPath, [program, JSON.stringify(phase)], 120)
-        const { perSecond, statuses } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Came
-        if (Object.keys(statuses).some(status => !['ack', 'again', '200'].includes(status)))
-          throw new Error(`${ask}: ${JSON.stringify(statuses)}`)
-        if (boot === 0 || ask === 'dhcp') continue // the first warms up
-        const path = ask.split('?', 1)[0]!
-        found.set(path, [...(found.get(path) ?? []), perSecond])
-      }
-    }
-    return [
-      ['DHCP', exchangesASecond],
-      ...[...found].map(([path, of]): [string, number] => [path, median(of)]),
-    ]
-  } finally {
-    await on.close()
+/** Starts a server; on the far end are the addresses of the machines that boot. */
+async function startQuiet(on: Wire, checkout: string): Promise<number> {
+  await prepare(on)
+  const addresses = join(folder, 'addresses')
+  const all = Array.from({ length: BOOTING.machines }, (_, n) => addressOf(BOOTING.firstMachine + n))
+  writeFileSync(addresses, all.map(address => `address add ${address}/16 dev eth0\n`).join(''))
+  await on.run('client', 'ip', ['-batch', addresses], 30)
+  return startOnWire(on, checkout)
+}
+
+/**
+ * `DHCP`: exchanges for some time. `dhcp`: one of each machine that boots, whose firmware begins a boot of its own; then its
+ * requests come from its own address.
+ */
+async function turnOf(on: Wire, pid: number, phase: string): Promise<Turn> {
+  const before = spentBy(pid)
+  let done: number
+  let perSecond: number
+  if (phase === 'DHCP') {
+    perSecond = (await measure(on, { what: 'dhcp', seconds: 1 })).exchangesASecond
+    done = perSecond
+  } else {
+    const program = join(import.meta.dirname, 'rates-load.ts')
+    const asked: Phase = { ...BOOTING, server: ADDRESS, ask: phase }
+    const { stdout } = await on.run('client', process.execPath, [program, JSON.stringify(asked)], 120)
+    const came = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Came
+    if (Object.keys(came.statuses).some(status => !['ack', 'again', '200'].includes(status)))
+      throw new Error(`${phase}: ${JSON.stringify(came.statuses)}`)
+    perSecond = came.perSecond
+    done = came.asked
   }
+  await new Promise(resolve => setTimeout(resolve, 100)) // what is committed with patience
+  return { perSecond, micros: (spentBy(pid) - before) / 1000 / done }
 }
 
 // --- what they share
@@ -309,61 +332,20 @@ async function prepare(on: Wire): Promise<void> {
 
 /** Starts a server on the wire, with a site of many declared machines; gives its process id. */
 async function startOnWire(on: Wire, checkout: string): Promise<number> {
-  const state = mkdtempSync(join(folder, 'state-'))
   const loaders = join(folder, 'loaders')
   mkdirSync(loaders, { recursive: true })
   writeFileSync(join(loaders, 'undionly.kpxe'), Buffer.alloc(70_000, 1))
-  const flags = [
-    '--address',
-    ADDRESS,
-    '--state-path',
-    state,
-    '--loaders-path',
-    loaders,
-    '--log-level',
-    'error',
-  ]
   const open = values['public-reads'] ? ['--public-reads'] : []
-  const child = on.start(join(checkout, 'bin/pilotlight'), ['serve', ...flags, ...open])
-  const site = join(folder, 'site.json')
-  writeFileSync(site, JSON.stringify(siteOf(Array.from({ length: MACHINES }, (_, n) => machineOf(n)))))
-  await waitUntil('the server', { limitSeconds: 60 }, async () => {
-    const token = readFileSync(join(state, 'admin.token'), 'utf8').trim()
-    const put = [
-      '-sSf',
-      '-X',
-      'PUT',
-      '-H',
-      'content-type: application/json',
-      '-H',
-      `Authorization: Bearer ${token}`,
-    ]
-    await on.run('server', 'curl', [...put, '-d', `@${site}`, `http://${ADDRESS}:8080/v1/sites/bench`], 30)
-    return { value: true }
+  const machines = Array.from({ length: MACHINES }, (_, n) => machineOf(n, addressOf(n)))
+  return startServer(on, mkdtempSync(join(folder, 'server-')), {
+    checkout,
+    site: siteOf(machines),
+    flags: ['--loaders-path', loaders, ...open],
   })
-  return child.pid ?? 0
 }
 
-function machineOf(n: number) {
-  const address = n === 1 ? MACHINE_ADDRESS : `10.20.${16 + (n >> 8)}.${n & 255}`
-  return { name: `m-${n}`, macs: [macOf(n)], role: 'compute', address, labels: {} } as const
-}
-
-function siteOf(machines: readonly ReturnType<typeof machineOf>[]) {
-  const network = {
-    subnet: '10.20.0.0/16',
-    gateway: ADDRESS,
-    dhcp: 'full',
-    pool: { first: '10.20.128.0', last: '10.20.254.255' },
-    dns: [],
-  } as const
-  const groups = machines.map(({ name, macs: [mac] }) => ({
-    id: name,
-    profile: 'live',
-    selector: { mac },
-    metadata: {},
-  }))
-  return { network, machines, profiles: [], groups }
+function addressOf(n: number): string {
+  return n === 1 ? MACHINE_ADDRESS : `10.20.${16 + (n >> 8)}.${n & 255}`
 }
 
 function at(times: readonly number[], share: number): number {
