@@ -2,7 +2,9 @@
 
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { nearest } from '#progress/nearest.ts'
+import type { ReopeningView } from '#server/http/machine-keys.ts'
 import type { InventoryClient } from './inventory-client.ts'
+import { openLine } from './machines.ts'
 import { serverOption } from './options.ts'
 import { show } from './show.ts'
 import { tableOf, withSelectorText, type Columns } from './table.ts'
@@ -108,5 +110,12 @@ async function textOf(list: List, rows: readonly Row[], output: Output, isOne: b
     const { stringify } = await import('yaml')
     return rows.map(row => stringify(row, { lineWidth: 0 })).join('---\n')
   }
-  return `${tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)}\n`
+  const table = tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)
+  return `${[table, ...rows.flatMap(openLines)].join('\n')}\n`
+}
+
+/** A line below the table for a machine whose next boot an operator opened. */
+function openLines({ id, reopened }: Row): string[] {
+  const open = reopened as Pick<ReopeningView, 'who' | 'until'> | undefined // as GET /machines has it
+  return open === undefined ? [] : [openLine({ machine: String(id), ...open })]
 }

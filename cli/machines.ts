@@ -78,7 +78,7 @@ Examples:
 }
 
 /** A machine that is open, until when, and how it is closed. */
-function openLine({ machine, who, until }: ReopeningView): string {
+export function openLine({ machine, who, until }: Omit<ReopeningView, 'at'>): string {
   const end = `${until.slice(0, 16)}Z`
   return `${machine}: its next boot is open until ${end} (by ${who}); to close it:  pilotlight machines reopen ${machine} --undo`
 }

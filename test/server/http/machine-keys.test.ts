@@ -111,3 +111,19 @@ t.test('without a token on its own host, the command line names the file that ho
   t.match(run.err, /admin\.token.*PILOTLIGHT_TOKEN_FILE.*PILOTLIGHT_STATE_PATH/)
   t.notMatch(run.err, /tokens create/, 'not the command that was refused')
 })
+
+t.test('the command line opens a machine, lists it as open until its end, and closes it', async t => {
+  const server = await testServer(t)
+  await server.put('/v1/sites/rack-1', site)
+  const env = { PILOTLIGHT_SERVER: server.url, PILOTLIGHT_TOKEN: server.admin.authorization.slice(7) }
+  const line =
+    /^ctl-1: its next boot is open until \S{16}Z \(by bootstrap\); .* machines reopen ctl-1 --undo$/m
+  t.match(await pilotlight(['machines', 'reopen', 'ctl-1'], { env }), { status: 0, out: line })
+  t.match(await pilotlight(['machines', 'pending'], { env }), { out: /^no key waits$/m })
+  t.match(await pilotlight(['machines', 'pending'], { env }), { out: line })
+  t.match(await pilotlight(['get', 'machines'], { env }), { out: line })
+  const undo = () => pilotlight(['machines', 'reopen', 'ctl-1', '--undo'], { env })
+  t.match(await undo(), { status: 0, out: 'ctl-1 is closed (bootstrap had opened it)\n' })
+  t.match(await undo(), { err: /ctl-1 is not open: no one opened it/ })
+  t.notMatch((await pilotlight(['get', 'machines'], { env })).out, line)
+})
