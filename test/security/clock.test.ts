@@ -16,7 +16,9 @@ import { leasesAfterJump, type Lease, type LeaseChange } from '#server/dhcp/leas
 import { DhcpServer } from '#server/dhcp/socket.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { Pruning } from '#server/state/pruning.ts'
+import { whyNoNetworks } from '../network.ts'
 import { childServer } from './child-server.ts'
+import { bootTo, CTL_1, laySegment, siteOf, tokenIn } from './segment.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 
@@ -24,13 +26,15 @@ const DAY_MS = 86_400_000
 const YEAR_MS = 365 * DAY_MS
 const HOUR_MS = 3_600_000
 
+/** The environment of a server whose wall clock is off, and by so much more at each SIGUSR2. */
+function clockOff(offMs: number): Record<string, string> {
+  const preload = pathToFileURL(join(import.meta.dirname, 'other-clock.mjs')).href
+  return { NODE_OPTIONS: `--import=${preload}`, OTHER_CLOCK_MS: String(offMs) }
+}
+
 /** A server whose wall clock is off. */
 function serverAt(t: Test, statePath: string, offMs: number) {
-  const preload = pathToFileURL(join(import.meta.dirname, 'other-clock.mjs')).href
-  return childServer(t, {
-    statePath,
-    env: { NODE_OPTIONS: `--import=${preload}`, OTHER_CLOCK_MS: String(offMs) },
-  })
+  return childServer(t, { statePath, env: clockOff(offMs) })
 }
 
 /** Says why a machine with the right clock would not trust the agents' listener; undefined when it does. */
@@ -264,6 +268,26 @@ t.test('leases move with a clock that is set, on disk and in memory', async t =>
   t.equal(server.leaseAt(lease.address)?.expiresAt, before + YEAR_MS)
   t.equal(kept.get(lease.address)?.expiresAt, before + YEAR_MS)
 })
+
+t.test(
+  'a machine whose server sets its clock between script and config keeps its lease, and gets its token',
+  { skip: whyNoNetworks(), timeout: 120_000 },
+  async t => {
+    const segment = await laySegment(t, siteOf(), clockOff(YEAR_MS))
+    const [mac = ''] = CTL_1.macs
+    const machine = await segment.host()
+    t.match(await bootTo(machine, CTL_1), /^[\w-]{43}$/)
+    const { child, said } = segment.server()
+    child.kill('SIGUSR2')
+    await waitUntil('the jump is logged', { limitSeconds: 30, everyMs: 100 }, async () =>
+      said.some(line => /The host's clock was set by 3153\d{4} s/.test(line))
+        ? { value: true }
+        : { not: 'not yet' },
+    )
+    t.match(tokenIn(await machine.get(`/ignition?mac=${mac}`)), /^[\w-]{43}$/)
+    t.same(await segment.alarms(), {})
+  },
+)
 
 t.test(
   'leases of an earlier process keep the time that they had left, whatever the clock says now',

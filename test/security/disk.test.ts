@@ -15,7 +15,9 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import { pathToFileURL } from 'node:url'
+import Sqlite from 'better-sqlite3'
+import t, { type Test } from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { AccessTokens } from '#server/access/tokens.ts'
@@ -150,41 +152,62 @@ t.test('a store with damaged pages is found at the start, with its name and the 
   new SqliteStore(path).close()
 })
 
-t.test(
-  'a large store is checked beside the start, and /readyz says what was found',
-  { timeout: 120_000 },
-  async t => {
-    const statePath = join(t.testdir({ state: {} }), 'state')
-    mkdirSync(statePath, { recursive: true })
-    const path = join(statePath, 'pilotlight.db')
-    const store = new SqliteStore(path)
-    const big = Array.from({ length: 40 }, (_, at) => ({
-      kind: 'template' as const,
-      id: `generic/t${at}`,
-      object: { kind: 'generic' as const, name: `t${at}`, text: `${at}${'b'.repeat(500_000)}` },
-    }))
-    for (const one of big) await store.write([one as never], { who: 't', at: 1 })
-    store.close()
-    t.ok(statSync(path).size > 16 << 20)
-    const good = await childServer(t, { statePath })
-    t.match(await good.ask('GET', '/readyz'), { status: 200 })
-    await good.kill()
-    const file = openSync(path, 'r+')
-    for (let page = 1000; page < 1200; page += 1)
-      writeSync(file, Buffer.alloc(4096, 0x5a), 0, 4096, page * 4096)
-    closeSync(file)
-    // In time it refuses to start; on a busy machine it says so a little later.
-    const outcome = await childServer(t, { statePath }).catch((error: unknown) => error as DidNotStart)
-    if ('message' in outcome) {
-      t.match(outcome.message, /pilotlight\.db is damaged/)
-      return
-    }
-    await waitUntil('the damage is found', { limitSeconds: 60, everyMs: 200 }, async () => {
-      const { status, text } = await outcome.ask('GET', '/readyz')
-      return status === 503 && text.includes('the store is damaged') ? { value: true } : { not: text }
-    })
-  },
-)
+/** A state whose store is too large to be checked before the start, and damaged where the start does not read. */
+async function largeDamagedStore(t: Test): Promise<string> {
+  const statePath = join(t.testdir({ state: {} }), 'state')
+  const path = join(statePath, 'pilotlight.db')
+  new SqliteStore(path).close()
+  const sqlite = new Sqlite(path)
+  sqlite.exec('CREATE TABLE unread (bytes BLOB)')
+  const row = sqlite.prepare('INSERT INTO unread VALUES (?)')
+  for (let rows = 0; rows < 40; rows += 1) row.run(Buffer.alloc(500_000, 0x62))
+  sqlite.close()
+  t.ok(statSync(path).size > 16 << 20)
+  const good = await childServer(t, { statePath })
+  t.match(await good.ask('GET', '/readyz'), { status: 200 })
+  await good.kill()
+  const file = openSync(path, 'r+')
+  for (let page = 1000; page < 1200; page += 1)
+    writeSync(file, Buffer.alloc(4096, 0x5a), 0, 4096, page * 4096)
+  closeSync(file)
+  return statePath
+}
+
+/** The environment of a server whose check of the store, or whose start, waits for the other. */
+const waiting = (settings: Readonly<Record<string, string>>) => ({
+  NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'held-check.mjs')).href}`,
+  ...settings,
+})
+
+t.test('damage of a large store that is found before the end of the start ends it', async t => {
+  const statePath = await largeDamagedStore(t)
+  // The start reads its loaders: this one can be read once the check is over.
+  const loaders = join(statePath, '../loaders')
+  const loader = join(loaders, 'held.efi')
+  mkdirSync(loaders)
+  await run('mkfifo', [loader], { limitSeconds: 5 })
+  const failed: DidNotStart = await childServer(t, {
+    statePath,
+    flags: ['--loaders-path', loaders],
+    env: waiting({ START_UNTIL_CHECKED: loader }),
+  }).then(started, (error: unknown) => error as DidNotStart)
+  t.match(failed.message, /pilotlight\.db is damaged/)
+  t.equal(failed.status, 1)
+})
+
+t.test('damage of a large store that is found while the server runs is in /readyz and the log', async t => {
+  const statePath = await largeDamagedStore(t)
+  const gate = join(statePath, '../open')
+  const server = await childServer(t, { statePath, env: waiting({ CHECK_AFTER: gate }) })
+  t.match(await server.ask('GET', '/readyz'), { status: 200 })
+  writeFileSync(gate, '')
+  await waitUntil('the damage is found', { limitSeconds: 60, everyMs: 200 }, async () => {
+    const { status, text } = await server.ask('GET', '/readyz')
+    return status === 503 && text.includes('the store is damaged') ? { value: true } : { not: text }
+  })
+  t.match(server.said.join('\n'), /"level":"error".*pilotlight\.db is damaged/)
+  await server.kill()
+})
 
 t.test('a certificate whose key is of another one is made anew', async t => {
   const statePath = join(t.testdir(), 'state')

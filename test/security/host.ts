@@ -14,9 +14,17 @@ import { askForAddress } from '../../lab/netboot/exchange.ts'
 export type Order =
   /** Takes an address by DHCP as the firmware or the loader of `mac`, and sets it unless `keep` is false. */
   | { do: 'dhcp'; mac: string; uuid: string; stage: 'firmware' | 'ipxe'; keep?: boolean }
-  /** One DISCOVER, or one REQUEST of an address, and no ear for the answer. */
+  /** One DISCOVER, or one REQUEST of an address, and no ear for the answer. `by: 'system'`: nothing in it is of firmware. */
   | { do: 'discover'; mac: string; uuid: string; port?: string }
-  | { do: 'request'; mac: string; uuid: string; address: string; server: string; port?: string }
+  | {
+      do: 'request'
+      mac: string
+      uuid: string
+      address: string
+      server: string
+      port?: string
+      by?: 'system'
+    }
   /** A RELEASE of an address in the name of `mac`. */
   | { do: 'release'; mac: string; address: string; server: string }
   | { do: 'address'; address: string }
@@ -63,7 +71,8 @@ async function follow(order: Order): Promise<Done> {
     case 'request': {
       const offer = { kind: 'offer', transaction: 7, prefix: 24, dns: [], leaseSeconds: 0 } as const
       const given = { ...offer, address: order.address, server: order.server, nextServer: '', file: '' }
-      await send(atPort(encodeRequest({ ...order, stage: 'firmware' }, given, 0), order.port))
+      const packet = encodeRequest({ ...order, stage: 'firmware' }, given, 0)
+      await send(atPort(order.by === 'system' ? asOfSystem(packet) : packet, order.port))
       return {}
     }
     case 'release': {
@@ -145,6 +154,15 @@ function atPort(packet: Uint8Array, port: string | undefined): Uint8Array {
   ])
   relayed.set([10, 20, 0, 2], 24)
   return relayed
+}
+
+/** The packet without what firmware says of itself (options 60, 77, 93, 94, 97, 175): those become options for private use. */
+function asOfSystem(packet: Uint8Array): Uint8Array {
+  const plain = Uint8Array.from(packet)
+  for (let at = 240; at < plain.length && plain[at] !== 255; at += 2 + (plain[at + 1] ?? 0)) {
+    if ([60, 77, 93, 94, 97, 175].includes(plain[at] ?? 0)) plain[at] = 240
+  }
+  return plain
 }
 
 const ZERO_UUID = '00000000-0000-0000-0000-000000000000'

@@ -82,6 +82,9 @@ const attacks: Readonly<Record<string, readonly Try[]>> = {
     { from: 'pod', to: OTHER, port: 10250 },
     { from: 'pod', to: OTHER, port: 8472, protocol: 'udp' },
   ],
+  'a pod asks for the metadata of the machine, at the link-local address that clouds serve it at': [
+    { from: 'pod', to: '169.254.169.254', port: 80 },
+  ],
   "a pod reaches a node's own service through a Service that names it": [
     { from: 'pod', to: '10.3.0.67', port: 80 },
   ],

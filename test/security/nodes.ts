@@ -51,6 +51,7 @@ mount -t tmpfs none /run && mkdir /run/netns
 for n in wire node other pod guest tenant neighbour liar-pod liar-guest; do ip netns add $n; ip -n $n link set lo up; done
 ip -n wire link add br0 type bridge && ip -n wire addr add 10.20.0.1/24 dev br0 && ip -n wire link set br0 up
 ip -n wire addr add 198.51.100.9/32 dev lo
+ip -n wire addr add 169.254.169.254/32 dev lo # where clouds serve metadata to whoever asks
 port() { # NAMESPACE INTERFACE ADDRESS BRIDGE-NAMESPACE BRIDGE: an interface there, plugged into a bridge here
   ip -n $4 link add p-$1 type veth peer name $2 netns $1
   ip -n $4 link set p-$1 master $5 up

@@ -54,6 +54,47 @@ t.test('gives no token to a MAC and UUID that disagree', { skip }, async t => {
   t.match(await bootTo(await segment.host(), CTL_1), /^[\w-]{43}$/, 'the machine itself gets one')
 })
 
+t.test(
+  'gives no token to a card that the site declares no more, though it has the lease of the boot',
+  { skip },
+  async t => {
+    const segment = await withBundles(await laySegment(t))
+    const machine = await segment.host()
+    t.match(await bootTo(machine, CTL_1), /^[\w-]{43}$/)
+    const other = { ...trusting({})[0]!, macs: ['52:54:00:20:00:0f'] } // another card was put in
+    const [, cmp1] = trusting({})
+    t.equal((await segment.put('/v1/sites/rack-1', siteOf({}, [other, cmp1!]))).status, 200)
+    for (const query of [`mac=${other.macs[0]}`, `uuid=${UUID}`])
+      t.equal(tokenIn(await machine.get(`/ignition?${query}`)), '', query)
+    const refused = (await segment.events('ctl-1')).filter(({ kind }) => kind === 'refused')
+    t.match(refused.at(-1)?.text, /got no token: that address is leased to 52:54:00:20:00:01/)
+  },
+)
+
+t.test(
+  'gives no token to a system that runs on a machine, which no firmware of a boot has the lease of',
+  { skip },
+  async t => {
+    const segment = await withBundles(await laySegment(t))
+    const machine = await segment.host()
+    // Installed by hand and never booted by us: DHCP of a system, without the options of firmware.
+    const own = { mac: MAC, uuid: UUID, address: '10.20.0.11', server: SERVER } as const
+    await machine.do({ do: 'request', ...own, by: 'system' })
+    await machine.do({ do: 'address', address: '10.20.0.11/24' })
+    const asked = async () => tokenIn(await machine.get(`/ignition?mac=${MAC}`))
+    t.equal(await asked(), '')
+    t.equal((await machine.get(`/ipxe?mac=${MAC}`)).status, 200)
+    t.equal(await asked(), '', 'nor once it fetched a script')
+    const events = await segment.events('ctl-1')
+    t.ok(
+      events.some(({ kind, detail }) => kind === 'ack' && detail.address === '10.20.0.11'),
+      'it has the lease',
+    )
+    const refused = events.filter(({ kind }) => kind === 'refused')
+    t.match(refused.at(-1)?.text, /got no token: no firmware of this boot was given that address/)
+  },
+)
+
 t.test('takes a token from the address of its machine only', { skip }, async t => {
   const segment = await withBundles(await laySegment(t))
   const machine = await segment.host()

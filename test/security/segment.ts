@@ -10,7 +10,7 @@ import type { BootEvent, Machine, MachineTrust, SiteObjects } from '#server/inve
 import { endChild } from '../end-child.ts'
 import { machineKey, type TestKey } from '../machine-key.ts'
 import { testNetwork, type TestNetwork } from '../network.ts'
-import { childServer } from './child-server.ts'
+import { childServer, type ChildServer } from './child-server.ts'
 import type { Done, Order } from './host.ts'
 
 /** The server's address on the segment, and where it listens. */
@@ -45,6 +45,8 @@ export type Segment = {
   delete(path: string): Promise<Done>
   /** Where the server keeps its state. */
   readonly statePath: string
+  /** The server's process, and what it wrote, until a restart. */
+  server(): Pick<ChildServer, 'child' | 'said'>
   /** Ends the server with SIGKILL, and starts it again with the same state. */
   restart(): Promise<void>
 }
@@ -112,8 +114,16 @@ export async function redeem(host: Host, token: string, key?: TestKey): Promise<
   return { ...done, text: Buffer.from(opened).toString('utf8') }
 }
 
-/** Lays a segment, starts the server on it, and publishes `site`; all of it ends with the test. */
-export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise<Segment> {
+/**
+ * Lays a segment, starts the server on it, and publishes `site`; all of it ends with the test.
+ *
+ * @param env more of the server's environment
+ */
+export async function laySegment(
+  t: Test,
+  site: SiteObjects = siteOf(),
+  env: Readonly<Record<string, string>> = {},
+): Promise<Segment> {
   const dataPath = t.testdir({
     profiles: {
       'node.json': '{"id":"node","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}',
@@ -128,6 +138,7 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
       statePath,
       within: network.within,
       dhcp: true,
+      env,
       flags: ['--address', SERVER, '--data-path', dataPath, '--http-port', '8080', '--agent-port', '8443'],
     })
   let serving = await start()
@@ -174,6 +185,7 @@ export async function laySegment(t: Test, site: SiteObjects = siteOf()): Promise
     machine: async name => JSON.parse(await read(`/machines/${name}`)) as Record<string, unknown>,
     read,
     statePath,
+    server: () => serving,
     put: send('PUT'),
     post: send('POST'),
     delete: path => send('DELETE')(path, {}),

@@ -1,6 +1,6 @@
 // A cluster that will stop renewing certificates says so before: in the metrics, and by an alarm with the day.
 
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { signingAlarms, signingEnds } from '#server/inventory/signing.ts'
 import type { Machine } from '#server/inventory/objects.ts'
 import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
@@ -9,7 +9,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
+import { pathToFileURL } from 'node:url'
+import { waitUntil } from '#progress/wait.ts'
+import { Authorities } from '#server/agent/authorities.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { testServer } from '../server/serving.ts'
+import { childServer } from './child-server.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 
@@ -58,4 +63,86 @@ t.test('the server knows until when a controller can sign from what it was given
   t.equal((await server.put('/v1/machines/ctl-1/bundle', bundle, admin)).status, 200)
   const metrics = async () => (await server.get('/metrics', admin)).text()
   t.notMatch(await metrics(), /^pilotlight_site_signing_ends_seconds\{/m, 'no machine has it yet')
+})
+
+/** The state of a server whose controller got signers `daysAgo`. */
+async function stateOfSite(t: Test, daysAgo: number): Promise<string> {
+  const statePath = join(t.testdir({ state: {} }), 'state')
+  const store = new SqliteStore(join(statePath, 'pilotlight.db'))
+  const made = Date.now() - daysAgo * day
+  store.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: made })
+  const { signsUntil } = await new Authorities(store, () => made).put(smallSite.name, siteAuthority(pki))
+  store.putSigning('ctl-1', { site: smallSite.name, until: signsUntil })
+  store.close()
+  return statePath
+}
+
+const preload = (name: string) => ({
+  NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, name)).href}`,
+})
+const SUCCESSORS = /signers of kubelet certificates have successors/
+
+t.test(
+  'a server gives signers successors a minute after its start and every day, and raises the alarm',
+  async t => {
+    const server = await childServer(t, {
+      statePath: await stateOfSite(t, 40),
+      env: { ...preload('passing-days.mjs'), PASSING_DAYS: '31' },
+    })
+    const linesOf = (what: RegExp) => server.said.filter(line => what.test(line)).length
+    const pass = async (lines: number) => {
+      server.child.kill('SIGUSR2')
+      await waitUntil('the time passed', { limitSeconds: 60, everyMs: 50 }, async () =>
+        linesOf(/^passed /) === lines ? { value: true } : { not: `${linesOf(/^passed /)} of ${lines} steps` },
+      )
+    }
+    const alarms = async () =>
+      Number(
+        /^pilotlight_alarms_total\{kind="signing"\} (\d+)/m.exec(
+          (await server.ask('GET', '/metrics')).text,
+        )?.[1] ?? 0,
+      )
+    t.equal(linesOf(SUCCESSORS), 0)
+    await pass(1)
+    t.equal(linesOf(SUCCESSORS), 1, 'a minute after the start')
+    t.equal(await alarms(), 0, 'with 49 days left there is no alarm')
+    await pass(32)
+    t.equal(linesOf(SUCCESSORS), 2, 'once more 30 days later')
+    t.equal(
+      await alarms(),
+      13,
+      'a controller that does not fetch them is an alarm each day of its last thirty',
+    )
+    const { text } = await server.ask('GET', '/v1/events?machine=ctl-1')
+    const { events } = JSON.parse(text) as { events: { kind: string; text: string }[] }
+    t.match(
+      events.find(({ kind }) => kind === 'signing')?.text,
+      /site small stops renewing.*Run 'pilotlight up'/,
+    )
+    t.match(
+      (await server.ask('GET', '/metrics')).text,
+      /^pilotlight_site_signing_ends_seconds\{site="small"\} \d+/m,
+    )
+    await server.kill()
+  },
+)
+
+t.test('a signer that was made by a clock far ahead is replaced once the clock is set', async t => {
+  const server = await childServer(t, {
+    statePath: await stateOfSite(t, 0),
+    env: { ...preload('other-clock.mjs'), OTHER_CLOCK_MS: String(10 * day) },
+  })
+  t.notMatch(server.said.join('\n'), SUCCESSORS)
+  server.child.kill('SIGUSR2') // 20 days ahead: young enough
+  await waitUntil('the jump is logged', { limitSeconds: 30, everyMs: 100 }, async () =>
+    server.said.some(line => line.includes("The host's clock was set"))
+      ? { value: true }
+      : { not: 'not yet' },
+  )
+  t.notMatch(server.said.join('\n'), SUCCESSORS)
+  server.child.kill('SIGUSR2') // and 30
+  await waitUntil('they have successors', { limitSeconds: 30, everyMs: 100 }, async () =>
+    server.said.some(line => SUCCESSORS.test(line)) ? { value: true } : { not: 'not yet' },
+  )
+  await server.kill()
 })
