@@ -17,6 +17,7 @@ import { Reopenings } from './agent/reopenings.ts'
 import { signsUntil } from './agent/signers.ts'
 import { Tokens } from './agent/tokens.ts'
 import { Waits } from './agent/waits.ts'
+import { DownloadBuffers } from './assets/buffers.ts'
 import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
@@ -226,6 +227,7 @@ async function openAll(
     admission: admission(refuse, isDeclared, config.strangers),
     strangers: config.strangers,
     isDeclared,
+    downloads: new DownloadBuffers(isDeclared, address => refuse('download_slow', address)),
     metrics,
     accessTokens,
     readiness: () => ({ state, problems: catalog.problems.length, trouble: health.trouble()?.reason }),

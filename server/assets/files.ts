@@ -1,8 +1,9 @@
-// Files of one directory by their URL path, and how they are sent: in large pieces, never from outside the directory.
+// Files of one directory by their URL path, and how they are sent: in pieces, never from outside the directory.
 
 import { open, realpath, type FileHandle } from 'node:fs/promises'
 import { extname, join, posix } from 'node:path'
 import type { Writable } from 'node:stream'
+import type { BufferShare } from './buffers.ts'
 import { isPublic } from './names.ts'
 import { contentTypeOf, SNIFF_BYTES } from './sniff.ts'
 
@@ -49,47 +50,128 @@ async function openFile(real: string): Promise<OpenFile | undefined> {
 }
 
 /**
- * Sends `length` bytes of a file from `start` on, and gives how many were sent: fewer when the client went away. While
- * one piece is on its way to the client, the next is read.
+ * Sends `length` bytes of a file from `start` on, and gives how many were sent: fewer when the client closed, or took less
+ * than `share` asks for. Pieces begin small, and grow while the client takes them fast and there is memory; while one is on
+ * its way to the client, the next is read.
  */
 export async function sendFile(
   handle: FileHandle,
   { start, length }: { start: number; length: number },
   to: Writable,
+  share: BufferShare,
 ): Promise<number> {
-  const buffers = [
-    Buffer.allocUnsafe(Math.min(PIECE_BYTES, length)),
-    Buffer.allocUnsafe(Math.min(PIECE_BYTES, length)),
-  ]
-  let sent = 0
-  let writing: Promise<boolean> = Promise.resolve(true)
-  for (let turn = 0, at = 0; at < length; turn ^= 1) {
-    const buffer = buffers[turn]! // turn is 0 or 1
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(PIECE_BYTES, length - at), start + at)
-    if (bytesRead === 0) break // the file became shorter
-    if (!(await writing)) return sent
-    sent = at
-    at += bytesRead
-    writing = write(to, buffer.subarray(0, bytesRead))
-    if (at >= length && (await writing)) sent = at
+  const gone = new AbortController()
+  const leave = () => gone.abort()
+  to.once('close', leave)
+  if (to.destroyed) leave()
+  const pieces = new Pieces(share, length)
+  try {
+    if (!(await pieces.begin(gone.signal))) return 0
+    let sent = 0
+    let writing: Promise<boolean> = Promise.resolve(true)
+    for (let at = 0; at < length;) {
+      if (at > 0 && !pieces.isAhead() && !(await writing)) return sent
+      const buffer = pieces.next()
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, length - at), start + at)
+      if (bytesRead === 0) break // the file became shorter
+      if (!(await writing)) return sent
+      sent = at
+      at += bytesRead
+      writing = pieces.time(write(to, buffer.subarray(0, bytesRead), share))
+      if (at >= length && (await writing)) sent = at
+    }
+    return sent
+  } finally {
+    to.removeListener('close', leave)
+    pieces.end()
   }
-  return sent
 }
 
-/** Resolves when the bytes have left our hands, so that their buffer may be used again; false when the client is gone. */
-function write(to: Writable, bytes: Buffer): Promise<boolean> {
+/** The buffers of one download: one, and a second to read ahead where there is memory for it. */
+class Pieces {
+  readonly #share: BufferShare
+  readonly #most: number
+  readonly #buffers: Buffer[] = []
+  #turn = 0
+  #wanted: number
+
+  constructor(share: BufferShare, length: number) {
+    this.#share = share
+    this.#most = Math.min(LARGE_BYTES, length)
+    this.#wanted = Math.min(SMALL_BYTES, length)
+  }
+
+  /** Waits for the first buffer; resolves to false when the client is gone before. */
+  async begin(gone: AbortSignal): Promise<boolean> {
+    if (!(await this.#share.wait(this.#wanted, gone))) return false
+    this.#buffers.push(Buffer.allocUnsafe(this.#wanted))
+    return true
+  }
+
+  /** Says whether the next piece has a buffer besides the one that is on its way. */
+  isAhead(): boolean {
+    if (this.#buffers.length === 1 && this.#share.take(this.#wanted)) {
+      this.#buffers.push(Buffer.allocUnsafe(this.#wanted))
+    }
+    return this.#buffers.length === 2
+  }
+
+  /** The buffer of the next piece, which is not on its way. */
+  next(): Buffer {
+    this.#turn = this.#buffers.length === 2 ? 1 - this.#turn : 0
+    if (this.#share.isWanted()) this.#wanted = Math.min(SMALL_BYTES, this.#most)
+    const had = this.#buffers[this.#turn]! // it has one, and after isAhead() two
+    const more = this.#wanted - had.length
+    if (more === 0 || (more > 0 && !this.#share.take(more))) return had
+    if (more < 0) this.#share.release(-more)
+    return (this.#buffers[this.#turn] = Buffer.allocUnsafe(this.#wanted))
+  }
+
+  /** Lets pieces grow after one that the client took fast, and shrink after one that took long. */
+  async time(writing: Promise<boolean>): Promise<boolean> {
+    const began = performance.now()
+    const isSent = await writing
+    const milliseconds = performance.now() - began
+    if (milliseconds < FAST_MS) this.#wanted = Math.min(this.#most, this.#wanted * 2)
+    else if (milliseconds > SLOW_MS) this.#wanted = Math.min(SMALL_BYTES, this.#most)
+    return isSent
+  }
+
+  end(): void {
+    for (const { length } of this.#buffers.splice(0)) this.#share.release(length)
+  }
+}
+
+/**
+ * Resolves when the bytes have left our hands, so that their buffer may be used again; false when the client is gone, or was
+ * too slow and is gone now.
+ */
+function write(to: Writable, bytes: Buffer, share: BufferShare): Promise<boolean> {
   return new Promise(resolve => {
     if (to.destroyed || to.writableEnded) return resolve(false)
-    const gone = () => resolve(false)
-    to.once('close', gone)
-    to.write(bytes, error => {
+    const patienceMs = share.patienceMs(bytes.length)
+    const giveUp = () => {
+      share.tooSlow()
+      to.destroy()
+    }
+    const timer = patienceMs === undefined ? undefined : setTimeout(giveUp, patienceMs)
+    const end = (isSent: boolean) => {
+      clearTimeout(timer)
       to.removeListener('close', gone)
-      resolve(!error)
-    })
+      resolve(isSent)
+    }
+    const gone = () => end(false)
+    to.once('close', gone)
+    to.write(bytes, error => end(!error))
   })
 }
 
-const PIECE_BYTES = 1 << 20
+/** A piece at first, and of a client that takes it slowly. */
+const SMALL_BYTES = 64 << 10
+/** A piece of a fast client: fewer turns of the loop for as many bytes. */
+const LARGE_BYTES = 1 << 20
+const FAST_MS = 100
+const SLOW_MS = 1000
 
 const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EISDIR'])
 

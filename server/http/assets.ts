@@ -2,6 +2,7 @@
 
 import { posix } from 'node:path'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { DownloadBuffers } from '../assets/buffers.ts'
 import { openBelow, sendFile, type OpenFile } from '../assets/files.ts'
 import { folderBelow, listingPage, type Folder } from '../assets/listing.ts'
 import { planOf, type ConditionalHeaders, type Range } from '../assets/range.ts'
@@ -19,12 +20,13 @@ export type AssetNeeds = {
   readonly loaders: Loaders
   readonly journal: Pick<Journal, 'record'>
   readonly clients: Pick<Clients, 'assetOf' | 'macOf'>
+  readonly downloads: Pick<DownloadBuffers, 'shareOf'>
   readonly log: Log
 }
 
 /** `GET /assets/*` and `GET /loaders/{name}`. */
 export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done) => {
-  const { assetsPath, loaders, journal, clients } = needs
+  const { assetsPath, loaders, journal, clients, downloads } = needs
   app.setErrorHandler(plainAnswer(needs.log))
 
   if (assetsPath !== undefined) {
@@ -124,9 +126,10 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     const began = performance.now()
     const wanted = parts.reduce((sum, part) => sum + part.length, 0)
     let sent = 0
+    const share = downloads.shareOf(request.ip)
     for (const [turn, part] of parts.entries()) {
       if ((texts[turn]?.length ?? 0) > 0) raw.write(texts[turn])
-      sent += await sendFile(file.handle, part, raw)
+      sent += await sendFile(file.handle, part, raw, share)
     }
     if (sent === wanted) raw.end(texts.at(-1))
     else raw.destroy()

@@ -19,10 +19,12 @@ export type ConnectionLimits = {
   readonly tlsRate: Rate
 }
 
-/** File descriptors for the store, the log, listeners, watched folders and files that are being sent. */
+/** File descriptors for the store, the log, listeners and watched folders. */
 const OWN_DESCRIPTORS = 64
 /** File descriptors for TFTP, one for each transfer. */
 const TFTP_DESCRIPTORS = 256
+/** File descriptors of a connection: its socket, and the file that it is being sent. */
+const DESCRIPTORS_OF_A_CONNECTION = 2
 /** More connections than this would cost memory, and serve no one faster. */
 const MOST_CONNECTIONS = 4096
 
@@ -36,9 +38,12 @@ const ABUSE_COST = 100
 export function connectionLimitsFor(descriptors: number): ConnectionLimits {
   const shared = Math.max(0, descriptors - OWN_DESCRIPTORS)
   const forTftp = Math.min(TFTP_DESCRIPTORS, Math.floor(shared / 4))
-  const inAll = Math.min(MOST_CONNECTIONS, Math.max(8, shared - forTftp))
+  const inAll = Math.min(
+    MOST_CONNECTIONS,
+    Math.max(8, Math.floor((shared - forTftp) / DESCRIPTORS_OF_A_CONNECTION)),
+  )
   return {
-    perAddress: Math.min(64, inAll / 2),
+    perAddress: Math.min(64, Math.floor(inAll / 2)),
     inAll,
     plainRate: { perSecond: 200, burst: 2000 },
     tlsRate: { perSecond: 20, burst: 400 },

@@ -16,6 +16,7 @@ const SENTENCES = {
   connection_rate: 'connections closed: their address opens them too fast',
   pipelined: 'connections closed: too many requests on one connection wait for their answers',
   requests: 'requests answered with 429: their address asks too fast',
+  download_slow: 'downloads ended: their clients took less than 64 KB in 16 s',
   reads_address: 'reads answered with 429: their address used up its time',
   reads: 'reads answered with 429: all readers together used up their time',
   dhcp_new: 'DHCP packets of new hardware addresses dropped: there are too many of them',

@@ -17,6 +17,8 @@ export type ChildSettings = {
   readonly within?: readonly string[]
   /** Serves DHCP, too, which takes root and a network namespace of its own. */
   readonly dhcp?: boolean
+  /** Serves TFTP, too, which takes root. */
+  readonly tftp?: boolean
   /** Further flags of `serve`. */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -45,15 +47,24 @@ export class DidNotStart extends Error {
 }
 
 /**
- * Starts a server on loopback with free ports, without TFTP, and without DHCP unless told; it is killed with the test.
+ * Starts a server on loopback with free ports, without TFTP and DHCP unless told; it is killed with the test.
  *
  * @throws {DidNotStart} when it ends before it listens
  */
 export async function childServer(
   t: Test,
-  { statePath, within = [], dhcp = false, flags = [], env = {}, seenAt = statePath }: ChildSettings,
+  {
+    statePath,
+    within = [],
+    dhcp = false,
+    tftp = false,
+    flags = [],
+    env = {},
+    seenAt = statePath,
+  }: ChildSettings,
 ): Promise<ChildServer> {
-  const ports = ['--http-port', '0', '--agent-port', '0', '--no-tftp', ...(dhcp ? [] : ['--no-dhcp'])]
+  const off = [...(tftp ? [] : ['--no-tftp']), ...(dhcp ? [] : ['--no-dhcp'])]
+  const ports = ['--http-port', '0', '--agent-port', '0', ...off]
   const [command = '', ...args] = [...within, BIN, 'serve', ...ports, '--state-path', statePath, ...flags]
   const child = spawn(command, args, {
     stdio: ['ignore', 'inherit', 'pipe'],
