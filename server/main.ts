@@ -279,6 +279,7 @@ async function openAll(
       dataPath,
       certificateRole,
       limits,
+      watch: (server, options) => needs.admission.connections.watch(server, options),
     })
     ending.push(rpc.close)
     rpcPort = rpc.port

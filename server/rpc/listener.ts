@@ -1,6 +1,7 @@
 // The gRPC listener: HTTP/2 over TLS, with client certificates, as Matchbox's clients expect it.
 
-import { isIPv6 } from 'node:net'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import {
   Server,
@@ -26,6 +27,8 @@ export type RpcNeeds = CallNeeds & {
   readonly certificateRole: CertificateRole
   readonly limits: ClientLimits
   readonly metrics: { call(method: string, code: string): void }
+  /** Limits the connections of a server: those of all listeners of this process together. */
+  readonly watch: (server: TcpServer, options: { readonly isTls: boolean }) => void
 }
 
 /** A listener that takes calls. */
@@ -72,14 +75,32 @@ export async function openRpc(
     server.addService(services[`rpcpb.${service}`] as ServiceDefinition, Object.fromEntries(handlers))
   }
   const credentials = new RenewedCredentials(certificate, needs.limits)
-  const where = `${isIPv6(host) ? `[${host}]` : host}:${port}`
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(where, credentials, (error, bound) => {
-      if (error === null) resolve(bound)
-      else reject(new CannotListen(host, port, error))
-    })
+  // The library hands out no listener of its own, and connections have to be counted before their handshake.
+  const listener = createServer({ noDelay: true })
+  needs.watch(listener, { isTls: true })
+  const sockets = new Set<Socket>()
+  const injector = server.createConnectionInjector(credentials)
+  listener.on('connection', (socket: Socket) => {
+    if (socket.destroyed) return
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    injector.injectConnection(socket)
   })
-  return { port: bound, close: (seconds, now) => closeServer(server, seconds, now) }
+  try {
+    listener.listen({ host, port })
+    await once(listener, 'listening')
+  } catch (error) {
+    server.forceShutdown()
+    throw new CannotListen(host, port, error as NodeJS.ErrnoException) // node:net throws no other
+  }
+  return {
+    port: (listener.address() as AddressInfo).port, // it listens on TCP
+    close: async (seconds, now) => {
+      listener.close()
+      await closeServer(server, seconds, now)
+      for (const socket of sockets) socket.destroy() // those without a session
+    },
+  }
 }
 
 /** Answers one call, whatever is in it. */
