@@ -30,7 +30,7 @@ import { machineKeyRoutes, type MachineKeyNeeds } from './machine-keys.ts'
 import { metricsRoutes, type MetricsNeeds } from './metrics.ts'
 import { pageRoutes } from './page.ts'
 import { plain, plainAnswer, problemAnswer } from './problems.ts'
-import { answerRefused } from './raw-targets.ts'
+import { answerRefused, noteBody } from './raw-targets.ts'
 import { readRoutes, type ReadNeeds } from './read.ts'
 import { tellRequests, type Teller } from './requests.ts'
 import { hasBody, limitBodies } from './slow-bodies.ts'
@@ -166,6 +166,7 @@ function newApp(
   tls?.onChange(material => (app.server as HttpsServer).setSecureContext(tlsOptions(material)))
   admission.connections.watch(app.server, { isTls: tls !== undefined })
   admission.turns.arrange(app.server)
+  app.server.on('request', noteBody) // at once, whenever its turn is
   identify(app)
   limitBodies(app, limits.requestMs)
   tellRequests(app, teller)

@@ -18,9 +18,10 @@ export function targetOf(request: IncomingMessage): string {
  * Matchbox's words.
  */
 export function answerRefused(server: () => EventEmitter) {
-  return (error: { readonly code: string; readonly rawPacket: unknown }, socket: Socket): void => {
+  return (error: ParserError, socket: Socket): void => {
     if (retold.has(socket)) return // what comes after such a request is not read
-    const again = error.code === 'HPE_INVALID_URL' ? encoded(error.rawPacket) : undefined
+    const mayBeTold = error.code === 'HPE_INVALID_URL' && !withBody.has(socket)
+    const again = mayBeTold ? encoded(error) : undefined
     if (again === undefined) {
       const isHandshake = /^ERR_(?:TLS|SSL)_/.test(error.code) // nobody is there yet who could read
       if (socket.writable && !isHandshake) socket.end(statusOf(error.code) + REFUSAL)
@@ -35,6 +36,19 @@ export function answerRefused(server: () => EventEmitter) {
   }
 }
 
+/**
+ * Takes note of a request whose body may end within a packet: what was received last does not begin with the next request
+ * then, and is not told again. To be called with each request of a server, as it is parsed.
+ */
+export function noteBody({ headers, socket }: IncomingMessage): void {
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
+    withBody.add(socket)
+}
+
+/** What Node's parser says: the bytes that came last, and how many of them it took. */
+type ParserError = { readonly code: string; readonly rawPacket: unknown; readonly bytesParsed?: number }
+
+const withBody = new WeakSet<Duplex>()
 const retold = new WeakSet<Socket>()
 const retoldTargets = new WeakMap<Duplex, string>()
 
@@ -45,12 +59,16 @@ function statusOf(code: string): string {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'HTTP/1.1 408 Request Timeout' : 'HTTP/1.1 400 Bad Request'
 }
 
-/** A request without a body whose head is here as a whole, with its target percent-encoded. */
-function encoded(received: unknown): { packet: Buffer; target: string } | undefined {
-  const text = Buffer.isBuffer(received) ? received.toString('latin1') : ''
+/** A request without a body that is here from its first byte, its head as a whole, with its target percent-encoded. */
+function encoded({
+  rawPacket,
+  bytesParsed = 0,
+}: ParserError): { packet: Buffer; target: string } | undefined {
+  const text = Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : ''
   const [line, method = '', target = '', version = ''] = REQUEST_LINE.exec(text) ?? []
   if (
     line === undefined ||
+    bytesParsed > line.length || // what is wrong is in a later line: another request, or a header, came before
     !text.includes('\r\n\r\n') ||
     /\r\n(?:content-length|transfer-encoding):/i.test(text)
   ) {

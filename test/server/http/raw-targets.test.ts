@@ -1,12 +1,17 @@
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { parseLabels, rawQueryOf } from '#server/match/labels.ts'
-import { answerRefused, targetOf } from '#server/http/raw-targets.ts'
+import { answerRefused, noteBody, targetOf } from '#server/http/raw-targets.ts'
+
+/** The head of a request with a body. */
+const post = (body: string) => `POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`
 
 /** An app that says what it was asked, and a way to send it any bytes. */
 async function echo(t: Test) {
   const app: FastifyInstance = fastify({ clientErrorHandler: answerRefused(() => app.server) })
+  app.server.on('request', noteBody)
   app.all('/x', (request, reply) => {
     const query = rawQueryOf(targetOf(request.raw))
     return reply.send({ ip: request.ip, query, labels: { ...parseLabels(query) } })
@@ -46,4 +51,45 @@ t.test('what else the parser refuses gets a plain 400', async t => {
     t.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/, JSON.stringify(request))
     t.match(answer, /\r\n\r\n400 Bad Request$/)
   }
+})
+
+t.test('a body is never taken for a request, wherever its packets end', async t => {
+  const app: FastifyInstance = fastify({ clientErrorHandler: answerRefused(() => app.server) })
+  app.server.on('request', noteBody)
+  const asked: string[] = []
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_, payload, parsed) => {
+    payload.resume()
+    parsed(null)
+  })
+  app.all('/*', ({ method, url }, reply) => {
+    asked.push(`${method} ${url}`)
+    return reply.send('')
+  })
+  const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+  t.teardown(() => app.close())
+  const send = async (...packets: string[]) => {
+    asked.length = 0
+    const socket = connect({ port: Number(url.port), host: url.hostname, noDelay: true })
+    socket.on('error', () => {}).resume()
+    for (const packet of packets) {
+      socket.write(Buffer.from(packet, 'latin1'))
+      await sleep(100)
+    }
+    if (!socket.closed) socket.destroy()
+    return [...asked]
+  }
+  const bad = 'GET /b?\xff HTTP/1.1\r\nHost: x\r\n\r\n'
+  const hidden = 'GET /hidden?\xff HTTP/1.1\r\nHost: x\r\n\r\n'
+  t.same(await send(post(hidden), hidden + bad), ['POST /post'], 'a whole request in the body')
+  t.same(
+    await send(post('UN'), `UNLINK /b?\xff HTTP/1.1\r\nHost: x\r\n\r\n`),
+    ['POST /post'],
+    'a part of one',
+  )
+  const chunked = 'POST /post HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+  const size = hidden.length.toString(16)
+  t.same(await send(`${chunked}${size}\r\n`, `${hidden}\r\n0\r\n\r\n${bad}`), ['POST /post'], 'in chunks')
+  t.same(await send('GET /a HTTP/1.1\r\nHost: x\r\nX: ', hidden + bad), ['GET /a'], 'in a header')
+  t.same(await send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n', bad), ['GET /a', 'GET /b?%FF'], 'without a body')
 })
