@@ -453,6 +453,15 @@ export class RebootHeld extends ServerError {
   }
 }
 
+/** A config that a machine asks for before DHCP is open: whose address it comes from is not known yet. */
+export class StillStarting extends ServerError {
+  readonly code = 'STILL_STARTING'
+  readonly statusCode = 503
+  constructor() {
+    super('The server is starting, and does not know its leases yet. Ask again in a second.')
+  }
+}
+
 /** No operator opened a machine within its site's deadline. 403, because Ignition stops then; it repeats what is answered 503. */
 export class RebootTooLate extends ServerError {
   readonly code = 'REBOOT_TOO_LATE'

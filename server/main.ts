@@ -179,7 +179,9 @@ async function openAll(
   let dhcp: DhcpServer | undefined
   const clients = new Clients(
     address => dhcp?.leaseAt(address),
-    () => (dhcp === undefined ? 'off' : (network()?.dhcp ?? 'off')),
+    // By the settings: HTTP is open before DHCP is, and closed after it.
+    () => (config.dhcp ? (network()?.dhcp ?? 'off') : 'off'),
+    () => !config.dhcp || dhcp !== undefined,
   )
   const prober = new Prober()
   const copies = new Copies({

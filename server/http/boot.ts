@@ -1,7 +1,7 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { RebootHeld, RebootTooLate } from '../errors.ts'
+import { RebootHeld, RebootTooLate, StillStarting } from '../errors.ts'
 import { trustOf } from '../inventory/trust.ts'
 import { isLoopback } from '../access/identity.ts'
 import { objectionTo } from '../agent/proof.ts'
@@ -39,7 +39,7 @@ import { addPage, isForSignature } from './signatures.ts'
 export type BootNeeds = {
   readonly sources: () => Sources
   readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive' | 'bootAt'>
-  readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp'>
+  readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp' | 'isOpen'>
   readonly tokens: Pick<Tokens, 'mint' | 'rebootOf'>
   readonly hasBundle: (machine: string) => boolean
   /** Boots that wait for an operator. */
@@ -197,6 +197,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     machine: Machine,
   ): Promise<{ readonly token: string; readonly boot: string } | undefined> {
     if (isForSignature(request)) return undefined
+    if (!clients.isOpen) throw new StillStarting()
     const address = request.ip
     const { dhcp } = clients
     const boot = bootOf(machine, address)

@@ -14,6 +14,7 @@ const REMEMBERED = 50_000
 export class Clients {
   readonly #leaseAt: (address: string) => ClientLease | undefined
   readonly #dhcp: () => ProvisioningNetwork['dhcp']
+  readonly #isOpen: () => boolean
   readonly #seen = new Map<
     string,
     { readonly mac: string; readonly assets: ReadonlyMap<string, AssetKind> }
@@ -22,11 +23,14 @@ export class Clients {
   /**
    * @param leaseAt the lease of an address; in proxy mode what a client was heard to ask another server for
    * @param dhcp whether our DHCP server gives all addresses of the network, none, or only overhears them
+   * @param isOpen whether the leases are known: they are not while the server starts
    */
   constructor(
     leaseAt: (address: string) => ClientLease | undefined,
     dhcp: () => ProvisioningNetwork['dhcp'],
+    isOpen: () => boolean = () => true,
   ) {
+    this.#isOpen = isOpen
     this.#leaseAt = leaseAt
     this.#dhcp = dhcp
   }
@@ -34,6 +38,11 @@ export class Clients {
   /** How DHCP is served on the provisioning network. */
   get dhcp(): ProvisioningNetwork['dhcp'] {
     return this.#dhcp()
+  }
+
+  /** Whether the leases are known. */
+  get isOpen(): boolean {
+    return this.#isOpen()
   }
 
   /** The lease of an address, as DHCP gave it or overheard it. */
