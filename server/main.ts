@@ -32,6 +32,7 @@ import { BrokenState, CannotWrite } from './errors.ts'
 import type { Readiness } from './http/health.ts'
 import { openListeners, type ListenerCertificates } from './http/listeners.ts'
 import { Metrics, type Measured } from './http/metrics.ts'
+import { logLines } from './http/requests.ts'
 import { Alarms } from './inventory/alarms.ts'
 import type { Catalog } from './inventory/catalog.ts'
 import { Clients } from './inventory/clients.ts'
@@ -236,6 +237,7 @@ async function openAll(
     teller: {
       log,
       metrics,
+      mayLog: logLines(refuse, isDeclared, config.strangers.logLines),
       machineOf: (address: string, query: string) => {
         dhcp?.sawAlive(address) // a TCP connection came from there
         const mac = parseLabels(query).mac ?? clients.macOf(address)

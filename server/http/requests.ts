@@ -1,6 +1,8 @@
 // What the server tells of each request, once its connection is done with it: a line in the log, a place in the metrics.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Bucket, type Rate } from '../limits/bucket.ts'
+import type { Refuse } from '../limits/refusals.ts'
 import type { Log } from '../log.ts'
 import { cleanText, LIMITS } from '../match/clean.ts'
 
@@ -19,13 +21,15 @@ export type Teller = {
   readonly metrics: { request(told: ToldRequest): void }
   /** The name of the machine behind a request, as far as its address or its labels tell. */
   readonly machineOf: (address: string, query: string) => string | undefined
+  /** Says whether a request from an address gets a line of its own in the log; it counts those that do not. */
+  readonly mayLog: (address: string) => boolean
 }
 
 /** Routes that are asked again and again by whoever watches; they are told at level debug. */
 const WATCHED: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics', '/v1/events'])
 
 /** Tells of all requests of `app`. */
-export function tellRequests(app: FastifyInstance, { log, metrics, machineOf }: Teller): void {
+export function tellRequests(app: FastifyInstance, { log, metrics, machineOf, mayLog }: Teller): void {
   app.addHook('onRequest', (request, reply, next) => {
     const began = performance.now()
     // `close` comes once, after the last byte or when the client is gone; also where a route writes for itself.
@@ -36,9 +40,13 @@ export function tellRequests(app: FastifyInstance, { log, metrics, machineOf }: 
       const route = request.routeOptions.url ?? 'none'
       metrics.request({ route, method, status, seconds })
       const [path = '', query = ''] = splitTarget(request)
-      log(WATCHED.has(route) ? 'debug' : 'info', `${method} ${shown(path)}`, {
+      const machine = machineOf(ip, query)
+      const isKnown = request.identity.by === 'token' || request.identity.by === 'certificate'
+      const level = WATCHED.has(route) ? 'debug' : 'info'
+      if (level === 'info' && !isKnown && !mayLog(ip)) return
+      log(level, `${method} ${shown(path)}`, {
         client: ip,
-        machine: machineOf(ip, query),
+        machine,
         status,
         ms: Math.round(seconds * 1e5) / 100,
         query: query === '' ? undefined : shown(query),
@@ -48,6 +56,24 @@ export function tellRequests(app: FastifyInstance, { log, metrics, machineOf }: 
     })
     next()
   })
+}
+
+/**
+ * Lets strangers have so many lines of the log, all together, and declared machines all of theirs.
+ *
+ * @param refuse counts the others, and says so in one line
+ */
+export function logLines(
+  refuse: Refuse,
+  isDeclared: (address: string) => boolean,
+  rate: Rate,
+): Teller['mayLog'] {
+  const lines = new Bucket(rate, performance.now())
+  return address => {
+    if (lines.take(performance.now()) || isDeclared(address)) return true
+    refuse('log_lines', address)
+    return false
+  }
 }
 
 function shown(part: string): string {

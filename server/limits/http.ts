@@ -8,6 +8,8 @@ export type StrangerLimits = {
   readonly turns: TurnLimits
   readonly reads: ReadLimits
   readonly agents: AgentLimits
+  /** Lines of the log for requests without a token whose addresses belong to no declared machine. */
+  readonly logLines: Rate
 }
 
 /** What the agents' side takes. */
@@ -58,4 +60,6 @@ export const STRANGER_LIMITS: StrangerLimits = {
   },
   // A machine shows one good token, and sends some 20 KB with it.
   agents: { perAddress: { perSecond: 10, burst: 200 } },
+  // A line has up to 2 KB: some 3 GB a day of a flood without end.
+  logLines: { perSecond: 20, burst: 2000 },
 }

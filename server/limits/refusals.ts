@@ -31,6 +31,7 @@ const SENTENCES = {
   journal_new: 'boot events of new undeclared machines not kept: there are too many of them',
   journal_events: 'boot events not kept: their machine left too many',
   journal_boots: 'boots without DHCP not kept: too many addresses asked for the script of one machine',
+  log_lines: 'requests of undeclared addresses left out of the log: there are too many',
   agent_tokens:
     'requests of agents answered with 429: their address showed too many tokens that are not good',
   report_size: 'logs of agent reports cut: their boot sent too many bytes',
