@@ -17,8 +17,6 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { CommandFailed } from '#host/command.ts'
-import { Journal } from '#server/inventory/journal.ts'
-import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { JOURNAL_LIMITS, Strangers } from '#server/inventory/strangers.ts'
 import { machineOf, siteOf, spentBy, startServer } from './rack.ts'
 import type { Came, Phase } from './rates-load.ts'
@@ -182,8 +180,13 @@ async function restart(): Promise<void> {
     missed.push(`first restart ${(first / none).toFixed(2)} of ${BARS.restart}`)
 }
 
-/** A store with a journal of 1,000 declared machines, and of strangers as earlier versions kept them. */
+/**
+ * A store with a journal of 1,000 declared machines, and of strangers as earlier versions kept them. It is made by the code of the
+ * checkout that is measured: an earlier version opens no store of a later one.
+ */
 async function fill(state: string, strangers: number): Promise<void> {
+  const { SqliteStore } = (await measured('sqlite.ts')) as typeof import('#server/inventory/sqlite.ts')
+  const { Journal } = (await measured('journal.ts')) as typeof import('#server/inventory/journal.ts')
   const store = new SqliteStore(join(state, 'pilotlight.db'))
   const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n, addressOf(n)))
   store.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })
@@ -219,6 +222,11 @@ async function fill(state: string, strangers: number): Promise<void> {
     if (n % 1000 === 0) await new Promise(resolve => setImmediate(resolve))
   }
   store.close()
+}
+
+/** A module of the inventory of the checkout that is measured. */
+function measured(file: string): Promise<object> {
+  return import(join(values.server, 'server/inventory', file)) as Promise<object>
 }
 
 /** Seconds from the start of a server to its first word that it serves; it is ended then. */
