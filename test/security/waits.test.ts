@@ -11,6 +11,7 @@ import { ignitionRecipe } from '#images/go-tools.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { machineKey } from '../machine-key.ts'
 import { passMinutes } from '../pass-minutes.ts'
+import type { SiteObjects } from '#server/inventory/objects.ts'
 import { site, testServer } from '../server/serving.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
@@ -26,14 +27,14 @@ const noIgnition =
 
 const MAC = '52-54-00-20-00-01'
 
-/** A server whose machine ctl-1 was ready, and boots again. */
-async function rebooting(t: Test) {
+/** A server with a machine that boots, and what its agent and its operator do. */
+async function booting(t: Test, objects: SiteObjects = site) {
   const dataPath = t.testdir({
     profiles: { 'controller.json': '{"id":"controller","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}' },
     ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
   })
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
-  await server.put('/v1/sites/rack-1', site)
+  await server.put('/v1/sites/rack-1', objects)
   await server.put('/v1/machines/ctl-1/bundle', { files: [], requests: [], secrets: [] })
   const boot = async () => {
     await server.get(`/ipxe?mac=${MAC}`)
@@ -50,6 +51,12 @@ async function rebooting(t: Test) {
     const end = stdout.lastIndexOf('\n')
     return { status: Number(stdout.slice(end + 1)), text: stdout.slice(0, end) }
   }
+  return { server, dataPath, boot, agent }
+}
+
+/** A server whose machine ctl-1 was ready, and boots again. */
+async function rebooting(t: Test) {
+  const { server, dataPath, boot, agent } = await booting(t)
   const token = await boot()
   const key = await machineKey()
   await agent('enroll', token, { key: key.recipient })
@@ -131,3 +138,28 @@ t.test('a machine that was opened is closed when its time is over, and its journ
     /closed +ctl-1 is closed: bootstrap opened it, and no boot got its bundle within 60 minutes/,
   )
 })
+
+t.test(
+  'a key that no operator approves within the deadline of its site is refused, with the command',
+  async t => {
+    const trust = { level: 'L2', approve: 'operator', reboot: 'approve', deadlineMinutes: 5 } as const
+    const machines = site.machines.map(machine => ({ ...machine, trust }))
+    const { server, boot, agent } = await booting(t, { ...site, machines })
+    const token = await boot()
+    const { recipient } = await machineKey()
+    const enroll = () => agent('enroll', token, { key: recipient })
+    t.equal((await enroll()).status, 202)
+    passMinutes(t, 4)
+    t.equal((await enroll()).status, 202, 'it asks again')
+    passMinutes(t, 2)
+    const late = await enroll()
+    t.equal(late.status, 403)
+    t.match(late.text, /APPROVAL_TOO_LATE.*within 5 minutes.*pilotlight machines pending/s)
+    t.match(
+      await (await server.get('/v1/machines/ctl-1/journal')).text(),
+      / held .*No operator approved the key of ctl-1 within 5 minutes.*pilotlight machines pending/,
+    )
+    const later = { key: (await machineKey()).recipient }
+    t.equal((await agent('enroll', token, later)).status, 202, 'another key waits for itself')
+  },
+)
