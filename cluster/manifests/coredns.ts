@@ -38,6 +38,17 @@ export function coredns(site: Site): Manifest[] {
         ],
       },
     },
+    // All may ask for names: pods, and machines, whose addresses no selector finds. The kubelet reaches the pods of its node anyway.
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata,
+      spec: {
+        podSelector: { matchLabels: { [nameLabel]: name } },
+        policyTypes: ['Ingress'],
+        ingress: [{ ports: ['UDP', 'TCP'].map(protocol => ({ protocol, port: 53 })) }],
+      },
+    },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',

@@ -37,6 +37,12 @@ Beside the template, `files/` are scripts, mounted at /opt/pilotlight.
 {{- if $spec.migrate }}
 {{- $documents = append $documents (include "lib.job" (dict "chart" $chart "name" $chart.job "component" "db-sync" "it" $chart.jobSpec)) }}
 {{- end }}
+{{- $inside := dict }}
+{{- if $spec.migrate }}{{ $_ := set $inside "db-sync" dict }}{{ end }}
+{{- range $component, $it := $spec.components }}
+{{- if not ($it.pod | default dict).hostNetwork }}{{ $_ := set $inside $component $it }}{{ end }}
+{{- end }}
+{{- if $inside }}{{ $documents = append $documents (include "lib.policy" (dict "chart" $chart "components" $inside)) }}{{ end }}
 {{- range $component, $it := $spec.components }}
 {{- $one := dict "chart" $chart "component" $component "it" $it "name" ($it.name | default (printf "%s-%s" $chart.name $component)) }}
 {{- if $it.port }}{{ $documents = append $documents (include "lib.service" $one) }}{{ end }}

@@ -87,6 +87,37 @@ spec:
       {{- end }}
 {{- end }}
 
+{{/*
+What may reach the pods of a chart, for an engine that enforces network policies: the ports of its components, and nothing
+else. Takes chart, and components (by name) that have the pod network: pods on their machine's network are the machine, to
+every engine. Clients on machines, and those of node ports, have addresses of machines, which no selector finds; so a port is
+for all, unless the plan names the clients.
+*/}}
+{{- define "lib.policy" -}}
+{{- $clients := .chart.root.Values.network_policy.clients }}
+{{- $ports := list }}
+{{- range $it := .components }}{{ with $it.port }}{{ $ports = append $ports (dict "protocol" "TCP" "port" (int .)) }}{{ end }}{{ end -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{- include "lib.metadata" (dict "chart" .chart "component" "policy" "name" .chart.name) | nindent 2 }}
+spec:
+  podSelector:
+    matchExpressions:
+      - { key: app.kubernetes.io/name, operator: In, values: {{ toJson (list .chart.name) }} }
+      - { key: app.kubernetes.io/component, operator: In, values: {{ keys .components | sortAlpha | toJson }} }
+  policyTypes: [Ingress]
+  {{- if $ports }}
+  ingress:
+    - ports: {{ toJson $ports }}
+      {{- with $clients }}
+      from:
+        - podSelector:
+            matchExpressions:
+              - { key: app.kubernetes.io/name, operator: In, values: {{ toJson . }} }
+      {{- end }}
+  {{- end }}
+{{- end }}
+
 {{/* Whoever empties a machine takes replicas one by one; a single one is not in the way. */}}
 {{- define "lib.disruption" -}}
 apiVersion: policy/v1
