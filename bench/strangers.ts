@@ -33,6 +33,7 @@ const STRANGERS = 100_000
 const BOOTING = { machines: 400, firstMachine: 256, firstAddress: 16 << 8 } as const
 /** Turns of each server in a round of the quiet rates. */
 const TURNS = 3
+const ALL = 'explain,macs,tftp,machines,restart,quiet'
 /** What must hold. */
 const BARS = { boot: 1.5, dhcp: 3, megabytes: 300, restart: 2, quiet: 0.95 } as const
 
@@ -40,7 +41,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
-    only: { type: 'string', default: 'explain,macs,tftp,machines,restart,quiet' },
+    only: { type: 'string', default: ALL },
     against: { type: 'string' },
     server: { type: 'string', default: ROOT },
     'public-reads': { type: 'boolean', default: false },
@@ -49,6 +50,10 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
 const only = new Set(values.only.split(','))
+if (only.has('quiet') && values.against === undefined) {
+  console.log('quiet rates are compared with an earlier version: name its checkout with --against')
+  if (values.only !== ALL) process.exit(2)
+}
 
 if (process.getuid?.() !== 0) {
   console.log('skipped: needs root, for network namespaces')
