@@ -22,6 +22,7 @@ import { readLoaders, type Loaders } from './assets/loaders.ts'
 import { localFilesBelow } from './butane/local-files.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { ProcessClock } from './process/clock.ts'
+import { hostClock } from './process/host-clock.ts'
 import { leasesAfterJump } from './dhcp/leases.ts'
 import type { DhcpEvent } from './dhcp/offer.ts'
 import { Prober } from './dhcp/probe.ts'
@@ -170,7 +171,7 @@ async function openAll(
   )
   const clocks = { wall: now, steady: () => performance.now() }
   const reopenings = new Reopenings(store, clocks)
-  const tokens = new Tokens(store, reopenings, clocks)
+  const tokens = new Tokens(store, reopenings, clocks, hostClock())
   const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
   open.push(watchSigning(authorities, { store, catalog, alarms, clock, log }))
   const templates = new Templates(templateFiles(catalog))

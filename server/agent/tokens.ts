@@ -12,15 +12,14 @@ import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import { isLater } from '../inventory/boot-id.ts'
 import { Buckets } from '../limits/bucket.ts'
 import type { Store, TokenRecord } from '../inventory/store.ts'
-import type { Clocks } from './clocks.ts'
+import type { Clocks, HostClock } from './clocks.ts'
 import type { Reopenings } from './reopenings.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
 const FIRST_USE_MINUTES = 15
 /** How many tokens of a boot are good at once: Ignition asks once, and again when an answer was lost. */
 const TOKENS_A_BOOT = 16
-/** A clock that was set since the token was made is trusted so far: what it says of the age is then only a hint. */
-const CLOCK_TRUST_MS = 86_400_000
+const FIRST_USE_MS = FIRST_USE_MINUTES * 60_000
 
 /** What the tokens are kept in. */
 export type TokenStore = Pick<
@@ -61,17 +60,15 @@ export class Tokens {
   readonly #store: TokenStore
   readonly #reopenings: Pick<Reopenings, 'isOpen'>
   readonly #clocks: Clocks
-  /** When the tokens of this process were made, by the steady clock. */
-  readonly #made = new Map<string, number>()
-  readonly #started: number
+  readonly #host: HostClock
   /** How often the config of a boot may be fetched with a token, where anyone can ask for it. */
   readonly #fetches = new Buckets({ perSecond: 1 / 60, burst: 2 * TOKENS_A_BOOT })
 
-  constructor(store: TokenStore, reopenings: Pick<Reopenings, 'isOpen'>, clocks: Clocks) {
+  constructor(store: TokenStore, reopenings: Pick<Reopenings, 'isOpen'>, clocks: Clocks, host: HostClock) {
     this.#store = store
     this.#reopenings = reopenings
     this.#clocks = clocks
-    this.#started = clocks.steady()
+    this.#host = host
   }
 
   /**
@@ -89,9 +86,7 @@ export class Tokens {
     const token = randomBytes(32).toString('base64url')
     const hash = hashOf(token)
     // Decided in the transaction: what another request does to this boot meanwhile is before it or after it.
-    const minted = await this.#store.together((): Minted => this.#add(token, hash, machine, boot, place))
-    if ('token' in minted) this.#remember(hash)
-    return minted
+    return this.#store.together((): Minted => this.#add(token, hash, machine, boot, place))
   }
 
   #add(
@@ -105,7 +100,8 @@ export class Tokens {
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
     if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
     if (known !== undefined && known.tokens >= TOKENS_A_BOOT) this.#makeRoom(machine, boot)
-    const until = this.#clocks.wall() + FIRST_USE_MINUTES * 60_000
+    const until = this.#clocks.wall() + FIRST_USE_MS
+    const made = { run: this.#host.run, at: this.#host.now() }
     const isFirst = known === undefined
     const had = {
       ...known,
@@ -117,7 +113,7 @@ export class Tokens {
       ...(isFirst && port !== undefined && { port }),
       isPortMoved: isPortMoved || known?.isPortMoved === true || (!isFirst && known.port !== port),
     }
-    this.#store.addToken({ hash, machine, boot, until }, had)
+    this.#store.addToken({ hash, machine, boot, until, made }, had)
     return { token, isFirst }
   }
 
@@ -192,26 +188,17 @@ export class Tokens {
     const oldest = tokens.find(({ usedAt }) => usedAt === undefined) ?? tokens[0]
     if (oldest === undefined) return
     this.#store.forgetToken(oldest.hash)
-    this.#made.delete(oldest.hash)
   }
 
-  /** By the steady clock; a token of an earlier process by how long this one runs, and the wall clock where it is sane. */
-  #isTooOld({ hash, until }: TokenRecord): boolean {
-    const limit = FIRST_USE_MINUTES * 60_000
-    const made = this.#made.get(hash)
-    const steady = this.#clocks.steady()
-    if (made !== undefined) return steady - made > limit
-    const late = this.#clocks.wall() - until
-    return steady - this.#started > limit || (late > 0 && late < CLOCK_TRUST_MS)
-  }
-
-  #remember(hash: string): void {
-    const steady = this.#clocks.steady()
-    this.#made.set(hash, steady)
-    for (const [oldest, made] of this.#made) {
-      if (steady - made <= FIRST_USE_MINUTES * 60_000) break
-      this.#made.delete(oldest) // this process has run for longer than it was good for
-    }
+  /**
+   * By the clock of the host, which nobody sets. A token of an earlier run of the host is as old as this run at least, and
+   * the wall clock can only shorten that: it must show a time within the token's own.
+   */
+  #isTooOld({ until, made }: TokenRecord): boolean {
+    const now = this.#host.now()
+    if (made?.run === this.#host.run) return now - made.at > FIRST_USE_MS
+    const wall = this.#clocks.wall()
+    return now > FIRST_USE_MS || wall > until || wall < until - FIRST_USE_MS
   }
 }
 

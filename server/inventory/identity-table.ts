@@ -70,6 +70,11 @@ export class IdentityTable {
       machine,
     )
     if (row === undefined || row.boots <= Math.min(BOOTS_KEPT, ELSEWHERE_KEPT)) return
+    // A boot whose key waits for an operator, or was approved, may be the machine's own; there are few.
+    const waiting = this.#db.all<{ boot: string }>(
+      "SELECT DISTINCT boot FROM machine_keys WHERE machine = ? AND state IN ('pending', 'approved')",
+      machine,
+    )
     // The latest boot with a bundle says whether the machine is ready: it stays, however many came after.
     const gone = this.#db.all<{ boot: number }>(
       `DELETE FROM machine_boots WHERE machine = ? AND boot NOT IN (
@@ -77,11 +82,13 @@ export class IdentityTable {
        AND boot NOT IN (
          SELECT boot FROM machine_boots WHERE machine = ? AND elsewhere = 1 ORDER BY boot DESC LIMIT ${ELSEWHERE_KEPT})
        AND boot <> coalesce((SELECT max(boot) FROM machine_boots WHERE machine = ? AND token IS NOT NULL), -1)
+       AND boot NOT IN (SELECT value FROM json_each(?))
        RETURNING boot`,
       machine,
       machine,
       machine,
       machine,
+      JSON.stringify(waiting.map(({ boot }) => bootNumber(boot))),
     )
     for (const one of gone)
       this.#db.run('DELETE FROM tokens WHERE machine = ? AND boot = ?', machine, bootId(one.boot))
@@ -226,8 +233,11 @@ function keyOf({ port, seen_at, decided_at, decided_by, ...row }: KeyRow): Machi
 
 /** Boots kept of each machine. */
 const BOOTS_KEPT = 200
-/** Boots kept of each machine that anyone may have begun in its name. */
-const ELSEWHERE_KEPT = 64
+/**
+ * Boots kept of each machine that anyone may have begun in its name. They begin 64 at once and one a minute after that, so each
+ * keeps its tokens for an hour at least: longer than a token is good for that was not shown.
+ */
+const ELSEWHERE_KEPT = 128
 
 type BootRow = {
   machine: string

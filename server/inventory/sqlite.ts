@@ -154,15 +154,17 @@ export class SqliteStore implements Store {
     return this.#db.together(work)
   }
 
-  addToken({ hash, machine, boot, until }: TokenRecord, of: MachineBoot): void {
+  addToken({ hash, machine, boot, until, made }: TokenRecord, of: MachineBoot): void {
     this.#run(
-      `INSERT INTO tokens (hash, machine, boot, until, number)
-       VALUES (?, ?, ?, ?, ?)`,
+      `INSERT INTO tokens (hash, machine, boot, until, number, host_run, host_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
       hash,
       machine,
       boot,
       until,
       of.tokens,
+      made?.run ?? null,
+      made?.at ?? null,
     )
     this.#identities.putBoot(of)
   }
@@ -342,10 +344,25 @@ class Undo extends Error {
   outcomes: RowOutcome[] = []
 }
 
-type TokenRow = { hash: string; machine: string; boot: string; until: number; used_at: number | null }
+type TokenRow = {
+  hash: string
+  machine: string
+  boot: string
+  until: number
+  used_at: number | null
+  host_run: string | null
+  host_at: number | null
+}
 
-function tokenOf({ hash, machine, boot, until, used_at }: TokenRow): TokenRecord {
-  return { hash, machine, boot, until, ...(used_at === null ? {} : { usedAt: used_at }) }
+function tokenOf({ hash, machine, boot, until, used_at, host_run, host_at }: TokenRow): TokenRecord {
+  return {
+    hash,
+    machine,
+    boot,
+    until,
+    ...(host_run === null || host_at === null ? {} : { made: { run: host_run, at: host_at } }),
+    ...(used_at === null ? {} : { usedAt: used_at }),
+  }
 }
 
 type LeaseRow = Omit<Lease, 'expiresAt' | 'uuid'> & { expires_at: number; uuid: string | null }

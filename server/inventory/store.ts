@@ -41,6 +41,8 @@ export type TokenRecord = {
   readonly boot: string
   /** Milliseconds since 1970, until which it must be used first. */
   readonly until: number
+  /** The run of the host in which it was made, and when by the host's own clock; none of a version that did not keep it. */
+  readonly made?: { readonly run: string; readonly at: number }
   /** Milliseconds since 1970, when it was first shown. */
   readonly usedAt?: number
 }

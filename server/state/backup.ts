@@ -121,6 +121,7 @@ export async function restoreBackup(
     try {
       const contents = await unpack(plain, statePath, file)
       checkStore(join(statePath, STORE))
+      endTokens(join(statePath, STORE))
       // A restore by root gives the files to whom the directory belongs, which is the server's user.
       if (process.getuid?.() === 0) {
         for (const { name } of contents.files) chownSync(join(statePath, name), owner.uid, owner.gid)
@@ -161,6 +162,23 @@ function checkStore(path: string): void {
     checkPages(sqlite, path)
     const schema = sqlite.pragma('user_version', { simple: true }) as number // SQLite's own, an integer
     if (schema > knownSchema()) throw new NewerStore(path, schema, knownSchema())
+  } finally {
+    sqlite.close()
+  }
+}
+
+/**
+ * Ends the tokens that no bundle was given for yet: whether one was given since the backup, the store does not say. A machine that
+ * boots fetches its config again; one that runs keeps the token of its boot, with which it renews its certificates.
+ */
+function endTokens(path: string): void {
+  const sqlite = new Sqlite(path, { fileMustExist: true })
+  try {
+    const knowsBoots =
+      sqlite.prepare("SELECT 1 FROM sqlite_master WHERE name = 'machine_boots'").all().length > 0
+    const given = knowsBoots ? 'SELECT token FROM machine_boots WHERE token IS NOT NULL' : "''"
+    sqlite.exec(`DELETE FROM tokens WHERE hash NOT IN (${given})`)
+    sqlite.pragma('wal_checkpoint(TRUNCATE)')
   } finally {
     sqlite.close()
   }

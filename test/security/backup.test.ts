@@ -97,6 +97,33 @@ t.test('everything is back after a restore onto an empty machine', { timeout: 12
   await second.kill()
 })
 
+t.test('a restore ends the tokens of boots that had no bundle yet', async t => {
+  const folder = t.testdir()
+  const [from, to, file] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'backup')]
+  const server = await childServer(t, { statePath: from })
+  await server.kill()
+  const store = new SqliteStore(join(from, 'pilotlight.db'))
+  const boot = { machine: 'ctl-1', tokens: 1, proven: true }
+  for (const [hash, id] of [
+    ['runs', 'b-0001'],
+    ['shown', 'b-0002'],
+    ['fresh', 'b-0003'],
+  ] as const) {
+    store.addToken({ hash, machine: 'ctl-1', boot: id, until: 4e12 }, { ...boot, boot: id })
+  }
+  store.spendBoot('ctl-1', 'b-0001', 3, { token: 'runs', key: 'age1', fingerprint: 'SHA256:one' })
+  store.useToken('shown', 3)
+  store.close()
+  const seal = { passphrase: 'correct horse battery staple' }
+  await makeBackup(from, file, { seal, version: '1', now: Date.now() })
+  await restoreBackup(file, to, seal)
+  const restored = new SqliteStore(join(to, 'pilotlight.db'))
+  t.teardown(() => restored.close())
+  t.match(restored.token('runs'), { boot: 'b-0001' }, 'that of a machine that runs and renews')
+  t.equal(restored.token('shown'), undefined)
+  t.equal(restored.token('fresh'), undefined)
+})
+
 t.test('a backup of a server under load is as of one moment', { timeout: 120_000 }, async t => {
   const folder = t.testdir()
   const [from, to] = [join(folder, 'from'), join(folder, 'to')]

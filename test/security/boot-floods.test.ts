@@ -121,6 +121,27 @@ t.test('nor does a restart of the server between script and config', { skip }, a
   t.equal((await machine.agent('report', token, { stage: 'booted' })).status, 204)
 })
 
+for (const [where, address] of [
+  ['its declared address', CTL_1.address],
+  ['another address', '10.20.0.55'],
+] as const) {
+  t.test(`a machine at ${where} waits for its approval while others boot in its name`, { skip }, async t => {
+    const { segment, machine, stranger, flood } = await attacked(t, 'off')
+    await machine.do({ do: 'address', address: `${address}/24` })
+    await machine.get(script)
+    const [token, key] = [tokenIn(await machine.get(config)), await machineKey()]
+    t.match(await redeem(machine, token, key), { status: 202 })
+    await flood([script, config])
+    for (let at = 0; at < 205; at += 1) {
+      await stranger.get(script)
+      await stranger.get(config)
+    }
+    t.match(await redeem(machine, token, key), { status: 202 })
+    t.equal((await segment.post('/v1/machines/ctl-1/approve', {})).status, 200)
+    t.equal((await redeem(machine, token, key)).status, 200)
+  })
+}
+
 t.test('one address that fetches a config without end is given few tokens', { skip }, async t => {
   const { segment, machine, stranger } = await attacked(t, 'off')
   await stranger.get(script)

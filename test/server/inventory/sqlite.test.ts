@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import Database from 'better-sqlite3'
 import type { BootEvent } from '#server/inventory/objects.ts'
+import { bootId } from '#server/inventory/boot-id.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { site } from '../serving.ts'
 
@@ -95,6 +96,32 @@ t.test('no number of keys that wait pushes out one that was approved or rejected
   t.ok(kept.includes('bad') && kept.includes('good'), kept.join(' '))
   t.equal(kept.length, 22)
   t.ok(kept.includes('waits 39') && !kept.includes('waits 3'))
+})
+
+t.test('a boot whose key waits or is approved is kept, however many boots others begin', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const had = { machine: 'ctl-1', tokens: 1, proven: false, isElsewhere: true }
+  const key = {
+    machine: 'ctl-1',
+    recipient: 'age1x',
+    address: '10.20.0.11',
+    mac: boot.mac,
+    why: 'seen',
+    seenAt: 1,
+  }
+  for (let number = 1; number <= 400; number += 1) {
+    const id = bootId(number)
+    store.addToken({ hash: id, machine: 'ctl-1', boot: id, until: 5 }, { ...had, boot: id })
+    if (number === 1) store.putMachineKey({ ...key, boot: id, fingerprint: 'waits', state: 'pending' })
+    if (number === 2) store.putMachineKey({ ...key, boot: id, fingerprint: 'good', state: 'approved' })
+  }
+  const kept = Array.from({ length: 400 }, (_, at) => bootId(at + 1)).filter(id =>
+    store.machineBoot('ctl-1', id),
+  )
+  t.same(kept.slice(0, 3), ['b-0001', 'b-0002', bootId(400 - 127)])
+  t.equal(kept.length, 130)
+  t.ok(store.token('b-0001') && store.token('b-0002') && !store.token('b-0003'))
 })
 
 t.test('readers see events before their commit has gone to disk', async t => {
