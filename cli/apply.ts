@@ -2,12 +2,13 @@
 
 import type { Command } from 'commander'
 import type { Kind } from '#server/inventory/changes.ts'
+import { cleanText } from '#server/match/clean.ts'
 import type { WrittenObject } from './documents.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { InventoryClient, SentChange, ToldOutcome } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
-import { show } from './show.ts'
+import { print, printJson, show } from './show.ts'
 
 type Flags = {
   readonly server: string
@@ -54,7 +55,7 @@ Examples:
     )
     .action(async ({ server, filename = '', exitCode = false, json = false }: Flags) => {
       const outcomes = await send(await clientOf(server), await objectsIn(filename), true)
-      if (json) writeJson(outcomes)
+      if (json) printJson(outcomes)
       else show(outcomes.map(({ diff = '' }) => diff).join(''))
       if (exitCode && outcomes.some(({ result }) => result !== 'unchanged')) process.exitCode = EXIT.differs
     })
@@ -153,22 +154,19 @@ function tellAll(
   outcomes: readonly ToldOutcome[],
   { dryRun, json }: { dryRun: boolean; json: boolean },
 ): void {
-  if (json) return writeJson(outcomes)
+  if (json) return printJson(outcomes)
   for (const outcome of outcomes) tell(outcome, dryRun)
-}
-
-function writeJson(outcomes: readonly ToldOutcome[]): void {
-  process.stdout.write(`${JSON.stringify(outcomes, undefined, 2)}\n`)
 }
 
 /** What became of one object, as JSON or as a line. */
 export function tellOne(outcome: ToldOutcome, json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`)
+  if (json) printJson(outcome)
   else tell(outcome)
 }
 
 /** A line an object on the standard output; what is odd about it goes to people. */
 function tell({ kind, id, result, warnings }: ToldOutcome, dryRun = false): void {
-  process.stdout.write(`${kind} ${id} ${result}${dryRun ? ' (dry run)' : ''}\n`)
-  for (const { detail } of warnings) process.stderr.write(`warning ${kind} ${id}: ${detail}\n`)
+  print(`${kind} ${id} ${result}${dryRun ? ' (dry run)' : ''}`)
+  for (const { detail } of warnings)
+    process.stderr.write(`${cleanText(`warning ${kind} ${id}: ${detail}`, Infinity)}\n`)
 }

@@ -14,6 +14,7 @@ import {
 } from './asset-sources.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { serverOption } from './options.ts'
+import { print, printJson } from './show.ts'
 import { tableOf } from './table.ts'
 import { withProgress } from './with-progress.ts'
 
@@ -202,7 +203,8 @@ async function bringAll(
   const place = await placeOf(flags)
   const keys = await keysIn(flags.key)
   const brought = await withProgress(({ stage, signal }) => bring(sources, { place, keys, stage, signal }))
-  print(flags.json ? JSON.stringify(brought, undefined, 2) : broughtTable(brought))
+  if (flags.json) printJson(brought)
+  else print(broughtTable(brought))
 }
 
 function broughtTable(brought: readonly BroughtAsset[]): string {
@@ -212,7 +214,7 @@ function broughtTable(brought: readonly BroughtAsset[]): string {
 
 async function list({ json, ...flags }: Flags): Promise<void> {
   const items = await (await placeOf(flags)).list()
-  if (json) return print(JSON.stringify({ apiVersion: 'pilotlight/v1', items }, undefined, 2))
+  if (json) return printJson({ apiVersion: 'pilotlight/v1', items })
   print(
     tableOf(
       ['name', 'size', 'modified', 'sha256'],
@@ -235,7 +237,7 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
   })
   const unmanaged = (await store.list()).filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name)
   const bad = all.filter(({ isGood }) => !isGood)
-  if (json) print(JSON.stringify({ apiVersion: 'pilotlight/v1', checked: all, unmanaged }, undefined, 2))
+  if (json) printJson({ apiVersion: 'pilotlight/v1', checked: all, unmanaged })
   else {
     for (const { names, sha256, found } of bad)
       print(`BAD  ${names.join(', ') || 'no name'}: was ${sha256}, is ${found}`)
@@ -249,7 +251,7 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
 
 async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Promise<void> {
   const collected = await (await storeAt(assetsPath)).gc()
-  if (json) return print(JSON.stringify({ apiVersion: 'pilotlight/v1', ...collected }, undefined, 2))
+  if (json) return printJson({ apiVersion: 'pilotlight/v1', ...collected })
   const { blobs, bytes, leftovers } = collected
   print(`${blobs.length} without a name removed (${(bytes / 1e6).toFixed(1)} MB), and ${leftovers} leftovers`)
 }
@@ -257,11 +259,8 @@ async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Pro
 async function remove(names: readonly string[], { json, ...flags }: Flags): Promise<void> {
   const place = await placeOf(flags)
   for (const name of names) await place.remove(name)
-  print(
-    json
-      ? JSON.stringify(names.map(name => ({ name, result: 'deleted' })))
-      : names.map(it => `${it} deleted`).join('\n'),
-  )
+  if (json) printJson(names.map(name => ({ name, result: 'deleted' })))
+  else print(names.map(it => `${it} deleted`).join('\n'))
 }
 
 function withPlace(command: Command): Command {
@@ -283,8 +282,4 @@ function digestOf(algorithm: 'sha256' | 'sha512') {
     if (fault === undefined) return text.toLowerCase()
     throw new InvalidArgumentError(fault)
   }
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

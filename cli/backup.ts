@@ -6,6 +6,7 @@ import { Option, type Command } from 'commander'
 import { SETTINGS } from '#server/config.ts'
 import { messageOf } from '#progress/wait.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { print } from './show.ts'
 import { versionInfo } from './version.ts'
 
 const PASSPHRASE = 'PILOTLIGHT_BACKUP_PASSPHRASE'
@@ -123,8 +124,4 @@ function linesOf(file: string): string[] {
       'name a file that you may read',
     )
   }
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

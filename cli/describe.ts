@@ -6,7 +6,7 @@ import { cleanText } from '#server/match/clean.ts'
 import type { InventoryClient, ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
-import { show } from './show.ts'
+import { printJson, show } from './show.ts'
 import { cellOf, tableOf, withSelectorText } from './table.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -43,10 +43,8 @@ Examples:
     .action(async (kind: Kind, id: string, flags: { readonly server: string; readonly json?: boolean }) => {
       const { server, json = false } = flags
       const told = await (kind === 'machine' ? machine(id, server, json) : object(kind, id, server))
-      const text = json
-        ? JSON.stringify({ apiVersion: 'pilotlight/v1', ...told }, undefined, 2)
-        : linesOf(told).join('\n')
-      show(`${text}\n`)
+      if (json) printJson({ apiVersion: 'pilotlight/v1', ...told })
+      else show(`${linesOf(told).join('\n')}\n`)
     })
 }
 

@@ -6,8 +6,8 @@ import type { ReopeningView } from '#server/http/machine-keys.ts'
 import type { InventoryClient } from './inventory-client.ts'
 import { openLine } from './machines.ts'
 import { serverOption } from './options.ts'
-import { show } from './show.ts'
-import { tableOf, withSelectorText, type Columns } from './table.ts'
+import { jsonText, show, yamlText } from './show.ts'
+import { cellOf, tableOf, withSelectorText, type Columns } from './table.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Flags = { readonly server: string; readonly output: Output; readonly json?: boolean }
@@ -103,13 +103,10 @@ async function collect(
 }
 
 async function textOf(list: List, rows: readonly Row[], output: Output, isOne: boolean): Promise<string> {
-  if (output === 'name') return rows.map(row => `${String(row[COLUMNS[list][0]])}\n`).join('')
-  if (output === 'jsonl') return rows.map(row => `${JSON.stringify(row)}\n`).join('')
-  if (output === 'json') return `${JSON.stringify(isOne ? rows[0] : rows, undefined, 2)}\n`
-  if (output === 'yaml') {
-    const { stringify } = await import('yaml')
-    return rows.map(row => stringify(row, { lineWidth: 0 })).join('---\n')
-  }
+  if (output === 'name') return rows.map(row => `${cellOf(row[COLUMNS[list][0]])}\n`).join('')
+  if (output === 'jsonl') return rows.map(row => `${jsonText(row)}\n`).join('')
+  if (output === 'json') return `${jsonText(isOne ? rows[0] : rows, 2)}\n`
+  if (output === 'yaml') return (await Promise.all(rows.map(yamlText))).join('---\n')
   const table = tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)
   return `${[table, ...rows.flatMap(openLines)].join('\n')}\n`
 }
@@ -117,5 +114,5 @@ async function textOf(list: List, rows: readonly Row[], output: Output, isOne: b
 /** A line below the table for a machine whose next boot an operator opened. */
 function openLines({ id, reopened }: Row): string[] {
   const open = reopened as Pick<ReopeningView, 'who' | 'until'> | undefined // as GET /machines has it
-  return open === undefined ? [] : [openLine({ machine: String(id), ...open })]
+  return open === undefined ? [] : [cellOf(openLine({ machine: String(id), ...open }))]
 }

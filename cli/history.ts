@@ -7,7 +7,7 @@ import { tellOne } from './apply.ts'
 import type { ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
-import { show } from './show.ts'
+import { printJson, show } from './show.ts'
 import { tableOf } from './table.ts'
 
 type Flags = {
@@ -40,7 +40,7 @@ Examples:
       const client = new InventoryClient(server)
       if (revert !== undefined) return tellOne(await client.revert(kind, id, revert), json)
       const history = await client.history(kind, id)
-      if (json) show(`${JSON.stringify(history, undefined, 2)}\n`)
+      if (json) printJson(history)
       else if (diff) show(withDiffs(id, history))
       else show(`${tableOf(['revision', 'at', 'who', 'action'], history)}\n`)
     })

@@ -10,6 +10,7 @@ import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-t
 import { CommandError, EXIT } from './exit.ts'
 import { CHANGES_AT_ONCE, type InventoryClient, type SentChange } from './inventory-client.ts'
 import { serverOption } from './options.ts'
+import { printJson } from './show.ts'
 
 /** Adds both verbs. */
 export function addImportCommands(program: Command): void {
@@ -79,7 +80,7 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
 type Count = { readonly kind: Kind; readonly result: string; readonly count: number }
 
 function tellJson(told: object): void {
-  process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', ...told }, undefined, 2)}\n`)
+  printJson({ apiVersion: 'pilotlight/v1', ...told })
 }
 
 /** `1 group created`, `2 groups created`. */

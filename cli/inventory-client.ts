@@ -3,7 +3,7 @@
 import type { Fault } from '#server/errors.ts'
 import type { Kind, Outcome } from '#server/inventory/changes.ts'
 import type { LintFinding } from '#server/lint/findings.ts'
-import { ServerClient } from './server-client.ts'
+import { requireProgress, ServerClient } from './server-client.ts'
 
 /** An object in a list; templates come without their content. */
 export type ListedObject = {
@@ -54,7 +54,9 @@ export class InventoryClient {
 
   /** All objects of a kind, page by page. */
   async *list(kind: Kind): AsyncIterable<ListedObject> {
+    const asked = new Set<string>()
     for (let after: string | undefined; ;) {
+      requireProgress(asked, after ?? '')
       const query = `limit=1000${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`
       const page = (await (await this.#server.request('GET', `/v1/${kind}s?${query}`)).json()) as {
         readonly items: readonly ListedObject[]

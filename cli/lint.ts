@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CommandError, EXIT } from './exit.ts'
-import { show } from './show.ts'
+import { printJson, show } from './show.ts'
 
 type Flags = { readonly assetsPath?: string; readonly allowWarnings?: boolean; readonly json?: boolean }
 
@@ -43,7 +43,7 @@ Examples:
       const findings = lintDirectory(path, assetsPath)
       const errors = findings.filter(({ severity }) => severity === 'error').length
       if (json) {
-        process.stdout.write(`${JSON.stringify({ apiVersion: 'pilotlight/v1', findings }, undefined, 2)}\n`)
+        printJson({ apiVersion: 'pilotlight/v1', findings })
       } else {
         for (const finding of findings) show(`${lintText(finding)}\n`)
         const counts = `${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`

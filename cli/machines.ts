@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
 import { cleanText } from '#server/match/clean.ts'
 import { serverOption } from './options.ts'
+import { print, printJson } from './show.ts'
 import { tableOf } from './table.ts'
 
 type Flags = { readonly server: string; readonly json?: boolean }
@@ -36,7 +37,7 @@ Examples:
     .action(async ({ server, json }: Flags) => {
       const client = await clientOf(server)
       const keys = await client.keys('pending')
-      if (json) return print(JSON.stringify(keys, undefined, 2))
+      if (json) return printJson(keys)
       print([keyTable(keys), ...(await client.reopened()).map(openLine)].join('\n'))
     })
 
@@ -118,8 +119,4 @@ export function keyTable(keys: readonly MachineKeyView[]): string {
 async function clientOf(base: string) {
   const { ServerClient } = await import('./server-client.ts')
   return new ServerClient(base)
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

@@ -25,7 +25,7 @@ import { addOpenstackCommand } from './openstack.ts'
 import { serverOption, stateOption } from './options.ts'
 import { addSbomCommand } from './sbom.ts'
 import { addServeCommand } from './serve.ts'
-import { show } from './show.ts'
+import { print, printJson } from './show.ts'
 import { addTokensCommand } from './tokens.ts'
 import { addVerifyCommand } from './verify.ts'
 import { addVersionCommand, versionInfo } from './version.ts'
@@ -78,9 +78,8 @@ program
   .action(async (site: string, options: PlanFlags) => {
     const { planSite, planTable } = await import('./plan.ts')
     const steps = await planSite(site, options.dataPath, options)
-    print(
-      options.json ? JSON.stringify({ apiVersion: 'pilotlight/v1', steps }, undefined, 2) : planTable(steps),
-    )
+    if (options.json) printJson({ apiVersion: 'pilotlight/v1', steps })
+    else print(planTable(steps))
   })
 
 program
@@ -116,7 +115,7 @@ Examples:
   )
   .action(async (site: string, options: UpFlags) => {
     const { up } = await import('./up.ts')
-    const { askYes } = await import('./ask.ts')
+    const { askYes, tellLines } = await import('./ask.ts')
     const { describeUp } = await import('./up-report.ts')
     const { bootLimit, ...rest } = options
     await withProgress(async ({ stage, signal, summary, drawing }) => {
@@ -127,7 +126,7 @@ Examples:
         site,
         bootLimitSeconds: bootLimit,
         ...(ask && { ask }),
-        tell: (line: string) => drawing.line(line),
+        tell: (text: string) => tellLines(text, drawing),
       }
       const result = await up(given, stage, signal)
       summary()
@@ -170,7 +169,9 @@ program
   .action(async (machine: string, options: { server: string; boot?: string; json?: boolean }) => {
     const { ServerClient } = await import('./server-client.ts')
     const accept = options.json ? 'application/json' : 'text/plain'
-    print((await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd())
+    const text = (await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd()
+    if (options.json) printJson(JSON.parse(text))
+    else print(text)
   })
 
 addChartsCommand(program)
@@ -238,10 +239,6 @@ function seconds(text: string): number {
   if (number > 0 && number <= DAY_SECONDS) return number
   const mend = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
   throw new CommandError(EXIT.usage, `"${text}" is not a usable number of seconds`, mend)
-}
-
-function print(text: string): void {
-  show(`${text}\n`)
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -177,7 +177,9 @@ export class ServerClient {
   /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`, `/v1/keys`. */
   async list(path: string): Promise<readonly unknown[]> {
     const items: unknown[] = []
+    const asked = new Set<string>()
     for (let next: string | undefined = path; next !== undefined;) {
+      requireProgress(asked, next)
       const response = await this.#call('GET', next, { headers: { accept: 'application/json' } }, 10)
       const page: unknown = await response.json()
       if (!Array.isArray(page)) return [...items, page]
@@ -265,6 +267,25 @@ export class ServerClient {
       })
     })
   }
+}
+
+/** Pages of one list that are asked for at most: of a thousand items each that is a hundred times what a server is made for. */
+const MOST_PAGES = 10_000
+
+/**
+ * Takes note of the next page of a list.
+ *
+ * @throws {CommandError} when it was asked for before, or there are too many: the list would have no end
+ */
+export function requireProgress(asked: Set<string>, page: string): void {
+  if (!asked.has(page) && asked.size < MOST_PAGES) {
+    asked.add(page)
+    return
+  }
+  const what = asked.has(page)
+    ? 'names a page again that it gave before'
+    : `has more than ${MOST_PAGES} pages`
+  throw new CommandError(EXIT.failed, `a list of the server ${what}`, 'is that a Pilotlight server?')
 }
 
 /** Refuses a path with a step to another folder: `fetch` would take it, and ask for something else than was named. */

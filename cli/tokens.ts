@@ -5,6 +5,8 @@ import type { AccessRole } from '#server/access/identity.ts'
 import type { AccessToken } from '#server/access/tokens.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { serverOption } from './options.ts'
+import { print, printJson } from './show.ts'
+import { tableOf } from './table.ts'
 
 type TokenFlags = { readonly server: string; readonly json?: boolean }
 
@@ -41,7 +43,8 @@ Examples:
       const made = await (
         await clientOf(base)
       ).createToken({ name, role, ...(days === undefined ? {} : { days }) })
-      print(json ? JSON.stringify(made, undefined, 2) : made.token)
+      if (json) printJson(made)
+      else print(made.token)
     })
 
   tokens
@@ -51,7 +54,8 @@ Examples:
     .option('--json', 'as JSON')
     .action(async ({ server: base, json }: TokenFlags) => {
       const all = await (await clientOf(base)).tokens()
-      print(json ? JSON.stringify(all, undefined, 2) : tokenTable(all))
+      if (json) printJson(all)
+      else print(tokenTable(all))
     })
 
   tokens
@@ -68,12 +72,8 @@ async function clientOf(base: string) {
 }
 
 function tokenTable(tokens: readonly AccessToken[]): string {
-  const rows = [
-    ['NAME', 'ROLE', 'CREATED', 'EXPIRES'],
-    ...tokens.map(({ name, role, created, expires }) => [name, role, created, expires ?? 'never']),
-  ]
-  const widths = [0, 1, 2].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  return rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')).join('\n')
+  const rows = tokens.map(token => ({ ...token, expires: token.expires ?? 'never' }))
+  return tableOf(['name', 'role', 'created', 'expires'], rows)
 }
 
 function daysOf(text: string): number {
@@ -84,8 +84,4 @@ function daysOf(text: string): number {
     `"${text}" is not a number of days`,
     'give one greater than 0, at most 36500',
   )
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

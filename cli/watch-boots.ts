@@ -1,6 +1,7 @@
 // Follows the boots of a site's machines, and shows each as a stage that tells how far it is.
 
 import type { BootEvent } from '#server/inventory/objects.ts'
+import { cleanText } from '#server/match/clean.ts'
 import type { Stage } from '#progress/stage.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 import type { ServerClient } from './server-client.ts'
@@ -21,7 +22,7 @@ const STEPS: Readonly<Record<string, string>> = {
 export class MachineFailed extends Error {
   readonly code = 'MACHINE_FAILED'
   constructor(machine: string, event: BootEvent) {
-    super(`${machine} failed: ${event.text}. All of its boot: pilotlight journal ${machine}`)
+    super(`${machine} failed: ${cleanText(event.text)}. All of its boot: pilotlight journal ${machine}`)
   }
 }
 
@@ -114,7 +115,7 @@ export class BootWatch {
     if (step !== undefined && !watched.steps.some(done => done.startsWith(`${step} `))) {
       watched.steps.push(`${step} ${((event.at - watched.startedAt) / 1000).toFixed(1)}s`)
     }
-    watched.stage.waiting(event.text)
+    watched.stage.waiting(cleanText(event.text))
     if (event.kind === 'ready') watched.settle()
     if (event.kind === 'failed') watched.fail(new MachineFailed(event.machine, event))
   }

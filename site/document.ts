@@ -1,6 +1,6 @@
 // A YAML document that knows where each of its values stands, so that every complaint names line and column.
 
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { CST, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument, Parser } from 'yaml'
 import type { Node, ParsedNode, YAMLMap } from 'yaml'
 import { nearest } from '#progress/nearest.ts'
 import { FileProblems } from './problems.ts'
@@ -8,6 +8,17 @@ import type { Problem, ProblemCode } from './problems.ts'
 
 /** A place in the document: keys and indexes from the root. */
 export type Path = readonly (string | number)[]
+
+/** Characters of the largest document that is read: a site of 10,000 machines has about two million. */
+const LARGEST = 4 << 20
+/** Items of the longest list. */
+const LONGEST = 20_000
+/** Keys of the largest mapping: each is compared with each other one. */
+const MOST_KEYS = 1000
+/** Anchors, aliases and tags in all; a site file needs none. */
+const MOST_MARKS = 1000
+/** How deep values may be in one another, as the parser counts: a site file has some 20. */
+const DEEPEST = 100
 
 /** Reads values of a document and collects what is wrong with them; `finish` throws it all at once. */
 export class YamlReader {
@@ -17,9 +28,10 @@ export class YamlReader {
   readonly #root: ParsedNode | null
   readonly #problems: Problem[] = []
 
-  /** @throws {FileProblems} when the text is not YAML */
+  /** @throws {FileProblems} when the text is not YAML, longer than `LARGEST`, or deeper than `DEEPEST` */
   constructor(file: string, text: string) {
     this.file = file
+    refuseLarge(file, text)
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
     this.#root = document.contents
     for (const error of document.errors) {
@@ -143,3 +155,33 @@ function keysOf(map: YAMLMap): string[] {
     isScalar(key) ? JSON.stringify(key.value).replace(/^"(.*)"$/, '$1') : '?',
   )
 }
+
+/** Looks at the lexemes alone, which takes no time; what builds the values takes minutes for a file that was made for it. */
+function refuseLarge(file: string, text: string): void {
+  const refuse = (what: string, line: number) => {
+    const mend = 'is that a site file? write its values out, one below the other'
+    throw new FileProblems([{ code: 'PL-1010', file, line: Math.max(1, line), column: 1, what, mend }])
+  }
+  if (text.length > LARGEST) refuse(`has ${text.length} characters; at most ${LARGEST} are read`, 1)
+  const lines = new LineCounter()
+  const parser = new Parser(lines.addNewLine)
+  let marks = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme)); // gives whole documents, of which only the nesting is looked at
+    if (MARKS.has(CST.tokenType(lexeme))) marks += 1
+    const { stack, offset } = parser
+    const top = stack.at(-1)
+    const items = top !== undefined && 'items' in top ? top.items.length : 0
+    const most =
+      top?.type === 'block-map' || (top?.type === 'flow-collection' && top.start.source === '{')
+        ? MOST_KEYS
+        : LONGEST
+    const { line } = lines.linePos(offset)
+    if (stack.length > DEEPEST) refuse(`its values are more than ${DEEPEST} deep in one another`, line)
+    if (items > most)
+      refuse(`has more than ${most} ${most === LONGEST ? 'items in a list' : 'keys in a mapping'}`, line)
+    if (marks > MOST_MARKS) refuse(`has more than ${MOST_MARKS} anchors, aliases and tags`, line)
+  }
+}
+
+const MARKS: ReadonlySet<unknown> = new Set(['anchor', 'alias', 'tag'])

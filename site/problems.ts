@@ -24,6 +24,7 @@ export const problemCodes = {
   'PL-1007': 'written twice',
   'PL-1008': 'missing file',
   'PL-1009': 'not built yet',
+  'PL-1010': 'too large',
 } as const
 
 /** A key of `problemCodes`. */

@@ -1,10 +1,17 @@
 // What objects hold, written by anyone who may change them, on the terminal of who looks.
 
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
 import { run } from '#host/command.ts'
-import { describeError } from '#cli/exit.ts'
+import { tellLines } from '#cli/ask.ts'
+import { describeError, EXIT } from '#cli/exit.ts'
+import { keyTable } from '#cli/machines.ts'
+import { requireProgress } from '#cli/server-client.ts'
 import { cellOf } from '#cli/table.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 import { testServer } from '../server/serving.ts'
@@ -56,4 +63,85 @@ t.test('a cell is one line, and an error holds nothing that a terminal obeys', a
   t.equal(cellOf(ATTACK), 'a\\x1b]0;owned\\x07\\x9b2J\\x7f\\u{202e}\\x0aforged')
   t.notMatch(cellOf({ [ATTACK]: [ATTACK] }), UNSAFE)
   t.notMatch(describeError(new Error(ATTACK, { cause: new Error(ATTACK) })), UNSAFE)
+})
+
+/** A server that answers what a test says. */
+async function hostileServer(t: Test, answer: (url: string) => { body: unknown; link?: string }) {
+  const server = createServer((request, response) => {
+    const { body, link } = answer(request.url ?? '')
+    if (link !== undefined) response.setHeader('link', link)
+    response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return `http://127.0.0.1:${port}`
+}
+
+t.test('what a hostile server says holds nothing that a terminal obeys, in a pipe either', async t => {
+  const key = {
+    machine: ATTACK,
+    fingerprint: ATTACK,
+    address: ATTACK,
+    mac: ATTACK,
+    why: ATTACK,
+    seen: ATTACK,
+  }
+  const url = await hostileServer(t, asked => {
+    if (asked.startsWith('/v1/keys')) return { body: [key] }
+    if (asked.startsWith('/v1/reopened')) return { body: [{ machine: ATTACK, who: ATTACK, until: ATTACK }] }
+    if (asked.includes('/journal')) return { body: `${ATTACK}\n` }
+    if (asked.startsWith('/v1/tokens')) return { body: [{ name: ATTACK, role: ATTACK, created: ATTACK }] }
+    if (asked.startsWith('/v1/groups')) return { body: { items: [{ id: ATTACK, object: { id: ATTACK } }] } }
+    return { body: [{ id: ATTACK, [ATTACK]: { [ATTACK]: [ATTACK, '\u{1D173}\u{E0001}'] } }] }
+  })
+  for (const verb of [
+    'machines pending',
+    'machines pending --json',
+    'machines approve m --fingerprint x',
+    'journal m',
+    'tokens list',
+    'tokens list --json',
+    'get machines',
+    'get machines -o json',
+    'get machines -o jsonl',
+    'get machines -o yaml',
+    'get groups -o yaml',
+  ]) {
+    const { out, err } = await pilotlight([...verb.split(' '), '--server', url])
+    t.match(out, /owned|undefined/, verb)
+    t.notMatch(out + err, UNSAFE, verb)
+    if (/json|-o yaml/.test(verb)) {
+      const read = (verb.endsWith('yaml') ? parse(out) : JSON.parse(out)) as unknown
+      t.match(
+        JSON.stringify(read),
+        JSON.stringify(ATTACK).slice(1, -1),
+        `${verb} is another way to write the same`,
+      )
+    }
+  }
+  const said: string[] = []
+  tellLines(`${keyTable([key as never])}\n${ATTACK}`, { line: line => said.push(line) })
+  t.equal(said.length, 5, 'heading, row, reason, and two lines of the text')
+  t.notMatch(said.join('\n'), UNSAFE, 'the question of up')
+})
+
+t.test('a list whose next page never ends is ended', async t => {
+  const loop = await hostileServer(t, () => ({
+    body: [{ id: 'm' }],
+    link: '</machines?after=m>; rel="next"',
+  }))
+  t.match(await pilotlight(['get', 'machines', '--server', loop]), {
+    status: EXIT.failed,
+    err: /names a page again that it gave before/,
+  })
+  const inventory = await hostileServer(t, () => ({ body: { items: [{ id: 'g', object: {} }], next: 'g' } }))
+  t.match(await pilotlight(['get', 'groups', '--server', inventory]), {
+    status: EXIT.failed,
+    err: /names a page again that it gave before/,
+  })
+  const asked = new Set<string>()
+  t.throws(() => {
+    for (let page = 0; ; page += 1) requireProgress(asked, String(page))
+  }, /has more than 10000 pages/)
 })

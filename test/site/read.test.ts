@@ -81,6 +81,35 @@ t.test('an address that the file gives is not given again', async t => {
   t.strictSame(addresses, ['10.20.0.11', '10.20.0.13', '10.20.0.12'])
 })
 
+t.test('a file that would take minutes to read is refused at once', async t => {
+  const lines = (count: number, line: string) =>
+    Array.from({ length: count }, (_, at) => line.replace('N', `${at}`))
+  for (const [text, says] of [
+    [
+      `a: ${'['.repeat(200_000)}${']'.repeat(200_000)}\n`,
+      /^PL-1010 site\.yaml:1:1 its values are more than 100 deep/,
+    ],
+    [`name: x\n${'- '.repeat(200_000)}`, /^PL-1010 site\.yaml:\d:1 its values are more than 100 deep/],
+    [
+      lines(200, 'a:')
+        .map((line, at) => ' '.repeat(at) + line)
+        .join('\n'),
+      /^PL-1010 .*:\d+:1 its values are more/,
+    ],
+    ['# '.padEnd(5 << 20, 'x'), /^PL-1010 site\.yaml:1:1 has 5242880 characters; at most 4194304 are read/],
+    [
+      lines(200_000, 'keyN: 1').join('\n'),
+      /^PL-1010 site\.yaml:1\d{3}:1 has more than 1000 keys in a mapping/,
+    ],
+    [`a:\n${lines(200_000, '- N').join('\n')}`, /^PL-1010 .* has more than 20000 items in a list/],
+    [`a: ${'&a '.repeat(100_000)}`, /^PL-1010 .* has more than 1000 anchors, aliases and tags/],
+  ] as const) {
+    const start = performance.now()
+    t.throws(() => parseSite('site.yaml', text), { code: 'FILE_PROBLEMS', message: says })
+    t.ok(performance.now() - start < 5000, 'in no time, on a busy machine')
+  }
+})
+
 /** A change to the good file, and the one message that it must give. */
 const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp][] = [
   ['broken YAML', 'machines:', 'machines: [', /^PL-1001 site\.yaml:\d+:\d+ /],
