@@ -29,7 +29,7 @@ export function firstBootWarning(
   if (approve === undefined || trust.level === 'L1') return undefined
   return (
     `trust on first use: the first key that each of ${machines.length} machines shows is approved without a look, whoever sends it, ` +
-    'and pinned; compare afterwards:  pilotlight journal NAME'
+    'and pinned; compare afterwards:  pilotlight journal NAME. When up ends, the server has the policy of the site file again'
   )
 }
 

@@ -83,5 +83,10 @@ function approvalOf({ level, approve, deadlineMinutes }: MachineTrust): string {
     ports && `switch port ${ports.join(' or ')}`,
     serials && `serial number ${serials.join(' or ')}`,
   ].filter(text => text !== undefined)
-  return `a first key is approved for ${conditions.join(' and ')}; any other asks an operator, and ${waits}`
+  const labels = [racks && 'rack', serials && 'serial number'].filter(text => text !== undefined)
+  const declared =
+    labels.length === 0
+      ? ''
+      : `; ${labels.join(' and ')} are what the site file declares, not what a machine shows`
+  return `a first key is approved for ${conditions.join(' and ')}${declared}; any other asks an operator, and ${waits}`
 }

@@ -19,7 +19,8 @@ export type Published = {
 }
 
 /**
- * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat.
+ * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat. Calls `beforePut` when
+ * the server is found fit, before it has anything of the site.
  *
  * @throws {CommandError} (notFound) when the server's data directory is not one that these machines can boot from
  */
@@ -28,6 +29,7 @@ export async function publish(
   client: ServerClient,
   state: string,
   stage: Stage,
+  beforePut: () => void = () => undefined,
 ): Promise<Published> {
   stage.waiting('certificates')
   const directory = join(state, 'pki')
@@ -35,6 +37,7 @@ export async function publish(
   stage.waiting('the server')
   const objects = compileSite(site)
   for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
+  beforePut()
   const changed = await client.putSite(site.name, objects)
   const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
   await keepSigningDay(state, site.name, signsUntil)

@@ -11,6 +11,7 @@ import { run } from '#host/command.ts'
 import { inStage } from '#progress/stage.ts'
 import type { Stage } from '#progress/stage.ts'
 import { checkDataDirectory } from '#site/check-data.ts'
+import { compileSite } from '#site/compile.ts'
 import { readSiteFile } from '#site/read.ts'
 import type { Site } from '#site/site.ts'
 import {
@@ -21,8 +22,8 @@ import {
   withApproval,
   type AskYes,
 } from './approvals.ts'
-import { CommandError, statusOf } from './exit.ts'
-import { publish } from './publish.ts'
+import { CommandError, describeError, statusOf } from './exit.ts'
+import { publish, type Published } from './publish.ts'
 import { ServerClient } from './server-client.ts'
 import { BootWatch } from './watch-boots.ts'
 
@@ -72,7 +73,8 @@ export type UpResult = {
  * yet, and the control plane pivots meanwhile. The first failure of any part stops the others.
  */
 export async function up(options: UpOptions, stage: Stage, signal: AbortSignal): Promise<UpResult> {
-  const site = withApproval(await readSiteFile(options.site), options.approve)
+  const own = await readSiteFile(options.site)
+  const site = withApproval(own, options.approve)
   await checkDataDirectory(site, options.dataPath)
   const state = resolve(options.state)
   makeDirectory(state)
@@ -84,7 +86,53 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
     options.until === 'openstack'
       ? await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
       : undefined
-  const { pki, signsUntil } = await inStage(stage, 'publish', work => publish(site, client, state, work))
+  let isPut = false
+  try {
+    const published = await inStage(stage, 'publish', work =>
+      publish(site, client, state, work, () => {
+        isPut = true
+      }),
+    )
+    return await bringUpSite({ site, client, state, charts, published }, options, stage, signal)
+  } finally {
+    if (isPut && site !== own) await publishOwnPolicy(own, client, options)
+  }
+}
+
+/**
+ * Puts the site's own policy in place of the one that the flag gave: a machine that is opened later has its first key approved by
+ * what the site file says. Whatever ended `up`, it is tried; a server that is gone keeps the flag's until the next `up`.
+ */
+async function publishOwnPolicy(
+  own: Site,
+  client: ServerClient,
+  { approve, tell }: UpOptions,
+): Promise<void> {
+  try {
+    await client.putSite(own.name, compileSite(own))
+  } catch (error) {
+    const again = 'run  pilotlight up  again without the flag'
+    tell?.(
+      `the server may still have --approve ${approve}, since the site's own policy could not be put: ${describeError(error)}; ${again}`,
+    )
+  }
+}
+
+/** What is known before a machine is switched on. */
+type Ready = {
+  readonly site: Site
+  readonly client: ServerClient
+  readonly state: string
+  readonly charts: Omit<ChartOptions, 'kubeconfigPath' | 'stage'> | undefined
+  readonly published: Published
+}
+
+async function bringUpSite(
+  { site, client, state, charts, published: { pki, signsUntil } }: Ready,
+  options: UpOptions,
+  stage: Stage,
+  signal: AbortSignal,
+): Promise<UpResult> {
   const kubeconfigPath = join(state, 'kubeconfig')
 
   const failure = new AbortController()

@@ -8,6 +8,9 @@ import { pilotlight } from './pilotlight.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const SITE = join(ROOT, 'lab/racks/small/site.yaml')
 
+/** How first keys are approved of a machine that the server shows. */
+const policyOf = (text: string) => (JSON.parse(text) as { trust: { approve: string } }).trust.approve
+
 t.test('a machine that cannot be switched on is named, with what its command said', async t => {
   const folder = t.testdir()
   const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
@@ -31,7 +34,15 @@ t.test('up --approve first-boot says once that first keys are trusted without a 
   writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
   const args = ['up', site, '--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
   const env = { PILOTLIGHT_STATE_PATH: server.statePath }
-  const run = await pilotlight([...args, '--approve', 'first-boot', '--power-on', 'false'], { env })
+  const seen = join(folder, 'seen')
+  const look = `test {name} = cmp-1 || { curl --silent ${server.url}/machines/ctl-1 > '${seen}'; false; }`
+  const run = await pilotlight([...args, '--approve', 'first-boot', '--power-on', look], { env })
+  t.equal(policyOf(readFileSync(seen, 'utf8')), 'first-boot', 'while it runs')
+  t.equal(
+    policyOf(await (await server.get('/machines/ctl-1')).text()),
+    'operator',
+    "when it has ended, the site's own policy is there again",
+  )
   t.equal(run.err.match(/trust on first use: the first key .* without a look/g)?.length, 1)
   t.notMatch((await pilotlight([...args, '--power-on', 'false'], { env })).err, /trust on first use/)
 })

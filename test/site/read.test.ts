@@ -81,9 +81,12 @@ t.test('an address that the file gives is not given again', async t => {
   t.strictSame(addresses, ['10.20.0.11', '10.20.0.13', '10.20.0.12'])
 })
 
+/** Lines of the same form, `N` being their number. */
+function lines(count: number, line: string): string[] {
+  return Array.from({ length: count }, (_, at) => line.replace('N', `${at}`))
+}
+
 t.test('a file that would take minutes to read is refused at once', async t => {
-  const lines = (count: number, line: string) =>
-    Array.from({ length: count }, (_, at) => line.replace('N', `${at}`))
   for (const [text, says] of [
     [
       `a: ${'['.repeat(200_000)}${']'.repeat(200_000)}\n`,

@@ -77,8 +77,9 @@ t.test('the plan says what each level keeps out, and at L1 what a false machine 
   t.match(trustSentences(parse('trust: { approve: first-boot }'))[1], /trusted without a look, and pinned/)
   t.match(
     trustSentences(parse('trust: { approve: { racks: [a, b], serials: [x] } }'))[1],
-    /rack a or b and serial/,
+    /rack a or b and serial number x; rack and serial number are what the site file declares, not what a machine shows; any other/,
   )
+  t.notMatch(trustSentences(parse('trust: { approve: { ports: [p] } }'))[1], /declares/)
   const l3 = 'trust: { level: L3 }'
   t.match(trustSentences(parse(l3)), [
     /^L3: .*TPM vouches/,
