@@ -46,7 +46,7 @@ t.test('protocol folders of the server never import each other, but HTTP serves 
 
 /** Code that takes values and gives values: whole folders, and single files beside the edge that they decide for. */
 const PURE = [
-  'server/{match,gotemplate,ignition,explain}/*.ts',
+  'server/{match,gotemplate,nunjucks,ignition,explain}/*.ts',
   'server/butane/!(local-files).ts',
   'server/dhcp/{packet,options,offer,subnet}.ts',
   'server/tftp/{packet,transfer,name}.ts',

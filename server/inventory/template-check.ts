@@ -1,14 +1,14 @@
 // What can be said of a template before any machine asks for it: by its name it is Ignition, Butane, a Go template or
 // one of ours (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
 
-import nunjucks from 'nunjucks'
-import { messageOf } from '#progress/wait.ts'
 import { transpile } from '../butane/transpile.ts'
 import type { LocalFiles } from '../butane/local-files.ts'
 import { GoTemplateError } from '../gotemplate/failure.ts'
 import { goTemplate } from '../gotemplate/template.ts'
 import { checkIgnition } from '../ignition/config.ts'
 import type { PlacedFinding } from '../ignition/findings.ts'
+import { compile } from '../nunjucks/compile.ts'
+import { TemplateFault } from '../nunjucks/tree.ts'
 import type { Template } from './changes.ts'
 
 /** All findings, with line and column; none says nothing about what values will do to it. */
@@ -26,19 +26,14 @@ export function templateFindings({ id, content }: Template): readonly PlacedFind
 /** Stands in for files beside a config: whether they are there is told when it is rendered. */
 const ANY_FILE: LocalFiles = { read: () => new Uint8Array(), tree: () => [] }
 
-const ENVIRONMENT = new nunjucks.Environment(null, { autoescape: false })
-for (const filter of ['json', 'dataurl', 'gzipurl', 'grubword']) ENVIRONMENT.addFilter(filter, String)
-
 function nunjucksFindings(content: string): PlacedFinding[] {
   try {
-    void new nunjucks.Template(content, ENVIRONMENT, '', true)
+    compile('', content)
     return []
   } catch (error) {
-    const text = messageOf(error)
-    const [, line = openTagLine(text, content), column = '1'] =
-      /\[Line (\d+), Column (\d+)\]/.exec(text) ?? []
-    const reason = text.trim().split('\n').at(-1)?.trim() ?? text
-    return [fault(reason.replace(/^(?:Template render )?[Ee]rror: /, ''), Number(line), Number(column))]
+    if (!(error instanceof TemplateFault)) throw error
+    const { reason, line, column } = error
+    return [fault(reason, line ?? openTagLine(reason, content), column ?? 1)]
   }
 }
 

@@ -1,0 +1,57 @@
+// What one rendering may cost. Templates are written by others: none of them may hold up the event loop or fill the memory.
+
+/** Values, calls and turns of loops of one rendering: about 20 ms. */
+const MOST_STEPS = 200_000
+/** Characters that one rendering may write or put together, and eight for each of a template's source. */
+const MOST_CHARACTERS = 8 << 20
+/** Templates and macros inside of each other. */
+const MOST_LEVELS = 64
+
+/** Says that a rendering costs too much. */
+export class OverBudget extends Error {
+  readonly code = 'OVER_BUDGET'
+}
+
+/** The steps, characters and levels of one rendering, counted up to their limits. */
+export class Budget {
+  #steps = 0
+  #characters = 0
+  #levels = 0
+
+  /**
+   * Counts `count` steps, before they are made.
+   *
+   * @throws {OverBudget}
+   */
+  step(count = 1): void {
+    this.#steps += count
+    if (!(this.#steps <= MOST_STEPS)) throw new OverBudget(`it takes more than ${MOST_STEPS} steps`)
+  }
+
+  /**
+   * Counts `count` characters, before they are made.
+   *
+   * @throws {OverBudget}
+   */
+  write(count: number): void {
+    this.#characters += count
+    if (!(this.#characters <= MOST_CHARACTERS))
+      throw new OverBudget(`it makes more than ${MOST_CHARACTERS >> 20} million characters`)
+  }
+
+  /**
+   * Runs `run` a level deeper.
+   *
+   * @throws {OverBudget}
+   */
+  inside<T>(run: () => T): T {
+    this.#levels += 1
+    try {
+      if (this.#levels > MOST_LEVELS)
+        throw new OverBudget(`more than ${MOST_LEVELS} templates or macros are inside of each other`)
+      return run()
+    } finally {
+      this.#levels -= 1
+    }
+  }
+}
