@@ -1,7 +1,7 @@
 // Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain words: 0644 is octal, null and
 // true are few words, and a text field takes any scalar as it was written.
 
-import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, type Pair } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, Lexer, parseAllDocuments, Scalar, type Pair } from 'yaml'
 import type { Dialect } from '../ignition/read.ts'
 import type { Member, Node } from '../ignition/tree.ts'
 
@@ -26,6 +26,7 @@ const MAX_DEPTH = 100
  * @throws {BadYaml} with the offset
  */
 export function parseYaml(text: string): Node {
+  refuseCostly(text)
   const documents = parseAllDocuments(text, { schema: 'failsafe', logLevel: 'silent', merge: false })
   const document = Array.isArray(documents) ? documents[0] : undefined
   if (document === undefined) return { kind: 'null', at: 0 }
@@ -38,6 +39,36 @@ export function parseYaml(text: string): Node {
   }
   return new Reader().node(document.contents, 0, 0)
 }
+
+/** The largest text, and how many tokens and keys it may have: keys of one map are each compared with all others. */
+const MOST_TEXT = 1 << 20
+const MOST_TOKENS = 100_000
+const MOST_KEYS = 4000
+
+/**
+ * Refuses what the YAML parser takes long for, or cannot end.
+ *
+ * @throws {BadYaml}
+ */
+export function refuseCostly(text: string): void {
+  if (text.length > MOST_TEXT) throw new BadYaml(`it is longer than ${MOST_TEXT >> 20} MB`, MOST_TEXT)
+  const run = /[ \t]{1000}|(?:[-?:][ \t]+){100}/.exec(text)
+  if (run !== null) throw new BadYaml('it has more than 1000 spaces or 100 levels in one line', run.index)
+  let [at, tokens, keys, depth] = [0, 0, 0, 0]
+  for (const token of new Lexer().lex(text)) {
+    tokens += 1
+    if (token === ':') keys += 1
+    if (token === '[' || token === '{') depth += 1
+    if (token === ']' || token === '}') depth -= 1
+    if (depth > MAX_DEPTH) throw new BadYaml(`it is nested deeper than ${MAX_DEPTH} levels`, at)
+    if (tokens > MOST_TOKENS) throw new BadYaml(`it has more than ${MOST_TOKENS} words and signs`, at)
+    if (keys > MOST_KEYS) throw new BadYaml(`it has more than ${MOST_KEYS} keys`, at)
+    if (!MARKS.has(token)) at += token.length
+  }
+}
+
+/** Tokens that are not in the text: the start of a document, of flow, and of a scalar. */
+const MARKS: ReadonlySet<string> = new Set(['\u{2}', '\u{18}', '\u{1f}'])
 
 /** How YAML scalars become the values of fields. */
 export const yamlScalar: Dialect['scalar'] = (node, wanted) => {

@@ -5,11 +5,25 @@ import { plainText } from './format.ts'
 import { callFunction } from './functions.ts'
 import type { Command, List, Node, Operand, Pipe } from './nodes.ts'
 import type { Parsed } from './parser.ts'
-import { entryOf, isList, isMap, isTrue, sortedEntries, typeName, type Value } from './values.ts'
+import {
+  entryOf,
+  isList,
+  isMap,
+  isTrue,
+  sizeOf,
+  sortedEntries,
+  typeName,
+  weightOf,
+  type Value,
+} from './values.ts'
 
-/** Templates that may be inside of each other, and nodes that one rendering may run: a template that never ends fails. */
+/**
+ * What one rendering may cost: templates inside of each other; nodes that run, with what they look through; characters that it
+ * puts out, or functions look at and give.
+ */
 const MAX_DEPTH = 500
-const MAX_STEPS = 2_000_000
+const MAX_STEPS = 200_000
+const MAX_CHARACTERS = 8 << 20
 
 /**
  * The text that a template gives for `data`.
@@ -28,6 +42,12 @@ type Control = Extract<Node, { list: List }>
 
 type Variable = { readonly name: string; value: Value }
 
+/** Functions that look at each letter. */
+const ESCAPING: ReadonlySet<string> = new Set(['html', 'js', 'urlquery'])
+
+/** Functions that write a value whole. */
+const PRINTING: ReadonlySet<string> = new Set(['html', 'js', 'print', 'printf', 'println', 'urlquery'])
+
 class Run {
   readonly #source: string
   readonly #defined: Parsed['defined']
@@ -36,6 +56,7 @@ class Run {
   #variables: Variable[] = []
   #depth = 0
   #steps = 0
+  #characters = 0
 
   constructor(source: string, defined: Parsed['defined']) {
     this.#source = source
@@ -57,15 +78,16 @@ class Run {
   }
 
   #node(node: Node, dot: Value): Ending {
-    this.#steps += 1
-    if (this.#steps > MAX_STEPS) throw this.#fail(node.at, `more than ${MAX_STEPS} steps`)
+    this.#step(1, node.at)
     switch (node.kind) {
       case 'text':
-        this.#out.push(node.text)
+        this.#write(node.text, node.at)
         return 'end'
       case 'action': {
         const value = this.#pipe(node.pipe, dot)
-        if (node.pipe.variables.length === 0) this.#out.push(value === null ? '<no value>' : plainText(value))
+        if (node.pipe.variables.length > 0) return 'end'
+        this.#weigh(value, node.at)
+        this.#write(value === null ? '<no value>' : plainText(value), node.at)
         return 'end'
       }
       case 'break':
@@ -78,9 +100,49 @@ class Run {
         return this.#scoped(() => {
           const value = this.#pipe(node.pipe, dot)
           if (node.kind === 'range') return this.#range(node, value, dot)
-          if (!isTrue(value)) return this.#list(node.otherwise, dot)
+          if (!this.#isTrue(value, node.at)) return this.#list(node.otherwise, dot)
           return this.#list(node.list, node.kind === 'with' ? value : dot)
         })
+    }
+  }
+
+  #step(count: number, at: number): void {
+    this.#steps += count
+    if (this.#steps > MAX_STEPS) throw this.#fail(at, `more than ${MAX_STEPS} steps`)
+  }
+
+  #count(characters: number, at: number): void {
+    this.#characters += characters
+    if (this.#characters > MAX_CHARACTERS)
+      throw this.#fail(at, `more than ${MAX_CHARACTERS >> 20} million characters`)
+  }
+
+  #write(text: string, at: number): void {
+    this.#count(text.length, at)
+    this.#out.push(text)
+  }
+
+  #isTrue(value: Value, at: number): boolean {
+    if (value !== null && isMap(value)) this.#step(sizeOf(value), at)
+    return isTrue(value)
+  }
+
+  /** Counts all that is in a value, which is printed. */
+  #weigh(value: Value, at: number): void {
+    if (typeof value === 'string') return
+    const { values, characters } = weightOf(value)
+    this.#step(values, at)
+    this.#count(characters, at)
+  }
+
+  /** Counts what a function looks at. */
+  #countArguments(name: string, args: readonly Value[], at: number): void {
+    this.#step(args.length, at)
+    for (const arg of args) {
+      if (typeof arg === 'string') this.#count(arg.length * (ESCAPING.has(name) ? 8 : 1), at)
+      else if (PRINTING.has(name)) this.#weigh(arg, at)
+      else if ((name === 'len' || name === 'not') && isMap(arg)) this.#step(sizeOf(arg), at)
+      else if (name === 'slice' && isList(arg)) this.#step(arg.length, at)
     }
   }
 
@@ -123,12 +185,13 @@ class Run {
     if (over === null) return
     if (isList(over)) {
       for (const [at, item] of over.entries()) yield [BigInt(at), item]
-    } else if (isMap(over)) yield* sortedEntries(over)
-    else if (typeof over === 'bigint') {
+    } else if (isMap(over)) {
+      this.#step(sizeOf(over), pipe.at)
+      yield* sortedEntries(over)
+    } else if (typeof over === 'bigint') {
       if (pipe.variables.length > 1) throw this.#fail(pipe.at, 'a number gives no second variable')
       for (let at = 0n; at < over; at += 1n) {
-        this.#steps += 1
-        if (this.#steps > MAX_STEPS) throw this.#fail(pipe.at, `more than ${MAX_STEPS} steps`)
+        this.#step(1, pipe.at)
         yield [at, at]
       }
     } else throw this.#fail(pipe.at, `range cannot go over a value of type ${typeName(over)}`)
@@ -209,9 +272,13 @@ class Run {
     last: Value | undefined,
   ): Value {
     if (name === 'and' || name === 'or') return this.#firstDecisive(name, at, words, dot, last)
-    const args = words.map(word => this.#operand(word, dot))
+    const given = words.map(word => this.#operand(word, dot))
+    const args = last === undefined ? given : [...given, last]
+    this.#countArguments(name, args, at)
     try {
-      return callFunction(name, last === undefined ? args : [...args, last])
+      const value = callFunction(name, args)
+      if (typeof value === 'string') this.#count(value.length, at)
+      return value
     } catch (error) {
       if (error instanceof BadCall) throw this.#fail(at, error.message)
       throw error
@@ -230,7 +297,7 @@ class Run {
     let value: Value = null
     for (const word of words) {
       value = this.#operand(word, dot)
-      if (isTrue(value) === (name === 'or')) return value
+      if (this.#isTrue(value, at) === (name === 'or')) return value
     }
     return last === undefined ? value : last
   }

@@ -3,7 +3,8 @@
 import { bytesOf, textOf } from '../match/text.ts'
 import { exponentText, fixedText, floatText } from './numbers.ts'
 import { isPrintable, quoted, quotedLetter } from './quotes.ts'
-import { isList, isMap, sortedEntries, typeName, type Value } from './values.ts'
+import { BadCall } from './failure.ts'
+import { isList, isMap, sortedEntries, typeName, weightOf, type Value } from './values.ts'
 
 /** `fmt.Sprint`: a space between two arguments when neither is a text. */
 export function print(values: readonly Value[]): string {
@@ -26,7 +27,10 @@ export function plainText(value: Value): string {
   return formatted(value, PLAIN)
 }
 
-/** `fmt.Sprintf`. What does not fit is told in the text, as Go does: `%!d(float64=3)`, `%!s(MISSING)`. */
+/** The longest text that a function gives, in characters. */
+const LONGEST = 8 << 20
+
+/** `fmt.Sprintf`, up to 8 million characters. What does not fit is told in the text, as Go does: `%!d(float64=3)`, `%!s(MISSING)`. */
 export function printf(format: string, values: readonly Value[]): string {
   let text = ''
   let next = 0
@@ -34,6 +38,7 @@ export function printf(format: string, values: readonly Value[]): string {
   let from = 0
   for (let at = format.indexOf('%'); at >= 0; at = format.indexOf('%', from)) {
     text += format.slice(from, at)
+    if (text.length > LONGEST) throw new BadCall('the text is longer than 8 million characters')
     const directive = directiveAt(format, at + 1)
     from = directive.end
     if (directive.verb === '') {
@@ -80,6 +85,8 @@ export function printf(format: string, values: readonly Value[]): string {
     else {
       const value = values[next] ?? null
       next += 1
+      const longest = weightOf(value).values * ((width ?? 0) + (precision ?? 0))
+      if (text.length + longest > LONGEST) throw new BadCall('the text is longer than 8 million characters')
       const zero = directive.flags.includes('0') && !minus
       text += formatted(value, { ...flagsOf(directive.flags, verb), zero, minus, width, precision, verb })
     }

@@ -5,17 +5,7 @@ import { isEqual, isLess } from './compare.ts'
 import { escapeHtml, escapeJs, escapeQuery } from './escape.ts'
 import { BadCall } from './failure.ts'
 import { byteSlice, print, printf, println } from './format.ts'
-import {
-  entryOf,
-  indexOf,
-  isList,
-  isMap,
-  isTrue,
-  sortedEntries,
-  TextMap,
-  typeName,
-  type Value,
-} from './values.ts'
+import { entryOf, indexOf, isList, isMap, isTrue, sizeOf, TextMap, typeName, type Value } from './values.ts'
 
 /** A function, with the least and the most arguments that it takes. */
 type GoFunction = {
@@ -99,7 +89,7 @@ function joined(args: readonly Value[]): string {
 function lengthOf(of: Value): number {
   if (typeof of === 'string') return bytesOf(of).length
   if (isList(of)) return of.length
-  return isMap(of) ? sortedEntries(of).length : refuse(`${plural(of)} has no length`)
+  return isMap(of) ? sizeOf(of) : refuse(`${plural(of)} has no length`)
 }
 
 function indexable(of: Value): Value {

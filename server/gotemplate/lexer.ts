@@ -64,7 +64,7 @@ export function tokensOf(source: string): Token[] {
 
   function addText(from: number, to: number, trimStart: boolean, trimEnd: boolean): void {
     let text = source.slice(from, to)
-    if (trimEnd) text = text.replace(/[ \t\r\n]+$/, '')
+    if (trimEnd) text = withoutEnd(text)
     const start = trimStart ? text.length - text.replace(/^[ \t\r\n]+/, '').length : 0
     if (text.length > start) tokens.push({ kind: 'text', text: text.slice(start), at: from + start })
   }
@@ -178,3 +178,10 @@ const WORDS: readonly (readonly [TokenKind, RegExp])[] = [
   ['dot', /\.(?![\p{L}\p{Nd}_])/uy],
   ['identifier', /[\p{L}_][\p{L}\p{Nd}_]*/uy],
 ]
+
+/** Without the white space at its end: from the end, since a pattern would look from each space. */
+function withoutEnd(text: string): string {
+  let length = text.length
+  while (length > 0 && ' \t\r\n'.includes(text.charAt(length - 1))) length -= 1
+  return text.slice(0, length)
+}

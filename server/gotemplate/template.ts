@@ -2,6 +2,7 @@
 // docs/matchbox.md lists where this engine differs.
 
 import { evaluate } from './evaluate.ts'
+import { GoTemplateError } from './failure.ts'
 import { parse } from './parser.ts'
 import type { Value } from './values.ts'
 
@@ -21,6 +22,21 @@ export type GoTemplate = {
  * @throws {GoTemplateError} with line, column and reason
  */
 export function goTemplate(source: string): GoTemplate {
-  const parsed = parse(source)
-  return { render: data => evaluate(source, parsed, data) }
+  if (source.length > MOST_SOURCE && source.includes('{{'))
+    throw new GoTemplateError(source, 0, `a template has at most ${MOST_SOURCE >> 10} KB`)
+  const parsed = shallow(source, () => parse(source))
+  return { render: data => shallow(source, () => evaluate(source, parsed, data)) }
+}
+
+/** The largest source with actions, which is parsed in some tens of milliseconds. */
+const MOST_SOURCE = 256 << 10
+
+/** What is nested deeper than the stack goes is an error of the template. */
+function shallow<T>(source: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof RangeError) throw new GoTemplateError(source, 0, 'it is nested too deep')
+    throw error
+  }
 }

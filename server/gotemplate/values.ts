@@ -43,8 +43,26 @@ export function entryOf(map: ValueMap | TextMap, key: string): Value | undefined
 /** Go's truth: everything but false, zero, nil and what is empty. */
 export function isTrue(value: Value): boolean {
   if (isList(value)) return value.length > 0
-  if (isMap(value)) return sortedEntries(value).length > 0
+  if (isMap(value)) return sizeOf(value) > 0
   return Boolean(value)
+}
+
+/** How many entries a map has. */
+export function sizeOf(map: ValueMap | TextMap): number {
+  return Object.keys(map instanceof TextMap ? map.entries : map).length
+}
+
+/** What a value holds: values in it, itself included, and the characters of all its texts. */
+export function weightOf(value: Value): { values: number; characters: number } {
+  if (typeof value === 'string') return { values: 1, characters: value.length }
+  const weight = { values: 1, characters: 0 }
+  const inner = isList(value) ? value : isMap(value) ? sortedEntries(value).flat() : []
+  for (const item of inner) {
+    const { values, characters } = weightOf(item)
+    weight.values += values
+    weight.characters += characters
+  }
+  return weight
 }
 
 /** The name of a value's type in Go. */

@@ -3,6 +3,7 @@
 import { posix } from 'node:path'
 import { parse } from 'yaml'
 import { messageOf } from '#progress/wait.ts'
+import { refuseCostly } from '../butane/yaml.ts'
 import { InvalidCloudConfig, NothingToServe } from '../errors.ts'
 import type { Match, Renderers } from './answers.ts'
 import { contextOf } from './context.ts'
@@ -41,6 +42,7 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   }
   let config: unknown
   try {
+    refuseCostly(text)
     config = parse(text, { uniqueKeys: false, strict: false })
   } catch (error) {
     throw new InvalidCloudConfig(`cloud/${id}`, messageOf(error))

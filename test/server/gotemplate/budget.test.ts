@@ -1,0 +1,77 @@
+// What a Go template or a YAML text may cost: none of them holds up the event loop or fills the memory.
+
+import t from 'tap'
+import { parseYaml } from '#server/butane/yaml.ts'
+import { goTemplate } from '#server/gotemplate/template.ts'
+
+t.setTimeout(200_000) // a busy machine takes its time
+
+const entries = Array.from({ length: 20_000 }, (_, at) => [`k${at}`, 'v'])
+const DATA = { map: Object.fromEntries(entries) as Record<string, string>, list: entries.flat() }
+
+/** Processor time in seconds: some 0.05 to 0.3, with a margin for other work; without limits each takes many, or all memory. */
+const MOST_SECONDS = 3
+
+const LARGE = '{{ $a := printf "%1000000d" 1 }}{{ range 100000 }}'
+
+const BOMBS: Readonly<Record<string, readonly [source: string, limit: RegExp]>> = {
+  'a range that never ends': ['{{ range 9000000000000 }}x{{ end }}', /steps/],
+  'a template that runs itself': [
+    '{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}',
+    /inside of each other/,
+  ],
+  'wide numbers': ['{{ range 100000 }}{{ printf "%1000000d" 1 }}{{ end }}', /characters/],
+  'a list of wide items': ['{{ printf "%1000000v" .list }}', /characters/],
+  'a text that doubles': [
+    `{{ $a := "xxxxxxxx" }}${'{{ $a = printf "%s%s" $a $a }}'.repeat(40)}{{ len $a }}`,
+    /characters/,
+  ],
+  'a text that grows by print': [
+    `{{ $a := "xxxxxxxx" }}${'{{ $a = print $a $a $a $a }}'.repeat(40)}{{ len $a }}`,
+    /characters/,
+  ],
+  'a long text, escaped': [`${LARGE}{{ $b := urlquery $a }}{{ end }}`, /characters/],
+  'a long text, measured': [`${LARGE}{{ if eq (len $a) 3 }}{{ end }}{{ end }}`, /characters/],
+  'a long text, cut': [`${LARGE}{{ $b := slice $a 1 }}{{ end }}`, /characters/],
+  'a large map, measured': ['{{ range 100000 }}{{ if eq (len $.map) 3 }}{{ end }}{{ end }}', /steps/],
+  'a large map as a condition': ['{{ range 100000 }}{{ if $.map }}{{ end }}{{ end }}', /steps/],
+  'a large map, begun': ['{{ range 100000 }}{{ range $.map }}{{ break }}{{ end }}{{ end }}', /steps/],
+  'a large map, printed': ['{{ range 100000 }}{{ $x := print $.map }}{{ end }}', /steps|characters/],
+  'parentheses in parentheses': [`{{ ${'('.repeat(50_000)}1${')'.repeat(50_000)} }}`, /too deep/],
+  'a large source': ['{{ if 1 }}'.repeat(50_000), /256 KB/],
+}
+
+for (const [what, [source, limit]] of Object.entries(BOMBS)) {
+  t.test(`a template is ended in time with ${what}`, async t => {
+    const before = process.cpuUsage()
+    t.throws(() => goTemplate(source).render(DATA), { code: 'GO_TEMPLATE', message: limit })
+    const { user, system } = process.cpuUsage(before)
+    t.ok((user + system) / 1e6 < MOST_SECONDS, `${(user + system) / 1e6} s`)
+  })
+}
+
+t.test('white space before an action that trims it takes no time', async t => {
+  const before = process.cpuUsage()
+  t.equal(goTemplate(`${' '.repeat(200_000)}x${' '.repeat(9)}{{- 1 }}`).render(DATA).length, 200_002)
+  t.ok(process.cpuUsage(before).user / 1e6 < MOST_SECONDS)
+})
+
+const YAML_BOMBS: Readonly<Record<string, string>> = {
+  'lists in lists': `a: ${'['.repeat(200_000)}`,
+  'maps in maps': `a: ${'{a: '.repeat(100_000)}`,
+  'lists in lists of one line': `${'- '.repeat(200_000)}x`,
+  'keys that are keys': `${'? '.repeat(200_000)}x`,
+  'keys, each compared with all': Array.from({ length: 50_000 }, (_, at) => `k${at}: 1`).join('\n'),
+  'spaces after a key': `a:${' '.repeat(900_000)}b`,
+  'anchors without end': '- &a x\n'.repeat(100_000),
+  'a large text': `a: ${'x'.repeat(2_000_000)}`,
+}
+
+for (const [what, text] of Object.entries(YAML_BOMBS)) {
+  t.test(`YAML is refused in time with ${what}`, async t => {
+    const before = process.cpuUsage()
+    t.throws(() => parseYaml(text), { code: 'BAD_YAML' })
+    const { user, system } = process.cpuUsage(before)
+    t.ok((user + system) / 1e6 < MOST_SECONDS, `${(user + system) / 1e6} s`)
+  })
+}
