@@ -40,18 +40,18 @@ export class Budget {
   }
 
   /**
-   * Runs `run` a level deeper.
+   * Goes a level deeper; `leave` is to be called in any case.
    *
    * @throws {OverBudget}
    */
-  inside<T>(run: () => T): T {
+  enter(): void {
     this.#levels += 1
-    try {
-      if (this.#levels > MOST_LEVELS)
-        throw new OverBudget(`more than ${MOST_LEVELS} templates or macros are inside of each other`)
-      return run()
-    } finally {
-      this.#levels -= 1
-    }
+    if (this.#levels > MOST_LEVELS)
+      throw new OverBudget(`more than ${MOST_LEVELS} templates or macros are inside of each other`)
+  }
+
+  /** Comes back from a level. */
+  leave(): void {
+    this.#levels -= 1
   }
 }

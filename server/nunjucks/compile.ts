@@ -41,6 +41,8 @@ export type Compiled = {
   readonly allNodes: number
   readonly body: Statement
   readonly blocks: ReadonlyMap<string, Block>
+  /** The text of a file without tags, which is the same each time. */
+  readonly text?: string
 }
 
 /**
@@ -70,7 +72,15 @@ export function compile(name: string, source: string): Compiled {
 
 /** A file without tags, which may be of any size: it costs what it writes. */
 function plainText(name: string, source: string): Compiled {
-  return { name, size: 0, nodes: 1, allNodes: 1, body: run => run.write(source), blocks: new Map() }
+  return {
+    name,
+    size: 0,
+    nodes: 1,
+    allNodes: 1,
+    body: run => run.write(source),
+    blocks: new Map(),
+    text: source,
+  }
 }
 
 /**
@@ -81,6 +91,10 @@ function plainText(name: string, source: string): Compiled {
  */
 export function render(template: Compiled, variables: Variables, library: Library, budget: Budget): string {
   try {
+    if (template.text !== undefined) {
+      budget.write(template.text.length)
+      return template.text
+    }
     return runOf(template, new Map(variables), new Frame(undefined, true), library, budget).out
   } catch (error) {
     if (!(error instanceof OverBudget)) throw error
@@ -164,9 +178,12 @@ class Run {
   /** Runs `body`, and says of what fails where it is. */
   placed(body: Statement): void {
     try {
-      this.budget.inside(() => body(this))
+      this.budget.enter()
+      body(this)
     } catch (error) {
       throw this.#faultOf(error)
+    } finally {
+      this.budget.leave()
     }
   }
 
@@ -475,7 +492,7 @@ class Compiler {
       const outer = around ? run.frame : undefined
       return new Callable(name, (args, named) => {
         const frame = new Frame(outer, true)
-        const inner = new Run(frame, fieldsOf(run))
+        const inner = new Run(frame, run)
         inner.placed(() => {
           run.budget.step(nodes + plain.length + defaults.length)
           if (named.has('caller')) frame.variables.set('caller', named.get('caller'))

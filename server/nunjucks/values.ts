@@ -136,6 +136,10 @@ export function hasItem(list: readonly unknown[], item: unknown, budget: Budget)
  * @throws {OverBudget}
  */
 export function jsonOf(value: unknown, spaces: number, budget: Budget): string | undefined {
+  if (typeof value === 'string') {
+    budget.write(value.length)
+    return JSON.stringify(value)
+  }
   const weigh = (item: unknown, level: number): void => {
     if (level > 200) throw new Error('it is nested too deep for JSON')
     budget.step()
