@@ -129,10 +129,14 @@ class Frame {
   }
 
   assign(name: string, value: unknown): void {
-    let frame: Frame | undefined = this
-    while (frame !== undefined && frame.variables.get(name) === undefined)
-      frame = frame.isolates ? undefined : frame.parent
-    ;(frame ?? this).variables.set(name, value)
+    const holder = this.#holderOf(name) ?? this
+    holder.variables.set(name, value)
+  }
+
+  /** The frame that has this variable and may be assigned to from here. */
+  #holderOf(name: string): Frame | undefined {
+    if (this.variables.get(name) !== undefined) return this
+    return this.isolates || this.parent === undefined ? undefined : this.parent.#holderOf(name)
   }
 }
 
@@ -203,9 +207,13 @@ class Run {
     const place = { line: lineOf(this.at), column: columnOf(this.at), template }
     if (error instanceof TemplateFault) {
       if (error.template !== undefined) return error
-      return new TemplateFault(error.reason, error.line === undefined ? place : { ...error, template }, {
-        cause: error.cause,
-      })
+      return new TemplateFault(
+        error.reason,
+        error.line === undefined ? place : { line: error.line, column: error.column, template },
+        {
+          cause: error.cause,
+        },
+      )
     }
     const reason = error instanceof RangeError ? 'it is nested too deep' : lastLineOf(messageOf(error))
     const cause = error instanceof RangeError ? new OverBudget(reason, { cause: error }) : error
@@ -795,9 +803,12 @@ const COMPARE: Readonly<Record<string, Operator>> = {
   '>=': (a, b, budget) => orderOf(a, b, budget) >= 0,
 }
 
+function isNothing(value: unknown): boolean {
+  return value === null || value === undefined
+}
+
 /** `==` of JavaScript, which turns a list or an object into a text only where the other value is neither. */
 function isLooselyEqual(a: unknown, b: unknown, budget: Budget): boolean {
-  const isNothing = (value: unknown) => value === null || value === undefined
   if (isNothing(a) || isNothing(b)) return isNothing(a) && isNothing(b)
   if (typeof a === 'object' && typeof b === 'object') return a === b
   const [x, y] = [primitiveOf(a, budget), primitiveOf(b, budget)]
