@@ -60,6 +60,8 @@ export interface LeaseView {
   offeredTo(mac: string): Lease | undefined
   /** Says whether a hardware address showed that something lives there: it renewed its lease, or fetched a file. */
   isAlive(mac: string): boolean
+  /** The addresses that were found in use by another host and are kept back for it at `now`, the longest first. */
+  declined(now: number): readonly Lease[]
   /** An address of the pool for a client that has none: one without any lease, else the one whose lease ended longest ago. */
   pick(choice: Choice): string | undefined
 }
@@ -73,6 +75,8 @@ export class LeaseTable implements LeaseView {
   readonly #bound = new Map<string, Lease>()
   readonly #offered = new Map<string, Lease>()
   readonly #alive = new Set<string>()
+  /** In the order in which they were declined. */
+  readonly #declined = new Map<string, Lease>()
   readonly #free = new FreeAddresses(address => this.#byAddress.get(address))
 
   constructor(leases: readonly Lease[] = []) {
@@ -93,6 +97,13 @@ export class LeaseTable implements LeaseView {
 
   isAlive(mac: string): boolean {
     return this.#alive.has(mac)
+  }
+
+  declined(now: number): readonly Lease[] {
+    for (const [address, lease] of this.#declined) {
+      if (this.#byAddress.get(address) !== lease || lease.expiresAt <= now) this.#declined.delete(address)
+    }
+    return [...this.#declined.values()]
   }
 
   pick(choice: Choice): string | undefined {
@@ -167,6 +178,9 @@ export class LeaseTable implements LeaseView {
       this.#offered.delete(lease.mac)
     } else if (lease.state === 'offered') {
       this.#offered.set(lease.mac, lease)
+    } else {
+      this.#declined.delete(lease.address)
+      this.#declined.set(lease.address, lease)
     }
   }
 }

@@ -83,6 +83,9 @@ export const SECONDS = {
   declined: 600,
 } as const
 
+/** The share of the pool that clients can take out of use: the oldest such address goes back when there are more. */
+const DECLINED_SHARE = 0.1
+
 const CLIENT_PORT = 68
 const SERVER_PORT = 67
 const EVERYBODY = '255.255.255.255'
@@ -250,8 +253,15 @@ function quarantine(exchange: Exchange): Decision {
   const { message, machine, world } = exchange
   const address = wantedAddressOf(message)
   const holder = world.leases.at(address)
-  // Only who holds an address may take it out of use, else one client could empty the pool.
-  if (holder?.mac !== message.mac) return silent(`declines ${address}, which is not its own`)
+  // Only the holder of an address may take it out of use, else one client could empty the pool.
+  if (holder?.mac !== message.mac || holder.state === 'declined')
+    return silent(`declines ${address}, which is not its own`)
+  if (holder.state === 'offered') {
+    // A client looks at an address after its ACK (RFC 2131 §3.1). The offer ends; the next client's is probed.
+    const words = `declines ${address} before it was its own: the offer ends`
+    const ended: Lease = { ...holder, expiresAt: world.now }
+    return silent(words, [{ kind: 'put', lease: ended }], [event(exchange, 'decline', words, { address })])
+  }
   if (machine !== undefined) {
     // Anyone can send this in a machine's name: it keeps its address.
     const words = `found ${address} in use by another host. It stays the address of ${machine.name}: look for that host`
@@ -261,9 +271,16 @@ function quarantine(exchange: Exchange): Decision {
     }
   }
   const words = `found ${address} in use by another host: no one gets it for ${SECONDS.declined / 60} min`
+  const { first, last } = world.subnet
+  const most = Math.max(1, Math.floor((last - first + 1) * DECLINED_SHARE))
+  const before = world.leases.declined(world.now)
+  const tooMany = before.slice(0, Math.max(0, before.length + 1 - most))
   return silent(
     'a DECLINE has no answer',
-    [put(exchange, address, 'declined', SECONDS.declined)],
+    [
+      ...tooMany.map((lease): LeaseChange => ({ kind: 'put', lease: { ...lease, expiresAt: world.now } })),
+      put(exchange, address, 'declined', SECONDS.declined),
+    ],
     [event(exchange, 'decline', words, { address })],
   )
 }
@@ -376,10 +393,11 @@ function addressFor(exchange: Exchange): Found {
   while (used.size <= MOST_USED) {
     const address =
       remembered.find(one => one !== undefined && isFree(one)) ??
-      leases.pick({ subnet, mac: message.mac, now, isFree })
+      leases.pick({ subnet, mac: message.mac, now, isFree }) ??
+      oldestDeclined(exchange, used)
     if (address === undefined) break
     const before = leases.at(address)
-    const isAnothers = before !== undefined && before.mac !== message.mac
+    const isAnothers = before !== undefined && (before.mac !== message.mac || before.state === 'declined')
     if (!isAnothers || world.probed === undefined) return { changes, address }
     const result = world.probed(address)
     if (result === undefined) return { changes, probe: address }
@@ -392,6 +410,15 @@ function addressFor(exchange: Exchange): Found {
   }
   const { first, last } = subnet.network.pool
   return { changes, none: `every address of the pool ${first} to ${last} is taken` }
+}
+
+/** Where no address is free: the one that was found in use the longest ago, unless it is one that was `used` just now. */
+function oldestDeclined({ world }: Exchange, used: ReadonlySet<string>): string | undefined {
+  const { leases, subnet, machines, now } = world
+  return leases
+    .declined(now)
+    .find(({ address }) => subnet.pools(address) && !used.has(address) && !machines.byAddress.has(address))
+    ?.address
 }
 
 /** Why this client must not have `address`; undefined when it may. */

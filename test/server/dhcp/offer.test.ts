@@ -346,6 +346,72 @@ t.test('a declined address is nobody’s for ten minutes, then free again', asyn
   t.equal(typeOf(server.hears(rebooting(another, address))), MESSAGE.ack)
 })
 
+const declining = (packet: Packet, address: string) => but(request(packet, address), MESSAGE.decline, {})
+
+/** Another client for each number. */
+const clientAt = (at: number): Packet => ({
+  ...discover.plain,
+  mac: `02:00:00:00:${[at >> 8, at & 255].map(byte => byte.toString(16).padStart(2, '0')).join(':')}`,
+})
+
+t.test(
+  'an offer cannot be declined: it ends, and its address is looked at before another client gets it',
+  async t => {
+    const pool = { first: '10.20.0.100', last: '10.20.0.100' }
+    const server = new Server({ network: { ...network(), pool } })
+    const results = new Map<string, 'free' | 'used'>()
+    server.probed = address => results.get(address)
+    t.equal(server.hears(clientAt(1)).reply?.packet.yourAddress, '10.20.0.100')
+    const { changes } = server.hears(declining(clientAt(1), '10.20.0.100'))
+    t.match(changes, [{ kind: 'put', lease: { state: 'offered', expiresAt: NOW } }])
+    t.equal(server.hears(clientAt(2)).probe, '10.20.0.100')
+    results.set('10.20.0.100', 'free')
+    t.equal(server.hears(clientAt(2)).reply?.packet.yourAddress, '10.20.0.100')
+  },
+)
+
+t.test('floods of DISCOVER and DECLINE, with REQUEST or without, never empty the pool', async t => {
+  const server = new Server() // 100 addresses
+  server.probed = () => 'free'
+  for (let at = 0; at < 1000; at += 1) {
+    const client = clientAt(at)
+    const gives = at % 2 === 0 ? server.hears(client) : server.gives(client)
+    const address = gives.reply?.packet.yourAddress
+    if (address === undefined) {
+      t.fail(`no address for client ${at}`)
+      break
+    }
+    server.hears(declining(client, address))
+  }
+  t.equal(server.table.declined(NOW).length, 10, 'a tenth of the pool')
+})
+
+t.test('where no address is free, the one that was declined first is looked at, and given', async t => {
+  const pool = { first: '10.20.0.100', last: '10.20.0.119' }
+  const leases = Array.from({ length: 18 }, (_, at) => lease(`10.20.0.${102 + at}`, clientAt(200 + at).mac))
+  const server = new Server({ network: { ...network(), pool }, leases })
+  const used = new Set<string>()
+  server.probed = address => (used.has(address) ? 'used' : 'free')
+  const declined = [1, 2].map(at => {
+    const address = server.gives(clientAt(at)).reply?.packet.yourAddress ?? ''
+    server.hears(declining(clientAt(at), address))
+    server.now += 1000
+    return address
+  })
+  used.add(declined[0] ?? '')
+  t.equal(server.gives(clientAt(3)).reply?.packet.yourAddress, declined[1], 'the first is in use indeed')
+  t.match(server.hears(clientAt(4)), { reply: undefined, silence: /is taken/ })
+})
+
+t.test('a client that declined an address gets it again only after it was looked at', async t => {
+  const pool = { first: '10.20.0.100', last: '10.20.0.100' }
+  const server = new Server({ network: { ...network(), pool } })
+  server.probed = () => undefined
+  const address = server.gives(discover.plain).reply?.packet.yourAddress ?? ''
+  server.hears(declining(discover.plain, address))
+  t.equal(server.hears(discover.plain).probe, address)
+})
+
 t.test('nobody can decline or release the address of another', async t => {
   const server = new Server({ leases: [lease('10.20.0.120', OTHER)] })
   const decline = but(request(discover.plain, '10.20.0.120'), MESSAGE.decline, {})
