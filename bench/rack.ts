@@ -51,7 +51,8 @@ export async function startServer(
     env = {},
   }: {
     readonly checkout: string
-    readonly site: ReturnType<typeof siteOf>
+    /** As `PUT /v1/sites` takes it. */
+    readonly site: object
     readonly flags?: readonly string[]
     readonly env?: Readonly<Record<string, string>>
   },

@@ -7,23 +7,27 @@ import { connect } from 'node:net'
 /** What to do to whom. */
 export type Attack = {
   /** `explain`: 20 connections that pipeline 1,000 explanations each. `macs`: a DISCOVER of a new random MAC after the other. */
+  /** `declared`: the same with the MACs of all declared machines but the one that boots, by turns. */
   /** `tftp`: 1,000 reads that nobody acknowledges. `machines`: 8 readers of the list of machines. */
-  readonly name: 'explain' | 'macs' | 'tftp' | 'machines'
+  readonly name: 'explain' | 'macs' | 'declared' | 'tftp' | 'machines'
   readonly host: string
   /** TCP or UDP port. */
   readonly port: number
+  /** How many machines are declared. */
+  readonly machines: number
 }
 
 if (import.meta.main) await attack(JSON.parse(process.argv[2] ?? '{}') as Attack)
 
-async function attack({ name, host, port }: Attack): Promise<void> {
+async function attack({ name, host, port, machines }: Attack): Promise<void> {
   if (name === 'explain') {
     const requests = `GET /v1/explain?mac=52:54:00:00:00:01 HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(1000)
     await Promise.all(Array.from({ length: 20 }, () => forEver(() => send(host, port, requests))))
   } else if (name === 'machines') {
     const one = `GET /machines HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
     await Promise.all(Array.from({ length: 8 }, () => forEver(() => send(host, port, one))))
-  } else if (name === 'macs') await sendMacs(host, port)
+  } else if (name === 'macs') await sendMacs(host, port, at => 0x0200_0000_0000 + ((at * 2654435761) >>> 0))
+  else if (name === 'declared') await sendMacs(host, port, at => 0x5254_0000_0002 + (at % (machines - 2)))
   else await forEver(() => readsWithoutAcks(host, port))
 }
 
@@ -44,8 +48,8 @@ async function send(host: string, port: number, requests: string): Promise<void>
   await once(socket, 'close').catch(() => {})
 }
 
-/** A DISCOVER of UEFI firmware, with a hardware address that is new each time; at most 20,000 a second. */
-async function sendMacs(host: string, port: number): Promise<void> {
+/** A DISCOVER of UEFI firmware from one hardware address after the other; at most 20,000 a second. */
+async function sendMacs(host: string, port: number, macOf: (at: number) => number): Promise<void> {
   const socket = createSocket({ type: 'udp4', sendBufferSize: 1 << 20 })
   socket.bind(0)
   await once(socket, 'listening')
@@ -59,8 +63,7 @@ async function sendMacs(host: string, port: number): Promise<void> {
     for (let at = 0; at < 20; at += 1) {
       const bytes = Buffer.from(packet)
       bytes.writeUInt32BE(sent + at, 4)
-      bytes.writeUInt8(2, 28)
-      bytes.writeUInt32BE(((sent + at) * 2654435761) >>> 0, 30)
+      bytes.writeUIntBE(macOf(sent + at), 28, 6)
       socket.send(bytes, port, host, () => {})
     }
     await new Promise(resolve => setTimeout(resolve, 1))

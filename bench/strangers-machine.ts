@@ -1,6 +1,7 @@
 // The declared machine of bench/strangers.ts: boots some times a second, as far as its Ignition config, and
 // prints what it measured as one line of JSON. `strangers-machine.ts JSON`. Its address is on its interface already.
 
+import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { request } from 'node:http'
@@ -13,6 +14,8 @@ export type Machine = {
   readonly server: string
   readonly address: string
   readonly machines: number
+  /** The machine is declared by this UUID alone: each boot has a hardware address that is new. */
+  readonly uuid?: string
 }
 
 /** What it measured, in milliseconds; a packet that was not answered counts with its wait. */
@@ -39,21 +42,22 @@ if (import.meta.main) {
   process.exit()
 }
 
-async function bootFor({ seconds, server, address }: Machine): Promise<Measured> {
+async function bootFor({ seconds, server, address, uuid }: Machine): Promise<Measured> {
   const socket = await client()
   const boots: number[] = []
   const dhcp: number[] = []
   const end = performance.now() + seconds * 1000
-  const mac = macOf(1)
   while (performance.now() < end) {
     const began = performance.now()
+    const mac = uuid === undefined ? macOf(1) : randomMac()
     for (let turn = 0; turn < 2; turn += 1) {
       // Firmware, then the loader.
-      await asked(socket, discover(mac), 2, dhcp)
-      await asked(socket, discover(mac, address, server), 5, dhcp)
+      await asked(socket, discover(mac, undefined, undefined, uuid), 2, dhcp)
+      await asked(socket, discover(mac, address, server, uuid), 5, dhcp)
     }
     await readFile(server, address)
-    for (const path of ['/boot.ipxe', `/ipxe?mac=${mac}`, `/ignition?mac=${mac}`])
+    const labels = `mac=${mac}${uuid === undefined ? '' : `&uuid=${uuid}`}`
+    for (const path of ['/boot.ipxe', `/ipxe?${labels}`, `/ignition?${labels}`])
       await get(server, address, path)
     boots.push(performance.now() - began)
     await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
@@ -121,8 +125,13 @@ async function asked(socket: Socket, packet: Buffer, type: number, times: number
   }
 }
 
+function randomMac(): string {
+  const hex = randomBytes(4).toString('hex')
+  return `06:00:${hex.replaceAll(/(..)(?=.)/g, '$1:')}`
+}
+
 /** A DISCOVER of UEFI firmware; with an address the REQUEST that takes it. */
-export function discover(mac: string, address?: string, server?: string): Buffer {
+export function discover(mac: string, address?: string, server?: string, uuid?: string): Buffer {
   const packet = Buffer.alloc(300)
   packet.set([1, 1, 6, 0, 1, 2, 3, 4])
   packet.writeUInt16BE(0x8000, 10)
@@ -133,7 +142,8 @@ export function discover(mac: string, address?: string, server?: string): Buffer
       ? []
       : [50, 4, ...bytesOf(address), 54, 4, ...bytesOf(server)]
   const type = more.length === 0 ? 1 : 3
-  packet.set([53, 1, type, 93, 2, 0, 0, 60, 9, ...Buffer.from('PXEClient'), ...more, 255], 240)
+  const name = uuid === undefined ? [] : [97, 17, 0, ...Buffer.from(uuid.replaceAll('-', ''), 'hex')]
+  packet.set([53, 1, type, 93, 2, 0, 0, 60, 9, ...Buffer.from('PXEClient'), ...name, ...more, 255], 240)
   return packet
 }
 

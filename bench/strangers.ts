@@ -2,7 +2,7 @@
 // boots again and again, and an attacker. The baseline is the same attacker aimed at a bare Node HTTP server or a UDP
 // sink beside us, by turns in the same run: it takes processor time, too.
 //
-//   sudo node_modules/.bin/node bench/strangers.ts [--rounds 3] [--seconds 4] [--only explain,macs,tftp,machines,restart,quiet]
+//   sudo node_modules/.bin/node bench/strangers.ts [--rounds 3] [--seconds 4] [--only explain,macs,declared,uuid,tftp,machines,restart,quiet]
 //                                                  [--against CHECKOUT] [--server CHECKOUT] [--public-reads]
 //
 // `--against` names a checkout of an earlier version, with its node_modules: the quiet rates are compared by turns with it.
@@ -27,13 +27,15 @@ import { ADDRESS, Wire } from './wire.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const MACHINE_ADDRESS = '10.20.0.11'
+/** A machine that is declared by UUID alone. */
+const BY_UUID = { uuid: '5a0e7f00-0020-4000-8000-0000000000aa', address: '10.20.0.12' } as const
 const MACHINES = 10_000
 const STRANGERS = 100_000
 /** The machines that boot for the quiet rates; more addresses overflow the kernel's table of neighbours. */
 const BOOTING = { machines: 400, firstMachine: 256, firstAddress: 16 << 8 } as const
 /** Turns of each server in a round of the quiet rates. */
 const TURNS = 3
-const ALL = 'explain,macs,tftp,machines,restart,quiet'
+const ALL = 'explain,macs,declared,uuid,tftp,machines,restart,quiet'
 /** What must hold. */
 const BARS = { boot: 1.5, dhcp: 3, megabytes: 300, restart: 2, quiet: 0.95 } as const
 
@@ -78,7 +80,9 @@ process.exitCode = missed.length > 0 ? 1 : 0
 // --- attacks
 
 async function attacks(): Promise<void> {
-  const names = (['explain', 'macs', 'tftp', 'machines'] as const).filter(name => only.has(name))
+  const names = (['explain', 'macs', 'declared', 'uuid', 'tftp', 'machines'] as const).filter(name =>
+    only.has(name),
+  )
   if (names.length === 0) return
   wire = await Wire.lay()
   await prepare(wire)
@@ -91,18 +95,24 @@ async function attacks(): Promise<void> {
     const beside: Measured[] = []
     const under: Measured[] = []
     for (let round = 0; round < rounds; round += 1) {
+      // The flood of `macs`, while the machine that is declared by UUID alone boots.
+      const attack = name === 'uuid' ? 'macs' : name
+      const isDhcp = attack === 'macs' || attack === 'declared'
+      const booting = name === 'uuid' ? BY_UUID : { address: MACHINE_ADDRESS }
       beside.push(
-        await attacked(wire, {
-          name,
+        await attacked(wire, booting, {
+          name: attack,
           host: ADDRESS,
-          port: name === 'macs' ? PEER.dhcp : name === 'tftp' ? PEER.tftp : PEER.http,
+          port: isDhcp ? PEER.dhcp : attack === 'tftp' ? PEER.tftp : PEER.http,
+          machines: MACHINES,
         }),
       )
       under.push(
-        await attacked(wire, {
-          name,
-          host: name === 'macs' ? '255.255.255.255' : ADDRESS,
-          port: name === 'macs' ? 67 : name === 'tftp' ? 69 : 8080,
+        await attacked(wire, booting, {
+          name: attack,
+          host: isDhcp ? '255.255.255.255' : ADDRESS,
+          port: isDhcp ? 67 : attack === 'tftp' ? 69 : 8080,
+          machines: MACHINES,
         }),
       )
     }
@@ -125,15 +135,18 @@ async function attacks(): Promise<void> {
   wire = undefined
 }
 
+/** The machine that boots. */
+type Booting = Pick<Machine, 'address' | 'uuid'>
+
 /** What the machine measures while an attacker is at work. */
-async function attacked(on: Wire, attack: Attack): Promise<Measured> {
+async function attacked(on: Wire, booting: Booting, attack: Attack): Promise<Measured> {
   const attacker = on.startFar(process.execPath, [
     join(import.meta.dirname, 'strangers-attack.ts'),
     JSON.stringify(attack),
   ])
   try {
     await new Promise(resolve => setTimeout(resolve, 700)) // it starts
-    return await measure(on, { what: 'boot', seconds })
+    return await measure(on, { what: 'boot', seconds, ...booting })
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error
     return { boots: [Infinity], dhcp: [Infinity], exchangesASecond: 0 } // not one boot within a minute
@@ -145,17 +158,16 @@ async function attacked(on: Wire, attack: Attack): Promise<Measured> {
 
 async function measure(
   on: Wire,
-  { what, seconds: of }: Pick<Machine, 'what' | 'seconds'>,
+  part: Pick<Machine, 'what' | 'seconds'> & Partial<Booting>,
 ): Promise<Measured> {
-  const machine: Machine = {
-    what,
-    seconds: of,
-    server: ADDRESS,
-    address: MACHINE_ADDRESS,
-    machines: MACHINES,
-  }
+  const machine: Machine = { server: ADDRESS, address: MACHINE_ADDRESS, machines: MACHINES, ...part }
   const program = join(import.meta.dirname, 'strangers-machine.ts')
-  const { stdout } = await on.run('client', process.execPath, [program, JSON.stringify(machine)], of + 60)
+  const { stdout } = await on.run(
+    'client',
+    process.execPath,
+    [program, JSON.stringify(machine)],
+    part.seconds + 60,
+  )
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Measured
 }
 
@@ -339,7 +351,8 @@ async function turnOf(on: Wire, pid: number, phase: string): Promise<Turn> {
 
 /** Gives the far end the machine's address, and a way for broadcasts. */
 async function prepare(on: Wire): Promise<void> {
-  await on.run('client', 'ip', ['address', 'add', `${MACHINE_ADDRESS}/16`, 'dev', 'eth0'], 5)
+  for (const address of [MACHINE_ADDRESS, BY_UUID.address])
+    await on.run('client', 'ip', ['address', 'add', `${address}/16`, 'dev', 'eth0'], 5)
   await on.run('client', 'ip', ['route', 'add', 'default', 'dev', 'eth0'], 5)
 }
 
@@ -352,9 +365,16 @@ async function startOnWire(on: Wire, checkout: string): Promise<number> {
   const machines = Array.from({ length: MACHINES }, (_, n) => machineOf(n, addressOf(n)))
   return startServer(on, mkdtempSync(join(folder, 'server-')), {
     checkout,
-    site: siteOf(machines),
+    site: withMachineByUuid(siteOf(machines)),
     flags: ['--loaders-path', loaders, ...open],
   })
+}
+
+function withMachineByUuid({ network, machines, profiles, groups }: ReturnType<typeof siteOf>) {
+  const { uuid } = BY_UUID
+  const machine = { name: 'u-1', macs: [], role: 'compute', labels: {}, ...BY_UUID }
+  const group = { id: 'u-1', profile: 'live', selector: { uuid }, metadata: {} }
+  return { network, machines: [...machines, machine], profiles, groups: [...groups, group] }
 }
 
 function addressOf(n: number): string {

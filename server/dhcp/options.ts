@@ -34,8 +34,9 @@ export const OPTION = {
   ipxe: 175,
 } as const
 
-const PAD = 0
-const END = 255
+/** The two codes that stand alone, without a length. */
+export const PAD = 0
+export const END = 255
 const LONGEST = 255
 
 /** An option that runs past the end of its field. */

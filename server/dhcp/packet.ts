@@ -55,7 +55,8 @@ export const MESSAGE = {
 export const NOWHERE = '0.0.0.0'
 
 const COOKIE = [99, 130, 83, 99] as const
-const OPTIONS_AT = 240
+/** Where the options begin: behind the header and the cookie. */
+export const OPTIONS_AT = 240
 const SERVER_NAME = { at: 44, bytes: 64 } as const
 const BOOT_FILE = { at: 108, bytes: 128 } as const
 const BROADCAST_FLAG = 0x80

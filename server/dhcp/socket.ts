@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
 import { LeaseTable } from './leases.ts'
 import type { Lease, LeaseChange } from './leases.ts'
-import { indexMachines } from './machines.ts'
+import { indexMachines, uuidNamedIn } from './machines.ts'
 import { decide, SECONDS } from './offer.ts'
 import type { Arrival, Decision, DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
@@ -135,7 +135,8 @@ export class DhcpServer {
     this.#now = options.now ?? (() => Date.now())
     this.#table = new LeaseTable(options.leases.all())
     this.#strangers = new Strangers({
-      isDeclared: mac => this.#machines.byMac.has(mac),
+      isDeclared: mac => this.#machines.byMac.has(mac) || this.#hasLeaseByUuid(mac),
+      uuidOf: bytes => uuidNamedIn(this.#machines, bytes),
       isKnown: mac => this.#table.boundTo(mac) !== undefined || this.#table.offeredTo(mac) !== undefined,
       handle: ({ bytes, arrival, socket }) => this.#handle(bytes, arrival, socket),
       refuse: options.refuse ?? (() => {}),
@@ -240,6 +241,14 @@ export class DhcpServer {
   #refuseSecond(address: string, port: number, ours: number): void {
     if (address !== this.#options.address || socketsNowOn(address, port) <= ours) return
     throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' })
+  }
+
+  /** Says whether a hardware address has the lease of a machine that is declared by UUID alone; its system sends no UUID. */
+  #hasLeaseByUuid(mac: string): boolean {
+    const { byUuid } = this.#machines
+    if (byUuid.size === 0) return false
+    const uuid = this.#table.boundTo(mac)?.uuid
+    return uuid !== undefined && byUuid.has(uuid)
   }
 
   #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {

@@ -20,6 +20,7 @@ const SENTENCES = {
   reads_address: 'reads answered with 429: their address used up its time',
   reads: 'reads answered with 429: all readers together used up their time',
   dhcp_new: 'DHCP packets of new hardware addresses dropped: there are too many of them',
+  dhcp_declared: 'DHCP packets in the names of declared machines dropped: too many wait',
   dhcp_rate: 'DHCP packets in the names of declared machines dropped: a machine sends fewer',
   dhcp_unreadable: 'DHCP packets dropped: they cannot be read',
   dhcp_queue: 'DHCP packets of undeclared machines dropped: too many wait',

@@ -1,14 +1,15 @@
 // One host of the segment, run in its network namespace: it does what its test says, a line of JSON at a time, and
 // answers each with a line. What it sends is what anyone on such a wire can send.
 
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { run } from '#host/command.ts'
 import { causesOf } from '#server/log.ts'
-import { encodeDiscover, encodeRequest } from '../../lab/netboot/dhcp.ts'
-import { askForAddress } from '../../lab/netboot/exchange.ts'
+import { decodeReply, encodeDiscover, encodeRequest } from '../../lab/netboot/dhcp.ts'
+import { askForAddress, readByTftp } from '../../lab/netboot/exchange.ts'
 
 /** One thing to do. */
 export type Order =
@@ -27,6 +28,16 @@ export type Order =
     }
   /** A RELEASE of an address in the name of `mac`. */
   | { do: 'release'; mac: string; address: string; server: string }
+  /** A DECLINE of an address in the name of `mac`. */
+  | { do: 'decline'; mac: string; address: string; server: string }
+  /** A DISCOVER of each client, and again when there was no offer in time; gives the MACs that got one, as JSON. */
+  | { do: 'offers'; clients: readonly { mac: string; uuid: string }[]; tries: number; limitMs: number }
+  /** DISCOVERs of so many MACs from `first` on (a number), one after the other and over again. */
+  | { do: 'dhcp-flood'; first: number; macs: number; perSecond: number; seconds: number }
+  /** The bytes of the first answer to a TFTP read request, sent from one of this host's addresses; 0 after two seconds. */
+  | { do: 'tftp'; from: string; server: string; file: string }
+  /** Reads a whole file by TFTP. */
+  | { do: 'loader'; server: string; file: string }
   | { do: 'address'; address: string }
   /** Makes every address of a subnet one of this host's, or says by which host it is reached. */
   | { do: 'own'; subnet: string }
@@ -39,12 +50,17 @@ export type Order =
 export type Done = {
   readonly error?: string
   readonly address?: string
+  readonly leaseSeconds?: number
+  readonly bytes?: number
   readonly status?: number
   /** The body: as text, and its bytes in base64. */
   readonly text?: string
   readonly base64?: string
   readonly headers?: Record<string, string>
 }
+
+// Before the loop, which does not end.
+const ZERO_UUID = '00000000-0000-0000-0000-000000000000'
 
 if (import.meta.main) {
   // The authority of the server is what a test is about elsewhere; here the machine takes whatever certificate it gets.
@@ -61,9 +77,9 @@ if (import.meta.main) {
 async function follow(order: Order): Promise<Done> {
   switch (order.do) {
     case 'dhcp': {
-      const { address, prefix } = await askForAddress(order, AbortSignal.timeout(10_000))
+      const { address, prefix, leaseSeconds } = await askForAddress(order, AbortSignal.timeout(10_000))
       if (order.keep !== false && address !== '0.0.0.0') await setAddress(`${address}/${prefix}`)
-      return { address }
+      return { address, leaseSeconds }
     }
     case 'discover':
       await send(atPort(encodeDiscover({ ...order, stage: 'firmware' }, 7, 0), order.port))
@@ -83,6 +99,23 @@ async function follow(order: Order): Promise<Done> {
       await send(packet, order.server)
       return {}
     }
+    case 'decline': {
+      const offer = { kind: 'offer', transaction: 7, prefix: 24, dns: [], leaseSeconds: 0 } as const
+      const given = { ...offer, address: order.address, server: order.server, nextServer: '', file: '' }
+      const packet = encodeRequest({ mac: order.mac, uuid: ZERO_UUID, stage: 'firmware' }, given, 0)
+      const type = packet.findIndex((byte, at) => at >= 240 && byte === 53)
+      packet[type + 2] = 4
+      await send(packet)
+      return {}
+    }
+    case 'offers':
+      return { text: JSON.stringify(await offers(order)) }
+    case 'dhcp-flood':
+      return { text: String(await floodDhcp(order)) }
+    case 'loader':
+      return { bytes: await readByTftp(order.server, order.file) }
+    case 'tftp':
+      return { bytes: await firstBlock(order) }
     case 'address':
       await setAddress(order.address)
       return {}
@@ -108,6 +141,66 @@ async function follow(order: Order): Promise<Done> {
         headers: fields,
       }
     }
+  }
+}
+
+async function offers({ clients, tries, limitMs }: Extract<Order, { do: 'offers' }>): Promise<string[]> {
+  const socket = await dhcpSocket()
+  const got = new Set<string>()
+  socket.on('message', bytes => {
+    const mac = bytes
+      .subarray(28, 34)
+      .toString('hex')
+      .replaceAll(/(..)(?=.)/g, '$1:')
+    if (decodeReply(bytes, mac)?.kind === 'offer') got.add(mac)
+  })
+  for (const { mac, uuid } of clients) {
+    for (let at = 0; at < tries && !got.has(mac); at += 1) {
+      socket.send(encodeDiscover({ mac, uuid, stage: 'firmware' }, 7, 0), 67, '255.255.255.255')
+      const until = performance.now() + limitMs
+      while (!got.has(mac) && performance.now() < until) await setTimeout(5)
+    }
+  }
+  socket.close()
+  return clients.flatMap(({ mac }) => (got.has(mac) ? [mac] : []))
+}
+
+async function floodDhcp({
+  first,
+  macs,
+  perSecond,
+  seconds,
+}: Extract<Order, { do: 'dhcp-flood' }>): Promise<number> {
+  const socket = createSocket({ type: 'udp4', sendBufferSize: 1 << 20 }).bind(0)
+  await once(socket, 'listening')
+  socket.setBroadcast(true)
+  const packet = encodeDiscover({ mac: '02:00:00:00:00:00', uuid: ZERO_UUID, stage: 'firmware' }, 7, 0)
+  const began = performance.now()
+  let sent = 0
+  for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - began) / 1000) {
+    for (; sent < elapsed * perSecond; sent += 1) {
+      const bytes = Buffer.from(packet)
+      bytes.writeUIntBE(first + (sent % macs), 28, 6)
+      socket.send(bytes, 67, '255.255.255.255', () => {})
+    }
+    await setTimeout(1)
+  }
+  socket.close()
+  return sent
+}
+
+async function firstBlock({ from, server, file }: Extract<Order, { do: 'tftp' }>): Promise<number> {
+  const socket = createSocket('udp4').bind(0, from)
+  await once(socket, 'listening')
+  const answered = once(socket, 'message', { signal: AbortSignal.timeout(2000) })
+  socket.send(`\0\x01${file}\0octet\0`, 69, server)
+  try {
+    const [bytes] = (await answered) as [Buffer]
+    return bytes.length
+  } catch {
+    return 0 // in time there was none
+  } finally {
+    socket.close()
   }
 }
 
@@ -165,8 +258,6 @@ function asOfSystem(packet: Uint8Array): Uint8Array {
   return plain
 }
 
-const ZERO_UUID = '00000000-0000-0000-0000-000000000000'
-
 async function setAddress(address: string): Promise<void> {
   const lines = [
     'address flush dev eth0',
@@ -176,12 +267,16 @@ async function setAddress(address: string): Promise<void> {
   await run('ip', ['-batch', '-'], { limitSeconds: 5, input: `${lines.join('\n')}\n` })
 }
 
+async function dhcpSocket(): Promise<Socket> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 20 }).bind(68)
+  await once(socket, 'listening')
+  socket.setBroadcast(true)
+  return socket
+}
+
 async function send(packet: Uint8Array, to = '255.255.255.255'): Promise<void> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: true })
+  const socket = await dhcpSocket()
   try {
-    socket.bind(68)
-    await once(socket, 'listening')
-    socket.setBroadcast(true)
     await new Promise<void>((resolve, reject) =>
       socket.send(packet, 67, to, error => (error ? reject(error) : resolve())),
     )

@@ -115,7 +115,7 @@ export async function redeem(host: Host, token: string, key?: TestKey): Promise<
 }
 
 /**
- * Lays a segment, starts the server on it, and publishes `site`; all of it ends with the test.
+ * Lays a segment, starts the server on it (TFTP only if told), and publishes `site`; all of it ends with the test.
  *
  * @param env more of the server's environment
  */
@@ -123,23 +123,28 @@ export async function laySegment(
   t: Test,
   site: SiteObjects = siteOf(),
   env: Readonly<Record<string, string>> = {},
+  { tftp = false }: { readonly tftp?: boolean } = {},
 ): Promise<Segment> {
   const dataPath = t.testdir({
     profiles: {
       'node.json': '{"id":"node","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}',
     },
+    loaders: { 'undionly.kpxe': 'x'.repeat(600) },
     ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
   })
   const network = await testNetwork(t)
   await network.ip('link add br0 type bridge', `address add ${SERVER}/24 dev br0`, 'link set br0 up')
   const statePath = join(dataPath, 'state')
+  const flags = ['--address', SERVER, '--data-path', dataPath, '--loaders-path', join(dataPath, 'loaders')]
+  flags.push('--http-port', '8080', '--agent-port', '8443')
   const start = () =>
     childServer(t, {
       statePath,
       within: network.within,
       dhcp: true,
       env,
-      flags: ['--address', SERVER, '--data-path', dataPath, '--http-port', '8080', '--agent-port', '8443'],
+      tftp,
+      flags,
     })
   let serving = await start()
   let hosts = 0
