@@ -11,7 +11,7 @@ import { indexMachines, uuidNamedIn } from './machines.ts'
 import { decide, SECONDS } from './offer.ts'
 import type { Arrival, Decision, DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
-import { socketsNowOn } from './port-users.ts'
+import { isNowSharedByWildcard, socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
 import { Strangers } from './strangers.ts'
@@ -237,9 +237,13 @@ export class DhcpServer {
     return socket
   }
 
-  /** @throws an EADDRINUSE when more than `ours` sockets have the port of our own address; the broadcast address is shared */
+  /**
+   * @throws an EADDRINUSE when more than `ours` sockets have the port of our own address, or another boot server serves it
+   *   by the wildcard address; the broadcast address is shared
+   */
   #refuseSecond(address: string, port: number, ours: number): void {
-    if (address !== this.#options.address || socketsNowOn(address, port) <= ours) return
+    if (address !== this.#options.address) return
+    if (socketsNowOn(address, port) <= ours && !isNowSharedByWildcard(address)) return
     throw Object.assign(new Error('bind EADDRINUSE'), { code: 'EADDRINUSE' })
   }
 

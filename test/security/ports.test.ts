@@ -1,8 +1,11 @@
 // Two servers on one address (finding 25): DHCP shares its port with others on purpose, but not with a second of us.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { socketsOn } from '#server/dhcp/port-users.ts'
+import { isSharedByWildcard, socketsOn } from '#server/dhcp/port-users.ts'
+import { endChild } from '../end-child.ts'
 import { testNetwork, whyNoNetworks } from '../network.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
 
@@ -45,6 +48,68 @@ t.test(
     await t.resolves(at('10.20.0.1', 'fifth'), 'a server that was killed holds nothing')
   },
 )
+
+t.test(
+  'of a server on one address and a server on all addresses, the second refuses, in either order',
+  { skip, timeout: 120_000 },
+  async t => {
+    const folder = t.testdir()
+    for (const [at, addresses] of [
+      ['10.20.0.1', '0.0.0.0'],
+      ['0.0.0.0', '10.20.0.1'],
+    ].entries()) {
+      const within = await network(t)
+      const serve = (name: string, address = '') =>
+        childServer(t, {
+          statePath: join(folder, `${name}-${at}`),
+          within,
+          dhcp: true,
+          flags: ['--address', address],
+        })
+      const [one, two] = addresses
+      await serve('one', one)
+      const failed = await serve('two', two).then(
+        () => t.fail(`${one} and ${two} both serve`) as never,
+        (error: unknown) => error as DidNotStart, // it throws no other
+      )
+      t.match(failed.message, /UDP port 67: another DHCP server has it/, addresses.join(' then '))
+    }
+  },
+)
+
+t.test(
+  'serves beside a virtual network’s dnsmasq, which has port 67 of the wildcard address',
+  { skip },
+  async t => {
+    const within = await network(t)
+    const script = `const socket = require('dgram').createSocket({ type: 'udp4', reuseAddr: true })
+    socket.bind(67, '0.0.0.0', () => console.log('bound'))`
+    const [nsenter, netns] = within
+    const child = spawn(nsenter ?? '', [netns ?? '', process.execPath, '-e', script])
+    t.teardown(() => endChild(child))
+    await once(child.stdout, 'data')
+    const flags = ['--address', '10.20.0.1']
+    await t.resolves(childServer(t, { statePath: join(t.testdir(), 'state'), within, dhcp: true, flags }))
+  },
+)
+
+const tableOf = (...places: readonly string[]) =>
+  places.map((place, at) => `  ${at}: ${place} 00000000:0000 07 00000000:00000000 00:00000000`).join('\n')
+
+t.test('knows a boot server on the wildcard address by both of its ports', async t => {
+  const [all, dnsmasq, one] = [
+    tableOf('00000000:0043', '00000000:0FAB', 'FFFFFFFF:0043'),
+    tableOf('00000000:0043', 'FFFFFFFF:0043'),
+    tableOf('0100140A:0043', '0100140A:0FAB', 'FFFFFFFF:0043', '00000000:0043'),
+  ]
+  t.ok(isSharedByWildcard(all, '10.20.0.1'))
+  t.notOk(isSharedByWildcard(all, '0.0.0.0'), 'that is its own')
+  t.notOk(isSharedByWildcard(dnsmasq, '10.20.0.1'))
+  t.notOk(isSharedByWildcard(dnsmasq, '0.0.0.0'))
+  t.ok(isSharedByWildcard(one, '0.0.0.0'))
+  t.notOk(isSharedByWildcard(one, '10.30.0.1'), 'each has an address of its own')
+  t.notOk(isSharedByWildcard('', '0.0.0.0'))
+})
 
 t.test('counts the sockets of one address and port', async t => {
   const table = [
