@@ -30,8 +30,17 @@ export type Order =
   | { do: 'release'; mac: string; address: string; server: string }
   /** A DECLINE of an address in the name of `mac`. */
   | { do: 'decline'; mac: string; address: string; server: string }
-  /** A DISCOVER of each client, and again when there was no offer in time; gives the MACs that got one, as JSON. */
-  | { do: 'offers'; clients: readonly { mac: string; uuid: string }[]; tries: number; limitMs: number }
+  /**
+   * A DISCOVER of each client right behind `behind` of new hardware addresses, and again for those without an offer in
+   * time; gives the MACs that got one, as JSON.
+   */
+  | {
+      do: 'offers'
+      clients: readonly { mac: string; uuid: string }[]
+      behind?: number
+      tries: number
+      limitMs: number
+    }
   /** DISCOVERs of so many MACs from `first` on (a number), one after the other and over again. */
   | { do: 'dhcp-flood'; first: number; macs: number; perSecond: number; seconds: number }
   /** The bytes of the first answer to a TFTP read request, sent from one of this host's addresses; 0 after two seconds. */
@@ -144,22 +153,36 @@ async function follow(order: Order): Promise<Done> {
   }
 }
 
-async function offers({ clients, tries, limitMs }: Extract<Order, { do: 'offers' }>): Promise<string[]> {
+async function offers({
+  clients,
+  behind = 0,
+  tries,
+  limitMs,
+}: Extract<Order, { do: 'offers' }>): Promise<string[]> {
   const socket = await dhcpSocket()
+  const asked = new Set(clients.map(({ mac }) => mac))
   const got = new Set<string>()
+  const stranger = Buffer.from(
+    encodeDiscover({ mac: '02:01:00:00:00:00', uuid: ZERO_UUID, stage: 'firmware' }, 7, 0),
+  )
   socket.on('message', bytes => {
     const mac = bytes
       .subarray(28, 34)
       .toString('hex')
       .replaceAll(/(..)(?=.)/g, '$1:')
-    if (decodeReply(bytes, mac)?.kind === 'offer') got.add(mac)
+    if (asked.has(mac) && decodeReply(bytes, mac)?.kind === 'offer') got.add(mac)
   })
-  for (const { mac, uuid } of clients) {
-    for (let at = 0; at < tries && !got.has(mac); at += 1) {
+  for (let round = 0; round < tries; round += 1) {
+    for (const { mac, uuid } of clients.filter(client => !got.has(client.mac))) {
+      for (let before = 0; before < behind; before += 1) {
+        stranger.writeUInt32BE(Math.floor(Math.random() * 2 ** 32), 30)
+        socket.send(Buffer.from(stranger), 67, '255.255.255.255')
+      }
       socket.send(encodeDiscover({ mac, uuid, stage: 'firmware' }, 7, 0), 67, '255.255.255.255')
-      const until = performance.now() + limitMs
-      while (!got.has(mac) && performance.now() < until) await setTimeout(5)
+      await setTimeout(20)
     }
+    const until = performance.now() + limitMs
+    while (got.size < clients.length && performance.now() < until) await setTimeout(5)
   }
   socket.close()
   return clients.flatMap(({ mac }) => (got.has(mac) ? [mac] : []))
