@@ -98,7 +98,7 @@ program
   .addOption(
     new Option(
       '--approve <who>',
-      'trust the first key of each machine, and pin it, whatever the site file says',
+      'trust the first key of each machine, and pin it, whatever the site file says; while up runs',
     ).choices(['first-boot']),
   )
   .addOption(

@@ -12,6 +12,7 @@ import { tellLines } from '#cli/ask.ts'
 import { describeError, EXIT } from '#cli/exit.ts'
 import { keyTable } from '#cli/machines.ts'
 import { requireProgress } from '#cli/server-client.ts'
+import { jsonText, yamlText } from '#cli/show.ts'
 import { cellOf } from '#cli/table.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 import { testServer } from '../server/serving.ts'
@@ -124,6 +125,21 @@ t.test('what a hostile server says holds nothing that a terminal obeys, in a pip
   tellLines(`${keyTable([key as never])}\n${ATTACK}`, { line: line => said.push(line) })
   t.equal(said.length, 5, 'heading, row, reason, and two lines of the text')
   t.notMatch(said.join('\n'), UNSAFE, 'the question of up')
+})
+
+t.test('YAML and JSON write what a terminal obeys as escapes of the same value', async t => {
+  for (const text of ['a\u202Eb', '\u009B2J', '\u{E0001}', 'line\nline \u202E\n', '\uFEFF', '\uD800']) {
+    const value = { [text]: [text, 'plain'], plain: 'a: b' }
+    const [yaml, json] = [await yamlText(value), jsonText(value, 2)]
+    t.notMatch(yaml + json, UNSAFE, JSON.stringify(text))
+    t.strictSame(parse(yaml), value)
+    t.strictSame(JSON.parse(json), value)
+  }
+  t.equal(
+    await yamlText({ id: 'm', text: 'a\nb\n' }),
+    'id: m\ntext: |\n  a\n  b\n',
+    'what is safe stays as it was',
+  )
 })
 
 t.test('a list whose next page never ends is ended', async t => {
