@@ -1,8 +1,8 @@
 // `pilotlight apply`, `diff` and `delete`: what files say shall be there, in one transaction.
 
 import type { Command } from 'commander'
-import type { Kind } from '#server/inventory/changes.ts'
-import { cleanText } from '#server/match/clean.ts'
+import { cleanText } from '#model/clean.ts'
+import type { Kind } from '#model/kinds.ts'
 import type { WrittenObject } from './documents.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { InventoryClient, SentChange, ToldOutcome } from './inventory-client.ts'

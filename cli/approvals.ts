@@ -1,6 +1,6 @@
 // The approval of machines' keys within `up`: it lists them once and asks, where a terminal is there to ask at.
 
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import type { MachineKeyView } from '#server/http/machine-keys.ts'
 import { bootNumber, isLater } from '#server/inventory/boot-id.ts'
 import { sleep } from '#progress/wait.ts'

@@ -1,7 +1,7 @@
 // A question with yes or no at the terminal, while stages are drawn there.
 
 import { createInterface } from 'node:readline/promises'
-import { cleanLines } from '#server/match/clean.ts'
+import { cleanLines } from '#model/clean.ts'
 import type { Drawing } from '#progress/terminal.ts'
 
 /** Shows the lines of `text` above the stages, without what a terminal obeys: a server may have written parts of it. */

@@ -1,8 +1,8 @@
 // `pilotlight describe`: one object with all that is known of it, and what it is tied to.
 
 import type { Command } from 'commander'
-import type { Kind } from '#server/inventory/changes.ts'
-import { cleanText } from '#server/match/clean.ts'
+import type { Kind } from '#model/kinds.ts'
+import { cleanText } from '#model/clean.ts'
 import type { InventoryClient, ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'

@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMap, isNode, isSeq, LineCounter, parseAllDocuments, type Node, type YAMLMap } from 'yaml'
-import { KINDS, type Kind } from '#server/inventory/changes.ts'
-import { nearest } from '#progress/nearest.ts'
+import { KINDS, type Kind } from '#model/kinds.ts'
+import { nearest } from '#model/nearest.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /** An object as somebody wrote it: not checked but for its kind. */

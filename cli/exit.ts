@@ -2,7 +2,7 @@
 
 import { FileProblems } from '#site/problems.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
-import { cleanLines } from '#server/match/clean.ts'
+import { cleanLines } from '#model/clean.ts'
 
 /** The exit statuses, by the name that code uses. */
 export const EXIT = {

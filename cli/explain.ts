@@ -1,7 +1,7 @@
 // `pilotlight explain`: why a machine gets what it gets.
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { normaliseMac } from '#server/match/mac.ts'
+import { normaliseMac } from '#model/mac.ts'
 import { serverOption } from './options.ts'
 import { show } from './show.ts'
 

@@ -1,7 +1,7 @@
 // `pilotlight get`: the server's lists as a table for people, or whole for programs.
 
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
-import { nearest } from '#progress/nearest.ts'
+import { nearest } from '#model/nearest.ts'
 import type { ReopeningView } from '#server/http/machine-keys.ts'
 import type { InventoryClient } from './inventory-client.ts'
 import { openLine } from './machines.ts'

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError, type Command } from 'commander'
 import { unifiedDiff } from '#server/inventory/diff.ts'
-import type { Kind } from '#server/inventory/changes.ts'
+import type { Kind } from '#model/kinds.ts'
 import { tellOne } from './apply.ts'
 import type { ToldRevision } from './inventory-client.ts'
 import { kindArgument } from './kinds.ts'

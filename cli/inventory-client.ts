@@ -1,7 +1,8 @@
 // The inventory's routes as the verbs use them: objects with their versions, several writes as one, and the history.
 
-import type { Fault } from '#server/errors.ts'
-import type { Kind, Outcome } from '#server/inventory/changes.ts'
+import type { Fault } from '#model/fault.ts'
+import type { Kind } from '#model/kinds.ts'
+import type { Outcome } from '#server/inventory/changes.ts'
 import type { LintFinding } from '#server/lint/findings.ts'
 import { requireProgress, ServerClient } from './server-client.ts'
 

@@ -1,8 +1,8 @@
 // The kinds of objects as people write them: `group`, or `groups`.
 
 import { Argument, InvalidArgumentError } from 'commander'
-import { nearest } from '#progress/nearest.ts'
-import { KINDS, type Kind } from '#server/inventory/changes.ts'
+import { nearest } from '#model/nearest.ts'
+import { KINDS, type Kind } from '#model/kinds.ts'
 
 /** The argument `<kind>` of a verb on objects. */
 export function kindArgument(): Argument {

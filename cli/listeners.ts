@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
-import { parseAddress } from '#server/match/address.ts'
+import { parseAddress } from '#model/address.ts'
 
 /**
  * Says whether all programs that can answer at this address and port of this host belong to root or to the user `uid`; also

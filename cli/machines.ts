@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
-import { cleanText } from '#server/match/clean.ts'
+import { cleanText } from '#model/clean.ts'
 import { serverOption } from './options.ts'
 import { print, printJson } from './show.ts'
 import { tableOf } from './table.ts'

@@ -2,6 +2,7 @@
 
 import { join, resolve } from 'node:path'
 import { Argument, Command, Option } from 'commander'
+import { nearest } from '#model/nearest.ts'
 import { withoutMatchboxFlags } from '#server/flags.ts'
 import { addChartsCommand } from './charts.ts'
 import { completions, completionScript, SHELLS } from './completion.ts'
@@ -30,7 +31,6 @@ import { addTokensCommand } from './tokens.ts'
 import { addVerifyCommand } from './verify.ts'
 import { addVersionCommand, versionInfo } from './version.ts'
 import { withProgress } from './with-progress.ts'
-import { nearest } from '#progress/nearest.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const DAY_SECONDS = 86_400

@@ -1,6 +1,6 @@
 // What `plan` says of trust: what must be shown before a machine gets its bundle, what that keeps out, and what it does not.
 
-import type { MachineTrust, Role } from '#server/inventory/objects.ts'
+import type { MachineTrust, Role } from '#model/machine.ts'
 import type { Site } from '#site/site.ts'
 
 /** Sentences for a person, in the order in which a reader needs them. */

@@ -1,6 +1,6 @@
 // `pilotlight plan`: says what `up` would do, in order, without touching anything.
 
-import { selectorTexts } from '#server/match/requirement.ts'
+import { selectorTexts } from '#model/selector.ts'
 import { planCharts } from '#charts/plans/plan-charts.ts'
 import { planCluster } from '#cluster/plan.ts'
 import { checkDataDirectory } from '#site/check-data.ts'

@@ -1,15 +1,12 @@
 // The server's HTTP API as the command line uses it.
 
-import type {
-  BootEvent,
-  BundleDescription,
-  Machine,
-  SiteAuthority,
-  SiteObjects,
-} from '#server/inventory/objects.ts'
-import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
+import type { BootEvent } from '#model/boot.ts'
+import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { Fault } from '#model/fault.ts'
+import type { Machine } from '#model/machine.ts'
+import type { SiteObjects } from '#model/network.ts'
 import type { AccessToken, NewToken } from '#server/access/tokens.ts'
-import type { Fault } from '#server/errors.ts'
+import type { MachineKeyView, ReopeningView } from '#server/http/machine-keys.ts'
 import {
   givenToken,
   isOnThisHost,

@@ -1,9 +1,9 @@
 // Standard output: the one place where the command line writes what a server, a file or a host said. That may be anyone's: a user of
 // the server's host can write labels and templates, and the server itself may be a false one.
 
-import { cleanLines } from '#server/match/clean.ts'
+import { cleanLines } from '#model/clean.ts'
 
-/** What a terminal obeys, or what turns the reading around, as in server/match/clean.ts. */
+/** What a terminal obeys, or what turns the reading around, as in model/clean.ts. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const ALL_UNSAFE_BUT_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 

@@ -1,7 +1,7 @@
 // Rows of values as a table for people.
 
-import type { Selector } from '#server/inventory/objects.ts'
-import { cleanText } from '#server/match/clean.ts'
+import type { Selector } from '#model/selector.ts'
+import { cleanText } from '#model/clean.ts'
 import { selectorText } from '#server/match/words.ts'
 
 /** Keys of the values, which are the headings too. */

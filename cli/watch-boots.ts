@@ -1,7 +1,7 @@
 // Follows the boots of a site's machines, and shows each as a stage that tells how far it is.
 
-import type { BootEvent } from '#server/inventory/objects.ts'
-import { cleanText } from '#server/match/clean.ts'
+import type { BootEvent } from '#model/boot.ts'
+import { cleanText } from '#model/clean.ts'
 import type { Stage } from '#progress/stage.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 import type { ServerClient } from './server-client.ts'

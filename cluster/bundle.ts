@@ -2,13 +2,8 @@
 // itself, and on a controller the secrets that all controllers share.
 
 import { stringify } from 'yaml'
-import type {
-  BundleDescription,
-  BundleFile,
-  Machine,
-  SecretFile,
-  SiteAuthority,
-} from '#server/inventory/objects.ts'
+import type { BundleDescription, BundleFile, SecretFile, SiteAuthority } from '#model/bundle.ts'
+import type { Machine } from '#model/machine.ts'
 import { machinesOf, type Site } from '#site/site.ts'
 import { certificatesOf } from './certificates.ts'
 import { renderFileKubeconfig } from './kubeconfig.ts'

@@ -1,7 +1,8 @@
 // Which certificates a site needs: who they name, for what, signed by whom. Pure data: the server signs those of machines
 // (pki.ts makes its authority), and `pilotlight` mints those of administrators.
 
-import type { CertificateRequest, Machine } from '#server/inventory/objects.ts'
+import type { CertificateRequest } from '#model/bundle.ts'
+import type { Machine } from '#model/machine.ts'
 import type { Leaf } from '#host/x509.ts'
 import { machinesOf, type Site } from '#site/site.ts'
 import { directories, groups } from './layout.ts'

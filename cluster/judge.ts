@@ -2,10 +2,9 @@
 // why not yet.
 
 import type { V1DaemonSet, V1Deployment, V1Node } from '@kubernetes/client-node'
+import type { Machine } from '#model/machine.ts'
 import type { Seen } from '#progress/wait.ts'
-import type { Machine } from '#server/inventory/objects.ts'
-import { dutiesOf } from '#site/duties.ts'
-import type { Duty } from '#site/duties.ts'
+import { dutiesOf, type Duty } from '#site/duties.ts'
 import type { Site } from '#site/site.ts'
 import type { Manifest } from './manifests/object.ts'
 

@@ -1,5 +1,6 @@
 // Addresses that follow from the site.
 
+import { formatIpv4, networkAround } from '#model/ipv4.ts'
 import type { Site } from '#site/site.ts'
 import { ports } from './layout.ts'
 
@@ -8,19 +9,17 @@ export function apiUrl({ cluster }: Pick<Site, 'cluster'>): string {
   return `https://${cluster.apiAddress}:${ports.apiserver}`
 }
 
-/** The address `offset` places into `cidr`: for `10.3.0.0/24` and 10 it is `10.3.0.10`. IPv4. */
-function addressIn(cidr: string, offset: number): string {
-  const octets = (cidr.split('/')[0] ?? '').split('.').map(Number)
-  const number = octets.reduce((sum, octet) => sum * 256 + octet, 0) + offset
-  return [24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.')
-}
-
 /** The Service address of the API: the first of the range. */
 export function apiServiceAddress(serviceCidr: string): string {
-  return addressIn(serviceCidr, 1)
+  return addressAt(serviceCidr, 1)
 }
 
 /** The Service address of the cluster's DNS: the tenth of the range, as everywhere. */
 export function dnsServiceAddress(serviceCidr: string): string {
-  return addressIn(serviceCidr, 10)
+  return addressAt(serviceCidr, 10)
+}
+
+/** The address `offset` places into `cidr`, which the site's check has read: for `10.3.0.0/24` and 10 it is `10.3.0.10`. */
+function addressAt(cidr: string, offset: number): string {
+  return formatIpv4((networkAround(cidr)?.first ?? 0) + offset)
 }

@@ -2,8 +2,8 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { YamlReader } from '#site/document.ts'
-import type { Path } from '#site/document.ts'
+import { parseIpv4 } from '#model/ipv4.ts'
+import { YamlReader, type Path } from '#site/document.ts'
 import { FileProblems } from '#site/problems.ts'
 import type { Site } from '#site/site.ts'
 
@@ -176,7 +176,7 @@ function readBridge(reader: YamlReader): Rack['bridge'] {
   const place = ['bridge', 'address']
   const text = patternText(reader, place, BRIDGE, wanted)
   const [, address = '', prefix = ''] = BRIDGE.exec(text) ?? []
-  if (address.split('.').some(part => Number(part) > 255) || Number(prefix) > 30) {
+  if (parseIpv4(address) === undefined || Number(prefix) > 30) {
     const what = `${text} is no address of a network with room for machines`
     reader.complain('PL-1004', place, what, `write ${wanted}`)
   }

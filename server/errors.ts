@@ -1,8 +1,9 @@
 // Every error that the server gives on purpose: a code for programs, a status for HTTP, and a message that tells
 // what, where, and how to mend it. Anything else thrown is our bug and answers 500.
 
-import type { Labels } from './inventory/objects.ts'
-import { cleanLabel, cleanLines, cleanText, LIMITS, labelsText } from './match/clean.ts'
+import type { Fault } from '#model/fault.ts'
+import type { Labels } from '#model/selector.ts'
+import { cleanLabel, cleanLines, cleanText, LIMITS, labelsText } from '#model/clean.ts'
 
 /** What all of them have in common. A message may quote what a client sent, so it is cleaned; its own line ends stay. */
 export abstract class ServerError extends Error {
@@ -250,14 +251,6 @@ export class ReadOnlyObject extends ServerError {
       `${kind} "${cleanLabel(id)}" is the file ${file} of the data directory, which is only read. Remove the file.`,
     )
   }
-}
-
-/** One thing that is wrong with an object, and where in it: a JSON pointer, and for a text its line and column. */
-export type Fault = {
-  readonly pointer: string
-  readonly detail: string
-  readonly line?: number
-  readonly column?: number
 }
 
 /** Objects that cannot be kept because no machine could use them. */

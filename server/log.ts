@@ -1,6 +1,6 @@
 // How the server tells what it does: one line a thing, with fields for programs.
 
-import { escapeJson } from './match/clean.ts'
+import { escapeJson } from '#model/clean.ts'
 
 /** How much a line matters. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'

@@ -2,10 +2,9 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Role } from '#server/inventory/objects.ts'
+import type { Role } from '#model/machine.ts'
 import { YamlReader } from './document.ts'
-import { FileProblems } from './problems.ts'
-import type { Problem } from './problems.ts'
+import { FileProblems, type Problem } from './problems.ts'
 import type { Site } from './site.ts'
 
 /**

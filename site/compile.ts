@@ -1,6 +1,8 @@
 // Turns a site into the objects that the server keeps: the same groups that an operator may write by hand.
 
-import type { Group, Machine, SiteObjects } from '#server/inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { SiteObjects } from '#model/network.ts'
 import type { Site } from './site.ts'
 
 /**

@@ -1,10 +1,20 @@
 // A YAML document that knows where each of its values stands, so that every complaint names line and column.
 
-import { CST, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument, Parser } from 'yaml'
-import type { Node, ParsedNode, YAMLMap } from 'yaml'
-import { nearest } from '#progress/nearest.ts'
-import { FileProblems } from './problems.ts'
-import type { Problem, ProblemCode } from './problems.ts'
+import {
+  CST,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  parseDocument,
+  Parser,
+  type Node,
+  type ParsedNode,
+  type YAMLMap,
+} from 'yaml'
+import { nearest } from '#model/nearest.ts'
+import { FileProblems, type Problem, type ProblemCode } from './problems.ts'
 
 /** A place in the document: keys and indexes from the root. */
 export type Path = readonly (string | number)[]

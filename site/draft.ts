@@ -1,6 +1,6 @@
 // Writes a site file from a few answers: what `pilotlight init` leaves behind, with a word on what may be changed.
 
-import type { ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
 import type { OptionalService } from './site.ts'
 
 /** The answers that a site file begins with. */

@@ -1,9 +1,8 @@
 // Which machines do what for OpenStack, as it follows from their roles: the cluster labels its nodes by it, the charts
 // count on it, and the lab finds the way into the external network by it.
 
-import type { Machine } from '#server/inventory/objects.ts'
-import { machinesOf } from './site.ts'
-import type { Site } from './site.ts'
+import type { Machine } from '#model/machine.ts'
+import { machinesOf, type Site } from './site.ts'
 
 /** What a machine may do for OpenStack: run its services, run guests, connect guests to the world. */
 export type Duty = 'control-plane' | 'compute' | 'network'

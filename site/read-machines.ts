@@ -1,10 +1,11 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
-import type { Labels, Machine, ProvisioningNetwork, Role } from '#server/inventory/objects.ts'
+import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
+import type { Machine, Role } from '#model/machine.ts'
+import { nearest } from '#model/nearest.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import type { Labels } from '#model/selector.ts'
 import type { Path, YamlReader } from './document.ts'
-import { formatAddress, parseAddress } from './ipv4.ts'
-import type { Network } from './ipv4.ts'
-import { nearest } from '#progress/nearest.ts'
 import { readHost } from './read-network.ts'
 
 const ROLES: readonly Role[] = ['controller', 'compute']
@@ -26,7 +27,7 @@ type Draft = {
 /** Reads `machines` and gives an address to each that has none. */
 export function readMachines(
   reader: YamlReader,
-  subnet: Network | undefined,
+  subnet: Ipv4Network | undefined,
   network: ProvisioningNetwork,
 ): Machine[] {
   const count = reader.length(
@@ -51,7 +52,7 @@ export function readMachines(
   return withAddresses(reader, drafts, subnet, network)
 }
 
-function readMachine(reader: YamlReader, path: Path, subnet: Network | undefined): Draft {
+function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
   reader.expectKeys(path, ['name', 'mac', 'uuid', 'role', 'address', 'tpm', 'firmware', 'labels'])
   const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
   if (name !== '') expectHostName(reader, [...path, 'name'], name)
@@ -164,9 +165,9 @@ function expectOutsidePool(
   drafts: readonly Draft[],
   { pool, gateway }: ProvisioningNetwork,
 ) {
-  const [first, last] = [parseAddress(pool.first) ?? 0, parseAddress(pool.last) ?? 0]
+  const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   for (const { path, address } of drafts) {
-    const number = address === undefined ? undefined : parseAddress(address)
+    const number = address === undefined ? undefined : parseIpv4(address)
     if (number === undefined || address === undefined) continue
     const clash =
       address === gateway ? 'the gateway' : number >= first && number <= last ? 'inside the pool' : undefined
@@ -180,18 +181,18 @@ function expectOutsidePool(
 function withAddresses(
   reader: YamlReader,
   drafts: readonly Draft[],
-  subnet: Network | undefined,
+  subnet: Ipv4Network | undefined,
   { pool, gateway }: ProvisioningNetwork,
 ): Machine[] {
   const taken = new Set([gateway, ...drafts.flatMap(({ address }) => address ?? [])])
-  const [first, last] = [parseAddress(pool.first) ?? 0, parseAddress(pool.last) ?? 0]
+  const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   const { first: base = 0, last: end = 255 } = subnet ?? {}
   const usual = base + FIRST_MACHINE_HOST
   let next = usual < end && (usual < first || usual > last) ? usual : base + 1
   const free = ({ path }: Draft) => {
-    while (taken.has(formatAddress(next)) || (next >= first && next <= last)) next += 1
+    while (taken.has(formatIpv4(next)) || (next >= first && next <= last)) next += 1
     if (next >= end) reader.complain('PL-1004', path, 'no address of the subnet is left for it', ROOMIER)
-    const address = formatAddress(next)
+    const address = formatIpv4(next)
     taken.add(address)
     return address
   }

@@ -1,16 +1,15 @@
 // The `network` of a site file: subnet, gateway, pool, and what follows from them.
 
-import type { ProvisioningNetwork } from '#server/inventory/objects.ts'
+import { formatIpv4, isHostOf, parseIpv4, parseSubnet, type Ipv4Network } from '#model/ipv4.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Path, YamlReader } from './document.ts'
-import { formatAddress, isHostOf, parseAddress, parseNetwork } from './ipv4.ts'
-import type { Network } from './ipv4.ts'
 
 const inNetwork = (key: string): Path => ['network', key]
 
 /** Reads `network`, and gives its subnet as numbers too where that is readable. */
 export function readNetwork(reader: YamlReader): {
   network: ProvisioningNetwork
-  subnet: Network | undefined
+  subnet: Ipv4Network | undefined
 } {
   if (!reader.has(['network'])) {
     reader.complain('PL-1003', ['network'], 'missing', 'write  network: { subnet: 10.20.0.0/24 }')
@@ -22,7 +21,7 @@ export function readNetwork(reader: YamlReader): {
       )
     : undefined
   const subnet = subnetText === undefined ? undefined : expectNetwork(reader, inNetwork('subnet'), subnetText)
-  const host = (number: number) => (subnet ? formatAddress(subnet.first + number) : '0.0.0.0')
+  const host = (number: number) => (subnet ? formatIpv4(subnet.first + number) : '0.0.0.0')
   const gateway = readHost(reader, inNetwork('gateway'), subnet) ?? host(1)
   const dhcp = reader.text(inNetwork('dhcp')) ?? 'full'
   if (dhcp !== 'full' && dhcp !== 'proxy' && dhcp !== 'off') {
@@ -35,33 +34,33 @@ export function readNetwork(reader: YamlReader): {
   return { network, subnet }
 }
 
-function readList(reader: YamlReader, path: Path, subnet: Network | undefined): string[] {
+function readList(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): string[] {
   const count = reader.length(path, 'write it as  [10.20.0.1]')
   return Array.from({ length: count }, (_, index) => reader.text([...path, index]) ?? '').map(
     (text, index) => {
-      if (parseAddress(text) === undefined) complainAddress(reader, [...path, index], text, subnet)
+      if (parseIpv4(text) === undefined) complainAddress(reader, [...path, index], text, subnet)
       return text
     },
   )
 }
 
-function readPool(reader: YamlReader, path: Path, subnet: Network | undefined) {
+function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined) {
   const text = reader.text(path)
   if (text === undefined) return undefined
   const [first, last] = text.split('-').map(part => part.trim())
-  const [from, to] = [parseAddress(first ?? ''), parseAddress(last ?? '')]
+  const [from, to] = [parseIpv4(first ?? ''), parseIpv4(last ?? '')]
   const inside = from !== undefined && to !== undefined && from <= to
   if (!inside || (subnet && !(isHostOf(subnet, from) && isHostOf(subnet, to)))) {
     const mend = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
     reader.complain('PL-1004', path, `"${text}" is not a range of the network`, mend)
     return undefined
   }
-  return { first: formatAddress(from), last: formatAddress(to) }
+  return { first: formatIpv4(from), last: formatIpv4(to) }
 }
 
 /** The network that `text` names, or a complaint. */
-export function expectNetwork(reader: YamlReader, path: Path, text: string): Network | undefined {
-  const network = parseNetwork(text)
+export function expectNetwork(reader: YamlReader, path: Path, text: string): Ipv4Network | undefined {
+  const network = parseSubnet(text)
   if (network === undefined) {
     const mend = 'write address/bits with the host bits zero, /8 to /30, for example 10.20.0.0/24'
     reader.complain('PL-1004', path, `"${text}" is not an IPv4 network`, mend)
@@ -70,10 +69,14 @@ export function expectNetwork(reader: YamlReader, path: Path, text: string): Net
 }
 
 /** The address at `path`, which must be one that a machine of `subnet` may have. */
-export function readHost(reader: YamlReader, path: Path, subnet: Network | undefined): string | undefined {
+export function readHost(
+  reader: YamlReader,
+  path: Path,
+  subnet: Ipv4Network | undefined,
+): string | undefined {
   const text = reader.text(path)
   if (text === undefined) return undefined
-  const address = parseAddress(text)
+  const address = parseIpv4(text)
   if (address === undefined || (subnet && !isHostOf(subnet, address))) {
     complainAddress(reader, path, text, subnet)
     return undefined
@@ -81,16 +84,21 @@ export function readHost(reader: YamlReader, path: Path, subnet: Network | undef
   return text
 }
 
-function complainAddress(reader: YamlReader, path: Path, text: string, subnet: Network | undefined): void {
-  const range = subnet && `${formatAddress(subnet.first + 1)} to ${formatAddress(subnet.last - 1)}`
+function complainAddress(
+  reader: YamlReader,
+  path: Path,
+  text: string,
+  subnet: Ipv4Network | undefined,
+): void {
+  const range = subnet && `${formatIpv4(subnet.first + 1)} to ${formatIpv4(subnet.last - 1)}`
   const mend = range ? `give one of ${range}` : 'write four numbers, for example 10.20.0.11'
   reader.complain('PL-1004', path, `"${text}" is not an address of the network`, mend)
 }
 
 /** Hosts 100 to 199; of a subnet too small for them, its upper half. */
-function defaultPool(subnet: Network | undefined): { first: string; last: string } {
+function defaultPool(subnet: Ipv4Network | undefined): { first: string; last: string } {
   const { first = 0, last = 255 } = subnet ?? {}
   const [from, to] =
     last - first >= 255 ? [first + 100, first + 199] : [first + Math.ceil((last - first) / 2), last - 1]
-  return { first: formatAddress(from), last: formatAddress(to) }
+  return { first: formatIpv4(from), last: formatIpv4(to) }
 }

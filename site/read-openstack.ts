@@ -1,12 +1,18 @@
 // The `openstack` of a site file: which plan, what it changes of it, and the network that floating IPs are of.
 
 import { dirname, resolve } from 'node:path'
+import type { Ipv4Network } from '#model/ipv4.ts'
+import { nearest } from '#model/nearest.ts'
 import type { Path, YamlReader } from './document.ts'
-import type { Network } from './ipv4.ts'
-import { nearest } from '#progress/nearest.ts'
 import { expectNetwork } from './read-network.ts'
-import { CHART_PLANS, OPTIONAL_SERVICES } from './site.ts'
-import type { ChartOrigin, ExternalNetwork, OpenstackSettings, OptionalService } from './site.ts'
+import {
+  CHART_PLANS,
+  OPTIONAL_SERVICES,
+  type ChartOrigin,
+  type ExternalNetwork,
+  type OpenstackSettings,
+  type OptionalService,
+} from './site.ts'
 
 /** Where the external network is written. */
 export const externalCidrPath: Path = ['openstack', 'external', 'cidr']
@@ -15,7 +21,7 @@ const DEFAULT_EXTERNAL_CIDR = '172.24.4.0/24'
 /** Reads `openstack`, and gives the external network as numbers too where that is readable. */
 export function readOpenstack(reader: YamlReader): {
   openstack: OpenstackSettings
-  external: Network | undefined
+  external: Ipv4Network | undefined
 } {
   if (reader.has(['openstack']))
     reader.expectKeys(['openstack'], ['plan', 'charts', 'features', 'waves', 'values', 'external'])
@@ -90,7 +96,7 @@ function readWaves(reader: YamlReader): OptionalService[] {
   return OPTIONAL_SERVICES.filter(service => names.includes(service))
 }
 
-function readExternal(reader: YamlReader): { settings: ExternalNetwork; network: Network | undefined } {
+function readExternal(reader: YamlReader): { settings: ExternalNetwork; network: Ipv4Network | undefined } {
   const place = ['openstack', 'external']
   if (reader.has(place)) reader.expectKeys(place, ['cidr', 'interface'])
   const cidr = reader.text(externalCidrPath) ?? DEFAULT_EXTERNAL_CIDR

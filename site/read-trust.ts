@@ -1,7 +1,7 @@
 // The `trust` of a site file: what machines must show before they get their bundles.
 
-import type { ApprovalPolicy, MachineTrust } from '#server/inventory/objects.ts'
-import { nearest } from '#progress/nearest.ts'
+import type { ApprovalPolicy, MachineTrust } from '#model/machine.ts'
+import { nearest } from '#model/nearest.ts'
 import type { Path, YamlReader } from './document.ts'
 
 const LEVELS = ['L1', 'L2', 'L3'] as const

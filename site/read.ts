@@ -2,11 +2,9 @@
 
 import { readFile } from 'node:fs/promises'
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
-import type { Machine } from '#server/inventory/objects.ts'
-import { YamlReader } from './document.ts'
-import type { Path } from './document.ts'
-import { overlap } from './ipv4.ts'
-import type { Network } from './ipv4.ts'
+import { overlap, type Ipv4Network } from '#model/ipv4.ts'
+import type { Machine } from '#model/machine.ts'
+import { YamlReader, type Path } from './document.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
 import { expectNetwork, readNetwork } from './read-network.ts'
@@ -60,10 +58,10 @@ function readName(reader: YamlReader): string {
 function readCluster(
   reader: YamlReader,
   around: {
-    subnet: Network | undefined
+    subnet: Ipv4Network | undefined
     machines: readonly Machine[]
     openstack: OpenstackSettings
-    external: Network | undefined
+    external: Ipv4Network | undefined
   },
 ): ClusterSettings {
   const { subnet, machines, openstack, external } = around
@@ -84,7 +82,7 @@ function readCluster(
   }
   const podCidr = reader.text(inCluster('podCidr')) ?? DEFAULT_POD_CIDR
   const serviceCidr = reader.text(inCluster('serviceCidr')) ?? DEFAULT_SERVICE_CIDR
-  const networks: { path: Path; text: string; network: Network | undefined }[] = [
+  const networks: { path: Path; text: string; network: Ipv4Network | undefined }[] = [
     { path: ['network', 'subnet'], text: reader.text(['network', 'subnet']) ?? '', network: subnet },
     {
       path: inCluster('podCidr'),
@@ -127,7 +125,7 @@ function readPorts(reader: YamlReader, path: Path): number[] {
 
 function expectApart(
   reader: YamlReader,
-  networks: readonly { path: Path; text: string; network: Network | undefined }[],
+  networks: readonly { path: Path; text: string; network: Ipv4Network | undefined }[],
 ): void {
   for (const [index, one] of networks.entries()) {
     for (const other of networks.slice(index + 1)) {

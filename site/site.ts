@@ -1,6 +1,7 @@
 // The desired state of a rack, as site/read.ts gives it: checked, with every default filled in.
 
-import type { Machine, MachineTrust, ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { Machine, MachineTrust } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
 
 /** A whole site file. */
 export type Site = {

@@ -2,7 +2,8 @@
 
 import { assembleBundle } from '#server/agent/assemble.ts'
 import { withSigners } from '#server/agent/signers.ts'
-import type { BundleFile, CertificateRequest, Machine, SiteAuthority } from '#server/inventory/objects.ts'
+import type { BundleFile, CertificateRequest, SiteAuthority } from '#model/bundle.ts'
+import type { Machine } from '#model/machine.ts'
 import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
 import { ensurePki, type Pki } from '#cluster/pki.ts'
 import { run } from '#host/command.ts'

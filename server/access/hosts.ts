@@ -3,7 +3,7 @@
 
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
-import { parseAddress } from '../match/address.ts'
+import { parseAddress } from '#model/address.ts'
 import { isLoopback } from './identity.ts'
 
 /** A request as far as it counts here. */

@@ -2,8 +2,8 @@
 
 import { isIPv4 } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
-import { cleanLabel } from '../match/clean.ts'
-import { parseAddress } from '../match/address.ts'
+import { cleanLabel } from '#model/clean.ts'
+import { parseAddress } from '#model/address.ts'
 
 /** The role of a token or certificate: `read-only` sees everything but secrets; `admin` changes it too. */
 export type AccessRole = 'admin' | 'read-only'

@@ -2,13 +2,8 @@
 // authority signs for the machine's own keys, and the secrets that its role needs.
 
 import { keyOfRequest, signLeaf, UnfitRequest } from '#host/x509.ts'
+import type { BundleDescription, BundleFile, CertificateRequest, SiteAuthority } from '#model/bundle.ts'
 import { BadRequest, NoAuthority } from '../errors.ts'
-import type {
-  BundleDescription,
-  BundleFile,
-  CertificateRequest,
-  SiteAuthority,
-} from '../inventory/objects.ts'
 
 /** Signing requests of a machine (PKCS #10, PEM), by the name of the certificate request. */
 export type SigningRequests = Readonly<Record<string, string>>

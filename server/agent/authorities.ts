@@ -1,6 +1,6 @@
 // The authorities of all sites: what `pilotlight up` gives, with the signers that we make for it and renew.
 
-import type { SiteAuthority } from '../inventory/objects.ts'
+import type { SiteAuthority } from '#model/bundle.ts'
 import type { Store } from '../inventory/store.ts'
 import { signsUntil, withSigners } from './signers.ts'
 

@@ -1,7 +1,7 @@
 // A machine's bundle as it travels: one tar archive, in one answer.
 
 import { tarEnd, tarHeader, tarPadding } from '#host/tar.ts'
-import type { BundleFile } from '../inventory/objects.ts'
+import type { BundleFile } from '#model/bundle.ts'
 
 /**
  * An archive of `files`, in their order. A leading slash is left out, so that it unpacks below any folder.

@@ -5,7 +5,7 @@
 // its address answers, or the token of that boot is used. Nothing here changes what a machine is given.
 
 import type { Alarm } from '../inventory/alarms.ts'
-import type { Machine } from '../inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import { isOfFirmware } from '../inventory/phase.ts'
 
 /** What of a machine was seen elsewhere, and what shows that. */

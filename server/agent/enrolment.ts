@@ -1,6 +1,9 @@
 // How a machine gets its bundle: it shows the key that it made in its initrd, the key is approved or waits, and the
 // bundle goes out sealed to it, once a boot, to who can open a challenge with that key.
 
+import type { BundleFile } from '#model/bundle.ts'
+import { cleanText, LIMITS } from '#model/clean.ts'
+import type { Machine } from '#model/machine.ts'
 import { messageOf } from '#progress/wait.ts'
 import {
   AmbiguousKey,
@@ -17,10 +20,8 @@ import type { Alarms } from '../inventory/alarms.ts'
 import { isLater } from '../inventory/boot-id.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
-import type { BundleFile, Machine } from '../inventory/objects.ts'
 import type { Reopening, Store, TokenRecord } from '../inventory/store.ts'
 import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
-import { cleanText, LIMITS } from '../match/clean.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'

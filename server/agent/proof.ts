@@ -1,8 +1,10 @@
 // Whether a request for a machine's config is the machine's own: what DHCP showed of the sender's address against what
 // is declared. A MAC or a UUID in a query proves nothing, since every client can send any.
 
-import type { Labels, Machine, ProvisioningNetwork } from '../inventory/objects.ts'
-import { canonicalUuid } from '../match/uuid.ts'
+import type { Labels } from '#model/selector.ts'
+import type { Machine } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import { canonicalUuid } from '#model/uuid.ts'
 
 /** Who asks: where from, and what it says of itself. */
 export type Sender = { readonly address: string; readonly labels: Labels }

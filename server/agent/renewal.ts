@@ -1,9 +1,9 @@
 // How a machine that runs has its certificates renewed: with the token and the key of the boot that its bundle was given
 // in. It gets certificates for the keys that it has, and what changes while a cluster runs: the signers of its kubelets.
 
+import type { BundleDescription } from '#model/bundle.ts'
 import { KeyRefused, NoBundle, NotDelivered, WrongAnswer } from '../errors.ts'
 import type { Alarms } from '../inventory/alarms.ts'
-import type { BundleDescription } from '../inventory/objects.ts'
 import type { Store } from '../inventory/store.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'

@@ -1,7 +1,7 @@
 // Machines whose next boot an operator opened, and until when: each ends by itself at the site's deadline.
 
 import { NotReopened } from '../errors.ts'
-import type { Machine } from '../inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import type { Reopening, Store } from '../inventory/store.ts'
 import { trustOf } from '../inventory/trust.ts'
 import type { Clocks } from './clocks.ts'

@@ -4,7 +4,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import { makeAuthority, type Purpose } from '#host/x509.ts'
-import type { BundleDescription, KubeletSigner, SiteAuthority } from '../inventory/objects.ts'
+import type { BundleDescription, KubeletSigner, SiteAuthority } from '#model/bundle.ts'
 import type { Store } from '../inventory/store.ts'
 
 const dayMs = 86_400_000

@@ -1,7 +1,7 @@
 // Which address of a pool to give next, found without walking the pool: a few that follow from the MAC, then those that
 // never had a lease, then the lease that ended longest ago.
 
-import { toDotted } from './subnet.ts'
+import { formatIpv4 } from '#model/ipv4.ts'
 import type { Subnet } from './subnet.ts'
 
 /** Addresses tried first, from a place that follows from the MAC. */
@@ -76,11 +76,11 @@ export class FreeAddresses {
     const start = placeOf(mac) % size
     const isUnused = (address: string) => this.#leaseAt(address) === undefined && isFree(address)
     for (let step = 0; step < Math.min(PROBES, size); step += 1) {
-      const address = toDotted(subnet.first + ((start + step) % size))
+      const address = formatIpv4(subnet.first + ((start + step) % size))
       if (isUnused(address)) return address
     }
     for (; this.#next <= subnet.last; this.#next += 1) {
-      const address = toDotted(this.#next)
+      const address = formatIpv4(this.#next)
       if (isUnused(address)) return address
     }
     for (let address = this.#returned.at(-1); address !== undefined; address = this.#returned.at(-1)) {

@@ -1,6 +1,6 @@
 // Which declared machine a DHCP client is: by hardware address, else by the UUID its firmware tells.
 
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import { END, OPTION, PAD } from './options.ts'
 import { OPTIONS_AT } from './packet.ts'
 

@@ -1,17 +1,13 @@
 // What the server answers to one DHCP packet: a pure decision over the packet, the network, the machines, the leases
 // and the time. RFC 2131 §4.3, with the PXE specification 2.1 and the firmware that bends both.
 
-import { bootOf, clientOf, clientText } from './firmware.ts'
-import type { Boot, BootServer, Client } from './firmware.ts'
+import type { Machine } from '#model/machine.ts'
+import { bootOf, clientOf, clientText, type Boot, type BootServer, type Client } from './firmware.ts'
 import type { Lease, LeaseChange, LeaseView } from './leases.ts'
-import { machineOf } from './machines.ts'
-import type { MachineIndex } from './machines.ts'
-import { addresses, addressIn, latin1, OPTION, text, uint32 } from './options.ts'
-import type { Options } from './options.ts'
-import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf } from './packet.ts'
-import type { Packet } from './packet.ts'
+import { machineOf, type MachineIndex } from './machines.ts'
+import { addresses, addressIn, latin1, OPTION, text, uint32, type Options } from './options.ts'
+import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf, type Packet } from './packet.ts'
 import type { Subnet } from './subnet.ts'
-import type { Machine } from '#server/inventory/objects.ts'
 
 /** Where a packet goes, or came from. */
 export type Endpoint = { readonly address: string; readonly port: number }

@@ -1,6 +1,8 @@
 // The options of a DHCP packet: the field after the magic cookie, as a map from code to bytes, and the few
 // value shapes that Pilotlight reads and writes.
 
+import { ipv4Bytes } from '#model/ipv4.ts'
+
 /** Option code to value, in the order in which they are written. */
 export type Options = Map<number, Uint8Array>
 
@@ -150,7 +152,7 @@ export function uint32(number: number): Uint8Array {
 /** Writes dotted IPv4 addresses one after the other. */
 export function addresses(...dotted: readonly string[]): Uint8Array {
   const bytes = new Uint8Array(4 * dotted.length)
-  for (const [index, address] of dotted.entries()) bytes.set(address.split('.').map(Number), 4 * index)
+  for (const [index, address] of dotted.entries()) bytes.set(ipv4Bytes(address), 4 * index)
   return bytes
 }
 

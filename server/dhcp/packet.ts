@@ -1,5 +1,6 @@
 // The DHCP packet (RFC 2131 §2) as plain data, and its bytes.
 
+import { ipv4Bytes } from '#model/ipv4.ts'
 import {
   addressIn,
   decodeOptions,
@@ -8,8 +9,8 @@ import {
   numberIn,
   OPTION,
   optionsLength,
+  type Options,
 } from './options.ts'
-import type { Options } from './options.ts'
 
 /** A packet of either direction. Addresses are dotted IPv4, `0.0.0.0` where none is meant. */
 export type Packet = {
@@ -174,7 +175,7 @@ function addressAt(bytes: Uint8Array, at: number): string {
 
 function writeAddress(dotted: string, bytes: Uint8Array, at: number): void {
   if (dotted === NOWHERE) return
-  for (const [index, part] of dotted.split('.').entries()) bytes[at + index] = Number(part)
+  bytes.set(ipv4Bytes(dotted), at)
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

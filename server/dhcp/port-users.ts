@@ -4,6 +4,7 @@
 // where boot servers listen; so a neighbour is another boot server when it has both.
 
 import { readFileSync } from 'node:fs'
+import { ipv4Bytes } from '#model/ipv4.ts'
 
 const WILDCARD = '0.0.0.0'
 const DHCP = 67
@@ -61,7 +62,7 @@ function localPlaces(table: string): string[] {
 
 /** As the kernel prints it: the address as a 32-bit number in the order of this processor, which is little-endian. */
 function placeOf(address: string, port: number): string {
-  const bytes = address.split('.').map(Number).toReversed()
+  const bytes = ipv4Bytes(address).toReversed()
   return `${bytes.map(byte => hex(byte, 2)).join('')}:${hex(port, 4)}`
 }
 

@@ -1,21 +1,18 @@
 // The DHCP server on the wire: moves packets, keeps time, and asks offer.ts what to answer. No acknowledgement leaves
 // before its lease is on disk; requests that arrive together share one commit.
 
-import { createSocket } from 'node:dgram'
-import type { Socket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
-import { LeaseTable } from './leases.ts'
-import type { Lease, LeaseChange } from './leases.ts'
+import type { Machine } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import { LeaseTable, type Lease, type LeaseChange } from './leases.ts'
 import { indexMachines, uuidNamedIn } from './machines.ts'
-import { decide, SECONDS } from './offer.ts'
-import type { Arrival, Decision, DhcpEvent } from './offer.ts'
+import { decide, SECONDS, type Arrival, type Decision, type DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
 import { isNowSharedByWildcard, socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
-import { Strangers } from './strangers.ts'
-import type { DhcpRefusal } from './strangers.ts'
+import { Strangers, type DhcpRefusal } from './strangers.ts'
 
 /** Where leases outlive the process. */
 export interface LeaseStore {

@@ -1,6 +1,7 @@
 // IPv4 arithmetic for the provisioning network: addresses as numbers while they are counted, dotted elsewhere.
 
-import type { ProvisioningNetwork } from '#server/inventory/objects.ts'
+import { formatIpv4, isHostOf, networkAround, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
 
 /** A provisioning network with its numbers worked out once. */
 export type Subnet = {
@@ -18,40 +19,23 @@ export type Subnet = {
   pools(address: string): boolean
 }
 
+/** Of a subnet that is not one: it holds nothing. */
+const NOWHERE: Ipv4Network = { first: 0, last: 0, bits: 32 }
+
 /** Works out the numbers of `network`, which site/read.ts has checked. */
 export function subnetOf(network: ProvisioningNetwork): Subnet {
-  const [base = '', bits = '32'] = network.subnet.split('/')
-  const hosts = 2 ** (32 - Number(bits))
-  const start = Math.floor(toNumber(base) / hosts) * hosts
-  const end = start + hosts - 1
-  const first = toNumber(network.pool.first)
-  const last = toNumber(network.pool.last)
+  const bounds = networkAround(network.subnet) ?? NOWHERE
+  const first = parseIpv4(network.pool.first) ?? NaN
+  const last = parseIpv4(network.pool.last) ?? NaN
   return {
     network,
-    mask: toDotted(2 ** 32 - hosts),
-    broadcast: toDotted(end),
+    mask: formatIpv4(2 ** 32 - (bounds.last - bounds.first + 1)),
+    broadcast: formatIpv4(bounds.last),
     first,
     last,
-    holds: address => isBetween(toNumber(address), start + 1, end - 1),
-    pools: address => isBetween(toNumber(address), first, last),
+    holds: address => isHostOf(bounds, parseIpv4(address) ?? NaN),
+    pools: address => isBetween(parseIpv4(address) ?? NaN, first, last),
   }
-}
-
-/** Says whether `address` (dotted) is one of the network `subnet`, written like `10.20.0.0/24`. */
-export function contains(subnet: string, address: string): boolean {
-  const [base = '', bits = '32'] = subnet.split('/')
-  const hosts = 2 ** (32 - Number(bits))
-  return Math.floor(toNumber(base) / hosts) === Math.floor(toNumber(address) / hosts)
-}
-
-/** `10.20.0.1` as a number. */
-function toNumber(dotted: string): number {
-  return dotted.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
-}
-
-/** A number as `10.20.0.1`. */
-export function toDotted(number: number): string {
-  return `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`
 }
 
 function isBetween(number: number, low: number, high: number): boolean {

@@ -1,7 +1,10 @@
 // What a machine would be served, page by page: the text, or the status and the reason why there is none.
 
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
+import type { Labels } from '#model/selector.ts'
 import { ServerError } from '../errors.ts'
-import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
 import { grubOf, ignitionTextOf, scriptOf, type Renderers } from '../render/answers.ts'
 import { cloudText, genericText } from '../render/generic.ts'
 import { metadataText } from '../render/metadata.ts'

@@ -1,6 +1,6 @@
 // What `html`, `js` and `urlquery` make of a text.
 
-import { bytesOf } from '../match/text.ts'
+import { bytesOf } from '#model/text.ts'
 import { isPrintable } from './quotes.ts'
 
 const HTML: Readonly<Record<string, string>> = {

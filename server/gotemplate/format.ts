@@ -1,6 +1,6 @@
 // How values are printed: Go's fmt package for the kinds of values that templates have.
 
-import { bytesOf, textOf } from '../match/text.ts'
+import { bytesOf, textOf } from '#model/text.ts'
 import { exponentText, fixedText, floatText } from './numbers.ts'
 import { isPrintable, quoted, quotedLetter } from './quotes.ts'
 import { BadCall } from './failure.ts'

@@ -1,6 +1,6 @@
 // The functions of the template language. `and` and `or` are not here: they do not look at all of their arguments.
 
-import { bytesOf } from '../match/text.ts'
+import { bytesOf } from '#model/text.ts'
 import { isEqual, isLess } from './compare.ts'
 import { escapeHtml, escapeJs, escapeQuery } from './escape.ts'
 import { BadCall } from './failure.ts'

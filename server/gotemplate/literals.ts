@@ -1,6 +1,6 @@
 // What the literals of a template stand for: numbers, characters, and texts in either kind of quotes.
 
-import { bytesOf, textOf } from '../match/text.ts'
+import { bytesOf, textOf } from '#model/text.ts'
 import type { TokenKind } from './lexer.ts'
 import type { Value } from './values.ts'
 

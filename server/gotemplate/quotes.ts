@@ -1,6 +1,6 @@
 // Texts and characters in Go's quotes, as `%q` prints them.
 
-import { bytesOf } from '../match/text.ts'
+import { bytesOf } from '#model/text.ts'
 
 /** A text in double quotes; only in ASCII with `ascii`, in backquotes with `raw` where they can hold it. */
 export function quoted(text: string, ascii: boolean, raw: boolean): string {

@@ -3,20 +3,22 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
+import type { BundleDescription, BundleFile, SiteAuthority } from '#model/bundle.ts'
+import type { Fault } from '#model/fault.ts'
+import type { Kind } from '#model/kinds.ts'
+import { type SiteObjects, siteSchema } from '#model/network.ts'
+import { messageOf } from '#progress/wait.ts'
 import { isFromHere } from '../access/hosts.ts'
 import type { AuthorityPut } from '../agent/authorities.ts'
 import { bundleArchive } from '../agent/bundle.ts'
-import { BadRequest, InvalidObject, NotFound, SecretInClear, type Fault } from '../errors.ts'
+import { BadRequest, InvalidObject, NotFound, SecretInClear } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
-import type { Kind } from '../inventory/changes.ts'
 import type { Inventory } from '../inventory/inventory.ts'
-import type { BundleDescription, BundleFile, SiteAuthority, SiteObjects } from '../inventory/objects.ts'
 import { checkObject } from '../inventory/object-check.ts'
 import type { Log } from '../log.ts'
-import { messageOf } from '#progress/wait.ts'
 import { problemAnswer } from './problems.ts'
 import { pretty } from './read.ts'
-import { authorityBody, bundleBody, siteBody } from './schemas.ts'
+import { authorityBody, bundleBody } from './schemas.ts'
 
 /** What these routes need of the service. */
 export type AdminNeeds = {
@@ -53,7 +55,7 @@ export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done)
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
     '/v1/sites/:name',
     {
-      schema: { tags: ['sites'], summary: 'Replaces all that a site declares', body: siteBody },
+      schema: { tags: ['sites'], summary: 'Replaces all that a site declares', body: siteSchema },
       bodyLimit: BUNDLE_BYTES,
     },
     (request, reply) => {

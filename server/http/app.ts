@@ -3,19 +3,16 @@
 
 import { METHODS } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import fastify, {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  type FastifyServerOptions,
-} from 'fastify'
+import fastify from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import { cleanText, LIMITS } from '#model/clean.ts'
+import { OWN_FORMATS, OWN_KEYWORDS } from '#model/schema.ts'
 import type { CertificateSource, TlsMaterial } from '../access/certificates.ts'
 import { guard, identify, type AccessPolicy } from '../access/guard.ts'
 import type { ClientLimits } from '../config.ts'
 import { escapeHtml } from '../gotemplate/escape.ts'
 import { MethodNotAllowed } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { cleanText, LIMITS } from '../match/clean.ts'
 import { adminRoutes, type AdminNeeds } from './admin.ts'
 import { agentRoutes, type AgentNeeds } from './agent.ts'
 import type { Admission } from './admission.ts'
@@ -151,6 +148,12 @@ function newApp(
     clientErrorHandler: answerRefused(() => app.server),
     forceCloseConnections: 'idle',
     requestTimeout: 0, // limitBodies tells routes apart
+    ajv: {
+      customOptions: {
+        keywords: [...OWN_KEYWORDS],
+        formats: Object.fromEntries(OWN_FORMATS.map(format => [format, true])), // object-check.ts reads them
+      },
+    },
     keepAliveTimeout: limits.keepAliveMs,
     connectionTimeout: limits.idleMs,
   }

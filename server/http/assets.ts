@@ -2,6 +2,7 @@
 
 import { posix } from 'node:path'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { textOf } from '#model/text.ts'
 import type { DownloadBuffers } from '../assets/buffers.ts'
 import { openBelow, sendFile, type OpenFile } from '../assets/files.ts'
 import { folderBelow, listingPage, type Folder } from '../assets/listing.ts'
@@ -10,7 +11,6 @@ import type { Loaders } from '../assets/loaders.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Journal } from '../inventory/journal.ts'
 import type { Log } from '../log.ts'
-import { textOf } from '../match/text.ts'
 import { apartFromPage, contentRange, multipart, refuseRange } from './content.ts'
 import { plain, plainAnswer } from './problems.ts'
 

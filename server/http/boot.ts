@@ -1,6 +1,10 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { Machine } from '#model/machine.ts'
+import type { Labels } from '#model/selector.ts'
+import { bytesOf } from '#model/text.ts'
+import { canonicalUuid } from '#model/uuid.ts'
 import { RebootHeld, RebootTooLate, StillStarting } from '../errors.ts'
 import { trustOf } from '../inventory/trust.ts'
 import { isLoopback } from '../access/identity.ts'
@@ -11,10 +15,7 @@ import type { Waits } from '../agent/waits.ts'
 import type { Clients } from '../inventory/clients.ts'
 import type { Alarms } from '../inventory/alarms.ts'
 import type { CurrentBoot, Journal, NewEvent } from '../inventory/journal.ts'
-import type { Labels, Machine } from '../inventory/objects.ts'
 import { parseLabels, rawQueryOf } from '../match/labels.ts'
-import { bytesOf } from '../match/text.ts'
-import { canonicalUuid } from '../match/uuid.ts'
 import {
   grubOf,
   ignitionTextOf,

@@ -1,12 +1,12 @@
 // Boot events as they come, by long poll, and the journal of one boot.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { normaliseMac } from '#model/mac.ts'
 import { NeverBooted, NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
 import { journalText, type Journal } from '../inventory/journal.ts'
 import type { Store } from '../inventory/store.ts'
 import type { Log } from '../log.ts'
-import { normaliseMac } from '../match/mac.ts'
 import { plain, problemAnswer } from './problems.ts'
 import { pretty } from './read.ts'
 import { eventsQuery } from './schemas.ts'

@@ -1,10 +1,10 @@
 // `GET /v1/explain?mac=...`: why a machine gets what it gets.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { bytesOf } from '#model/text.ts'
 import { explain } from '../explain/explain.ts'
 import { explanationText } from '../explain/words.ts'
 import { givenLabels, parseLabels, rawQueryOf } from '../match/labels.ts'
-import { bytesOf } from '../match/text.ts'
 import type { Sources } from '../render/answers.ts'
 import { targetOf } from './raw-targets.ts'
 import { pretty } from './read.ts'

@@ -1,10 +1,10 @@
 // The keys that machines showed, and what an operator decides on them.
 
 import type { FastifyPluginCallback } from 'fastify'
+import type { Machine } from '#model/machine.ts'
 import type { Enrolment } from '../agent/enrolment.ts'
 import { NotFound } from '../errors.ts'
 import type { Catalog } from '../inventory/catalog.ts'
-import type { Machine } from '../inventory/objects.ts'
 import type { Reopening } from '../inventory/store.ts'
 import type { KeyState, MachineKey } from '../inventory/trust.ts'
 import type { Log } from '../log.ts'

@@ -1,6 +1,6 @@
 // JSON merge patch, RFC 7396: an object with the fields that change; null removes one.
 
-import { isRecord } from '../inventory/field-reader.ts'
+import { isRecord } from '#model/check.ts'
 
 /** `target` with `patch` merged into it; neither is changed. */
 export function mergePatch(target: unknown, patch: unknown): unknown {

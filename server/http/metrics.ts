@@ -3,7 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyPluginCallback } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { BootEvent } from '../inventory/objects.ts'
+import type { BootEvent } from '#model/boot.ts'
 import type { ToldRequest } from './requests.ts'
 
 /** What is measured at each request of `/metrics`. */

@@ -1,9 +1,9 @@
 // How errors are answered: programs get RFC 9457 problem JSON, firmware plain text.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { cleanText, LIMITS } from '#model/clean.ts'
 import { InvalidObject, ServerError } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
-import { cleanText, LIMITS } from '../match/clean.ts'
 
 /** What Matchbox answers to everything that is not there; loaders and scripts have learned to expect it. */
 const NOT_FOUND_TEXT = '404 page not found\n'

@@ -1,10 +1,10 @@
 // What the server tells of each request, once its connection is done with it: a line in the log, a place in the metrics.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { cleanText, LIMITS } from '#model/clean.ts'
 import { Bucket, type Rate } from '../limits/bucket.ts'
 import type { Refuse } from '../limits/refusals.ts'
 import type { Log } from '../log.ts'
-import { cleanText, LIMITS } from '../match/clean.ts'
 
 /** One request that was answered, or broken off. */
 export type ToldRequest = {

@@ -1,79 +1,8 @@
-// JSON schemas of what is put: the shapes of server/inventory/objects.ts, for Fastify to check.
+// JSON schemas of what is sent to the agent side and of small bodies and queries, for Fastify to check. Objects have theirs in
+// model/.
 
 const text = { type: 'string', minLength: 1 } as const
-const ipv4 = { type: 'string', format: 'ipv4' } as const
-const texts = { type: 'object', additionalProperties: { type: 'string' } } as const
 const list = { type: 'array', items: { type: 'string' } } as const
-
-const network = {
-  type: 'object',
-  required: ['subnet', 'gateway', 'dhcp', 'pool', 'dns'],
-  properties: {
-    subnet: { type: 'string', pattern: '^[0-9.]+/[0-9]+$' },
-    gateway: ipv4,
-    dhcp: { enum: ['full', 'proxy', 'off'] },
-    pool: { type: 'object', required: ['first', 'last'], properties: { first: ipv4, last: ipv4 } },
-    dns: { type: 'array', items: ipv4 },
-  },
-} as const
-
-/** Of a TPM's key or of what it measured. */
-const digest = { type: 'string', pattern: '^SHA256:[0-9a-f]{64}$' } as const
-
-/** `Machine`. */
-export const machine = {
-  type: 'object',
-  required: ['name', 'macs', 'role', 'address', 'labels'],
-  properties: {
-    name: { type: 'string', pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' },
-    macs: list,
-    uuid: text,
-    role: { enum: ['controller', 'compute'] },
-    address: ipv4,
-    tpm: digest,
-    firmware: digest,
-    labels: texts,
-    trust: { type: 'object' }, // checked by object-check.ts
-  },
-} as const
-
-/** `Profile`. */
-export const profile = {
-  type: 'object',
-  required: ['id'],
-  properties: {
-    id: text,
-    boot: { type: 'object', properties: { kernel: text, initrd: list, args: list } },
-    ignition_id: text,
-    generic_id: text,
-    cloud_id: text,
-  },
-} as const
-
-/** `Group`. */
-export const group = {
-  type: 'object',
-  required: ['id', 'profile'],
-  properties: {
-    id: text,
-    profile: text,
-    selector: { type: 'object' },
-    priority: { type: 'integer' },
-    metadata: { type: 'object' },
-  },
-} as const
-
-/** `SiteObjects`. */
-export const siteBody = {
-  type: 'object',
-  required: ['network', 'machines', 'profiles', 'groups'],
-  properties: {
-    network,
-    machines: { type: 'array', items: machine },
-    profiles: { type: 'array', items: profile },
-    groups: { type: 'array', items: group },
-  },
-} as const
 
 const path = { type: 'string', pattern: '^/' } as const
 

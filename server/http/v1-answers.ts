@@ -1,11 +1,12 @@
 // What the routes of the inventory have in common: conditions, dry runs, bodies, and how an outcome is told.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Kind, Objects } from '#model/kinds.ts'
+import { textOf } from '#model/text.ts'
 import { BadRequest } from '../errors.ts'
 import { placeAt } from '../ignition/tree.ts'
 import { faultIn } from '../ignition/json.ts'
-import { textOf } from '../match/text.ts'
-import type { Change, Entry, Kind, Objects, Outcome } from '../inventory/changes.ts'
+import type { Change, Entry, Outcome } from '../inventory/changes.ts'
 import { unifiedDiff } from '../inventory/diff.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import type { LintFinding } from '../lint/findings.ts'

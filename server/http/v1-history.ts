@@ -1,8 +1,8 @@
 // What was written to an object, by whom and when, and the way back.
 
 import type { FastifyPluginCallback } from 'fastify'
+import type { Kind } from '#model/kinds.ts'
 import { BadRequest, NotStored, PreconditionRequired } from '../errors.ts'
-import type { Kind } from '../inventory/changes.ts'
 import { linkNext, pageOf, type PageQuery } from './pages.ts'
 import { pretty } from './read.ts'
 import {

@@ -1,7 +1,7 @@
 // What the linter says of changes before they are made.
 
+import { idOf } from '#model/kinds.ts'
 import type { Change } from '../inventory/changes.ts'
-import { idOf } from '../inventory/changes.ts'
 import { lintCatalog } from '../lint/catalog.ts'
 import type { LintFinding } from '../lint/findings.ts'
 import type { Sources } from '../render/answers.ts'

@@ -2,16 +2,11 @@
 // dry runs.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { idOf, type Kind, type KindedObject } from '#model/kinds.ts'
+import type { Template } from '#model/template.ts'
+import { bytesOf } from '#model/text.ts'
 import { BadRequest, NotStored } from '../errors.ts'
-import { bytesOf } from '../match/text.ts'
-import {
-  idOf,
-  type Change,
-  type Entry,
-  type Kind,
-  type KindedObject,
-  type Template,
-} from '../inventory/changes.ts'
+import type { Change, Entry } from '../inventory/changes.ts'
 import {
   answerOutcome,
   etagOf,

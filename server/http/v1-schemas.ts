@@ -2,20 +2,10 @@
 // says more about what is wrong with them.
 
 import type { RouteShorthandOptions } from 'fastify'
-import { KINDS, type Kind } from '../inventory/changes.ts'
+import { KINDS, SCHEMAS, type Kind } from '#model/kinds.ts'
 import { LARGEST_BODY } from './v1-answers.ts'
-import { group, machine, profile } from './schemas.ts'
 
 const text = { type: 'string' } as const
-
-const template = {
-  type: 'object',
-  required: ['id', 'content'],
-  properties: { id: text, content: text },
-  description: 'The text of a file; over HTTP its own route takes and gives it as it is.',
-} as const
-
-const OBJECTS = { group, profile, template, machine } as const
 
 const fault = {
   type: 'object',
@@ -77,7 +67,7 @@ export function listQuery(kind: Kind) {
 
 /** A page of a list. */
 export function listSchema(kind: Kind) {
-  const own = kind === 'template' ? { bytes: { type: 'integer' } } : { object: OBJECTS[kind] }
+  const own = kind === 'template' ? { bytes: { type: 'integer' } } : { object: SCHEMAS[kind] }
   const meta = { id: text, version: text, source: text, site: text, modified: text, who: text }
   const item = { type: 'object', properties: { ...meta, ...own } }
   return { type: 'object', properties: { items: { type: 'array', items: item }, next: text } } as const
@@ -103,7 +93,7 @@ export const transactionSchema = {
             action: { enum: ['put', 'delete'], default: 'put' },
             kind: { enum: KINDS },
             id: { ...text, description: 'Of a deletion' },
-            object: { oneOf: KINDS.map(kind => OBJECTS[kind]) },
+            object: { oneOf: KINDS.map(kind => SCHEMAS[kind]) },
             expect: { ...text, description: 'A version, `absent` or `present`; whatever is there otherwise' },
           },
         },
@@ -134,7 +124,7 @@ export function documented({
   readonly object?: Kind
   readonly isWrite?: boolean
 }): RouteShorthandOptions {
-  const answer = isWrite ? outcome : object === undefined ? { type: 'object' } : OBJECTS[object]
+  const answer = isWrite ? outcome : object === undefined ? { type: 'object' } : SCHEMAS[object]
   return {
     ...(isWrite ? { config: { access: 'objects' } } : {}),
     bodyLimit: LARGEST_BODY,
@@ -144,7 +134,7 @@ export function documented({
       tags: [...tags],
       summary,
       ...(isWrite ? { querystring: dryRun } : {}),
-      ...(body === undefined ? {} : { body: OBJECTS[body] }),
+      ...(body === undefined ? {} : { body: SCHEMAS[body] }),
       response: { 200: { description: 'Done', ...answer }, '4xx': problem },
     },
   }

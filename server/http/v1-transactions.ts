@@ -1,8 +1,9 @@
 // Several writes as one: all of them are made, or none.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { KINDS, type Kind } from '#model/kinds.ts'
 import { BadRequest } from '../errors.ts'
-import { KINDS, type Change, type Kind } from '../inventory/changes.ts'
+import type { Change } from '../inventory/changes.ts'
 import { pretty } from './read.ts'
 import { isDryRun, jsonBody, outcomeView, writeChanges, type InventoryNeeds } from './v1-answers.ts'
 import { documented, transactionSchema } from './v1-schemas.ts'

@@ -1,7 +1,7 @@
 // The REST API of the inventory: groups, profiles, templates and machines, one by one or several at once.
 
 import type { FastifyPluginAsync } from 'fastify'
-import { KINDS } from '../inventory/changes.ts'
+import { KINDS } from '#model/kinds.ts'
 import { problemAnswer } from './problems.ts'
 import type { InventoryNeeds } from './v1-answers.ts'
 import { historyRoutes } from './v1-history.ts'

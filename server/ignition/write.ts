@@ -1,6 +1,7 @@
 // Writes a config as the Go programs do: fields in the order of the schema, compact, with the characters escaped that
 // HTML gives a meaning to.
 
+import { goEscaped } from '#model/go-json.ts'
 import type { Fields, Value } from './read.ts'
 import { CONFIG, type ObjectType, type Type } from './schema.ts'
 import type { IgnitionConfig } from './types.ts'
@@ -29,10 +30,7 @@ export function writeIgnition(
 
 /** A text in JSON, as Go's encoder writes it. */
 function goString(text: string): string {
-  return JSON.stringify(text.toWellFormed()).replaceAll(
-    /[<>&\u2028\u2029]/g,
-    char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return goEscaped(JSON.stringify(text.toWellFormed()))
 }
 
 type Writing = { readonly spec: number; readonly emptyObjects: boolean }

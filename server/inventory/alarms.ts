@@ -1,9 +1,9 @@
 // Alarms: what no honest machine does. Each is counted; it is written to the journal and the log too, but not again and
 // again while someone repeats it.
 
+import type { BootEvent } from '#model/boot.ts'
 import type { Log } from '../log.ts'
 import type { Journal } from './journal.ts'
-import type { BootEvent } from './objects.ts'
 
 /** Something that an operator should look at. */
 export type Alarm = {

@@ -1,14 +1,19 @@
 // What decides at this moment: the objects of the store over the files of the data directory, indexed for lookup, and
 // changed one object at a time.
 
+import type { Group } from '#model/group.ts'
+import { KINDS, type Kind, type Objects } from '#model/kinds.ts'
+import type { Machine } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import { compareBytes } from '#model/order.ts'
+import type { Profile } from '#model/profile.ts'
+import type { Labels } from '#model/selector.ts'
+import { canonicalUuid } from '#model/uuid.ts'
 import { NoMatchingGroup, UnknownProfile } from '../errors.ts'
 import { GroupIndex, type Known } from '../match/groups.ts'
-import { compareBytes } from '../match/order.ts'
-import { canonicalUuid } from '../match/uuid.ts'
-import { KINDS, type Entry, type Kind, type Objects } from './changes.ts'
+import type { Entry } from './changes.ts'
 import type { FileObject, Problem } from './data-directory.ts'
 import type { StoredObject } from './object-table.ts'
-import type { Group, Labels, Machine, Profile, ProvisioningNetwork } from './objects.ts'
 
 /** One id in both layers; the store's hides the file's. */
 type Layers = { readonly stored?: StoredObject; readonly file?: FileObject }

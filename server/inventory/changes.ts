@@ -1,32 +1,7 @@
-// What can be written into the inventory, and what comes of it. Types only, with the one function that names an object.
+// What can be written into the inventory, and what comes of it. Types only.
 
-import type { Fault } from '../errors.ts'
-import type { Group, Machine, Profile } from './objects.ts'
-
-/** The kinds of objects that people write. */
-export const KINDS = ['group', 'profile', 'template', 'machine'] as const
-
-/** One of them. */
-export type Kind = (typeof KINDS)[number]
-
-/** The text of a file that profiles name, or that such a file includes. */
-export type Template = {
-  /** Folder and name, for example `ignition/node.ign`; the name tells what it is (docs/matchbox.md). */
-  readonly id: string
-  /** Bytes that are no UTF-8 stand in it as `textOf` gives them. */
-  readonly content: string
-}
-
-/** The object of each kind. */
-export type Objects = {
-  readonly group: Group
-  readonly profile: Profile
-  readonly template: Template
-  readonly machine: Machine
-}
-
-/** An object that says what it is. */
-export type KindedObject = { [K in Kind]: { readonly kind: K; readonly object: Objects[K] } }[Kind]
+import type { Fault } from '#model/fault.ts'
+import type { Kind, KindedObject, Objects } from '#model/kinds.ts'
 
 /**
  * What has to be there for a change to be made: a version that was read before, nothing (`absent`), or anything
@@ -79,9 +54,4 @@ export type Revision<K extends Kind = Kind> = {
   readonly action: 'put' | 'delete'
   /** What was put. */
   readonly object?: Objects[K]
-}
-
-/** The id of an object: a machine has a name. */
-export function idOf({ kind, object }: KindedObject): string {
-  return kind === 'machine' ? object.name : object.id
 }

@@ -1,8 +1,8 @@
 // Who is behind a client's address: what lets a plain file download become an event of somebody's boot, and keeps a
 // curious curl out of the journal.
 
+import type { ProvisioningNetwork } from '#model/network.ts'
 import type { AssetKind } from '../render/ipxe.ts'
-import type { ProvisioningNetwork } from './objects.ts'
 
 /** Whose an address is. */
 export type ClientLease = { readonly mac: string; readonly uuid?: string }

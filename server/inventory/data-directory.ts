@@ -4,14 +4,14 @@
 import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Kind, Objects } from '#model/kinds.ts'
+import type { Machine } from '#model/machine.ts'
+import { TEMPLATE_FOLDERS } from '#model/template.ts'
+import { textOf } from '#model/text.ts'
 import { messageOf } from '#progress/wait.ts'
-import { textOf } from '../match/text.ts'
-import type { Kind, Objects } from './changes.ts'
 import { DirectoryTree } from './directory-tree.ts'
-import { TEMPLATE_FOLDERS } from './layout.ts'
-import { BrokenFile, fieldsOf, parseGroup, parseProfile, placeOf } from './matchbox-files.ts'
+import { BrokenFile, membersOf, parseGroup, parseProfile, placeOf } from './matchbox-files.ts'
 import { checkObject } from './object-check.ts'
-import type { Machine } from './objects.ts'
 import { templateFindings } from './template-check.ts'
 
 /** An object of the directory. */
@@ -151,7 +151,7 @@ const PARSERS = { group: parseGroup, profile: parseProfile, machine: parseMachin
 
 /** A machine has our own form, so nothing is forgiven. */
 function parseMachine(text: string): Machine {
-  const fields = fieldsOf(text)
+  const fields = membersOf(text)
   const { good, faults } = checkObject('machine', Object.fromEntries(fields))
   if (good?.kind === 'machine') return good.object
   const [{ detail, pointer } = { detail: 'it is no machine', pointer: '' }] = faults

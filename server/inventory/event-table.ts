@@ -1,9 +1,9 @@
 // Boots and their events in SQLite.
 
+import type { BootEvent } from '#model/boot.ts'
+import { cleanText } from '#model/clean.ts'
 import { bootNumber } from './boot-id.ts'
-import { cleanText } from '../match/clean.ts'
 import type { Database } from './database.ts'
-import type { BootEvent } from './objects.ts'
 import type { Boot } from './store.ts'
 
 /** The tables `boots` and `events`. */

@@ -1,20 +1,15 @@
 // What the server knows and how it is changed: the store over the data directory, checked, committed, then in effect.
 
-import {
-  InvalidObject,
-  NotStored,
-  PreconditionFailed,
-  ReadOnlyObject,
-  UnknownRevision,
-  type Fault,
-} from '../errors.ts'
+import type { Fault } from '#model/fault.ts'
+import { idOf, type Kind } from '#model/kinds.ts'
+import type { SiteObjects } from '#model/network.ts'
+import { InvalidObject, NotStored, PreconditionFailed, ReadOnlyObject, UnknownRevision } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Catalog } from './catalog.ts'
-import { idOf, type Change, type Entry, type Kind, type Outcome, type Revision } from './changes.ts'
+import type { Change, Entry, Outcome, Revision } from './changes.ts'
 import { problemText, type DataDirectory, type FileChange } from './data-directory.ts'
 import { checkObject } from './object-check.ts'
 import type { RowChange, RowOutcome } from './object-table.ts'
-import type { SiteObjects } from './objects.ts'
 import { referenceWarnings } from './references.ts'
 import type { Store } from './store.ts'
 import { templateFiles, type TemplateFiles } from './template-files.ts'

@@ -1,10 +1,12 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
+import { fieldsOf, type Field } from '#model/fields.ts'
+import { groupSchema, type Group } from '#model/group.ts'
+import { profileSchema, type Profile } from '#model/profile.ts'
+import { BadSelector, readSelector, type Selector } from '#model/selector.ts'
 import { BadJson, faultIn, parseJson } from '../ignition/json.ts'
 import { offsetOf, placeAt, type Path, type Place } from '../ignition/tree.ts'
-import { BadSelector, readSelector } from '../match/requirement.ts'
-import type { Group, Profile, Selector } from './objects.ts'
 
 /** A file of the data directory that cannot be used; the message says why, and `path` what in it is wrong. */
 export class BrokenFile extends Error {
@@ -29,22 +31,10 @@ export function placeOf(text: string, { path }: BrokenFile): Place {
 /**
  * Reads a group. MAC addresses in its selector are normalised, a null value becomes the empty text.
  *
- * @throws {BrokenFile} on bad JSON, a wrong type, or a selector MAC that is none
+ * @throws {BrokenFile} on bad JSON, a wrong type, or a selector MAC that is not one
  */
 export function parseGroup(text: string): Group {
-  const fields = fieldsOf(text)
-  const selector = selectorIn(fields)
-  const name = textIn(fields, 'name')
-  const metadata = objectIn(fields, 'metadata')
-  const priority = priorityIn(fields)
-  return {
-    id: textIn(fields, 'id') ?? '',
-    ...(name === undefined ? {} : { name }),
-    profile: textIn(fields, 'profile') ?? '',
-    ...(Object.keys(selector).length === 0 ? {} : { selector }),
-    ...(priority === undefined ? {} : { priority }),
-    ...(metadata === undefined ? {} : { metadata }),
-  }
+  return { id: '', profile: '', ...valuesOf(GROUP, membersOf(text)) }
 }
 
 /**
@@ -53,31 +43,38 @@ export function parseGroup(text: string): Group {
  * @throws {BrokenFile} on bad JSON, a wrong type, or a missing id
  */
 export function parseProfile(text: string): Profile {
-  const fields = fieldsOf(text)
-  const id = textIn(fields, 'id')
-  if (id === undefined || id === '') throw new BrokenFile('id is missing; every profile needs one', ['id'])
-  const boot = objectIn(fields, 'boot')
-  const bootFields = boot && new Map(Object.entries(boot).map(([key, value]) => [key.toLowerCase(), value]))
-  const kernel = bootFields && textIn(bootFields, 'kernel', ['boot', 'kernel'])
-  const initrd = bootFields && textsIn(bootFields, 'initrd')
-  const args = bootFields && textsIn(bootFields, 'args')
-  const optional = ['name', 'ignition_id', 'cloud_id', 'generic_id'].flatMap(field => {
-    const value = textIn(fields, field)
-    return value === undefined || value === '' ? [] : [[field, value] as const]
-  })
-  return {
-    id,
-    ...(Object.fromEntries(optional) as Omit<Profile, 'id' | 'boot'>),
-    ...(bootFields && {
-      boot: { ...(kernel && { kernel }), ...(initrd && { initrd }), ...(args && { args }) },
-    }),
-  }
+  const profile = { id: '', ...valuesOf(PROFILE, membersOf(text)) }
+  if (profile.id === '') throw new BrokenFile('id is missing; every profile needs one', ['id'])
+  return profile
 }
 
-type Fields = ReadonlyMap<string, unknown>
+const GROUP = fieldsOf(groupSchema)
+const PROFILE = fieldsOf(profileSchema)
 
-/** The fields of a JSON object, by their names in lower case. */
-export function fieldsOf(text: string): Fields {
+/** The values of the fields that are there and, where they are texts, not empty. */
+function valuesOf(fields: readonly Field[], members: Members, above: Path = []): object {
+  return Object.fromEntries(
+    fields.flatMap(field => {
+      const value = valueOf(field, members, above)
+      return value === undefined || value === '' ? [] : [[field.name, value]]
+    }),
+  )
+}
+
+function valueOf({ name, type, fields }: Field, members: Members, above: Path): unknown {
+  const path = [...above, name]
+  if (type === 'text') return textIn(members, path)
+  if (type === 'texts') return textsIn(members, path)
+  if (type === 'selector') return selectorIn(members)
+  if (type === 'integer') return integerIn(members, name)
+  const value = objectIn(members, name)
+  return value && type === 'object' ? valuesOf(fields, byLowerCase(value), path) : value
+}
+
+type Members = ReadonlyMap<string, unknown>
+
+/** The members of a JSON object, by their names in lower case. */
+export function membersOf(text: string): Members {
   if (text.startsWith('\uFEFF')) throw new BrokenFile('begins with a byte order mark; save it without')
   let value: unknown
   try {
@@ -89,47 +86,54 @@ export function fieldsOf(text: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BrokenFile('holds no JSON object')
   }
-  return new Map(Object.entries(value).map(([key, field]) => [key.toLowerCase(), field as unknown]))
+  return byLowerCase(value)
 }
 
-function textIn(fields: Fields, name: string, path: Path = [name]): string | undefined {
-  const value = fields.get(name)
+function byLowerCase(value: object): Members {
+  return new Map(Object.entries(value).map(([key, member]) => [key.toLowerCase(), member as unknown]))
+}
+
+function textIn(members: Members, path: Path): string | undefined {
+  const value = members.get(String(path.at(-1)))
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'string')
     throw new BrokenFile(`${path.join('.')} is ${JSON.stringify(value)}; write it as a string`, path)
   return value
 }
 
-function selectorIn(fields: Fields): Selector {
+function selectorIn(members: Members): Selector | undefined {
   try {
-    return readSelector(objectIn(fields, 'selector') ?? {})
+    const selector = readSelector(objectIn(members, 'selector') ?? {})
+    return Object.keys(selector).length === 0 ? undefined : selector
   } catch (error) {
     if (!(error instanceof BadSelector)) throw error
     throw new BrokenFile(error.message, ['selector', error.key], { cause: error })
   }
 }
 
-/** Matchbox knows no priority and reads past it: one that is no integer does not make the group unreadable. */
-function priorityIn(fields: Fields): number | undefined {
-  const value = fields.get('priority')
+/** Integers are our fields: Matchbox reads past them, so one that is not an integer does not make the file unreadable. */
+function integerIn(members: Members, name: string): number | undefined {
+  const value = members.get(name)
   return Number.isSafeInteger(value) ? (value as number) : undefined // a number, as was just asked
 }
 
-function textsIn(fields: Fields, name: string): string[] | undefined {
-  const value = fields.get(name)
+function textsIn(members: Members, path: Path): string[] | undefined {
+  const value = members.get(String(path.at(-1)))
   if (value === undefined || value === null) return undefined
-  if (!Array.isArray(value)) throw new BrokenFile(`boot.${name} is no list`, ['boot', name])
+  const name = path.join('.')
+  if (!Array.isArray(value)) throw new BrokenFile(`${name} is not a list`, path)
   return value.map((item: unknown, index) => {
     if (item === null) return ''
     if (typeof item !== 'string')
-      throw new BrokenFile(`boot.${name} holds ${JSON.stringify(item)}; write strings`, ['boot', name, index])
+      throw new BrokenFile(`${name} contains ${JSON.stringify(item)}; write strings`, [...path, index])
     return item
   })
 }
 
-function objectIn(fields: Fields, name: string): Record<string, unknown> | undefined {
-  const value = fields.get(name)
+function objectIn(members: Members, name: string): Record<string, unknown> | undefined {
+  const value = members.get(name)
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'object' || Array.isArray(value)) throw new BrokenFile(`${name} is no object`, [name])
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new BrokenFile(`${name} is not an object`, [name])
   return value as Record<string, unknown>
 }

@@ -1,9 +1,12 @@
 // Groups and profiles as files of a data directory, byte for byte as Matchbox writes them: Go's indented JSON.
 
-import type { Kind, KindedObject } from './changes.ts'
-import { TEMPLATE_FOLDERS } from './layout.ts'
-import { compareBytes } from '../match/order.ts'
-import type { Group, Profile } from './objects.ts'
+import type { Kind, KindedObject } from '#model/kinds.ts'
+import { TEMPLATE_FOLDERS } from '#model/template.ts'
+import { compareBytes } from '#model/order.ts'
+import { fieldsOf, withoutEmpties } from '#model/fields.ts'
+import { goEscaped } from '#model/go-json.ts'
+import { groupSchema, type Group } from '#model/group.ts'
+import { profileSchema, type Profile } from '#model/profile.ts'
 
 /** Where an object lies below a data directory. Machines, which Matchbox does not know, have a folder beside the others. */
 export function pathOf(kind: Kind, id: string): string {
@@ -13,46 +16,19 @@ export function pathOf(kind: Kind, id: string): string {
 /** The folders of a data directory that hold objects. */
 export const LAYOUT_FOLDERS: readonly string[] = ['groups', 'profiles', 'machines', ...TEMPLATE_FOLDERS]
 
-/** The text of an object's file. */
+/** The text of an object's file: fields in the order of their schema, those that are empty left out. */
 export function fileTextOf(it: KindedObject): string {
   if (it.kind === 'template') return it.object.content
-  return goJson(
-    it.kind === 'group'
-      ? groupFields(it.object)
-      : it.kind === 'profile'
-        ? profileFields(it.object)
-        : it.object,
-  )
+  if (it.kind === 'machine') return goJson(it.object)
+  return goJson(withoutEmpties(FIELDS[it.kind], withSortedMaps(it.object)))
 }
 
-/** In the order of Matchbox's own fields; ours go last. What is empty is left out. */
-function groupFields({ id, name, profile, selector, metadata, priority }: Group): object {
-  return filled({
-    id,
-    name,
-    profile,
-    selector: selector && sorted(selector),
-    metadata: sorted(metadata),
-    priority,
-  })
-}
+const FIELDS = { group: fieldsOf(groupSchema), profile: fieldsOf(profileSchema) } as const
 
-function profileFields({ id, name, ignition_id, cloud_id, boot, generic_id }: Profile): object {
-  const { kernel, initrd, args } = boot ?? {}
-  // Matchbox writes an empty boot as it is.
-  return {
-    ...filled({ id, name, ignition_id, cloud_id }),
-    ...(boot && { boot: filled({ kernel, initrd, args }) }),
-    ...filled({ generic_id }),
-  }
-}
-
-function filled(fields: Readonly<Record<string, unknown>>): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => isFilled(value)))
-}
-
-function isFilled(value: unknown): boolean {
-  return value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)
+function withSortedMaps(object: Group | Profile): Readonly<Record<string, unknown>> {
+  if (!('profile' in object)) return object
+  const { selector, metadata } = object
+  return { ...object, selector: sorted(selector), metadata: sorted(metadata) }
 }
 
 /** Go writes maps by their sorted keys, whatever the order they came in. */
@@ -70,18 +46,11 @@ function goJson(value: unknown, indent = ''): string {
     if (value.length === 0) return '[]'
     return `[\n${value.map(item => inner + goJson(item, inner)).join(',\n')}\n${indent}]`
   }
-  if (typeof value !== 'object' || value === null) return escaped(JSON.stringify(value))
+  if (typeof value !== 'object' || value === null) return goEscaped(JSON.stringify(value))
   const entries = value instanceof Map ? [...value] : Object.entries(value)
   if (entries.length === 0) return '{}'
   const lines = entries.map(
-    ([key, item]) => `${inner}${escaped(JSON.stringify(key))}: ${goJson(item, inner)}`,
+    ([key, item]) => `${inner}${goEscaped(JSON.stringify(key))}: ${goJson(item, inner)}`,
   )
   return `{\n${lines.join(',\n')}\n${indent}}`
-}
-
-function escaped(json: string): string {
-  return json.replaceAll(
-    /[<>&\u2028\u2029]/g,
-    letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -2,10 +2,11 @@
 // hold inside a transaction. Every method runs in the transaction of its caller.
 
 import { canonical } from '#host/canonical.ts'
+import type { Kind, Objects } from '#model/kinds.ts'
+import type { Machine } from '#model/machine.ts'
 import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../errors.ts'
-import type { Kind, Objects, Revision } from './changes.ts'
+import type { Revision } from './changes.ts'
 import type { Database } from './database.ts'
-import type { Machine } from './objects.ts'
 
 /** An object as the store has it. */
 export type StoredObject<K extends Kind = Kind> = {

@@ -1,6 +1,6 @@
 // How far a boot has come, from the kinds of its events.
 
-import type { BootEvent } from './objects.ts'
+import type { BootEvent } from '#model/boot.ts'
 
 /** The way of a machine, in order; `failed` may come after any of them. */
 export const PHASES = [

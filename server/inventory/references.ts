@@ -1,8 +1,8 @@
 // What an object names that is not there: no reason to refuse it, since the rest may come in any order, but worth a word.
 
-import type { Fault } from '../errors.ts'
+import type { Fault } from '#model/fault.ts'
+import { idOf, type KindedObject } from '#model/kinds.ts'
 import type { Catalog } from './catalog.ts'
-import { idOf, type KindedObject } from './changes.ts'
 
 /** The references of an object that lead nowhere, neither in the catalog nor to what is brought along with it. */
 export function referenceWarnings(

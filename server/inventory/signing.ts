@@ -1,8 +1,8 @@
 // Until when the clusters of our sites can renew certificates by themselves: the end of the signers that their
 // controllers hold. After it kubelets keep what they have until that ends, and then leave the cluster.
 
+import type { Machine } from '#model/machine.ts'
 import type { Alarm } from './alarms.ts'
-import type { Machine } from './objects.ts'
 import type { Signing } from './store.ts'
 
 const dayMs = 86_400_000

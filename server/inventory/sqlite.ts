@@ -1,7 +1,11 @@
 // The store in one SQLite file: write-ahead log, every commit on disk before anybody is told.
 
+import type { BootEvent } from '#model/boot.ts'
+import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { Kind } from '#model/kinds.ts'
+import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
-import type { Kind, Revision } from './changes.ts'
+import type { Revision } from './changes.ts'
 import { Database } from './database.ts'
 import { EventTable } from './event-table.ts'
 import {
@@ -12,13 +16,6 @@ import {
   type StoredObject,
 } from './object-table.ts'
 import { IdentityTable } from './identity-table.ts'
-import type {
-  BootEvent,
-  BundleDescription,
-  ProvisioningNetwork,
-  SiteAuthority,
-  SiteObjects,
-} from './objects.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineKey } from './trust.ts'
 import type {

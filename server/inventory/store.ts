@@ -1,16 +1,13 @@
 // What the inventory keeps beyond the life of the process, whoever keeps it.
 
+import type { BootEvent } from '#model/boot.ts'
+import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { Kind } from '#model/kinds.ts'
+import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
 import type { Lease, LeaseChange } from '../dhcp/leases.ts'
-import type { Kind, Revision } from './changes.ts'
+import type { Revision } from './changes.ts'
 import type { MachineKey } from './trust.ts'
 import type { Author, RowChange, RowOutcome, StoredObject } from './object-table.ts'
-import type {
-  BootEvent,
-  BundleDescription,
-  ProvisioningNetwork,
-  SiteAuthority,
-  SiteObjects,
-} from './objects.ts'
 
 /** The provisioning network of a site. */
 export type StoredNetwork = { readonly name: string; readonly network: ProvisioningNetwork }

@@ -1,6 +1,7 @@
 // What can be said of a template before any machine asks for it: by its name it is Ignition, Butane, a Go template or
 // one of ours (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
 
+import type { Template } from '#model/template.ts'
 import { transpile } from '../butane/transpile.ts'
 import type { LocalFiles } from '../butane/local-files.ts'
 import { GoTemplateError } from '../gotemplate/failure.ts'
@@ -9,7 +10,6 @@ import { checkIgnition } from '../ignition/config.ts'
 import type { PlacedFinding } from '../ignition/findings.ts'
 import { compile } from '../nunjucks/compile.ts'
 import { TemplateFault } from '../nunjucks/tree.ts'
-import type { Template } from './changes.ts'
 
 /** All findings, with line and column; none says nothing about what values will do to it. */
 export function templateFindings({ id, content }: Template): readonly PlacedFinding[] {

@@ -1,6 +1,6 @@
 // The templates as those who render them see them: files with names, whichever layer they come from.
 
-import { bytesOf } from '../match/text.ts'
+import { bytesOf } from '#model/text.ts'
 import type { Catalog } from './catalog.ts'
 
 /** Files by folder and name, for example `ignition/node.ign.njk`. */

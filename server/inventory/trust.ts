@@ -1,6 +1,7 @@
 // What machines must show before they get their bundles: the defaults, and the decision on a key.
 
-import type { ApprovalPolicy, Machine, MachineTrust, ProvisioningNetwork } from './objects.ts'
+import type { ApprovalPolicy, Machine, MachineTrust } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
 
 /** How long a machine may wait for its approval, unless the site says otherwise. */
 export const DEADLINE_MINUTES = 60

@@ -3,15 +3,18 @@
 
 import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import { fieldsOf } from '#model/fields.ts'
+import type { Group } from '#model/group.ts'
+import { SCHEMAS } from '#model/kinds.ts'
+import type { Profile } from '#model/profile.ts'
+import { textOf } from '#model/text.ts'
 import { parseJson } from '../ignition/json.ts'
-import type { Group, Profile } from '../inventory/objects.ts'
 import { templateFiles } from '../inventory/template-files.ts'
-import { textOf } from '../match/text.ts'
 import type { Sources } from '../render/answers.ts'
 import { Document } from './document.ts'
 import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { lint } from './lint.ts'
-import { checkShape, GROUP_SHAPE, PROFILE_SHAPE } from './shape.ts'
+import { checkShape } from './shape.ts'
 
 /** Names of what is to be looked at. Groups are held against one another. */
 export type Names = {
@@ -65,7 +68,7 @@ function documentOf<T extends Group | Profile>(
     try {
       const text = textOf(read)
       const tree = parseJson(text)
-      checkShape(path, text, tree, kind === 'group' ? GROUP_SHAPE : PROFILE_SHAPE, findings)
+      checkShape(path, text, tree, fieldsOf(SCHEMAS[kind]), findings)
       return new Document(path, name, text, tree, object)
     } catch {
       // The file broke after it was read: its last good version stands in for it.

@@ -2,12 +2,15 @@
 
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
+import { fieldsOf, type Field } from '#model/fields.ts'
+import { groupSchema, type Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import { profileSchema, type Profile } from '#model/profile.ts'
+import { BadSelector } from '#model/selector.ts'
+import { TEMPLATE_FOLDERS } from '#model/template.ts'
 import { localFilesBelow } from '../butane/local-files.ts'
 import type { Node } from '../ignition/tree.ts'
-import { TEMPLATE_FOLDERS } from '../inventory/layout.ts'
 import { BrokenFile, parseGroup, parseProfile } from '../inventory/matchbox-files.ts'
-import type { Group, Machine, Profile } from '../inventory/objects.ts'
-import { BadSelector } from '../match/requirement.ts'
 import { directoryFiles } from '../render/directory-files.ts'
 import { GoTemplates } from '../render/go-templates.ts'
 import { Templates } from '../render/templates.ts'
@@ -15,7 +18,7 @@ import { Document, readTree } from './document.ts'
 import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { lint } from './lint.ts'
 import { machineOf, twinMachineRules } from './rules-machines.ts'
-import { checkShape, GROUP_SHAPE, PROFILE_SHAPE } from './shape.ts'
+import { checkShape } from './shape.ts'
 
 /**
  * Everything that is wrong with the data directory at `path`. Assets are looked for in `assetsPath`, else in its
@@ -24,8 +27,8 @@ import { checkShape, GROUP_SHAPE, PROFILE_SHAPE } from './shape.ts'
 export function lintDirectory(path: string, assetsPath?: string): LintFinding[] {
   const findings = new Findings()
   const files = directoryFiles(path)
-  const groups = documentsIn(path, 'groups', GROUP_SHAPE, parseGroup, findings)
-  const profiles = documentsIn(path, 'profiles', PROFILE_SHAPE, parseProfile, findings)
+  const groups = documentsIn(path, 'groups', fieldsOf(groupSchema), parseGroup, findings)
+  const profiles = documentsIn(path, 'profiles', fieldsOf(profileSchema), parseProfile, findings)
   twinMachineRules(machinesIn(path, findings), findings)
   const templates = TEMPLATE_FOLDERS.flatMap(folder => filesBelow(path, folder))
   const assets = assetsPath ?? join(path, 'assets')
@@ -58,13 +61,13 @@ const STAND_IN = {
 function documentsIn<T>(
   root: string,
   folder: 'groups' | 'profiles',
-  shape: typeof GROUP_SHAPE,
+  fields: readonly Field[],
   parse: (text: string) => T,
   findings: Findings,
 ): Document<T>[] {
   return jsonFilesIn(root, folder, findings).flatMap(({ text, tree, place }) => {
     const before = findings.all.length
-    checkShape(place.file, text, tree, shape, findings)
+    checkShape(place.file, text, tree, fields, findings)
     missingKeys(place, tree, folder, findings)
     try {
       return [place.holding(parse(text))]

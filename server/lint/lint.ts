@@ -1,6 +1,7 @@
 // Runs the rules: over a data directory as it lies on disk, or over a few objects of a running server.
 
-import type { Group, Profile } from '../inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import type { Profile } from '#model/profile.ts'
 import { type Document } from './document.ts'
 import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { groupRules, orderRules } from './rules-groups.ts'

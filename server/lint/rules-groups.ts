@@ -1,10 +1,11 @@
 // What can be wrong with groups: with one by itself, and with how they stand to one another.
 
-import type { Group, Selector } from '../inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import { type Selector, isList } from '#model/selector.ts'
+import { isUuid } from '#model/uuid.ts'
 import { compareRanked, compareTier, ranked } from '../match/order.ts'
 import { takesAll } from '../match/overlap.ts'
-import { foldOf, isList } from '../match/requirement.ts'
-import { isUuid } from '../match/uuid.ts'
+import { foldOf } from '../match/requirement.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
 import { isIdentity, overlapRules, type Placed } from './rules-overlaps.ts'

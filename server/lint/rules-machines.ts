@@ -1,8 +1,8 @@
 // What can be wrong with the machines of a data directory: in their fields, and that no two are the same.
 
+import type { Machine } from '#model/machine.ts'
+import { canonicalUuid } from '#model/uuid.ts'
 import { checkObject } from '../inventory/object-check.ts'
-import type { Machine } from '../inventory/objects.ts'
-import { canonicalUuid } from '../match/uuid.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
 

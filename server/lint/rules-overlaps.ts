@@ -1,9 +1,9 @@
 // Groups of one rank whose patterns, networks or lists take the same machine: which of them goes first, nobody wrote down.
 
-import type { Group, Selector } from '../inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import { type Selector, isList } from '#model/selector.ts'
 import { compareTier, type Ranked } from '../match/order.ts'
 import { commonLabels, takesAll } from '../match/overlap.ts'
-import { isList } from '../match/requirement.ts'
 import { selectorText } from '../match/words.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'

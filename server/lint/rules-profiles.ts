@@ -1,7 +1,8 @@
 // What can be wrong with profiles, and with what groups and profiles refer to.
 
-import { nearest } from '#progress/nearest.ts'
-import type { Group, Profile } from '../inventory/objects.ts'
+import { nearest } from '#model/nearest.ts'
+import type { Group } from '#model/group.ts'
+import type { Profile } from '#model/profile.ts'
 import { isTemplated, ownScripts } from '../render/ipxe.ts'
 import type { Document } from './document.ts'
 import type { FilePlace, Findings } from './findings.ts'

@@ -1,11 +1,13 @@
 // What can be wrong with the files that profiles name: in their syntax, and in what comes of them for each group.
 
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
+import { type Labels, type Requirement, isList } from '#model/selector.ts'
 import { ServerError } from '../errors.ts'
 import { GoTemplateError } from '../gotemplate/failure.ts'
 import { goTemplate } from '../gotemplate/template.ts'
 import { templateFindings } from '../inventory/template-check.ts'
-import type { Group, Labels, Machine, Profile, Requirement } from '../inventory/objects.ts'
-import { isList } from '../match/requirement.ts'
 import { ignitionTextOf, scriptOf, type Match } from '../render/answers.ts'
 import { cloudText, genericText } from '../render/generic.ts'
 import { isPlainIgnition } from '../render/ignition.ts'

@@ -1,60 +1,48 @@
 // The shape of groups and profiles: keys that are known, values of the right type, nothing twice.
 
-import { nearest } from '#progress/nearest.ts'
+import type { Field } from '#model/fields.ts'
+import { nearest } from '#model/nearest.ts'
 import { KIND_NAMES, type Member, type Node, placeAt } from '../ignition/tree.ts'
 import type { Findings } from './findings.ts'
 
-type Wanted = 'text' | 'texts' | 'object' | 'integer' | Shape
-type Shape = { readonly [key: string]: Wanted }
+/** What a value must be: the value of a field, or the file, which is an object with these fields. */
+type Wanted = Pick<Field, 'type' | 'fields'>
 
-/** What a group's file may hold. */
-export const GROUP_SHAPE: Shape = {
-  id: 'text',
-  name: 'text',
-  profile: 'text',
-  selector: 'object',
-  priority: 'integer',
-  metadata: 'object',
-}
-
-/** What a profile's file may hold. */
-export const PROFILE_SHAPE: Shape = {
-  id: 'text',
-  name: 'text',
-  boot: { kernel: 'text', initrd: 'texts', args: 'texts' },
-  ignition_id: 'text',
-  generic_id: 'text',
-  cloud_id: 'text',
-}
-
-/** Holds a tree against a shape. Names count in any case, as Matchbox reads them; null is absence. */
-export function checkShape(file: string, text: string, root: Node, shape: Shape, findings: Findings): void {
+/** Checks a tree against the fields of its kind. Names count in any case, as Matchbox reads them; null is absence. */
+export function checkShape(
+  file: string,
+  text: string,
+  root: Node,
+  fields: readonly Field[],
+  findings: Findings,
+): void {
   const placed = (offset: number) => ({ file, ...placeAt(text, offset) })
   checkRepeats(root)
-  checkValue(root, '', shape)
+  checkValue(root, '', { type: 'object', fields })
 
-  function checkValue(node: Node, key: string, wanted: Wanted): void {
+  function checkValue(node: Node, key: string, { type, fields: known }: Wanted): void {
     const found = node.kind
     if (found === 'null') return
-    if (typeof wanted === 'object') {
-      if (found === 'object') for (const member of node.members) checkMember(member, key, wanted)
+    if (type === 'object') {
+      if (found === 'object') for (const member of node.members) checkMember(member, key, known)
       else wrong(node, key, 'an object')
-    } else if (wanted === 'text') {
+    } else if (type === 'text') {
       if (found !== 'string') wrong(node, key, 'a text in quotes')
-    } else if (wanted === 'object') {
+    } else if (type === 'record' || type === 'selector') {
       if (found !== 'object') wrong(node, key, 'an object')
-    } else if (wanted === 'integer') {
+    } else if (type === 'integer') {
       if (found !== 'number' || !/^-?\d{1,15}$/.test(node.text)) wrong(node, key, 'a whole number')
     } else if (found === 'list') {
-      for (const item of node.items) checkValue(item, key, 'text')
+      for (const item of node.items) checkValue(item, key, { type: 'text', fields: [] })
     } else wrong(node, key, 'a list of texts')
   }
 
-  function checkMember({ key, at, value }: Member, above: string, allowed: Shape): void {
-    const known = Object.keys(allowed).find(name => name === key.toLowerCase())
-    if (known !== undefined) return checkValue(value, known, allowed[known] ?? 'text')
-    const guess = nearest(key, Object.keys(allowed))
-    const mend = `${guess === undefined ? '' : `did you mean "${guess}"? `}known are ${Object.keys(allowed).join(' ')}`
+  function checkMember({ key, at, value }: Member, above: string, allowed: readonly Field[]): void {
+    const known = allowed.find(({ name }) => name === key.toLowerCase())
+    if (known !== undefined) return checkValue(value, known.name, known)
+    const names = allowed.map(({ name }) => name)
+    const guess = nearest(key, names)
+    const mend = `${guess === undefined ? '' : `did you mean "${guess}"? `}known are ${names.join(' ')}`
     findings.error(
       'PL-2003',
       placed(at),

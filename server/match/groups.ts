@@ -1,11 +1,12 @@
 // Which group takes a machine. An index makes the cost of a request independent of the number of groups, and a change
 // cost no more than what changed.
 
-import type { Condition, Group, Labels, Requirement } from '../inventory/objects.ts'
-import { parseAddress, parseNetwork, prefixOf } from './address.ts'
+import { parseAddress, parseNetwork, prefixOf } from '#model/address.ts'
+import type { Group } from '#model/group.ts'
+import { type Condition, type Labels, type Requirement, isList, labelOf } from '#model/selector.ts'
 import { literalPrefix } from './glob.ts'
 import { compareRanked, compareTier, ranked, type Ranked } from './order.ts'
-import { type Fit, fitOf, foldCase, foldOf, isList, labelOf } from './requirement.ts'
+import { type Fit, fitOf, foldCase, foldOf } from './requirement.ts'
 
 /** What the server knows of a machine beside its labels. */
 export type Known = {

@@ -1,8 +1,8 @@
 // What a machine tells of itself in the query of a boot request.
 
-import type { Labels } from '../inventory/objects.ts'
-import { normaliseMac } from './mac.ts'
-import { bytesOf, textOf } from './text.ts'
+import type { Labels } from '#model/selector.ts'
+import { normaliseMac } from '#model/mac.ts'
+import { bytesOf, textOf } from '#model/text.ts'
 
 /**
  * Reads the labels of a raw query (without its `?`) as Matchbox does: the first value of each key counts;

@@ -1,7 +1,8 @@
 // The order in which groups are tried: Matchbox's, below an explicit priority.
 
-import type { Group } from '../inventory/objects.ts'
-import { selectorTexts } from './requirement.ts'
+import type { Group } from '#model/group.ts'
+import { compareBytes } from '#model/order.ts'
+import { selectorTexts } from '#model/selector.ts'
 
 /** A group with what decides its place. */
 export type Ranked = {
@@ -30,20 +31,4 @@ export function compareRanked(a: Ranked, b: Ranked): number {
 /** As `compareRanked`, but groups of one priority with as many requirements are equal. */
 export function compareTier(a: Ranked, b: Ranked): number {
   return b.priority - a.priority || b.size - a.size
-}
-
-/** Compares texts by their bytes in UTF-8, as Go does. In UTF-16 only surrogates stand elsewhere. */
-export function compareBytes(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let at = 0; at < length; at += 1) {
-    const one = a.charCodeAt(at)
-    const other = b.charCodeAt(at)
-    if (one !== other) return byteRank(one) - byteRank(other)
-  }
-  return a.length - b.length
-}
-
-/** Surrogates stand for what is above U+FFFF, and so above every single unit. */
-function byteRank(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
 }

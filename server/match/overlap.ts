@@ -1,10 +1,10 @@
 // Whether two selectors can take one machine, and whether one takes all machines of the other: what the linter needs to
 // know of patterns.
 
-import type { Condition, Requirement, Selector } from '../inventory/objects.ts'
-import { parseNetwork } from './address.ts'
+import { parseNetwork } from '#model/address.ts'
+import { type Condition, type Requirement, type Selector, isList } from '#model/selector.ts'
 import { literalPrefix } from './glob.ts'
-import { fitOf, foldCase, foldOf, isList } from './requirement.ts'
+import { fitOf, foldCase, foldOf } from './requirement.ts'
 
 /**
  * Labels with which a machine fits both selectors, of those that both ask for: a proof that they overlap. Undefined when

@@ -1,7 +1,6 @@
 // What a selector asks for, as people read it: in tables, explanations and findings.
 
-import type { Requirement, Selector } from '../inventory/objects.ts'
-import { isList } from './requirement.ts'
+import { type Requirement, type Selector, isList } from '#model/selector.ts'
 
 /** A selector in words: `mac=52:54:…, address in 10.20.0.0/24`, or `any machine`. */
 export function selectorText(selector: Selector): string {

@@ -1,10 +1,13 @@
 // What a machine gets to boot: from its labels, through group and profile, to a script and an Ignition config.
 
 import { posix } from 'node:path'
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
+import type { Labels } from '#model/selector.ts'
 import { NothingToServe } from '../errors.ts'
 import type { LocalFiles } from '../butane/local-files.ts'
 import type { Catalog } from '../inventory/catalog.ts'
-import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
 import type { Known } from '../match/groups.ts'
 import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'

@@ -1,6 +1,9 @@
 // The values that every template sees: kernel arguments, iPXE scripts and Ignition configs alike.
 
-import type { Group, Labels, Machine, Profile } from '../inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import type { Labels } from '#model/selector.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
 
 /** Where the server is reached by machines. */
 export type Endpoints = {

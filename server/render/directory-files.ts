@@ -2,8 +2,8 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import { textOf } from '#model/text.ts'
 import type { TemplateFiles } from '../inventory/template-files.ts'
-import { textOf } from '../match/text.ts'
 
 /** The files below `root`; no name leads out of it. */
 export function directoryFiles(root: string): TemplateFiles {

@@ -1,11 +1,12 @@
 // The Go templates of a Matchbox data directory (`generic/`, `cloud/`), and what they see.
 
 import { posix } from 'node:path'
+import type { Group } from '#model/group.ts'
+import type { Labels } from '#model/selector.ts'
 import { GoTemplateFailed, UnknownTemplate } from '../errors.ts'
 import { GoTemplateError } from '../gotemplate/failure.ts'
 import { goTemplate, type GoTemplate } from '../gotemplate/template.ts'
 import { TextMap, type Value, type ValueMap } from '../gotemplate/values.ts'
-import type { Group, Labels } from '../inventory/objects.ts'
 import type { TemplateFiles } from '../inventory/template-files.ts'
 import { selectedValues } from '../match/requirement.ts'
 

@@ -1,7 +1,8 @@
 // GRUB 2 configurations: the one that Matchbox makes of a profile, byte for byte, and what ours need of a boot.
 
+import type { Profile } from '#model/profile.ts'
+import type { Labels } from '#model/selector.ts'
 import { NothingToServe } from '../errors.ts'
-import type { Labels, Profile } from '../inventory/objects.ts'
 import type { BootFiles } from './ipxe.ts'
 
 /**

@@ -1,6 +1,7 @@
 // A group's metadata as an environment file, in Matchbox's form; lines are sorted, so equal requests get equal answers.
 
-import type { Group, Labels } from '../inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import type { Labels } from '#model/selector.ts'
 import { selectedValues } from '../match/requirement.ts'
 
 /**

@@ -2,13 +2,14 @@
 
 import { posix } from 'node:path'
 import { status } from '@grpc/grpc-js'
+import type { Kind } from '#model/kinds.ts'
+import type { Labels } from '#model/selector.ts'
+import { bytesOf, textOf } from '#model/text.ts'
 import type { AccessRole, Identity } from '../access/identity.ts'
 import type { Catalog } from '../inventory/catalog.ts'
-import type { Change, Kind } from '../inventory/changes.ts'
+import type { Change } from '../inventory/changes.ts'
 import type { Inventory } from '../inventory/inventory.ts'
-import type { Labels } from '../inventory/objects.ts'
 import type { Log } from '../log.ts'
-import { bytesOf, textOf } from '../match/text.ts'
 import { asInMatchbox, CallFailed } from './failure.ts'
 import {
   BadMetadata,

@@ -12,13 +12,13 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
+import { cleanLabel, cleanText, LIMITS } from '#model/clean.ts'
 import type { CertificateSource, TlsMaterial } from '../access/certificates.ts'
 import { requireRole } from '../access/guard.ts'
 import { identityOfCertificate, NOBODY, type CertificateRole, type Identity } from '../access/identity.ts'
 import type { ClientLimits, Endpoint } from '../config.ts'
 import { CannotListen } from '../errors.ts'
 import { causesOf } from '../log.ts'
-import { cleanLabel, cleanText, LIMITS } from '../match/clean.ts'
 import { matchboxCalls, type Call, type CallNeeds } from './calls.ts'
 import { failureOf } from './failure.ts'
 

@@ -1,8 +1,11 @@
 // Our objects as Matchbox's gRPC API has them, and back.
 
-import { compareBytes } from '../match/order.ts'
-import { selectorTexts } from '../match/requirement.ts'
-import type { Group, Labels, Profile } from '../inventory/objects.ts'
+import { fieldsOf, withEmpties, withoutEmpties } from '#model/fields.ts'
+import { goEscaped } from '#model/go-json.ts'
+import { groupSchema, type Group } from '#model/group.ts'
+import { compareBytes } from '#model/order.ts'
+import { profileSchema, type Profile } from '#model/profile.ts'
+import { selectorTexts, type Labels } from '#model/selector.ts'
 
 /** `storagepb.Group`, as protobuf gives it: what was not sent is empty. */
 export type WireGroup = {
@@ -36,23 +39,20 @@ export class BadMetadata extends Error {
   readonly code = 'BAD_METADATA'
 }
 
+const GROUP = fieldsOf(groupSchema)
+const PROFILE = fieldsOf(profileSchema)
+
 /** A group for the wire. */
-export function wireGroup({ id, name = '', profile, selector = {}, metadata }: Group): WireGroup {
+export function wireGroup(group: Group): WireGroup {
+  const { selector = {}, metadata } = group
   const bytes = metadata === undefined ? new Uint8Array() : Buffer.from(goJson(metadata))
-  return { id, name, profile, selector: selectorTexts(selector), metadata: bytes }
+  const texts = withEmpties(GROUP, group) as Pick<WireGroup, 'id' | 'name' | 'profile'> // its fields that are texts
+  return { ...texts, selector: selectorTexts(selector), metadata: bytes }
 }
 
 /** A profile for the wire. `boot` is always there: Matchbox's own clients fall over one that is not. */
-export function wireProfile({
-  id,
-  name = '',
-  ignition_id = '',
-  cloud_id = '',
-  boot,
-  generic_id = '',
-}: Profile): WireProfile {
-  const { kernel = '', initrd = [], args = [] } = boot ?? {}
-  return { id, name, ignition_id, cloud_id, boot: { kernel, initrd, args }, generic_id }
+export function wireProfile(profile: Profile): WireProfile {
+  return withEmpties(PROFILE, profile) as WireProfile // the same fields
 }
 
 /**
@@ -60,38 +60,19 @@ export function wireProfile({
  *
  * @throws {BadMetadata}
  */
-export function groupOf({ id, name, profile, selector, metadata }: WireGroup): Group {
+export function groupOf({ selector, metadata, ...texts }: WireGroup): Group {
   const fields = metadataOf(metadata)
-  return {
-    id,
-    ...(name === '' ? {} : { name }),
-    profile,
+  const group = {
+    ...texts,
     ...(Object.keys(selector).length === 0 ? {} : { selector: { ...selector } }),
     ...(Object.keys(fields).length === 0 ? {} : { metadata: fields }),
   }
+  return { id: '', profile: '', ...withoutEmpties(GROUP, group) }
 }
 
 /** A profile from the wire; what is empty is left out, but for a `boot` that was sent. */
-export function profileOf({ id, name, boot, ...files }: WireProfile): Profile {
-  const named = Object.entries({
-    name,
-    ignition_id: files.ignition_id,
-    cloud_id: files.cloud_id,
-    generic_id: files.generic_id,
-  })
-  return {
-    id,
-    ...Object.fromEntries(named.filter(([, value]) => value !== '')),
-    ...(boot === null ? {} : { boot: bootOf(boot) }),
-  }
-}
-
-function bootOf({ kernel, initrd, args }: WireBoot): NonNullable<Profile['boot']> {
-  return {
-    ...(kernel === '' ? {} : { kernel }),
-    ...(initrd.length === 0 ? {} : { initrd: [...initrd] }),
-    ...(args.length === 0 ? {} : { args: [...args] }),
-  }
+export function profileOf(profile: WireProfile): Profile {
+  return { id: '', ...withoutEmpties(PROFILE, profile) }
 }
 
 function metadataOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
@@ -115,8 +96,5 @@ function goJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => compareBytes(a, b)))
       : field,
   )
-  return sorted.replaceAll(
-    /[<>&\u2028\u2029]/g,
-    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return goEscaped(sorted)
 }

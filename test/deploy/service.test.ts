@@ -189,6 +189,7 @@ function copyProject(root: string): void {
     'cli',
     'server',
     'host',
+    'model',
     'progress',
     'site',
     'cluster',

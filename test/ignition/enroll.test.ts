@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { CommandFailed, run } from '#host/command.ts'
-import type { BundleDescription } from '#server/inventory/objects.ts'
+import type { BundleDescription } from '#model/bundle.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { siteAuthority } from '#cluster/bundle.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'

@@ -2,7 +2,7 @@
 
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
-import type { BootEvent } from '#server/inventory/objects.ts'
+import type { BootEvent } from '#model/boot.ts'
 import { whyNoNetworks } from '../network.ts'
 import {
   bootTo,

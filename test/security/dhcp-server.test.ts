@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { waitUntil } from '#progress/wait.ts'
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import { whyNoNetworks } from '../network.ts'
 import { CTL_1, laySegment, SERVER, siteOf, STRANGER, type Segment } from './segment.ts'
 

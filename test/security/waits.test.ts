@@ -11,7 +11,7 @@ import { ignitionRecipe } from '#images/go-tools.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { machineKey } from '../machine-key.ts'
 import { passMinutes } from '../pass-minutes.ts'
-import type { SiteObjects } from '#server/inventory/objects.ts'
+import type { SiteObjects } from '#model/network.ts'
 import { site, testServer } from '../server/serving.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time

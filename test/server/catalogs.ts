@@ -1,8 +1,11 @@
 // Catalogs for tests, made of objects as if each were a file of the data directory.
 
 import { Catalog } from '#server/inventory/catalog.ts'
-import type { Kind, Objects, Template } from '#server/inventory/changes.ts'
-import type { Group, Machine, Profile } from '#server/inventory/objects.ts'
+import type { Kind, Objects } from '#model/kinds.ts'
+import type { Template } from '#model/template.ts'
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
 
 /** A catalog of these objects; machines come from the store, as they do in a server. */
 export function catalogOf({

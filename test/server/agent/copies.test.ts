@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Copies, type Sighting } from '#server/agent/copies.ts'
 import type { Alarm } from '#server/inventory/alarms.ts'
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 
 const machine: Machine = {
   name: 'ctl-1',

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { heldText } from '#server/agent/enrolment.ts'
-import { LIMITS } from '#server/match/clean.ts'
+import { LIMITS } from '#model/clean.ts'
 
 t.test('keeps the whole command however long the reason and the switch port are', async t => {
   const fingerprint = `SHA256:${'0'.repeat(64)}`

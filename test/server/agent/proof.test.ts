@@ -1,6 +1,6 @@
 import t from 'tap'
 import { objectionTo, type Evidence } from '#server/agent/proof.ts'
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 
 const mac = '52:54:00:20:00:01'
 const uuid = '5a0e7f00-0020-4000-8000-000000000001'

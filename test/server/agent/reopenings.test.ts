@@ -2,7 +2,7 @@
 
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 import { defaultTrust } from '#server/inventory/trust.ts'
 

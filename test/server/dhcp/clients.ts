@@ -1,10 +1,9 @@
 // The DHCPDISCOVER of each kind of client, as data: the rows of the decision tests start from these.
 
-import { text } from '#server/dhcp/options.ts'
-import type { Options } from '#server/dhcp/options.ts'
-import { MESSAGE } from '#server/dhcp/packet.ts'
-import type { Packet } from '#server/dhcp/packet.ts'
-import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import { text, type Options } from '#server/dhcp/options.ts'
+import { MESSAGE, type Packet } from '#server/dhcp/packet.ts'
 
 /** The hardware address of all clients here. */
 export const MAC = '52:54:00:20:00:01'

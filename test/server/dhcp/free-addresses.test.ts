@@ -1,6 +1,7 @@
 import t from 'tap'
 import { FreeAddresses } from '#server/dhcp/free-addresses.ts'
-import { subnetOf, toDotted } from '#server/dhcp/subnet.ts'
+import { subnetOf } from '#server/dhcp/subnet.ts'
+import { formatIpv4 } from '#model/ipv4.ts'
 import { network } from './clients.ts'
 
 const NOW = 1_000_000
@@ -10,7 +11,7 @@ const subnet = subnetOf({
   subnet: '10.20.0.0/16',
   pool: { first: '10.20.1.0', last: '10.20.254.255' },
 })
-const addressOf = (at: number) => toDotted(subnet.first + at)
+const addressOf = (at: number) => formatIpv4(subnet.first + at)
 
 t.test('looks at a few addresses for each client of a pool of 65,000, empty or full', async t => {
   const leases = new Map<string, { address: string; expiresAt: number }>()

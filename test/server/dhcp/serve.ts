@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import type { LeaseChange } from '#server/dhcp/leases.ts'
 import { openDhcp } from '#server/dhcp/socket.ts'
 import { openTftp } from '#server/tftp/socket.ts'
-import type { Machine, ProvisioningNetwork } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
 
 /** What the server is told on its command line. */
 export type ServeSettings = {

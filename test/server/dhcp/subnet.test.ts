@@ -1,5 +1,6 @@
 import t from 'tap'
-import { contains, subnetOf } from '#server/dhcp/subnet.ts'
+import { contains } from '#model/ipv4.ts'
+import { subnetOf } from '#server/dhcp/subnet.ts'
 
 t.test('a network contains its addresses from the first to the last', async t => {
   for (const address of ['10.20.0.0', '10.20.1.7', '10.20.3.255'])

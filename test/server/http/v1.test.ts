@@ -153,7 +153,7 @@ t.test('what no machine could use is refused, with the place', async t => {
   await refused('/v1/groups/g', { profile: 'p', selector: { mac: 'x' } }, /no MAC/, {
     errors: [{ pointer: '/selector/mac' }],
   })
-  await refused('/v1/profiles/p', { boot: { args: [1] } }, /args is no list/, {
+  await refused('/v1/profiles/p', { boot: { args: [1] } }, /args is not a list/, {
     errors: [{ pointer: '/boot/args' }],
   })
   await refused(
@@ -169,7 +169,7 @@ t.test('what no machine could use is refused, with the place', async t => {
   await refused('/v1/templates/ignition/a.njk', '{% if %}', /ignition\/a.njk:1:/)
   await refused('/v1/templates/secrets/a', 'x', /it is folder\/name/)
   await refused('/v1/templates/ignition/%2e%2e%2fa', 'x', /could not be the name of a file/)
-  await refused('/v1/machines/m', { role: 'compute', address: '10.0.0.300', macs: [] }, /no IPv4/)
+  await refused('/v1/machines/m', { role: 'compute', address: '10.0.0.300', macs: [] }, /not an IPv4/)
   t.equal(
     (await call(server, 'PUT', '/v1/groups/g?dryrun=true', { body: { profile: 'p' } })).status,
     400,

@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { waitUntil } from '#progress/wait.ts'
 import { DataDirectory } from '#server/inventory/data-directory.ts'
-import type { Group } from '#server/inventory/objects.ts'
+import type { Group } from '#model/group.ts'
 
 const limitSeconds = 5
 
@@ -31,7 +31,7 @@ t.test('a broken file is a problem, not a crash', async t => {
     { file: 'groups/broken.json', reason: /JSON/, line: 1, column: 7 },
     { file: 'groups/mac.json', reason: 'selector.mac: "x" is no MAC address', line: 1, column: 20 },
     { file: 'profiles/anonymous.json', reason: /id is missing/, line: 1, column: 1 },
-    { file: 'profiles/p.json', reason: /boot.args holds 1/, line: 1, column: 27 },
+    { file: 'profiles/p.json', reason: /boot.args contains 1/, line: 1, column: 27 },
   ])
 })
 

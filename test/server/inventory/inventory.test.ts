@@ -3,12 +3,13 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { isDeepStrictEqual } from 'node:util'
-import type { Change, Kind, Objects } from '#server/inventory/changes.ts'
+import type { Change } from '#server/inventory/changes.ts'
+import type { Kind, Objects } from '#model/kinds.ts'
 import { unifiedDiff } from '#server/inventory/diff.ts'
 import { Inventory } from '#server/inventory/inventory.ts'
 import { fileTextOf } from '#server/inventory/matchbox-text.ts'
 import { parseGroup, parseProfile } from '#server/inventory/matchbox-files.ts'
-import type { Group } from '#server/inventory/objects.ts'
+import type { Group } from '#model/group.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'
 
 const ids = fc.constantFrom('a', 'b', 'c', 'a-b')

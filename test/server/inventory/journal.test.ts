@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { Machine } from '#server/inventory/objects.ts'
+import type { Machine } from '#model/machine.ts'
 import { Journal, journalText, type NewEvent } from '#server/inventory/journal.ts'
 import { phaseAfter, PHASES, type Phase } from '#server/inventory/phase.ts'
 import { SqliteStore } from '#server/inventory/sqlite.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Machine, MachineTrust } from '#server/inventory/objects.ts'
+import type { Machine, MachineTrust } from '#model/machine.ts'
 import { decideKey, defaultTrust, type KeyQuestion, type MachineKey } from '#server/inventory/trust.ts'
 
 const labels = { rack: 'a', serial: 'S1' }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
-import type { Group, Labels, Requirement, Selector } from '#server/inventory/objects.ts'
+import type { Group } from '#model/group.ts'
+import type { Labels, Requirement, Selector } from '#model/selector.ts'
 import { GroupIndex, type Known, verdictOf } from '#server/match/groups.ts'
 import { compareRanked, compareTier, ranked } from '#server/match/order.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import type { Requirement, Selector } from '#server/inventory/objects.ts'
+import type { Requirement, Selector } from '#model/selector.ts'
 import { verdictOf } from '#server/match/groups.ts'
 import { matchesGlob } from '#server/match/glob.ts'
 import { commonLabels, takesAll } from '#server/match/overlap.ts'

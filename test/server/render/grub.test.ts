@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
-import type { Profile } from '#server/inventory/objects.ts'
+import type { Profile } from '#model/profile.ts'
 import { grubOf, type Match, type Renderers } from '#server/render/answers.ts'
 import { directoryFiles } from '#server/render/directory-files.ts'
 import { GoTemplates } from '#server/render/go-templates.ts'

@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { PROJECT_ROOT } from '#server/config.ts'
-import type { Group } from '#server/inventory/objects.ts'
+import type { Group } from '#model/group.ts'
 
 /** Codes of calls whose connection ended before they were answered. */
 const UNANSWERED: readonly number[] = [status.UNAVAILABLE, status.CANCELLED, status.DEADLINE_EXCEEDED]

@@ -2,7 +2,7 @@
 // enters (the journal, errors, the log of requests), so that none of those has to clean it again. Matching and templates
 // never use it: they work with what the machine sent.
 
-import type { Labels } from '../inventory/objects.ts'
+import type { Labels } from './selector.ts'
 
 /** Limits of texts that are kept or shown. */
 export const LIMITS = {

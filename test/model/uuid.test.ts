@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { canonicalUuid, isUuid, plainUuid } from '#server/match/uuid.ts'
+import { canonicalUuid, isUuid, plainUuid } from '#model/uuid.ts'
 
 const dashed = fc
   .uint8Array({ minLength: 16, maxLength: 16 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { bytesOf, textOf } from '#server/match/text.ts'
+import { bytesOf, textOf } from '#model/text.ts'
 
 t.test('any bytes come back as they were', t => {
   fc.assert(

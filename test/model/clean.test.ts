@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { cleanLabel, cleanLines, cleanText, escapeJson, labelsText, LIMITS } from '#server/match/clean.ts'
-import { textOf } from '#server/match/text.ts'
+import { cleanLabel, cleanLines, cleanText, escapeJson, labelsText, LIMITS } from '#model/clean.ts'
+import { textOf } from '#model/text.ts'
 
 /** What may not be left: control, format and separator characters, and halves of pairs. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { normaliseMac } from '#server/match/mac.ts'
+import { normaliseMac } from '#model/mac.ts'
 
 t.test('every spelling of one address gives the same text', async t => {
   for (const text of ['52:54:00:C7:1e:90', '52-54-00-c7-1E-90', '5254.00c7.1e90', '525400C71E90']) {

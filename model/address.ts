@@ -1,6 +1,7 @@
 // IP addresses and networks, for selectors: both families as numbers, so that a network is a prefix.
 
 import { isIPv4, isIPv6 } from 'node:net'
+import { parseIpv4 } from './ipv4.ts'
 
 /** An address: its bits as a number, and how many there are. */
 export type Address = { readonly bits: bigint; readonly width: 32 | 128 }
@@ -10,7 +11,7 @@ export type Network = Address & { readonly length: number }
 
 /** Reads an IPv4 or IPv6 address; `::ffff:10.0.0.1`, as sockets show it, is the IPv4 one. Undefined for anything else. */
 export function parseAddress(text: string): Address | undefined {
-  if (isIPv4(text)) return { bits: BigInt(ipv4Of(text)), width: 32 }
+  if (isIPv4(text)) return { bits: BigInt(parseIpv4(text) ?? 0), width: 32 }
   if (!isIPv6(text) || text.includes('%')) return undefined
   const bits = ipv6Of(text)
   return bits >> 32n === 0xffffn ? { bits: bits & 0xffff_ffffn, width: 32 } : { bits, width: 128 }
@@ -31,13 +32,9 @@ export function prefixOf({ bits, width }: Address, length: number): bigint {
   return (bits >> rest) << rest
 }
 
-function ipv4Of(text: string): number {
-  return text.split('.').reduce((number, byte) => number * 256 + Number(byte), 0)
-}
-
 function ipv6Of(text: string): bigint {
   const plain = text.replace(/\d+\.\d+\.\d+\.\d+$/, dotted => {
-    const number = ipv4Of(dotted)
+    const number = parseIpv4(dotted) ?? 0
     return `${Math.floor(number / 65536).toString(16)}:${(number % 65536).toString(16)}`
   })
   const [head = '', tail] = plain.split('::')

@@ -1,0 +1,56 @@
+// IPv4 addresses and networks as numbers. address.ts reads both families, for selectors.
+
+/** A network: its first and last address as unsigned numbers, and the length of its prefix in bits. */
+export type Ipv4Network = { readonly first: number; readonly last: number; readonly bits: number }
+
+/** The address as an unsigned 32-bit number, or undefined when the text is not four decimal bytes. */
+export function parseIpv4(text: string): number | undefined {
+  const bytes = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number)
+  if (bytes === undefined || bytes.some(byte => byte > 255)) return undefined
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0)
+}
+
+/** Four decimal bytes. */
+export function formatIpv4(address: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
+}
+
+/** The four bytes of an address, which is one. */
+export function ipv4Bytes(dotted: string): number[] {
+  return dotted.split('.').map(Number)
+}
+
+/** The network `10.20.0.0/24`, or the one that the address `10.20.0.7/24` is in; undefined when the text is neither. */
+export function networkAround(text: string): Ipv4Network | undefined {
+  const [, dotted = '', prefix = ''] = /^([^/]+)\/(\d{1,2})$/.exec(text) ?? []
+  const address = parseIpv4(dotted)
+  const bits = Number(prefix)
+  if (address === undefined || bits > 32) return undefined
+  const size = 2 ** (32 - bits)
+  const first = Math.floor(address / size) * size
+  return { first, last: first + size - 1, bits }
+}
+
+/** Reads `10.20.0.0/24`; undefined when it is not a network of 8 to 30 bits, also when host bits are set. */
+export function parseSubnet(text: string): Ipv4Network | undefined {
+  const network = networkAround(text)
+  if (network === undefined || network.bits < 8 || network.bits > 30) return undefined
+  return parseIpv4(text.split('/')[0] ?? '') === network.first ? network : undefined
+}
+
+/** Says whether two networks share an address. */
+export function overlap(one: Ipv4Network, other: Ipv4Network): boolean {
+  return one.first <= other.last && other.first <= one.last
+}
+
+/** Says whether the address is one that a machine may have: inside, neither network nor broadcast address. */
+export function isHostOf(network: Ipv4Network, address: number): boolean {
+  return address > network.first && address < network.last
+}
+
+/** Says whether `address` (dotted) is one of the network `subnet`, written like `10.20.0.0/24`. */
+export function contains(subnet: string, address: string): boolean {
+  const network = networkAround(subnet)
+  const number = parseIpv4(address)
+  return network !== undefined && number !== undefined && number >= network.first && number <= network.last
+}
