@@ -18,11 +18,9 @@ type Flags = {
   readonly json?: boolean
 }
 
-/** Adds the three verbs. */
-export function addApplyCommands(program: Command): void {
-  program
-    .command('apply')
-    .description('puts the objects of files, all or none; says what was created, changed, or unchanged')
+/** Defines `apply`. */
+export function defineApply(command: Command): void {
+  command
     .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
     .option('--dry-run', 'only say what would happen')
     .option('--json', 'say it as JSON')
@@ -41,10 +39,11 @@ Examples:
       const outcomes = await send(await clientOf(server), await objectsIn(filename), dryRun)
       tellAll(outcomes, { dryRun, json })
     })
+}
 
-  program
-    .command('diff')
-    .description('shows what `apply` of the same files would change, line by line')
+/** Defines `diff`. */
+export function defineDiff(command: Command): void {
+  command
     .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
     .option('--json', 'as JSON: each object with its result and its diff')
     .option('--exit-code', `end with ${EXIT.differs} when there are differences`)
@@ -59,10 +58,11 @@ Examples:
       else show(outcomes.map(({ diff = '' }) => diff).join(''))
       if (exitCode && outcomes.some(({ result }) => result !== 'unchanged')) process.exitCode = EXIT.differs
     })
+}
 
-  program
-    .command('delete')
-    .description('removes objects, all or none')
+/** Defines `delete`. */
+export function defineDelete(command: Command): void {
+  command
     .addArgument(kindArgument().argOptional())
     .argument('[ids...]', 'the ones to remove')
     .option('-f, --filename <file>', 'remove what a file names')

@@ -36,14 +36,11 @@ type GetFlags = Flags & {
   readonly installImage?: boolean
 }
 
-/** Adds the verb and what stands below it. */
-export function addAssetsCommand(program: Command): void {
-  const assets = program
-    .command('assets')
-    .description('kernels and images for machines: add, get, list, verify, gc, remove')
-    .addHelpText(
-      'after',
-      `
+/** Defines `assets`. */
+export function defineAssets(command: Command): void {
+  const assets = command.addHelpText(
+    'after',
+    `
 They are kept in a directory (--assets-path), or sent to a server (--server). Bytes are kept once, whatever their
 names, and checked before a name is theirs.
 
@@ -52,7 +49,7 @@ Examples:
   pilotlight assets get flatcar --version 4593.2.0 --key flatcar.asc
   pilotlight assets list
   pilotlight assets verify --assets-path /var/lib/pilotlight/assets`,
-    )
+  )
 
   withPlace(assets.command('add'))
     .description('keeps files, or what URLs give, under their names')

@@ -8,6 +8,7 @@ import { messageOf } from '#progress/wait.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { print } from './show.ts'
 import { versionInfo } from './version.ts'
+import { ROOT } from './root.ts'
 
 const PASSPHRASE = 'PILOTLIGHT_BACKUP_PASSPHRASE'
 
@@ -22,11 +23,9 @@ type RestoreFlags = {
   readonly identityFile?: string
 }
 
-/** Adds both verbs; what does the work is loaded only when one runs. */
-export function addBackupCommands(program: Command, root: string): void {
-  program
-    .command('backup')
-    .description("writes all of a server's state into one encrypted file, while the server runs")
+/** Defines `backup`. */
+export function defineBackup(command: Command): void {
+  command
     .argument('<file>', 'the file to make; it must not be there')
     .addOption(stateOption())
     .option('--passphrase-file <file>', `its first line seals the backup (or ${PASSPHRASE})`)
@@ -51,7 +50,7 @@ Examples:
           ? { recipients: recipient }
           : { passphrase: passphraseOf(passphraseFile, '--recipient') }
       const { makeBackup } = await import('#server/state/backup.ts')
-      const { version } = versionInfo(root)
+      const { version } = versionInfo(ROOT)
       const { files } = await makeBackup(resolve(statePath), resolve(file), {
         seal,
         version,
@@ -62,10 +61,11 @@ Examples:
         `${file} holds ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB: ${files.map(({ name }) => name).join(', ')}`,
       )
     })
+}
 
-  program
-    .command('restore')
-    .description('brings a backup into a state directory that is empty, for a server that does not run')
+/** Defines `restore`. */
+export function defineRestore(command: Command): void {
+  command
     .argument('<file>', 'what `pilotlight backup` made')
     .addOption(stateOption())
     .option('--passphrase-file <file>', `its first line opens the backup (or ${PASSPHRASE})`)

@@ -10,7 +10,7 @@ import { inStage } from '#progress/stage.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { freshenKubeconfig } from './kubeconfig.ts'
 import { stateOption } from './options.ts'
-import { addVerifyCommand } from './verify.ts'
+import { defineVerify } from './verify.ts'
 import { withProgress } from './with-progress.ts'
 
 /** What all verbs are told. */
@@ -21,21 +21,18 @@ type Flags = {
   readonly json?: boolean
 }
 
-/** Adds the verb and all that stand below it. */
-export function addChartsCommand(program: Command): void {
-  const charts = program
-    .command('charts')
-    .description("OpenStack's releases: plan, apply, look at, change back, remove")
-    .addHelpText(
-      'after',
-      `
+/** Defines `charts`. */
+export function defineCharts(command: Command): void {
+  const charts = command.addHelpText(
+    'after',
+    `
 Examples:
   pilotlight charts plan site.yaml                what there would be, and what waits for what
   pilotlight charts plan site.yaml --values nova  every value of a release, and whose it is
   pilotlight charts diff site.yaml                what an apply would change, secrets hidden
   pilotlight charts apply site.yaml nova          only Nova
   pilotlight charts status site.yaml              how everything stands now`,
-    )
+  )
   addPlan(charts)
   addApply(charts)
   addStatus(charts)
@@ -44,7 +41,7 @@ Examples:
   addUninstall(charts)
   addRotate(charts)
   addHistory(charts)
-  addVerifyCommand(charts)
+  defineVerify(charts.command('verify').description('boots a guest as a proof, as `pilotlight verify` does'))
   addChartSourceCommands(charts)
 }
 

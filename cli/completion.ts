@@ -1,9 +1,27 @@
 // Shell completion: a script per shell that asks `pilotlight __complete` for the words that may come next.
 
-import type { Command, Option } from 'commander'
+import { Argument, type Command, type Option } from 'commander'
+import { show } from './show.ts'
 
 /** The shells for which there is a script. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
+
+/** Defines `completion`. */
+export function defineCompletion(command: Command): void {
+  command
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .addHelpText(
+      'after',
+      `
+Verbs, flags, their values, and the ids that the server of PILOTLIGHT_SERVER knows.
+
+Examples:
+  source <(pilotlight completion bash)
+  pilotlight completion zsh > "\${fpath[1]}/_pilotlight"
+  pilotlight completion fish > ~/.config/fish/completions/pilotlight.fish`,
+    )
+    .action((shell: (typeof SHELLS)[number]) => show(completionScript(shell)))
+}
 
 /** The script that a shell sources, for example by `source <(pilotlight completion bash)`. */
 export function completionScript(shell: (typeof SHELLS)[number]): string {

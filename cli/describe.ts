@@ -23,11 +23,9 @@ type Description = {
   readonly journal?: unknown
 }
 
-/** Adds the verb. */
-export function addDescribeCommand(program: Command): void {
-  program
-    .command('describe')
-    .description('tells all of one object: its fields, what it is tied to, who wrote it')
+/** Defines `describe`. */
+export function defineDescribe(command: Command): void {
+  command
     .addArgument(kindArgument())
     .argument('<id>', 'which')
     .option('--json', 'as JSON')

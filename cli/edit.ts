@@ -11,11 +11,9 @@ import { CommandError, EXIT } from './exit.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from './options.ts'
 
-/** Adds the verb. */
-export function addEditCommand(program: Command): void {
-  program
-    .command('edit')
-    .description('opens an object in $VISUAL or $EDITOR and puts it back')
+/** Defines `edit`. */
+export function defineEdit(command: Command): void {
+  command
     .addArgument(kindArgument())
     .argument('<id>', 'which')
     .option('--json', 'say what became of it as JSON')

@@ -14,11 +14,9 @@ type ExplainFlags = {
   readonly json?: boolean
 }
 
-/** Adds the verb. */
-export function addExplainCommand(program: Command): void {
-  program
-    .command('explain')
-    .description('says which group takes a machine and why, and what it would be served')
+/** Defines `explain`. */
+export function defineExplain(command: Command): void {
+  command
     .addOption(new Option('--mac <address>', 'hardware address, in any spelling').argParser(macIn))
     .option('--uuid <uuid>', 'UUID, in either case and order of bytes')
     .option('--serial <number>', 'serial number')

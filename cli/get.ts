@@ -27,11 +27,9 @@ const COLUMNS = {
 type List = keyof typeof COLUMNS
 const LISTS = Object.keys(COLUMNS) as readonly List[] // its own keys, none other
 
-/** Adds the verb. */
-export function addGetCommand(program: Command): void {
-  program
-    .command('get')
-    .description('lists machines, groups, profiles, templates, or problems of the data directory')
+/** Defines `get`. */
+export function defineGet(command: Command): void {
+  command
     .addArgument(
       new Argument('<kind>', LISTS.join(', ')).choices(LISTS).argParser(text => {
         const list = LISTS.find(one => one === text || one === `${text}s`)

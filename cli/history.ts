@@ -17,11 +17,9 @@ type Flags = {
   readonly revert?: number
 }
 
-/** Adds the verb. */
-export function addHistoryCommand(program: Command): void {
-  program
-    .command('history')
-    .description('lists who wrote an object, when and what; leads back to an earlier revision')
+/** Defines `history`. */
+export function defineHistory(command: Command): void {
+  command
     .addArgument(kindArgument())
     .argument('<id>', 'which')
     .option('--diff', 'with what each write changed')

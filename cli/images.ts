@@ -3,9 +3,9 @@
 import type { Command } from 'commander'
 import { withProgress } from './with-progress.ts'
 
-/** Adds the verb and what stands below it. */
-export function addImagesCommand(program: Command): void {
-  const images = program.command('images').description('builds the live system and the container images')
+/** Defines `images`. */
+export function defineImages(command: Command): void {
+  const images = command
 
   images
     .command('build')

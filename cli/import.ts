@@ -12,11 +12,9 @@ import { CHANGES_AT_ONCE, type InventoryClient, type SentChange } from './invent
 import { serverOption } from './options.ts'
 import { printJson } from './show.ts'
 
-/** Adds both verbs. */
-export function addImportCommands(program: Command): void {
-  program
-    .command('import')
-    .description("puts a data directory in Matchbox's layout into the server's store")
+/** Defines `import`. */
+export function defineImport(command: Command): void {
+  command
     .argument('<dir>', 'groups/, profiles/, ignition/, generic/, cloud/, and ours')
     .option('--dry-run', 'only say what would happen')
     .option('--skip-broken', 'leave out files that cannot be used, instead of importing nothing')
@@ -32,10 +30,11 @@ Examples:
   pilotlight import backup --dry-run`,
     )
     .action(importDirectory)
+}
 
-  program
-    .command('export')
-    .description("writes what the server serves as a data directory in Matchbox's layout")
+/** Defines `export`. */
+export function defineExport(command: Command): void {
+  command
     .argument('<dir>', 'made when it is not there')
     .addOption(
       new Option('--source <layer>', 'only what was put, or only files').choices(['store', 'directory']),

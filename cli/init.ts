@@ -27,11 +27,9 @@ export type InitFlags = {
 /** Gives the answer to a question, or the default for an empty one. */
 export type Ask = (question: string, usual: string) => Promise<string>
 
-/** Adds the verb. */
-export function addInitCommand(program: Command): void {
-  program
-    .command('init')
-    .description('writes a site file: a few questions, or flags')
+/** Defines `init`. */
+export function defineInit(command: Command): void {
+  command
     .argument('[file]', 'site file to write', 'site.yaml')
     .option('--name <name>', 'name of the rack')
     .option('--subnet <cidr>', 'provisioning network')

@@ -12,11 +12,9 @@ import { stateOption } from './options.ts'
 
 type Flags = { readonly state: string; readonly out?: string; readonly breakGlass?: boolean }
 
-/** Adds the verb. */
-export function addKubeconfigCommand(program: Command): void {
-  program
-    .command('kubeconfig')
-    .description("makes an administrator of a site's cluster, for eight hours")
+/** Defines `kubeconfig`. */
+export function defineKubeconfig(command: Command): void {
+  command
     .argument('<site>', 'site file')
     .addOption(stateOption())
     .option('--out <file>', 'where it is written; in the state directory unless told')

@@ -6,11 +6,12 @@ import type { Command } from 'commander'
 import type { Lab } from '#lab/lab.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { withProgress } from './with-progress.ts'
+import { ROOT } from './root.ts'
 
-/** Adds the verb and what stands below it. */
-export function addLabCommand(program: Command, root: string): void {
-  const smallRack = resolve(root, 'lab/racks/small/rack.yaml')
-  const lab = program.command('lab').description('a virtual rack on this machine').enablePositionalOptions()
+/** Defines `lab`. */
+export function defineLab(command: Command): void {
+  const smallRack = resolve(ROOT, 'lab/racks/small/rack.yaml')
+  const lab = command.enablePositionalOptions()
 
   const up = lab
     .command('up', { isDefault: true })
@@ -23,7 +24,9 @@ export function addLabCommand(program: Command, root: string): void {
     .addHelpText('after', EXAMPLES)
     .action(async (rackFile: string, options: LabUpFlags) => {
       const { labUp } = await import('./lab-up.ts')
-      await withProgress(work => labUp({ ...options, keep: options.keep ?? false, rackFile, root }, work))
+      await withProgress(work =>
+        labUp({ ...options, keep: options.keep ?? false, rackFile, root: ROOT }, work),
+      )
     })
   lab.addHelpText('after', () => `\nWithout a command it does \`up\`:\n${usageOf(up)}\n${EXAMPLES}`)
 

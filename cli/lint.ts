@@ -3,19 +3,18 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CommandError, EXIT } from './exit.ts'
+import { ROOT } from './root.ts'
 import { printJson, show } from './show.ts'
 
 type Flags = { readonly assetsPath?: string; readonly allowWarnings?: boolean; readonly json?: boolean }
 
-/** Adds the verb. */
-export function addLintCommand(program: Command, root: string): void {
-  program
-    .command('lint')
-    .description('says what is wrong with a data directory, with file, line and mend')
+/** Defines `lint`. */
+export function defineLint(command: Command): void {
+  command
     .argument(
       '[dir]',
       'data directory: groups, profiles, ignition, generic, cloud, ipxe (PILOTLIGHT_DATA_PATH)',
-      process.env.PILOTLIGHT_DATA_PATH ?? root,
+      process.env.PILOTLIGHT_DATA_PATH ?? ROOT,
     )
     .option('--assets-path <dir>', 'kernels and images (default: assets/ in the directory)')
     .option('--allow-warnings', 'status 0 where nothing worse was found')

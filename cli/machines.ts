@@ -10,14 +10,11 @@ import { tableOf } from './table.ts'
 type Flags = { readonly server: string; readonly json?: boolean }
 type KeyFlags = { readonly server: string; readonly fingerprint?: string }
 
-/** Adds the verb and what is below it. */
-export function addMachinesCommand(program: Command): void {
-  const machines = program
-    .command('machines')
-    .description('keys of machines: pending, approve, reject; and boots: reopen')
-    .addHelpText(
-      'after',
-      `
+/** Defines `machines`. */
+export function defineMachines(command: Command): void {
+  const machines = command.addHelpText(
+    'after',
+    `
 A machine that waits shows the fingerprint of its key on its console. Compare before you approve: everything else that
 is shown of it (MAC, UUID, address) any host on the wire can copy.
 
@@ -27,7 +24,7 @@ Examples:
   pilotlight machines reject ctl-1
   pilotlight machines reopen cmp-3
   pilotlight machines reopen cmp-3 --undo`,
-    )
+  )
 
   machines
     .command('pending')

@@ -9,11 +9,9 @@ import { stateOption } from './options.ts'
 
 type RcFlags = { readonly state: string; readonly format: 'openrc' | 'clouds.yaml'; readonly output?: string }
 
-/** Adds the verb and what stands below it. */
-export function addOpenstackCommand(program: Command): void {
-  program
-    .command('openstack')
-    .description('how to reach the cloud')
+/** Defines `openstack`. */
+export function defineOpenstack(command: Command): void {
+  command
     .command('rc')
     .description("prints the client's configuration, with the administrator's password")
     .argument('<site>', 'site file')

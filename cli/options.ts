@@ -1,6 +1,7 @@
 // Options that several verbs share, described once.
 
 import { Option } from 'commander'
+import { ROOT } from './root.ts'
 
 /** Where the Pilotlight server is. */
 export function serverOption(): Option {
@@ -14,4 +15,11 @@ export function stateOption(): Option {
   return new Option('--state <dir>', 'certificates, kubeconfig, secrets and journals of this site').default(
     'pilotlight-state',
   )
+}
+
+/** Where profiles and templates are read from; our own unless given. */
+export function dataPathOption(): Option {
+  return new Option('--data-path <dir>', 'data directory: profiles, ignition, ipxe')
+    .env('PILOTLIGHT_DATA_PATH')
+    .default(ROOT)
 }

@@ -5,14 +5,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { billOf, npmPurl, type Part } from '#host/cyclonedx.ts'
+import { ROOT } from './root.ts'
 
-/** Adds the verb. */
-export function addSbomCommand(program: Command, root: string): void {
-  program
-    .command('sbom')
-    .description(
-      'writes a bill of materials (CycloneDX 1.5, JSON): packages of npm, Debian packages, Go modules',
-    )
+/** Defines `sbom`. */
+export function defineSbom(command: Command): void {
+  command
     .option('--kubernetes <version>', 'of the images, for example 1.36.3')
     .option('--no-images', 'only the product: nothing needs to be built for it')
     .option('--output <file>', 'standard output unless given')
@@ -28,8 +25,8 @@ Examples:
     .action(async (options: { kubernetes?: string; images: boolean; output?: string }) => {
       const { imageParts } = await import('#images/contents.ts')
       const product = productPart(
-        readFileSync(join(root, 'package.json'), 'utf8'),
-        readFileSync(join(root, 'package-lock.json'), 'utf8'),
+        readFileSync(join(ROOT, 'package.json'), 'utf8'),
+        readFileSync(join(ROOT, 'package-lock.json'), 'utf8'),
       )
       const images = options.images ? await imageParts(options.kubernetes) : []
       const bill = billOf({ ...product, parts: [...(product.parts ?? []), ...images] }, new Date())

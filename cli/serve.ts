@@ -5,6 +5,7 @@ import { Option } from 'commander'
 import { MATCHBOX_SETTINGS, SETTINGS, type GivenSettings } from '#server/config.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { versionInfo, versionText } from './version.ts'
+import { ROOT } from './root.ts'
 
 /** The flags as commander gives them; numbers are texts still. */
 type ServeFlags = Omit<GivenSettings, 'httpPort' | 'agentPort' | 'stopSeconds' | 'eventDays' | 'limits'> & {
@@ -15,11 +16,9 @@ type ServeFlags = Omit<GivenSettings, 'httpPort' | 'agentPort' | 'stopSeconds' |
   readonly version?: boolean
 }
 
-/** Adds the verb; the daemon itself is loaded only when it runs. */
-export function addServeCommand(program: Command, root: string): void {
-  program
-    .command('serve')
-    .description('runs the server: DHCP, TFTP, HTTP')
+/** Defines `serve`. */
+export function defineServe(command: Command): void {
+  command
     .allowExcessArguments()
     .addOption(
       new Option(
@@ -104,7 +103,7 @@ Examples:
     )
     .action(async (flags: ServeFlags, command: Command) => {
       if (flags.version) {
-        process.stdout.write(versionText(versionInfo(root)))
+        process.stdout.write(versionText(versionInfo(ROOT)))
         return
       }
       const [extra] = command.args // Matchbox lets them pass

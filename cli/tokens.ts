@@ -10,14 +10,11 @@ import { tableOf } from './table.ts'
 
 type TokenFlags = { readonly server: string; readonly json?: boolean }
 
-/** Adds the verb. */
-export function addTokensCommand(program: Command): void {
-  const tokens = program
-    .command('tokens')
-    .description('access tokens: create, list, revoke')
-    .addHelpText(
-      'after',
-      `
+/** Defines `tokens`. */
+export function defineTokens(command: Command): void {
+  const tokens = command.addHelpText(
+    'after',
+    `
 A token is shown once, when it is made; the server keeps its hash. The first one, "bootstrap", is in admin.token in
 the server's state directory. The command line shows a server the token in PILOTLIGHT_TOKEN,
 or in the file PILOTLIGHT_TOKEN_FILE.
@@ -26,7 +23,7 @@ Examples:
   pilotlight tokens create ci --role admin --days 90
   pilotlight tokens create dashboard
   pilotlight tokens revoke ci`,
-    )
+  )
 
   tokens
     .command('create')

@@ -20,11 +20,9 @@ export type VerifyFlags = {
   readonly json?: boolean
 }
 
-/** Adds the verb. */
-export function addVerifyCommand(program: Command): void {
-  program
-    .command('verify')
-    .description('proves that the cloud works: boots a guest in it, and removes everything again')
+/** Defines `verify`. */
+export function defineVerify(command: Command): void {
+  command
     .argument('<site>', 'site file')
     .addOption(serverOption())
     .addOption(stateOption())

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { ROOT } from './root.ts'
 
 /** What `pilotlight version --json` prints. */
 export type VersionInfo = {
@@ -13,11 +14,9 @@ export type VersionInfo = {
   readonly platform: string
 }
 
-/** Adds the verb. */
-export function addVersionCommand(program: Command, root: string): void {
-  program
-    .command('version')
-    .description('tells which Pilotlight this is')
+/** Defines `version`. */
+export function defineVersion(command: Command): void {
+  command
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -27,7 +26,7 @@ Examples:
   pilotlight version --json | jq -r .commit`,
     )
     .action((options: { json?: boolean }) => {
-      const info = versionInfo(root)
+      const info = versionInfo(ROOT)
       process.stdout.write(options.json ? `${JSON.stringify(info, undefined, 2)}\n` : versionText(info))
     })
 }

@@ -2,18 +2,14 @@
 
 import { Command } from 'commander'
 import t from 'tap'
-import { addChartsCommand } from '#cli/charts.ts'
 import { completions } from '#cli/completion.ts'
-import { addGetCommand } from '#cli/get.ts'
-import { addOpenstackCommand } from '#cli/openstack.ts'
+import { addVerb, VERBS } from '#cli/verbs.ts'
 
 const program = new Command('pilotlight')
-addChartsCommand(program)
-addGetCommand(program)
-addOpenstackCommand(program)
+for (const verb of VERBS) await addVerb(program, verb)
 
 const rows: [typed: string, offered: string][] = [
-  ['ch', 'charts'],
+  ['char', 'charts'],
   ['charts rot', 'rotate'],
   ['charts apply --st', '--state'],
   ['openstack rc --format cl', 'clouds.yaml'],

@@ -3,11 +3,11 @@
 import { Command } from 'commander'
 import t from 'tap'
 import { completions } from '#cli/completion.ts'
-import { addLabCommand } from '#cli/lab.ts'
+import { defineLab } from '#cli/lab.ts'
 import { labNames } from '#lab/lab.ts'
 
 const program = new Command('pilotlight')
-addLabCommand(program, '/nowhere')
+defineLab(program.command('lab'))
 const verbs = program.commands.flatMap(({ commands }) => commands)
 
 t.test('every verb takes the name of a lab as --lab, and none as an argument', async t => {

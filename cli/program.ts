@@ -1,0 +1,90 @@
+// The command line: knows the verbs by name, and loads a verb's code only when that verb is meant.
+
+import { Command } from 'commander'
+import { describeError, EXIT, statusOf } from './exit.ts'
+import { ROOT } from './root.ts'
+import { addVerb, VERBS } from './verbs.ts'
+
+const [node = '', script = '', ...words] = process.argv
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed) // `| head` has seen enough
+})
+
+try {
+  const program = await programFor(verbIn(words))
+  await program.parseAsync([node, script, ...(await withoutForeignFlags(words))])
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`)
+  process.exitCode = statusOf(error)
+}
+
+/** The program with all verbs by their names, and the one that is meant in full. */
+async function programFor(meant: string | undefined): Promise<Command> {
+  const program = new Command('pilotlight')
+    .description('Turns a rack of bare machines into a running cloud.')
+    .configureHelp({ sortSubcommands: false })
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .exitOverride(error => {
+      process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage)
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight lab                     a virtual rack on this machine, from power-on to OpenStack
+  pilotlight plan site.yaml          what would be done, nothing touched
+  pilotlight up site.yaml            make it true; run it again after any failure
+  pilotlight get machines            who is there and how far
+  pilotlight help PL-1002            what an error means`,
+    )
+  if (words[0] === '-V' || words[0] === '--version') {
+    const { versionInfo } = await import('./version.ts')
+    program.version(versionInfo(ROOT).version)
+  } else program.option('-V, --version', 'output the version number')
+  for (const verb of VERBS) {
+    if (verb.name === meant) await addVerb(program, verb)
+    else program.command(verb.name).description(verb.summary)
+  }
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .allowUnknownOption()
+    .action(async (typed: string[]) => {
+      const { completions } = await import('./completion.ts')
+      process.stdout.write(`${(await completions(program, typed)).join('\n')}\n`)
+    })
+  program
+    .command('help')
+    .description('explains a command, an error code such as PL-1002, or "exit-codes"')
+    .argument('[topic...]', 'a command with its subcommand, a code, or exit-codes')
+    .action(async (topic: string[]) => {
+      const command = commandAt(program, topic)
+      if (command !== undefined) return command.outputHelp()
+      const { printTopic } = await import('./help.ts')
+      await printTopic(topic)
+    })
+  return program
+}
+
+/** The verb that the words are about: also where they ask for its help, or for what may follow it. */
+function verbIn([first, ...rest]: readonly string[]): string | undefined {
+  if (first !== 'help' && first !== '__complete') return first
+  return rest.find(word => word !== '--')
+}
+
+/** The command that a help topic names, such as `charts rotate`. */
+function commandAt(program: Command, topic: readonly string[]): Command | undefined {
+  return topic.reduce<Command | undefined>(
+    (above, word) => above?.commands.find(sub => sub.name() === word || sub.aliases().includes(word)),
+    program,
+  )
+}
+
+/** The words without flags of Matchbox that `serve` takes in their stead from the environment or as they are. */
+async function withoutForeignFlags([verb, ...rest]: readonly string[]): Promise<string[]> {
+  if (verb !== 'serve') return [...(verb === undefined ? [] : [verb]), ...rest]
+  const { withoutMatchboxFlags } = await import('#server/flags.ts')
+  return [verb, ...withoutMatchboxFlags(rest, process.env)]
+}

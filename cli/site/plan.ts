@@ -1,0 +1,32 @@
+// `pilotlight plan`: what `up` would do.
+
+import type { Command } from 'commander'
+import { dataPathOption, serverOption, stateOption } from '../options.ts'
+import { print, printJson } from '../show.ts'
+
+type PlanFlags = {
+  readonly server: string
+  readonly dataPath: string
+  readonly state: string
+  readonly json?: boolean
+}
+
+/** Defines `plan`. */
+export function definePlan(command: Command): void {
+  command
+    .argument('<site>', 'site file')
+    .addOption(serverOption())
+    .addOption(dataPathOption())
+    .addOption(stateOption())
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      "\nExamples:\n  pilotlight plan site.yaml\n  pilotlight plan site.yaml --json | jq '.steps[]'",
+    )
+    .action(async (site: string, options: PlanFlags) => {
+      const { planSite, planTable } = await import('../plan.ts')
+      const steps = await planSite(site, options.dataPath, options)
+      if (options.json) printJson({ apiVersion: 'pilotlight/v1', steps })
+      else print(planTable(steps))
+    })
+}

@@ -1,0 +1,81 @@
+// `pilotlight up`: makes a site true.
+
+import { Option, type Command } from 'commander'
+import { CommandError, EXIT } from '../exit.ts'
+import { dataPathOption, serverOption, stateOption } from '../options.ts'
+import { print } from '../show.ts'
+import { withProgress } from '../with-progress.ts'
+
+const DAY_SECONDS = 86_400
+
+/** Defines `up`. */
+export function defineUp(command: Command): void {
+  command
+    .argument('<site>', 'site file')
+    .addOption(serverOption())
+    .addOption(dataPathOption())
+    .addOption(stateOption())
+    .option(
+      '--power-on <command>',
+      'switches on machine {name}, for example "ipmitool -H bmc-{name} … chassis power on"',
+    )
+    .option('--tools <dir>', 'where kubectl and helm lie (PATH otherwise)')
+    .option('--boot-limit <seconds>', 'a machine must be ready after so long', seconds, 900)
+    .addOption(
+      new Option(
+        '--approve <who>',
+        'trust the first key of each machine, and pin it, whatever the site file says; while up runs',
+      ).choices(['first-boot']),
+    )
+    .addOption(
+      new Option('--until <stage>', 'end after this stage')
+        .choices(['cluster', 'openstack'])
+        .default('openstack'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight up site.yaml --power-on 'ipmitool -H bmc-{name} -U admin -f pass chassis power on'
+  pilotlight up site.yaml --until cluster`,
+    )
+    .action(async (site: string, options: UpFlags) => {
+      const { up } = await import('../up.ts')
+      const { askYes, tellLines } = await import('../ask.ts')
+      const { describeUp } = await import('../up-report.ts')
+      const { bootLimit, ...rest } = options
+      await withProgress(async ({ stage, signal, summary, drawing }) => {
+        const asking = process.stdin.isTTY && process.stderr.isTTY
+        const ask = asking ? (text: string) => askYes(text, drawing, signal) : undefined
+        const given = {
+          ...rest,
+          site,
+          bootLimitSeconds: bootLimit,
+          ...(ask && { ask }),
+          tell: (text: string) => tellLines(text, drawing),
+        }
+        const result = await up(given, stage, signal)
+        summary()
+        print(describeUp(result).join('\n'))
+      })
+    })
+}
+
+type UpFlags = {
+  server: string
+  dataPath: string
+  state: string
+  powerOn?: string
+  tools?: string
+  approve?: 'first-boot'
+  bootLimit: number
+  until: 'cluster' | 'openstack'
+}
+
+/** A flag's text as a number of seconds. */
+function seconds(text: string): number {
+  const number = Number(text)
+  if (number > 0 && number <= DAY_SECONDS) return number
+  const mend = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
+  throw new CommandError(EXIT.usage, `"${text}" is not a usable number of seconds`, mend)
+}
