@@ -6,10 +6,15 @@ import { mkdir } from 'node:fs/promises'
 import { delimiter, dirname } from 'node:path'
 import { LONGEST_TIMER_MS } from '#progress/wait.ts'
 
+/** When a command and all it started are killed: nothing waits for ever. */
+export type Limit =
+  /** Seconds from its start. */
+  | { readonly limitSeconds: number }
+  /** Seconds without a byte of output, of a command that says what it does: a busy machine makes it slow, not silent. */
+  | { readonly silenceSeconds: number }
+
 /** How a command is run. */
-export type CommandOptions = {
-  /** Seconds after which the command and all it started are killed: nothing waits for ever. */
-  readonly limitSeconds: number
+export type CommandOptions = Limit & {
   readonly cwd?: string
   /** Variables added to ours. */
   readonly env?: Readonly<Record<string, string>>
@@ -43,7 +48,7 @@ export class CommandFailed extends Error {
  * Runs `command` and gives what it printed. It leads a process group of its own: the limit and the signal end the
  * command together with what it started. The log is complete when the promise settles.
  *
- * @throws {CommandFailed} when it cannot start, exits other than 0, or is not done within `limitSeconds`
+ * @throws {CommandFailed} when it cannot start, exits other than 0, or goes over its limit
  */
 export async function run(
   command: string,
@@ -99,18 +104,21 @@ function finished(
         }, KILL_MS)
       }, TERM_MS)
     }
-    const timer = setTimeout(
-      () => kill(`not done after ${options.limitSeconds} s`),
-      Math.min(options.limitSeconds * 1000, LONGEST_TIMER_MS),
-    )
+    const timer =
+      'limitSeconds' in options
+        ? after(options.limitSeconds, () => kill(`not done after ${options.limitSeconds} s`))
+        : after(options.silenceSeconds, () => kill(`no output for ${options.silenceSeconds} s`))
+    const heard = () => 'silenceSeconds' in options && timer.refresh()
     const abort = () => kill('interrupted')
     options.signal?.addEventListener('abort', abort, { once: true })
     child.stdout.on('data', (chunk: Buffer) => {
       out.push(chunk)
+      heard()
       onOutput(chunk)
     })
     child.stderr.on('data', (chunk: Buffer) => {
       err.push(chunk)
+      heard()
       onOutput(chunk)
     })
     child.stdin.on('error', () => {}) // a command that ends without reading its input is judged by its status
@@ -129,6 +137,10 @@ function finished(
     child.on('error', error => settle(null, error.message))
     child.on('close', status => settle(status))
   })
+}
+
+function after(seconds: number, act: () => void): NodeJS.Timeout {
+  return setTimeout(act, Math.min(seconds * 1000, LONGEST_TIMER_MS))
 }
 
 /** The groups that run now. They would not hear a Ctrl-C that ends us, so they end with us. */

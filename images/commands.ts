@@ -2,13 +2,12 @@
 // apart.
 
 import type { Work } from '#host/cache.ts'
-import { run } from '#host/command.ts'
+import { run, type Limit } from '#host/command.ts'
 
 /**
- * A command of a recipe: its name and arguments, the seconds it may take, and where and with what it runs.
+ * A command of a recipe: when it has taken too long, and where and with what it runs.
  */
-export type RecipeCommand = {
-  readonly limitSeconds: number
+export type RecipeCommand = Limit & {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
 }

@@ -8,6 +8,7 @@ import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises
 import { join } from 'node:path'
 
 import type { Input, Recipe, Work } from '#host/cache.ts'
+import type { Limit } from '#host/command.ts'
 import { command } from './commands.ts'
 
 /** Programs of one Go module, and how they are linked. */
@@ -97,14 +98,14 @@ async function go(
   work: Work,
   cwd: string,
   args: readonly string[],
-  limitSeconds: number,
+  limit: Limit,
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   return command(
     work,
     {
       cwd,
-      limitSeconds,
+      ...limit,
       env: { GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off', GOTOOLCHAIN: 'local', ...env },
     },
     'go',
@@ -123,7 +124,7 @@ export async function moduleDirectory(
   cwd = '/',
 ): Promise<string> {
   const asked = cwd === '/' ? `${module}@${version}` : module
-  const answer = await go(work, cwd, ['mod', 'download', '-json', asked], 300)
+  const answer = await go(work, cwd, ['mod', 'download', '-json', asked], { limitSeconds: 300 })
   const { Dir } = JSON.parse(answer) as { Dir: string } // `go help mod download`: the field is always there
   return Dir
 }
@@ -142,7 +143,7 @@ async function buildPrograms(
   work.stage.waiting('go downloads modules', 600)
   await prepare?.(work, scratch)
 
-  work.stage.waiting('go build', 1800)
+  work.stage.waiting('go build')
   const linked = Object.entries(programs.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)
   const how = programs.cgo ? ['-linkmode external', '-extldflags -static'] : []
   for (const [name, main] of Object.entries(packages)) {
@@ -155,7 +156,9 @@ async function buildPrograms(
       '-ldflags',
       ['-s -w', ...how, ...linked].join(' '),
     ]
-    await go(work, scratch, ['build', ...flags, '-o', `${into}/`, main], 1800, cgoOf(programs))
+    // -v prints each package that is compiled; the longest silence is the linker's.
+    const silence = { silenceSeconds: 900 }
+    await go(work, scratch, ['build', '-v', ...flags, '-o', `${into}/`, main], silence, cgoOf(programs))
     const [made] = await readdir(into) // one main package, one file
     await rename(join(into, made!), join(work.directory, name))
   }
@@ -182,21 +185,27 @@ async function lockModules(
   const { module, version, packages } = programs
   const scratch = join(work.directory, '.module')
   await mkdir(scratch)
-  await go(work, scratch, ['mod', 'init', `pilotlight.local/${programs.name}`], 60)
+  await go(work, scratch, ['mod', 'init', `pilotlight.local/${programs.name}`], { limitSeconds: 60 })
   const edits = [OLDEST_GO, `-require=${module}@${version}`, ...((await requirements?.(work)) ?? [])]
-  await go(work, scratch, ['mod', 'edit', ...edits], 60)
+  await go(work, scratch, ['mod', 'edit', ...edits], { limitSeconds: 60 })
   const published = Object.values(packages).filter(main => main !== '.')
   const resolving = { ...cgoOf(programs), GOFLAGS: '-mod=mod -buildvcs=false' }
   if (published.length > 0) {
-    await go(work, scratch, ['get', ...published.map(main => `${main}@${version}`)], 900, resolving)
+    await go(
+      work,
+      scratch,
+      ['get', ...published.map(main => `${main}@${version}`)],
+      { limitSeconds: 900 },
+      resolving,
+    )
   } else {
     // The source that `prepare` needs is checked by the go.sum that this writes.
-    await go(work, scratch, ['mod', 'download', module], 300, resolving)
+    await go(work, scratch, ['mod', 'download', module], { limitSeconds: 300 }, resolving)
   }
   await prepare?.(work, scratch)
   const needed = ['list', ...tagsOf(programs), '-deps', ...Object.values(packages)]
-  await go(work, scratch, needed, 900, resolving) // adds the hash of each module that a package comes from
-  await go(work, scratch, needed, 300, cgoOf(programs)) // and with both files as they are, all is there
+  await go(work, scratch, needed, { limitSeconds: 900 }, resolving) // adds the hash of each module that a package comes from
+  await go(work, scratch, needed, { limitSeconds: 300 }, cgoOf(programs)) // and with both files as they are, all is there
   await mkdir(locked, { recursive: true })
   for (const name of ['go.mod', 'go.sum']) await copyFile(join(scratch, name), join(locked, name))
   await rm(scratch, { recursive: true })

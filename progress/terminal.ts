@@ -56,7 +56,7 @@ function printLines(screen: Screen): Drawing {
     const at = `${(tree.elapsed() / 1000).toFixed(1)}s`.padStart(8)
     if (change === 'started') say(`${at}  ${pathOf(node)}`)
     else if (change === 'waiting') say(`${at}  ${pathOf(node)}: ${node.waiting}`)
-    else say(`${at}  ${pathOf(node)}: ${endOf(node)}`)
+    else say([`${at}  ${pathOf(node)}: ${endOf(node)}`, ...detailOf(node)].join('\n'))
   })
   const heartbeat = setInterval(() => {
     if (performance.now() - lastWrite < HEARTBEAT_MS) return
@@ -116,7 +116,11 @@ function linesOf(node: StageNode, live: boolean): string[] {
   const below = node.children.filter(
     child => (live && node.state === 'running') || child.state === 'failed' || node.depth < 1,
   )
-  return [tail === '' ? head : `${head}  ${tail}`, ...below.flatMap(child => linesOf(child, live))]
+  return [
+    tail === '' ? head : `${head}  ${tail}`,
+    ...detailOf(node),
+    ...below.flatMap(child => linesOf(child, live)),
+  ]
 }
 
 /** A table of the stages with their times, for the end of a run. */
@@ -131,6 +135,12 @@ export function summaryTable(tree: StageTree, depth = 1): string {
       line(title, seconds.toFixed(1), state === 'done' ? note : note === '' ? state : `${state}: ${note}`),
     ),
   ].join('\n')
+}
+
+/** All of the error of the stage that failed first: those above it fail with the same one. It is shown while others still run. */
+function detailOf({ state, detail, children, depth }: StageNode): string[] {
+  if (state !== 'failed' || children.some(child => child.state === 'failed')) return []
+  return detail.map(line => `${'  '.repeat(depth + 2)}${line}`)
 }
 
 function pathOf(node: StageNode): string {

@@ -20,6 +20,8 @@ export type StageNode = {
   limitSeconds: number | undefined
   /** What it said at its end. */
   note: string
+  /** Of a stage that failed: the lines of its error after the first. */
+  detail: readonly string[]
 }
 
 /** Told of each change, so that it may be drawn. */
@@ -57,15 +59,16 @@ export class StageTree {
       waiting: '',
       limitSeconds: undefined,
       note: '',
+      detail: [],
     }
     parent?.children.push(node)
     return node
   }
 
   #stageOf(node: StageNode): Stage {
-    const end = (state: StageState, note: string) => {
+    const end = (state: StageState, note: string, detail: readonly string[] = []) => {
       if (node.state !== 'running') return // a stage ends once; inStage may say `done` after `skipped`
-      Object.assign(node, { state, note, endedAt: this.#clock(), waiting: '' })
+      Object.assign(node, { state, note, detail, endedAt: this.#clock(), waiting: '' })
       this.#watch('ended', node)
     }
     return {
@@ -81,7 +84,10 @@ export class StageTree {
       },
       done: (note = '') => end('done', note),
       skipped: note => end('skipped', note),
-      failed: error => end('failed', messageOf(error).split('\n')[0] ?? ''),
+      failed: error => {
+        const [note = '', ...detail] = messageOf(error).split('\n')
+        end('failed', note, detail)
+      },
     }
   }
 }

@@ -29,6 +29,15 @@ t.test('a command that runs over its limit is ended', async t => {
   await t.rejects(run('sleep', ['60'], { limitSeconds: 0.1 }), { message: /not done after 0\.1 s/ })
 })
 
+t.test('a command that says what it does may take long, and one that falls silent is ended', async t => {
+  const slow = await run('sh', ['-c', 'for i in 1 2 3 4; do echo $i; sleep 0.2; done'], {
+    silenceSeconds: 0.6,
+  })
+  t.equal(slow.stdout, '1\n2\n3\n4\n')
+  const silent = run('sh', ['-c', 'echo one; sleep 60'], { silenceSeconds: 0.3 })
+  await t.rejects(silent, { message: /no output for 0\.3 s/ })
+})
+
 t.test('an aborted signal ends the command', async t => {
   const stop = new AbortController()
   const sleeping = run('sleep', ['60'], { limitSeconds: 60, signal: stop.signal })

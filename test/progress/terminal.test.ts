@@ -36,9 +36,19 @@ t.test(
     drawing.close()
     t.match(text(), /◐ boot/)
     t.match(text(), / {2}◐ ctl-1 .*the loader \(limit 15 s\)/)
-    t.match(text(), / {2}✗ cmp-1 .*no DHCP answer\n/)
+    t.match(text(), / {2}✗ cmp-1 .*no DHCP answer\n {6}second line\n/)
   },
 )
+
+t.test('what failed is shown whole while others still run', async t => {
+  const { screen, text } = makeScreen(false)
+  const drawing = drawProgress(screen, {})
+  const images = drawing.root.child('images')
+  images.child('kernel').waiting('make')
+  images.child('kubelet').failed(new Error('go build: exit 1\ndisk is full'))
+  t.match(text(), /kubelet: failed .*go build: exit 1\n +disk is full\n/)
+  drawing.close()
+})
 
 t.test('CI and dumb terminals get plain lines', async t => {
   for (const environment of [{ CI: 'true' }, { TERM: 'dumb' }]) {
