@@ -1,7 +1,8 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
+import { fieldsOf } from '#model/fields.ts'
 import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
-import type { Machine, Role } from '#model/machine.ts'
+import { machineSchema, type Machine, type Role } from '#model/machine.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Labels } from '#model/selector.ts'
@@ -12,17 +13,19 @@ const ROLES: readonly Role[] = ['controller', 'compute']
 /** The first host number that a machine without an `address` is given: 10.20.0.11 in 10.20.0.0/24. */
 const FIRST_MACHINE_HOST = 11
 
-type Draft = {
-  path: Path
-  name: string
-  mac?: string
-  uuid?: string
-  role: Role
-  address?: string
-  tpm?: string
-  firmware?: string
-  labels: Labels
+/** A machine as the file declares it: it may have no address yet. */
+type Draft = Omit<Machine, 'macs' | 'address' | 'trust'> & {
+  readonly path: Path
+  readonly mac?: string
+  readonly address?: string
 }
+
+/** The keys of a machine that have a reader here; `mac` is the one that the model's list `macs` holds. */
+const READ_HERE = ['name', 'mac', 'uuid', 'role', 'address', 'tpm', 'firmware', 'labels'] as const
+/** Other texts of the model's machine: taken as they are written. */
+const TEXTS = fieldsOf(machineSchema)
+  .filter(({ name, type }) => type === 'text' && !READ_HERE.some(key => key === name))
+  .map(({ name }) => name)
 
 /** Reads `machines` and gives an address to each that has none. */
 export function readMachines(
@@ -53,7 +56,7 @@ export function readMachines(
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
-  reader.expectKeys(path, ['name', 'mac', 'uuid', 'role', 'address', 'tpm', 'firmware', 'labels'])
+  reader.expectKeys(path, [...READ_HERE, ...TEXTS])
   const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
   if (name !== '') expectHostName(reader, [...path, 'name'], name)
   const mac = readMac(reader, [...path, 'mac'])
@@ -65,7 +68,12 @@ function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undef
   const address = readHost(reader, [...path, 'address'], subnet)
   const tpm = readDigest(reader, [...path, 'tpm'], 'the message that the machine is held with')
   const firmware = readDigest(reader, [...path, 'firmware'], 'the event of its last bundle')
+  const texts = TEXTS.flatMap(key => {
+    const text = reader.text([...path, key])
+    return text === undefined ? [] : [[key, text]]
+  })
   return {
+    ...(Object.fromEntries(texts) as Partial<Machine>), // its fields that are texts
     path,
     name,
     role: readRole(reader, [...path, 'role']),
@@ -189,22 +197,17 @@ function withAddresses(
   const { first: base = 0, last: end = 255 } = subnet ?? {}
   const usual = base + FIRST_MACHINE_HOST
   let next = usual < end && (usual < first || usual > last) ? usual : base + 1
-  const free = ({ path }: Draft) => {
+  const free = (path: Path) => {
     while (taken.has(formatIpv4(next)) || (next >= first && next <= last)) next += 1
     if (next >= end) reader.complain('PL-1004', path, 'no address of the subnet is left for it', ROOMIER)
     const address = formatIpv4(next)
     taken.add(address)
     return address
   }
-  return drafts.map(draft => ({
-    name: draft.name,
-    macs: draft.mac === undefined ? [] : [draft.mac],
-    ...(draft.uuid === undefined ? {} : { uuid: draft.uuid }),
-    role: draft.role,
-    address: draft.address ?? free(draft),
-    ...(draft.tpm === undefined ? {} : { tpm: draft.tpm }),
-    ...(draft.firmware === undefined ? {} : { firmware: draft.firmware }),
-    labels: draft.labels,
+  return drafts.map(({ path, mac, address, ...declared }) => ({
+    ...declared,
+    macs: mac === undefined ? [] : [mac],
+    address: address ?? free(path),
   }))
 }
 

@@ -276,6 +276,42 @@ function showJournal() {
   })
 }
 
+/** What the table of machines and the journal show already. */
+const SHOWN = [
+  'id',
+  'name',
+  'declared',
+  'role',
+  'phase',
+  'since',
+  'lastSeen',
+  'boot',
+  'address',
+  'macs',
+  'lastEvent',
+]
+
+/** Shows what else is known of a machine, whatever fields it has. */
+function drawDetails(machine) {
+  const others = Object.entries(machine).filter(([key]) => !SHOWN.includes(key))
+  const rows = others.flatMap(([key, value]) => {
+    const term = document.createElement('dt')
+    const text = document.createElement('dd')
+    term.textContent = key
+    text.textContent = wordsOf(value)
+    return text.textContent === '' ? [] : [term, text]
+  })
+  byId('details').replaceChildren(...rows)
+}
+
+/** A value in words: `rack a, serial S1` for an object. */
+function wordsOf(value) {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Object.entries(value)
+    .map(([key, inner]) => (Array.isArray(value) ? wordsOf(inner) : `${key} ${wordsOf(inner)}`))
+    .join(', ')
+}
+
 /** Shows one boot of the machine in the address. Rows stay, since a reader may have scrolled or selected in them. */
 async function drawJournal() {
   const id = params().get('machine')
@@ -289,6 +325,7 @@ async function drawJournal() {
   const { events } = boot === undefined ? { events: [] } : await ask(`${path}/journal?boot=${boot}`)
   if (id !== params().get('machine') || wanted !== state.boot) return // another was chosen meanwhile
   put(byId('journal-title'), `Boot journal of ${id}`)
+  drawDetails(machine)
   byId('unseen').hidden = boot !== undefined
   byId('boot').hidden = boot === undefined
   const header = state.token === '' ? '' : '-H "Authorization: Bearer $TOKEN" '

@@ -88,6 +88,12 @@ t.test(
     await sees(page, 'the boot before', `document.querySelectorAll('#events tr').length === 2`)
     await page.evaluate(`${row('cmp-1')}.querySelector('button').click()`)
     await sees(page, 'nothing yet', `!document.getElementById('unseen').hidden`)
+    const details = `[...document.querySelectorAll('#details > *')].map(it => it.textContent)`
+    t.strictSame(
+      await page.evaluate(details),
+      ['uuid', '4c4c4544-0000-2010-8020-b4c04f303232', 'labels', 'rack a'],
+      'and what else it is declared with',
+    )
     t.strictSame(page.complaints, [])
   },
 )
