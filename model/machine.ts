@@ -78,6 +78,7 @@ export const machineSchema = {
         'What its TPM must have measured of its firmware at L3: the digest of PCRs 0 to 7, as the event of its bundle shows it',
     },
     labels: { type: 'object', additionalProperties: { type: 'string' }, default: {} },
+    notes: { ...text, description: 'What an operator wants to remember of it' },
     trust: trustSchema,
   },
 } as const

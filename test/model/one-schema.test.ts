@@ -41,6 +41,7 @@ const WHOLE = {
     tpm: `SHA256:${'a'.repeat(64)}`,
     firmware: `SHA256:${'b'.repeat(64)}`,
     labels: { rack: 'a' },
+    notes: 'its second disk is slow',
     trust: {
       level: 'L2',
       approve: { racks: ['a'], ports: ['p'], serials: ['s'] },

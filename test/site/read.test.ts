@@ -32,6 +32,14 @@ t.test('what a file leaves out is filled in', async t => {
   )
 })
 
+t.test('what an operator notes on a machine stays with it', async t => {
+  const text = GOOD.replace('role: controller }', "role: controller, notes: 'rail 3, its fan is loud' }")
+  t.match(parseSite('site.yaml', text).machines, [
+    { name: 'ctl-1', notes: 'rail 3, its fan is loud' },
+    { name: 'cmp-1' },
+  ])
+})
+
 t.test('a site compiles to one group a machine, with its role as profile', async t => {
   const { groups } = compileSite(parseSite('site.yaml', GOOD))
   t.strictSame(
