@@ -66,6 +66,8 @@ t.test('the server reads of /proc only what the unit lets it see', async t => {
   t.ok(reads.length >= 3, 'the pattern finds what there is')
   t.strictSame(
     reads.filter(path => !path?.startsWith('/proc/self/')),
-    [],
+    ['/proc/sys/kernel/random/boot_id'],
+    'but for what the unit says itself',
   )
+  t.match(readFileSync(UNIT, 'utf8'), /^Environment=PILOTLIGHT_BOOT_ID=%b$/m)
 })
