@@ -98,7 +98,10 @@ t.test('what is put wrong is told as a problem', async t => {
   }
   await refused({}, /must have required property 'network'/)
   const [machine] = site.machines
-  await refused({ ...site, machines: [{ ...machine, macs: ['x'] }] }, /machine ctl-1: "x" is not a MAC address/)
+  await refused(
+    { ...site, machines: [{ ...machine, macs: ['x'] }] },
+    /machine ctl-1: "x" is not a MAC address/,
+  )
   await refused({ ...site, machines: [machine, machine] }, /machine "ctl-1" is there twice/)
   await server.put('/v1/sites/other', site)
   await refused(site, /machine "ctl-1" of site rack-1 belongs to site other already/, 409)
