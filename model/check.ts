@@ -85,11 +85,17 @@ function branchFor(value: unknown, forms: readonly Schema[]): Schema {
   return forms.find(({ type }) => (type === 'object') === isRecord(value)) ?? {}
 }
 
-function readInteger({ minimum = -Infinity }: Schema, value: unknown, place: Place): unknown {
+function readInteger(
+  { minimum = -Infinity, maximum = Infinity }: Schema,
+  value: unknown,
+  place: Place,
+): unknown {
   if (!Number.isSafeInteger(value)) {
     return fault(place, `${place.name} is ${JSON.stringify(value)}; write an integer`)
   }
-  return (value as number) >= minimum ? value : fault(place, `${place.name} is less than ${minimum}`) // an integer
+  const number = value as number // an integer
+  if (number < minimum) return fault(place, `${place.name} is less than ${minimum}`)
+  return number <= maximum ? number : fault(place, `${place.name} is more than ${maximum}`)
 }
 
 function readList({ items = {} }: Schema, value: unknown, place: Place): unknown {

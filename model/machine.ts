@@ -45,6 +45,7 @@ const trustSchema = {
     deadlineMinutes: {
       type: 'integer',
       minimum: 1,
+      maximum: 10_080, // a week
       default: 60,
       description: 'How long a machine may wait for its approval',
     },

@@ -28,6 +28,7 @@ export type Schema = {
   readonly pattern?: string
   readonly minLength?: number
   readonly minimum?: number
+  readonly maximum?: number
   readonly minProperties?: number
   readonly items?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
@@ -54,4 +55,9 @@ export const filePath = { type: 'string', minLength: 1, format: 'file-path' } as
 /** Dotted IPv4. */
 export const ipv4 = { type: 'string', format: 'ipv4' } as const
 /** `SHA256:` and 64 lower-case hexadecimal digits. */
-export const digest = { type: 'string', pattern: '^SHA256:[0-9a-f]{64}$', format: 'digest' } as const
+export const digest = {
+  type: 'string',
+  minLength: 1,
+  pattern: '^SHA256:[0-9a-f]{64}$',
+  format: 'digest',
+} as const
