@@ -209,7 +209,8 @@ async function openAll(
     agent: { url: '', ca },
   }
   const bootSources = (): Sources => ({ catalog, templates, goTemplates, localFiles, endpoints })
-  const enrolment = new Enrolment({ store, tokens, reopenings, journal, alarms, clients, clocks })
+  const machineOf = (name: string) => catalog.machine({ name })
+  const enrolment = new Enrolment({ store, tokens, reopenings, journal, alarms, clients, machineOf, clocks })
   open.push(closeInTime(enrolment, catalog, log))
   const isDeclared = (address: string) => isDeclaredAddress(address, catalog, clients)
   const needs = {
@@ -221,7 +222,7 @@ async function openAll(
     refuse,
     enrolment,
     reopenings,
-    renewal: new Renewal({ store, alarms, clocks }),
+    renewal: new Renewal({ store, alarms, machineOf, clocks }),
     hasBundle: (machine: string) => store.bundle(machine) !== undefined,
     waits: new Waits(clocks.steady),
     clients,

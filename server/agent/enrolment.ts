@@ -14,6 +14,7 @@ import {
   NotFound,
   OtherKeyApproved,
   TokenReplayed,
+  UnknownToken,
   WrongAnswer,
 } from '../errors.ts'
 import type { Alarms } from '../inventory/alarms.ts'
@@ -45,13 +46,22 @@ const REMEMBERED = 16
 export type EnrolmentNeeds = {
   readonly store: Pick<
     Store,
-    'bundle' | 'authority' | 'machineBoot' | 'machineKeys' | 'putMachineKey' | 'closeReopened' | 'putSigning'
+    | 'bundle'
+    | 'authority'
+    | 'machineBoot'
+    | 'lastUsedBoot'
+    | 'machineKeys'
+    | 'putMachineKey'
+    | 'closeReopened'
+    | 'putSigning'
   >
-  readonly tokens: Pick<Tokens, 'spend'>
+  readonly tokens: Pick<Tokens, 'requireGood' | 'spend'>
   readonly reopenings: Reopenings
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
+  /** A machine as it is declared now. */
+  readonly machineOf: (name: string) => Machine | undefined
   readonly clocks: Clocks
 }
 
@@ -117,8 +127,8 @@ export class Enrolment {
    * another one, and a policy pins a key only when `bundle` has the proof that the sender holds it.
    *
    * @throws {BadRequest} 400, when it is not a key; {UnfitTpmKey} 400
-   * @throws {KeyRefused} 403, when it was rejected, or too many others of this boot wait; {ApprovalTooLate} 403, when
-   *   it waited too long
+   * @throws {KeyRefused} 403, when it was rejected, too many others of this boot wait, or the boot is not open any more;
+   *   {ApprovalTooLate} 403, when it waited too long
    * @throws {TokenReplayed} 409, when the bundle of this boot was given; {NoBundle} 503, when there is none yet
    */
   async enroll(who: Enrolling, { key, tpm }: Shown): Promise<Enrolled> {
@@ -160,9 +170,11 @@ export class Enrolment {
   }
 
   /**
-   * Gives the bundle, sealed to the machine's key, and spends the boot on it. What goes wrong before spends nothing.
+   * Gives the bundle, sealed to the machine's key, and spends the boot on it. What goes wrong before spends nothing, and what
+   * an operator decides before that moment holds: also while the bundle is signed and sealed.
    *
    * @throws {WrongAnswer} 403; {KeyRefused} 403; {QuoteRefused} 403; {TokenReplayed} 409
+   * @throws {TokenExpired} 403, {UnknownToken} 401, when the token ended meanwhile
    * @throws {BadRequest} 400, when a signing request is missing or unfit; {NoBundle} 503; {NoAuthority} 503
    */
   async bundle(
@@ -193,6 +205,8 @@ export class Enrolment {
     const files: BundleFile[] = await assembleBundle(description, authority, csrs, clocks.wall())
     const archive = bundleArchive(files, Math.floor(clocks.wall() / 1000))
     const sealed = await sealTo(key, archive)
+    // From here to the spending nothing waits: what was decided on meanwhile is before it.
+    this.#requireStill(who, fingerprint)
     try {
       tokens.spend(token, { key, fingerprint })
     } catch (error) {
@@ -338,6 +352,7 @@ export class Enrolment {
     const elsewhere = own?.state === 'approved' ? undefined : this.#otherOwner(machine, fingerprint)
     const decided = decideKey({ machine, fingerprint, known, elsewhere, dhcp, port, boot })
     const { state } = decided
+    if (state === 'approved') this.#refuseClosed(who, machine, own)
     const why =
       state === 'pending' && isLate
         ? 'no operator approved it in time, and the machine asks no more: switch it off and on'
@@ -455,6 +470,42 @@ export class Enrolment {
       'refused',
       `the key ${fingerprint} of ${machine.name} at ${who.address} is refused: ${why}`,
     )
+    throw new KeyRefused(machine.name, why)
+  }
+
+  /** Refuses what was good when the bundle was begun, and is not any more. */
+  #requireStill(who: Enrolling, fingerprint: string): void {
+    const { store, tokens, machineOf } = this.#needs
+    const { token } = who
+    this.#refuseSpent(who)
+    tokens.requireGood(token)
+    const machine = machineOf(token.machine)
+    if (machine === undefined) throw new UnknownToken() // it was taken out of its site
+    const own = store.machineKeys(machine.name).find(key => key.fingerprint === fingerprint)
+    this.#refuseClosed(who, machine, own)
+    const isGood = trustOf(machine).level === 'L1' ? own?.state !== 'rejected' : own?.state === 'approved'
+    if (isGood) return
+    const why = `its key ${fingerprint} is ${own?.state ?? 'forgotten'}`
+    this.#alarm(who, 'refused', `${machine.name} at ${who.address} gets no bundle: ${why} since it asked`)
+    throw new KeyRefused(machine.name, why)
+  }
+
+  /**
+   * Refuses a boot that got its token while its machine was open, and is not the one that it was open for: an operator closed
+   * it, its time is over, or another boot had it. A key that was approved in this boot has had it.
+   */
+  #refuseClosed(who: Enrolling, machine: Machine, own: MachineKey | undefined): void {
+    const { store, reopenings } = this.#needs
+    const { boot } = who.token
+    const last = store.lastUsedBoot(machine.name)
+    const isReboot = last?.readyAt !== undefined && last.boot !== boot
+    if (!isReboot || trustOf(machine).reboot !== 'approve') return
+    if (own?.state === 'approved' && own.boot === boot) return
+    if (own?.state === 'rejected' || reopenings.isOpen(machine.name, boot)) return
+    const why =
+      `it was ready in boot ${last.boot}, and boot ${boot} is not open any more. ` +
+      `If that is the machine:  pilotlight machines reopen ${machine.name}  and switch it off and on`
+    this.#alarm(who, 'refused', `${machine.name} at ${who.address} gets no bundle: ${why}`)
     throw new KeyRefused(machine.name, why)
   }
 

@@ -2,8 +2,10 @@
 // in. It gets certificates for the keys that it has, and what changes while a cluster runs: the signers of its kubelets.
 
 import type { BundleDescription } from '#model/bundle.ts'
-import { KeyRefused, NoBundle, NotDelivered, WrongAnswer } from '../errors.ts'
+import type { Machine } from '#model/machine.ts'
+import { KeyRefused, NoBundle, NotDelivered, TokenExpired, UnknownToken, WrongAnswer } from '../errors.ts'
 import type { Alarms } from '../inventory/alarms.ts'
+import { isLater } from '../inventory/boot-id.ts'
 import type { Store } from '../inventory/store.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
@@ -15,8 +17,13 @@ import type { Clocks } from './clocks.ts'
 
 /** What renewal needs of the service. */
 export type RenewalNeeds = {
-  readonly store: Pick<Store, 'bundle' | 'authority' | 'machineBoot' | 'machineKeys' | 'putSigning'>
+  readonly store: Pick<
+    Store,
+    'bundle' | 'authority' | 'machineBoot' | 'lastUsedBoot' | 'machineKeys' | 'putSigning'
+  >
   readonly alarms: Pick<Alarms, 'raise'>
+  /** A machine as it is declared now. */
+  readonly machineOf: (name: string) => Machine | undefined
   readonly clocks: Clocks
 }
 
@@ -42,7 +49,8 @@ export class Renewal {
   /**
    * Begins a renewal.
    *
-   * @throws {NotDelivered} 409, when this boot has no bundle yet; {KeyRefused} 403; {NoBundle} 503
+   * @throws {NotDelivered} 409, when this boot has no bundle yet; {TokenExpired} 403, when a later one has; {UnknownToken} 401, when
+   *   the machine is gone; {KeyRefused} 403; {NoBundle} 503
    */
   async offer(who: Enrolling): Promise<RenewalOffer> {
     const { key, description } = this.#allowed(who)
@@ -53,7 +61,8 @@ export class Renewal {
   }
 
   /**
-   * Gives the archive of what is renewed, sealed to the machine's key. A challenge is good for one renewal.
+   * Gives the archive of what is renewed, sealed to the machine's key. A challenge is good for one renewal. What an operator
+   * decides while it is signed and sealed holds.
    *
    * @throws {WrongAnswer} 403, and what `offer` throws
    * @throws {BadRequest} 400, when a signing request is missing or unfit; {NoAuthority} 503
@@ -79,14 +88,19 @@ export class Renewal {
     }
     const files = await assembleBundle(renewed, authority, csrs, clocks.wall())
     const sealed = await sealTo(key, bundleArchive(files, Math.floor(clocks.wall() / 1000)))
+    this.#allowed(who) // an operator may have rejected it meanwhile
     keepSigning(store, name, description)
     return { sealed, files: files.length }
   }
 
   /** The key of the machine's boot, if that was given a bundle and its key is still good. */
   #allowed(who: Enrolling): { key: string; description: BundleDescription } {
-    const { store } = this.#needs
+    const { store, machineOf } = this.#needs
     const { token, machine } = who
+    if (machineOf(machine.name) === undefined) throw new UnknownToken() // it was taken out of its site
+    const last = store.lastUsedBoot(machine.name)
+    if (last !== undefined && isLater(last.boot, token.boot))
+      throw new TokenExpired(machine.name, `is of boot ${token.boot}; this is boot ${last.boot}`)
     const boot = store.machineBoot(machine.name, token.boot)
     if (boot?.key === undefined || boot.bundleAt === undefined) throw new NotDelivered(machine.name)
     // The bundle was given for a key that was approved then; it holds until a later boot gets one (the token ends) or an

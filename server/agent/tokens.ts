@@ -125,7 +125,15 @@ export class Tokens {
    * @throws {TokenExpired} 403, when a bundle was given for another one, or it was not used in time
    */
   use(token: string): TokenRecord {
-    const hash = hashOf(token)
+    return this.#good(hashOf(token))
+  }
+
+  /** Looks again whether a token that was in use is still good, after a wait. Throws what `use` throws. */
+  requireGood({ hash }: TokenRecord): void {
+    this.#good(hash)
+  }
+
+  #good(hash: string): TokenRecord {
     const record = this.#store.token(hash)
     if (record === undefined) throw new UnknownToken()
     const { machine, boot } = record
@@ -150,7 +158,7 @@ export class Tokens {
    * Spends the boot of a token in use on the machine's bundle: it is the token of the boot from now on.
    *
    * @param to the key that the bundle is sealed to, and the fingerprint that was approved for it
-   * @throws {TokenReplayed} 409, when it was spent before
+   * @throws {TokenReplayed} 409, when it was spent before, or a later boot was
    */
   spend(
     { hash, machine, boot }: TokenRecord,

@@ -94,13 +94,18 @@ export class IdentityTable {
       this.#db.run('DELETE FROM tokens WHERE machine = ? AND boot = ?', machine, bootId(one.boot))
   }
 
-  /** Marks the bundle of a boot as handed out, and to whom; false when it was before, or when the boot had no token. */
+  /**
+   * Marks the bundle of a boot as handed out, and to whom; false when it was before, when the boot had no token, or when a later
+   * boot has its bundle.
+   */
   spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean {
     this.#lastUsed.delete(machine)
     const { changes } = this.#db.run(
       `UPDATE machine_boots SET bundle_at = ?, token = coalesce(?, token), key = coalesce(?, key),
          fingerprint = coalesce(?, fingerprint)
-       WHERE machine = ? AND boot = ? AND bundle_at IS NULL`,
+       WHERE machine = ? AND boot = ? AND bundle_at IS NULL AND NOT EXISTS (
+         SELECT 1 FROM machine_boots AS later
+         WHERE later.machine = machine_boots.machine AND later.boot > machine_boots.boot AND later.bundle_at IS NOT NULL)`,
       at,
       to?.token ?? null,
       to?.key ?? null,

@@ -141,7 +141,7 @@ export interface Store {
   lastUsedBoot(machine: string): MachineBoot | undefined
   /** Keeps what a boot has had, in place of what was known of it. */
   putMachineBoot(boot: MachineBoot): void
-  /** Marks the bundle of a boot as handed out, and to whom; false when it was before. Atomic. */
+  /** Marks the bundle of a boot as handed out, and to whom; false when it or that of a later boot was before. Atomic. */
   spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean
 
   /** The keys that a machine showed, or all machines; the one seen last first. */

@@ -37,7 +37,12 @@ async function begun() {
   store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true, key: key.recipient })
   const alarms: Alarm[] = []
   const clocks = { wall: () => now, steady: () => now }
-  const renewal = new Renewal({ store, clocks, alarms: { raise: alarm => void alarms.push(alarm) } })
+  const renewal = new Renewal({
+    store,
+    clocks,
+    machineOf: () => machine,
+    alarms: { raise: alarm => void alarms.push(alarm) },
+  })
   const token = { hash: 'x', machine: 'ctl-1', boot: 'b-0001', until: 0 }
   const who = { token, machine, mac: machine.macs[0] ?? '', address: '10.20.0.11' }
   return { store, key, renewal, who, alarms, authorities, pass: (ms: number) => (now += ms) }
@@ -98,6 +103,28 @@ t.test('refuses another answer, an answer used twice, and a rejected key', async
   const shown = { machine: 'ctl-1', fingerprint: 'SHA256:x', recipient: key.recipient }
   store.putMachineKey({ ...shown, ...seen, state: 'rejected' })
   await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED', message: /is rejected/ })
+})
+
+t.test('refuses a key that is rejected, and a boot that ends, while what is renewed is signed', async t => {
+  const { store, key, renewal, who } = await begun()
+  store.spendBoot('ctl-1', 'b-0001', Date.now())
+  const asked = async () => {
+    const { challenge } = await renewal.offer(who)
+    const answer = await key.open(challenge)
+    const renewed = renewal.renew(who, { answer, csrs })
+    renewed.catch(() => undefined) // looked at later
+    return { renewed }
+  }
+  const seen = { boot: 'b-0001', address: '10.20.0.11', mac: who.mac, why: 'lost', seenAt: 1 }
+  const shown = { machine: 'ctl-1', fingerprint: 'SHA256:x', recipient: key.recipient, ...seen }
+  const rejected = await asked()
+  store.putMachineKey({ ...shown, state: 'rejected' })
+  await t.rejects(rejected.renewed, { code: 'KEY_REFUSED', message: /is rejected/ })
+  store.putMachineKey({ ...shown, state: 'approved' })
+  const ended = await asked()
+  store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0002', tokens: 1, proven: true })
+  store.spendBoot('ctl-1', 'b-0002', Date.now(), { token: 'y', key: 'age1', fingerprint: 'SHA256:y' })
+  await t.rejects(ended.renewed, { code: 'TOKEN_EXPIRED' })
 })
 
 t.test('refuses the token of a boot that has no bundle, whatever earlier boots had', async t => {

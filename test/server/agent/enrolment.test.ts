@@ -1,8 +1,20 @@
-// What a machine that waits for its approval is told, and what the journal keeps of it.
+// What a machine that waits for its approval is told, what the journal keeps of it, and what an operator decides while a
+// bundle is on its way.
 
-import t from 'tap'
-import { heldText } from '#server/agent/enrolment.ts'
+import t, { type Test } from 'tap'
 import { LIMITS } from '#model/clean.ts'
+import type { Machine, MachineTrust } from '#model/machine.ts'
+import { Enrolment, heldText } from '#server/agent/enrolment.ts'
+import { Reopenings } from '#server/agent/reopenings.ts'
+import { fingerprintOf } from '#server/agent/sealing.ts'
+import { Tokens } from '#server/agent/tokens.ts'
+import type { Alarm } from '#server/inventory/alarms.ts'
+import type { Journal } from '#server/inventory/journal.ts'
+import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { defaultTrust } from '#server/inventory/trust.ts'
+import { machineKey } from '../../machine-key.ts'
+
+const START = Date.parse('2026-11-29T12:00:00Z')
 
 t.test('keeps the whole command however long the reason and the switch port are', async t => {
   const fingerprint = `SHA256:${'0'.repeat(64)}`
@@ -18,3 +30,149 @@ t.test('keeps the whole command however long the reason and the switch port are'
   t.match(text, new RegExp(`^${machine} at 10\\.20\\.0\\.11, port .*…? If it is the machine: {2}`))
   t.ok(text.endsWith(`pilotlight machines approve ${machine} --fingerprint ${fingerprint}`))
 })
+
+/** A machine that has a challenge and its answer, at a level, in a boot; and a bundle that it asks for. */
+async function asking(t: Test, given: Partial<MachineTrust>) {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const clocks = { wall: () => START, steady: () => 5000 }
+  const trust = { ...defaultTrust, approve: 'first-boot', ...given } as const
+  const machine: Machine = {
+    name: 'ctl-1',
+    macs: ['52:54:00:20:00:01'],
+    role: 'controller',
+    address: '10.20.0.11',
+    labels: {},
+    trust,
+  }
+  const reopenings = new Reopenings(store, clocks)
+  const tokens = new Tokens(store, reopenings, clocks, { run: 'first', now: () => 5000 })
+  const alarms: Alarm[] = []
+  let declared: Machine | undefined = machine
+  const enrolment = new Enrolment({
+    store,
+    tokens,
+    reopenings,
+    clocks,
+    machineOf: () => declared,
+    journal: { record: () => undefined, currentOf: () => undefined } as unknown as Journal,
+    alarms: { raise: alarm => void alarms.push(alarm) },
+    clients: { dhcp: 'full' },
+  })
+  store.putBundle('ctl-1', { files: [], requests: [], secrets: [] })
+  /** Lets a boot in: it has its token, and asks. The bundle is being sealed when `begin` returns. */
+  const boot = async (id: string) => {
+    const made = await tokens.mint('ctl-1', id, { proven: true })
+    if ('refused' in made) throw new Error(made.refused)
+    const token = tokens.use(made.token)
+    const who = { token, machine, mac: machine.macs[0] ?? '', address: machine.address }
+    const key = await machineKey()
+    const enroll = () => enrolment.enroll(who, { key: key.recipient })
+    const enrolled = await enroll()
+    if (enrolled.status !== 'approved') throw new Error(enrolled.message)
+    const answer = await key.open(enrolled.challenge)
+    const begin = () => {
+      const asked = enrolment.bundle(who, { answer })
+      asked.catch(() => undefined) // looked at later
+      return asked
+    }
+    return { token, enroll, begin, fingerprint: fingerprintOf(key.recipient) }
+  }
+  const remove = () => (declared = undefined)
+  const isGiven = (id: string) => store.machineBoot('ctl-1', id)?.bundleAt !== undefined
+  return { store, tokens, enrolment, machine, alarms, boot, remove, isGiven }
+}
+
+for (const level of ['L1', 'L2'] as const) {
+  t.test(`gives no bundle when an operator rejects the key while it is sealed, at ${level}`, async t => {
+    const { store, enrolment, machine, alarms, boot, isGiven } = await asking(t, { level })
+    const { begin, fingerprint } = await boot('b-0001')
+    const asked = begin()
+    t.equal(store.machineKeys('ctl-1')[0]?.state, level === 'L1' ? undefined : 'approved', 'it was let pass')
+    const seen = {
+      machine: 'ctl-1',
+      fingerprint,
+      recipient: 'age1',
+      boot: 'b-0001',
+      address: machine.address,
+    }
+    if (level === 'L1')
+      store.putMachineKey({ ...seen, mac: machine.macs[0] ?? '', why: 'shown', seenAt: 1, state: 'pending' })
+    enrolment.reject(machine, { fingerprint }, 'ada')
+    await t.rejects(asked, { code: 'KEY_REFUSED', message: /is rejected/ })
+    t.equal(isGiven('b-0001'), false)
+    t.match(alarms, [
+      { kind: 'refused', text: /gets no bundle: its key SHA256:.* is rejected since it asked/ },
+    ])
+  })
+
+  t.test(
+    `gives no bundle to a boot when a later one gets its own while it is sealed, at ${level}`,
+    async t => {
+      const { tokens, boot, isGiven } = await asking(t, { level, reboot: 'auto' })
+      const early = await boot('b-0001')
+      const late = await boot('b-0002')
+      const asked = early.begin()
+      tokens.spend(late.token, { key: 'age1late', fingerprint: 'SHA256:late' })
+      await t.rejects(asked, { code: 'TOKEN_EXPIRED', message: /is of boot b-0001; this is boot b-0002/ })
+      t.equal(isGiven('b-0001'), false)
+      t.throws(() => tokens.spend(early.token, { key: 'age1', fingerprint: 'SHA256:early' }), {
+        code: 'TOKEN_REPLAYED',
+      })
+    },
+  )
+}
+
+t.test('gives no bundle to a machine that is taken out of its site while it is sealed', async t => {
+  const { boot, remove, isGiven } = await asking(t, {})
+  const asked = (await boot('b-0001')).begin()
+  remove()
+  await t.rejects(asked, { code: 'UNKNOWN_TOKEN' })
+  t.equal(isGiven('b-0001'), false)
+})
+
+t.test('gives no bundle when another key of the machine is approved while it is sealed', async t => {
+  const { store, machine, boot, isGiven } = await asking(t, {})
+  const asked = (await boot('b-0001')).begin()
+  const other = { machine: 'ctl-1', fingerprint: 'SHA256:other', recipient: 'age1', boot: 'b-0002' }
+  const place = { address: machine.address, mac: machine.macs[0] ?? '', why: 'shown', seenAt: 1 }
+  store.putMachineKey({ ...other, ...place, state: 'approved' })
+  await t.rejects(asked, { code: 'KEY_REFUSED', message: /is retired/ })
+  t.equal(isGiven('b-0001'), false)
+})
+
+t.test('gives no bundle to a boot that an operator closes again, before it is sealed or while', async t => {
+  const { tokens, enrolment, machine, alarms, boot, isGiven } = await asking(t, { level: 'L1' })
+  const first = await boot('b-0001')
+  await first.begin()
+  tokens.ready(first.token)
+  enrolment.reopen(machine, 'ada')
+  const opened = await boot('b-0002')
+  const asked = opened.begin()
+  t.match(enrolment.close(machine, 'ada'), { machine: 'ctl-1' }, 'the operator is told that it is done')
+  const why = /boot b-0002 is not open any more.*pilotlight machines reopen ctl-1/
+  await t.rejects(asked, { code: 'KEY_REFUSED', message: why })
+  await t.rejects(opened.begin(), { code: 'KEY_REFUSED', message: why }, 'nor when it asks again')
+  await t.rejects(opened.enroll(), { code: 'KEY_REFUSED', message: why })
+  t.equal(isGiven('b-0002'), false)
+  t.match(alarms, [{ kind: 'refused', text: why }])
+  enrolment.reopen(machine, 'ada')
+  const next = await boot('b-0003')
+  t.match(await next.begin(), { files: 0 }, 'one that is opened anew gets it')
+})
+
+t.test(
+  'a key that was approved in the boot that is open gets its bundle, and again after a fault',
+  async t => {
+    const { tokens, enrolment, machine, boot } = await asking(t, {})
+    const first = await boot('b-0001')
+    await first.begin()
+    tokens.ready(first.token)
+    enrolment.reopen(machine, 'ada')
+    const opened = await boot('b-0002')
+    const asked = opened.begin()
+    t.throws(() => enrolment.close(machine, 'ada'), { code: 'NOT_REOPENED' }, 'its key has had the opening')
+    t.match(await opened.enroll(), { status: 'approved' })
+    t.match(await asked, { files: 0 })
+  },
+)
