@@ -2,7 +2,7 @@
 
 /** Values, calls and turns of loops of one rendering: about 20 ms. */
 const MOST_STEPS = 200_000
-/** Characters that one rendering may write or put together, and eight for each of a template's source. */
+/** Characters that one rendering may write or put together; what it uses of templates counts, too (`costOf`). */
 const MOST_CHARACTERS = 8 << 20
 /** Templates and macros inside of each other. */
 const MOST_LEVELS = 64
@@ -21,9 +21,10 @@ export class Budget {
   /**
    * Counts `count` steps, before they are made.
    *
-   * @throws {OverBudget}
+   * @throws {OverBudget} also where `count` is below zero or not a number: no count gives anything back
    */
   step(count = 1): void {
+    refuseNegative(count, 'steps')
     this.#steps += count
     if (!(this.#steps <= MOST_STEPS)) throw new OverBudget(`it takes more than ${MOST_STEPS} steps`)
   }
@@ -31,9 +32,10 @@ export class Budget {
   /**
    * Counts `count` characters, before they are made.
    *
-   * @throws {OverBudget}
+   * @throws {OverBudget} as `step`
    */
   write(count: number): void {
+    refuseNegative(count, 'characters')
     this.#characters += count
     if (!(this.#characters <= MOST_CHARACTERS))
       throw new OverBudget(`it makes more than ${MOST_CHARACTERS >> 20} million characters`)
@@ -54,4 +56,8 @@ export class Budget {
   leave(): void {
     this.#levels -= 1
   }
+}
+
+function refuseNegative(count: number, unit: string): void {
+  if (!(count >= 0)) throw new OverBudget(`${count} ${unit} cannot be counted`)
 }

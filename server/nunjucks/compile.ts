@@ -3,7 +3,7 @@
 
 import { Budget, OverBudget } from './budget.ts'
 import { FILTERS, testOf, type Filter } from './filters.ts'
-import { TemplateFault, treeOf, type Tree } from './tree.ts'
+import { MOST_SOURCE, TemplateFault, treeOf, type Tree } from './tree.ts'
 import {
   Callable,
   hasItem,
@@ -21,8 +21,8 @@ import { messageOf } from '#progress/wait.ts'
 
 /** What templates find beside their values. */
 export type Library = {
-  /** The template of this name, compiled. */
-  readonly templateOf: (name: string) => Compiled
+  /** The template of this name, compiled; what it costs (`costOf`) is counted before. */
+  readonly templateOf: (name: string, budget: Budget) => Compiled
   readonly has: (name: string) => boolean
   readonly filters: ReadonlyMap<string, Filter>
   /** Functions that every template may call. */
@@ -35,8 +35,7 @@ export type Variables = ReadonlyMap<string, unknown>
 /** A template that can be rendered. */
 export type Compiled = {
   readonly name: string
-  /** Characters of its source, nodes of its tree outside of macros, loops and blocks, and all nodes. */
-  readonly size: number
+  /** Nodes of its tree outside of macros, loops and blocks, and all nodes. */
   readonly nodes: number
   readonly allNodes: number
   readonly body: Statement
@@ -51,14 +50,13 @@ export type Compiled = {
  * @throws {TemplateFault}
  */
 export function compile(name: string, source: string): Compiled {
-  if (!/\{[{%#]|#\}/.test(source)) return plainText(name, source)
+  if (!hasTags(source)) return plainText(name, source)
   const compiler = new Compiler(name)
   const tree = treeOf(source)
   try {
     const body = compiler.statements(listIn(tree, 'children'), true)
     return {
       name,
-      size: source.length,
       nodes: compiler.nodes,
       allNodes: compiler.allNodes,
       body,
@@ -70,11 +68,22 @@ export function compile(name: string, source: string): Compiled {
   }
 }
 
+/**
+ * Characters of the budget that each use of a template with this source costs, compiled or not: nothing without tags.
+ * A source that is too large to be a template is refused before it costs more.
+ */
+export function costOf(source: string): number {
+  return hasTags(source) ? Math.min(source.length, MOST_SOURCE) * SOURCE_COST : 0
+}
+
+function hasTags(source: string): boolean {
+  return /\{[{%#]|#\}/.test(source)
+}
+
 /** A file without tags, which may be of any size: it costs what it writes. */
 function plainText(name: string, source: string): Compiled {
   return {
     name,
-    size: 0,
     nodes: 1,
     allNodes: 1,
     body: run => run.write(source),
@@ -106,8 +115,8 @@ type Expression = (run: Run) => unknown
 type Statement = (run: Run) => void
 type Block = { readonly template: string; readonly nodes: number; readonly body: Statement }
 
-/** Characters of the budget for each of a source: parsing costs about as much as writing this many. */
-const SOURCE_COST = 8
+/** Characters of the budget for each of a source: two of the largest are parsed in 0.15 s, and a third is not. */
+const SOURCE_COST = 32
 
 /** Variables of a loop, a macro or an included template; what is not here is in the frame around. */
 class Frame {
@@ -251,7 +260,6 @@ function runOf(
     budget,
   })
   run.placed(() => {
-    budget.write(template.size * SOURCE_COST)
     budget.step(template.nodes)
     template.body(run)
     extend(run)
@@ -262,10 +270,9 @@ function runOf(
 /** What a template that extends another wrote itself does not count: it is written by the other, with its blocks. */
 function extend(run: Run): void {
   for (let parent = run.extended; parent !== undefined;) {
-    const { body, nodes, size, name } = parent
+    const { body, nodes, name } = parent
     const outer = new Run(run.frame, { ...fieldsOf(run), template: name })
     outer.placed(() => {
-      run.budget.write(size * SOURCE_COST)
       run.budget.step(nodes)
       body(outer)
     })
@@ -289,6 +296,8 @@ class Compiler {
   #depth = 0
   /** The block that is compiled. */
   #block: string | undefined
+  /** Bodies around that run on their own, and perhaps again: of loops, macros and blocks. */
+  #bodies = 0
 
   constructor(name: string) {
     this.#name = name
@@ -315,7 +324,9 @@ class Compiler {
   /** A body with the number of its nodes, which each turn or call of it costs. */
   #counted(tree: unknown, isTop: boolean): Block {
     const before = this.nodes
+    this.#bodies += 1
     const body = this.#body(tree, isTop)
+    this.#bodies -= 1
     const nodes = this.nodes - before + 1
     this.nodes = before + 1
     return { template: this.#name, nodes, body }
@@ -361,12 +372,19 @@ class Compiler {
         case 'Include':
           return this.#include(tree)
         case 'Extends': {
+          if (this.#bodies > 0)
+            throw this.#fault('extends is in a loop, a macro or a block: put it outside', tree)
           const template = this.expression(treeIn(tree, 'template'))
           return run => {
             run.at = tree
+            if (run.extended !== undefined) throw new Error('a template extends one other, and only once')
             const parent = templateOf(run, template(run))
-            for (const [name, block] of parent.blocks)
-              run.blocks.set(name, [...(run.blocks.get(name) ?? []), block])
+            run.budget.step()
+            for (const [name, block] of parent.blocks) {
+              const inner = run.blocks.get(name) ?? []
+              run.budget.step(inner.length + 1)
+              run.blocks.set(name, [...inner, block])
+            }
             run.extended = parent
           }
         }
@@ -865,9 +883,9 @@ function exportsOf({ exported, variables }: Run): unknown {
   return made
 }
 
-function templateOf({ library }: Run, name: unknown): Compiled {
+function templateOf({ library, budget }: Run, name: unknown): Compiled {
   if (typeof name !== 'string') throw new Error('the name of a template is a text')
-  return library.templateOf(name)
+  return library.templateOf(name, budget)
 }
 
 /** How an error names what was called. */

@@ -66,7 +66,11 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ['d', otherwise],
   ['default', otherwise],
   ['dictsort', dictsort],
-  ['dump', (value, { args: [spaces], budget }) => jsonOf(value, Math.min(wholeOf(spaces, 0), 10), budget)],
+  [
+    'dump',
+    (value, { args: [spaces], budget }) =>
+      jsonOf(value, Math.max(0, Math.min(wholeOf(spaces, 0), 10)), budget),
+  ],
   ['e', onText(escapeHtml)],
   ['escape', onText(escapeHtml)],
   ['first', value => memberAt(value, 0)],
@@ -77,7 +81,7 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ['int', int],
   ['join', onList('join', join)],
   ['last', value => memberAt(value, -1)],
-  ['length', value => (isRecord(value) ? keysOf(value).length : lengthOf(value))],
+  ['length', (value, { budget }) => lengthOf(value, budget)],
   ['list', list],
   ['lower', onText(text => text.toLowerCase())],
   ['reject', onList('reject', (items, call) => tested(items, call, false))],
@@ -153,7 +157,12 @@ function memberAt(value: unknown, at: number): unknown {
   return typeof value === 'string' || Array.isArray(value) ? (value.at(at) as unknown) : undefined
 }
 
-function lengthOf(value: unknown): number {
+function lengthOf(value: unknown, budget: Budget): number {
+  if (isRecord(value)) {
+    const { length } = keysOf(value)
+    budget.step(length)
+    return length
+  }
   return typeof value === 'string' || Array.isArray(value) ? value.length : 0
 }
 
@@ -286,7 +295,7 @@ function replace(value: unknown, { args: [old, by, most], budget }: FilterCall):
   if ((typeof value !== 'string' && typeof value !== 'number') || !['string', 'number'].includes(typeof old))
     return value
   const text = textOf(value, budget)
-  const count = most === undefined || most === -1 ? Number.POSITIVE_INFINITY : wholeOf(most, 0)
+  const count = most === undefined || most === -1 ? Number.POSITIVE_INFINITY : Math.max(0, wholeOf(most, 0))
   return replaced(text, textOf(old, budget), textOf(by, budget), count, budget)
 }
 

@@ -36,7 +36,7 @@ export class TemplateFault extends Error {
 }
 
 /** The largest source, which is parsed in some tens of milliseconds. */
-const MOST_SOURCE = 128 << 10
+export const MOST_SOURCE = 128 << 10
 /** White space in a row: the parser takes time by the square of it. */
 const MOST_SPACE = 400
 

@@ -130,6 +130,9 @@ export function hasItem(list: readonly unknown[], item: unknown, budget: Budget)
   return list.some(one => isSame(one, item, budget))
 }
 
+/** Characters of the longest number, and so of every other value that is neither a text, a list nor an object. */
+const LONGEST_NUMBER = 24
+
 /**
  * A value as JSON, indented by up to 10 spaces.
  *
@@ -143,7 +146,8 @@ export function jsonOf(value: unknown, spaces: number, budget: Budget): string |
   const weigh = (item: unknown, level: number): void => {
     if (level > 200) throw new Error('it is nested too deep for JSON')
     budget.step()
-    if (typeof item === 'string') budget.write(item.length + level * spaces)
+    budget.write(level * spaces + LONGEST_NUMBER)
+    if (typeof item === 'string') budget.write(item.length)
     else if (item instanceof Callable) throw new Error(`the function ${item.name} has no JSON: call it`)
     else if (Array.isArray(item)) for (const inner of item) weigh(inner, level + 1)
     else if (isRecord(item)) {
@@ -178,6 +182,12 @@ function sought(of: string, part: string, budget: Budget): string {
   return part
 }
 
+/** As `sought`, but a search from the end takes up to the whole product. */
+function soughtBackwards(of: string, part: string, budget: Budget): string {
+  budget.step((of.length * part.length) / 64)
+  return part
+}
+
 type Method<T> = (of: T, args: readonly unknown[], budget: Budget) => unknown
 
 function methodOf<T extends { readonly length: number }>(
@@ -201,11 +211,12 @@ function end(value: unknown): number | undefined {
   return value === undefined ? undefined : wholeOf(value, 0)
 }
 
-const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string, Method<string>>([
+/** Methods of texts, by name. */
+export const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string, Method<string>>([
   ['endsWith', (of, [part], budget) => of.endsWith(word(part, budget))],
   ['includes', (of, [part], budget) => holds(of, word(part, budget), budget)],
   ['indexOf', (of, [part], budget) => of.indexOf(sought(of, word(part, budget), budget))],
-  ['lastIndexOf', (of, [part], budget) => of.lastIndexOf(sought(of, word(part, budget), budget))],
+  ['lastIndexOf', (of, [part], budget) => of.lastIndexOf(soughtBackwards(of, word(part, budget), budget))],
   ['padEnd', (of, [width, fill], budget) => padded(of, width, fill, budget, 'padEnd')],
   ['padStart', (of, [width, fill], budget) => padded(of, width, fill, budget, 'padStart')],
   ['replace', (of, [old, by], budget) => replaced(of, word(old, budget), word(by, budget), 1, budget)],
@@ -223,7 +234,8 @@ const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string, Method
   ['trim', of => of.trim()],
 ])
 
-const LIST_METHODS: ReadonlyMap<string, Method<readonly unknown[]>> = new Map<
+/** Methods of lists, by name. */
+export const LIST_METHODS: ReadonlyMap<string, Method<readonly unknown[]>> = new Map<
   string,
   Method<readonly unknown[]>
 >([

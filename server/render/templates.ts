@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { TemplateFailed, UnknownTemplate } from '../errors.ts'
 import type { TemplateFiles } from '../inventory/template-files.ts'
 import { Budget, OverBudget } from '../nunjucks/budget.ts'
-import { compile, render, type Compiled, type Library, type Variables } from '../nunjucks/compile.ts'
+import { compile, costOf, render, type Compiled, type Library, type Variables } from '../nunjucks/compile.ts'
 import type { Filter } from '../nunjucks/filters.ts'
 import { FUNCTIONS } from '../nunjucks/functions.ts'
 import { TemplateFault } from '../nunjucks/tree.ts'
@@ -36,7 +36,7 @@ export class Templates {
   /** Those that were compiled first are forgotten first. */
   readonly #templates = new Map<
     string,
-    { readonly stamp: string; readonly compiled: Compiled | TemplateFault }
+    { readonly stamp: string; readonly cost: number; readonly compiled: Compiled | TemplateFault }
   >()
   #templatesSize = 0
   /** Kernel arguments and their like, compiled: they are the same for each machine of a profile. */
@@ -49,7 +49,8 @@ export class Templates {
 
   constructor(files: TemplateFiles) {
     this.#files = files
-    const templateOf = (asked: string) => this.#templateOf(posix.join('/', asked).slice(1))
+    const templateOf = (asked: string, budget: Budget) =>
+      this.#templateOf(posix.join('/', asked).slice(1), budget)
     const has = (asked: string) => this.has(posix.join('/', asked).slice(1))
     this.#library = { templateOf, has, filters: FILTERS, functions: new Map([...FUNCTIONS, ['fail', FAIL]]) }
   }
@@ -88,10 +89,11 @@ export class Templates {
     const budget = this.#budgets.get(context) ?? new Budget()
     this.#budgets.set(context, budget)
     try {
+      budget.write(costOf(text))
       return render(good(this.#compiled(text)), new Map(Object.entries(context)), this.#library, budget)
     } catch (error) {
-      if (!(error instanceof TemplateFault)) throw error
-      throw new TemplateFailed(name, `${error.reason} in "${shortened(text)}"`, { cause: error })
+      if (!(error instanceof TemplateFault || error instanceof OverBudget)) throw error
+      throw new TemplateFailed(name, `${error.message} in "${shortened(text)}"`, { cause: error })
     }
   }
 
@@ -106,16 +108,21 @@ export class Templates {
     return text
   }
 
-  /** @throws {UnknownTemplate} {TemplateFault} */
-  #templateOf(name: string): Compiled {
+  /** @throws {UnknownTemplate} {TemplateFault} {OverBudget} */
+  #templateOf(name: string, budget: Budget): Compiled {
     const stamp = this.#files.stampOf(name)
     const known = this.#templates.get(name)
-    if (known !== undefined && known.stamp === stamp) return good(known.compiled)
+    if (known !== undefined && known.stamp === stamp) {
+      budget.write(known.cost)
+      return good(known.compiled)
+    }
     this.#forget(name)
     const text = this.#files.textOf(name)
     if (stamp === undefined || text === undefined) throw new UnknownTemplate(name)
+    const cost = costOf(text)
+    budget.write(cost)
     const compiled = compiledOf(name, text)
-    this.#templates.set(name, { stamp, compiled })
+    this.#templates.set(name, { stamp, cost, compiled })
     this.#templatesSize += sizeOf(compiled)
     for (const oldest of this.#templates.keys()) {
       if (this.#templatesSize <= FILES_ROOM || oldest === name) break
@@ -134,7 +141,7 @@ export class Templates {
   #renderOne(name: string, values: Variables, budget: Budget): string {
     if (!this.has(name)) throw new UnknownTemplate(name)
     try {
-      return render(this.#templateOf(name), values, this.#library, budget)
+      return render(this.#templateOf(name, budget), values, this.#library, budget)
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error
       const { cause } = error

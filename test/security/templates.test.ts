@@ -145,6 +145,45 @@ const BOMBS: Readonly<Record<string, readonly [content: string, limit: RegExp]>>
   'tags in tags': ['{% if 1 %}'.repeat(9999), /too deep/],
   'a long sum': [`{{ ${'1 + '.repeat(30_000)}1 }}`, /too deep/],
   'a large template': ['{{ 1 }}'.repeat(99_999), /128 KB/],
+  'a number of replacements that would give steps back': [
+    '{% set a = "a" | replace("b", "c", -1000000000) %}{{ range(300000) | length }}',
+    /steps/,
+  ],
+  'spaces of dump that would give characters back': [
+    '{% set a = {a: "x"} | dump(-1000000000) %}{{ "x" | center(9000000) }}',
+    /characters/,
+  ],
+  'extends in a loop': [
+    '{% for i in range(600) %}{% extends "ipxe/evil.ipxe.njk" %}{% endfor %}',
+    /extends is in a loop, a macro or a block/,
+  ],
+  'extends in a macro': [
+    '{% macro m() %}{% if 1 %}{% extends "ipxe/evil.ipxe.njk" %}{% endif %}{% endmacro %}{{ m() }}',
+    /extends is in a loop, a macro or a block/,
+  ],
+  'extends in a block': [
+    '{% for i in range(600) %}{% block b %}{% extends "ipxe/evil.ipxe.njk" %}{% endblock %}{% endfor %}',
+    /extends is in a loop, a macro or a block/,
+  ],
+  'extends again and again': ['{% extends "ipxe/parts.njk" %}'.repeat(600), /only once/],
+  'a template with a block that extends itself': [
+    '{% extends "ipxe/evil.ipxe.njk" %}{% block b %}{% endblock %}',
+    /steps/,
+  ],
+  'a large object, measured': [
+    `{% set a = {${Array.from({ length: 2000 }, (_, at) => `k${at}: 1`).join()}} %}` +
+      '{% for i in range(15000) %}{{ a | length }}{% endfor %}',
+    /steps/,
+  ],
+  'a long text, searched from its end': [
+    '{% set a = "x".padStart(40000, "x") %}{{ a.lastIndexOf(a.slice(20000) ~ "z") }}',
+    /steps/,
+  ],
+  'numbers in many lists, indented': [
+    `{% set a = [${'1,'.repeat(99)}1] %}${'{% set a = [a] %}'.repeat(180)}` +
+      '{% for i in range(500) %}{{ a | dump(10) | length }}{% endfor %}',
+    /characters/,
+  ],
 }
 
 /** Processor time of one answer in seconds: some 0.05 here, with a large margin for the start and other work. */
