@@ -184,7 +184,10 @@ class Run {
   *#turns(pipe: Pipe, over: Value): Iterable<readonly [key: Value, item: Value]> {
     if (over === null) return
     if (isList(over)) {
-      for (const [at, item] of over.entries()) yield [BigInt(at), item]
+      for (const [at, item] of over.entries()) {
+        this.#step(1, pipe.at)
+        yield [BigInt(at), item]
+      }
     } else if (isMap(over)) {
       this.#step(sizeOf(over), pipe.at)
       yield* sortedEntries(over)
@@ -212,7 +215,9 @@ class Run {
   }
 
   #variable(name: string, at: number): Variable {
-    const found = this.#variables.findLast(variable => variable.name === name)
+    const place = this.#variables.findLastIndex(variable => variable.name === name)
+    this.#step((this.#variables.length - place) >> 6, at) // 64 comparisons are about a step
+    const found = this.#variables[place]
     if (found === undefined) throw this.#fail(at, `variable ${name} is not defined`)
     return found
   }
@@ -249,12 +254,14 @@ class Run {
       case 'function':
         return this.#call(word, [], dot, undefined)
       default:
+        this.#step(1, word.at)
         return this.#pipe(word, dot)
     }
   }
 
   #path(from: Value, path: readonly string[], word: Operand): Value {
     let value = from
+    this.#step(path.length >> 2, word.at)
     for (const key of path) {
       if (value === null) throw this.#fail(word.at, `nil has no entry "${key}" in ${nameOf(word)}`)
       if (!isMap(value)) throw this.#fail(word.at, `a value of type ${typeName(value)} has no entry "${key}"`)
@@ -276,7 +283,7 @@ class Run {
     const args = last === undefined ? given : [...given, last]
     this.#countArguments(name, args, at)
     try {
-      const value = callFunction(name, args)
+      const value = callFunction(name, args, characters => this.#count(characters, at))
       if (typeof value === 'string') this.#count(value.length, at)
       return value
     } catch (error) {
@@ -296,6 +303,7 @@ class Run {
     if (words.length === 0 && last === undefined) throw this.#fail(at, `${name} wants at least one argument`)
     let value: Value = null
     for (const word of words) {
+      this.#step(1, at)
       value = this.#operand(word, dot)
       if (this.#isTrue(value, at) === (name === 'or')) return value
     }

@@ -30,8 +30,15 @@ export function plainText(value: Value): string {
 /** The longest text that a function gives, in characters. */
 const LONGEST = 8 << 20
 
-/** `fmt.Sprintf`, up to 8 million characters. What does not fit is told in the text, as Go does: `%!d(float64=3)`, `%!s(MISSING)`. */
-export function printf(format: string, values: readonly Value[]): string {
+/** Takes note of characters that were looked at; it throws when they are too many. */
+export type Count = (characters: number) => void
+
+/**
+ * `fmt.Sprintf`, up to 8 million characters. What does not fit is told in the text, as Go does: `%!d(float64=3)`,
+ * `%!s(MISSING)`. `count` hears of each argument that is used again, with all that it holds.
+ */
+export function printf(format: string, values: readonly Value[], count: Count): string {
+  const used = new Set<number>()
   let text = ''
   let next = 0
   let reordered = false
@@ -84,8 +91,11 @@ export function printf(format: string, values: readonly Value[]): string {
     else if (next >= values.length) text += `%!${verb}(MISSING)`
     else {
       const value = values[next] ?? null
+      const weight = weightOf(value)
+      if (used.has(next)) count(weight.values + weight.characters)
+      used.add(next)
       next += 1
-      const longest = weightOf(value).values * ((width ?? 0) + (precision ?? 0))
+      const longest = weight.values * ((width ?? 0) + (precision ?? 0))
       if (text.length + longest > LONGEST) throw new BadCall('the text is longer than 8 million characters')
       const zero = directive.flags.includes('0') && !minus
       text += formatted(value, { ...flagsOf(directive.flags, verb), zero, minus, width, precision, verb })
@@ -215,7 +225,7 @@ function collection(value: Exclude<Value, string | number | boolean | bigint | n
 
 function textForm(value: string, form: Form): string {
   const { verb, precision, sharp, plus, space, goSyntax } = form
-  const shown = precision === undefined ? value : Array.from(value).slice(0, precision).join('')
+  const shown = precision === undefined ? value : firstLetters(value, precision)
   if (goSyntax) return padded(quoted(shown, false, false), form)
   if (verb === 'v' || verb === 's') return padded(shown, form)
   if (verb === 'q') return padded(quoted(shown, plus, sharp), form)
@@ -225,6 +235,15 @@ function textForm(value: string, form: Form): string {
   const prefix = sharp && bytes.length > 0 ? '0x' : ''
   const text = space ? hex.replaceAll(/..(?=.)/g, sharp ? '$& 0x' : '$& ') : hex
   return padded(verb === 'X' ? `${prefix}${text}`.toUpperCase() : `${prefix}${text}`, form)
+}
+
+/** Up to `most` characters of a text; no more of it is looked at. */
+function firstLetters(text: string, most: number): string {
+  let end = 0
+  for (let left = most; left > 0 && end < text.length; left -= 1) {
+    end += (text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1
+  }
+  return text.slice(0, end)
 }
 
 const BASES: Readonly<Record<string, readonly [radix: number, prefix: string]>> = {

@@ -4,29 +4,29 @@ import { bytesOf } from '#model/text.ts'
 import { isEqual, isLess } from './compare.ts'
 import { escapeHtml, escapeJs, escapeQuery } from './escape.ts'
 import { BadCall } from './failure.ts'
-import { byteSlice, print, printf, println } from './format.ts'
+import { byteSlice, print, printf, println, type Count } from './format.ts'
 import { entryOf, indexOf, isList, isMap, isTrue, sizeOf, TextMap, typeName, type Value } from './values.ts'
 
 /** A function, with the least and the most arguments that it takes. */
 type GoFunction = {
   readonly least: number
   readonly most: number
-  readonly call: (args: readonly Value[]) => Value
+  readonly call: (args: readonly Value[], count: Count) => Value
 }
 
 /**
- * Calls the function `name`.
+ * Calls the function `name`. `count` hears of the characters that it looks at more than once.
  *
  * @throws {BadCall} on a wrong number or kind of arguments
  */
-export function callFunction(name: string, args: readonly Value[]): Value {
+export function callFunction(name: string, args: readonly Value[], count: Count): Value {
   const known = FUNCTIONS.get(name)
   if (known === undefined) throw new BadCall(`function "${name}" is not defined`)
   if (args.length < known.least || args.length > known.most) {
     const wanted = known.least === known.most ? `${known.least}` : `at least ${known.least}`
     throw new BadCall(`${name} wants ${wanted} arguments and has ${args.length}`)
   }
-  return known.call(args)
+  return known.call(args, count)
 }
 
 const FUNCTIONS: ReadonlyMap<string, GoFunction> = new Map<string, GoFunction>([
@@ -43,7 +43,7 @@ const FUNCTIONS: ReadonlyMap<string, GoFunction> = new Map<string, GoFunction>([
   ['ne', two((a, b) => !isEqual(a, b))],
   ['not', one(of => !isTrue(of))],
   ['print', any(0, print)],
-  ['printf', any(1, ([format = null, ...values]) => printf(textIn(format), values))],
+  ['printf', any(1, ([format = null, ...values], count) => printf(textIn(format), values, count))],
   ['println', any(0, println)],
   ['slice', any(1, ([of = null, ...indexes]) => sliceOf(of, indexes))],
   ['urlquery', any(0, args => escapeQuery(joined(args)))],
@@ -60,7 +60,7 @@ function two(call: (a: Value, b: Value) => Value): GoFunction {
   return { least: 2, most: 2, call: ([a = null, b = null]) => call(a, b) }
 }
 
-function any(least: number, call: (args: readonly Value[]) => Value): GoFunction {
+function any(least: number, call: GoFunction['call']): GoFunction {
   return { least, most: Number.POSITIVE_INFINITY, call }
 }
 

@@ -3,11 +3,13 @@
 import t from 'tap'
 import { parseYaml } from '#server/butane/yaml.ts'
 import { goTemplate } from '#server/gotemplate/template.ts'
+import type { Value } from '#server/gotemplate/values.ts'
 
 t.setTimeout(200_000) // a busy machine takes its time
 
 const entries = Array.from({ length: 20_000 }, (_, at) => [`k${at}`, 'v'])
-const DATA = { map: Object.fromEntries(entries) as Record<string, string>, list: entries.flat() }
+const deep = Array.from({ length: 100 }).reduce<Value>(d => ({ d }), 'v')
+const DATA = { map: Object.fromEntries(entries) as Record<string, string>, list: entries.flat(), deep }
 
 /** Processor time in seconds: some 0.05 to 0.3, with a margin for other work; without limits each takes many, or all memory. */
 const MOST_SECONDS = 3
@@ -37,6 +39,26 @@ const BOMBS: Readonly<Record<string, readonly [source: string, limit: RegExp]>> 
   'a large map as a condition': ['{{ range 100000 }}{{ if $.map }}{{ end }}{{ end }}', /steps/],
   'a large map, begun': ['{{ range 100000 }}{{ range $.map }}{{ break }}{{ end }}{{ end }}', /steps/],
   'a large map, printed': ['{{ range 100000 }}{{ $x := print $.map }}{{ end }}', /steps|characters/],
+  'a large list, again and again': ['{{ range 6 }}{{ range $.list }}{{ end }}{{ end }}', /steps/],
+  'many variables, and the first of them': [
+    `${Array.from({ length: 10_000 }, (_, at) => `{{ $a${at} := 1 }}`).join('')}{{ eq${' $a0'.repeat(2000)} }}`,
+    /steps/,
+  ],
+  'a long text, used again by printf': [
+    `{{ $a := printf "%99999d" 1 }}{{ printf "${'%.1[1]s'.repeat(200)}" $a }}`,
+    /characters/,
+  ],
+  'a long text, used again in bytes': [
+    `{{ $a := printf "%99999d" 1 }}{{ printf "${'%.1[1]x'.repeat(200)}" $a }}`,
+    /characters/,
+  ],
+  'a large list, used again by printf': [`{{ printf "${'%[1]T'.repeat(999)}" .list }}`, /characters/],
+  'many conditions in one': [`{{ range 50 }}{{ if and${' 1'.repeat(5000)} }}{{ end }}{{ end }}`, /steps/],
+  'parentheses, again and again': [
+    `{{ range 300 }}{{ $x := ${'('.repeat(999)}1${')'.repeat(999)} }}{{ end }}`,
+    /steps/,
+  ],
+  'a long path': [`{{ range 9000 }}{{ $x := $.deep${'.d'.repeat(100)} }}{{ end }}`, /steps/],
   'parentheses in parentheses': [`{{ ${'('.repeat(50_000)}1${')'.repeat(50_000)} }}`, /too deep/],
   'a large source': ['{{ if 1 }}'.repeat(50_000), /256 KB/],
 }
