@@ -6,8 +6,12 @@ import { tokensOf, type Token, type TokenKind } from './lexer.ts'
 import { literalOf } from './literals.ts'
 import type { Command, List, Node, Operand, Pipe } from './nodes.ts'
 
-/** A parsed template: the body, and the templates defined in it by name. */
-export type Parsed = { readonly body: List; readonly defined: ReadonlyMap<string, List> }
+/** A parsed template: the body, the templates defined in it by name, and how many tokens all of them have. */
+export type Parsed = {
+  readonly body: List
+  readonly defined: ReadonlyMap<string, List>
+  readonly tokens: number
+}
 
 /**
  * Parses the source of a template.
@@ -16,7 +20,7 @@ export type Parsed = { readonly body: List; readonly defined: ReadonlyMap<string
  */
 export function parse(source: string): Parsed {
   const parser = new Parser(source)
-  return { body: parser.whole(), defined: parser.defined }
+  return { body: parser.whole(), defined: parser.defined, tokens: parser.tokens }
 }
 
 /** Where a list of nodes stopped. */
@@ -34,6 +38,10 @@ class Parser {
   constructor(source: string) {
     this.#source = source
     this.#tokens = tokensOf(source)
+  }
+
+  get tokens(): number {
+    return this.#tokens.length
   }
 
   whole(): List {

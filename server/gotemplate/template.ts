@@ -8,6 +8,8 @@ import type { Value } from './values.ts'
 
 /** A parsed template. */
 export type GoTemplate = {
+  /** How many tokens it was read from. */
+  readonly tokens: number
   /**
    * The text for `data`, whole or not at all.
    *
@@ -25,7 +27,7 @@ export function goTemplate(source: string): GoTemplate {
   if (source.length > MOST_SOURCE && source.includes('{{'))
     throw new GoTemplateError(source, 0, `a template has at most ${MOST_SOURCE >> 10} KB`)
   const parsed = shallow(source, () => parse(source))
-  return { render: data => shallow(source, () => evaluate(source, parsed, data)) }
+  return { tokens: parsed.tokens, render: data => shallow(source, () => evaluate(source, parsed, data)) }
 }
 
 /** The largest source with actions, which is parsed in some tens of milliseconds. */

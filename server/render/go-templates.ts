@@ -9,11 +9,19 @@ import { goTemplate, type GoTemplate } from '../gotemplate/template.ts'
 import { TextMap, type Value, type ValueMap } from '../gotemplate/values.ts'
 import type { TemplateFiles } from '../inventory/template-files.ts'
 import { selectedValues } from '../match/requirement.ts'
+import { remembered } from './remembered.ts'
 
-/** Templates that are parsed once; one whose file changes is parsed again at its next use. */
+/** What a token of a parsed template takes, roughly; and how much of that is kept, with the texts. */
+const TOKEN_SIZE = 200
+const ROOM = 32 << 20
+
+/** Templates that are parsed once, or found faulty, as long as there is room; those not used for longest are forgotten. */
 export class GoTemplates {
   readonly #files: TemplateFiles
-  readonly #parsed = new Map<string, { readonly stamp: string; readonly template: GoTemplate }>()
+  readonly #parsed = remembered(text => {
+    const value = parsedOf(text)
+    return { value, size: TOKEN_SIZE * (value instanceof GoTemplateError ? 1 : value.tokens) }
+  }, ROOM)
 
   constructor(files: TemplateFiles) {
     this.#files = files
@@ -36,14 +44,21 @@ export class GoTemplates {
   }
 
   #template(name: string): GoTemplate {
-    const stamp = this.#files.stampOf(name)
     const text = this.#files.textOf(name)
-    if (stamp === undefined || text === undefined) throw new UnknownTemplate(name)
-    const kept = this.#parsed.get(name)
-    if (kept?.stamp === stamp) return kept.template
-    const template = goTemplate(text)
-    this.#parsed.set(name, { stamp, template })
-    return template
+    if (text === undefined) throw new UnknownTemplate(name)
+    const parsed = this.#parsed(text)
+    if (parsed instanceof GoTemplateError) throw parsed
+    return parsed
+  }
+}
+
+/** A template, or what is wrong with it: both are found once. */
+function parsedOf(text: string): GoTemplate | GoTemplateError {
+  try {
+    return goTemplate(text)
+  } catch (error) {
+    if (error instanceof GoTemplateError) return error
+    throw error
   }
 }
 
