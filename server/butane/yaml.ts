@@ -1,7 +1,17 @@
 // Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain words: 0644 is octal, null and
 // true are few words, and a text field takes any scalar as it was written.
 
-import { isAlias, isMap, isScalar, isSeq, Lexer, parseAllDocuments, Scalar, type Pair } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  parseAllDocuments,
+  Scalar,
+  type Pair,
+  type ParsedNode,
+} from 'yaml'
 import type { Dialect } from '../ignition/read.ts'
 import type { Member, Node } from '../ignition/tree.ts'
 
@@ -27,7 +37,13 @@ const MAX_DEPTH = 100
  */
 export function parseYaml(text: string): Node {
   refuseCostly(text)
-  const documents = parseAllDocuments(text, { schema: 'failsafe', logLevel: 'silent', merge: false })
+  const uniqueKeys = countedEquality()
+  const documents = parseAllDocuments(text, {
+    ...LINEAR,
+    schema: 'failsafe',
+    logLevel: 'silent',
+    uniqueKeys,
+  })
   const document = Array.isArray(documents) ? documents[0] : undefined
   if (document === undefined) return { kind: 'null', at: 0 }
   const [error] = document.errors
@@ -44,6 +60,24 @@ export function parseYaml(text: string): Node {
 const MOST_TEXT = 1 << 20
 const MOST_TOKENS = 100_000
 const MOST_KEYS = 4000
+/**
+ * Options of the YAML parser, without which it takes long: it would copy the line of each error, compare each item of an
+ * `!!omap` with all others, and merge maps as often as a document of YAML 1.1 names them.
+ */
+export const LINEAR = { prettyErrors: false, resolveKnownTags: false, merge: false } as const
+
+/** As many as 4,000 keys in one map need. A key of `{a, b}` or `? a` has no colon, by which keys are counted before. */
+const MOST_COMPARISONS = MOST_KEYS ** 2 / 2
+
+/** Says whether two keys are the same, as the YAML parser does by itself, but not without end. */
+function countedEquality(): (known: ParsedNode, key: ParsedNode) => boolean {
+  let left = MOST_COMPARISONS
+  return (known, key) => {
+    left -= 1
+    if (left < 0) throw new BadYaml(`it has maps of more than ${MOST_KEYS} keys`, key.range[0])
+    return known === key || (isScalar(known) && isScalar(key) && known.value === key.value)
+  }
+}
 
 /**
  * Refuses what the YAML parser takes long for, or cannot end.
@@ -127,15 +161,15 @@ class Reader {
   }
 }
 
-/** Of several merged maps the first has the last word. */
-function mergedMembers(node: Node): Member[] {
+/** The members of the maps that `<<` names; of several the first has the last word. */
+export function mergedMembers(node: Node): Member[] {
   const maps = node.kind === 'list' ? node.items : [node]
-  const members: Member[] = []
+  const members = new Map<string, Member>()
   for (const map of maps) {
     if (map.kind !== 'object') throw new BadYaml('only maps can be merged', map.at)
-    members.push(...map.members.filter(({ key }) => !members.some(known => known.key === key)))
+    for (const member of map.members) if (!members.has(member.key)) members.set(member.key, member)
   }
-  return members
+  return [...members.values()]
 }
 
 function scalarNode(scalar: Scalar, around: number): Node {

@@ -1,10 +1,12 @@
 // The two free kinds of a Matchbox profile: `/generic`, any text, and `/cloud`, a config of coreos-cloudinit.
 
 import { posix } from 'node:path'
-import { parse } from 'yaml'
+import { parse, YAMLParseError } from 'yaml'
 import { messageOf } from '#progress/wait.ts'
-import { refuseCostly } from '../butane/yaml.ts'
+import { BadYaml, LINEAR, refuseCostly } from '../butane/yaml.ts'
 import { InvalidCloudConfig, NothingToServe } from '../errors.ts'
+import { findingText } from '../ignition/findings.ts'
+import { placeAt } from '../ignition/tree.ts'
 import type { Match, Renderers } from './answers.ts'
 import { contextOf } from './context.ts'
 import { goDataOf } from './go-templates.ts'
@@ -43,13 +45,23 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   let config: unknown
   try {
     refuseCostly(text)
-    config = parse(text, { uniqueKeys: false, strict: false })
+    config = parse(text, { ...LINEAR, schema: 'core', uniqueKeys: false, strict: false, logLevel: 'error' })
   } catch (error) {
-    throw new InvalidCloudConfig(`cloud/${id}`, messageOf(error))
+    throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
   }
   if (typeof config !== 'object' || Array.isArray(config))
     throw new InvalidCloudConfig(`cloud/${id}`, 'it is no YAML map')
   return text
+}
+
+/** What is wrong with a YAML text, with line and column. */
+function placed(text: string, error: unknown): string {
+  const message = messageOf(error)
+  const offset =
+    error instanceof BadYaml ? error.offset : error instanceof YAMLParseError ? error.pos[0] : undefined
+  return offset === undefined
+    ? message
+    : findingText({ severity: 'error', path: [], message, ...placeAt(text, offset) })
 }
 
 /** A file of `folder`, rendered as what its name says: ours (`*.njk`), or a Go template. */

@@ -1,9 +1,10 @@
 // What a Go template or a YAML text may cost: none of them holds up the event loop or fills the memory.
 
 import t from 'tap'
-import { parseYaml } from '#server/butane/yaml.ts'
+import { mergedMembers, parseYaml } from '#server/butane/yaml.ts'
 import { goTemplate } from '#server/gotemplate/template.ts'
 import type { Value } from '#server/gotemplate/values.ts'
+import type { Member } from '#server/ignition/tree.ts'
 
 t.setTimeout(200_000) // a busy machine takes its time
 
@@ -84,6 +85,9 @@ const YAML_BOMBS: Readonly<Record<string, string>> = {
   'lists in lists of one line': `${'- '.repeat(200_000)}x`,
   'keys that are keys': `${'? '.repeat(200_000)}x`,
   'keys, each compared with all': Array.from({ length: 50_000 }, (_, at) => `k${at}: 1`).join('\n'),
+  'keys of a map in braces': `a: {${Array.from({ length: 30_000 }, (_, at) => `k${at}`).join(',')}}`,
+  'keys after question marks': Array.from({ length: 19_000 }, (_, at) => `? k${at}`).join('\n'),
+  'keys without commas': `a: {${Array.from({ length: 40_000 }, (_, at) => `"${at}"`).join('')}}`,
   'spaces after a key': `a:${' '.repeat(900_000)}b`,
   'anchors without end': '- &a x\n'.repeat(100_000),
   'a large text': `a: ${'x'.repeat(2_000_000)}`,
@@ -97,3 +101,24 @@ for (const [what, text] of Object.entries(YAML_BOMBS)) {
     t.ok((user + system) / 1e6 < MOST_SECONDS, `${(user + system) / 1e6} s`)
   })
 }
+
+t.test('each key of merged maps is looked at a few times only', async t => {
+  let looks = 0
+  const members = Array.from({ length: 2000 }, (_, at): Member => ({
+    get key() {
+      looks += 1
+      return `k${at}`
+    },
+    at: 0,
+    value: { kind: 'null', at: 0 },
+  }))
+  const map = { kind: 'object', at: 0, members } as const
+  const merged = mergedMembers({ kind: 'list', at: 0, items: Array.from({ length: 20 }, () => map) })
+  t.ok(looks <= 4 * 20 * 2000, `${looks} looks`)
+  t.equal(merged.length, 2000)
+})
+
+t.test('no item of an ordered map is compared with the others', async t => {
+  const read = parseYaml('a: !!omap [b, b]')
+  t.match(read, { members: [{ key: 'a', value: { items: [{ value: 'b' }, { value: 'b' }] } }] })
+})

@@ -14,6 +14,7 @@ function dataDirectory(t: Parameters<typeof testServer>[0]) {
         'broken.json': profile('broken', { generic_id: 'broken.tmpl' }),
         'climb.json': profile('climb', { generic_id: '../profiles/climb.json' }),
         'cloud.json': profile('cloud', { cloud_id: 'cloud.yaml' }),
+        'ordered.json': profile('ordered', { cloud_id: 'ordered.yaml' }),
         'junk.json': profile('junk', { cloud_id: 'junk.yaml' }),
       },
       groups: {
@@ -21,13 +22,18 @@ function dataDirectory(t: Parameters<typeof testServer>[0]) {
         'broken.json': group('broken'),
         'climb.json': group('climb'),
         'cloud.json': group('cloud'),
+        'ordered.json': group('ordered'),
         'junk.json': group('junk'),
       },
       generic: {
         'kick.tmpl': '{{.host}} {{.t}} {{index .request.query "x"}}{{range .disks}} {{.}}{{end}}\n',
         'broken.tmpl': 'a\n{{.nokey}}\n',
       },
-      cloud: { 'cloud.yaml': '#cloud-config\nhostname: {{.t}}\n', 'junk.yaml': '#cloud-config\na: [1\n' },
+      cloud: {
+        'cloud.yaml': '#cloud-config\nhostname: {{.t}}\n',
+        'ordered.yaml': '#cloud-config\na: !!omap [b, b]\n',
+        'junk.yaml': '#cloud-config\na: [1\n',
+      },
     },
   })
   return { dataPath: join(root, 'data'), statePath: join(root, 'state') }
@@ -71,5 +77,9 @@ t.test('a cloud config is served when it is one', async t => {
   t.equal(await (await server.get('/cloud?t=cloud')).text(), '#cloud-config\nhostname: cloud\n')
   const junk = await server.get('/cloud?t=junk')
   t.equal(junk.status, 404)
-  t.match(junk.headers.get('x-reason') ?? '', /cloud\/junk.yaml renders to something that is no cloud config/)
+  t.match(
+    junk.headers.get('x-reason') ?? '',
+    /cloud\/junk.yaml renders to something that is no cloud config: line 3, column 1: /,
+  )
+  t.equal((await server.get('/cloud?t=ordered')).status, 200, 'no item of a list is compared with the others')
 })
