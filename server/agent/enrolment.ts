@@ -147,13 +147,16 @@ export class Enrolment {
     if (bundle === undefined) throw new NoBundle(machine.name)
     const fingerprint = trust.level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
     const { deadlineMinutes } = trust
-    const isLate = this.#waits.isOver(machine.name, `${token.boot} ${fingerprint}`, deadlineMinutes)
+    const wait = `${token.boot} ${fingerprint}`
+    const isLate = this.#waits.hasBeenOver(machine.name, wait, deadlineMinutes)
     const decided = this.#decide(who, key, fingerprint, { isProven: false, isLate })
     if (decided.state === 'rejected') {
       this.#alarm(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`)
       throw new KeyRefused(machine.name, `its key ${fingerprint} was rejected`)
     }
     if (decided.state !== 'approved') {
+      // Only a key that is kept begins to wait: those that find no room push out no wait of another one.
+      this.#waits.isOver(machine.name, wait, deadlineMinutes)
       if (isLate) throw new ApprovalTooLate(machine.name, deadlineMinutes)
       return { status: 'waiting', message: heldText(decided) }
     }

@@ -25,6 +25,12 @@ export class Waits {
     return now - wait.since > limitMinutes * 60_000
   }
 
+  /** Says the same of what waits already; it begins no wait, and keeps none. */
+  hasBeenOver(machine: string, what: string, limitMinutes: number): boolean {
+    const wait = this.#waits.get(machine)?.find(it => it.what === what)
+    return wait !== undefined && this.#steady() - wait.since > limitMinutes * 60_000
+  }
+
   /** Nothing of the machine waits any longer. */
   end(machine: string): void {
     this.#waits.delete(machine)

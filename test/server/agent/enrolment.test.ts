@@ -35,7 +35,8 @@ t.test('keeps the whole command however long the reason and the switch port are'
 async function asking(t: Test, given: Partial<MachineTrust>) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const clocks = { wall: () => START, steady: () => 5000 }
+  const clock = { steady: 5000 }
+  const clocks = { wall: () => START, steady: () => clock.steady }
   const trust = { ...defaultTrust, approve: 'first-boot', ...given } as const
   const machine: Machine = {
     name: 'ctl-1',
@@ -60,12 +61,16 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
     clients: { dhcp: 'full' },
   })
   store.putBundle('ctl-1', { files: [], requests: [], secrets: [] })
-  /** Lets a boot in: it has its token, and asks. The bundle is being sealed when `begin` returns. */
-  const boot = async (id: string) => {
+  const tokenOf = async (id: string) => {
     const made = await tokens.mint('ctl-1', id, { proven: true })
     if ('refused' in made) throw new Error(made.refused)
     const token = tokens.use(made.token)
-    const who = { token, machine, mac: machine.macs[0] ?? '', address: machine.address }
+    return { token, machine, mac: machine.macs[0] ?? '', address: machine.address }
+  }
+  /** Lets a boot in: it has its token, and asks. The bundle is being sealed when `begin` returns. */
+  const boot = async (id: string) => {
+    const who = await tokenOf(id)
+    const { token } = who
     const key = await machineKey()
     const enroll = () => enrolment.enroll(who, { key: key.recipient })
     const enrolled = await enroll()
@@ -80,7 +85,7 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
   }
   const remove = () => (declared = undefined)
   const isGiven = (id: string) => store.machineBoot('ctl-1', id)?.bundleAt !== undefined
-  return { store, tokens, enrolment, machine, alarms, boot, remove, isGiven }
+  return { store, clock, tokens, enrolment, machine, alarms, tokenOf, boot, remove, isGiven }
 }
 
 for (const level of ['L1', 'L2'] as const) {
@@ -176,3 +181,21 @@ t.test(
     t.match(await asked, { files: 0 })
   },
 )
+
+t.test('a key waits no longer than the deadline, however many others are shown between', async t => {
+  const { clock, enrolment, tokenOf } = await asking(t, { approve: 'operator', deadlineMinutes: 5 })
+  const who = await tokenOf('b-0001')
+  const { recipient: key } = await machineKey()
+  t.match(await enrolment.enroll(who, { key }), { status: 'waiting' })
+  const others = await Promise.all(Array.from({ length: 20 }, () => machineKey()))
+  for (let minute = 1; minute <= 5; minute += 1) {
+    clock.steady += 60_000
+    let refused = 0
+    for (const { recipient } of others)
+      await enrolment.enroll(who, { key: recipient }).catch(() => (refused += 1))
+    t.equal(refused, 17, 'three wait beside it')
+    t.match(await enrolment.enroll(who, { key }), { status: 'waiting' })
+  }
+  clock.steady += 1
+  await t.rejects(enrolment.enroll(who, { key }), { code: 'APPROVAL_TOO_LATE' })
+})
