@@ -2,6 +2,8 @@
 
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { CommandFailed, run } from '#host/command.ts'
@@ -24,6 +26,7 @@ const MAC = '52-54-00-20-00-01'
 /** A config with a token where a test reads it, and where the agent does. */
 const CONFIG = `{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }},"storage":{"files":[
   {"path":"/etc/hostname","contents":{"source":"data:,ctl-1"}},
+  {"path":"/etc/pilotlight/agent.env","contents":{"source":{{ ("ROLE=none\nMACHINE=" + machine.name + "\n") | dataurl | json }}}},
   {"path":"/etc/pilotlight/authorization","contents":{"source":{{ ("Authorization: Bearer " + agent.token + "\\n") | dataurl | json }}}}
 ]}}`
 
@@ -108,6 +111,15 @@ async function bootedMachine(t: Test) {
 
 /** Runs the agent's `fetch_bundle` as the agent does; gives what it said and how it ended. */
 function fetchBundle(server: TestServer, at: (path: string) => string, limitSeconds = 60) {
+  return runAgent(
+    server,
+    at,
+    `retry ${limitSeconds} 'report "booted"' report booted up\nretry 60 'fetch the bundle' fetch_bundle`,
+  )
+}
+
+/** Runs commands with the agent's functions. */
+function runAgent(server: TestServer, at: (path: string) => string, commands: string) {
   const functions = script
     .replace(/^\. \/etc\/pilotlight\/agent\.env.*$/m, '')
     .replace(/^main$/m, '')
@@ -116,11 +128,25 @@ function fetchBundle(server: TestServer, at: (path: string) => string, limitSeco
     .replace('initrd=/run/pilotlight', `initrd=${at('initrd')}`)
     .replaceAll('/dev/console', at('console'))
     .replaceAll('/proc/cmdline', at('cmdline'))
-  const text = `PATH=${at('bin')}:$PATH AGENT_URL=${server.agentUrl}\n${functions}\nretry ${limitSeconds} 'report "booted"' report booted up\nretry 60 'fetch the bundle' fetch_bundle`
+  const text = `PATH=${at('bin')}:$PATH AGENT_URL=${server.agentUrl} MACHINE=ctl-1\n${functions}\n${commands}`
   return run('bash', ['-c', text], { limitSeconds: 90 }).then(
     ({ stdout, stderr }) => ({ status: 0, said: stdout + stderr }),
     (error: CommandFailed) => ({ status: error.status, said: error.stdout + error.stderr }),
   )
+}
+
+/** A text as the source of a file in a config. */
+function source(text: string): string {
+  return `data:;base64,${Buffer.from(text).toString('base64')}`
+}
+
+/** A config with a token, as the agent looks for it. */
+function configOf(token: string, environment = 'MACHINE=ctl-1\n'): string {
+  const texts = { 'agent.env': environment, authorization: `Authorization: Bearer ${token}\n` }
+  const files = Object.entries(texts).map(([name, text]) => {
+    return { path: `/etc/pilotlight/${name}`, contents: { source: source(text) } }
+  })
+  return JSON.stringify({ storage: { files } })
 }
 
 /** Waits until the machine's key waits for an operator. */
@@ -257,6 +283,64 @@ t.test('says why it gets no other token, and goes on asking', { skip }, async t 
   const { status, said } = await functions
   t.equal(status, 1, 'the unit starts it again')
   t.match(said, /401: .*; another token cannot be had: the kernel was started without ignition\.config\.url/)
+})
+
+t.test(
+  'takes no token but one of its own machine, of the length of ours, from one config',
+  { skip },
+  async t => {
+    const { server, at } = await bootedMachine(t)
+    const ask = async (url: string) => {
+      writeFileSync(at('cmdline'), `quiet ignition.config.url=${url}\n`)
+      writeFileSync(at('home/authorization'), 'as it was\n')
+      const { said, status } = await runAgent(server, at, 'new_token\necho "news: $token_news"')
+      t.equal(status, 0, said)
+      return { said, held: readFileSync(at('home/authorization'), 'utf8') }
+    }
+    let given = ''
+    let asked = 0
+    const strange = createServer((_request, response) => {
+      asked += 1
+      response.end(given)
+    })
+    await new Promise<void>(resolve => strange.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => strange.close())
+    const url = `http://127.0.0.1:${(strange.address() as AddressInfo).port}/ignition`
+    for (const length of [1, 42, 129]) {
+      given = configOf('x'.repeat(length))
+      const { said, held } = await ask(url)
+      t.match(said, 'the config holds none for this machine', `${length} characters`)
+      t.equal(held, 'as it was\n')
+    }
+    given = configOf('x'.repeat(43), 'MACHINE=cmp-1\n')
+    const other = await ask(url)
+    t.match(other.said, 'the config is one of cmp-1, not of ctl-1')
+    t.equal(other.held, 'as it was\n')
+    given = configOf('x'.repeat(43), 'ROLE=none\n')
+    t.match((await ask(url)).said, 'the config is one of no machine, not of ctl-1')
+    given = configOf('x'.repeat(43))
+    asked = 0
+    t.match((await ask(`${url}?mac=1&note=[1-9]`)).held, `Bearer ${'x'.repeat(43)}\n`)
+    t.equal(asked, 1, 'brackets are no pattern')
+    t.notOk(existsSync(at('work/config')), 'what holds a token is removed')
+  },
+)
+
+t.test('counts anew how long keys of others are in its way, once they were not', { skip }, async t => {
+  const { server, at } = await bootedMachine(t)
+  const { status, said } = await runAgent(
+    server,
+    at,
+    `crowd='{"title":"KEY_REFUSED","detail":"4 other keys of this boot wait"}'
+    ask() { status=$next; printf %s "$body" > $work/answer; }
+    next=403 body=$crowd SECONDS=0; fetch_bundle || true
+    next=202 body='{"message":"waits"}' SECONDS=3599; fetch_bundle || true
+    next=403 body=$crowd SECONDS=7000; fetch_bundle || true
+    echo "since $crowded"
+    SECONDS=10700; fetch_bundle`,
+  )
+  t.match(said, /since 70\d\d\n[^]*failed: keys of others wait/, said)
+  t.equal(status, 1)
 })
 
 t.test('asks a busy server again, whatever it says', { skip }, async t => {
