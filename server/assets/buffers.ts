@@ -28,7 +28,7 @@ export type BufferShare = {
   readonly wait: (bytes: number, gone: AbortSignal) => Promise<boolean>
   /** Gives bytes back. */
   readonly release: (bytes: number) => void
-  /** Others wait for bytes: whoever has more than it needs gives some back. */
+  /** Others wait for bytes that this client could give back: then it has no more than it needs. */
   readonly isWanted: () => boolean
   /** The milliseconds that the client has to take so many bytes; undefined where that is left to the connection. */
   readonly patienceMs: (bytes: number) => number | undefined
@@ -36,8 +36,8 @@ export type BufferShare = {
   readonly tooSlow: () => void
 }
 
-/** The address that bytes are charged to; undefined for all declared machines together. */
-type Owner = string | undefined
+/** The address that bytes are charged to, and how many it may have; undefined for all declared machines together. */
+type Owner = { readonly address: string; readonly most: number } | undefined
 type Waiting = { readonly owner: Owner; readonly bytes: number; readonly grant: () => void }
 
 /** Bytes a second that a client has to take at least, after `PATIENCE_MS`. */
@@ -76,29 +76,46 @@ export class DownloadBuffers {
   /** The share of one download. Who its address belongs to is looked up once, when it begins. */
   shareOf(address: string): BufferShare {
     const isDeclared = this.#isDeclared(address)
-    const owner: Owner = isDeclared ? undefined : address
+    const most = isLoopback(address) ? Infinity : this.#limits.perStranger
+    const owner: Owner = isDeclared ? undefined : { address, most }
     return {
-      take: bytes => this.#waiting.size === 0 && this.#take(owner, bytes),
+      take: bytes => !this.#isWantedFrom(owner) && this.#take(owner, bytes),
       wait: (bytes, gone) => this.#wait(owner, bytes, gone),
       release: bytes => this.#release(owner, bytes),
-      isWanted: () => this.#waiting.size > 0,
+      isWanted: () => this.#isWantedFrom(owner),
       patienceMs: bytes => (isDeclared ? undefined : PATIENCE_MS + (bytes / LEAST_RATE) * 1000),
       tooSlow: () => this.#tooSlow(address),
     }
   }
 
   #take(owner: Owner, bytes: number): boolean {
-    const { inAll, ofStrangers, perStranger } = this.#limits
-    if (this.#held + bytes > inAll) return false
+    if (this.#shortOf(owner, bytes) !== undefined) return false
     if (owner !== undefined) {
-      const own = (this.#heldBy.get(owner) ?? 0) + bytes
-      if (this.#heldByStrangers + bytes > ofStrangers || (own > perStranger && !isLoopback(owner)))
-        return false
       this.#heldByStrangers += bytes
-      this.#heldBy.set(owner, own)
+      this.#heldBy.set(owner.address, (this.#heldBy.get(owner.address) ?? 0) + bytes)
     }
     this.#held += bytes
     return true
+  }
+
+  /** The narrowest limit that leaves no room for so many bytes more. */
+  #shortOf(owner: Owner, bytes: number): 'address' | 'strangers' | 'all' | undefined {
+    const { inAll, ofStrangers } = this.#limits
+    if (owner !== undefined) {
+      if ((this.#heldBy.get(owner.address) ?? 0) + bytes > owner.most) return 'address'
+      if (this.#heldByStrangers + bytes > ofStrangers) return 'strangers'
+    }
+    return this.#held + bytes > inAll ? 'all' : undefined
+  }
+
+  /** Says whether a download waits that bytes of `owner` could help. */
+  #isWantedFrom(owner: Owner): boolean {
+    for (const { owner: waits, bytes } of this.#waiting) {
+      // Strangers stay small for each other: large pieces have more time until a client that takes nothing is closed.
+      if (owner !== undefined && waits !== undefined) return true
+      if (this.#shortOf(waits, bytes) === 'all') return true
+    }
+    return false
   }
 
   #wait(owner: Owner, bytes: number, gone: AbortSignal): Promise<boolean> {
@@ -121,9 +138,9 @@ export class DownloadBuffers {
     this.#held -= bytes
     if (owner !== undefined) {
       this.#heldByStrangers -= bytes
-      const own = (this.#heldBy.get(owner) ?? 0) - bytes
-      if (own > 0) this.#heldBy.set(owner, own)
-      else this.#heldBy.delete(owner)
+      const own = (this.#heldBy.get(owner.address) ?? 0) - bytes
+      if (own > 0) this.#heldBy.set(owner.address, own)
+      else this.#heldBy.delete(owner.address)
     }
     // The longest wait first; one that does not fit holds up no other, of whom less is held.
     for (const waiting of this.#waiting) {

@@ -45,7 +45,7 @@ t.test('who waits is served in order, and holds up no other', async t => {
   const first = one?.wait(20, never).then(() => order.push('first'))
   const second = two?.wait(10, never).then(() => order.push('second'))
   t.equal(two?.isWanted(), true)
-  t.equal(buffers.shareOf(MACHINE).take(1), false, 'no one grows meanwhile')
+  t.equal(two?.take(1), false, 'it does not grow meanwhile')
   t.equal(await buffers.shareOf(MACHINE).wait(60, never), true, 'but a machine finds its room')
   two?.release(10)
   await second
@@ -53,6 +53,31 @@ t.test('who waits is served in order, and holds up no other', async t => {
   await first
   t.same(order, ['second', 'first'])
   t.equal(one?.isWanted(), false)
+})
+
+t.test('a machine gives back only what helps one that waits', async t => {
+  const { buffers } = buffersOf()
+  const one = buffers.shareOf('10.0.0.1')
+  const two = buffers.shareOf('10.0.0.2')
+  const machine = buffers.shareOf(MACHINE)
+  one.take(20)
+  const gone = new AbortController()
+  const waits = [one.wait(20, gone.signal)]
+  t.equal(one.isWanted(), true)
+  t.equal(two.isWanted(), true, 'strangers wait for strangers')
+  t.equal(machine.isWanted(), false)
+  t.equal(machine.take(5), true, 'machines grow while an address has used up its own')
+  t.equal(await two.wait(20, gone.signal), true)
+  waits.push(two.wait(5, gone.signal))
+  t.equal(machine.isWanted(), false)
+  t.equal(machine.take(50), true, 'and while strangers have used up theirs')
+  waits.push(machine.wait(60, gone.signal))
+  t.equal(machine.isWanted(), true, 'one waits for what all have')
+  t.equal(machine.take(1), false)
+  gone.abort()
+  t.same(await Promise.all(waits), [false, false, false])
+  t.equal(machine.isWanted(), false)
+  t.equal(two.isWanted(), false)
 })
 
 t.test('a client that is gone waits no longer', async t => {
