@@ -40,7 +40,7 @@ type Refusal = {
 
 function faultText({ statusCode, validation, validationContext = 'request' }: Refusal): string | undefined {
   if (statusCode === 413)
-    return 'The body is larger than this takes: an object may have 64 MiB. Send less at once.'
+    return 'The body is larger than this takes: an object may have 4 MiB, a template or a transaction 64 MiB. Send less at once.'
   const [fault] = validation ?? []
   if (fault === undefined) return undefined
   const where = validationContext === 'querystring' ? 'query' : validationContext

@@ -19,7 +19,7 @@ export function limitBodies(app: FastifyInstance, milliseconds: number): void {
         // What Node itself tells of such a request, so that it is answered in the same words.
         const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
         if (!raw.complete) app.server.emit('clientError', error, raw.socket)
-      }, milliseconds)
+      }, milliseconds).unref() // a body that is refused does not close, and would hold up the process
       raw.once('close', () => clearTimeout(timer))
     }
     next()

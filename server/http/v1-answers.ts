@@ -11,6 +11,7 @@ import { unifiedDiff } from '../inventory/diff.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import type { LintFinding } from '../lint/findings.ts'
 import type { Log } from '../log.ts'
+import { isWithin, type JsonShape } from '../limits/json.ts'
 import { lintsOf, type LintNeeds } from './v1-lints.ts'
 
 /** What these routes need of the service. */
@@ -19,8 +20,17 @@ export type InventoryNeeds = LintNeeds & {
   readonly log: Log
 }
 
-/** Bytes that a body may have. */
+/** Bytes that a template may have, or a transaction, which may hold many. */
 export const LARGEST_BODY = 64 << 20
+
+/** Bytes that any other body may have. */
+export const LARGEST_OBJECT = 4 << 20
+
+/** How deep and wide the JSON of an object may be: a parser takes 30 ms for it. */
+const OBJECT_SHAPE = { depth: 100, values: 100_000 } as const
+
+/** That of a transaction: 100 values in each change of an import. */
+export const TRANSACTION_SHAPE = { depth: 100, values: 500_000 } as const
 
 /** The folder of each kind's routes. */
 export function pluralOf(kind: Kind): `${Kind}s` {
@@ -68,9 +78,18 @@ export function isDryRun({ query }: Pick<FastifyRequest, 'query'>): boolean {
   throw new BadRequest(`dryRun is ${JSON.stringify(dryRun)}; it takes true or false. Nothing was written.`)
 }
 
-/** Reads a body as JSON. */
-export function jsonBody({ body }: Pick<FastifyRequest, 'body'>): unknown {
+/**
+ * Reads a body as JSON.
+ *
+ * @throws {BadRequest} 400, also when it is wider or deeper than `most`: nobody else is served while it is parsed
+ */
+export function jsonBody({ body }: Pick<FastifyRequest, 'body'>, most: JsonShape = OBJECT_SHAPE): unknown {
   const text = textBody({ body })
+  if (!isWithin(text, most)) {
+    throw new BadRequest(
+      `The body has more than ${most.values} values, or more than ${most.depth} levels. Send less at once.`,
+    )
+  }
   try {
     return JSON.parse(text)
   } catch (error) {

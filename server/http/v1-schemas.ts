@@ -3,7 +3,7 @@
 
 import type { RouteShorthandOptions } from 'fastify'
 import { KINDS, SCHEMAS, type Kind } from '#model/kinds.ts'
-import { LARGEST_BODY } from './v1-answers.ts'
+import { LARGEST_BODY, LARGEST_OBJECT } from './v1-answers.ts'
 
 const text = { type: 'string' } as const
 
@@ -127,7 +127,7 @@ export function documented({
   const answer = isWrite ? outcome : object === undefined ? { type: 'object' } : SCHEMAS[object]
   return {
     ...(isWrite ? { config: { access: 'objects' } } : {}),
-    bodyLimit: LARGEST_BODY,
+    bodyLimit: body === 'template' ? LARGEST_BODY : LARGEST_OBJECT,
     validatorCompiler: () => () => true,
     serializerCompiler: () => value => JSON.stringify(value),
     schema: {

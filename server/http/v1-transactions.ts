@@ -5,7 +5,15 @@ import { KINDS, type Kind } from '#model/kinds.ts'
 import { BadRequest } from '../errors.ts'
 import type { Change } from '../inventory/changes.ts'
 import { pretty } from './read.ts'
-import { isDryRun, jsonBody, outcomeView, writeChanges, type InventoryNeeds } from './v1-answers.ts'
+import {
+  isDryRun,
+  jsonBody,
+  LARGEST_BODY,
+  outcomeView,
+  TRANSACTION_SHAPE,
+  writeChanges,
+  type InventoryNeeds,
+} from './v1-answers.ts'
 import { documented, transactionSchema } from './v1-schemas.ts'
 
 /** Changes of one transaction at most: nobody else is served while it is made. */
@@ -17,11 +25,12 @@ export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, ne
     '/v1/transactions',
     {
       ...documented({ tags: [], summary: '', isWrite: true }),
+      bodyLimit: LARGEST_BODY,
       schema: transactionSchema,
     },
     async (request, reply) => {
       const dryRun = isDryRun(request)
-      const changes = changesIn(jsonBody(request))
+      const changes = changesIn(jsonBody(request, TRANSACTION_SHAPE))
       const { outcomes, lints } = await writeChanges(request, changes, needs)
       return pretty(reply, { dryRun, outcomes: outcomes.map(outcome => outcomeView(outcome, dryRun)), lints })
     },

@@ -4,7 +4,7 @@
 export type JsonShape = {
   /** Objects and lists inside each other. */
   readonly depth: number
-  /** Values, as far as commas outside of strings show them. */
+  /** Values, as far as commas, objects and lists show them. */
   readonly values: number
 }
 
@@ -24,8 +24,10 @@ export function isWithin(text: string, most: JsonShape): boolean {
     if (character === QUOTE) at = endOfString(text, at + 1)
     else if (character === COMMA) values += 1
     // `[` and `{`, `]` and `}` differ in one bit.
-    else if ((character | 0x20) === 0x7b) depth += 1
-    else if ((character | 0x20) === 0x7d) depth -= 1
+    else if ((character | 0x20) === 0x7b) {
+      depth += 1
+      values += 1
+    } else if ((character | 0x20) === 0x7d) depth -= 1
     if (depth > most.depth || values > most.values) return false
   }
   return true

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import t from 'tap'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -304,6 +306,46 @@ t.test('a file that breaks keeps serving as it was, and is a problem with its pl
   rmSync(join(dataPath, 'ignition/a.ign'))
   await become(0)
   t.equal((await server.get('/ignition')).status, 404)
+})
+
+const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+const groupOf = (metadata: string) => `{"profile":"live","metadata":${metadata}}`
+
+t.test('a body of more values, levels or bytes than an object has is refused', async t => {
+  const server = await testServer(t)
+  const status = async (method: string, path: string, body: string) => {
+    const { status, json } = await call(server, method, path, { body })
+    return `${status} ${(json as { detail?: string }).detail ?? ''}`
+  }
+  const put = (body: string) => status('PUT', '/v1/groups/a', body)
+  t.match(await put(groupOf(`{"deep":${nested(98)}}`)), /^201 /)
+  t.match(await put(groupOf(`{"deep":${nested(99)}}`)), /^400 .* more than 100 levels\. Send less/)
+  t.match(await put(groupOf(`{"wide":[0${',0'.repeat(90_000)}]}`)), /^200 /)
+  t.match(await put(groupOf(`{"wide":[0${',0'.repeat(100_000)}]}`)), /^400 .* more than 100000 values/)
+  t.match(await put(groupOf(`{"wide":[0${`,${nested(50)}`.repeat(2000)}]}`)), /^400 .* values/, 'lists too')
+  const announce = async (path: string, bytes: number) => {
+    // fetch would go on sending what is refused.
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write(`PUT ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${bytes}\r\n\r\n`)
+    const [said] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    return String(said)
+  }
+  t.match(await announce('/v1/groups/a', (4 << 20) + 1), /^HTTP\/1.1 413 .* 4 MiB, a template or a/s)
+  t.match(await announce('/v1/templates/generic/large', (64 << 20) + 1), /^HTTP\/1.1 413 /)
+  t.match(await status('PATCH', '/v1/groups/a', groupOf(nested(100_000))), /^400 .*levels/)
+  t.match(await status('POST', '/v1/groups/a/revert', nested(100_000)), /^400 .*levels/)
+
+  const transact = (body: string) => status('POST', '/v1/transactions', body)
+  const changes = Array.from({ length: 5000 }, (_, at) => ({
+    kind: 'group',
+    object: { id: `g-${at}`, profile: 'live', metadata: { list: Array.from({ length: 80 }, () => at) } },
+  }))
+  t.match(await transact(JSON.stringify({ changes })), /^200 /, 'an import')
+  t.match(await transact(`{"changes":${nested(100_000)}}`), /^400 .*levels/)
+  t.match(await transact(`{"changes":[0${',0'.repeat(500_000)}]}`), /^400 .* more than 500000 values/)
+  const large = JSON.stringify({ profile: '#'.repeat(5 << 20) })
+  t.match(await status('PUT', '/v1/templates/generic/large', large), /^201 /, 'a template is its bytes')
 })
 
 t.test('a route that is not there is a problem of its own', async t => {
