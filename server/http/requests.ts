@@ -2,7 +2,9 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
-import { Bucket, type Rate } from '../limits/bucket.ts'
+import { isLoopback } from '../access/identity.ts'
+import { Bucket, Buckets } from '../limits/bucket.ts'
+import type { LogLimits } from '../limits/http.ts'
 import type { Refuse } from '../limits/refusals.ts'
 import type { Log } from '../log.ts'
 
@@ -59,18 +61,21 @@ export function tellRequests(app: FastifyInstance, { log, metrics, machineOf, ma
 }
 
 /**
- * Lets strangers have so many lines of the log, all together, and declared machines all of theirs.
+ * Lets strangers have so many lines of the log, each address and all together, and declared machines all of theirs.
  *
  * @param refuse counts the others, and says so in one line
  */
 export function logLines(
   refuse: Refuse,
   isDeclared: (address: string) => boolean,
-  rate: Rate,
+  { perAddress, inAll }: LogLimits,
 ): Teller['mayLog'] {
-  const lines = new Bucket(rate, performance.now())
+  const own = new Buckets(perAddress)
+  const all = new Bucket(inAll, performance.now())
   return address => {
-    if (lines.take(performance.now()) || isDeclared(address)) return true
+    if (isDeclared(address)) return true
+    const now = performance.now()
+    if ((isLoopback(address) || own.of(address, now).take(now)) && all.take(now)) return true
     refuse('log_lines', address)
     return false
   }

@@ -8,8 +8,15 @@ export type StrangerLimits = {
   readonly turns: TurnLimits
   readonly reads: ReadLimits
   readonly agents: AgentLimits
-  /** Lines of the log for requests without a token whose addresses belong to no declared machine. */
-  readonly logLines: Rate
+  readonly logLines: LogLimits
+}
+
+/** Lines of the log for requests without a token whose addresses belong to no declared machine. */
+export type LogLimits = {
+  /** Of one such address; not of this host, where a proxy speaks for many. */
+  readonly perAddress: Rate
+  /** Of all of them together. */
+  readonly inAll: Rate
 }
 
 /** What the agents' side takes. */
@@ -60,6 +67,6 @@ export const STRANGER_LIMITS: StrangerLimits = {
   },
   // A machine shows one good token, and sends some 20 KB with it.
   agents: { perAddress: { perSecond: 10, burst: 200 } },
-  // A line has up to 2 KB: some 3 GB a day of a flood without end.
-  logLines: { perSecond: 20, burst: 2000 },
+  // A line has up to 2 KB: some 3 GB a day of a flood without end. A boot takes some 15 lines.
+  logLines: { perAddress: { perSecond: 1, burst: 100 }, inAll: { perSecond: 20, burst: 2000 } },
 }

@@ -1,10 +1,12 @@
 // Requests without end, for the lines that they leave in the log.
 
 import t from 'tap'
+import { logLines } from '#server/http/requests.ts'
 import { site, testServer } from '../server/serving.ts'
 
 t.test('sums up the requests of strangers, and writes those of machines and operators', async t => {
-  const server = await testServer(t, { strangers: { logLines: { perSecond: 0.01, burst: 10 } } })
+  const rate = { perSecond: 0.01, burst: 10 }
+  const server = await testServer(t, { strangers: { logLines: { perAddress: rate, inAll: rate } } })
   const lines = (path: string) => server.told.filter(({ text }) => text === `GET ${path}`).length
   const ask = async (path: string, times: number, headers = {}) => {
     for (let at = 0; at < times; at += 1) await (await server.get(path, headers)).text()
@@ -23,4 +25,22 @@ t.test('sums up the requests of strangers, and writes those of machines and oper
   t.equal((await server.put('/v1/sites/rack-1', { ...site, machines, groups: [] })).status, 200)
   await ask('/grub', 20)
   t.equal(lines('/grub'), 20, 'a machine')
+})
+
+t.test('one address takes no lines from others, and machines none from strangers', async t => {
+  const left: string[] = []
+  const [few, many] = [5, 12].map(burst => ({ perSecond: 0.001, burst }))
+  const mayLog = logLines(
+    (_, address) => left.push(address),
+    address => address === '10.20.0.11',
+    { perAddress: few!, inAll: many! }, // of two
+  )
+  const lines = (address: string, times: number) =>
+    Array.from({ length: times }, () => mayLog(address)).filter(Boolean).length
+  t.equal(lines('10.20.0.11', 50), 50, 'a machine')
+  t.equal(lines('10.0.0.1', 50), 5, 'a flood')
+  t.equal(lines('10.0.0.2', 1), 1, 'another address')
+  t.equal(lines('127.0.0.1', 50), 6, 'this host has no limit but that of all')
+  t.equal(lines('10.0.0.3', 1), 0, 'that of all is used up')
+  t.equal(left.length, 45 + 44 + 1, 'the others are counted')
 })
