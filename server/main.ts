@@ -170,8 +170,9 @@ async function openAll(
     { refuse },
   )
   const clocks = { wall: now, steady: () => performance.now() }
-  const reopenings = new Reopenings(store, clocks)
-  const tokens = new Tokens(store, reopenings, clocks, hostClock())
+  const ofHost = hostClock()
+  const reopenings = new Reopenings(store, clocks, ofHost)
+  const tokens = new Tokens(store, reopenings, clocks, ofHost)
   const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
   open.push(watchSigning(authorities, { store, catalog, alarms, clock, log }))
   const templates = new Templates(templateFiles(catalog))

@@ -4,7 +4,7 @@ import { NotReopened } from '../errors.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Reopening, Store } from '../inventory/store.ts'
 import { trustOf } from '../inventory/trust.ts'
-import type { Clocks } from './clocks.ts'
+import type { Clocks, HostClock } from './clocks.ts'
 
 /** What reopenings are kept in. */
 export type ReopeningStore = Pick<Store, 'reopenMachine' | 'reopenings' | 'isReopened' | 'closeReopened'>
@@ -15,18 +15,20 @@ export class Reopenings {
   readonly #clocks: Clocks
   /** When those of this process were opened, by the steady clock. */
   readonly #opened = new Map<string, number>()
-  readonly #started: number
+  readonly #host: HostClock
 
-  constructor(store: ReopeningStore, clocks: Clocks) {
+  constructor(store: ReopeningStore, clocks: Clocks, host: HostClock) {
     this.#store = store
     this.#clocks = clocks
-    this.#started = clocks.steady()
+    this.#host = host
   }
 
   /** Opens the next boot of a machine until the site's deadline, in place of an earlier reopening; on disk when it returns. */
   open(machine: Machine, who: string): Reopening {
     const at = this.#clocks.wall()
-    const opened = { machine: machine.name, at, until: at + trustOf(machine).deadlineMinutes * 60_000, who }
+    const until = at + trustOf(machine).deadlineMinutes * 60_000
+    const made = { run: this.#host.run, at: this.#host.now() }
+    const opened = { machine: machine.name, at, until, who, made }
     this.#store.reopenMachine(opened)
     this.#opened.set(machine.name, this.#clocks.steady())
     return opened
@@ -75,14 +77,17 @@ export class Reopenings {
   }
 
   /**
-   * By the steady clock. One of an earlier process lasts no longer than this one runs, nor than the wall clock says: it may be
-   * over too early when that was set ahead, and an operator opens the machine again.
+   * By the steady clock; one of an earlier process by the clock of the host, which nobody sets. One of an earlier run of the host
+   * is as old as this run at least, and the wall clock can only shorten that: it must show a time after the opening. So it may
+   * be over too early, and an operator opens the machine again.
    */
-  #leftMs({ machine, at, until }: Reopening): number {
+  #leftMs({ machine, at, until, made }: Reopening): number {
     const opened = this.#opened.get(machine)
-    const steady = this.#clocks.steady()
     const whole = until - at
-    if (opened !== undefined) return whole - (steady - opened)
-    return Math.min(whole - (steady - this.#started), until - this.#clocks.wall())
+    if (opened !== undefined) return whole - (this.#clocks.steady() - opened)
+    const now = this.#host.now()
+    if (made?.run === this.#host.run) return whole - (now - made.at)
+    const wall = this.#clocks.wall()
+    return wall < at ? 0 : Math.min(whole - now, until - wall)
   }
 }

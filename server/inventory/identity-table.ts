@@ -163,24 +163,33 @@ export class IdentityTable {
   }
 
   /** Opens the next boot of a machine: not those that have a token already, which may be those of others. */
-  reopen({ machine, at, until, who }: Reopening): void {
+  reopen({ machine, at, until, who, made }: Reopening): void {
     this.#db.run(
-      `INSERT OR REPLACE INTO reopened (machine, at, until, who, after_boot)
-       VALUES (?, ?, ?, ?, (SELECT coalesce(max(boot), 0) FROM machine_boots WHERE machine = ?))`,
+      `INSERT OR REPLACE INTO reopened (machine, at, until, who, host_run, host_at, after_boot)
+       VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(boot), 0) FROM machine_boots WHERE machine = ?))`,
       machine,
       at,
       until,
       who,
+      made?.run ?? null,
+      made?.at ?? null,
       machine,
     )
   }
 
   /** What was opened, of a machine or of all. */
   reopenings(machine?: string): Reopening[] {
-    const columns = 'SELECT machine, at, until, who FROM reopened'
-    return machine === undefined
-      ? this.#db.all<Reopening>(`${columns} ORDER BY machine`)
-      : this.#db.all<Reopening>(`${columns} WHERE machine = ?`, machine)
+    const columns = 'SELECT machine, at, until, who, host_run, host_at FROM reopened'
+    const rows =
+      machine === undefined
+        ? this.#db.all<ReopeningRow>(`${columns} ORDER BY machine`)
+        : this.#db.all<ReopeningRow>(`${columns} WHERE machine = ?`, machine)
+    return rows.map(({ host_run, host_at, ...row }) => {
+      return {
+        ...row,
+        ...(host_run !== null && host_at !== null && { made: { run: host_run, at: host_at } }),
+      }
+    })
   }
 
   isReopened(machine: string, boot: string): boolean {
@@ -199,6 +208,15 @@ export class IdentityTable {
 
 /** Machines whose latest boot is remembered; more than can be declared. */
 const MACHINES_REMEMBERED = 70_000
+
+type ReopeningRow = {
+  machine: string
+  at: number
+  until: number
+  who: string
+  host_run: string | null
+  host_at: number | null
+}
 
 /** Keys kept of each machine, besides those that were approved or rejected. */
 const KEYS_KEPT = 20

@@ -50,6 +50,8 @@ export type Reopening = {
   readonly at: number
   readonly until: number
   readonly who: string
+  /** The run of the host in which it was opened, and when by the host's own clock; none of a version that did not keep it. */
+  readonly made?: { readonly run: string; readonly at: number }
 }
 
 /** What one boot of a declared machine has had of us. */

@@ -46,8 +46,9 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
     labels: {},
     trust,
   }
-  const reopenings = new Reopenings(store, clocks)
-  const tokens = new Tokens(store, reopenings, clocks, { run: 'first', now: () => 5000 })
+  const host = { run: 'first', now: () => 5000 }
+  const reopenings = new Reopenings(store, clocks, host)
+  const tokens = new Tokens(store, reopenings, clocks, host)
   const alarms: Alarm[] = []
   let declared: Machine | undefined = machine
   const enrolment = new Enrolment({

@@ -14,11 +14,13 @@ const START = Date.parse('2026-11-29T12:00:00Z')
 function reopeningsOf(t: Test) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const clock = { wall: START, steady: 5000 }
-  const start = () => new Reopenings(store, { wall: () => clock.wall, steady: () => clock.steady })
+  const clock = { wall: START, steady: 5000, host: 90 * MINUTE, run: 'first' }
+  const clocks = { wall: () => clock.wall, steady: () => clock.steady }
+  const start = () => new Reopenings(store, clocks, { run: clock.run, now: () => clock.host })
   const pass = (milliseconds: number) => {
     clock.wall += milliseconds
     clock.steady += milliseconds
+    clock.host += milliseconds
   }
   return { store, clock, start, pass, reopenings: start() }
 }
@@ -56,22 +58,41 @@ t.test('a clock that is set makes it neither longer nor shorter', async t => {
   t.equal(reopenings.of('ctl-1'), undefined)
 })
 
-t.test('a restart makes it no longer, whatever the clock says then', async t => {
+t.test('a restart makes it neither longer nor shorter, whatever the clock says then', async t => {
   const { reopenings, clock, start, pass } = reopeningsOf(t)
   reopenings.open(machine, 'ada')
   pass(20 * MINUTE)
   clock.steady = 0
+  for (const wall of [clock.wall, START - 400 * DAY, START + 400 * DAY]) {
+    clock.wall = wall
+    t.equal(start().of('ctl-1')?.until, wall + 40 * MINUTE)
+  }
   const restarted = start()
-  t.equal(restarted.of('ctl-1')?.until, START + 60 * MINUTE)
   pass(40 * MINUTE)
-  t.equal(restarted.of('ctl-1'), undefined, 'by the clock of the host')
-  clock.wall = START - 400 * DAY
-  const behind = start()
-  t.ok(behind.of('ctl-1'), 'a clock that is behind says nothing of the end')
-  pass(60 * MINUTE)
-  t.equal(behind.of('ctl-1'), undefined, 'by how long this process runs')
-  clock.wall = START + 2 * DAY
-  t.equal(start().of('ctl-1'), undefined, 'not after days in which no server ran')
+  t.equal(restarted.of('ctl-1'), undefined)
+  for (const wall of [START, START - 400 * DAY]) {
+    clock.wall = wall
+    t.equal(start().of('ctl-1'), undefined, 'it does not begin anew')
+  }
+})
+
+t.test('after a restart of the host it is open only where both clocks allow it', async t => {
+  const { reopenings, store, clock, start } = reopeningsOf(t)
+  const isOpen = (hostMs: number, wallMs: number) => {
+    Object.assign(clock, { run: 'second', steady: 0, host: hostMs, wall: START + wallMs })
+    return start().of('ctl-1') !== undefined
+  }
+  const look = () => {
+    t.ok(isOpen(MINUTE, 5 * MINUTE))
+    t.notOk(isOpen(60 * MINUTE, MINUTE), 'the host runs for as long')
+    t.notOk(isOpen(MINUTE, 60 * MINUTE))
+    t.notOk(isOpen(MINUTE, 2 * DAY))
+    t.notOk(isOpen(MINUTE, -MINUTE), 'the clock was set back, so nothing says how long the host was off')
+  }
+  reopenings.open(machine, 'ada')
+  look()
+  store.reopenMachine({ machine: 'ctl-1', at: START, until: START + 60 * MINUTE, who: 'ada' })
+  look() // of a version that did not keep the host's clock
 })
 
 t.test('an operator closes it again, once', async t => {

@@ -12,8 +12,10 @@ function tokensOf(t: Test) {
   t.teardown(() => store.close())
   const clock = { wall: Date.parse('2026-11-29T12:00:00Z'), steady: 5000, host: 90 * MINUTE, run: 'first' }
   const clocks = { wall: () => clock.wall, steady: () => clock.steady }
-  const open = () =>
-    new Tokens(store, new Reopenings(store, clocks), clocks, { run: clock.run, now: () => clock.host })
+  const open = () => {
+    const host = { run: clock.run, now: () => clock.host }
+    return new Tokens(store, new Reopenings(store, clocks, host), clocks, host)
+  }
   return { clock, open, store, tokens: open() }
 }
 
