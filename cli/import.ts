@@ -23,7 +23,7 @@ export function defineImport(command: Command): void {
     .addHelpText(
       'after',
       `
-Objects are written in transactions of ${CHANGES_AT_ONCE}, what is named before what names it; run it again after a failure.
+Objects are written in transactions of at most ${CHANGES_AT_ONCE}, what is named before what names it; run it again after a failure.
 
 Examples:
   pilotlight import /var/lib/matchbox
@@ -59,10 +59,7 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
   const objects = await objectsBelow(folder, skipBroken)
   const client = new Client(flags.server)
   const counts = new Map<string, Count>()
-  for (let at = 0; at < objects.length; at += CHANGES_AT_ONCE) {
-    const changes: SentChange[] = objects
-      .slice(at, at + CHANGES_AT_ONCE)
-      .map(({ kind, object }) => ({ action: 'put', kind, object }))
+  for (const changes of batchesOf(objects)) {
     const { outcomes } = await client.transaction(changes, { dryRun })
     for (const { kind, result } of outcomes) {
       const { count = 0 } = counts.get(`${kind} ${result}`) ?? {}
@@ -73,6 +70,29 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
   if (json) return tellJson({ dryRun, counts: sorted })
   const lines = sorted.map(count => `${countText(count)}${dryRun ? ' (dry run)' : ''}\n`)
   process.stdout.write(lines.join('') || 'nothing to import\n')
+}
+
+/** What one transaction holds at most, well within what the server takes: characters of JSON, and values in it. */
+const MOST = { characters: 16 << 20, values: 250_000 } as const
+
+/** The objects as changes, in their order, in as few transactions as the server takes them. */
+export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly SentChange[]> {
+  let batch: SentChange[] = []
+  let characters = 0
+  let values = 0
+  for (const { kind, object } of objects) {
+    const text = JSON.stringify(object)
+    const own = text.match(/[,[{]/g)?.length ?? 0 // at least as many as there are values
+    const isFull = characters + text.length > MOST.characters || values + own > MOST.values
+    if (batch.length > 0 && (isFull || batch.length === CHANGES_AT_ONCE)) {
+      yield batch
+      ;[batch, characters, values] = [[], 0, 0]
+    }
+    batch.push({ action: 'put', kind, object })
+    characters += text.length
+    values += own
+  }
+  if (batch.length > 0) yield batch
 }
 
 /** How many objects of a kind came to the same. */

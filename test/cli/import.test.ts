@@ -2,8 +2,30 @@ import t from 'tap'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT } from '#cli/exit.ts'
+import { batchesOf } from '#cli/import.ts'
 import { testServer } from '../server/serving.ts'
 import { pilotlight } from './pilotlight.ts'
+
+const groups = (count: number, metadata: Readonly<Record<string, unknown>> = {}) =>
+  Array.from(
+    { length: count },
+    (_, at) => ({ kind: 'group', object: { id: `g${at}`, profile: 'p', metadata } }) as const,
+  )
+const sizes = (of: Parameters<typeof batchesOf>[0]) => [...batchesOf(of)].map(({ length }) => length)
+
+t.test('many objects, and large ones, are sent in several transactions, in their order', async t => {
+  t.strictSame(sizes([]), [])
+  t.strictSame(sizes(groups(5001)), [5000, 1])
+  t.strictSame(sizes(groups(5, { list: Array(100_000).fill(1) })), [2, 2, 1], 'by their values')
+  t.strictSame(sizes(groups(5, { text: 'x'.repeat(6 << 20) })), [2, 2, 1], 'by their length')
+  const ids = [...batchesOf(groups(5001))]
+    .flat()
+    .map(change => 'object' in change && 'id' in change.object && change.object.id)
+  t.strictSame(
+    ids,
+    groups(5001).map(({ object }) => object.id),
+  )
+})
 
 t.test('a directory that is imported is exported byte for byte', async t => {
   const layout = {
