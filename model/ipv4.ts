@@ -5,10 +5,27 @@ export type Ipv4Network = { readonly first: number; readonly last: number; reado
 
 /** The address as an unsigned 32-bit number, or undefined when the text is not four decimal bytes. */
 export function parseIpv4(text: string): number | undefined {
-  const bytes = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number)
-  if (bytes === undefined || bytes.some(byte => byte > 255)) return undefined
-  return bytes.reduce((sum, byte) => sum * 256 + byte, 0)
+  // Character by character: DHCP asks several times a packet.
+  let number = 0
+  let byte = 0
+  let digits = 0
+  let dots = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === DOT && digits > 0 && dots < 3) {
+      number = number * 256 + byte
+      dots += 1
+      byte = digits = 0
+    } else {
+      byte = byte * 10 + code - ZERO
+      digits += 1
+      if (code < ZERO || code > NINE || digits > 3 || byte > 255) return undefined
+    }
+  }
+  return dots === 3 && digits > 0 ? number * 256 + byte : undefined
 }
+
+const [DOT, ZERO, NINE] = [0x2e, 0x30, 0x39]
 
 /** Four decimal bytes. */
 export function formatIpv4(address: number): string {
