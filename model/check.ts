@@ -133,12 +133,21 @@ function readSelectorField(value: unknown, place: Place): unknown {
   }
 }
 
-function readText({ format = '' }: Schema, text: string, place: Place): string | undefined {
+function readText({ format = '', pattern }: Schema, text: string, place: Place): string | undefined {
+  if (pattern !== undefined && !new RegExp(pattern).test(text)) {
+    return fault(place, `"${text}" is not ${WANTED[format] ?? `like ${pattern}`}`)
+  }
   const read = FORMATS[format]?.(text) ?? { value: text }
   return 'value' in read ? read.value : fault(place, read.wrong)
 }
 
-/** The formats: a text as it is kept, or what is wrong with it. */
+/** What a text of a format that has a pattern should have been. */
+const WANTED: Readonly<Record<string, string>> = {
+  'host-name': 'a host name in lower case',
+  digest: 'a digest: write SHA256: and 64 digits, 0-9 and a-f',
+}
+
+/** The other formats: a text as it is kept, or what is wrong with it. */
 const FORMATS: Readonly<Record<string, (text: string) => { value: string } | { wrong: string }>> = {
   mac: text => {
     const value = normaliseMac(text)
@@ -146,14 +155,6 @@ const FORMATS: Readonly<Record<string, (text: string) => { value: string } | { w
   },
   'smbios-uuid': text => ({ value: plainUuid(text) }),
   ipv4: text => (isIPv4(text) ? { value: text } : { wrong: `"${text}" is not an IPv4 address` }),
-  'host-name': text =>
-    /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text)
-      ? { value: text }
-      : { wrong: `"${text}" is not a host name in lower case` },
-  digest: text =>
-    /^SHA256:[0-9a-f]{64}$/.test(text)
-      ? { value: text }
-      : { wrong: `"${text}" is not a digest: write SHA256: and 64 digits, 0-9 and a-f` },
   'file-name': text =>
     text.includes('/') ? { wrong: `"${text}" contains a /, which no id of this kind has` } : filePath(text),
   'file-path': filePath,

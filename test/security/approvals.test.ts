@@ -1,6 +1,6 @@
 // What one "yes" to `up` approves, and what an operator's approval may take the place of, on a whole server.
 
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { approveAtTerminal, newestBoot } from '#cli/approvals.ts'
 import { Refusal, type MachineState } from '#cli/server-client.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
@@ -42,12 +42,18 @@ function upAt(segment: Segment) {
   return { client, terminal: { ask, tell: (text: string) => told.push(text) }, asked, told }
 }
 
-t.test('one yes to up approves neither of two keys of one boot', { skip }, async t => {
+/** A controller in its boot, with its own key and a stranger's; neither was shown yet. */
+async function bootWithTwoKeys(t: Test) {
   const segment = await laySegment(t, siteOf({}, trusting(operator)))
   await segment.put('/v1/machines/ctl-1/bundle', secret)
   const machine = await segment.host()
   const [good, bad] = [await machineKey(), await machineKey()]
   const token = await bootTo(machine, CTL_1)
+  return { segment, machine, good, bad, token }
+}
+
+t.test('one yes to up approves neither of two keys of one boot', { skip }, async t => {
+  const { segment, machine, good, bad, token } = await bootWithTwoKeys(t)
   // The stranger read the token on the wire and took the address.
   t.match(await redeem(machine, token, bad), { status: 202 })
   t.match(await redeem(machine, token, good), { status: 202 })
@@ -67,11 +73,7 @@ t.test('one yes to up approves neither of two keys of one boot', { skip }, async
 })
 
 t.test('an operator who approved the wrong key rejects it first', { skip }, async t => {
-  const segment = await laySegment(t, siteOf({}, trusting(operator)))
-  await segment.put('/v1/machines/ctl-1/bundle', secret)
-  const machine = await segment.host()
-  const [good, bad] = [await machineKey(), await machineKey()]
-  const token = await bootTo(machine, CTL_1)
+  const { segment, machine, good, bad, token } = await bootWithTwoKeys(t)
   await redeem(machine, token, bad)
   await redeem(machine, token, good)
   const decide = (verb: string, { fingerprint }: { fingerprint: string }) =>
@@ -88,11 +90,7 @@ t.test(
   'a key that comes between the question and yes is not approved, nor the one that was shown',
   { skip },
   async t => {
-    const segment = await laySegment(t, siteOf({}, trusting(operator)))
-    await segment.put('/v1/machines/ctl-1/bundle', secret)
-    const machine = await segment.host()
-    const [good, bad] = [await machineKey(), await machineKey()]
-    const token = await bootTo(machine, CTL_1)
+    const { segment, machine, good, bad, token } = await bootWithTwoKeys(t)
     await redeem(machine, token, bad)
     const { client, terminal, told } = upAt(segment)
     const ask = async () => (await redeem(machine, token, good)).status === 202
