@@ -4,9 +4,7 @@ import type { Command } from 'commander'
 import { withProgress } from './with-progress.ts'
 
 /** Defines `images`. */
-export function defineImages(command: Command): void {
-  const images = command
-
+export function defineImages(images: Command): void {
   images
     .command('build')
     .description('builds what the cache lacks; safe to run again after any failure')

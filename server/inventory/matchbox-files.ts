@@ -1,6 +1,7 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
+import { isRecord } from '#model/check.ts'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
@@ -83,14 +84,14 @@ export function membersOf(text: string): Members {
     const { message } = faultIn(text) ?? (error as SyntaxError) // JSON.parse throws nothing else
     throw new BrokenFile(`is no JSON: ${message}`, [], { cause: error })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new BrokenFile('holds no JSON object')
   }
   return byLowerCase(value)
 }
 
-function byLowerCase(value: object): Members {
-  return new Map(Object.entries(value).map(([key, member]) => [key.toLowerCase(), member as unknown]))
+function byLowerCase(value: Readonly<Record<string, unknown>>): Members {
+  return new Map(Object.entries(value).map(([key, member]) => [key.toLowerCase(), member]))
 }
 
 function textIn(members: Members, path: Path): string | undefined {
@@ -130,10 +131,9 @@ function textsIn(members: Members, path: Path): string[] | undefined {
   })
 }
 
-function objectIn(members: Members, name: string): Record<string, unknown> | undefined {
+function objectIn(members: Members, name: string): Readonly<Record<string, unknown>> | undefined {
   const value = members.get(name)
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'object' || Array.isArray(value))
-    throw new BrokenFile(`${name} is not an object`, [name])
-  return value as Record<string, unknown>
+  if (!isRecord(value)) throw new BrokenFile(`${name} is not an object`, [name])
+  return value
 }
