@@ -8,17 +8,15 @@
 //
 //   node_modules/.bin/node bench/http.ts [GROUPS...]
 
-import { execFile, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { waitUntil } from '#progress/wait.ts'
 import { freePort } from '#test/free-ports.ts'
-import { programs, skip } from '#test/server/rpc/programs.ts'
-import { macOf } from './http-load.ts'
-import type { Load, LoadResult } from './http-load.ts'
+import { programs, skip } from '#test/server/protocols/rpc/programs.ts'
+import { macOf, type Load, type LoadResult } from './http-load.ts'
 import { residentMegabytes, stop } from './serve.ts'
 
 const CONNECTIONS = 8

@@ -7,12 +7,12 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cloudAdmin, keystoneUrl } from '#charts/endpoints.ts'
-import { OpenstackClient } from '#charts/openstack/client.ts'
-import type { ServiceType } from '#charts/openstack/catalog.ts'
-import { keptSecrets } from '#charts/secrets/secrets.ts'
+import { cloudAdmin, keystoneUrl } from '#rack/charts/endpoints.ts'
+import { OpenstackClient } from '#rack/charts/openstack/client.ts'
+import type { ServiceType } from '#rack/charts/openstack/catalog.ts'
+import { keptSecrets } from '#rack/charts/secrets/secrets.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
-import { readSiteFile } from '#site/read.ts'
+import { readSiteFile } from '#rack/site/read.ts'
 
 const { values: flags } = parseArgs({
   options: {

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openTftp } from '#server/tftp/socket.ts'
+import { openTftp } from '#server/protocols/tftp/socket.ts'
 
 const [address = '127.0.0.1', port = '69', folder = '.'] = process.argv.slice(2)
 const kept = new Map<string, Promise<{ bytes: Uint8Array } | undefined>>()

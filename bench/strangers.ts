@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { CommandFailed } from '#host/command.ts'
-import { JOURNAL_LIMITS, Strangers } from '#server/inventory/strangers.ts'
+import { JOURNAL_LIMITS, Strangers } from '#server/machines/strangers.ts'
 import { machineOf, siteOf, spentBy, startServer } from './rack.ts'
 import type { Came, Phase } from './rates-load.ts'
 import type { Attack } from './strangers-attack.ts'
@@ -202,8 +202,8 @@ async function restart(): Promise<void> {
  * checkout that is measured: an earlier version opens no store of a later one.
  */
 async function fill(state: string, strangers: number): Promise<void> {
-  const { SqliteStore } = (await measured('sqlite.ts')) as typeof import('#server/inventory/sqlite.ts')
-  const { Journal } = (await measured('journal.ts')) as typeof import('#server/inventory/journal.ts')
+  const { SqliteStore } = (await measured('sqlite.ts')) as typeof import('#server/store/sqlite.ts')
+  const { Journal } = (await measured('journal.ts')) as typeof import('#server/machines/journal.ts')
   const store = new SqliteStore(join(state, 'pilotlight.db'))
   const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n, addressOf(n)))
   store.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })

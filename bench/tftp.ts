@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { run } from '#host/command.ts'
 import { sleep } from '#progress/wait.ts'
-import { openLossyProxy } from '#test/server/tftp/lossy.ts'
+import { openLossyProxy } from '#test/server/protocols/tftp/lossy.ts'
 import { ADDRESS, toolAt, Wire } from './wire.ts'
 
 const MEGABYTES = 32

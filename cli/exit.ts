@@ -1,6 +1,6 @@
 // How the command line ends: one table of exit codes, and one way to print what went wrong.
 
-import { FileProblems } from '#site/problems.ts'
+import { FileProblems } from '#rack/site/problems.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 import { cleanLines } from '#model/clean.ts'
 

@@ -40,7 +40,7 @@ Examples:
   pilotlight help PL-1002            what an error means`,
     )
   if (words[0] === '-V' || words[0] === '--version') {
-    const { versionInfo } = await import('./version.ts')
+    const { versionInfo } = await import('./about/version.ts')
     program.version(versionInfo(ROOT).version)
   } else program.option('-V, --version', 'output the version number')
   for (const verb of VERBS) {
@@ -52,7 +52,7 @@ Examples:
     .argument('[words...]')
     .allowUnknownOption()
     .action(async (typed: string[]) => {
-      const { completions } = await import('./completion.ts')
+      const { completions } = await import('./about/completion.ts')
       process.stdout.write(`${(await completions(program, typed)).join('\n')}\n`)
     })
   program
@@ -62,7 +62,7 @@ Examples:
     .action(async (topic: string[]) => {
       const command = commandAt(program, topic)
       if (command !== undefined) return command.outputHelp()
-      const { printTopic } = await import('./help.ts')
+      const { printTopic } = await import('./about/help.ts')
       await printTopic(topic)
     })
   return program

@@ -16,12 +16,12 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'serve',
     summary: 'runs the server: DHCP, TFTP, HTTP',
-    load: async () => (await import('./serve.ts')).defineServe,
+    load: async () => (await import('./server/serve.ts')).defineServe,
   },
   {
     name: 'init',
     summary: 'writes a site file: a few questions, or flags',
-    load: async () => (await import('./init.ts')).defineInit,
+    load: async () => (await import('./site/init.ts')).defineInit,
   },
   {
     name: 'plan',
@@ -36,52 +36,52 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'kubeconfig',
     summary: "makes an administrator of a site's cluster, for eight hours",
-    load: async () => (await import('./kubeconfig.ts')).defineKubeconfig,
+    load: async () => (await import('./site/kubeconfig.ts')).defineKubeconfig,
   },
   {
     name: 'get',
     summary: 'lists machines, groups, profiles, templates, or problems of the data directory',
-    load: async () => (await import('./get.ts')).defineGet,
+    load: async () => (await import('./inventory/get.ts')).defineGet,
   },
   {
     name: 'describe',
     summary: 'tells all of one object: its fields, what it is tied to, who wrote it',
-    load: async () => (await import('./describe.ts')).defineDescribe,
+    load: async () => (await import('./inventory/describe.ts')).defineDescribe,
   },
   {
     name: 'apply',
     summary: 'puts the objects of files, all or none; says what was created, changed, or unchanged',
-    load: async () => (await import('./apply.ts')).defineApply,
+    load: async () => (await import('./inventory/apply.ts')).defineApply,
   },
   {
     name: 'diff',
     summary: 'shows what `apply` of the same files would change, line by line',
-    load: async () => (await import('./apply.ts')).defineDiff,
+    load: async () => (await import('./inventory/apply.ts')).defineDiff,
   },
   {
     name: 'delete',
     summary: 'removes objects, all or none',
-    load: async () => (await import('./apply.ts')).defineDelete,
+    load: async () => (await import('./inventory/apply.ts')).defineDelete,
   },
   {
     name: 'edit',
     summary: 'opens an object in $VISUAL or $EDITOR and puts it back',
-    load: async () => (await import('./edit.ts')).defineEdit,
+    load: async () => (await import('./inventory/edit.ts')).defineEdit,
   },
   {
     name: 'history',
     summary: 'lists who wrote an object, when and what; leads back to an earlier revision',
-    load: async () => (await import('./history.ts')).defineHistory,
+    load: async () => (await import('./inventory/history.ts')).defineHistory,
   },
   {
     name: 'import',
     summary: "puts a data directory in Matchbox's layout into the server's store",
-    load: async () => (await import('./import.ts')).defineImport,
+    load: async () => (await import('./inventory/import.ts')).defineImport,
   },
   {
     name: 'export',
     summary: "writes what the server serves as a data directory in Matchbox's layout",
-    load: async () => (await import('./import.ts')).defineExport,
+    load: async () => (await import('./inventory/import.ts')).defineExport,
   },
   {
     name: 'journal',
@@ -91,77 +91,77 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'charts',
     summary: "OpenStack's releases: plan, apply, look at, change back, remove",
-    load: async () => (await import('./charts.ts')).defineCharts,
+    load: async () => (await import('./charts/charts.ts')).defineCharts,
   },
   {
     name: 'verify',
     summary: 'proves that the cloud works: boots a guest in it, and removes everything again',
-    load: async () => (await import('./verify.ts')).defineVerify,
+    load: async () => (await import('./charts/verify.ts')).defineVerify,
   },
   {
     name: 'openstack',
     summary: 'how to reach the cloud',
-    load: async () => (await import('./openstack.ts')).defineOpenstack,
+    load: async () => (await import('./charts/openstack.ts')).defineOpenstack,
   },
   {
     name: 'lab',
     summary: 'a virtual rack on this machine',
-    load: async () => (await import('./lab.ts')).defineLab,
+    load: async () => (await import('./lab/lab.ts')).defineLab,
   },
   {
     name: 'images',
     summary: 'builds the live system and the container images',
-    load: async () => (await import('./images.ts')).defineImages,
+    load: async () => (await import('./images/images.ts')).defineImages,
   },
   {
     name: 'sbom',
     summary: 'writes a bill of materials (CycloneDX 1.5, JSON): packages of npm, Debian packages, Go modules',
-    load: async () => (await import('./sbom.ts')).defineSbom,
+    load: async () => (await import('./about/sbom.ts')).defineSbom,
   },
   {
     name: 'assets',
     summary: 'kernels and images for machines: add, get, list, verify, gc, remove',
-    load: async () => (await import('./assets.ts')).defineAssets,
+    load: async () => (await import('./assets/assets.ts')).defineAssets,
   },
   {
     name: 'explain',
     summary: 'says which group takes a machine and why, and what it would be served',
-    load: async () => (await import('./explain.ts')).defineExplain,
+    load: async () => (await import('./inventory/explain.ts')).defineExplain,
   },
   {
     name: 'lint',
     summary: 'says what is wrong with a data directory, with file, line and mend',
-    load: async () => (await import('./lint.ts')).defineLint,
+    load: async () => (await import('./inventory/lint.ts')).defineLint,
   },
   {
     name: 'tokens',
     summary: 'access tokens: create, list, revoke',
-    load: async () => (await import('./tokens.ts')).defineTokens,
+    load: async () => (await import('./server/tokens.ts')).defineTokens,
   },
   {
     name: 'backup',
     summary: "writes all of a server's state into one encrypted file, while the server runs",
-    load: async () => (await import('./backup.ts')).defineBackup,
+    load: async () => (await import('./server/backup.ts')).defineBackup,
   },
   {
     name: 'restore',
     summary: 'brings a backup into a state directory that is empty, for a server that does not run',
-    load: async () => (await import('./backup.ts')).defineRestore,
+    load: async () => (await import('./server/backup.ts')).defineRestore,
   },
   {
     name: 'machines',
     summary: 'keys of machines: pending, approve, reject; and boots: reopen',
-    load: async () => (await import('./machines.ts')).defineMachines,
+    load: async () => (await import('./server/machines.ts')).defineMachines,
   },
   {
     name: 'version',
     summary: 'tells which Pilotlight this is',
-    load: async () => (await import('./version.ts')).defineVersion,
+    load: async () => (await import('./about/version.ts')).defineVersion,
   },
   {
     name: 'completion',
     summary: 'prints a completion script:  source <(pilotlight completion bash)',
-    load: async () => (await import('./completion.ts')).defineCompletion,
+    load: async () => (await import('./about/completion.ts')).defineCompletion,
   },
 ]
 

@@ -3,9 +3,9 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseIpv4 } from '#model/ipv4.ts'
-import { YamlReader, type Path } from '#site/document.ts'
-import { FileProblems } from '#site/problems.ts'
-import type { Site } from '#site/site.ts'
+import { YamlReader, type Path } from '#rack/site/document.ts'
+import { FileProblems } from '#rack/site/problems.ts'
+import type { Site } from '#rack/site/site.ts'
 
 /** What labs and their machines are called: their namespaces, folders and control groups carry the name. */
 export const LAB_NAME = /^[a-z0-9][a-z0-9-]{0,19}$/

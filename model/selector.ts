@@ -1,4 +1,4 @@
-// What a group wants of a machine, by label: how it is read and written. server/match/ compares it with what a machine
+// What a group wants of a machine, by label: how it is read and written. server/boot/match/ compares it with what a machine
 // shows. Texts keep Matchbox's meaning; lists, globs, networks and presence are ours, and have another type, so that no
 // file of Matchbox changes its meaning.
 

@@ -6,7 +6,7 @@ import t from 'tap'
 import { pilotlight } from './cli/pilotlight.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const pages = ['*.md', 'docs/**/*.md', '*/README.md', 'charts/helm/README.md']
+const pages = ['*.md', 'docs/**/*.md', '!(node_modules)/**/README.md']
   .flatMap(pattern => globSync(pattern, { cwd: ROOT }))
   .filter(page => !page.startsWith('node_modules'))
   .map(page => ({ page, text: readFileSync(join(ROOT, page), 'utf8') }))

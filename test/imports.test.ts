@@ -7,18 +7,20 @@ import t from 'tap'
 const ROOT = join(import.meta.dirname, '..')
 const LEAVES = ['model', 'progress', 'host']
 
-/** What each folder may import besides itself and the leaves; `model` imports nothing of ours. `file.ts` after a folder means only that file. */
+/** What each folder (or room of one) may import besides itself and the leaves; `model` imports nothing of ours. `file.ts` after a folder means only that file. */
 const ALLOWED: Record<string, readonly string[]> = {
   model: [],
   progress: [],
   host: [],
-  site: ['images/references.ts'],
   images: [],
   server: [],
-  cluster: ['site/site.ts', 'site/duties.ts', 'images/references.ts'],
-  charts: ['site/site.ts', 'site/duties.ts', 'images/references.ts'],
-  lab: ['site'],
-  cli: ['site', 'server', 'cluster', 'charts', 'lab', 'images'],
+  client: ['cli', 'server'],
+  'rack/site': ['images/references.ts'],
+  'rack/cluster': ['rack/site/site.ts', 'rack/site/duties.ts', 'images/references.ts'],
+  'rack/charts': ['rack/site/site.ts', 'rack/site/duties.ts', 'images/references.ts'],
+  'rack/up': ['rack', 'client', 'cli', 'server'],
+  lab: ['rack/site'],
+  cli: ['client', 'rack', 'server', 'lab', 'images'],
 }
 
 for (const [folder, allowed] of Object.entries(ALLOWED)) {
@@ -35,12 +37,14 @@ for (const [folder, allowed] of Object.entries(ALLOWED)) {
 }
 
 t.test('protocol folders of the server never import each other, but HTTP serves the assets', async t => {
-  const protocols = ['dhcp', 'tftp', 'http', 'rpc', 'assets']
+  const protocols = ['protocols/dhcp', 'protocols/tftp', 'protocols/http', 'protocols/rpc', 'assets']
   const crossings = protocols.flatMap(one =>
     importsOf(`server/${one}/**/*.ts`).filter(({ target }) =>
       protocols.some(
         other =>
-          other !== one && target.startsWith(`server/${other}/`) && !(one === 'http' && other === 'assets'),
+          other !== one &&
+          target.startsWith(`server/${other}/`) &&
+          !(one === 'protocols/http' && other === 'assets'),
       ),
     ),
   )
@@ -50,18 +54,20 @@ t.test('protocol folders of the server never import each other, but HTTP serves 
 /** Code that takes values and gives values: whole folders, and single files beside the edge that they decide for. */
 const PURE = [
   'model/*.ts',
-  'server/{match,gotemplate,nunjucks,ignition,explain}/*.ts',
-  'server/butane/!(local-files).ts',
-  'server/dhcp/{packet,options,offer,subnet}.ts',
-  'server/tftp/{packet,transfer,name}.ts',
+  'server/boot/{match,explain}/*.ts',
+  'server/formats/{gotemplate,nunjucks,ignition}/*.ts',
+  'server/formats/butane/!(local-files).ts',
+  'server/protocols/dhcp/{packet,options,offer,subnet}.ts',
+  'server/protocols/tftp/{packet,transfer,name}.ts',
   'server/agent/{bundle,quote}.ts',
   'server/limits/{bucket,http}.ts',
   'server/state/write-failure.ts',
   'server/assets/{range,names}.ts',
-  'server/inventory/{object-check,phase,matchbox-files,matchbox-text,diff}.ts',
-  'site/{duties,compile}.ts',
-  'cluster/{plan,judge,bundle,certificates,network}.ts',
-  'cluster/manifests/*.ts',
+  'server/inventory/{object-check,matchbox-files,matchbox-text,diff}.ts',
+  'server/machines/phase.ts',
+  'rack/site/{duties,compile}.ts',
+  'rack/cluster/{plan,judge,bundle,certificates,network}.ts',
+  'rack/cluster/manifests/*.ts',
   'lab/netboot/{dhcp,tftp,ipxe-script}.ts',
   'images/{oci,cpio,references}.ts',
   'host/{tar,canonical,shell}.ts',
@@ -81,7 +87,7 @@ t.test('pure code knows no file, no socket and no clock', async t => {
 
 t.test('no file needs itself by way of others, not even for a type', async t => {
   const needs = Map.groupBy(
-    importsOf('{model,progress,host,site,images,server,cluster,charts,lab,cli}/**/*.ts').filter(
+    importsOf('{model,progress,host,images,server,client,rack,lab,cli}/**/*.ts').filter(
       ({ target }) => !isPackage(target),
     ),
     ({ file }) => file,

@@ -11,7 +11,7 @@ import { kubernetesRecipe } from '#images/kubernetes.ts'
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
-import { rpcPeerRecipes } from './server/rpc/programs.ts'
+import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 
 const isVersion = (text: string) => /^v?\d/.test(text)
 const args = process.argv.slice(2)

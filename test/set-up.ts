@@ -10,7 +10,7 @@ import {
 import { buildImages } from '#images/build.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
-import { rpcPeerRecipes } from './server/rpc/programs.ts'
+import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 
 const drawing = drawProgress()
 try {

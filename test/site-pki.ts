@@ -4,11 +4,11 @@ import { assembleBundle } from '#server/agent/assemble.ts'
 import { withSigners } from '#server/agent/signers.ts'
 import type { BundleFile, CertificateRequest, SiteAuthority } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
-import { machineBundle, siteAuthority } from '#cluster/bundle.ts'
-import { ensurePki, type Pki } from '#cluster/pki.ts'
+import { machineBundle, siteAuthority } from '#rack/cluster/bundle.ts'
+import { ensurePki, type Pki } from '#rack/cluster/pki.ts'
 import { run } from '#host/command.ts'
 import { passingKey } from '#host/seal.ts'
-import type { Site } from '#site/site.ts'
+import type { Site } from '#rack/site/site.ts'
 
 /** Seals every PKI of this process. */
 export const testKey = passingKey()

@@ -1,8 +1,8 @@
 // The lab's small rack, as its file compiles: one controller, one compute machine.
 
 import { join } from 'node:path'
-import { readSiteFile } from '#site/read.ts'
-import type { Site } from '#site/site.ts'
+import { readSiteFile } from '#rack/site/read.ts'
+import type { Site } from '#rack/site/site.ts'
 
 /** The site of lab/racks/small. */
 export const smallSite = await readSiteFile(join(import.meta.dirname, '../lab/racks/small/site.yaml'))

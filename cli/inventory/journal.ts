@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { serverOption } from '../options.ts'
-import { print, printJson } from '../show.ts'
+import { print, printJson } from '../terminal/show.ts'
 
 /** Defines `journal`. */
 export function defineJournal(command: Command): void {
@@ -16,7 +16,7 @@ export function defineJournal(command: Command): void {
       '\nExamples:\n  pilotlight journal cmp-1\n  pilotlight journal cmp-1 --boot b-0007 --json',
     )
     .action(async (machine: string, options: { server: string; boot?: string; json?: boolean }) => {
-      const { ServerClient } = await import('../server-client.ts')
+      const { ServerClient } = await import('#client/server.ts')
       const accept = options.json ? 'application/json' : 'text/plain'
       const text = (await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd()
       if (options.json) printJson(JSON.parse(text))

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
-import { print, printJson } from '../show.ts'
+import { print, printJson } from '../terminal/show.ts'
 
 type PlanFlags = {
   readonly server: string
@@ -24,7 +24,7 @@ export function definePlan(command: Command): void {
       "\nExamples:\n  pilotlight plan site.yaml\n  pilotlight plan site.yaml --json | jq '.steps[]'",
     )
     .action(async (site: string, options: PlanFlags) => {
-      const { planSite, planTable } = await import('../plan.ts')
+      const { planSite, planTable } = await import('#rack/up/plan.ts')
       const steps = await planSite(site, options.dataPath, options)
       if (options.json) printJson({ apiVersion: 'pilotlight/v1', steps })
       else print(planTable(steps))

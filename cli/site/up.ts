@@ -3,8 +3,8 @@
 import { Option, type Command } from 'commander'
 import { CommandError, EXIT } from '../exit.ts'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
-import { print } from '../show.ts'
-import { withProgress } from '../with-progress.ts'
+import { print } from '../terminal/show.ts'
+import { withProgress } from '../terminal/with-progress.ts'
 
 const DAY_SECONDS = 86_400
 
@@ -40,9 +40,9 @@ Examples:
   pilotlight up site.yaml --until cluster`,
     )
     .action(async (site: string, options: UpFlags) => {
-      const { up } = await import('../up.ts')
-      const { askYes, tellLines } = await import('../ask.ts')
-      const { describeUp } = await import('../up-report.ts')
+      const { up } = await import('#rack/up/up.ts')
+      const { askYes, tellLines } = await import('../terminal/ask.ts')
+      const { describeUp } = await import('./up-report.ts')
       const { bootLimit, ...rest } = options
       await withProgress(async ({ stage, signal, summary, drawing }) => {
         const asking = process.stdin.isTTY && process.stderr.isTTY

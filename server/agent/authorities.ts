@@ -1,7 +1,7 @@
 // The authorities of all sites: what `pilotlight up` gives, with the signers that we make for it and renew.
 
 import type { SiteAuthority } from '#model/bundle.ts'
-import type { Store } from '../inventory/store.ts'
+import type { Store } from '../store/store.ts'
 import { signsUntil, withSigners } from './signers.ts'
 
 /** What came of putting an authority. */

@@ -4,9 +4,9 @@
 // same. So it is kept as a sighting, and becomes an alarm once the machine shows that it still runs in the same boot:
 // its address answers, or the token of that boot is used. Nothing here changes what a machine is given.
 
-import type { Alarm } from '../inventory/alarms.ts'
 import type { Machine } from '#model/machine.ts'
-import { isOfFirmware } from '../inventory/phase.ts'
+import type { Alarm } from '../machines/alarms.ts'
+import { isOfFirmware } from '../machines/phase.ts'
 
 /** What of a machine was seen elsewhere, and what shows that. */
 export type Sighting = {

@@ -17,11 +17,11 @@ import {
   UnknownToken,
   WrongAnswer,
 } from '../errors.ts'
-import type { Alarms } from '../inventory/alarms.ts'
-import { isLater } from '../inventory/boot-id.ts'
-import type { Clients } from '../inventory/clients.ts'
-import type { Journal } from '../inventory/journal.ts'
-import type { Reopening, Store, TokenRecord } from '../inventory/store.ts'
+import type { Alarms } from '../machines/alarms.ts'
+import { isLater } from '../machines/boot-id.ts'
+import type { Clients } from '../machines/clients.ts'
+import type { Journal } from '../machines/journal.ts'
+import type { Reopening, Store, TokenRecord } from '../store/store.ts'
 import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'

@@ -1,8 +1,8 @@
 // Machines whose next boot an operator opened, and until when: each ends by itself at the site's deadline.
 
-import { NotReopened } from '../errors.ts'
 import type { Machine } from '#model/machine.ts'
-import type { Reopening, Store } from '../inventory/store.ts'
+import { NotReopened } from '../errors.ts'
+import type { Reopening, Store } from '../store/store.ts'
 import { trustOf } from '../inventory/trust.ts'
 import type { Clocks, HostClock } from './clocks.ts'
 

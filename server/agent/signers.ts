@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto'
 import { makeAuthority, type Purpose } from '#host/x509.ts'
 import type { BundleDescription, KubeletSigner, SiteAuthority } from '#model/bundle.ts'
-import type { Store } from '../inventory/store.ts'
+import type { Store } from '../store/store.ts'
 
 const dayMs = 86_400_000
 const LIFE_DAYS = 90 // one of them is before it was made: clocks differ

@@ -9,9 +9,9 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
-import { isLater } from '../inventory/boot-id.ts'
+import { isLater } from '../machines/boot-id.ts'
 import { Buckets } from '../limits/bucket.ts'
-import type { Store, TokenRecord } from '../inventory/store.ts'
+import type { Store, TokenRecord } from '../store/store.ts'
 import type { Clocks, HostClock } from './clocks.ts'
 import type { Reopenings } from './reopenings.ts'
 

@@ -2,8 +2,8 @@
 
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { compareTexts } from '../gotemplate/values.ts'
-import { escapeHtml } from '../gotemplate/escape.ts'
+import { compareTexts } from '../formats/gotemplate/values.ts'
+import { escapeHtml } from '../formats/gotemplate/escape.ts'
 import { isPublic } from './names.ts'
 
 /** A folder: its names, those of folders in it with a `/` behind, and when it changed. */

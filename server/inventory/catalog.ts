@@ -10,10 +10,10 @@ import type { Profile } from '#model/profile.ts'
 import type { Labels } from '#model/selector.ts'
 import { canonicalUuid } from '#model/uuid.ts'
 import { NoMatchingGroup, UnknownProfile } from '../errors.ts'
-import { GroupIndex, type Known } from '../match/groups.ts'
+import { GroupIndex, type Known } from '../boot/match/groups.ts'
 import type { Entry } from './changes.ts'
 import type { FileObject, Problem } from './data-directory.ts'
-import type { StoredObject } from './object-table.ts'
+import type { StoredObject } from '../store/object-table.ts'
 
 /** One id in both layers; the store's hides the file's. */
 type Layers = { readonly stored?: StoredObject; readonly file?: FileObject }

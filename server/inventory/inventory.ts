@@ -9,9 +9,9 @@ import { Catalog } from './catalog.ts'
 import type { Change, Entry, Outcome, Revision } from './changes.ts'
 import { problemText, type DataDirectory, type FileChange } from './data-directory.ts'
 import { checkObject } from './object-check.ts'
-import type { RowChange, RowOutcome } from './object-table.ts'
+import type { RowChange, RowOutcome } from '../store/object-table.ts'
 import { referenceWarnings } from './references.ts'
-import type { Store } from './store.ts'
+import type { Store } from '../store/store.ts'
 import { templateFiles, type TemplateFiles } from './template-files.ts'
 
 /** How a write is made. */

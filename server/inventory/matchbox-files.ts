@@ -6,8 +6,8 @@ import { fieldsOf, type Field } from '#model/fields.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
 import { BadSelector, readSelector, type Selector } from '#model/selector.ts'
-import { BadJson, faultIn, parseJson } from '../ignition/json.ts'
-import { offsetOf, placeAt, type Path, type Place } from '../ignition/tree.ts'
+import { BadJson, faultIn, parseJson } from '../formats/ignition/json.ts'
+import { offsetOf, placeAt, type Path, type Place } from '../formats/ignition/tree.ts'
 
 /** A file of the data directory that cannot be used; the message says why, and `path` what in it is wrong. */
 export class BrokenFile extends Error {

@@ -2,8 +2,8 @@
 // controllers hold. After it kubelets keep what they have until that ends, and then leave the cluster.
 
 import type { Machine } from '#model/machine.ts'
-import type { Alarm } from './alarms.ts'
-import type { Signing } from './store.ts'
+import type { Alarm } from '../machines/alarms.ts'
+import type { Signing } from '../store/store.ts'
 
 const dayMs = 86_400_000
 /** Days before the end from which on it is an alarm. A machine that reaches us renews every day. */

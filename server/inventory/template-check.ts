@@ -2,14 +2,14 @@
 // one of ours (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
 
 import type { Template } from '#model/template.ts'
-import { transpile } from '../butane/transpile.ts'
-import type { LocalFiles } from '../butane/local-files.ts'
-import { GoTemplateError } from '../gotemplate/failure.ts'
-import { goTemplate } from '../gotemplate/template.ts'
-import { checkIgnition } from '../ignition/config.ts'
-import type { PlacedFinding } from '../ignition/findings.ts'
-import { compile } from '../nunjucks/compile.ts'
-import { TemplateFault } from '../nunjucks/tree.ts'
+import { transpile } from '../formats/butane/transpile.ts'
+import type { LocalFiles } from '../formats/butane/local-files.ts'
+import { GoTemplateError } from '../formats/gotemplate/failure.ts'
+import { goTemplate } from '../formats/gotemplate/template.ts'
+import { checkIgnition } from '../formats/ignition/config.ts'
+import type { PlacedFinding } from '../formats/ignition/findings.ts'
+import { compile } from '../formats/nunjucks/compile.ts'
+import { TemplateFault } from '../formats/nunjucks/tree.ts'
 
 /** All findings, with line and column; none says nothing about what values will do to it. */
 export function templateFindings({ id, content }: Template): readonly PlacedFinding[] {

@@ -6,8 +6,8 @@ import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { findTools } from '#images/build.ts'
-import { directoryFiles } from '#server/render/directory-files.ts'
-import { Templates } from '#server/render/templates.ts'
+import { directoryFiles } from '#server/boot/render/directory-files.ts'
+import { Templates } from '#server/boot/render/templates.ts'
 
 const templates = new Templates(directoryFiles(join(import.meta.dirname, '../..')))
 const tools = await findTools()

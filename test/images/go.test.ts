@@ -12,7 +12,7 @@ import { goToolRecipes } from '#images/go-tools.ts'
 import { kubernetesRecipe } from '#images/kubernetes.ts'
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { silentStage } from '#progress/stage.ts'
-import { rpcPeerRecipes } from '../server/rpc/programs.ts'
+import { rpcPeerRecipes } from '../server/protocols/rpc/programs.ts'
 
 t.test('every program that is built has its modules and their hashes in the tree', async t => {
   for (const recipe of [kubernetesRecipe(DEFAULT_KUBERNETES), ...goToolRecipes, ...rpcPeerRecipes]) {

@@ -6,7 +6,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { USERS } from '#images/openstack.ts'
 
-const charts = join(import.meta.dirname, '../../charts/helm')
+const charts = join(import.meta.dirname, '../../rack/charts/helm')
 /** Debian calls these two otherwise than their charts are called. */
 const DEBIAN_NAME: Readonly<Record<string, string>> = { mariadb: 'mysql', memcached: 'memcache' }
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { compareWithSite, parseRack, readRack } from '#lab/rack.ts'
-import type { Problem } from '#site/problems.ts'
-import { readSiteFile } from '#site/read.ts'
+import type { Problem } from '#rack/site/problems.ts'
+import { readSiteFile } from '#rack/site/read.ts'
 
 const MACHINE =
   '{ name: a, mac: 52:54:00:20:00:01, uuid: 5a0e7f00-0020-4000-8000-000000000001, driver: qemu }'

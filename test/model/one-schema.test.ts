@@ -9,8 +9,8 @@ import type { Schema } from '#model/schema.ts'
 import { checkObject } from '#server/inventory/object-check.ts'
 import { parseGroup, parseProfile } from '#server/inventory/matchbox-files.ts'
 import { fileTextOf } from '#server/inventory/matchbox-text.ts'
-import { lintDirectory } from '#server/lint/directory.ts'
-import { groupOf, profileOf, wireGroup, wireProfile } from '#server/rpc/wire.ts'
+import { lintDirectory } from '#server/boot/lint/directory.ts'
+import { groupOf, profileOf, wireGroup, wireProfile } from '#server/protocols/rpc/wire.ts'
 import { testServer } from '../server/serving.ts'
 
 /** Objects in which every field of the schema has a value. */

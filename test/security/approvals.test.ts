@@ -1,10 +1,10 @@
 // What one "yes" to `up` approves, and what an operator's approval may take the place of, on a whole server.
 
 import t, { type Test } from 'tap'
-import { approveAtTerminal, newestBoot } from '#cli/approvals.ts'
-import { Refusal, type MachineState } from '#cli/server-client.ts'
+import { approveAtTerminal, newestBoot } from '#rack/up/approvals.ts'
+import { Refusal, type MachineState } from '#client/server.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
-import type { MachineKeyView } from '#server/http/machine-keys.ts'
+import type { MachineKeyView } from '#server/protocols/http/api/machine-keys.ts'
 import { machineKey as ageKey } from '../machine-key.ts'
 import { whyNoNetworks } from '../network.ts'
 import { bootTo, CTL_1, laySegment, redeem, siteOf, tokenIn, trusting, type Segment } from './segment.ts'

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { networkInterfaces, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { requirePrivateWire } from '#cli/credentials.ts'
+import { requirePrivateWire } from '#client/credentials.ts'
 import { EXIT } from '#cli/exit.ts'
 import { whyNoNetworks } from '../network.ts'
 import { wiredServer } from './wired-server.ts'

@@ -5,16 +5,16 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Socket } from 'node:dgram'
 import t from 'tap'
 import { run } from '#host/command.ts'
-import { Strangers, type Received } from '#server/dhcp/strangers.ts'
+import { Strangers, type Received } from '#server/protocols/dhcp/strangers.ts'
 import { Refusals } from '#server/limits/refusals.ts'
-import { MAC } from '../server/dhcp/clients.ts'
-import { layWire } from '../server/dhcp/wire.ts'
+import { MAC } from '../server/protocols/dhcp/clients.ts'
+import { layWire } from '../server/protocols/dhcp/wire.ts'
 import { laySegment, siteOf, STRANGER } from './segment.ts'
 import { whyNoNetworks } from '../network.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 
-const PROBE = join(import.meta.dirname, '../../server/dhcp/probe.ts')
+const PROBE = join(import.meta.dirname, '../../server/protocols/dhcp/probe.ts')
 
 /** A packet of a hardware address: the header of a client's request, without options. */
 function packetOf(mac: string): Received {

@@ -1,7 +1,7 @@
 // Requests without end, for the lines that they leave in the log.
 
 import t from 'tap'
-import { logLines } from '#server/http/requests.ts'
+import { logLines } from '#server/protocols/http/wire/requests.ts'
 import { site, testServer } from '../server/serving.ts'
 
 t.test('sums up the requests of strangers, and writes those of machines and operators', async t => {

@@ -33,7 +33,7 @@ type Rendered = {
 }
 type Pod = { readonly name: string; readonly chart: string; readonly labels: Labels; readonly spec: PodSpec }
 
-const charts = globSync(join(import.meta.dirname, '../charts/golden/*.yaml')).map(file => ({
+const charts = globSync(join(import.meta.dirname, '../rack/charts/golden/*.yaml')).map(file => ({
   name: basename(file, '.yaml'),
   objects: parseAllDocuments(readFileSync(file, 'utf8')).flatMap(
     document => (document.toJS() as Rendered | null) ?? [],
@@ -46,7 +46,7 @@ const services = new Map(
   objects.flatMap(({ kind, metadata, spec }) => (kind === 'Service' && spec ? [[metadata.name, spec]] : [])),
 )
 const system = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../cluster/golden/objects.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, '../rack/cluster/golden/objects.json'), 'utf8'),
 ) as Rendered[]
 
 t.test('every pod on the pod network has a policy, and so lets in only what is named', async t => {

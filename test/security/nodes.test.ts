@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#charts/sources/ours.ts'
+import { chartsDirectory } from '#rack/charts/sources/ours.ts'
 import { run } from '#host/command.ts'
 import { smallSite } from '../small-site.ts'
 import {

@@ -37,7 +37,7 @@ type Workload = {
 /** What the standard "restricted" says of capabilities: https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
 const RESTRICTED_CAPABILITIES = ['NET_BIND_SERVICE']
 
-const pods = globSync(join(ROOT, 'test/charts/golden/*.yaml')).flatMap(file =>
+const pods = globSync(join(ROOT, 'test/rack/charts/golden/*.yaml')).flatMap(file =>
   parseAllDocuments(readFileSync(file, 'utf8')).flatMap(document => {
     const object = document.toJS() as Workload | null
     const spec = object?.spec?.template?.spec

@@ -1,13 +1,13 @@
 // Findings 6 and 11: undeclared machines leave little, and reports of one boot are bounded.
 
 import t, { type Test } from 'tap'
-import { Alarms } from '#server/inventory/alarms.ts'
-import { LeaseTable } from '#server/dhcp/leases.ts'
-import { Journal, type NewEvent } from '#server/inventory/journal.ts'
+import { Alarms } from '#server/machines/alarms.ts'
+import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
+import { Journal, type NewEvent } from '#server/machines/journal.ts'
 import type { Machine } from '#model/machine.ts'
 import { Reports } from '#server/agent/reports.ts'
-import { SqliteStore } from '#server/inventory/sqlite.ts'
-import { JOURNAL_LIMITS, Strangers, type JournalLimits } from '#server/inventory/strangers.ts'
+import { SqliteStore } from '#server/store/sqlite.ts'
+import { JOURNAL_LIMITS, Strangers, type JournalLimits } from '#server/machines/strangers.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 

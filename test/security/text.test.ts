@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
 import { waitUntil } from '#progress/wait.ts'
-import { Journal, journalText } from '#server/inventory/journal.ts'
-import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { Journal, journalText } from '#server/machines/journal.ts'
+import { SqliteStore } from '#server/store/sqlite.ts'
 import { lineLog } from '#server/log.ts'
-import { cleanName } from '#server/tftp/name.ts'
+import { cleanName } from '#server/protocols/tftp/name.ts'
 import { testServer, type TestServer } from '../server/serving.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time

@@ -4,8 +4,8 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
-import { decodeTftp, encodeTftp } from '#server/tftp/packet.ts'
-import { openTftp, type TftpOptions, type TftpServer } from '#server/tftp/socket.ts'
+import { decodeTftp, encodeTftp } from '#server/protocols/tftp/packet.ts'
+import { openTftp, type TftpOptions, type TftpServer } from '#server/protocols/tftp/socket.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { sleep } from '#progress/wait.ts'
 import { testAuthority, type Issued } from './access/authority.ts'
-import { groupWriter } from './rpc/group-writer.ts'
+import { groupWriter } from './protocols/rpc/group-writer.ts'
 
 /** What a run came to. */
 export type CrashFigures = {

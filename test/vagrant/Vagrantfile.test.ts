@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { readSiteFile } from '#site/read.ts'
+import { readSiteFile } from '#rack/site/read.ts'
 
 const inPath = (program: string): boolean =>
   (process.env['PATH'] ?? '').split(':').some(folder => existsSync(`${folder}/${program}`))

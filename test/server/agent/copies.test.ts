@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Copies, type Sighting } from '#server/agent/copies.ts'
-import type { Alarm } from '#server/inventory/alarms.ts'
+import type { Alarm } from '#server/machines/alarms.ts'
 import type { Machine } from '#model/machine.ts'
 
 const machine: Machine = {

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import { Tokens } from '#server/agent/tokens.ts'
-import { SqliteStore } from '#server/inventory/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000

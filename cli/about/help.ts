@@ -1,0 +1,44 @@
+// `pilotlight help PL-1002`: what docs/errors.md says of an error, or the exit codes in words.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nearest } from '#model/nearest.ts'
+import { CommandError, EXIT, EXIT_MEANINGS } from '../exit.ts'
+import { ROOT } from '../root.ts'
+import { show } from '../terminal/show.ts'
+import { VERBS } from '../verbs.ts'
+
+/**
+ * Prints the text on a topic.
+ *
+ * @throws {CommandError} (not found) when there is none
+ */
+export async function printTopic(words: readonly string[]): Promise<void> {
+  const topic = words.join(' ')
+  const text = await helpTopic(topic, join(ROOT, 'docs', 'errors.md'))
+  if (text !== undefined) return show(`${text}\n`)
+  const names = VERBS.map(({ name }) => name)
+  const meant = nearest(words[0] ?? '', names)
+  const mend = meant === undefined ? 'pilotlight help' : `did you mean  pilotlight help ${meant}`
+  throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, mend)
+}
+
+/** The text on a topic, or undefined when there is none. A code's own paragraph goes before its row in the table of all codes. */
+export async function helpTopic(topic: string, errorsPage: string): Promise<string | undefined> {
+  if (topic === 'exit-codes') {
+    const names = Object.keys(EXIT) as (keyof typeof EXIT)[] // its own keys, none other
+    return names.map(name => `${String(EXIT[name]).padStart(3)}  ${EXIT_MEANINGS[name]}`).join('\n')
+  }
+  const page = await readFile(errorsPage, 'utf8')
+  const code = topic.toUpperCase()
+  const paragraph = page.split(/^##? /m).find(part => part.startsWith(`${code} `))
+  return paragraph?.trim() ?? rowOf(code, page)
+}
+
+/** A row of the table as lines. */
+function rowOf(code: string, page: string): string | undefined {
+  const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
+  if (row === undefined) return undefined
+  const [, status = '', means = '', remedy = ''] = row.replace(/ \|$/, '').split(' | ')
+  return `${code} (HTTP ${status})\n${means}\n${remedy}`
+}

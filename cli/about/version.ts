@@ -1,0 +1,69 @@
+// `pilotlight version`: which Pilotlight this is, and what it runs on.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { ROOT } from '../root.ts'
+
+/** What `pilotlight version --json` prints. */
+export type VersionInfo = {
+  readonly version: string
+  /** The commit of a checkout; absent where there is none. */
+  readonly commit?: string
+  readonly node: string
+  readonly platform: string
+}
+
+/** Defines `version`. */
+export function defineVersion(command: Command): void {
+  command
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight version
+  pilotlight version --json | jq -r .commit`,
+    )
+    .action((options: { json?: boolean }) => {
+      const info = versionInfo(ROOT)
+      process.stdout.write(options.json ? `${JSON.stringify(info, undefined, 2)}\n` : versionText(info))
+    })
+}
+
+/** What is known of the Pilotlight below `root`. */
+export function versionInfo(root: string): VersionInfo {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  const commit = commitOf(join(root, '.git'))
+  return {
+    version,
+    ...(commit === undefined ? {} : { commit }),
+    node: process.versions.node,
+    platform: `${process.platform}/${process.arch}`,
+  }
+}
+
+/** The same for people: one line. */
+export function versionText({ version, commit, node, platform }: VersionInfo): string {
+  const from = commit === undefined ? '' : `, commit ${commit.slice(0, 12)}`
+  return `pilotlight ${version} (${platform}, node ${node}${from})\n`
+}
+
+/** The commit that a checkout stands on, read from git's own files: there may be no git here. */
+function commitOf(git: string): string | undefined {
+  const head = textOf(join(git, 'HEAD'))
+  const [, ref] = /^ref: (.+)$/.exec(head ?? '') ?? []
+  if (ref === undefined) return head
+  const packed = textOf(join(git, 'packed-refs'))
+    ?.split('\n')
+    .find(line => line.endsWith(` ${ref}`))
+  return textOf(join(git, ref)) ?? packed?.split(' ', 1)[0]
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return undefined // no checkout, or packed away
+  }
+}

@@ -1,0 +1,240 @@
+// What `pilotlight assets add` and `get` bring: files and URLs, with what is known of them beforehand. One is fetched,
+// checked, and only then handed to its place.
+
+import { createHash } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { PublicKey } from 'openpgp'
+import { inStage, type Stage } from '#progress/stage.ts'
+import type { AddedAsset, AssetPlace, Digests, ListedAsset } from './places.ts'
+import { CommandError, EXIT } from '../exit.ts'
+
+/** One file to bring. */
+export type AssetSource = Digests & {
+  /** A path, or a URL of HTTP. */
+  readonly from: string
+  readonly name: string
+  /** Where its detached signature is: a path, or a URL. */
+  readonly signature?: string
+  /** The signature is kept beside the file, as NAME.sig; that it is not there matters only to who has a key. */
+  readonly keepSignature?: boolean
+}
+
+/** What came of one. */
+export type BroughtAsset = AddedAsset & { readonly signedBy?: string }
+
+const MEND = 'a line is:  URL [NAME] [sha256=HEX] [sha512=HEX] [sig=URL]'
+
+/**
+ * Reads a list of URLs: one a line, with a name and digests behind it; `#` begins a comment.
+ *
+ * @throws {CommandError} (usage) with the line
+ */
+export function sourcesIn(text: string, file: string): AssetSource[] {
+  const sources = text.split(/\r?\n/).flatMap((line, index) => {
+    const [from, ...words] = line
+      .replace(/(^|\s)#.*$/, '')
+      .trim()
+      .split(/\s+/)
+    if (from === undefined || from === '') return []
+    const refuse = (reason: string) => new CommandError(EXIT.usage, `${file}:${index + 1}: ${reason}`, MEND)
+    if (!isUrl(from)) throw refuse(`"${from}" is no URL of HTTP`)
+    const given: { name?: string; sha256?: string; sha512?: string; signature?: string } = {}
+    for (const word of words) {
+      const [, key = '', value = ''] = /^(sha256|sha512|sig)=(.*)$/.exec(word) ?? []
+      if (key === 'sig') given.signature = value
+      else if (key === 'sha256' || key === 'sha512') {
+        const fault = digestFault(key, value)
+        if (fault !== undefined) throw refuse(fault)
+        given[key] = value.toLowerCase()
+      } else if (given.name === undefined) given.name = word
+      else throw refuse(`"${word}" is one word too many`)
+    }
+    return [{ ...given, from, name: given.name ?? nameOf(from) }]
+  })
+  const seen = new Map<string, string>()
+  for (const { name, from } of sources) {
+    const other = seen.get(name)
+    if (other !== undefined) {
+      throw new CommandError(EXIT.usage, `${file}: ${other} and ${from} would both be "${name}"`, MEND)
+    }
+    seen.set(name, from)
+  }
+  return sources
+}
+
+/** What is wrong with a digest that somebody gave; undefined when nothing is. */
+export function digestFault(algorithm: 'sha256' | 'sha512', text: string): string | undefined {
+  const digits = algorithm === 'sha256' ? 64 : 128
+  return new RegExp(`^[0-9a-f]{${digits}}$`, 'i').test(text)
+    ? undefined
+    : `${algorithm} takes ${digits} hexadecimal digits, not "${text}"`
+}
+
+/** Says whether a source is fetched over HTTP. */
+export function isUrl(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text)
+}
+
+/** The name that a file has if nobody says. */
+export function nameOf(from: string): string {
+  return isUrl(from) ? decodeURIComponent(basename(new URL(from).pathname)) : basename(from)
+}
+
+/** The public keys in a file. */
+export async function keysIn(file: string | undefined): Promise<PublicKey[]> {
+  if (file === undefined) return []
+  const { readKeys } = await import('#server/signing/verify.ts')
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(file)
+  } catch (cause) {
+    throw new CommandError(EXIT.usage, `${file} cannot be read`, 'name the file of a public key', { cause })
+  }
+  return readKeys(bytes, file)
+}
+
+/** What `bring` works with. */
+export type Bringing = {
+  readonly place: AssetPlace
+  readonly keys: readonly PublicKey[]
+  readonly stage: Stage
+  readonly signal: AbortSignal
+}
+
+/** Brings one source after the other; what is there already with the same digest is not fetched again. */
+export async function bring(sources: readonly AssetSource[], bringing: Bringing): Promise<BroughtAsset[]> {
+  const here = sources.some(({ sha256 }) => sha256 !== undefined) ? await bringing.place.list() : []
+  const brought: BroughtAsset[] = []
+  for (const source of sources) {
+    const there = here.find(({ name, sha256 }) => name === source.name && sha256 === source.sha256)
+    brought.push(
+      await inStage(bringing.stage, source.name, stage => bringOne(source, there, { ...bringing, stage })),
+    )
+  }
+  return brought
+}
+
+async function bringOne(
+  source: AssetSource,
+  there: ListedAsset | undefined,
+  bringing: Bringing,
+): Promise<BroughtAsset> {
+  const { place, keys, stage } = bringing
+  const { from, name, sha256, sha512 } = source
+  // With a key, the signature is looked at each time: what is there may have come without one.
+  if (sha256 !== undefined && there !== undefined && keys.length === 0) {
+    stage.skipped('is there')
+    return { ...there, result: 'unchanged' }
+  }
+  const signature = await signatureOf(source, bringing)
+  const isFetched = isUrl(from)
+  const file = isFetched ? await fetched(from, bringing) : localFile(from)
+  try {
+    const signed =
+      signature === undefined || keys.length === 0 ? undefined : await verified(file, signature, bringing)
+    stage.waiting('keeping it')
+    const added = await place.add(name, file, { sha256, sha512 }, isFetched)
+    if (signature !== undefined && source.keepSignature) await addBytes(`${name}.sig`, signature, bringing)
+    const words = [
+      megabytes(added.size),
+      added.result,
+      ...(signed === undefined ? [] : [`signed by ${signed}`]),
+    ]
+    stage.done(words.join(', '))
+    return { ...added, ...(signed === undefined ? {} : { signedBy: signed }) }
+  } finally {
+    if (isFetched) await rm(file, { force: true })
+  }
+}
+
+/** Downloads a URL to where it waits to be taken; a download that broke off goes on. */
+async function fetched(url: string, { place, stage, signal }: Bringing): Promise<string> {
+  const { download } = await import('#server/assets/download.ts')
+  const file = join(place.downloads(), createHash('sha256').update(url).digest('hex'))
+  const tell = teller(stage)
+  await download(url, file, { signal, onProgress: tell })
+  return file
+}
+
+/** Tells a stage of a download's progress: often to a terminal, seldom to a log. */
+function teller(stage: Stage): (here: number, total: number | undefined, waiting?: string) => void {
+  const everyMs = process.stderr.isTTY ? 500 : 10_000
+  const began = performance.now()
+  let last = began
+  let first: number | undefined
+  return (here, total, waiting) => {
+    const now = performance.now()
+    first ??= here
+    if (waiting !== undefined) return stage.waiting(`${waiting} (${megabytes(here)} are here)`)
+    if (now - last < everyMs) return
+    last = now
+    const rate = megabytes((here - first) / ((now - began) / 1000))
+    stage.waiting(`${megabytes(here)}${total === undefined ? '' : ` of ${megabytes(total)}`}, ${rate}/s`)
+  }
+}
+
+function localFile(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
+  throw new CommandError(EXIT.usage, `${path} is not a file`, 'name a file, or a URL that begins with http')
+}
+
+/** The bytes of a source's signature; undefined where it has none. */
+async function signatureOf(source: AssetSource, { keys, signal }: Bringing): Promise<Uint8Array | undefined> {
+  const { signature, name } = source
+  if (signature === undefined) {
+    if (keys.length === 0) return undefined
+    const mend = 'give --signature, or in a list  sig=URL'
+    throw new CommandError(EXIT.usage, `there is a key, and no signature of "${name}"`, mend)
+  }
+  if (!isUrl(signature)) return readFile(localFile(signature))
+  const bytes = await readSmall(signature, signal)
+  if (bytes === undefined && keys.length > 0) {
+    const mend = 'nothing was kept; leave --key out to check digests only'
+    throw new CommandError(EXIT.failed, `${signature} is not there`, mend)
+  }
+  return bytes
+}
+
+async function verified(file: string, signature: Uint8Array, { keys, stage }: Bringing): Promise<string> {
+  stage.waiting('checking its signature')
+  const { verifyDetached } = await import('#server/signing/verify.ts')
+  const { users, keyId } = await verifyDetached(file, signature, keys)
+  return `${users[0] ?? 'a key without a name'} (${keyId.toUpperCase()})`
+}
+
+async function addBytes(name: string, bytes: Uint8Array, { place }: Bringing): Promise<void> {
+  const path = join(place.downloads(), createHash('sha256').update(name).digest('hex'))
+  await writeFile(path, bytes)
+  await place.add(name, path, {}, true)
+  await rm(path, { force: true })
+}
+
+/** Seconds for a text or a signature. */
+const SMALL_SECONDS = 30
+
+/**
+ * Reads something small over HTTP; undefined when it is not there.
+ *
+ * @throws {CommandError} (failed) when it cannot be told
+ */
+export async function readSmall(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(SMALL_SECONDS * 1000)])
+  try {
+    const response = await fetch(url, { signal: limit })
+    if (response.ok) return new Uint8Array(await response.arrayBuffer())
+    await response.body?.cancel()
+    if (response.status === 404 || response.status === 403) return undefined // S3 says 403 where one may not list
+    throw new Error(`it was answered ${response.status} ${response.statusText}`)
+  } catch (cause) {
+    signal.throwIfAborted()
+    const mend = 'is the network there, or a proxy needed? a mirror is given with --base-url'
+    throw new CommandError(EXIT.failed, `${url} could not be read`, mend, { cause })
+  }
+}
+
+/** A size for people. */
+export function megabytes(bytes: number): string {
+  return bytes < 100_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
+}

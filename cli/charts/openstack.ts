@@ -1,0 +1,54 @@
+// `pilotlight openstack`: what a person needs to use the cloud.
+
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { Option, type Command } from 'commander'
+import { CommandError, EXIT } from '../exit.ts'
+import { stateOption } from '../options.ts'
+
+type RcFlags = { readonly state: string; readonly format: 'openrc' | 'clouds.yaml'; readonly output?: string }
+
+/** Defines `openstack`. */
+export function defineOpenstack(command: Command): void {
+  command
+    .command('rc')
+    .description("prints the client's configuration, with the administrator's password")
+    .argument('<site>', 'site file')
+    .addOption(stateOption())
+    .addOption(
+      new Option('--format <format>', 'variables for a shell, or a file for the client')
+        .choices(['openrc', 'clouds.yaml'])
+        .default('openrc'),
+    )
+    .option('--output <file>', 'writes it into a file that only you can read, and prints nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  source <(pilotlight openstack rc site.yaml) && openstack server list
+  pilotlight openstack rc site.yaml --format clouds.yaml --output ~/.config/openstack/clouds.yaml
+  openstack --os-cloud pilotlight server list`,
+    )
+    .action(async (siteFile: string, { state, format, output }: RcFlags) => {
+      const { readSiteFile } = await import('#rack/site/read.ts')
+      const { cloudsYaml, openrc } = await import('#rack/charts/openrc.ts')
+      const site = await readSiteFile(siteFile)
+      const password = await requirePassword(state)
+      const text = format === 'openrc' ? openrc(site, password) : cloudsYaml(site, password)
+      if (output === undefined) process.stdout.write(text)
+      else await writeFile(output, text, { mode: 0o600 })
+    })
+}
+
+/**
+ * The password of the cloud's administrator that a state directory keeps.
+ *
+ * @throws {CommandError} (not found) when it keeps none: nearly always it is another directory
+ */
+export async function requirePassword(state: string): Promise<string> {
+  const { adminPassword } = await import('#rack/charts/openrc.ts')
+  const password = await adminPassword(resolve(state))
+  if (password !== undefined) return password
+  const mend = 'name the directory that `up` used: --state DIR'
+  throw new CommandError(EXIT.notFound, `${state} has no password of a cloud`, mend)
+}

@@ -1,0 +1,172 @@
+// `pilotlight apply`, `diff` and `delete`: what files say shall be there, in one transaction.
+
+import type { Command } from 'commander'
+import type { InventoryClient, SentChange, ToldOutcome } from '#client/inventory.ts'
+import { cleanText } from '#model/clean.ts'
+import type { Kind } from '#model/kinds.ts'
+import type { WrittenObject } from './documents.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { kindArgument } from './kinds.ts'
+import { serverOption } from '../options.ts'
+import { print, printJson, show } from '../terminal/show.ts'
+
+type Flags = {
+  readonly server: string
+  readonly filename?: string
+  readonly dryRun?: boolean
+  readonly exitCode?: boolean
+  readonly json?: boolean
+}
+
+/** Defines `apply`. */
+export function defineApply(command: Command): void {
+  command
+    .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
+    .option('--dry-run', 'only say what would happen')
+    .option('--json', 'say it as JSON')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+Each document has a kind (group, profile, template, machine) beside its own fields; several may stand in one file.
+
+Examples:
+  pilotlight apply -f rack.yaml
+  pilotlight get groups -o yaml --server http://10.20.0.1:8080 | pilotlight apply -f -
+  echo '{kind: group, id: spare, profile: live}' | pilotlight apply -f - --dry-run`,
+    )
+    .action(async ({ server, filename = '', dryRun = false, json = false }: Flags) => {
+      const outcomes = await send(await clientOf(server), await objectsIn(filename), dryRun)
+      tellAll(outcomes, { dryRun, json })
+    })
+}
+
+/** Defines `diff`. */
+export function defineDiff(command: Command): void {
+  command
+    .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
+    .option('--json', 'as JSON: each object with its result and its diff')
+    .option('--exit-code', `end with ${EXIT.differs} when there are differences`)
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight diff -f rack.yaml\n  pilotlight diff -f rack.yaml --exit-code >/dev/null || echo it differs',
+    )
+    .action(async ({ server, filename = '', exitCode = false, json = false }: Flags) => {
+      const outcomes = await send(await clientOf(server), await objectsIn(filename), true)
+      if (json) printJson(outcomes)
+      else show(outcomes.map(({ diff = '' }) => diff).join(''))
+      if (exitCode && outcomes.some(({ result }) => result !== 'unchanged')) process.exitCode = EXIT.differs
+    })
+}
+
+/** Defines `delete`. */
+export function defineDelete(command: Command): void {
+  command
+    .addArgument(kindArgument().argOptional())
+    .argument('[ids...]', 'the ones to remove')
+    .option('-f, --filename <file>', 'remove what a file names')
+    .option('--dry-run', 'only say what would happen')
+    .option('--json', 'say it as JSON')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pilotlight delete group spare-1 spare-2
+  pilotlight delete -f rack.yaml`,
+    )
+    .action(async (kind: Kind | undefined, ids: readonly string[], flags: Flags) => {
+      const { server, filename, dryRun = false, json = false } = flags
+      const named = kind === undefined ? [] : ids.map(id => ({ kind, id }))
+      const wanted = [...named, ...(filename === undefined ? [] : await objectsIn(filename))]
+      if (wanted.length === 0) {
+        throw new CommandError(
+          EXIT.usage,
+          'nothing to delete was named',
+          'pilotlight delete group ID, or -f FILE',
+        )
+      }
+      const client = await clientOf(server)
+      const changes = wanted.map(it => ({ action: 'delete', kind: it.kind, id: it.id }) as const)
+      const { outcomes } = await client.transaction(changes, { dryRun })
+      tellAll(outcomes, { dryRun, json })
+    })
+}
+
+async function objectsIn(source: string): Promise<WrittenObject[]> {
+  const { readObjects } = await import('./documents.ts')
+  return readObjects(source)
+}
+
+async function clientOf(server: string): Promise<InventoryClient> {
+  const { InventoryClient: Client } = await import('#client/inventory.ts')
+  return new Client(server)
+}
+
+/** Sends all objects as one transaction; a fault is told with its place in the file. */
+async function send(
+  client: InventoryClient,
+  objects: readonly WrittenObject[],
+  dryRun: boolean,
+): Promise<readonly ToldOutcome[]> {
+  refuseTwice(objects)
+  const changes: SentChange[] = objects.map(({ kind, object }) => ({ action: 'put', kind, object }))
+  try {
+    const { outcomes, lints = [] } = await client.transaction(changes, { dryRun })
+    const { lintText } = await import('#server/boot/lint/findings.ts')
+    for (const lint of lints) process.stderr.write(`${lintText(lint)}\n`)
+    return outcomes
+  } catch (error) {
+    const { Refusal } = await import('#client/server.ts')
+    if (!(error instanceof Refusal) || error.faults.length === 0) throw error
+    const places = error.faults.map(({ pointer, detail }) => {
+      const [, index = '0', rest = ''] = /^\/changes\/(\d+)\/object(.*)$/s.exec(pointer) ?? [
+        undefined,
+        '0',
+        pointer,
+      ]
+      return `${objects[Number(index)]?.place(rest) ?? ''}: ${detail}`
+    })
+    const mend = 'nothing was written; mend what is named, and run the same again'
+    throw new CommandError(EXIT.usage, places.join('\n      '), mend)
+  }
+}
+
+function refuseTwice(objects: readonly WrittenObject[]): void {
+  const places = new Map<string, string>()
+  for (const object of objects) {
+    const { kind, id } = object
+    const place = object.place('')
+    const before = places.get(`${kind} ${id}`)
+    if (before !== undefined) {
+      throw new CommandError(
+        EXIT.usage,
+        `${place}: ${kind} "${id}" is at ${before} already`,
+        'keep one of them',
+      )
+    }
+    places.set(`${kind} ${id}`, place)
+  }
+}
+
+function tellAll(
+  outcomes: readonly ToldOutcome[],
+  { dryRun, json }: { dryRun: boolean; json: boolean },
+): void {
+  if (json) return printJson(outcomes)
+  for (const outcome of outcomes) tell(outcome, dryRun)
+}
+
+/** What became of one object, as JSON or as a line. */
+export function tellOne(outcome: ToldOutcome, json: boolean): void {
+  if (json) printJson(outcome)
+  else tell(outcome)
+}
+
+/** A line an object on the standard output; what is odd about it goes to people. */
+function tell({ kind, id, result, warnings }: ToldOutcome, dryRun = false): void {
+  print(`${kind} ${id} ${result}${dryRun ? ' (dry run)' : ''}`)
+  for (const { detail } of warnings)
+    process.stderr.write(`${cleanText(`warning ${kind} ${id}: ${detail}`, Infinity)}\n`)
+}

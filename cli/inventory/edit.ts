@@ -1,0 +1,61 @@
+// `pilotlight edit`: one object in the editor, put back unless somebody else wrote it meanwhile.
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import type { Command } from 'commander'
+import type { Kind } from '#model/kinds.ts'
+import { tellOne } from './apply.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { kindArgument } from './kinds.ts'
+import { serverOption } from '../options.ts'
+
+/** Defines `edit`. */
+export function defineEdit(command: Command): void {
+  command
+    .addArgument(kindArgument())
+    .argument('<id>', 'which')
+    .option('--json', 'say what became of it as JSON')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight edit group spare\n  EDITOR=vim pilotlight edit template ignition/node.bu',
+    )
+    .action(edit)
+}
+
+type Flags = { readonly server: string; readonly json?: boolean }
+
+async function edit(kind: Kind, id: string, { server, json = false }: Flags): Promise<void> {
+  const { InventoryClient } = await import('#client/inventory.ts')
+  const client = new InventoryClient(server)
+  const { bytes, etag } = await client.text(kind, id)
+  const folder = mkdtempSync(join(tmpdir(), 'pilotlight-edit-'))
+  // Editors tell the language of a text by the ending of its name.
+  const path = join(folder, kind === 'template' ? basename(id) : `${basename(id)}.json`)
+  writeFileSync(path, bytes, { mode: 0o600 })
+  runEditor(path)
+  const edited = readFileSync(path)
+  if (edited.equals(bytes)) {
+    rmSync(folder, { recursive: true })
+    return tellOne({ kind, id, result: 'unchanged', warnings: [] }, json)
+  }
+  try {
+    tellOne(await client.put(kind, id, edited, etag), json)
+  } catch (cause) {
+    const mend = `your text is kept in ${path}; edit again, and take it from there`
+    throw new CommandError(EXIT.refused, `${kind} "${id}" was not changed`, mend, { cause })
+  }
+  rmSync(folder, { recursive: true })
+}
+
+function runEditor(path: string): void {
+  const editor = process.env.VISUAL || process.env.EDITOR || 'vi'
+  // An editor may come with arguments of its own, as in "code --wait".
+  const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', path], { stdio: 'inherit' })
+  if (error !== undefined || status !== 0) {
+    const mend = `name another editor with EDITOR; your text, if there is any, is in ${path}`
+    throw new CommandError(EXIT.failed, `the editor "${editor}" ended with status ${status ?? '?'}`, mend)
+  }
+}

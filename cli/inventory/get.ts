@@ -1,0 +1,116 @@
+// `pilotlight get`: the server's lists as a table for people, or whole for programs.
+
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
+import { nearest } from '#model/nearest.ts'
+import type { ReopeningView } from '#server/protocols/http/api/machine-keys.ts'
+import type { InventoryClient } from '#client/inventory.ts'
+import { openLine } from '../server/machines.ts'
+import { serverOption } from '../options.ts'
+import { jsonText, show, yamlText } from '../terminal/show.ts'
+import { cellOf, tableOf, withSelectorText, type Columns } from '../terminal/table.ts'
+
+type Row = Readonly<Record<string, unknown>>
+type Flags = { readonly server: string; readonly output: Output; readonly json?: boolean }
+
+const OUTPUTS = ['table', 'name', 'json', 'yaml', 'jsonl'] as const
+type Output = (typeof OUTPUTS)[number]
+
+/** The columns of each list; a cell is the value at that key. */
+const COLUMNS = {
+  machines: ['id', 'role', 'phase', 'address', 'macs', 'uuid'],
+  groups: ['id', 'profile', 'selector', 'source', 'name'],
+  profiles: ['id', 'ignition_id', 'source', 'name'],
+  templates: ['id', 'bytes', 'source', 'modified', 'who'],
+  problems: ['file', 'line', 'column', 'reason'],
+} as const satisfies Record<string, Columns>
+
+type List = keyof typeof COLUMNS
+const LISTS = Object.keys(COLUMNS) as readonly List[] // its own keys, none other
+
+/** Defines `get`. */
+export function defineGet(command: Command): void {
+  command
+    .addArgument(
+      new Argument('<kind>', LISTS.join(', ')).choices(LISTS).argParser(text => {
+        const list = LISTS.find(one => one === text || one === `${text}s`)
+        if (list !== undefined) return list
+        const meant = nearest(text, LISTS)
+        throw new InvalidArgumentError(
+          meant === undefined ? `there are ${LISTS.join(', ')}` : `did you mean ${meant}?`,
+        )
+      }),
+    )
+    .argument('[id]', 'one of them')
+    .addOption(new Option('-o, --output <form>', 'how').choices(OUTPUTS).default('table'))
+    .option('--json', 'the same as -o json')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+What -o yaml gives of groups, profiles and templates, apply takes.
+
+Examples:
+  pilotlight get machines
+  pilotlight get groups -o yaml > groups.yaml
+  pilotlight get template ignition/node.bu -o json`,
+    )
+    .action(async (list: List, id: string | undefined, flags: Flags) => {
+      const output = flags.json === true ? 'json' : flags.output
+      const rows = await rowsOf(list, id, flags.server, output === 'table' || output === 'name')
+      show(await textOf(list, rows, output, id !== undefined))
+    })
+}
+
+/** What there is; `forTable` with what the server knows of an object beside its fields. */
+async function rowsOf(
+  list: List,
+  id: string | undefined,
+  server: string,
+  forTable: boolean,
+): Promise<readonly Row[]> {
+  if (list === 'machines' || list === 'problems') {
+    const { ServerClient } = await import('#client/server.ts')
+    const path = list === 'problems' ? '/v1/problems' : '/machines'
+    const client = new ServerClient(server)
+    const found =
+      id === undefined ? await client.list(path) : await client.get(`${path}/${encodeURIComponent(id)}`)
+    return (Array.isArray(found) ? found : [found]) as Row[]
+  }
+  const { InventoryClient: Client } = await import('#client/inventory.ts')
+  const client = new Client(server)
+  const kind = list.slice(0, -1) as 'group' | 'profile' | 'template' // a list is its kind's plural
+  if (id === undefined) return collect(client, kind, forTable)
+  const { object, source } = await client.entry(kind, id)
+  const { content } = object
+  const bytes = typeof content === 'string' ? { bytes: Buffer.byteLength(content) } : {}
+  return [{ kind, ...object, ...(forTable ? { source, ...bytes } : {}) }]
+}
+
+async function collect(
+  client: InventoryClient,
+  kind: 'group' | 'profile' | 'template',
+  forTable: boolean,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  for await (const { object, ...meta } of client.list(kind)) {
+    // The name that an object is known by counts, whatever a file says inside.
+    if (forTable) rows.push({ kind, ...meta, ...object, source: meta.site ?? meta.source, id: meta.id })
+    else rows.push({ kind, ...(object ?? (await client.object(kind, meta.id))), id: meta.id }) // a template's text
+  }
+  return rows
+}
+
+async function textOf(list: List, rows: readonly Row[], output: Output, isOne: boolean): Promise<string> {
+  if (output === 'name') return rows.map(row => `${cellOf(row[COLUMNS[list][0]])}\n`).join('')
+  if (output === 'jsonl') return rows.map(row => `${jsonText(row)}\n`).join('')
+  if (output === 'json') return `${jsonText(isOne ? rows[0] : rows, 2)}\n`
+  if (output === 'yaml') return (await Promise.all(rows.map(yamlText))).join('---\n')
+  const table = tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)
+  return `${[table, ...rows.flatMap(openLines)].join('\n')}\n`
+}
+
+/** A line below the table for a machine whose next boot an operator opened. */
+function openLines({ id, reopened }: Row): string[] {
+  const open = reopened as Pick<ReopeningView, 'who' | 'until'> | undefined // as GET /machines has it
+  return open === undefined ? [] : [cellOf(openLine({ machine: String(id), ...open }))]
+}

@@ -1,0 +1,196 @@
+// `pilotlight import` and `export`: a data directory in Matchbox's layout into a server, and out of it again.
+
+import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { Option, type Command } from 'commander'
+import { CHANGES_AT_ONCE, type InventoryClient, type SentChange } from '#client/inventory.ts'
+import { makeDirectory } from '#host/make-directory.ts'
+import { KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
+import { bytesOf } from '#model/text.ts'
+import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { serverOption } from '../options.ts'
+import { printJson } from '../terminal/show.ts'
+
+/** Defines `import`. */
+export function defineImport(command: Command): void {
+  command
+    .argument('<dir>', 'groups/, profiles/, ignition/, generic/, cloud/, and ours')
+    .option('--dry-run', 'only say what would happen')
+    .option('--skip-broken', 'leave out files that cannot be used, instead of importing nothing')
+    .option('--json', 'say how many of each kind as JSON')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      `
+Objects are written in transactions of at most ${CHANGES_AT_ONCE}, what is named before what names it; run it again after a failure.
+
+Examples:
+  pilotlight import /var/lib/matchbox
+  pilotlight import backup --dry-run`,
+    )
+    .action(importDirectory)
+}
+
+/** Defines `export`. */
+export function defineExport(command: Command): void {
+  command
+    .argument('<dir>', 'made when it is not there')
+    .addOption(
+      new Option('--source <layer>', 'only what was put, or only files').choices(['store', 'directory']),
+    )
+    .option('--force', 'write into a directory that holds such files already')
+    .option('--json', 'say how many of each kind as JSON')
+    .addOption(serverOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight export backup\n  pilotlight export backup --source store',
+    )
+    .action(exportDirectory)
+}
+
+type Flags = { readonly server: string; readonly json?: boolean }
+type ImportFlags = Flags & { readonly dryRun?: boolean; readonly skipBroken?: boolean }
+type ExportFlags = Flags & { readonly source?: string; readonly force?: boolean }
+
+async function importDirectory(folder: string, flags: ImportFlags): Promise<void> {
+  const { InventoryClient: Client } = await import('#client/inventory.ts')
+  const { dryRun = false, skipBroken = false, json = false } = flags
+  const objects = await objectsBelow(folder, skipBroken)
+  const client = new Client(flags.server)
+  const counts = new Map<string, Count>()
+  for (const changes of batchesOf(objects)) {
+    const { outcomes } = await client.transaction(changes, { dryRun })
+    for (const { kind, result } of outcomes) {
+      const { count = 0 } = counts.get(`${kind} ${result}`) ?? {}
+      counts.set(`${kind} ${result}`, { kind, result, count: count + 1 })
+    }
+  }
+  const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count)
+  if (json) return tellJson({ dryRun, counts: sorted })
+  const lines = sorted.map(count => `${countText(count)}${dryRun ? ' (dry run)' : ''}\n`)
+  process.stdout.write(lines.join('') || 'nothing to import\n')
+}
+
+/** What one transaction holds at most, well within what the server takes: characters of JSON, and values in it. */
+const MOST = { characters: 16 << 20, values: 250_000 } as const
+
+/** The objects as changes, in their order, in as few transactions as the server takes them. */
+export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly SentChange[]> {
+  let batch: SentChange[] = []
+  let characters = 0
+  let values = 0
+  for (const { kind, object } of objects) {
+    const text = JSON.stringify(object)
+    const own = text.match(/[,[{]/g)?.length ?? 0 // at least as many as there are values
+    const isFull = characters + text.length > MOST.characters || values + own > MOST.values
+    if (batch.length > 0 && (isFull || batch.length === CHANGES_AT_ONCE)) {
+      yield batch
+      ;[batch, characters, values] = [[], 0, 0]
+    }
+    batch.push({ action: 'put', kind, object })
+    characters += text.length
+    values += own
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** How many objects of a kind came to the same. */
+type Count = { readonly kind: Kind; readonly result: string; readonly count: number }
+
+function tellJson(told: object): void {
+  printJson({ apiVersion: 'pilotlight/v1', ...told })
+}
+
+/** `1 group created`, `2 groups created`. */
+function countText({ kind, result, count }: Count): string {
+  return `${count} ${kind}${count === 1 ? '' : 's'} ${result}`
+}
+
+/** What a directory holds, templates first: nothing names what comes after it. */
+async function objectsBelow(folder: string, skipBroken: boolean): Promise<KindedObject[]> {
+  const mend = 'name one that holds groups/ and profiles/'
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new CommandError(EXIT.usage, `${folder} is no directory`, mend)
+  }
+  if (!LAYOUT_FOLDERS.some(name => existsSync(join(folder, name)))) {
+    const none = `${folder} is no data directory: it has none of ${LAYOUT_FOLDERS.join(' ')}`
+    throw new CommandError(EXIT.usage, none, mend)
+  }
+  const { DataDirectory } = await import('#server/inventory/data-directory.ts')
+  const directory = new DataDirectory(folder, () => {})
+  directory.close() // it is read once
+  const problems = directory.problems.map(
+    ({ file, line, column, reason }) =>
+      `${join(folder, file)}${line === undefined ? '' : `:${line}:${column}`}: ${reason}`,
+  )
+  if (problems.length > 0 && !skipBroken) {
+    const nothing = 'nothing was written; mend them, or leave them out with --skip-broken'
+    throw new CommandError(EXIT.usage, problems.join('\n      '), nothing)
+  }
+  for (const problem of problems) process.stderr.write(`skipped ${problem}\n`)
+  const broken = new Set(directory.problems.map(({ file }) => file))
+  const objects = [...directory.objects()].flatMap(({ kind, id, file }) => {
+    if (file === undefined || broken.has(file.path)) return []
+    // The name of a file is what it is known by.
+    const object = kind === 'machine' ? file.object : { ...file.object, id }
+    return [{ kind, object } as KindedObject] // a file's object is of its kind
+  })
+  return objects.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
+}
+
+const ORDER: readonly Kind[] = ['template', 'profile', 'group', 'machine']
+
+async function exportDirectory(
+  folder: string,
+  { server, source, force = false, json = false }: ExportFlags,
+): Promise<void> {
+  const { InventoryClient: Client } = await import('#client/inventory.ts')
+  if (!force) refuseFilled(folder)
+  const client = new Client(server)
+  const counts: Count[] = []
+  for (const kind of KINDS) {
+    let count = 0
+    for await (const listed of client.list(kind)) {
+      if (source !== undefined && listed.source !== source) continue
+      writeWhole(folder, pathOf(kind, listed.id), await bytesIn(client, kind, listed))
+      count += 1
+    }
+    if (count > 0) counts.push({ kind, result: 'written', count })
+  }
+  if (json) return tellJson({ counts })
+  process.stdout.write(counts.map(count => `${countText(count)}\n`).join(''))
+}
+
+async function bytesIn(
+  client: InventoryClient,
+  kind: Kind,
+  { id, object }: { readonly id: string; readonly object?: object },
+): Promise<Buffer> {
+  if (kind === 'template') return (await client.text(kind, id)).bytes
+  return bytesOf(fileTextOf({ kind, object } as KindedObject)) // the list gives objects of its kind
+}
+
+function refuseFilled(folder: string): void {
+  const filled = LAYOUT_FOLDERS.find(
+    name => existsSync(join(folder, name)) && readdirSync(join(folder, name)).length > 0,
+  )
+  if (filled === undefined) return
+  const mend = 'choose another directory, or write over it with --force'
+  throw new CommandError(EXIT.refused, `${join(folder, filled)} holds files already`, mend)
+}
+
+/** Writes a file whole or not at all, and never outside of the folder. */
+function writeWhole(folder: string, name: string, bytes: Buffer): void {
+  if (normalize(name) !== name || name.startsWith('/') || name.startsWith('..')) {
+    throw new CommandError(
+      EXIT.failed,
+      `the server names an object ${name}`,
+      'remove it there: no file could be called so',
+    )
+  }
+  const path = join(folder, name)
+  makeDirectory(dirname(path))
+  writeFileSync(`${path}.part`, bytes)
+  renameSync(`${path}.part`, path)
+}

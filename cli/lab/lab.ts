@@ -1,0 +1,175 @@
+// `pilotlight lab`: the virtual rack's verbs.
+
+import { resolve } from 'node:path'
+import { Option, type Command } from 'commander'
+import type { Lab } from '#lab/lab.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { withProgress } from '../terminal/with-progress.ts'
+import { ROOT } from '../root.ts'
+
+/** Defines `lab`. */
+export function defineLab(command: Command): void {
+  const smallRack = resolve(ROOT, 'lab/racks/small/rack.yaml')
+  const lab = command.enablePositionalOptions()
+
+  const up = lab
+    .command('up', { isDefault: true })
+    .description('from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts')
+    .argument('[rack]', 'rack file', smallRack)
+    .option('--keep', 'leave the rack up at the end')
+    .option('--lab <name>', "the lab's name, the rack's unless told, so that two can run side by side")
+    .option('--driver <driver>', 'container or qemu, for every machine of the rack')
+    .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
+    .addHelpText('after', EXAMPLES)
+    .action(async (rackFile: string, options: LabUpFlags) => {
+      const { labUp } = await import('./up.ts')
+      await withProgress(work =>
+        labUp({ ...options, keep: options.keep ?? false, rackFile, root: ROOT }, work),
+      )
+    })
+  lab.addHelpText('after', () => `\nWithout a command it does \`up\`:\n${usageOf(up)}\n${EXAMPLES}`)
+
+  lab
+    .command('down')
+    .description('takes a lab down and leaves nothing of it; safe to repeat')
+    .addOption(whichLab())
+    .action(async ({ lab: name }: { lab?: string }) => {
+      const { findLab, labNames } = await import('#lab/lab.ts')
+      const up = labNames()
+      const names = name === undefined ? up : up.filter(one => one === name)
+      if (names.length > 1) throw severalLabs(names)
+      for (const one of names) await findLab(one)?.down()
+      const [gone] = names
+      const none = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
+      process.stderr.write(`${gone === undefined ? none : `lab ${gone} is down`}\n`)
+    })
+
+  lab
+    .command('status')
+    .description('shows what is up')
+    .addOption(whichLab())
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight lab status\n  pilotlight lab status --lab rack-2 --json | jq .machines',
+    )
+    .action(async (options: { lab?: string; json?: boolean }) => {
+      const status = (await findOrFail(options.lab)).status()
+      if (options.json) {
+        process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`)
+        return
+      }
+      process.stdout.write(
+        `${status.name}  since ${status.startedAt}  server ${status.serverUrl ?? 'none'}\n`,
+      )
+      for (const { name, mac, driver, power, since } of status.machines) {
+        process.stdout.write(
+          `${[name.padEnd(12), mac, driver.padEnd(9), power.padEnd(3), since ?? ''].join('  ').trimEnd()}\n`,
+        )
+      }
+    })
+
+  lab
+    .command('power')
+    .description('switches a machine on or off')
+    .argument('<state>', 'on or off')
+    .argument('<machine>', 'its name')
+    .addOption(whichLab())
+    .addHelpText('after', '\nExamples:\n  pilotlight lab power off cmp-1\n  pilotlight lab power on cmp-1')
+    .action(async (state: string, machine: string, options: { lab?: string }) => {
+      if (state !== 'on' && state !== 'off') {
+        throw new CommandError(
+          EXIT.usage,
+          `"${state}" is neither on nor off`,
+          'pilotlight lab power on cmp-1',
+        )
+      }
+      const found = (await findOrFail(options.lab)).machine(machine)
+      await (state === 'on' ? found.powerOn() : found.powerOff())
+    })
+
+  lab
+    .command('console')
+    .description('prints what a machine showed on its console')
+    .argument('<machine>', 'its name')
+    .addOption(whichLab())
+    .option('-f, --follow', 'goes on until the machine is off')
+    .addHelpText('after', '\nExamples:\n  pilotlight lab console cmp-1 -f')
+    .action(async (machine: string, options: { lab?: string; follow?: boolean }) => {
+      const lab = await findOrFail(options.lab)
+      const showed = lab.machine(machine).console({ follow: options.follow ?? false })
+      for await (const text of showed) process.stdout.write(text)
+    })
+
+  lab
+    .command('exec')
+    .description('runs a command where the machine is (a container machine), or in the rack (machine "rack")')
+    .argument('<machine>', 'its name, or "rack" for the network that the provisioner is in')
+    .argument('<command...>', 'what to run')
+    .addOption(whichLab())
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight lab exec ctl-1 systemctl status kubelet\n  pilotlight lab exec rack curl http://10.20.0.1:8080/machines',
+    )
+    .action(async (machine: string, command: string[], options: { lab?: string }) => {
+      const lab = await findOrFail(options.lab)
+      const { spawnSync } = await import('node:child_process')
+      const [program = '', ...args] =
+        machine === 'rack' ? lab.inRack(command) : lab.machine(machine).execCommand(command)
+      const { status, error } = spawnSync(program, args, { stdio: 'inherit' })
+      if (error) throw error
+      process.exitCode = status ?? EXIT.failed
+    })
+}
+
+/** Every verb that works on a lab which is up takes its name so. */
+function whichLab(): Option {
+  return new Option('--lab <name>', 'name of the lab; needed only when several are up')
+}
+
+const EXAMPLES = `
+Examples:
+  pilotlight lab                                   the small rack; taken down at the end
+  pilotlight lab --keep                            leave it up, look around, then: pilotlight lab down
+  pilotlight lab lab/racks/waves/rack.yaml         with block storage and stacks
+  pilotlight lab lab/racks/mixed/rack.yaml         one machine emulated by QEMU joins a native controller
+  pilotlight lab lab/racks/firmware/rack.yaml --until boot    SeaBIOS and OVMF boot the live system`
+
+/** A command's arguments and flags, a line each. */
+function usageOf(command: Command): string {
+  const help = command.createHelp()
+  const lines = [
+    ['[rack]', 'rack file, lab/racks/small/rack.yaml unless told'],
+    ...command.options.map(option => [option.flags, help.optionDescription(option)]),
+  ]
+  return lines.map(([term = '', text = '']) => `  ${term.padEnd(18)}  ${text}`).join('\n')
+}
+
+/** The flags of `lab up`. */
+export type LabUpFlags = {
+  readonly keep?: boolean
+  readonly lab?: string
+  readonly driver?: string
+  readonly until: string
+}
+
+/** The lab of that name, or the only one that is up. */
+async function findOrFail(name: string | undefined): Promise<Lab> {
+  const { findLab, labNames } = await import('#lab/lab.ts')
+  const { LAB_NAME } = await import('#lab/rack.ts')
+  const names = name === undefined ? labNames() : [name]
+  if (names.length > 1) throw severalLabs(names)
+  const lab = names[0] !== undefined && LAB_NAME.test(names[0]) ? findLab(names[0]) : undefined
+  if (lab) return lab
+  const which = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
+  throw new CommandError(EXIT.notFound, which, 'start one:  npm run lab -- --keep')
+}
+
+function severalLabs(names: readonly string[]): CommandError {
+  return new CommandError(
+    EXIT.usage,
+    `several labs are up: ${names.join(' ')}`,
+    'name the one you mean: --lab NAME',
+  )
+}

@@ -1,0 +1,119 @@
+// `pilotlight machines`: what an operator decides on the keys that machines show, and which boots are opened.
+
+import type { Command } from 'commander'
+import type { MachineKeyView, ReopeningView } from '#server/protocols/http/api/machine-keys.ts'
+import { cleanText } from '#model/clean.ts'
+import { serverOption } from '../options.ts'
+import { print, printJson } from '../terminal/show.ts'
+import { tableOf } from '../terminal/table.ts'
+
+type Flags = { readonly server: string; readonly json?: boolean }
+type KeyFlags = { readonly server: string; readonly fingerprint?: string }
+
+/** Defines `machines`. */
+export function defineMachines(command: Command): void {
+  const machines = command.addHelpText(
+    'after',
+    `
+A machine that waits shows the fingerprint of its key on its console. Compare before you approve: everything else that
+is shown of it (MAC, UUID, address) any host on the wire can copy.
+
+Examples:
+  pilotlight machines pending
+  pilotlight machines approve ctl-1 --fingerprint SHA256:…
+  pilotlight machines reject ctl-1
+  pilotlight machines reopen cmp-3
+  pilotlight machines reopen cmp-3 --undo`,
+  )
+
+  machines
+    .command('pending')
+    .description('lists the keys that wait for a decision, and why; and the machines that are open')
+    .addOption(serverOption())
+    .option('--json', 'the keys as JSON')
+    .action(async ({ server, json }: Flags) => {
+      const client = await clientOf(server)
+      const keys = await client.keys('pending')
+      if (json) return printJson(keys)
+      print([keyTable(keys), ...(await client.reopened()).map(openLine)].join('\n'))
+    })
+
+  for (const [verb, what] of [
+    ['approve', 'approves a key: the machine gets its bundle, and must show this key from then on'],
+    ['reject', 'rejects a key: a machine that shows it is refused'],
+  ] as const) {
+    machines
+      .command(verb)
+      .description(what)
+      .argument('<name>', 'name of the machine')
+      .addOption(serverOption())
+      .option(
+        '--fingerprint <text>',
+        'the key; needed when more than one waits, or was shown in the same boot',
+      )
+      .action(async (name: string, { server, fingerprint }: KeyFlags) => {
+        const key = await (await clientOf(server)).decideKey(name, verb, fingerprint)
+        print(`${key.machine}: ${key.fingerprint} is ${key.state}`)
+      })
+  }
+
+  machines
+    .command('reopen')
+    .description(
+      "opens the next boot of a machine that was ready, until the site's trust.deadline: its key is taken as a first one",
+    )
+    .argument('<name>', 'name of the machine')
+    .addOption(serverOption())
+    .option('--undo', 'closes it again')
+    .action(async (name: string, { server, undo }: Flags & { readonly undo?: boolean }) => {
+      const client = await clientOf(server)
+      if (undo) {
+        const { who } = await client.closeReopened(name)
+        return print(`${name} is closed (${who} had opened it)`)
+      }
+      print(openLine(await client.reopen(name)))
+    })
+}
+
+/** A machine that is open, until when, and how it is closed. */
+export function openLine({ machine, who, until }: Omit<ReopeningView, 'at'>): string {
+  const end = `${until.slice(0, 16)}Z`
+  return `${machine}: its next boot is open until ${end} (by ${who}); to close it:  pilotlight machines reopen ${machine} --undo`
+}
+
+/** The command that approves one key. */
+export function approveCommand(machine: string, fingerprint: string): string {
+  return `pilotlight machines approve ${machine} --fingerprint ${fingerprint}`
+}
+
+/** Keys as a table for a person, each with the reason below it; those of a machine with several are marked with `!`. */
+export function keyTable(keys: readonly MachineKeyView[]): string {
+  if (keys.length === 0) return 'no key waits'
+  const counts = Map.groupBy(keys, ({ machine }) => machine)
+  const several = (machine: string) => counts.get(machine)?.length ?? 1
+  const rows = keys.map(({ machine, fingerprint, address, mac, port, seen }) => ({
+    machine: several(machine) > 1 ? `! ${machine}` : machine,
+    fingerprint,
+    address,
+    mac,
+    port,
+    seen: `${seen.slice(0, 19)}Z`,
+  }))
+  const [heading = '', ...lines] = tableOf(
+    ['machine', 'fingerprint', 'address', 'mac', 'port', 'seen'],
+    rows,
+  ).split('\n')
+  return [
+    heading,
+    ...lines.flatMap((line, at) => {
+      const { machine = '', why = '' } = keys[at] ?? {}
+      const others = several(machine) > 1 ? `one of ${several(machine)} keys that wait for ${machine}; ` : ''
+      return [line, cleanText(`  ${others}${why}`, Infinity)]
+    }),
+  ].join('\n')
+}
+
+async function clientOf(base: string) {
+  const { ServerClient } = await import('#client/server.ts')
+  return new ServerClient(base)
+}

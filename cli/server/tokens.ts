@@ -1,0 +1,84 @@
+// `pilotlight tokens`: access tokens of people and programs, made, listed and revoked through the server.
+
+import { Option, type Command } from 'commander'
+import type { AccessRole } from '#server/access/identity.ts'
+import type { AccessToken } from '#server/access/tokens.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { serverOption } from '../options.ts'
+import { print, printJson } from '../terminal/show.ts'
+import { tableOf } from '../terminal/table.ts'
+
+type TokenFlags = { readonly server: string; readonly json?: boolean }
+
+/** Defines `tokens`. */
+export function defineTokens(command: Command): void {
+  const tokens = command.addHelpText(
+    'after',
+    `
+A token is shown once, when it is made; the server keeps its hash. The first one, "bootstrap", is in admin.token in
+the server's state directory. The command line shows a server the token in PILOTLIGHT_TOKEN,
+or in the file PILOTLIGHT_TOKEN_FILE.
+
+Examples:
+  pilotlight tokens create ci --role admin --days 90
+  pilotlight tokens create dashboard
+  pilotlight tokens revoke ci`,
+  )
+
+  tokens
+    .command('create')
+    .description('makes a token and prints it, once')
+    .argument('<name>', 'who it is for: it stands in the history of what was changed with it')
+    .addOption(
+      new Option('--role <role>', 'what it may do').choices(['read-only', 'admin']).default('read-only'),
+    )
+    .option('--days <n>', 'how long; until it is revoked unless told', daysOf)
+    .addOption(serverOption())
+    .option('--json', 'as JSON')
+    .action(async (name: string, flags: TokenFlags & { role: AccessRole; days?: number }) => {
+      const { server: base, json, role, days } = flags
+      const made = await (
+        await clientOf(base)
+      ).createToken({ name, role, ...(days === undefined ? {} : { days }) })
+      if (json) printJson(made)
+      else print(made.token)
+    })
+
+  tokens
+    .command('list')
+    .description('lists them, never the tokens themselves')
+    .addOption(serverOption())
+    .option('--json', 'as JSON')
+    .action(async ({ server: base, json }: TokenFlags) => {
+      const all = await (await clientOf(base)).tokens()
+      if (json) printJson(all)
+      else print(tokenTable(all))
+    })
+
+  tokens
+    .command('revoke')
+    .description('ends a token, from the next request on')
+    .argument('<name>', 'the one to end')
+    .addOption(serverOption())
+    .action(async (name: string, { server: base }: TokenFlags) => (await clientOf(base)).revokeToken(name))
+}
+
+async function clientOf(base: string) {
+  const { ServerClient } = await import('#client/server.ts')
+  return new ServerClient(base)
+}
+
+function tokenTable(tokens: readonly AccessToken[]): string {
+  const rows = tokens.map(token => ({ ...token, expires: token.expires ?? 'never' }))
+  return tableOf(['name', 'role', 'created', 'expires'], rows)
+}
+
+function daysOf(text: string): number {
+  const days = Number(text)
+  if (days > 0 && days <= 36_500) return days
+  throw new CommandError(
+    EXIT.usage,
+    `"${text}" is not a number of days`,
+    'give one greater than 0, at most 36500',
+  )
+}

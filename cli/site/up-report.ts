@@ -1,0 +1,34 @@
+// What a finished `pilotlight up` tells a person.
+
+import type { UpResult } from '#rack/up/up.ts'
+import type { Verification } from '#rack/charts/verify/verify.ts'
+
+/** What a finished run tells a person, a line each. */
+export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult): string[] {
+  const until = new Date(signsUntil).toISOString().slice(0, 10)
+  const cluster = [
+    `kubeconfig  ${kubeconfigPath}   for eight hours; then: pilotlight kubeconfig`,
+    `kubelets    renew their certificates until ${until} if the server is away, and longer when it is not`,
+  ]
+  if (openstack === undefined) return cluster
+  const { verification, secondsTo, cloudsPath } = openstack
+  const { guest, authUrl, services } = verification
+  const answered =
+    guest.answeredAt === undefined ? 'not reached from here' : `answered at ${guest.answeredAt}`
+  return [
+    ...cluster,
+    `keystone    ${authUrl}   services ${services.join(' ')}`,
+    `guest       ${guest.address} on ${guest.host}, ${answered}; run by ${guest.driver.name} with ${guest.driver.hypervisor}`,
+    ...(secondsTo ? [`power-on    ${describeTimes(secondsTo)}`] : []),
+    `openstack   OS_CLIENT_CONFIG_FILE=${cloudsPath} OS_CLOUD=pilotlight openstack server list`,
+  ]
+}
+
+function describeTimes({ token, active, guestUp, answered }: Verification['at']): string {
+  return [
+    `${token.toFixed(1)} s to the first token`,
+    `${active.toFixed(1)} s to ACTIVE`,
+    `${guestUp.toFixed(1)} s to the guest with its address`,
+    ...(answered === undefined ? [] : [`${answered.toFixed(1)} s to its answer from outside`]),
+  ].join(', ')
+}

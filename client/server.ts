@@ -1,0 +1,369 @@
+// The server's HTTP API as the command line uses it.
+
+import { CommandError, EXIT } from '#cli/exit.ts'
+import type { BootEvent } from '#model/boot.ts'
+import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { Fault } from '#model/fault.ts'
+import type { Machine } from '#model/machine.ts'
+import type { SiteObjects } from '#model/network.ts'
+import type { AccessToken, NewToken } from '#server/access/tokens.ts'
+import type { MachineKeyView, ReopeningView } from '#server/protocols/http/api/machine-keys.ts'
+import {
+  givenToken,
+  isOnThisHost,
+  localToken,
+  requirePrivateWire,
+  trustServer,
+  warnOfReadableToken,
+} from './credentials.ts'
+
+/** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
+export type MachineState = Machine & { readonly phase: string; readonly boot?: string }
+
+/** Calls one server; every call has a limit, and an error that says what to do. */
+export class ServerClient {
+  readonly #base: string
+  #token: string | undefined
+
+  /**
+   * @param base the server's URL, for example `http://10.20.0.1:8080`
+   * @param token shown with every call; `givenToken` unless told, and `localToken` once the server asks for one
+   * @throws {CommandError} (usage) when it is not one of HTTP
+   */
+  constructor(base: string, token?: string) {
+    const protocol = URL.canParse(base) ? new URL(base).protocol : undefined
+    if (protocol !== 'http:' && protocol !== 'https:') {
+      const mend = 'give --server or PILOTLIGHT_SERVER a whole URL, for example http://10.20.0.1:8080'
+      throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, mend)
+    }
+    this.#base = base.replace(/\/+$/, '')
+    this.#token = token ?? givenToken()
+    trustServer(base)
+  }
+
+  /**
+   * Refuses a server that `putAuthority` and `putBundle` may not send to, before anything else is.
+   *
+   * @throws {CommandError} (usage) when other hosts could read what is sent
+   */
+  requirePrivateWire(): void {
+    requirePrivateWire(this.#base)
+  }
+
+  /** Replaces all that the server knows of a site; says whether that changed anything. */
+  async putSite(name: string, objects: SiteObjects): Promise<boolean> {
+    const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(name)}`, objects)
+    return (answer as { changed: boolean }).changed
+  }
+
+  /**
+   * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
+   * while the server is away.
+   *
+   * @throws {CommandError} (usage) when other hosts could read it on its way
+   */
+  async putAuthority(site: string, authority: SiteAuthority): Promise<number> {
+    this.requirePrivateWire()
+    const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(site)}/authority`, authority)
+    return (answer as { signsUntil: number }).signsUntil
+  }
+
+  /**
+   * Gives the server what a machine fetches once in a boot, with its one-time token.
+   *
+   * @throws {CommandError} (usage) when other hosts could read it on its way
+   */
+  async putBundle(machine: string, bundle: BundleDescription): Promise<void> {
+    this.requirePrivateWire()
+    await this.#json('PUT', `/v1/machines/${encodeURIComponent(machine)}/bundle`, bundle)
+  }
+
+  /** The machines with their phases. */
+  async machines(): Promise<readonly MachineState[]> {
+    return (await this.list('/machines')) as MachineState[]
+  }
+
+  /** The id of the newest event: what comes after it is news. */
+  async lastEvent(): Promise<number> {
+    const response = await this.#call(
+      'GET',
+      '/machines?limit=1',
+      { headers: { accept: 'application/json' } },
+      10,
+    )
+    await response.body?.cancel()
+    return Number(response.headers.get('x-last-event') ?? 0)
+  }
+
+  /** What happened after event `after`; waits up to `waitSeconds` for the first. */
+  async events(
+    after: number,
+    waitSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<{ events: readonly BootEvent[]; last: number }> {
+    const path = `/v1/events?after=${after}&wait=${waitSeconds}`
+    return (await this.#json('GET', path, undefined, waitSeconds + 10, signal)) as {
+      events: BootEvent[]
+      last: number
+    }
+  }
+
+  /** The journal of a machine's last boot, as text or JSON. */
+  async journal(machine: string, accept: 'text/plain' | 'application/json', boot?: string): Promise<string> {
+    const query = boot === undefined ? '' : `?boot=${encodeURIComponent(boot)}`
+    const path = `/v1/machines/${encodeURIComponent(machine)}/journal${query}`
+    return (await this.#call('GET', path, { headers: { accept } }, 10)).text()
+  }
+
+  /** Makes an access token, which the server shows this once. */
+  async createToken(token: NewToken): Promise<AccessToken & { readonly token: string }> {
+    return (await this.#json('POST', '/v1/tokens', token)) as AccessToken & { token: string }
+  }
+
+  /** All access tokens, without the tokens themselves. */
+  async tokens(): Promise<readonly AccessToken[]> {
+    return (await this.#json('GET', '/v1/tokens')) as AccessToken[]
+  }
+
+  /** Ends an access token. */
+  async revokeToken(name: string): Promise<void> {
+    const response = await this.#call('DELETE', `/v1/tokens/${encodeURIComponent(name)}`, { headers: {} }, 10)
+    await response.body?.cancel()
+  }
+
+  /** The keys that machines showed, of one state. */
+  async keys(state: MachineKeyView['state']): Promise<readonly MachineKeyView[]> {
+    return (await this.list(`/v1/keys?state=${state}`)) as MachineKeyView[]
+  }
+
+  /**
+   * Approves or rejects a key of a machine: the one named, or the only one that waits. With `isOnly` the server refuses with
+   * 409 when the boot of the key, or a later one, showed another key as well.
+   */
+  async decideKey(
+    machine: string,
+    verb: 'approve' | 'reject',
+    fingerprint: string | undefined,
+    { isOnly = false }: { readonly isOnly?: boolean } = {},
+  ): Promise<MachineKeyView> {
+    const body = { ...(fingerprint === undefined ? {} : { fingerprint }), ...(isOnly ? { isOnly } : {}) }
+    return (await this.#json(
+      'POST',
+      `/v1/machines/${encodeURIComponent(machine)}/${verb}`,
+      body,
+    )) as MachineKeyView
+  }
+
+  /** Opens the next boot of a machine, until the site's deadline. */
+  async reopen(machine: string): Promise<ReopeningView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/reopen`
+    return (await this.#json('POST', path)) as ReopeningView
+  }
+
+  /** Closes a machine that was opened. */
+  async closeReopened(machine: string): Promise<ReopeningView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/reopen`
+    return (await this.#json('DELETE', path)) as ReopeningView
+  }
+
+  /** The machines whose next boot was opened. */
+  async reopened(): Promise<readonly ReopeningView[]> {
+    return (await this.#json('GET', '/v1/reopened')) as ReopeningView[]
+  }
+
+  /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`, `/v1/keys`. */
+  async list(path: string): Promise<readonly unknown[]> {
+    const items: unknown[] = []
+    const asked = new Set<string>()
+    for (let next: string | undefined = path; next !== undefined;) {
+      requireProgress(asked, next)
+      const response = await this.#call('GET', next, { headers: { accept: 'application/json' } }, 10)
+      const page: unknown = await response.json()
+      if (!Array.isArray(page)) return [...items, page]
+      items.push(...(page as unknown[]))
+      next = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1]
+    }
+    return items
+  }
+
+  /** Any of the lists a person may read: `profiles`, `groups`, `machines`, with an id for a single one. */
+  async get(path: string): Promise<unknown> {
+    return this.#json('GET', path)
+  }
+
+  /** Any call, whose answer the caller reads; anything but success is thrown as a `Refusal`. */
+  async request(
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    body?: string | Buffer<ArrayBuffer> | Blob,
+    limitSeconds = 10,
+  ): Promise<Response> {
+    return this.#call(method, path, { headers, ...(body === undefined ? {} : { body }) }, limitSeconds)
+  }
+
+  async #json(
+    method: string,
+    path: string,
+    body?: unknown,
+    limitSeconds = 10,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const headers = {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const init = { headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+    const response = await this.#call(method, path, init, limitSeconds, signal)
+    return response.json().catch((cause: unknown) => {
+      if (signal?.aborted) throw cause
+      const said = `${method} ${path} was not answered with JSON`
+      throw new CommandError(EXIT.failed, said, `is ${this.#base} a Pilotlight server?`, { cause })
+    })
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    init: Call,
+    limitSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const response = await this.#send(method, path, init, limitSeconds, signal)
+    if (response.ok) return response
+    const token = response.status === 401 && this.#token === undefined ? localToken(this.#base) : undefined
+    if (token === undefined) throw await refusal(`${method} ${this.#base}${path}`, response)
+    await response.body?.cancel()
+    this.#token = token
+    return this.#call(method, path, init, limitSeconds, signal)
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    init: Call,
+    limitSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    refuseSteps(path)
+    if (this.#token) warnOfReadableToken(this.#base)
+    const limit = AbortSignal.timeout(limitSeconds * 1000)
+    return fetch(`${this.#base}${path}`, {
+      ...init,
+      // The boot listener sends a GET to another way of writing its path; a body stays with the server it was meant for.
+      redirect: method === 'GET' || method === 'HEAD' ? 'follow' : 'error',
+      headers: { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token}` }) },
+      method,
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    }).catch((error: unknown) => {
+      if (signal?.aborted) throw error
+      const mend = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
+      const trust = this.#base.startsWith('https:') ? ', and its authority (a PEM file) in PILOTLIGHT_CA' : ''
+      throw new CommandError(EXIT.unreachable, `no answer from the server at ${this.#base}`, mend + trust, {
+        cause: error,
+      })
+    })
+  }
+}
+
+/** Pages of one list that are asked for at most: of a thousand items each that is a hundred times what a server is made for. */
+const MOST_PAGES = 10_000
+
+/**
+ * Takes note of the next page of a list.
+ *
+ * @throws {CommandError} when it was asked for before, or there are too many: the list would have no end
+ */
+export function requireProgress(asked: Set<string>, page: string): void {
+  if (!asked.has(page) && asked.size < MOST_PAGES) {
+    asked.add(page)
+    return
+  }
+  const what = asked.has(page)
+    ? 'names a page again that it gave before'
+    : `has more than ${MOST_PAGES} pages`
+  throw new CommandError(EXIT.failed, `a list of the server ${what}`, 'is that a Pilotlight server?')
+}
+
+/** Refuses a path with a step to another folder: `fetch` would take it, and ask for something else than was named. */
+function refuseSteps(path: string): void {
+  const [names = ''] = path.split('?', 1)
+  const step = names.split('/').find(name => name === '.' || name === '..')
+  if (step === undefined) return
+  const mend = `name it without "${step}", as the lists show it`
+  throw new CommandError(EXIT.usage, `${decodeURIComponent(names)} is no path of the server`, mend)
+}
+
+/** What a request has beside its method and path. */
+type Call = {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | Buffer<ArrayBuffer> | Blob
+}
+
+const STATUSES: ReadonlyMap<number, number> = new Map([
+  [401, EXIT.refused],
+  [403, EXIT.refused],
+  [404, EXIT.notFound],
+  [409, EXIT.refused],
+  [412, EXIT.refused],
+  [421, EXIT.refused],
+])
+
+/** What a server said against a request; `faults` say what in its body is wrong. */
+export class Refusal extends CommandError {
+  readonly httpStatus: number
+  readonly faults: readonly Fault[]
+  constructor(httpStatus: number, faults: readonly Fault[], message: string, mend: string) {
+    super(STATUSES.get(httpStatus) ?? EXIT.failed, message, mend)
+    this.httpStatus = httpStatus
+    this.faults = faults
+  }
+}
+
+/** What the server said against a request: the problem's own words (RFC 9457), and what to do about it. */
+async function refusal(request: string, response: Response): Promise<Refusal> {
+  const text = await response.text().catch(() => '')
+  const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
+  const { detail, faults } = problemIn(text)
+  if (detail === undefined) {
+    const mend = 'is that a Pilotlight server, of the same version as this one?'
+    return new Refusal(response.status, [], answered, mend)
+  }
+  return new Refusal(response.status, faults, detail, `${mendOf(response)} (${answered})`)
+}
+
+function problemIn(text: string): { readonly detail: string | undefined; readonly faults: readonly Fault[] } {
+  try {
+    const { detail, title, errors } = JSON.parse(text) as Record<string, unknown>
+    const said = [detail, title].find(one => typeof one === 'string')
+    return { detail: said, faults: Array.isArray(errors) ? (errors as Fault[]) : [] } // as server/errors.ts has it
+  } catch {
+    return { detail: /^\s*(<|$)/.test(text) ? undefined : text.trim(), faults: [] } // plain words; a page is for browsers
+  }
+}
+
+function mendOf({ status, headers, url }: Response): string {
+  const later = headers.get('retry-after')
+  if (status === 401) {
+    const lab = 'a lab has one in lab-state/NAME/server/admin.token'
+    if (isOnThisHost(new URL(url).hostname)) {
+      return `name admin.token of the server's state directory in PILOTLIGHT_TOKEN_FILE, or that directory in PILOTLIGHT_STATE_PATH, as a user who may read it; ${lab}`
+    }
+    return `on the server's host "pilotlight tokens create NAME" makes one; name its file in PILOTLIGHT_TOKEN_FILE; ${lab}`
+  }
+  if (status === 421) return 'give --server the address of the server'
+  if (status === 404) return `what there is: ${listingOf(new URL(url).pathname)}`
+  if (status === 412) return 'read it again, and change that'
+  if (status === 409) return 'nothing was changed: what is there stands against it'
+  if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
+  if (status >= 500) return "the server's own log tells more"
+  return 'mend what it names, and run the same again'
+}
+
+/** The command that lists what a path is one of. */
+function listingOf(path: string): string {
+  if (/^\/v1\/machines\/[^/]+\/(approve|reject|reopen)$/.test(path)) return 'pilotlight machines pending'
+  const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens)\//.exec(path) ?? []
+  if (list === undefined) return 'pilotlight get machines, or groups, or profiles'
+  return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`
+}

@@ -1,0 +1,123 @@
+// How a release stands now: looks at what it promises, cheap things first. The engine looks until all is kept, `charts
+// status` looks once.
+
+import { asConnectionError } from '../openstack/identity.ts'
+import { listHypervisors } from '../openstack/compute.ts'
+import { OpenstackClient } from '../openstack/client.ts'
+import { listAgents } from '../openstack/network.ts'
+import { cloudAdmin } from '../endpoints.ts'
+import { judge, judgeAgents, judgeHypervisors, type ObjectPromise } from './gates.ts'
+import type { NamespaceView } from '../kubernetes/observe.ts'
+import type { Promised, ReleasePlan } from '../plan.ts'
+import type { Verdict } from './pods.ts'
+
+/** A service that comes up has better things to do than to answer: it is asked once in so many milliseconds. */
+const askEveryMs = 1000
+
+/** Looks at the promises of releases. */
+export class PromiseWatch {
+  readonly #view: NamespaceView
+  readonly #authUrl: string
+  readonly #password: string
+  readonly #answers = new Map<string, { readonly at: number; readonly answer: Promise<unknown> }>()
+  #cloud: Promise<OpenstackClient> | undefined
+
+  /** `authUrl` is Keystone's, `password` the administrator's. */
+  constructor(view: NamespaceView, authUrl: string, password: string) {
+    this.#view = view
+    this.#authUrl = authUrl
+    this.#password = password
+  }
+
+  /**
+   * The first promise that is broken, else the first that is not kept yet. What is asked over the network is only
+   * asked once the release's pods are there to answer.
+   *
+   * @throws what keeps the Kubernetes API from telling
+   */
+  async look(release: ReleasePlan): Promise<Verdict> {
+    const seen = await this.#view.look()
+    const now = Date.now()
+    const verdicts = release.promises.filter(isOfObjects).map(it => judge(it, release.name, seen, now))
+    const worst = verdicts.find(({ state }) => state === 'broken') ?? verdicts.find(isOpen)
+    if (worst !== undefined) return worst
+    for (const promised of release.promises) {
+      if (isOfObjects(promised)) continue
+      const verdict = await this.#ask(promised).catch((error: unknown) => notYet(promised, error))
+      if (isOpen(verdict)) return verdict
+    }
+    return { state: 'kept' }
+  }
+
+  async #ask(promised: Exclude<Promised, ObjectPromise>): Promise<Verdict> {
+    if (promised.kind === 'http') {
+      const { url, status } = promised
+      return this.#lately(url, () => askHttp(url, status))
+    }
+    const cloud = await this.#lately('token', () => this.#admin())
+    if (promised.kind === 'token') return { state: 'kept' }
+    if (promised.kind === 'agents')
+      return judgeAgents(promised, await this.#lately('agents', () => listAgents(cloud)))
+    const hypervisors = await this.#lately('hypervisors', () => listHypervisors(cloud))
+    const found = hypervisors.map(({ service, state, status }) => ({ host: service.host, state, status }))
+    return judgeHypervisors(promised, found)
+  }
+
+  /** The last answer to that question, also when it was an error, unless it is too old: then it is asked again. */
+  #lately<T>(question: string, ask: () => Promise<T>): Promise<T> {
+    const now = performance.now()
+    const known = this.#answers.get(question)
+    if (known !== undefined && now - known.at < askEveryMs) return known.answer as Promise<T> // of that question
+    const answer = ask()
+    this.#answers.set(question, { at: now, answer })
+    return answer
+  }
+
+  /** One client for all questions; whoever comes first connects it. */
+  #admin(): Promise<OpenstackClient> {
+    if (this.#cloud !== undefined) return this.#cloud
+    const { user, project } = cloudAdmin
+    const cloud = OpenstackClient.connect(this.#authUrl, { user, password: this.#password, project })
+    this.#cloud = cloud
+    cloud.catch(() => (this.#cloud = undefined)) // the next question tries again
+    return cloud
+  }
+}
+
+/** What a promise is about, for a person. */
+export function titleOf(promised: Promised): string {
+  switch (promised.kind) {
+    case 'http':
+      return promised.url
+    case 'token':
+      return 'a token'
+    case 'agents':
+      return `${promised.binaries.join(' and ')} on ${promised.hosts.join(' ')}`
+    case 'hypervisors':
+      return `hypervisors ${promised.hosts.join(' ')}`
+    default:
+      return `${promised.kind} ${promised.name}`
+  }
+}
+
+async function askHttp(url: string, status: number): Promise<Verdict> {
+  const options = { signal: AbortSignal.timeout(5000), redirect: 'manual' } as const
+  const answer = await fetch(url, options).catch(asConnectionError)
+  await answer.body?.cancel()
+  return answer.status === status
+    ? { state: 'kept' }
+    : { state: 'waiting', reason: `${url} answers ${answer.status}` }
+}
+
+function isOfObjects(promised: Promised): promised is ObjectPromise {
+  return ['deployment', 'statefulset', 'daemonset', 'job'].includes(promised.kind)
+}
+
+function isOpen(verdict: Verdict): boolean {
+  return verdict.state !== 'kept'
+}
+
+function notYet(promised: Promised, error: unknown): Verdict {
+  const message = error instanceof Error ? error.message : String(error)
+  return { state: 'waiting', reason: `${titleOf(promised)}: ${message}` }
+}

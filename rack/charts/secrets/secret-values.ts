@@ -1,0 +1,37 @@
+// Secrets in Helm values, for charts that want passwords there: a value that is a reference in every layer, plan and
+// diff, and becomes the text only in what Helm is given.
+
+import { ChartPlanError } from '../errors.ts'
+import { isMap, type Values } from '../values/values.ts'
+
+/** A secret's text by key, by the secret's name. */
+export type SecretTexts = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+const pattern = /^secret:\/\/([a-z0-9-]+)\/([\w.-]+)$/
+
+/** What stands in values for a key of a secret: `secret://nova-db/password`. */
+export function secretReference(secret: string, key: string): string {
+  return `secret://${secret}/${key}`
+}
+
+/**
+ * The values with each reference replaced by the text that it names.
+ *
+ * @throws {ChartPlanError} when a secret or key is not there
+ */
+export function withSecretTexts(values: Values, secrets: SecretTexts): Values {
+  return replaced(values, secrets) as Values // a map stays one
+}
+
+function replaced(value: unknown, secrets: SecretTexts): unknown {
+  if (Array.isArray(value)) return value.map(it => replaced(it, secrets))
+  if (isMap(value))
+    return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, replaced(it, secrets)]))
+  const [, secret = '', key = ''] = (typeof value === 'string' && pattern.exec(value)) || []
+  if (secret === '') return value
+  const text = secrets[secret]?.[key]
+  if (text !== undefined) return text
+  throw new ChartPlanError(
+    `The values refer to ${String(value)}, and this site has no such secret. It has: ${Object.keys(secrets).join(' ')}.`,
+  )
+}

@@ -1,0 +1,98 @@
+// What every verb of the chart stage works with: the cluster's API, the site's store, Helm, and the locks of the releases
+// that it changes. Opened for one verb, closed whatever happens.
+
+import { access, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Site } from '../site/site.ts'
+import { connectApi, type ApiObject, type KubernetesApi } from './kubernetes/api.ts'
+import { ourCharts, type ChartSource, type StagedChart } from './sources/ours.ts'
+import type { HelmOptions } from './releases/helm.ts'
+import { lockReleases } from './lock.ts'
+import type { ChartPlan, ReleasePlan } from './plan.ts'
+import { ChartStore } from './store.ts'
+
+/** What a verb is told. */
+export type SessionOptions = {
+  readonly site: Site
+  readonly plan: ChartPlan
+  readonly kubeconfigPath: string
+  /** Where secrets, journal and rendered charts of this site are kept. */
+  readonly stateDirectory: string
+  /** Where helm lies; on the PATH unless told, or unless it is not there. */
+  readonly toolsDirectory?: string
+  /** Where the plan's charts come from; ours unless told. */
+  readonly charts?: ChartSource
+  readonly signal?: AbortSignal
+}
+
+/** One verb at work. */
+export type ChartSession = Pick<SessionOptions, 'site' | 'plan' | 'stateDirectory' | 'signal'> & {
+  readonly api: KubernetesApi
+  readonly store: ChartStore
+  readonly helm: HelmOptions
+  /** Makes the chart of a release ready for Helm. */
+  readonly stage: (release: ReleasePlan) => Promise<StagedChart>
+}
+
+/**
+ * Runs `work` in a session that holds the locks of the releases `changing`. One that changes none puts its charts
+ * together where it disturbs nobody.
+ *
+ * @throws {ChartsLocked} while another process changes one of them
+ */
+export async function withSession<T>(
+  options: SessionOptions,
+  changing: readonly string[],
+  work: (session: ChartSession) => Promise<T>,
+): Promise<T> {
+  const { site, plan, kubeconfigPath, stateDirectory, signal } = options
+  const unlock = lockReleases(stateDirectory, changing)
+  const changes = changing.length > 0
+  const directory = changes ? join(stateDirectory, 'charts') : await mkdtemp(join(tmpdir(), 'pilotlight-'))
+  let api: KubernetesApi | undefined
+  let store: ChartStore | undefined
+  try {
+    api = await connectApi(kubeconfigPath)
+    store = new ChartStore(stateDirectory)
+    const { charts = ourCharts } = options
+    const helm = {
+      kubeconfigPath,
+      namespace: plan.namespace,
+      helm: await helmIn(options.toolsDirectory),
+      directory,
+      ...(signal ? { signal } : {}),
+    }
+    return await work({
+      site,
+      plan,
+      stateDirectory,
+      api,
+      store,
+      helm,
+      stage: release => charts.stage(release.chart, directory),
+      ...(signal ? { signal } : {}),
+    })
+  } finally {
+    store?.close()
+    api?.close()
+    if (!changes) await rm(directory, { recursive: true, force: true })
+    unlock()
+  }
+}
+
+/** What tells this cluster from any other: the UID of its kube-system namespace. */
+export async function clusterId(api: KubernetesApi): Promise<string> {
+  const system = await api.get<ApiObject>('/api/v1/namespaces/kube-system')
+  return system?.metadata.uid ?? ''
+}
+
+/** The helm of the tools directory, or else of the PATH. */
+export async function helmIn(toolsDirectory: string | undefined): Promise<string> {
+  if (toolsDirectory === undefined) return 'helm'
+  const path = join(toolsDirectory, 'helm')
+  return access(path).then(
+    () => path,
+    () => 'helm',
+  )
+}

@@ -1,0 +1,117 @@
+// Charts from a source, pinned by a lock file: what is installed is what was looked at when it was locked, byte for byte,
+// wherever it comes from today.
+
+import { createHash } from 'node:crypto'
+import { copyFile, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { run } from '#host/command.ts'
+import { digestOfFolder, type ChartSource, type StagedChart } from './ours.ts'
+import { ChartLockError } from './errors.ts'
+import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
+import type { ChartLock, ChartPin } from './lock-file.ts'
+
+/** What both need: where helm is, and what may end the work. */
+export type SourceOptions = { readonly helm: string; readonly signal?: AbortSignal }
+
+/** Fetches every chart once and gives the pins that a lock file holds. */
+export async function pinCharts(
+  source: string,
+  wanted: readonly ChartWanted[],
+  options: SourceOptions,
+): Promise<ChartLock> {
+  const charts: Record<string, ChartPin> = {}
+  for (const chart of wanted)
+    charts[chart.name] = await inScratch(async into => {
+      const fetched = await fetchChart(source, chart, { ...options, into })
+      const folder = await unpacked(fetched, chart.name, join(into, 'unpacked'))
+      return { version: await versionOf(folder), sha256: await digestOf(fetched) }
+    })
+  return { source, charts }
+}
+
+/**
+ * The charts of a lock file. An archive that was fetched once is kept in `cache` under its digest, and asked for no more.
+ *
+ * @throws {ChartLockError} from `stage`, when a chart is not in the lock file or is not what was locked
+ * @throws {ChartNotFound} from `stage`, when the source does not give it
+ */
+export function lockedCharts(
+  lock: ChartLock,
+  { cache, ...options }: SourceOptions & { readonly cache: string },
+): ChartSource {
+  return {
+    async stage(name, into): Promise<StagedChart> {
+      const pin = lock.charts[name]
+      if (pin === undefined)
+        throw new ChartLockError(
+          `Chart ${name} is not in the lock file. Pin it: pilotlight charts lock SITE --update.`,
+        )
+      const fetched = await fetchPinned(lock.source, name, pin, cache, options)
+      const path = await unpacked(fetched, name, join(into, name))
+      return { path, hash: pin.sha256.slice(0, 16) }
+    },
+  }
+}
+
+async function fetchPinned(
+  source: string,
+  name: string,
+  pin: ChartPin,
+  cache: string,
+  options: SourceOptions,
+): Promise<FetchedChart> {
+  const kept = join(cache, `${pin.sha256}.tgz`)
+  const known = await digestOf({ kind: 'archive', path: kept }).catch(() => undefined)
+  if (known === pin.sha256) return { kind: 'archive', path: kept }
+  return inScratch(async into => {
+    const fetched = await fetchChart(source, { name, version: pin.version }, { ...options, into })
+    const digest = await digestOf(fetched)
+    if (digest !== pin.sha256)
+      throw new ChartLockError(
+        `Chart ${name} ${pin.version} from ${source} is not the one that was locked: its SHA-256 is ${digest}, ` +
+          `and the lock file says ${pin.sha256}. Somebody changed it. Look at it, then: pilotlight charts lock SITE --update.`,
+      )
+    if (fetched.kind === 'folder') return fetched
+    await mkdir(cache, { recursive: true })
+    await copyFile(fetched.path, `${kept}.new`)
+    await rename(`${kept}.new`, kept)
+    return { kind: 'archive', path: kept }
+  })
+}
+
+/** Puts the chart's files into `folder`, whatever was there. */
+async function unpacked({ kind, path }: FetchedChart, name: string, folder: string): Promise<string> {
+  await rm(folder, { recursive: true, force: true })
+  if (kind === 'folder') {
+    await cp(path, folder, { recursive: true })
+    return folder
+  }
+  await mkdir(folder, { recursive: true })
+  // An archive holds one folder, named as the chart.
+  const args = ['--extract', '--gzip', `--file=${path}`, `--directory=${folder}`, '--strip-components=1']
+  await run('tar', [...args, '--no-same-owner', '--no-same-permissions', name], { limitSeconds: 60 })
+  return folder
+}
+
+async function versionOf(folder: string): Promise<string> {
+  const { version = '' } = parse(await readFile(join(folder, 'Chart.yaml'), 'utf8')) as { version?: string }
+  return version
+}
+
+async function digestOf({ kind, path }: FetchedChart): Promise<string> {
+  if (kind === 'folder') return digestOfFolder(path)
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+}
+
+async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'pilotlight-'))
+  try {
+    return await work(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,55 @@
+// openstack-helm's feature overrides: values files by chart and feature word, which its own plugin would pass to Helm.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import type { ChartPlan } from '../plan.ts'
+import { isMap, type ValueLayer } from '../values/values.ts'
+import { ChartLockError } from './errors.ts'
+
+/**
+ * The plan with a layer below all others for each file `<folder>/<chart>/<words>.yaml` that is there.
+ *
+ * @throws {ChartLockError} when one of them is no YAML map
+ */
+export async function withOverrides(
+  plan: ChartPlan,
+  folder: string,
+  features: readonly string[],
+): Promise<ChartPlan> {
+  const releases = plan.releases.map(async release => {
+    const files = overrideNames(features).map(name => join(folder, release.chart, `${name}.yaml`))
+    const found = await Promise.all(files.map(readLayer))
+    return { ...release, layers: [...found.flat(), ...release.layers] }
+  })
+  return { ...plan, releases: await Promise.all(releases) }
+}
+
+/**
+ * Feature words and their combinations in the order in which they are laid over each other: after each word those that
+ * join it to words before it, the longer over the shorter. `a b` gives a, b, a-b.
+ */
+export function overrideNames(features: readonly string[]): string[] {
+  return features.flatMap((word, index) =>
+    subsetsOf(features.slice(0, index))
+      .toSorted((one, other) => one.length - other.length)
+      .map(before => [...before, word].join('-')),
+  )
+}
+
+function subsetsOf(words: readonly string[]): string[][] {
+  return words.reduce<string[][]>((sets, word) => [...sets, ...sets.map(set => [...set, word])], [[]])
+}
+
+async function readLayer(path: string): Promise<ValueLayer[]> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw error
+  })
+  if (text === undefined) return []
+  const values: unknown = parse(text)
+  if (values === null) return []
+  if (!isMap(values))
+    throw new ChartLockError(`${path} holds no map of values. Mend it, or leave the feature out.`)
+  return [{ origin: path, values }]
+}

@@ -1,0 +1,38 @@
+// The values that a chart has of its own, read from its folder as Helm reads them.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { isMap, mergeValues, type Values } from './values.ts'
+
+/**
+ * The values of the chart in a folder, over those that it imports from the charts it depends on (`import-values` by
+ * name, from `exports`). Those lie in its `charts` folder, or beside it.
+ */
+export async function chartDefaults(chart: string): Promise<Values> {
+  const { dependencies = [] } = (await readYaml(join(chart, 'Chart.yaml'))) as ChartFile
+  const imported = await Promise.all(
+    dependencies.map(async ({ name, 'import-values': names = [] }) => {
+      const inside = await readYaml(join(chart, 'charts', name, 'values.yaml'))
+      const values = inside ?? (await readYaml(join(chart, '..', name, 'values.yaml'))) ?? {}
+      const exported = isMap(values['exports']) ? values['exports'] : {}
+      return names.flatMap(it => (typeof it === 'string' && isMap(exported[it]) ? [exported[it]] : []))
+    }),
+  )
+  const own = (await readYaml(join(chart, 'values.yaml'))) ?? {}
+  return [...imported.flat(), own].reduce<Values>(mergeValues, {})
+}
+
+type ChartFile = {
+  readonly dependencies?: readonly { readonly name: string; readonly 'import-values'?: readonly unknown[] }[]
+}
+
+/** A YAML file that holds a map; undefined when there is none. */
+async function readYaml(path: string): Promise<Values | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  const read: unknown = text === undefined ? undefined : parse(text)
+  return isMap(read) ? read : undefined
+}

@@ -1,0 +1,71 @@
+// What `charts apply` would change: of each release the objects that Helm made, against those that the plan gives now.
+
+import { describeDiff, diffManifests, type ObjectDiff } from './diff.ts'
+import { listReleases, readRecord } from '../releases/records.ts'
+import { renderChart } from '../releases/helm.ts'
+import { valuesOf, type ReleasePlan } from '../plan.ts'
+import { withSecretTexts } from '../secrets/secret-values.ts'
+import { listSecrets, redact, textsOf, type Secrets } from '../secrets/secrets.ts'
+import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
+import { withSecretVersions } from '../secrets/versions.ts'
+
+/** What would change of one release. */
+export type ReleaseChange = {
+  readonly name: string
+  /** Helm's revision that stands now; absent when it is not installed. */
+  readonly revision?: number
+  readonly objects: readonly ObjectDiff[]
+}
+
+/** Compares every release of the session's plan; nothing is changed. */
+export async function findChanges(options: SessionOptions): Promise<ReleaseChange[]> {
+  return withSession(options, [], async session => {
+    const kept = await listSecrets(session.stateDirectory)
+    const plan = await withSecretVersions(session, kept)
+    const deployed = await listReleases(session.api, plan.namespace)
+    const secrets = textsOf(kept)
+    const changes = plan.releases.map(release =>
+      changeOf(session, release, deployed.get(release.name), secrets),
+    )
+    return Promise.all(changes)
+  })
+}
+
+async function changeOf(
+  { api, plan, helm, stage }: ChartSession,
+  release: ReleasePlan,
+  deployed: { readonly name: string; readonly revision: number } | undefined,
+  secrets: Secrets,
+): Promise<ReleaseChange> {
+  const { name } = release
+  const { path } = await stage(release)
+  const [after, record] = await Promise.all([
+    renderChart(name, path, withSecretTexts(valuesOf(release), secrets), helm),
+    deployed === undefined ? undefined : readRecord(api, plan.namespace, deployed),
+  ])
+  const objects = diffManifests(record?.manifest ?? '', after).map(it => withoutSecrets(it, secrets))
+  return { name, objects, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
+}
+
+/** The names of keys tell most secrets; the texts that we know tell the rest. */
+function withoutSecrets(diff: ObjectDiff, secrets: Secrets): ObjectDiff {
+  const keys = diff.keys.map(({ key, before, after }) => ({
+    key,
+    ...(before === undefined ? {} : { before: redact(before, secrets) }),
+    ...(after === undefined ? {} : { after: redact(after, secrets) }),
+  }))
+  return { ...diff, keys }
+}
+
+/** The changes as lines for a person. */
+export function describeChanges(changes: readonly ReleaseChange[]): string[] {
+  const lines = changes.flatMap(({ name, revision, objects }) => {
+    if (revision === undefined) return [`${name}: would be installed, ${objects.length} objects`]
+    if (objects.length === 0) return []
+    return [
+      `${name}: revision ${revision} would be followed by another`,
+      ...describeDiff(objects).map(line => `  ${line}`),
+    ]
+  })
+  return lines.length > 0 ? lines : ['nothing would change']
+}

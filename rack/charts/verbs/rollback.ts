@@ -1,0 +1,80 @@
+// Back to an earlier revision of one release. Its objects and values come back; what a newer version did to its database
+// does not go.
+
+import type { Stage } from '#progress/stage.ts'
+import { awaitRelease } from '../gates/await-release.ts'
+import { cloudAdmin, keystoneUrl } from '../endpoints.ts'
+import { ChartPlanError } from '../errors.ts'
+import { dropPending, isPending, listReleases, listRevisions, type HelmRelease } from '../releases/records.ts'
+import { rollback } from '../releases/helm.ts'
+import { NamespaceView } from '../kubernetes/observe.ts'
+import { chosenOf } from '../plan.ts'
+import { PromiseWatch } from '../gates/promises.ts'
+import { keptSecrets } from '../secrets/secrets.ts'
+import { clusterId, withSession, type SessionOptions } from '../session.ts'
+import type { Phase } from '../store.ts'
+
+/** What was brought back, and as which revision it stands now. */
+export type RollbackResult = { readonly release: string; readonly to: number; readonly revision: number }
+
+/**
+ * Brings a revision of a release back, the one before the last unless told, and waits until its promises are kept. The
+ * next `apply` installs what the plan says again.
+ *
+ * @throws {ChartPlanError} when there is no such release or revision
+ * @throws {PromiseBroken} when it does not come up
+ */
+export async function rollbackRelease(
+  options: SessionOptions & { readonly stage: Stage },
+  name: string,
+  wanted?: number,
+): Promise<RollbackResult> {
+  const [release] = chosenOf(options.plan, [name]).releases
+  if (release === undefined) throw new ChartPlanError(`The plan has no release "${name}".`) // chosenOf threw
+  return withSession(options, [name], async ({ api, helm, plan, site, store, stateDirectory, signal }) => {
+    const { stage } = options
+    const secrets = await keptSecrets(stateDirectory)
+    const password = secrets[cloudAdmin.secret]?.['password'] ?? ''
+    const cluster = await clusterId(api)
+    const revisions = (await listRevisions(api, plan.namespace)).filter(it => it.name === name)
+    const to = chooseRevision(name, revisions, wanted)
+    for (const pending of revisions.filter(isPending)) await dropPending(api, plan.namespace, pending)
+    const note = (phase: Phase, more: { revision?: number; cause?: string } = {}) =>
+      store.addStep({ at: Date.now(), release: name, phase, cluster, hash: `rollback to ${to}`, ...more })
+    note('applying')
+    stage.waiting(`helm rollback to revision ${to}`)
+    await rollback(name, to, helm)
+    const revision = (await listReleases(api, plan.namespace)).get(name)?.revision ?? 0
+    note('gated', { revision })
+    const view = new NamespaceView(api, plan.namespace)
+    try {
+      const promises = new PromiseWatch(view, keystoneUrl(site), password)
+      await awaitRelease(release, { promises, view, secrets, stage, ...(signal ? { signal } : {}) })
+    } catch (error) {
+      note('failed', { cause: error instanceof Error ? error.message : String(error) })
+      throw error
+    } finally {
+      view.close()
+    }
+    note('done', { revision })
+    return { release: name, to, revision }
+  })
+}
+
+/** The revision that was asked for, or the newest sound one before the last. */
+export function chooseRevision(
+  name: string,
+  revisions: readonly HelmRelease[],
+  wanted: number | undefined,
+): number {
+  const sound = revisions
+    .filter(({ status }) => status === 'superseded' || status === 'deployed')
+    .map(({ revision }) => revision)
+    .toSorted((a, b) => b - a)
+  const choice = wanted ?? sound[1]
+  if (choice !== undefined && sound.includes(choice)) return choice
+  if (sound.length === 0)
+    throw new ChartPlanError(`Release ${name} is not installed: there is nothing to bring back.`)
+  const missing = wanted === undefined ? 'earlier revision' : `revision ${wanted}`
+  throw new ChartPlanError(`Release ${name} has no ${missing} to go back to. It has: ${sound.join(' ')}.`)
+}

@@ -1,0 +1,91 @@
+// How a site's releases stand now: Helm's word, our journal's, and one look at each promise.
+
+import { cloudAdmin, keystoneUrl } from '../endpoints.ts'
+import { listReleases } from '../releases/records.ts'
+import { NamespaceView } from '../kubernetes/observe.ts'
+import type { ReleasePlan } from '../plan.ts'
+import { judgePod } from '../gates/pods.ts'
+import { PromiseWatch } from '../gates/promises.ts'
+import { keptSecrets, redact } from '../secrets/secrets.ts'
+import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
+import type { Pod, Snapshot } from '../kubernetes/snapshot.ts'
+import type { JournalEntry } from '../store.ts'
+
+/** One release. */
+export type ReleaseStatus = {
+  readonly name: string
+  /** `absent` when it is not installed, else whether its promises are kept. */
+  readonly state: 'absent' | 'kept' | 'waiting' | 'broken'
+  /** Why not, and how to mend it where waiting does not help. */
+  readonly reason?: string
+  readonly mend?: string
+  readonly revision?: number
+  /** Helm's word for the revision, for example `deployed`. */
+  readonly helm?: string
+  readonly pods: readonly PodStatus[]
+  /** The last step that was taken with it from this state directory. */
+  readonly lastStep?: JournalEntry
+}
+
+/** One of its pods. */
+export type PodStatus = {
+  readonly name: string
+  readonly node?: string
+  readonly ready: boolean
+  readonly restarts: number
+  readonly reason?: string
+}
+
+/** Looks at every release of the plan, once and without waiting. */
+export async function readStatus(options: SessionOptions): Promise<ReleaseStatus[]> {
+  return withSession(options, [], async session => {
+    const { api, plan, site, stateDirectory } = session
+    const secrets = await keptSecrets(stateDirectory)
+    const view = new NamespaceView(api, plan.namespace)
+    try {
+      const promises = new PromiseWatch(
+        view,
+        keystoneUrl(site),
+        secrets[cloudAdmin.secret]?.['password'] ?? '',
+      )
+      const [releases, seen] = await Promise.all([listReleases(api, plan.namespace), view.look()])
+      const statusOf = async (release: ReleasePlan): Promise<ReleaseStatus> => {
+        const helm = releases.get(release.name)
+        const common = commonOf(session, release.name, seen)
+        if (helm === undefined) return { ...common, state: 'absent' }
+        const verdict = await promises.look(release)
+        const { reason, mend } = { reason: undefined, mend: undefined, ...verdict }
+        return {
+          ...common,
+          state: verdict.state,
+          revision: helm.revision,
+          helm: helm.status,
+          ...(reason === undefined ? {} : { reason: redact(reason, secrets) }),
+          ...(mend === undefined ? {} : { mend }),
+        }
+      }
+      return await Promise.all(plan.releases.map(statusOf))
+    } finally {
+      view.close()
+    }
+  })
+}
+
+function commonOf({ store }: ChartSession, name: string, { pods }: Snapshot) {
+  const own = pods.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/instance'] === name)
+  const lastStep = store.lastStep(name)
+  return { name, pods: own.map(podStatus), ...(lastStep === undefined ? {} : { lastStep }) }
+}
+
+function podStatus(pod: Pod): PodStatus {
+  const verdict = judgePod(pod, Date.now())
+  const { nodeName } = pod.spec ?? {}
+  const restarts = (pod.status?.containerStatuses ?? []).map(({ restartCount = 0 }) => restartCount)
+  return {
+    name: pod.metadata.name,
+    ready: verdict.state === 'kept',
+    restarts: restarts.reduce((sum, count) => sum + count, 0),
+    ...(nodeName === undefined ? {} : { node: nodeName }),
+    ...(verdict.state === 'kept' ? {} : { reason: verdict.reason }),
+  }
+}

@@ -1,0 +1,145 @@
+// The approval of machines' keys within `up`: it lists them once and asks, where a terminal is there to ask at.
+
+import { CommandError, EXIT } from '#cli/exit.ts'
+import { approveCommand, keyTable } from '#cli/server/machines.ts'
+import { Refusal, type ServerClient } from '#client/server.ts'
+import type { Machine } from '#model/machine.ts'
+import { sleep } from '#progress/wait.ts'
+import { bootNumber, isLater } from '#server/machines/boot-id.ts'
+import type { MachineKeyView } from '#server/protocols/http/api/machine-keys.ts'
+import type { Site } from '../site/site.ts'
+
+/** Asks a person a question with yes or no. */
+export type AskYes = (text: string) => Promise<boolean>
+
+const POLL_MS = 1000
+
+/** The site with the approval that `up` was told by a flag. */
+export function withApproval(site: Site, approve: 'first-boot' | undefined): Site {
+  return approve === undefined || site.trust.level === 'L1'
+    ? site
+    : { ...site, trust: { ...site.trust, approve } }
+}
+
+/** What `up --approve first-boot` says before it begins; undefined where the flag is not given, or changes nothing. */
+export function firstBootWarning(
+  { trust, machines }: Site,
+  approve: 'first-boot' | undefined,
+): string | undefined {
+  if (approve === undefined || trust.level === 'L1') return undefined
+  return (
+    `trust on first use: the first key that each of ${machines.length} machines shows is approved without a look, whoever sends it, ` +
+    'and pinned; compare afterwards:  pilotlight journal NAME. When up ends, the server has the policy of the site file again'
+  )
+}
+
+/**
+ * Refuses to switch on machines that would wait for an operator, when no one can be asked.
+ *
+ * @throws {CommandError} (usage)
+ */
+export function requireSomeone({ trust }: Site, boots: readonly Machine[], ask: AskYes | undefined): void {
+  if (ask !== undefined || trust.level === 'L1' || trust.approve !== 'operator' || boots.length === 0) return
+  const names = boots.map(({ name }) => name).join(' ')
+  throw new CommandError(
+    EXIT.usage,
+    `the keys of ${names} are to be approved by an operator, and there is no terminal to ask at`,
+    'run it at a terminal, give --approve first-boot (the first keys are trusted, and pinned from then on), or set trust.approve in the site file',
+  )
+}
+
+/** What `up` needs to ask a person at its terminal. */
+export type Terminal = {
+  readonly ask: AskYes
+  /** Shows a person lines without a question. */
+  readonly tell: (text: string) => void
+}
+
+/** Which boots' keys `up` asks about. */
+export type AskedBoots = {
+  /**
+   * The newest boot there was when `up` switched the machines on: keys of boots up to it are not asked about. Undefined where
+   * a person switches them on, perhaps before `up` was started.
+   */
+  readonly after?: number
+  /** DHCP shows which boot is a machine's present one: keys of its earlier boots are not asked about. */
+  readonly isPresentKnown: boolean
+}
+
+/** The number of the newest boot that the server knows of. */
+export async function newestBoot(client: Pick<ServerClient, 'keys' | 'machines'>): Promise<number> {
+  const boots = [...(await client.machines()), ...(await client.keys('pending'))]
+  return boots.reduce((newest, { boot }) => Math.max(newest, boot === undefined ? 0 : bootNumber(boot)), 0)
+}
+
+/**
+ * Shows the keys that wait once every machine of `boots` has shown one or is ready, and asks once. On yes it approves the key
+ * of each machine that has shown one only; of a machine that has shown several it approves none, and says which commands do.
+ * Keys that come later are left to `pilotlight machines`. Ends when it has asked, or when all machines are ready.
+ *
+ * @throws {CommandError} (refused) when the answer is no
+ */
+export async function approveAtTerminal(
+  client: Pick<ServerClient, 'keys' | 'machines' | 'decideKey'>,
+  boots: readonly Machine[],
+  { ask, tell }: Terminal,
+  asked: AskedBoots,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const states = new Map((await client.machines()).map(state => [state.name, state]))
+    const pending = (await client.keys('pending')).filter(({ machine, boot }) => {
+      if (!boots.some(({ name }) => name === machine)) return false
+      if (asked.after !== undefined && bootNumber(boot) <= asked.after) return false
+      const present = states.get(machine)?.boot
+      return !asked.isPresentKnown || present === undefined || !isLater(present, boot)
+    })
+    const open = boots.filter(
+      ({ name }) => states.get(name)?.phase !== 'ready' && !pending.some(({ machine }) => machine === name),
+    )
+    if (open.length === 0 && pending.length === 0) return
+    if (open.length === 0) return decideAll(client, pending, { ask, tell })
+    await sleep(POLL_MS, signal)
+  }
+}
+
+async function decideAll(
+  client: Pick<ServerClient, 'decideKey'>,
+  pending: readonly MachineKeyView[],
+  { ask, tell }: Terminal,
+): Promise<void> {
+  const [single, several] = bySenders(pending)
+  const shown = [keyTable(pending), ...several.map(severalText)].join('\n')
+  if (single.length === 0) return tell(shown)
+  const these = single.length === 1 ? 'the key' : `the ${single.length} keys`
+  const names = single.map(({ machine }) => machine).join(' ')
+  if (!(await ask(`${shown}\nCompare with the consoles of the machines. Approve ${these} of ${names}?`))) {
+    const mend =
+      'pilotlight machines approve NAME approves one, pilotlight machines reject NAME refuses one; then run it again'
+    throw new CommandError(EXIT.refused, 'the keys were not approved', mend)
+  }
+  for (const { machine, fingerprint } of single) {
+    try {
+      await client.decideKey(machine, 'approve', fingerprint, { isOnly: true })
+    } catch (error) {
+      // Another key came since the question, or another operator decided: the machine's boot goes on as they say.
+      if (!(error instanceof Refusal) || error.httpStatus !== 409) throw error
+      tell(`the key of ${machine} was not approved: ${error.message}`)
+    }
+  }
+}
+
+/** The keys of machines that showed one, and those of each machine that showed several. */
+function bySenders(keys: readonly MachineKeyView[]): [MachineKeyView[], MachineKeyView[][]] {
+  const machines = [...Map.groupBy(keys, ({ machine }) => machine).values()]
+  return [machines.filter(({ length }) => length === 1).flat(), machines.filter(({ length }) => length > 1)]
+}
+
+function severalText(keys: readonly MachineKeyView[]): string {
+  const machine = keys[0]?.machine ?? ''
+  const commands = keys.map(({ fingerprint }) => `\n  ${approveCommand(machine, fingerprint)}`)
+  return (
+    `${machine}: ${keys.length} keys wait, and at most one is its own. Yes approves none of them. ` +
+    `Approve the one that its console shows:${commands.join('')}`
+  )
+}

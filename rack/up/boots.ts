@@ -1,0 +1,128 @@
+// Follows the boots of a site's machines, and shows each as a stage that tells how far it is.
+
+import type { BootEvent } from '#model/boot.ts'
+import { cleanText } from '#model/clean.ts'
+import type { Stage } from '#progress/stage.ts'
+import { WaitedTooLong } from '#progress/wait.ts'
+import type { ServerClient } from '#client/server.ts'
+
+/** The steps of a boot as a person counts them, by the kind of event that ends each. */
+const STEPS: Readonly<Record<string, string>> = {
+  ack: 'address',
+  sent: 'loader',
+  script: 'script',
+  kernel: 'kernel',
+  config: 'config',
+  rootfs: 'root',
+  booted: 'system',
+  ready: 'ready',
+}
+
+/** A machine reported that it failed, with its own words. */
+export class MachineFailed extends Error {
+  readonly code = 'MACHINE_FAILED'
+  constructor(machine: string, event: BootEvent) {
+    super(`${machine} failed: ${cleanText(event.text)}. All of its boot: pilotlight journal ${machine}`)
+  }
+}
+
+type Watched = {
+  stage: Stage
+  startedAt: number
+  steps: string[]
+  settle: () => void
+  fail: (error: Error) => void
+}
+
+/** Follows the events of a server from a point on, for as many machines as are asked for. */
+export class BootWatch {
+  readonly #client: ServerClient
+  readonly #watched = new Map<string, Watched>()
+  /** How the boots ended that nobody had asked for yet. */
+  readonly #ended = new Map<string, BootEvent>()
+  #lost: Error | undefined
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #following: Promise<void>
+
+  /** Follows from now on: what happened before is old news. Every wait ends when `signal` is aborted. */
+  static async start(client: ServerClient, signal: AbortSignal): Promise<BootWatch> {
+    return new BootWatch(client, await client.lastEvent(), signal)
+  }
+
+  private constructor(client: ServerClient, after: number, signal: AbortSignal) {
+    this.#client = client
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+    this.#following = this.#follow(after).catch((error: unknown) => {
+      this.#lost = error instanceof Error ? error : new Error(String(error)) // the server is lost, or we were stopped
+      for (const { fail } of this.#watched.values()) fail(this.#lost)
+    })
+  }
+
+  /**
+   * Resolves when the machine has reported ready.
+   *
+   * @throws {MachineFailed} when it reports that it failed
+   * @throws {WaitedTooLong} when it is not ready within `limitSeconds`
+   * @throws {CommandError} when the server is lost, and the signal's reason when it is aborted
+   */
+  async ready(name: string, stage: Stage, limitSeconds: number): Promise<void> {
+    this.#signal.throwIfAborted()
+    let timer: NodeJS.Timeout | undefined
+    try {
+      await new Promise<void>((settle, fail) => {
+        const watched = { stage, startedAt: Date.now(), steps: [], settle, fail }
+        this.#watched.set(name, watched)
+        stage.waiting('power: no sign of life yet', limitSeconds)
+        const ended = this.#ended.get(name)
+        if (ended !== undefined) this.#take(ended)
+        if (this.#lost !== undefined) fail(this.#lost)
+        timer = setTimeout(
+          () => fail(new WaitedTooLong(`${name} ready`, lastWord(watched), limitSeconds)),
+          limitSeconds * 1000,
+        )
+      })
+      stage.done(this.#watched.get(name)?.steps.join('  '))
+    } catch (error) {
+      stage.failed(error)
+      throw error
+    } finally {
+      clearTimeout(timer)
+      this.#watched.delete(name)
+    }
+  }
+
+  /** Stops following. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#following
+  }
+
+  async #follow(after: number): Promise<void> {
+    for (let cursor = after; ;) {
+      const { events, last } = await this.#client.events(cursor, 20, this.#signal)
+      for (const event of events) this.#take(event)
+      cursor = last
+    }
+  }
+
+  #take(event: BootEvent): void {
+    if (event.machine === undefined) return
+    if (event.kind === 'ready' || event.kind === 'failed') this.#ended.set(event.machine, event)
+    const watched = this.#watched.get(event.machine)
+    if (watched === undefined) return
+    const step = STEPS[event.kind]
+    if (step !== undefined && !watched.steps.some(done => done.startsWith(`${step} `))) {
+      watched.steps.push(`${step} ${((event.at - watched.startedAt) / 1000).toFixed(1)}s`)
+    }
+    watched.stage.waiting(cleanText(event.text))
+    if (event.kind === 'ready') watched.settle()
+    if (event.kind === 'failed') watched.fail(new MachineFailed(event.machine, event))
+  }
+}
+
+function lastWord({ steps }: Watched): string {
+  return steps.length === 0
+    ? 'no DHCP request came: is it powered, and its network port on this network?'
+    : steps.join(', ')
+}

@@ -1,0 +1,62 @@
+// Puts a site on a server: the machines and their groups, what signs for it, and what each machine fetches once in a boot.
+
+import { join, resolve } from 'node:path'
+import { CommandError, EXIT } from '#cli/exit.ts'
+import { Refusal, type ServerClient } from '#client/server.ts'
+import type { Stage } from '#progress/stage.ts'
+import { machineBundle, siteAuthority } from '../cluster/bundle.ts'
+import { ensurePki, type Pki } from '../cluster/pki.ts'
+import { compileSite } from '../site/compile.ts'
+import type { Site } from '../site/site.ts'
+import { keepSigningDay } from './plan-signing.ts'
+import { siteKey } from './site-key.ts'
+
+/** What a published site is worked on with. */
+export type Published = {
+  readonly pki: Pki
+  /** Milliseconds since 1970 until which controllers that boot now can renew the certificates of kubelets by themselves. */
+  readonly signsUntil: number
+}
+
+/**
+ * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat. Calls `beforePut` when
+ * the server is found fit, before it has anything of the site.
+ *
+ * @throws {CommandError} (notFound) when the server's data directory is not one that these machines can boot from
+ */
+export async function publish(
+  site: Site,
+  client: ServerClient,
+  state: string,
+  stage: Stage,
+  beforePut: () => void = () => undefined,
+): Promise<Published> {
+  stage.waiting('certificates')
+  const directory = join(state, 'pki')
+  const pki = await ensurePki(directory, await siteKey(state, directory))
+  stage.waiting('the server')
+  const objects = compileSite(site)
+  for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
+  beforePut()
+  const changed = await client.putSite(site.name, objects)
+  const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
+  await keepSigningDay(state, site.name, signsUntil)
+  for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
+  stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
+  return { pki, signsUntil }
+}
+
+/** Looks whether machines of a profile would come up with the agent: nothing is switched on for a 404. */
+async function bootable(id: string, client: ServerClient): Promise<void> {
+  const profile = await client.get(`/profiles/${encodeURIComponent(id)}`).catch((error: unknown) => {
+    if (error instanceof Refusal && error.httpStatus === 404) return undefined
+    throw error
+  })
+  const { ignition_id: config } = (profile ?? {}) as { readonly ignition_id?: string } // as a profile has it
+  if (config?.endsWith('.njk') === true) return
+  const what = `the server has no profile "${id}"${profile === undefined ? '' : ' whose Ignition config brings our agent'}`
+  const mend = `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
+  throw new CommandError(EXIT.notFound, what, mend)
+}
+
+const ROOT = resolve(import.meta.dirname, '../..')

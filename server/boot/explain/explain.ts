@@ -1,0 +1,141 @@
+// Why a machine gets what it gets: which group takes it, why not another, what would be served, and what is wrong with
+// all that.
+
+import { normaliseMac } from '#model/mac.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
+import type { Labels, Requirement } from '#model/selector.ts'
+import type { Problem } from '../../inventory/data-directory.ts'
+import { lintCatalog } from '../lint/catalog.ts'
+import type { LintFinding } from '../lint/findings.ts'
+import { shownFor, type Known, type Verdict } from '../match/groups.ts'
+import { requirementText } from '../match/words.ts'
+import { knownOf, machineOf, type Sources } from '../render/answers.ts'
+import { pagesOf, type Page } from './pages.ts'
+
+/** The answer to "what happens when this machine boots?". */
+export type Explanation = {
+  /** As they are matched: a MAC normalised, what cannot be used left out. */
+  readonly labels: Labels
+  /** What was given and cannot be used, in words. */
+  readonly dropped: readonly string[]
+  /** The declared machine. */
+  readonly machine?: Pick<Machine, 'name' | 'role' | 'address' | 'macs'>
+  /** How many groups there are. */
+  readonly groups: number
+  /** The group that takes the machine. */
+  readonly winner?: Candidate
+  /** Those that do not: first those that fit as well, then those that miss least. At most `LOSERS`. */
+  readonly losers: readonly Candidate[]
+  /** The profile that the winner names, if it is there. */
+  readonly profile?: Profile
+  readonly serves: readonly Page[]
+  readonly lints: readonly LintFinding[]
+  /** Files of the data directory that cannot be used: one of them may be the group that is missing. */
+  readonly problems: readonly Problem[]
+}
+
+/** A group, and why it wins or loses. */
+export type Candidate = {
+  readonly id: string
+  readonly profile: string
+  readonly priority: number
+  readonly selector: Readonly<Record<string, Requirement>>
+  readonly fits: boolean
+  readonly why: string
+}
+
+/** Losers that are told; a rack has thousands of groups that want another MAC. */
+const LOSERS = 10
+/** Groups that are looked at: of those that fit, so many are held against one another by the linter. */
+const RIVALS = 50
+
+/** Explains what a machine with these labels gets. `given` is the query that they were read from, as pairs. */
+export function explain(
+  sources: Sources,
+  labels: Labels,
+  { given, assetsPath }: { readonly given: Labels; readonly assetsPath: string | undefined },
+): Explanation {
+  const { catalog } = sources
+  const machine = machineOf(catalog, labels)
+  const known = knownOf(machine, machine?.address)
+  const nearest = catalog.groups.nearest(labels, known, RIVALS)
+  const rivals = nearest.filter(({ fit }) => fit !== 'none')
+  const [winner] = rivals
+  const losers = nearest.filter(verdict => verdict !== winner).slice(0, LOSERS)
+  const profile = winner && catalog.profiles.get(winner.group.profile)
+  return {
+    labels,
+    dropped: droppedOf(given, labels),
+    ...(machine && { machine: pick(machine) }),
+    groups: catalog.groups.size,
+    ...(winner && { winner: candidate(winner, winsBy(winner, rivals)) }),
+    losers: losers.map(loser => candidate(loser, losesBy(loser, winner, labels, known))),
+    ...(profile && { profile }),
+    serves: winner ? pagesOf(sources, { labels, group: winner.group, machine, profile }) : [],
+    lints: lintCatalog(
+      sources,
+      { groups: rivals.map(nameOf), profiles: winner && profile ? [winner.group.profile] : [] },
+      assetsPath,
+    ),
+    problems: catalog.problems,
+  }
+}
+
+function candidate({ group, priority, fit, order }: Verdict, why: string): Candidate {
+  const { profile, selector = {} } = group
+  return {
+    id: group.id === '' ? nameOf({ order }) : group.id,
+    profile,
+    priority,
+    selector,
+    fits: fit !== 'none',
+    why,
+  }
+}
+
+function nameOf({ order }: Pick<Verdict, 'order'>): string {
+  return order.slice(0, -'.json'.length)
+}
+
+function winsBy(winner: Verdict, rivals: readonly Verdict[]): string {
+  const next = rivals.find(rival => rival !== winner)
+  const asks =
+    winner.size === 0 ? 'takes any machine' : `all that it asks for is there (${count(winner.size)})`
+  if (next === undefined) return `${asks}; no other group fits`
+  return `${asks}; before ${nameOf(next)}: ${difference(winner, next)}`
+}
+
+function losesBy(loser: Verdict, winner: Verdict | undefined, labels: Labels, known: Known): string {
+  if (loser.fit !== 'none')
+    return winner === undefined ? 'fits' : `fits, but behind: ${difference(winner, loser)}`
+  const [first = '', ...more] = loser.missed
+  const [shown] = shownFor(first, labels, known)
+  const wants = requirementText(first, loser.group.selector?.[first] ?? '')
+  const rest = more.length === 0 ? '' : `, and ${more.length} more`
+  return `wants ${wants}; the machine shows ${shown === undefined || shown === '' ? 'none' : shown}${rest}`
+}
+
+/** What put `first` before `second`. */
+function difference(first: Verdict, second: Verdict): string {
+  if (first.priority !== second.priority) return `priority ${first.priority}, not ${second.priority}`
+  if (first.size !== second.size) return `${count(first.size)}, not ${second.size}`
+  if (first.fit !== second.fit) return 'the very text, not only the same in another spelling'
+  if (first.text !== second.text) return 'as many requirements, and its text sorts last'
+  return 'the same requirements, and its name sorts first'
+}
+
+function count(size: number): string {
+  return size === 1 ? '1 requirement' : `${size} requirements`
+}
+
+function droppedOf(given: Labels, labels: Labels): string[] {
+  return Object.entries(given).flatMap(([key, value]) => {
+    if (Object.hasOwn(labels, key)) return []
+    return normaliseMac(value) === undefined ? [`${key}=${value} is no MAC address, and is left out`] : []
+  })
+}
+
+function pick({ name, role, address, macs }: Machine): Pick<Machine, 'name' | 'role' | 'address' | 'macs'> {
+  return { name, role, address, macs }
+}

@@ -1,0 +1,143 @@
+// What a machine gets to boot: from its labels, through group and profile, to a script and an Ignition config.
+
+import { posix } from 'node:path'
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Profile } from '#model/profile.ts'
+import type { Labels } from '#model/selector.ts'
+import { NothingToServe } from '../../errors.ts'
+import type { LocalFiles } from '../../formats/butane/local-files.ts'
+import type { Catalog } from '../../inventory/catalog.ts'
+import type { Known } from '../match/groups.ts'
+import { butaneIgnition } from './butane.ts'
+import { contextOf, type Endpoints } from './context.ts'
+import { goDataOf, type GoTemplates } from './go-templates.ts'
+import { grubConfig, grubFilesOf, grubPath } from './grub.ts'
+import { isPlainIgnition, plainIgnition, renderedIgnition } from './ignition.ts'
+import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts, type AssetKind } from './ipxe.ts'
+import type { Templates } from './templates.ts'
+
+/** What makes texts of files. */
+export type Renderers = {
+  readonly templates: Templates
+  readonly goTemplates: GoTemplates
+  /** What Butane configs name beside them. */
+  readonly localFiles: LocalFiles
+  readonly endpoints: Endpoints
+}
+
+/** What decides an answer. */
+export type Sources = Renderers & { readonly catalog: Catalog }
+
+/** Who asks, and what they were matched to. */
+export type Match = {
+  readonly labels: Labels
+  readonly group: Group
+  readonly profile: Profile
+  readonly machine: Machine | undefined
+}
+
+/**
+ * Matches labels to group and profile. `address` is where the request comes from.
+ *
+ * @throws {NoMatchingGroup} 404
+ * @throws {UnknownProfile} 404
+ */
+export function matchOf(catalog: Catalog, labels: Labels, address?: string): Match {
+  const machine = machineOf(catalog, labels)
+  const group = catalog.group(labels, knownOf(machine, address))
+  return { labels, group, profile: catalog.profile(group), machine }
+}
+
+/** What is known of who asks beside its labels. */
+export function knownOf(machine: Machine | undefined, address: string | undefined): Known {
+  return { ...(machine && { macs: machine.macs }), ...(address === undefined ? {} : { address }) }
+}
+
+/** The declared machine that shows these labels. */
+export function machineOf(catalog: Catalog, { mac, uuid }: Labels): Machine | undefined {
+  return catalog.machine({ ...(mac === undefined ? {} : { mac }), ...(uuid === undefined ? {} : { uuid }) })
+}
+
+/**
+ * The iPXE script of a match, and which of the server's paths it makes the machine fetch. A profile of our kind is
+ * rendered by `ipxe/<profile>.ipxe.njk`, else by `ipxe/profile.ipxe.njk`; a Matchbox profile gives Matchbox's script.
+ *
+ * @throws {NothingToServe} 404, {TemplateFailed} 503, {UnknownTemplate} 404
+ */
+export function scriptOf(
+  { templates, endpoints }: Renderers,
+  match: Match,
+): { readonly script: string; readonly assets: ReadonlyMap<string, AssetKind> } {
+  const { profile } = match
+  const context = contextOf(endpoints, { ...match, token: '' })
+  const { url } = endpoints.server
+  const [own = ''] = ownScripts(profile)
+  const general = 'ipxe/profile.ipxe.njk'
+  const hasOwn = own !== '' && templates.has(own)
+  if (hasOwn && profile.boot === undefined)
+    return { script: templates.render(own, context), assets: new Map() }
+  const isOurs = hasOwn || isTemplated(profile)
+  const render = (text: string) =>
+    isOurs ? templates.renderText(`profile ${profile.id}`, text, context) : text
+  if (!isOurs || !templates.has(hasOwn ? own : general)) {
+    const files = profile.boot?.kernel ? bootFilesOf(profile, url, render) : undefined
+    return { script: matchboxScript(profile), assets: files ? assetKindsOf(files, url) : new Map() }
+  }
+  const files = bootFilesOf(profile, url, render)
+  const script = templates.render(hasOwn ? own : general, { ...context, boot: files })
+  return { script, assets: assetKindsOf(files, url) }
+}
+
+/**
+ * The GRUB configuration of a match: `grub/<profile>.cfg.njk`, for a profile of our kind `grub/profile.cfg.njk`, else
+ * Matchbox's.
+ *
+ * @throws {NothingToServe} 404, {TemplateFailed} 503
+ */
+export function grubOf({ templates, endpoints }: Renderers, match: Match): string {
+  const { profile, labels } = match
+  const context = contextOf(endpoints, { ...match, token: '' })
+  const [, own = ''] = ownScripts(profile)
+  const general = 'grub/profile.cfg.njk'
+  const hasOwn = own !== '' && templates.has(own)
+  const name = hasOwn ? own : general
+  if (!(hasOwn || isTemplated(profile)) || !templates.has(name)) return grubConfig(profile)
+  if (profile.boot === undefined) return templates.render(name, context)
+  const { url } = endpoints.server
+  const render = (text: string) => templates.renderText(`profile ${profile.id}`, text, context)
+  const files = bootFilesOf(profile, url, render)
+  const query = new URLSearchParams(labels).toString()
+  const boot = { ...grubFilesOf(files, labels), again: grubPath(`${url}/grub?${query}`) }
+  return templates.render(name, { ...context, boot })
+}
+
+/**
+ * The Ignition config of a match, by the kind of its file: a template (`*.njk`) is rendered, Ignition (`*.ign`,
+ * `*.ignition`) is raised to the spec that Matchbox serves, anything else is a Go template that gives Butane, which is
+ * transpiled. All are checked.
+ *
+ * @throws {NothingToServe} 404, {UnknownTemplate} 404, {TemplateFailed} 503, {InvalidIgnition} 503,
+ *   {GoTemplateFailed} 404, {InvalidButane} 404
+ */
+export function ignitionTextOf(
+  { templates, goTemplates, localFiles, endpoints }: Renderers,
+  match: Match,
+  { token, rawQuery }: { readonly token: string; readonly rawQuery: string },
+): string {
+  const { profile, group, labels } = match
+  const { ignition_id: id } = profile
+  if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
+  const name = posix.join('ignition', posix.join('/', id))
+  if (isPlainIgnition(id)) return plainIgnition(name, templates.plain(name))
+  if (!id.endsWith('.njk')) {
+    const text = goTemplates.render('ignition', id, goDataOf(group, labels, rawQuery))
+    return butaneIgnition(name, text, localFiles)
+  }
+  return renderedIgnition(name, templates.render(name, contextOf(endpoints, { ...match, token })))
+}
+
+/** Matchbox's boot script, for data directories that bring none: a chain to /ipxe with all that iPXE knows. */
+export const MATCHBOX_BOOT_SCRIPT =
+  '#!ipxe\nchain ipxe?uuid=${uuid}&mac=${mac:hexhyp}&domain=${domain}&hostname=${hostname}' +
+  '&serial=${serial}&arch=${buildarch:uristring}\n'

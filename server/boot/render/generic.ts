@@ -1,0 +1,79 @@
+// The two free kinds of a Matchbox profile: `/generic`, any text, and `/cloud`, a config of coreos-cloudinit.
+
+import { posix } from 'node:path'
+import { parse, YAMLParseError } from 'yaml'
+import { messageOf } from '#progress/wait.ts'
+import { BadYaml, LINEAR, refuseCostly } from '../../formats/butane/yaml.ts'
+import { InvalidCloudConfig, NothingToServe } from '../../errors.ts'
+import { findingText } from '../../formats/ignition/findings.ts'
+import { placeAt } from '../../formats/ignition/tree.ts'
+import type { Match, Renderers } from './answers.ts'
+import { contextOf } from './context.ts'
+import { goDataOf } from './go-templates.ts'
+
+/** Who asks, and the query as it came. */
+export type PageSubject = Match & { readonly rawQuery: string }
+
+/**
+ * The rendered `generic_id` of a profile.
+ *
+ * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} 404, {TemplateFailed} 503
+ */
+export function genericText(renderers: Renderers, subject: PageSubject): string {
+  const { id, generic_id: file } = subject.profile
+  if (file === undefined) throw new NothingToServe(id, 'generic file', 'generic_id')
+  return fileText(renderers, 'generic', file, subject)
+}
+
+/**
+ * The rendered `cloud_id` of a profile: a script, or YAML that begins with `#cloud-config`.
+ *
+ * @throws {NothingToServe} {UnknownTemplate} {GoTemplateFailed} {InvalidCloudConfig} 404, {TemplateFailed} 503
+ */
+export function cloudText(renderers: Renderers, subject: PageSubject): string {
+  const { cloud_id: id } = subject.profile
+  if (id === undefined) throw new NothingToServe(subject.profile.id, 'cloud config', 'cloud_id')
+  const text = fileText(renderers, 'cloud', id, subject)
+  const [first = ''] = text.split('\n', 1)
+  if (first.startsWith('#!')) return text
+  if (first.trimEnd() !== '#cloud-config') {
+    throw new InvalidCloudConfig(
+      `cloud/${id}`,
+      'its first line is neither #cloud-config nor the #! of a script',
+    )
+  }
+  let config: unknown
+  try {
+    refuseCostly(text)
+    config = parse(text, { ...LINEAR, schema: 'core', uniqueKeys: false, strict: false, logLevel: 'error' })
+  } catch (error) {
+    throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
+  }
+  if (typeof config !== 'object' || Array.isArray(config))
+    throw new InvalidCloudConfig(`cloud/${id}`, 'it is no YAML map')
+  return text
+}
+
+/** What is wrong with a YAML text, with line and column. */
+function placed(text: string, error: unknown): string {
+  const message = messageOf(error)
+  const offset =
+    error instanceof BadYaml ? error.offset : error instanceof YAMLParseError ? error.pos[0] : undefined
+  return offset === undefined
+    ? message
+    : findingText({ severity: 'error', path: [], message, ...placeAt(text, offset) })
+}
+
+/** A file of `folder`, rendered as what its name says: ours (`*.njk`), or a Go template. */
+function fileText(
+  { templates, goTemplates, endpoints }: Renderers,
+  folder: string,
+  id: string,
+  subject: PageSubject,
+): string {
+  if (!id.endsWith('.njk')) {
+    return goTemplates.render(folder, id, goDataOf(subject.group, subject.labels, subject.rawQuery))
+  }
+  const name = posix.join(folder, posix.join('/', id))
+  return templates.render(name, contextOf(endpoints, { ...subject, token: '' }))
+}

@@ -1,0 +1,618 @@
+// The boot journal: every event of a machine belongs to one boot; readers follow it live or read one boot as text.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BootEvent } from '#model/boot.ts'
+import { cleanLabel, cleanLines, cleanText } from '#model/clean.ts'
+import type { Machine } from '#model/machine.ts'
+import { bootId } from './boot-id.ts'
+import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
+import type { Boot, Store } from '../store/store.ts'
+import { bytesOfEvent, Strangers, type Importance } from './strangers.ts'
+
+/** What a protocol tells the journal; the journal adds id, boot, and the machine's name. */
+export type NewEvent = {
+  /** Lower case, colons. */
+  readonly mac: string
+  /** SMBIOS UUID, when DHCP tells it: finds a machine that is declared by UUID alone. */
+  readonly uuid?: string
+  /** The name of the machine, when the sender showed that it is the machine, or the event is about it. */
+  readonly machine?: string
+  readonly layer: BootEvent['layer']
+  readonly kind: string
+  readonly text: string
+  readonly detail?: BootEvent['detail']
+  /** A new boot may have begun: firmware or iPXE asks afresh, or, where DHCP shows us nothing, asks for its script. */
+  readonly startsBoot?: boolean
+  /** The boot that a token was made for: the event is written there, whatever began since. */
+  readonly boot?: string
+}
+
+/** A boot as it is followed in memory. */
+export type CurrentBoot = Boot & {
+  readonly phase: Phase
+  /** Milliseconds since 1970 when the phase was reached. */
+  readonly phaseSince: number
+  readonly last: BootEvent
+  /** The address that the firmware of this boot has, as DHCP showed it. */
+  readonly lease?: string
+  /** The address that fetched the boot script. */
+  readonly scriptFrom?: string
+  /** The switch port, as the relay of DHCP named it. */
+  readonly port?: string
+  /** The switch ports that DHCP of this boot's firmware came from, `''` for none; two of them at most. */
+  readonly ports?: readonly string[]
+}
+
+/** What the journal asks of the inventory. */
+export interface Identities {
+  machine(known: { mac?: string; uuid?: string; name?: string }): Machine | undefined
+}
+
+type JournalStore = Pick<
+  Store,
+  | 'append'
+  | 'counters'
+  | 'latestBoots'
+  | 'eventsOf'
+  | 'eventsOfBoots'
+  | 'eventsAfter'
+  | 'bootsOf'
+  | 'strangerBoots'
+  | 'forgetStrangers'
+  | 'trimStrangers'
+>
+
+/** Why an event was not kept. */
+export type JournalRefusal = 'journal_new' | 'journal_events' | 'journal_boots'
+
+/** Optional parts of a journal. */
+export type JournalOptions = {
+  readonly strangers?: Strangers
+  /** Hears of events that were not kept because there are too many. */
+  readonly refuse?: (reason: JournalRefusal, mac: string) => void
+}
+
+/** Groups events into boots, keeps them, and wakes those who wait for more. */
+export class Journal {
+  readonly #store: JournalStore
+  readonly #identities: () => Identities
+  readonly #now: () => number
+  readonly #onLost: (error: unknown) => void
+  /** The current boot, by machine name and by MAC. */
+  readonly #current = new Map<string, CurrentBoot>()
+  /**
+   * A boot that firmware may have begun, by machine name and by MAC. It becomes the current one when its script or its
+   * config is fetched from the address that its firmware was given; packets alone, which anyone can send, end no boot.
+   */
+  readonly #begun = new Map<string, CurrentBoot>()
+  /** MACs that a machine used and is not declared with, those it used last at the end, by machine name. */
+  readonly #links = new Map<string, Set<string>>()
+  /** Where DHCP shows nothing, the boots of other addresses than the current one's, by machine name, the oldest first. */
+  readonly #aside = new Map<string, readonly CurrentBoot[]>()
+  /** The machines whose boots of an earlier run were looked through for that of their declared address. */
+  readonly #lookedAside = new Set<string>()
+  readonly #wakers = new Set<() => void>()
+  readonly #strangers: Strangers
+  readonly #refuse: (reason: JournalRefusal, mac: string) => void
+  /** MACs whose boots are to be removed from the store. */
+  #forgotten: string[] = []
+  /** The boots of strangers of an earlier run are all in memory; until then each is looked for when it is asked for. */
+  #isResumed = false
+  readonly #lookedFor = new Set<string>()
+  #event: number
+  #boot: number
+  #committed: number
+
+  /**
+   * @param identities gives the inventory of the moment
+   * @param now milliseconds since 1970
+   * @param onLost hears of events that could not be written
+   */
+  constructor(
+    store: JournalStore,
+    identities: () => Identities,
+    now: () => number,
+    onLost: (error: unknown) => void,
+    { strangers = new Strangers(), refuse = () => {} }: JournalOptions = {},
+  ) {
+    this.#store = store
+    this.#strangers = strangers
+    this.#refuse = refuse
+    this.#identities = identities
+    this.#now = now
+    this.#onLost = onLost
+    const counters = store.counters()
+    this.#event = counters.event
+    this.#committed = counters.event
+    this.#boot = counters.boot
+    const boots = store.latestBoots()
+    for (let at = 0; at < boots.length; at += BOOTS_AT_ONCE) {
+      const slice = boots.slice(at, at + BOOTS_AT_ONCE)
+      const events = this.#eventsByBoot(slice)
+      for (const boot of slice) this.#resume(boot, events.get(boot.id) ?? [])
+    }
+  }
+
+  /**
+   * Takes up the boots of undeclared machines, some at a time, the newest first; and removes from the store what
+   * is more than is kept. Resolves when it is done, or `signal` is aborted.
+   */
+  async resumeStrangers(signal: AbortSignal): Promise<void> {
+    const found = new Map<string, number>()
+    const { strangers: most } = this.#strangers.limits
+    let before = Number.MAX_SAFE_INTEGER
+    while (found.size < most && !signal.aborted) {
+      const slice = this.#store.strangerBoots(before, BOOTS_AT_ONCE)
+      if (slice.length === 0) break
+      before = slice.at(-1)!.number // it has one
+      const newest = slice.filter(({ mac }) => {
+        if (found.has(mac)) return false
+        found.set(mac, 0)
+        return true
+      })
+      const events = this.#eventsByBoot(newest)
+      for (const boot of newest) this.#resumeStranger(boot, events.get(boot.id) ?? [], found)
+      await pause(signal)
+    }
+    this.#isResumed = true
+    this.#lookedFor.clear()
+    const older = [...found].map(([mac, bytes]) => ({ mac, bytes }))
+    this.#forget(this.#strangers.resume(older))
+    if (found.size < most) return
+    while (!signal.aborted && (await this.#store.trimStrangers(before, BOOTS_AT_ONCE))) await pause(signal)
+  }
+
+  /**
+   * Writes an event into the machine's current boot; into the boot that its firmware begins, or a new one; or into the
+   * boot that the event names. Its texts are cleaned here, because any of them may hold what a client sent. Gives that
+   * boot.
+   */
+  record(event: NewEvent): CurrentBoot {
+    const at = this.#now()
+    const machine = this.#machineOf(event)
+    const current = this.#currentOf(machine, event.mac)
+    const made = { layer: event.layer, kind: event.kind, detail: cleanDetail(event.detail) }
+    const place = this.#placeOf(event, made, current, latest(this.#begun, machine, event.mac))
+    const before = place.boot
+    if (place.isDropped && before !== undefined) return before
+    const boot: Boot = before
+      ? { id: before.id, mac: before.mac, began: before.began }
+      : { id: bootId((this.#boot += 1)), mac: event.mac, began: at }
+    const named: Boot = machine === undefined ? boot : { ...boot, machine: machine.name }
+    const kept: BootEvent = {
+      id: (this.#event += 1),
+      at,
+      boot: boot.id,
+      mac: event.mac,
+      ...(machine && { machine: machine.name }),
+      text: cleanText(event.text),
+      ...made,
+    }
+    const next: CurrentBoot = {
+      ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept),
+      ...(machine && { machine: machine.name }),
+    }
+    const how = this.#howKept(next, current, before === undefined)
+    if (how !== 'not' && place.follow !== undefined) {
+      if (place.follow === this.#current) this.#setAside(current, next)
+      this.#follow(place.follow, next)
+    }
+    if (how !== 'stored') return next
+    const isSoon = machine !== undefined || this.#strangers.isPrompt()
+    this.#store.append(named, kept, isSoon ? 'soon' : 'within a second').then(
+      () => this.#wake(kept.id),
+      error => this.#onLost(error),
+    )
+    return next
+  }
+
+  /**
+   * Takes the boot that firmware began for the current one, when a machine at `address` fetches the next thing over TCP
+   * and that is the address which its firmware was given. A boot that has a script goes on until another config is
+   * fetched, so that a loader which asks DHCP again begins nothing. Gives the current boot.
+   */
+  arrive(
+    whose: { readonly mac?: string; readonly machine?: Machine },
+    { address, at }: { readonly address: string; readonly at: 'script' | 'config' },
+  ): CurrentBoot | undefined {
+    const current = this.currentOf(whose)
+    const begun = latest(this.#begun, whose.machine, whose.mac)
+    if (begun === undefined || begun.lease !== address) return current
+    if (current !== undefined && at === 'config' && !hasConfig(current.phase)) return current
+    for (const [key, boot] of this.#begun) if (boot.id === begun.id) this.#begun.delete(key)
+    this.#follow(this.#current, begun)
+    return begun
+  }
+
+  /** The boot that a machine is in, or was in last. */
+  currentOf({ machine, mac }: { machine?: Machine; mac?: string }): CurrentBoot | undefined {
+    return this.#currentOf(machine, mac)
+  }
+
+  /** The boot of a machine whose script an address fetched, where DHCP shows nothing; else the current one. */
+  bootAt(machine: Machine, address: string): CurrentBoot | undefined {
+    const current = this.currentOf({ machine })
+    if (current === undefined || current.scriptFrom === address) return current
+    const aside = this.#asideOf(machine.name, boot => boot.scriptFrom === address)
+    return aside ?? this.#earlierAt(machine, address) ?? current
+  }
+
+  /** The last boot of an earlier run whose script a machine's declared address fetched; it is looked for once. */
+  #earlierAt(machine: Machine, address: string): CurrentBoot | undefined {
+    const { name, macs } = machine
+    if (address !== machine.address || this.#lookedAside.has(name)) return undefined
+    this.#lookedAside.add(name)
+    const boots = this.#store.bootsOf({ machine: name, macs }, BOOTS_AT_ONCE)
+    const events = this.#eventsByBoot(boots)
+    for (const boot of boots) {
+      const found = readBoot({ ...boot, machine: name }, events.get(boot.id) ?? [])
+      if (found?.scriptFrom !== address) continue
+      this.#aside.set(name, [found, ...(this.#aside.get(name) ?? [])])
+      return found
+    }
+    return undefined
+  }
+
+  /** The current boots of all MACs that ever booted. */
+  all(): CurrentBoot[] {
+    const found = new Map<string, CurrentBoot>()
+    for (const boot of this.#current.values()) {
+      const other = found.get(boot.id)
+      if (other === undefined || other.last.id < boot.last.id) found.set(boot.id, boot)
+    }
+    return [...found.values()]
+  }
+
+  /** Events after `id`; when there is none, waits for one until `limitMs` have passed or the signal is aborted. */
+  async after(
+    id: number,
+    options: { readonly machine?: string; readonly limitMs: number; readonly signal: AbortSignal },
+  ): Promise<BootEvent[]> {
+    const end = performance.now() + options.limitMs // not by a clock that may be set
+    for (;;) {
+      const seen = this.#committed
+      const events = this.#store.eventsAfter(id, {
+        limit: EVENTS_AT_ONCE,
+        ...(options.machine === undefined ? {} : { machine: options.machine }),
+      })
+      const left = end - performance.now()
+      if (events.length > 0 || left <= 0 || options.signal.aborted) return events
+      if (seen === this.#committed) await this.#next(left, options.signal)
+    }
+  }
+
+  /** The last event id on disk: where a reader begins who wants only what comes. */
+  get last(): number {
+    return this.#committed
+  }
+
+  /** Which boot an event belongs to, a new one where there is none; and what follows it in memory. */
+  #placeOf(
+    event: NewEvent,
+    made: Pick<BootEvent, 'layer' | 'kind' | 'detail'>,
+    current: CurrentBoot | undefined,
+    begun: CurrentBoot | undefined,
+  ): {
+    readonly boot?: CurrentBoot
+    readonly follow?: Map<string, CurrentBoot>
+    readonly isDropped?: boolean
+  } {
+    if (event.boot !== undefined && event.boot !== current?.id) {
+      const aside = this.#asideOf(current?.machine, ({ id }) => id === event.boot)
+      const isSteps = event.layer === 'os' || event.kind === 'config' // of one that has a token
+      if (aside !== undefined) return { boot: aside, ...(isSteps && { follow: this.#current }) }
+      const [boot] = current === undefined ? [] : [{ ...current, id: event.boot }]
+      if (boot !== undefined) return { boot }
+    }
+    if (current === undefined) return { follow: this.#current }
+    if (isOfFirmware(made) && isPastFirmware(current.phase)) {
+      const isFresh = begun !== undefined && this.#now() - begun.phaseSince < FIRMWARE_MS
+      if (isFresh) return { boot: begun, follow: this.#begun }
+      if (event.startsBoot === true) return { follow: this.#begun }
+    }
+    if (event.startsBoot !== true || event.kind !== 'script' || !isPastFirmware(current.phase)) {
+      return { boot: current, follow: this.#current }
+    }
+    // Anyone can ask for the script, so each address that does is in a boot of its own, and ends no other's.
+    const from = made.detail.from
+    const isOwn = current.scriptFrom === undefined || current.scriptFrom === from
+    const own = isOwn ? current : this.#asideOf(current.machine, boot => boot.scriptFrom === from)
+    if (own?.phase === 'script') return { boot: own, follow: this.#current }
+    if (this.#mayBoot(current, from)) return { follow: this.#current }
+    this.#refuse('journal_boots', event.mac)
+    return own === undefined ? { boot: current, isDropped: true } : { boot: own }
+  }
+
+  /** Says whether a script that was fetched from an address may begin another boot. */
+  #mayBoot({ machine }: CurrentBoot, from: string | number | undefined): boolean {
+    return machine === undefined || this.#strangers.mayBoot(machine, this.#addressOf(machine) === from)
+  }
+
+  #addressOf(machine: string): string | undefined {
+    return this.#identities().machine({ name: machine })?.address
+  }
+
+  #asideOf(machine: string | undefined, isIt: (boot: CurrentBoot) => boolean): CurrentBoot | undefined {
+    return machine === undefined ? undefined : this.#aside.get(machine)?.findLast(isIt)
+  }
+
+  /**
+   * Keeps the boot of another address beside the one that is the current one now: one an address, a few of a machine. That
+   * of the machine's declared address never gives way.
+   */
+  #setAside(current: CurrentBoot | undefined, next: CurrentBoot): void {
+    const { machine } = next
+    if (machine === undefined || current?.scriptFrom === undefined || current.id === next.id) return
+    const gone = new Set([current.scriptFrom, next.scriptFrom])
+    const others = (this.#aside.get(machine) ?? []).filter(({ scriptFrom }) => !gone.has(scriptFrom))
+    if (current.scriptFrom !== next.scriptFrom) others.push(current)
+    const home = this.#addressOf(machine)
+    if (others.length > ASIDE) others.splice(others[0]?.scriptFrom === home ? 1 : 0, 1)
+    this.#aside.set(machine, others)
+  }
+
+  #currentOf(machine: Machine | undefined, mac: string | undefined): CurrentBoot | undefined {
+    const known = latest(this.#current, machine, mac)
+    return known ?? (mac === undefined ? undefined : this.#earlierOf(mac))
+  }
+
+  #machineOf({ mac, uuid, machine: name }: NewEvent): Machine | undefined {
+    const identities = this.#identities()
+    const named = name === undefined ? undefined : identities.machine({ name })
+    if (named !== undefined) return named
+    const machine = identities.machine({ mac, ...(uuid === undefined ? {} : { uuid }) })
+    // A UUID with a MAC that is not the machine's says nothing: any client can send it.
+    if (machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))) return machine
+    // An operating system does not send its UUID; its MAC was seen with one earlier in this boot.
+    const known = this.#current.get(mac)?.machine
+    return known === undefined ? undefined : identities.machine({ name: known })
+  }
+
+  #follow(among: Map<string, CurrentBoot>, boot: CurrentBoot): void {
+    const { machine, mac, last } = boot
+    if (machine === undefined) {
+      among.set(mac, boot)
+      return
+    }
+    among.set(machine, boot)
+    const macs = this.#identities().machine({ name: machine })?.macs ?? []
+    for (const one of new Set([mac, last.mac])) {
+      if (macs.includes(one) || (isLinkOf(boot, one) && this.#addLink(machine, one))) among.set(one, boot)
+    }
+  }
+
+  /** Remembers few of them: anyone can send the UUID of a machine that is declared by it alone with any MAC. */
+  #addLink(machine: string, mac: string): true {
+    const links = this.#links.get(machine) ?? new Set()
+    this.#links.set(machine, links)
+    links.delete(mac)
+    links.add(mac)
+    if (links.size > LINKS_REMEMBERED) {
+      const [oldest = ''] = links
+      links.delete(oldest)
+      for (const boots of [this.#current, this.#begun]) {
+        if (boots.get(oldest)?.machine === machine) boots.delete(oldest)
+      }
+    }
+    return true
+  }
+
+  /** How the last event of a boot is kept: in the store, too, in memory alone, or not at all. */
+  #howKept(
+    { machine, mac, last }: CurrentBoot,
+    current: CurrentBoot | undefined,
+    isNew: boolean,
+  ): 'stored' | 'in memory' | 'not' {
+    if (machine === undefined && current === undefined && !this.#strangers.mayBegin()) {
+      this.#refuse('journal_new', mac)
+      return 'not'
+    }
+    // A boot that begins with its script is one of few (`#mayBoot`), and after a restart nothing else shows whose it is.
+    const importance = isNew && last.kind === 'script' ? 'always' : importanceOf(last)
+    const whose = machine === undefined ? { mac } : { machine, importance }
+    const isStored = this.#strangers.mayRecord(whose)
+    if (!isStored) this.#refuse('journal_events', mac)
+    if (machine !== undefined) this.#strangers.forget(mac)
+    else this.#forget(this.#strangers.saw(mac, isStored ? bytesOfEvent(last) : 0))
+    return isStored ? 'stored' : 'in memory'
+  }
+
+  /** Forgets the boots of undeclared machines; the store follows, many at a time. */
+  #forget(macs: readonly string[]): void {
+    for (const mac of macs) {
+      for (const boots of [this.#current, this.#begun]) {
+        if (boots.get(mac)?.machine === undefined) boots.delete(mac)
+      }
+      this.#forgotten.push(mac)
+    }
+    if (this.#forgotten.length < FORGOTTEN_AT_ONCE) return
+    this.#store.forgetStrangers(this.#forgotten.splice(0), this.#boot - 1).catch(this.#onLost)
+  }
+
+  /** The boot of an earlier run that an undeclared MAC was in, as long as not all are in memory. */
+  #earlierOf(mac: string): CurrentBoot | undefined {
+    if (this.#isResumed || this.#lookedFor.has(mac)) return undefined
+    this.#lookedFor.add(mac)
+    const [boot] = this.#store.bootsOf({ macs: [mac] }, 1)
+    if (boot !== undefined) this.#resume(boot, this.#store.eventsOf(boot.id))
+    return this.#current.get(mac)
+  }
+
+  #resumeStranger(boot: Boot, events: readonly BootEvent[], found: Map<string, number>): void {
+    found.set(
+      boot.mac,
+      events.reduce((sum, event) => sum + bytesOfEvent(event), 0),
+    )
+    if (!this.#current.has(boot.mac)) this.#resume(boot, events)
+  }
+
+  #eventsByBoot(boots: readonly Boot[]): Map<string, BootEvent[]> {
+    return Map.groupBy(this.#store.eventsOfBoots(boots.map(({ id }) => id)), ({ boot }) => boot)
+  }
+
+  #resume(boot: Boot, events: readonly BootEvent[]): void {
+    const resumed = readBoot(boot, events)
+    if (resumed === undefined) return
+    if (!isPastFirmware(resumed.phase)) {
+      const machine = boot.machine === undefined ? {} : { machine: boot.machine }
+      const [, earlier] = this.#store.bootsOf({ ...machine, macs: [boot.mac] }, 2)
+      const current = earlier && readBoot(earlier, this.#store.eventsOf(earlier.id))
+      if (current !== undefined && isPastFirmware(current.phase)) {
+        this.#follow(this.#current, current)
+        return this.#follow(this.#begun, resumed)
+      }
+    }
+    this.#follow(this.#current, resumed)
+  }
+
+  #wake(id: number): void {
+    this.#committed = Math.max(this.#committed, id)
+    for (const waker of this.#wakers) waker()
+  }
+
+  #next(limitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const finish = () => {
+        clearTimeout(timer)
+        this.#wakers.delete(finish)
+        signal.removeEventListener('abort', finish)
+        resolve()
+      }
+      const timer = setTimeout(finish, limitMs)
+      this.#wakers.add(finish)
+      signal.addEventListener('abort', finish)
+    })
+  }
+}
+
+/** How long firmware takes at most from its first packet to the script; a packet after that begins another boot. */
+const FIRMWARE_MS = 15 * 60_000
+
+/** How many MACs of a machine are remembered that it is not declared with. */
+const LINKS_REMEMBERED = 8
+
+/** How many addresses may be in a boot of one machine at a time, where DHCP shows nothing. */
+const ASIDE = 64
+
+/** How many boots are read or removed before others have their turn. */
+const BOOTS_AT_ONCE = 200
+/** How many undeclared machines are removed from the store at once. */
+const FORGOTTEN_AT_ONCE = 64
+
+/** Leaves one turn of the event loop to others. */
+async function pause(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await sleep(5)
+}
+
+/** A boot from its events; undefined when there are none. */
+function readBoot(boot: Boot, events: readonly BootEvent[]): CurrentBoot | undefined {
+  let read: CurrentBoot | undefined
+  for (const event of events) read = after(read ?? { ...boot, phase: 'new', phaseSince: boot.began }, event)
+  return read
+}
+
+/** Events that no flood may keep out, because they tell of an intruder, or of what an intruder may have got. */
+const ALWAYS_KEPT: ReadonlySet<string> = new Set([
+  'held',
+  'moved',
+  'copied',
+  'replayed',
+  'approved',
+  'rejected',
+  'reopened',
+  'closed',
+  'config',
+  'bundle',
+  'ready',
+])
+/** Events that anyone can cause with requests. */
+const OF_ANYONE: ReadonlySet<string> = new Set(['refused', 'asked', 'declined'])
+
+/** What an event competes with for its place: floods of packets and requests shall keep nothing else out. */
+function importanceOf({ layer, kind }: BootEvent): Importance {
+  if (ALWAYS_KEPT.has(kind)) return 'always'
+  if (OF_ANYONE.has(kind)) return 'refusal'
+  return layer === 'dhcp' || layer === 'tftp' || kind === 'script' ? 'packet' : 'vouched'
+}
+
+/** The boot after one more event. */
+function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
+  const phase = phaseAfter(boot.phase, event)
+  const lease = leaseShownBy(event)
+  const { from, port } = event.detail
+  return {
+    ...boot,
+    phase,
+    phaseSince: phase === boot.phase ? boot.phaseSince : event.at,
+    last: event,
+    ...(lease === undefined ? {} : { lease, mac: event.mac }),
+    ...(event.kind === 'script' && typeof from === 'string' ? { scriptFrom: from } : {}),
+    ...(typeof port === 'string' && isOfFirmware(event) ? { port } : {}),
+    ...portsAfter(boot, event),
+  }
+}
+
+/** Says whether a MAC of a boot's events had an address, or is known from more than a packet of DHCP. */
+function isLinkOf({ mac, lease, last }: CurrentBoot, one: string): boolean {
+  if (last.layer !== 'dhcp') return true
+  return lease === undefined ? last.mac === one && last.kind === 'ack' : one === mac
+}
+
+function portsAfter(
+  { ports = [] }: Pick<CurrentBoot, 'ports'>,
+  event: BootEvent,
+): Pick<CurrentBoot, 'ports'> {
+  if (event.layer !== 'dhcp' || !isOfFirmware(event)) return { ports }
+  const { port } = event.detail
+  const name = typeof port === 'string' ? port : ''
+  return { ports: ports.includes(name) || ports.length > 1 ? ports : [...ports, name] }
+}
+
+/** The boot with the last event among those that are known by the machine's name, its MACs or `mac`. */
+function latest(
+  boots: ReadonlyMap<string, CurrentBoot>,
+  machine: Machine | undefined,
+  mac: string | undefined,
+): CurrentBoot | undefined {
+  if (boots.size === 0) return undefined
+  let found = mac === undefined ? undefined : boots.get(mac)
+  if (machine === undefined) return found
+  found = later(boots.get(machine.name), found)
+  for (const own of machine.macs) if (own !== mac) found = later(boots.get(own), found)
+  return found
+}
+
+function later(one: CurrentBoot | undefined, other: CurrentBoot | undefined): CurrentBoot | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one.last.id > other.last.id ? one : other
+}
+
+/** How many events one answer holds at most; the reader asks again with the last id. */
+const EVENTS_AT_ONCE = 500
+
+/** The detail of an event without what a client could hide in it; only `log` has more than one line. */
+function cleanDetail(detail: BootEvent['detail'] = {}): BootEvent['detail'] {
+  let cleaned: Record<string, string | number> | undefined
+  // Without a list of pairs: it is made for each event of each machine.
+  for (const key in detail) {
+    const value = detail[key]
+    if (typeof value !== 'string') continue
+    const clean = key === 'log' ? cleanLines(value) : cleanLabel(value)
+    if (clean === value) continue
+    cleaned ??= { ...detail }
+    cleaned[key] = clean
+  }
+  return cleaned ?? detail
+}
+
+/** One boot as text, a line an event, with the seconds since the first: `  3.2s dhcp offer    10.20.0.11 to ...`. */
+export function journalText(events: readonly BootEvent[]): string {
+  const [first] = events
+  if (first === undefined) return ''
+  const heading = `${first.machine ?? first.mac} ${first.boot} ${new Date(first.at).toISOString()}\n`
+  const lines = events.map(event => {
+    const seconds = ((event.at - first.at) / 1000).toFixed(1).padStart(6)
+    return `${seconds}s ${event.layer.padEnd(4)} ${event.kind.padEnd(8)} ${event.text}\n`
+  })
+  return heading + lines.join('')
+}

@@ -1,0 +1,89 @@
+// Boot events as they come, by long poll, and the journal of one boot.
+
+import type { FastifyPluginCallback } from 'fastify'
+import { normaliseMac } from '#model/mac.ts'
+import { NeverBooted, NotFound } from '../../../errors.ts'
+import type { Catalog } from '../../../inventory/catalog.ts'
+import { journalText, type Journal } from '../../../machines/journal.ts'
+import type { Store } from '../../../store/store.ts'
+import type { Log } from '../../../log.ts'
+import { plain, problemAnswer } from '../wire/problems.ts'
+import { pretty } from './read.ts'
+import { eventsQuery } from '../schemas.ts'
+
+/** What these routes need of the service. */
+export type EventNeeds = {
+  readonly catalog: () => Catalog
+  readonly journal: Pick<Journal, 'after' | 'currentOf'>
+  readonly store: Pick<Store, 'eventsOf' | 'bootsOf'>
+  /** Aborted when the server closes: those who wait get an empty answer. */
+  readonly signal: AbortSignal
+  readonly log: Log
+}
+
+/** `GET /v1/events?after=&machine=&wait=`, `GET /v1/machines/{name}/journal?boot=` and `/boots`. */
+export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done) => {
+  const { catalog, journal, store, signal, log } = needs
+  app.setErrorHandler(problemAnswer(log))
+
+  app.get<{ Querystring: { after?: number; machine?: string; wait?: number } }>(
+    '/v1/events',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'What happened after an event, or waits for it',
+        querystring: eventsQuery,
+      },
+    },
+    async ({ query: { after = 0, machine, wait = 0 } }, reply) => {
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort())
+      const events = await journal.after(after, {
+        limitMs: wait * 1000,
+        signal: AbortSignal.any([signal, gone.signal]),
+        ...(machine === undefined ? {} : { machine: normaliseMac(machine) ?? machine }),
+      })
+      return reply.header('cache-control', 'no-store').send({ events, last: events.at(-1)?.id ?? after })
+    },
+  )
+
+  app.get<ByName & { Querystring: { boot?: string } }>(
+    '/v1/machines/:name/journal',
+    {
+      schema: {
+        tags: ['machines'],
+        summary: 'One boot of a machine, the latest unless told, as text or JSON',
+      },
+    },
+    (request, reply) => {
+      const { name } = request.params
+      const boots = bootsOf(name)
+      const boot = request.query.boot ?? boots[0]?.id
+      if (boot === undefined) throw new NeverBooted(name)
+      if (!boots.some(({ id }) => id === boot))
+        throw new NotFound(`boot of ${name}`, boot, `GET /v1/machines/${name}/boots lists all.`)
+      const events = store.eventsOf(boot)
+      if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
+      return plain(reply, journalText(events))
+    },
+  )
+
+  app.get<ByName>(
+    '/v1/machines/:name/boots',
+    { schema: { tags: ['machines'], summary: 'All boots of a machine, newest first' } },
+    ({ params: { name } }, reply) => pretty(reply, bootsOf(name)),
+  )
+  done()
+
+  function bootsOf(name: string) {
+    const machine = catalog().machine({ name })
+    const mac = normaliseMac(name)
+    if (machine === undefined && mac === undefined) {
+      throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
+    }
+    const macs = machine?.macs ?? (mac === undefined ? [] : [mac])
+    return store.bootsOf({ macs, ...(machine && { machine: machine.name }) }, 1000)
+  }
+}
+
+type ByName = { Params: { name: string } }

@@ -1,0 +1,35 @@
+// `GET /v1/explain?mac=...`: why a machine gets what it gets.
+
+import type { FastifyPluginCallback } from 'fastify'
+import { bytesOf } from '#model/text.ts'
+import { explain } from '../../../boot/explain/explain.ts'
+import { explanationText } from '../../../boot/explain/words.ts'
+import { givenLabels, parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
+import type { Sources } from '../../../boot/render/answers.ts'
+import { targetOf } from '../wire/raw-targets.ts'
+import { pretty } from './read.ts'
+
+/** What this route needs of the service. */
+export type ExplainNeeds = {
+  readonly sources: () => Sources
+  readonly assetsPath: string | undefined
+}
+
+const schema = {
+  tags: ['explain'],
+  summary: 'Which group takes a machine with these labels, why no other does, and what it would be served',
+  description:
+    'Takes the query of a boot route. Text for people with `Accept: text/plain`. Nothing is recorded, and no token is given.',
+  querystring: { type: 'object', additionalProperties: { type: 'string' } },
+} as const
+
+/** Adds the route. */
+export const explainRoutes: FastifyPluginCallback<ExplainNeeds> = (app, { sources, assetsPath }, done) => {
+  app.get('/v1/explain', { schema, validatorCompiler: () => () => true }, (request, reply) => {
+    const query = rawQueryOf(targetOf(request.raw))
+    const explanation = explain(sources(), parseLabels(query), { given: givenLabels(query), assetsPath })
+    if (request.headers.accept?.startsWith('text/plain') !== true) return pretty(reply, explanation)
+    return reply.type('text/plain; charset=utf-8').send(bytesOf(explanationText(explanation)))
+  })
+  done()
+}

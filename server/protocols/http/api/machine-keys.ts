@@ -1,0 +1,164 @@
+// The keys that machines showed, and what an operator decides on them.
+
+import type { FastifyPluginCallback } from 'fastify'
+import type { Machine } from '#model/machine.ts'
+import type { Enrolment } from '../../../agent/enrolment.ts'
+import { NotFound } from '../../../errors.ts'
+import type { Catalog } from '../../../inventory/catalog.ts'
+import type { Reopening } from '../../../store/store.ts'
+import type { KeyState, MachineKey } from '../../../inventory/trust.ts'
+import type { Log } from '../../../log.ts'
+import { limitOf, linkNext, nothingAfter, type PageQuery } from './pages.ts'
+import { problemAnswer } from '../wire/problems.ts'
+import { pretty } from './read.ts'
+import { keyBody } from '../schemas.ts'
+
+/** What these routes need of the service. */
+export type MachineKeyNeeds = {
+  readonly catalog: () => Catalog
+  readonly enrolment: Pick<Enrolment, 'keys' | 'approve' | 'reject' | 'reopen' | 'close' | 'reopened'>
+  readonly log: Log
+}
+
+type KeyQuery = PageQuery & { readonly state?: KeyState }
+type ByName = { Params: { name: string } }
+type OnKey = ByName & { Body: { fingerprint?: string; isOnly?: boolean } | null }
+
+/**
+ * `GET /v1/keys?state=`, `GET /v1/machines/{name}/keys`, `GET /v1/reopened`, and an operator's `POST
+ * /v1/machines/{name}/approve`, `/reject` and `/reopen`, and `DELETE /v1/machines/{name}/reopen`.
+ */
+export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, needs, done) => {
+  const { catalog, enrolment, log } = needs
+  app.setErrorHandler(problemAnswer(log))
+
+  app.get<{ Querystring: KeyQuery }>(
+    '/v1/keys',
+    {
+      schema: {
+        ...about('The keys that machines showed, of one state where it is named'),
+        querystring: {
+          type: 'object',
+          properties: {
+            state: { enum: ['pending', 'approved', 'rejected', 'retired'] },
+            limit: { type: 'string' },
+            after: { type: 'string' },
+          },
+        },
+      },
+    },
+    ({ query }, reply) => {
+      const { items, next } = keyPage(enrolment.keys(), query)
+      const { state } = query
+      linkNext(reply, '/v1/keys', query, next, state === undefined ? {} : { state })
+      return pretty(reply, items.map(viewOf))
+    },
+  )
+
+  app.get<ByName & { Querystring: PageQuery }>(
+    '/v1/machines/:name/keys',
+    { schema: about('The keys that a machine showed, the last one first') },
+    ({ params: { name }, query }, reply) => {
+      const { items, next } = keyPage(enrolment.keys(known(name).name), query)
+      linkNext(reply, `/v1/machines/${encodeURIComponent(name)}/keys`, query, next)
+      return pretty(reply, items.map(viewOf))
+    },
+  )
+
+  for (const verb of ['approve', 'reject'] as const) {
+    app.post<OnKey>(
+      `/v1/machines/:name/${verb}`,
+      { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
+      ({ params: { name }, body, identity }, reply) => {
+        const machine = known(name)
+        const key = enrolment[verb](machine, body ?? {}, identity.name)
+        log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
+        return pretty(reply, viewOf(key))
+      },
+    )
+  }
+
+  app.post<ByName>(
+    '/v1/machines/:name/reopen',
+    { schema: about('opens the next boot of a machine that was ready, or whose key was pinned') },
+    ({ params: { name }, identity }, reply) => {
+      const opened = enrolment.reopen(known(name), identity.name)
+      log('info', 'machine opened', { machine: name, who: identity.name })
+      return pretty(reply, reopeningView(opened))
+    },
+  )
+  app.delete<ByName>(
+    '/v1/machines/:name/reopen',
+    { schema: about('closes a machine that was opened, before its time') },
+    ({ params: { name }, identity }, reply) => {
+      const closed = enrolment.close(known(name), identity.name)
+      log('info', 'machine closed', { machine: name, who: identity.name })
+      return pretty(reply, reopeningView(closed))
+    },
+  )
+  app.get(
+    '/v1/reopened',
+    { schema: about('The machines whose next boot an operator opened, and until when') },
+    (_, reply) => pretty(reply, enrolment.reopened().map(reopeningView)),
+  )
+  done()
+
+  function known(name: string): Machine {
+    const machine = catalog().machine({ name })
+    if (machine === undefined) throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
+    return machine
+  }
+}
+
+function idOf({ machine, fingerprint }: MachineKey): string {
+  return `${machine}/${fingerprint}`
+}
+
+/** A key as the API shows it: times in ISO 8601. */
+export type MachineKeyView = Omit<MachineKey, 'seenAt' | 'decidedAt'> & {
+  readonly seen: string
+  readonly decided?: string
+}
+
+/** A machine whose next boot an operator opened, as the API shows it: times in ISO 8601. */
+export type ReopeningView = {
+  readonly machine: string
+  readonly who: string
+  readonly at: string
+  readonly until: string
+}
+
+/** What the API shows of a reopening. */
+export function reopeningView({ machine, who, at, until }: Reopening): ReopeningView {
+  return { machine, who, at: new Date(at).toISOString(), until: new Date(until).toISOString() }
+}
+
+/**
+ * The keys of one state behind `after`, which is `machine/fingerprint`. The place is looked for among all keys: one that was
+ * decided since the page before still has its place.
+ *
+ * @throws {BadRequest} when `limit` is not a number above 0, or `after` is not in the list
+ */
+function keyPage(
+  keys: readonly MachineKey[],
+  query: KeyQuery,
+): { readonly items: readonly MachineKey[]; readonly next?: string } {
+  const { after, state } = query
+  const limit = limitOf(query)
+  const start = after === undefined ? 0 : keys.findIndex(key => idOf(key) === after) + 1
+  if (after !== undefined && start === 0) throw nothingAfter(after)
+  const wanted = keys.slice(start).filter(key => state === undefined || key.state === state)
+  const items = wanted.slice(0, limit)
+  const last = items.at(-1)
+  return wanted.length > limit && last !== undefined ? { items, next: idOf(last) } : { items }
+}
+
+function viewOf({ seenAt, decidedAt, ...key }: MachineKey): MachineKeyView {
+  const decided = decidedAt === undefined ? {} : { decided: new Date(decidedAt).toISOString() }
+  return { ...key, seen: new Date(seenAt).toISOString(), ...decided }
+}
+
+/** What the description of the API says of a route. */
+function about(summary: string) {
+  return { tags: ['machines'], summary }
+}

@@ -1,0 +1,188 @@
+// What an operator reads with curl: JSON set out for people, no tokens, no bundles.
+
+import type { FastifyPluginCallback, FastifyReply } from 'fastify'
+import type { BootEvent } from '#model/boot.ts'
+import { normaliseMac } from '#model/mac.ts'
+import type { Machine } from '#model/machine.ts'
+import { canonicalUuid } from '#model/uuid.ts'
+import { NotFound } from '../../../errors.ts'
+import type { Catalog } from '../../../inventory/catalog.ts'
+import type { CurrentBoot, Journal } from '../../../machines/journal.ts'
+import type { Phase } from '../../../machines/phase.ts'
+import type { Reopening } from '../../../store/store.ts'
+import type { Reopenings } from '../../../agent/reopenings.ts'
+import type { Log } from '../../../log.ts'
+import { limitOf, linkNext, nothingAfter, pageOf, type PageQuery } from './pages.ts'
+import { problemAnswer } from '../wire/problems.ts'
+
+/** What these routes need of the service. */
+export type ReadNeeds = {
+  readonly catalog: () => Catalog
+  readonly journal: Pick<Journal, 'all' | 'currentOf' | 'last'>
+  readonly reopenings: Pick<Reopenings, 'of' | 'all'>
+  readonly log: Log
+}
+
+/** A machine as `GET /machines` shows it: what was declared, and what was seen. */
+export type MachineView = {
+  /** The name, or the MAC of undeclared hardware. */
+  readonly id: string
+  readonly declared: boolean
+  readonly name?: string
+  readonly role?: Machine['role']
+  readonly macs: readonly string[]
+  readonly uuid?: string
+  readonly address?: string
+  readonly labels?: Machine['labels']
+  readonly phase: Phase
+  /** ISO 8601, when the phase was reached. */
+  readonly since?: string
+  /** ISO 8601, of the last event. */
+  readonly lastSeen?: string
+  readonly boot?: string
+  /** An operator opened its next boot, until then (ISO 8601). */
+  readonly reopened?: { readonly who: string; readonly until: string }
+  readonly lastEvent?: Pick<BootEvent, 'layer' | 'kind' | 'text'>
+}
+
+/** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems`. */
+export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, needs, done) => {
+  const { catalog, journal, reopenings, log } = needs
+  app.setErrorHandler(problemAnswer(log))
+
+  app.get<Paged>('/profiles', ({ query }, reply) => {
+    const { items, next } = pageOf(catalog().entries('profile'), query)
+    linkNext(reply, '/profiles', query, next)
+    return pretty(
+      reply,
+      items.map(({ object }) => object),
+    )
+  })
+  app.get<ById>('/profiles/*', ({ params: { '*': id } }, reply) =>
+    pretty(reply, known(catalog().profiles.get(id), 'profile', id)),
+  )
+
+  app.get<Paged>('/groups', ({ query }, reply) => {
+    const { items, next } = pageOf(catalog().groups.groups, query)
+    linkNext(reply, '/groups', query, next)
+    return pretty(reply, items)
+  })
+  app.get<ById>('/groups/*', ({ params: { '*': id } }, reply) =>
+    pretty(
+      reply,
+      known(
+        catalog().entry('group', id)?.object ?? catalog().groups.groups.find(group => group.id === id),
+        'group',
+        id,
+      ),
+    ),
+  )
+
+  app.get<Paged>('/machines', ({ query }, reply) => {
+    // A reader who follows the events from here on misses none.
+    void reply.header('x-last-event', journal.last)
+    const { items, next } = machinePage(needs, query)
+    linkNext(reply, '/machines', query, next)
+    return pretty(reply, items)
+  })
+  app.get<ById>('/machines/*', ({ params: { '*': id } }, reply) => {
+    const mac = normaliseMac(id)
+    const uuid = canonicalUuid(id)
+    const all = catalog()
+    const machine =
+      all.machine({ name: id }) ??
+      (mac === undefined ? undefined : all.machine({ mac })) ??
+      (uuid === undefined ? undefined : all.machine({ uuid }))
+    if (machine !== undefined)
+      return pretty(reply, viewOf(machine, journal.currentOf({ machine }), reopenings.of(machine.name)))
+    const boot = mac === undefined ? undefined : journal.currentOf({ mac })
+    return pretty(reply, known(boot && strangerView(boot), 'machine', id))
+  })
+
+  app.get(
+    '/v1/problems',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'Files of the data directory that cannot be used, with their places',
+      },
+    },
+    (_, reply) => pretty(reply, catalog().problems),
+  )
+  done()
+}
+
+type ById = { Params: { '*': string } }
+
+type Paged = { Querystring: PageQuery }
+
+/** Declared machines in the order of their sites, then others in the byte order of their MACs. */
+function machinePage(
+  { catalog: inventory, journal, reopenings }: Omit<ReadNeeds, 'log'>,
+  query: PageQuery,
+): { readonly items: readonly MachineView[]; readonly next?: string } {
+  const limit = limitOf(query)
+  const { after } = query
+  const catalog = inventory()
+  const { machines } = catalog
+  const found = after === undefined ? 0 : machines.findIndex(({ name }) => name === after) + 1
+  // Strangers come and go: the list goes on behind a MAC that is no longer there.
+  const isAmongOthers = after !== undefined && found === 0 && normaliseMac(after) === after
+  if (after !== undefined && found === 0 && !isAmongOthers) throw nothingAfter(after)
+  const start = isAmongOthers ? machines.length : found
+  const declared = machines.slice(start, start + limit)
+  const opened = new Map(reopenings.all().map(it => [it.machine, it]))
+  const items: MachineView[] = declared.map(machine =>
+    viewOf(machine, journal.currentOf({ machine }), opened.get(machine.name)),
+  )
+  if (start + limit < machines.length) return { items, next: declared.at(-1)?.name ?? '' }
+  const others = strangersAfter(catalog, journal.all(), isAmongOthers ? after : '')
+  const shown = others.slice(0, limit - declared.length)
+  items.push(...shown.map(strangerView))
+  return shown.length < others.length ? { items, next: items.at(-1)?.id ?? '' } : { items }
+}
+
+/** The latest boot of each MAC behind `after` that belongs to no declared machine, by MAC. */
+function strangersAfter(catalog: Catalog, boots: readonly CurrentBoot[], after: string): CurrentBoot[] {
+  const latest = new Map<string, CurrentBoot>()
+  for (const boot of boots) {
+    const { mac, machine } = boot
+    if (mac <= after || catalog.machine({ mac, ...(machine === undefined ? {} : { name: machine }) }))
+      continue
+    const before = latest.get(mac)
+    if (before === undefined || before.last.id < boot.last.id) latest.set(mac, boot)
+  }
+  return [...latest.values()].toSorted((a, b) => (a.mac < b.mac ? -1 : 1))
+}
+
+function strangerView(boot: CurrentBoot): MachineView {
+  return { id: boot.mac, declared: false, macs: [boot.mac], ...seen(boot) }
+}
+
+function viewOf(machine: Machine, boot: CurrentBoot | undefined, opened: Reopening | undefined): MachineView {
+  const reopened = opened && { who: opened.who, until: new Date(opened.until).toISOString() }
+  return { id: machine.name, declared: true, ...machine, ...seen(boot), ...(reopened && { reopened }) }
+}
+
+function seen(boot: CurrentBoot | undefined) {
+  if (boot === undefined) return { phase: 'new' as const }
+  const { layer, kind, text, at, detail } = boot.last
+  return {
+    phase: boot.phase,
+    since: new Date(boot.phaseSince).toISOString(),
+    lastSeen: new Date(at).toISOString(),
+    boot: boot.id,
+    lastEvent: { layer, kind, text },
+    ...(boot.machine === undefined && typeof detail.address === 'string' ? { address: detail.address } : {}),
+  }
+}
+
+function known<T>(value: T | undefined, what: string, id: string): T {
+  if (value === undefined) throw new NotFound(what, id, `'pilotlight get ${what}s' lists all.`)
+  return value
+}
+
+/** JSON for people: indented, with a line end. */
+export function pretty(reply: FastifyReply, value: unknown): FastifyReply {
+  return reply.type('application/json').send(`${JSON.stringify(value, null, 2)}\n`)
+}

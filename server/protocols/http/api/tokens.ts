@@ -1,0 +1,59 @@
+// Access tokens over the API: made, listed and revoked by administrators.
+
+import type { FastifyPluginCallback } from 'fastify'
+import type { AccessTokens, NewToken } from '../../../access/tokens.ts'
+import type { Log } from '../../../log.ts'
+import { pretty } from './read.ts'
+
+/** What these routes need of the service. */
+export type TokenNeeds = {
+  readonly accessTokens: Pick<AccessTokens, 'create' | 'list' | 'revoke'>
+  readonly log: Log
+}
+
+const tokenBody = {
+  type: 'object',
+  required: ['name', 'role'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string' },
+    role: { enum: ['admin', 'read-only'] },
+    days: { type: 'number', exclusiveMinimum: 0, maximum: 36_500 },
+  },
+} as const
+
+/** `GET /v1/tokens`, `POST /v1/tokens`, `DELETE /v1/tokens/{name}`. */
+export const tokenRoutes: FastifyPluginCallback<TokenNeeds> = (app, { accessTokens, log }, done) => {
+  app.get(
+    '/v1/tokens',
+    { config: { access: 'admin' }, schema: about('lists the access tokens') },
+    (_, reply) => pretty(reply, accessTokens.list()),
+  )
+
+  app.post<{ Body: NewToken }>(
+    '/v1/tokens',
+    { schema: { ...about('makes an access token, and shows it this once'), body: tokenBody } },
+    (request, reply) => {
+      const made = accessTokens.create(request.body)
+      log('info', 'token made', { token: made.name, role: made.role, who: request.identity.name })
+      return pretty(reply.code(201).header('cache-control', 'no-store'), made)
+    },
+  )
+
+  app.delete<{ Params: { name: string } }>(
+    '/v1/tokens/:name',
+    { schema: about('ends an access token') },
+    (request, reply) => {
+      const { name } = request.params
+      accessTokens.revoke(name)
+      log('info', 'token revoked', { token: name, who: request.identity.name })
+      return reply.code(204).send()
+    },
+  )
+  done()
+}
+
+/** What the description of the API says of a route. */
+function about(summary: string) {
+  return { tags: ['tokens'], summary }
+}

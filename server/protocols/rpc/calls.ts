@@ -1,0 +1,192 @@
+// The sixteen calls of Matchbox's gRPC API, over the same inventory that REST writes.
+
+import { posix } from 'node:path'
+import { status } from '@grpc/grpc-js'
+import type { Kind } from '#model/kinds.ts'
+import type { Labels } from '#model/selector.ts'
+import { bytesOf, textOf } from '#model/text.ts'
+import type { AccessRole, Identity } from '../../access/identity.ts'
+import type { Catalog } from '../../inventory/catalog.ts'
+import type { Change } from '../../inventory/changes.ts'
+import type { Inventory } from '../../inventory/inventory.ts'
+import type { Log } from '../../log.ts'
+import { asInMatchbox, CallFailed } from './failure.ts'
+import {
+  BadMetadata,
+  groupOf,
+  profileOf,
+  wireGroup,
+  wireProfile,
+  type WireGroup,
+  type WireProfile,
+} from './wire.ts'
+
+/** What the calls need of the service. */
+export type CallNeeds = {
+  readonly inventory: Pick<Inventory, 'get' | 'list' | 'write'>
+  readonly catalog: Pick<Catalog, 'groups' | 'profiles' | 'problems'>
+  /** The data directory, as Matchbox's error texts name it. */
+  readonly dataPath: string
+  readonly log: Log
+}
+
+/** One call: who may make it, and what it answers. */
+export type Call = {
+  readonly role: AccessRole
+  /** The id or name that a request is about, for the log. */
+  readonly about: (request: never) => string
+  readonly answer: (request: never, by: Identity) => object | Promise<object>
+}
+
+type ById = { readonly id: string }
+type ByName = { readonly name: string }
+type WithConfig = ByName & { readonly config: Uint8Array }
+type WithLabels = { readonly labels: Labels }
+
+/** All calls, by service and method. */
+export function matchboxCalls({
+  inventory,
+  catalog,
+  dataPath,
+  log,
+}: CallNeeds): Record<string, Record<string, Call>> {
+  return {
+    Groups: {
+      GroupPut: writing<{ group: WireGroup | null }>(
+        ({ group }) => group?.id ?? '',
+        async ({ group }, by) => {
+          if (group === null) throw missing('group')
+          if (group.id === '') throw asInMatchbox('Id is required')
+          if (group.profile === '') throw asInMatchbox('Group requires a Profile')
+          await write({ action: 'put', kind: 'group', object: readGroup(group) }, by)
+        },
+      ),
+      GroupGet: reading<ById>(idOf, ({ id }) => ({ group: wireGroup(known('group', id)) })),
+      GroupDelete: writing<ById>(idOf, ({ id }, by) => remove('group', id, by)),
+      GroupList: reading(nothing, () => ({
+        groups: inventory.list('group').map(({ object }) => wireGroup(object)),
+      })),
+    },
+    Profiles: {
+      ProfilePut: writing<{ profile: WireProfile | null }>(
+        ({ profile }) => profile?.id ?? '',
+        async ({ profile }, by) => {
+          if (profile === null) throw missing('profile')
+          if (profile.id === '') throw asInMatchbox('Id is required')
+          await write({ action: 'put', kind: 'profile', object: profileOf(profile) }, by)
+        },
+      ),
+      ProfileGet: reading<ById>(idOf, ({ id }) => ({ profile: wireProfile(known('profile', id)) })),
+      ProfileDelete: writing<ById>(idOf, ({ id }, by) => remove('profile', id, by)),
+      ProfileList: reading(nothing, () => ({
+        profiles: inventory.list('profile').map(({ object }) => wireProfile(object)),
+      })),
+    },
+    Ignition: templateCalls('Ignition', 'ignition'),
+    Generic: templateCalls('Generic', 'generic'),
+    Select: {
+      SelectGroup: reading<WithLabels>(labelsOf, ({ labels }) => ({ group: wireGroup(selected(labels)) })),
+      SelectProfile: reading<WithLabels>(labelsOf, ({ labels }) => {
+        const profile = catalog.profiles.get(selected(labels).profile)
+        if (profile === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Profile')
+        return { profile: wireProfile(profile) }
+      }),
+    },
+  }
+
+  /** Put, get and delete of files in one folder. */
+  function templateCalls(prefix: string, folder: string): Record<string, Call> {
+    return {
+      [`${prefix}Put`]: writing<WithConfig>(nameOf, ({ name, config }, by) =>
+        write(
+          { action: 'put', kind: 'template', object: { id: `${folder}/${name}`, content: textOf(config) } },
+          by,
+        ),
+      ),
+      [`${prefix}Get`]: reading<ByName>(nameOf, ({ name }) => ({
+        config: bytesOf(known('template', `${folder}/${name}`).content),
+      })),
+      [`${prefix}Delete`]: writing<ByName>(nameOf, ({ name }, by) =>
+        remove('template', `${folder}/${name}`, by),
+      ),
+    }
+  }
+
+  function known<K extends Kind>(kind: K, id: string) {
+    const entry = inventory.get(kind, id)
+    if (entry === undefined) throw absent('open', kind, id)
+    return entry.object
+  }
+
+  async function remove(kind: Kind, id: string, by: Identity): Promise<void> {
+    if (inventory.get(kind, id) === undefined) throw absent('remove', kind, id)
+    await write({ action: 'delete', kind, id }, by)
+  }
+
+  /** Writes as Matchbox does: whatever a template holds is kept; what is wrong with it shows when it is served. */
+  async function write(change: Change, by: Identity): Promise<void> {
+    const outcomes = await inventory.write([change], { who: by.name, lenient: true })
+    for (const { kind, id, warnings } of outcomes) {
+      for (const { detail } of warnings) log('warn', detail, { kind, id, who: by.name })
+    }
+  }
+
+  function selected(labels: Labels) {
+    const group = catalog.groups.select(labels)
+    if (group === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Group')
+    return group
+  }
+
+  /** What Matchbox says of a file that is not there, or that it cannot read. */
+  function absent(action: 'open' | 'remove', kind: Kind, id: string): CallFailed {
+    const file = kind === 'template' ? id : `${kind}s/${id}.json`
+    const problem = catalog.problems.find(it => it.file === file)
+    if (problem !== undefined && action === 'open') return asInMatchbox(problem.reason)
+    return asInMatchbox(`${action} ${posix.join(dataPath, posix.join('/', file))}: no such file or directory`)
+  }
+}
+
+/** A call that changes nothing. */
+function reading<Request>(about: (request: Request) => string, answer: (request: Request) => object): Call {
+  return { role: 'read-only', about, answer }
+}
+
+/** A call that changes something, and answers with an empty message. */
+function writing<Request>(
+  about: (request: Request) => string,
+  change: (request: Request, by: Identity) => Promise<void>,
+): Call {
+  return { role: 'admin', about, answer: (request: Request, by) => change(request, by).then(() => ({})) }
+}
+
+function readGroup(group: WireGroup) {
+  try {
+    return groupOf(group)
+  } catch (error) {
+    if (error instanceof BadMetadata) throw asInMatchbox(error.message)
+    throw error
+  }
+}
+
+/** Matchbox ends here, with everybody it serves. */
+function missing(field: string): CallFailed {
+  return new CallFailed(status.INVALID_ARGUMENT, `The request has no ${field}: send one.`)
+}
+
+function idOf({ id }: ById): string {
+  return id
+}
+
+function nameOf({ name }: ByName): string {
+  return name
+}
+
+function labelsOf({ labels }: WithLabels): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')
+}
+
+function nothing(): string {
+  return ''
+}

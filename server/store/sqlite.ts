@@ -1,0 +1,365 @@
+// The store in one SQLite file: write-ahead log, every commit on disk before anybody is told.
+
+import type { BootEvent } from '#model/boot.ts'
+import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { Kind } from '#model/kinds.ts'
+import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
+import type { Lease, LeaseChange } from '../protocols/dhcp/leases.ts'
+import type { Revision } from '../inventory/changes.ts'
+import { Database } from './database.ts'
+import { EventTable } from './event-table.ts'
+import {
+  ObjectTable,
+  type Author,
+  type RowChange,
+  type RowOutcome,
+  type StoredObject,
+} from './object-table.ts'
+import { IdentityTable } from './identity-table.ts'
+import { SealedTable } from './sealed-table.ts'
+import type { MachineKey } from '../inventory/trust.ts'
+import type {
+  Boot,
+  MachineBoot,
+  Recipient,
+  Reopening,
+  Signing,
+  Store,
+  StoredNetwork,
+  TokenRecord,
+} from './store.ts'
+
+/** The store in one file. */
+export class SqliteStore implements Store {
+  readonly #db: Database
+  readonly #objects: ObjectTable
+  readonly #events: EventTable
+  readonly #sealed: SealedTable
+  readonly #identities: IdentityTable
+  #committed: (outcomes: readonly RowOutcome[]) => void = () => {}
+
+  /**
+   * Opens the store at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
+   *
+   * @param onFailure hears of what the disk did not take or give
+   * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is damaged, or when what is sealed in it
+   *   does not open; {CannotWrite}
+   */
+  constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
+    this.#db = new Database(path, onFailure)
+    this.#objects = new ObjectTable(this.#db)
+    this.#events = new EventTable(this.#db)
+    this.#sealed = new SealedTable(this.#db, path)
+    this.#identities = new IdentityTable(this.#db)
+  }
+
+  follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
+    this.#committed = committed
+  }
+
+  objects(): Iterable<StoredObject> {
+    return this.#objects.all()
+  }
+
+  history(kind: Kind, id: string, limit: number): Revision[] {
+    this.#db.flush()
+    return this.#objects.history(kind, id, limit)
+  }
+
+  write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]> {
+    return this.#db.together(() => this.#objects.apply(changes, author), {
+      committed: outcomes => this.#committed(outcomes),
+    })
+  }
+
+  rehearse(changes: readonly RowChange[], author: Author): RowOutcome[] {
+    const undo = new Undo()
+    try {
+      this.#db.atOnce(() => {
+        undo.outcomes = this.#objects.apply(changes, author)
+        throw undo
+      })
+    } catch (error) {
+      if (error !== undo) throw error
+    }
+    return undo.outcomes
+  }
+
+  networks(): StoredNetwork[] {
+    return this.#db
+      .all<{ name: string; network: string }>('SELECT name, network FROM sites ORDER BY name')
+      .map(({ name, network }) => ({ name, network: JSON.parse(network) as ProvisioningNetwork })) // by putSite
+  }
+
+  putSite(name: string, { network, ...objects }: SiteObjects, author: Omit<Author, 'site'>): boolean {
+    const text = JSON.stringify(network)
+    const wanted: readonly RowChange[] = [
+      ...objects.machines.map(
+        (object, position) => ({ kind: 'machine', id: object.name, object, position }) as const,
+      ),
+      ...objects.profiles.map(
+        (object, position) => ({ kind: 'profile', id: object.id, object, position }) as const,
+      ),
+      ...objects.groups.map(
+        (object, position) => ({ kind: 'group', id: object.id, object, position }) as const,
+      ),
+    ]
+    const ids = new Set(wanted.map(({ kind, id }) => `${kind} ${id}`))
+    const { outcomes, isNew } = this.#db.atOnce(() => {
+      const { changes } = this.#db.run(
+        `INSERT INTO sites (name, network) VALUES (?, ?)
+         ON CONFLICT (name) DO UPDATE SET network = excluded.network WHERE network <> excluded.network`,
+        name,
+        text,
+      )
+      // What goes gives up its addresses before others take them.
+      const gone = this.#objects.ofSite(name).filter(({ kind, id }) => !ids.has(`${kind} ${id}`))
+      const removals = gone.map(({ kind, id }) => ({ kind, id }))
+      const written = this.#objects.apply([...removals, ...wanted], { ...author, site: name })
+      return { outcomes: written, isNew: changes > 0 }
+    })
+    const changed = isNew || outcomes.some(({ before, after }) => before !== after)
+    if (changed) this.#committed(outcomes)
+    return changed
+  }
+
+  bundle(machine: string): BundleDescription | undefined {
+    return this.#sealed.read('bundle', machine) as BundleDescription | undefined // as putBundle wrote it
+  }
+
+  putBundle(machine: string, bundle: BundleDescription): boolean {
+    return this.#sealed.write('bundle', machine, bundle)
+  }
+
+  authority(site: string): SiteAuthority | undefined {
+    return this.#sealed.read('authority', site) as SiteAuthority | undefined // as putAuthority wrote it
+  }
+
+  putAuthority(site: string, authority: SiteAuthority): boolean {
+    return this.#sealed.write('authority', site, authority)
+  }
+
+  signings(): Map<string, Signing> {
+    return new Map(this.#sealed.all('signing') as [string, Signing][]) // as putSigning wrote them
+  }
+
+  putSigning(machine: string, signing: Signing): void {
+    this.#sealed.write('signing', machine, signing)
+  }
+
+  together<T>(work: () => T): Promise<T> {
+    return this.#db.together(work)
+  }
+
+  addToken({ hash, machine, boot, until, made }: TokenRecord, of: MachineBoot): void {
+    this.#run(
+      `INSERT INTO tokens (hash, machine, boot, until, number, host_run, host_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      hash,
+      machine,
+      boot,
+      until,
+      of.tokens,
+      made?.run ?? null,
+      made?.at ?? null,
+    )
+    this.#identities.putBoot(of)
+  }
+
+  token(hash: string): TokenRecord | undefined {
+    const [row] = this.#all<TokenRow>('SELECT * FROM tokens WHERE hash = ?', hash)
+    return row && tokenOf(row)
+  }
+
+  tokensOf(machine: string, boot: string): TokenRecord[] {
+    const rows = this.#all<TokenRow>(
+      'SELECT * FROM tokens WHERE machine = ? AND boot = ? ORDER BY number',
+      machine,
+      boot,
+    )
+    return rows.map(tokenOf)
+  }
+
+  useToken(hash: string, at: number): void {
+    this.#run('UPDATE tokens SET used_at = ? WHERE hash = ?', at, hash)
+  }
+
+  forgetToken(hash: string): void {
+    this.#run('DELETE FROM tokens WHERE hash = ?', hash)
+  }
+
+  machineBoot(machine: string, boot: string): MachineBoot | undefined {
+    return this.#identities.boot(machine, boot)
+  }
+
+  lastUsedBoot(machine: string): MachineBoot | undefined {
+    return this.#identities.lastUsedBoot(machine)
+  }
+
+  putMachineBoot(boot: MachineBoot): void {
+    this.#db.atOnce(() => this.#identities.putBoot(boot))
+  }
+
+  spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean {
+    return this.#db.atOnce(() => this.#identities.spendBoot(machine, boot, at, to))
+  }
+
+  machineKeys(machine?: string): MachineKey[] {
+    return this.#identities.keys(machine)
+  }
+
+  putMachineKey(key: MachineKey): void {
+    this.#db.atOnce(() => this.#identities.putKey(key))
+  }
+
+  reopenMachine(reopening: Reopening): void {
+    this.#db.atOnce(() => this.#identities.reopen(reopening))
+  }
+
+  reopenings(machine?: string): Reopening[] {
+    return this.#identities.reopenings(machine)
+  }
+
+  isReopened(machine: string, boot: string): boolean {
+    return this.#identities.isReopened(machine, boot)
+  }
+
+  closeReopened(machine: string, boot?: string): void {
+    this.#db.atOnce(() => this.#identities.closeReopened(machine, boot))
+  }
+
+  append(boot: Boot, event: BootEvent, when: 'soon' | 'within a second' = 'soon'): Promise<void> {
+    const patient = when === 'soon' ? true : 'very'
+    return this.#db.together(() => this.#events.append(boot, event), { patient })
+  }
+
+  eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[] {
+    this.#db.flush() // a reader sees all that was told before it asked
+    return this.#events.after(id, filter)
+  }
+
+  eventsOf(boot: string): BootEvent[] {
+    this.#db.flush()
+    return this.#events.ofBoot(boot)
+  }
+
+  eventsOfBoots(boots: readonly string[]): BootEvent[] {
+    this.#db.flush()
+    return this.#events.ofBoots(boots)
+  }
+
+  latestBoots(): Boot[] {
+    return this.#events.latestBoots()
+  }
+
+  strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[] {
+    return this.#events.strangerBoots(before, limit)
+  }
+
+  forgetStrangers(macs: readonly string[], upTo: number): Promise<void> {
+    return this.#db.together(() => this.#events.forgetStrangers(macs, upTo), { patient: 'very' })
+  }
+
+  trimStrangers(before: number, limit: number): Promise<boolean> {
+    return this.#db.together(() => this.#events.trimStrangers(before, limit), { patient: true })
+  }
+
+  bootsOf(known: { readonly machine?: string; readonly macs: readonly string[] }, limit: number): Boot[] {
+    this.#db.flush()
+    return this.#events.bootsOf(known, limit)
+  }
+
+  counters(): { readonly event: number; readonly boot: number } {
+    return this.#events.counters()
+  }
+
+  newestEvent(): number | undefined {
+    this.#db.flush()
+    return this.#events.newest()
+  }
+
+  prune(before: number, share = 1): void {
+    this.#db.atOnce(() => {
+      this.#events.prune(before, share)
+      this.#objects.prune(before, share)
+      this.#run(
+        // The token of a machine that runs is what it renews its certificates with, for as long as it runs.
+        `DELETE FROM tokens WHERE until < ? AND hash NOT IN (
+           SELECT token FROM machine_boots WHERE token IS NOT NULL)`,
+        before,
+      )
+    })
+  }
+
+  leases(): Lease[] {
+    return this.#all<LeaseRow>('SELECT * FROM leases').map(({ expires_at: expiresAt, uuid, ...lease }) => ({
+      ...lease,
+      expiresAt,
+      ...(uuid === null ? {} : { uuid }),
+    }))
+  }
+
+  changeLeases(changes: readonly LeaseChange[]): void {
+    this.#db.withWaiting(() => {
+      for (const change of changes) {
+        if (change.kind === 'drop') this.#run('DELETE FROM leases WHERE address = ?', change.address)
+        else {
+          const { address, mac, state, expiresAt, uuid } = change.lease
+          this.#run(
+            `INSERT OR REPLACE INTO leases (address, mac, state, expires_at, uuid) VALUES (?, ?, ?, ?, ?)`,
+            address,
+            mac,
+            state,
+            expiresAt,
+            uuid ?? null,
+          )
+        }
+      }
+    })
+  }
+
+  /** Makes a commit that changes nothing; throws what a write would. */
+  tryWrite(): void {
+    this.#db.tryWrite()
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #run(sql: string, ...values: unknown[]) {
+    return this.#db.run(sql, ...values)
+  }
+
+  #all<Row>(sql: string, ...values: unknown[]): Row[] {
+    return this.#db.all<Row>(sql, ...values)
+  }
+}
+
+/** Thrown to undo what was only tried. */
+class Undo extends Error {
+  outcomes: RowOutcome[] = []
+}
+
+type TokenRow = {
+  hash: string
+  machine: string
+  boot: string
+  until: number
+  used_at: number | null
+  host_run: string | null
+  host_at: number | null
+}
+
+function tokenOf({ hash, machine, boot, until, used_at, host_run, host_at }: TokenRow): TokenRecord {
+  return {
+    hash,
+    machine,
+    boot,
+    until,
+    ...(host_run === null || host_at === null ? {} : { made: { run: host_run, at: host_at } }),
+    ...(used_at === null ? {} : { usedAt: used_at }),
+  }
+}
+
+type LeaseRow = Omit<Lease, 'expiresAt' | 'uuid'> & { expires_at: number; uuid: string | null }

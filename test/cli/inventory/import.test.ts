@@ -1,0 +1,91 @@
+import t from 'tap'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EXIT } from '#cli/exit.ts'
+import { batchesOf } from '#cli/inventory/import.ts'
+import { testServer } from '../../server/serving.ts'
+import { pilotlight } from '../pilotlight.ts'
+
+const groups = (count: number, metadata: Readonly<Record<string, unknown>> = {}) =>
+  Array.from(
+    { length: count },
+    (_, at) => ({ kind: 'group', object: { id: `g${at}`, profile: 'p', metadata } }) as const,
+  )
+const sizes = (of: Parameters<typeof batchesOf>[0]) => [...batchesOf(of)].map(({ length }) => length)
+
+t.test('many objects, and large ones, are sent in several transactions, in their order', async t => {
+  t.strictSame(sizes([]), [])
+  t.strictSame(sizes(groups(5001)), [5000, 1])
+  t.strictSame(sizes(groups(5, { list: Array(100_000).fill(1) })), [2, 2, 1], 'by their values')
+  t.strictSame(sizes(groups(5, { text: 'x'.repeat(6 << 20) })), [2, 2, 1], 'by their length')
+  const ids = [...batchesOf(groups(5001))]
+    .flat()
+    .map(change => 'object' in change && 'id' in change.object && change.object.id)
+  t.strictSame(
+    ids,
+    groups(5001).map(({ object }) => object.id),
+  )
+})
+
+t.test('a directory that is imported is exported byte for byte', async t => {
+  const layout = {
+    groups: {
+      'a.json':
+        '{\n\t"id": "a",\n\t"profile": "p",\n\t"selector": {\n\t\t"mac": "52:54:00:20:00:01",\n\t\t"os": "installed"\n\t},\n\t"metadata": {\n\t\t"a": [\n\t\t\t1,\n\t\t\t{}\n\t\t],\n\t\t"b": "\\u003c\\u0026"\n\t}\n}',
+    },
+    profiles: {
+      'p.json': '{\n\t"id": "p",\n\t"ignition_id": "a.ign",\n\t"boot": {},\n\t"generic_id": "g"\n}',
+      sub: { 'q.json': '{\n\t"id": "sub/q",\n\t"name": "in a folder"\n}' },
+    },
+    ignition: { 'a.ign': '{"ignition":{"version":"3.4.0"}}' },
+    generic: { g: 'any {{.text}}\n' },
+    cloud: {},
+  }
+  const folder = t.testdir({ source: layout, empty: {} })
+  const source = join(folder, 'source')
+  const server = await testServer(t, { dataPath: join(folder, 'empty'), statePath: join(folder, 'state') })
+  const env = { PILOTLIGHT_SERVER: server.url }
+  t.match(await pilotlight(['import', source], { env }), {
+    status: EXIT.done,
+    out: '1 group created\n2 profiles created\n2 templates created\n',
+  })
+  const target = join(folder, 'copy')
+  const { out } = await pilotlight(['export', target, '--json'], { env })
+  t.match(JSON.parse(out), {
+    apiVersion: 'pilotlight/v1',
+    counts: [
+      { kind: 'group', result: 'written', count: 1 },
+      { kind: 'profile', result: 'written', count: 2 },
+      { kind: 'template', result: 'written', count: 2 },
+    ],
+  })
+  t.strictSame(filesBelow(target), filesBelow(source))
+  t.match(await pilotlight(['export', target], { env }), { status: EXIT.refused, err: /holds files already/ })
+
+  writeFileSync(join(source, 'groups/b.json'), '{"id": "b",}')
+  t.match(await pilotlight(['import', source], { env }), { status: EXIT.usage, err: /groups\/b.json:1:12: / })
+  const again = await pilotlight(['import', source, '--skip-broken', '--json'], { env })
+  t.match(JSON.parse(again.out), {
+    dryRun: false,
+    counts: [{ kind: 'group', result: 'unchanged', count: 1 }],
+  })
+})
+
+t.test('a folder that is no data directory is a mistake, an empty data directory is none', async t => {
+  const folder = t.testdir({ other: { 'a.txt': '' }, empty: { groups: {} } })
+  t.match(await pilotlight(['import', join(folder, 'other')]), {
+    status: EXIT.usage,
+    err: /other is no data directory: it has none of groups profiles/,
+  })
+  t.match(await pilotlight(['import', join(folder, 'empty')]), {
+    status: EXIT.done,
+    out: 'nothing to import\n',
+  })
+})
+
+/** Every file below a folder, with its bytes as text. */
+function filesBelow(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(it => it.isFile())
+  const files = names.map(it => join(it.parentPath, it.name)).toSorted()
+  return Object.fromEntries(files.map(file => [file.slice(folder.length), readFileSync(file, 'latin1')]))
+}

@@ -1,0 +1,99 @@
+// A real kube-apiserver with a node, but no kubelet: tests report workloads ready by themselves.
+
+import { dirname, join } from 'node:path'
+import type { Test } from 'tap'
+import { connectApi, type ApiObject, type KubernetesApi } from '#rack/charts/kubernetes/api.ts'
+import { connect } from '#rack/cluster/client.ts'
+import { renderKubeconfig, writeKubeconfig } from '#rack/cluster/kubeconfig.ts'
+import { administrators } from '#rack/cluster/manifests/access.ts'
+import { mintAdministrator } from '#rack/cluster/pki.ts'
+import { run } from '#host/command.ts'
+import { silentStage } from '#progress/stage.ts'
+import { sleep } from '#progress/wait.ts'
+import { findTool, missingTools, startApiServer } from '../cluster/api-server.ts'
+import { testPki } from '../../site-pki.ts'
+import { smallSite } from '../../small-site.ts'
+
+const helm = findTool('helm')
+
+/** Why there can be no such cluster here, or false. */
+export const noCluster =
+  missingTools() || (helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false)
+
+/** What a test of the chart stage works with. */
+export type ChartCluster = {
+  readonly root: string
+  readonly api: KubernetesApi
+  /** For every verb. */
+  readonly common: {
+    readonly kubeconfigPath: string
+    readonly stateDirectory: string
+    readonly toolsDirectory: string
+    readonly stage: typeof silentStage
+  }
+  readonly kubectl: (...args: string[]) => Promise<unknown>
+  /** Plays the kubelet until `work` has ended: every workload is ready, of its newest generation. */
+  readonly reportUntil: <T>(work: Promise<T>) => Promise<T>
+}
+
+/** Starts it; it ends with the test. */
+export async function startCluster(t: Test): Promise<ChartCluster> {
+  const root = t.testdir()
+  const pki = await testPki(join(root, 'pki'))
+  const server = await startApiServer(smallSite, pki, root)
+  t.teardown(() => server.close())
+  const kubeconfigPath = join(root, 'kubeconfig')
+  await writeKubeconfig(kubeconfigPath, pki, server.server)
+  const authority = pki.authorities.ca.certificate
+  const breakGlass = await connect(
+    renderKubeconfig(
+      server.server,
+      authority,
+      'break-glass',
+      await mintAdministrator(pki.authorities.ca, 'break-glass'),
+    ),
+  )
+  for (const manifest of administrators()) await breakGlass.apply(manifest)
+  await breakGlass.close()
+  const api = await connectApi(kubeconfigPath)
+  t.teardown(() => api.close())
+  const labels = { 'openstack-control-plane': 'enabled', 'openstack-compute-node': 'enabled' }
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'ctl-1', labels } }
+  await api.apply('/api/v1/nodes/ctl-1', node)
+  const kubectl = (...args: string[]) =>
+    run(findTool('kubectl') ?? 'kubectl', ['--kubeconfig', kubeconfigPath, '-n', 'openstack', ...args], {
+      limitSeconds: 20,
+    })
+  const reportReady = async () => {
+    for (const kind of ['deployments', 'statefulsets']) {
+      const path = `/apis/apps/v1/namespaces/openstack/${kind}`
+      const list = await api.get<{ items: (ApiObject & { metadata: { generation: number } })[] }>(path)
+      for (const { metadata } of list?.items ?? []) {
+        const counts = { replicas: 1, readyReplicas: 1, updatedReplicas: 1 }
+        const patch = JSON.stringify({ status: { observedGeneration: metadata.generation, ...counts } })
+        await kubectl('patch', kind, metadata.name, '--subresource=status', '--type=merge', '-p', patch)
+      }
+    }
+  }
+  return {
+    root,
+    api,
+    common: {
+      kubeconfigPath,
+      stateDirectory: join(root, 'state'),
+      toolsDirectory: dirname(helm ?? ''),
+      stage: silentStage,
+    },
+    kubectl,
+    reportUntil: async work => {
+      const ended = new AbortController()
+      const end = () => ended.abort()
+      void work.then(end, end)
+      while (!ended.signal.aborted) {
+        await reportReady()
+        await sleep(200)
+      }
+      return work
+    },
+  }
+}

@@ -1,0 +1,12 @@
+// The plan without OpenStack's own services: what a bare API server can be brought to promise by a test that plays the kubelet.
+
+import { chosenOf, type ChartPlan } from '#rack/charts/plan.ts'
+import { planCharts } from '#rack/charts/plans/plan-charts.ts'
+import type { Site } from '#rack/site/site.ts'
+import { smallSite } from '../../small-site.ts'
+
+/** The small rack with these values, and its plan's database, queue and cache. */
+export function infrastructureOf(values: Record<string, unknown> = {}): { site: Site; plan: ChartPlan } {
+  const site: Site = { ...smallSite, openstack: { ...smallSite.openstack, values } }
+  return { site, plan: chosenOf(planCharts(site), ['mariadb', 'rabbitmq', 'memcached']) }
+}

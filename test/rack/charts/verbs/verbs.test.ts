@@ -1,0 +1,97 @@
+// The verbs beside apply, against a real kube-apiserver with a real helm: status, diff, rollback, rotation, removal.
+
+import t from 'tap'
+import { describeChanges, findChanges } from '#rack/charts/verbs/changes.ts'
+import { applyCharts } from '#rack/charts/engine.ts'
+import { describeHistory, readHistory } from '#rack/charts/verbs/history.ts'
+import { removeCharts } from '#rack/charts/verbs/removal.ts'
+import { rollbackRelease } from '#rack/charts/verbs/rollback.ts'
+import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
+import { changeSecrets } from '#rack/charts/secrets/secrets.ts'
+import { readStatus } from '#rack/charts/verbs/status.ts'
+import { noCluster, startCluster } from '../cluster.ts'
+import { infrastructureOf } from '../infrastructure.ts'
+
+t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
+  const { api, common, reportUntil } = await startCluster(t)
+  const plain = { ...common, ...infrastructureOf() }
+  const bigger = { ...common, ...infrastructureOf({ memcached: { conf: { memcached: { memory: 64 } } } }) }
+  const memcached = async () => {
+    type Deployment = { spec: { template: object } }
+    const path = '/apis/apps/v1/namespaces/openstack/deployments/memcached'
+    return JSON.stringify((await api.get<Deployment>(path))?.spec.template)
+  }
+  const statesOf = async () => (await readStatus(plain)).map(({ name, state }) => `${name} ${state}`)
+
+  await t.test('what is not installed is absent, and all of it would be', async t => {
+    t.strictSame(await statesOf(), ['mariadb absent', 'rabbitmq absent', 'memcached absent'])
+    const [first] = describeChanges(await findChanges(plain))
+    t.match(first, /^mariadb: would be installed, \d+ objects$/)
+  })
+
+  await t.test('what is installed and ready is kept, and nothing would change', async t => {
+    await reportUntil(applyCharts(plain))
+    t.strictSame(await statesOf(), ['mariadb kept', 'rabbitmq kept', 'memcached kept'])
+    t.strictSame(describeChanges(await findChanges(plain)), ['nothing would change'])
+  })
+
+  const before = await memcached()
+  await t.test('a changed value is told before it is applied, and only there', async t => {
+    const changes = await findChanges(bigger)
+    t.strictSame(
+      changes.filter(({ objects }) => objects.length > 0).map(({ name }) => name),
+      ['memcached'],
+    )
+    t.match(
+      describeChanges(changes).join('\n'),
+      /memcached: revision 1 .*Deployment memcached.*- "?32.*\+ "?64/s,
+    )
+    await reportUntil(applyCharts(bigger))
+    t.not(await memcached(), before)
+  })
+
+  await t.test('a rollback brings the old revision back, and the next apply the plan', async t => {
+    const result = await reportUntil(rollbackRelease(bigger, 'memcached'))
+    t.strictSame(result, { release: 'memcached', to: 1, revision: 3 })
+    t.equal(await memcached(), before)
+    await t.rejects(rollbackRelease(bigger, 'memcached', 9), { message: /It has: 3 2 1/ })
+    const { releases } = await reportUntil(applyCharts(bigger))
+    t.strictSame(
+      releases.filter(({ applied }) => applied).map(({ name }) => name),
+      ['memcached'],
+    )
+  })
+
+  await t.test('a rotated secret rolls just the releases that use it', async t => {
+    await changeSecrets(common.stateDirectory, kept =>
+      rotateSecrets(plain.plan.secrets, ['mariadb-root'], kept, size => new Uint8Array(size)),
+    )
+    const { releases } = await reportUntil(applyCharts(bigger))
+    t.strictSame(
+      releases.filter(({ applied }) => applied).map(({ name }) => name),
+      ['mariadb'],
+    )
+    const secret = await api.get<{ data: { password: string } }>(
+      '/api/v1/namespaces/openstack/secrets/mariadb-root',
+    )
+    t.equal(Buffer.from(secret?.data.password ?? '', 'base64').toString(), 'A'.repeat(32))
+    const again = await applyCharts(bigger)
+    t.ok(again.releases.every(({ applied }) => !applied))
+  })
+
+  await t.test('the history tells each step, and which revisions can come back', async t => {
+    const history = await readHistory(plain, 100, 'memcached')
+    const phases = history.steps.map(({ phase }) => phase)
+    t.strictSame(phases.slice(0, 4), ['done', 'gated', 'applying', 'planned'])
+    t.match(describeHistory(history).at(-1), /memcached +revision 1 is superseded/)
+  })
+
+  await t.test('removal takes everything away, and twice is as good as once', async t => {
+    const options = { ...plain, force: false, purge: false }
+    const { removed } = await removeCharts(options)
+    t.strictSame(removed.toSorted(), ['mariadb', 'memcached', 'rabbitmq'])
+    t.strictSame(await statesOf(), ['mariadb absent', 'rabbitmq absent', 'memcached absent'])
+    t.strictSame((await removeCharts(options)).removed, [])
+    t.ok(await api.get('/api/v1/namespaces/openstack/secrets/mariadb-root'), 'secrets stay')
+  })
+})

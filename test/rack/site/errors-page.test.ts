@@ -1,0 +1,13 @@
+// The page on errors and the codes in the program say the same.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { LINT_CODES } from '#server/boot/lint/findings.ts'
+import { problemCodes } from '#rack/site/problems.ts'
+
+t.test('each code has a paragraph with its title, and each paragraph a code', async t => {
+  const page = await readFile(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8')
+  const titles = [...page.matchAll(/^## (PL-\d+) (.+)$/gm)].map(([, code, title]) => [code, title])
+  t.strictSame(titles, Object.entries({ ...problemCodes, ...LINT_CODES }))
+})

@@ -1,0 +1,48 @@
+import t from 'tap'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EXIT } from '#cli/exit.ts'
+import { testServer } from '../../server/serving.ts'
+import { pilotlight } from '../../cli/pilotlight.ts'
+
+const ROOT = join(import.meta.dirname, '../../..')
+const SITE = join(ROOT, 'lab/racks/small/site.yaml')
+
+/** How first keys are approved of a machine that the server shows. */
+const policyOf = (text: string) => (JSON.parse(text) as { trust: { approve: string } }).trust.approve
+
+t.test('a machine that cannot be switched on is named, with what its command said', async t => {
+  const folder = t.testdir()
+  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+  const options = ['--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
+  const powerOn = ['--power-on', 'echo no BMC >&2; test {name} = cmp-1']
+  t.match(
+    await pilotlight(['up', SITE, ...options, ...powerOn], {
+      env: { PILOTLIGHT_STATE_PATH: server.statePath },
+    }),
+    {
+      status: EXIT.failed,
+      err: /error ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}mend --power-on/,
+    },
+  )
+})
+
+t.test('up --approve first-boot says once that first keys are trusted without a look', async t => {
+  const folder = t.testdir()
+  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+  const site = join(folder, 'site.yaml')
+  writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
+  const args = ['up', site, '--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
+  const env = { PILOTLIGHT_STATE_PATH: server.statePath }
+  const seen = join(folder, 'seen')
+  const look = `test {name} = cmp-1 || { curl --silent ${server.url}/machines/ctl-1 > '${seen}'; false; }`
+  const run = await pilotlight([...args, '--approve', 'first-boot', '--power-on', look], { env })
+  t.equal(policyOf(readFileSync(seen, 'utf8')), 'first-boot', 'while it runs')
+  t.equal(
+    policyOf(await (await server.get('/machines/ctl-1')).text()),
+    'operator',
+    "when it has ended, the site's own policy is there again",
+  )
+  t.equal(run.err.match(/trust on first use: the first key .* without a look/g)?.length, 1)
+  t.notMatch((await pilotlight([...args, '--power-on', 'false'], { env })).err, /trust on first use/)
+})

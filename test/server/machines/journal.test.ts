@@ -1,0 +1,178 @@
+import t, { type Test } from 'tap'
+import type { Machine } from '#model/machine.ts'
+import { Journal, journalText, type NewEvent } from '#server/machines/journal.ts'
+import { phaseAfter, PHASES, type Phase } from '#server/machines/phase.ts'
+import { SqliteStore } from '#server/store/sqlite.ts'
+
+const mac = '52:54:00:20:00:01'
+const machine: Machine = {
+  name: 'ctl-1',
+  macs: [mac, '52:54:00:20:00:0f'],
+  role: 'controller',
+  address: '10.20.0.11',
+  labels: {},
+  uuid: '4c4c4544-0000-2010-8020-b4c04f303232',
+}
+const nobody = { machine: () => undefined }
+const everybody = { machine: () => machine }
+
+const discover: NewEvent = {
+  mac,
+  layer: 'dhcp',
+  kind: 'discover',
+  text: 'asks',
+  startsBoot: true,
+  detail: { client: 'pxe' },
+}
+const script: NewEvent = { mac, layer: 'http', kind: 'script', text: 'runs profile live' }
+
+function journalOf(t: Test, identities: { machine(): Machine | undefined } = nobody) {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const clock = { now: 1000 }
+  const open = () =>
+    new Journal(
+      store,
+      () => identities,
+      () => clock.now,
+      error => t.error(error),
+    )
+  return { store, clock, open, journal: open() }
+}
+
+t.test('firmware and iPXE ask within one boot; after the script it is the next', async t => {
+  const { journal } = journalOf(t)
+  const renewal: NewEvent = { ...discover, startsBoot: false, detail: { client: 'plain' } }
+  const boots = [discover, discover, script, renewal, discover, discover, script]
+  t.same(
+    boots.map(event => journal.record(event).id),
+    ['b-0001', 'b-0001', 'b-0001', 'b-0001', 'b-0002', 'b-0002', 'b-0001'],
+  )
+})
+
+t.test('where DHCP shows nothing, the script begins the boot', async t => {
+  const { journal } = journalOf(t)
+  const config: NewEvent = { ...script, kind: 'config' }
+  const boots = [script, script, config, { ...script, startsBoot: true }, config, script]
+  t.same(
+    boots.map(event => journal.record(event).id),
+    ['b-0001', 'b-0001', 'b-0001', 'b-0002', 'b-0002', 'b-0002'],
+  )
+})
+
+t.test(
+  'a boot that firmware begins is the current one once its script is fetched from its address',
+  async t => {
+    const { journal, open, store } = journalOf(t)
+    const address = '10.20.0.11'
+    journal.record(discover)
+    journal.record(script)
+    journal.record({ ...script, kind: 'config' })
+    t.equal(journal.record(discover).id, 'b-0002')
+    t.match(journal.currentOf({ mac }), { id: 'b-0001', phase: 'config' }, 'a packet ends nothing')
+    journal.record({ ...discover, kind: 'ack', startsBoot: false, detail: { client: 'pxe', address } })
+    t.equal(
+      journal.arrive({ mac }, { address: '10.20.0.99', at: 'script' })?.id,
+      'b-0001',
+      'of another address',
+    )
+    store.eventsAfter(0, { limit: 1 })
+    const restarted = open()
+    t.match(restarted.currentOf({ mac }), { id: 'b-0001', phase: 'config' }, 'nor does a restart')
+    for (const one of [journal, restarted]) {
+      t.match(one.arrive({ mac }, { address, at: 'script' }), {
+        id: 'b-0002',
+        phase: 'address',
+        lease: address,
+      })
+      t.equal(one.arrive({ mac }, { address, at: 'script' })?.id, 'b-0002', 'once')
+    }
+    const renewal: NewEvent = { ...discover, startsBoot: false, detail: { client: 'plain', address } }
+    t.equal(journal.record({ ...renewal, kind: 'ack' }).id, 'b-0002')
+    t.equal(journal.record(script).phase, 'script')
+    t.equal(journal.record(discover).id, 'b-0003', 'a loader that asks again')
+    t.equal(journal.arrive({ mac }, { address, at: 'config' })?.id, 'b-0002', 'goes on in its boot')
+  },
+)
+
+t.test('a UUID with a foreign MAC writes into no journal but its own', async t => {
+  const identities = {
+    machine: ({ uuid }: { uuid?: string }) => (uuid === machine.uuid ? machine : undefined),
+  }
+  const { journal } = journalOf(t, identities as { machine(): Machine | undefined })
+  const foreign = journal.record({ ...discover, mac: '52:54:00:66:66:66', uuid: machine.uuid ?? '' })
+  t.equal(foreign.machine, undefined)
+  t.equal(journal.currentOf({ machine }), undefined)
+})
+
+t.test('the phase is the furthest step, and a report leads out of failed', async t => {
+  const steps: [Parameters<typeof phaseAfter>[1], Phase][] = [
+    [{ layer: 'dhcp', kind: 'ack' }, 'address'],
+    [{ layer: 'tftp', kind: 'sent' }, 'loader'],
+    [{ layer: 'tftp', kind: 'failed' }, 'loader'],
+    [{ layer: 'http', kind: 'script' }, 'script'],
+    [{ layer: 'http', kind: 'rootfs' }, 'kernel'],
+    [{ layer: 'http', kind: 'config' }, 'config'],
+    [{ layer: 'dhcp', kind: 'ack' }, 'config'],
+    [{ layer: 'os', kind: 'booted' }, 'booted'],
+    [{ layer: 'http', kind: 'bundle' }, 'booted'],
+    [{ layer: 'os', kind: 'failed' }, 'failed'],
+    [{ layer: 'dhcp', kind: 'ack' }, 'failed'],
+    [{ layer: 'os', kind: 'ready' }, 'ready'],
+    [{ layer: 'os', kind: 'unheard of' }, 'ready'],
+  ]
+  let phase: Phase = PHASES[0]
+  for (const [event, next] of steps)
+    t.equal((phase = phaseAfter(phase, event)), next, `${event.layer} ${event.kind}`)
+})
+
+t.test('all links of a machine write one journal, and declaring it does not begin another', async t => {
+  const identities = { machine: (): Machine | undefined => undefined }
+  const { journal, store } = journalOf(t, identities)
+  t.equal(journal.record(discover).machine, undefined)
+  identities.machine = everybody.machine
+  t.match(journal.record({ ...script, mac: '52:54:00:20:00:0f' }), {
+    id: 'b-0001',
+    machine: 'ctl-1',
+    phase: 'script',
+  })
+  t.equal(store.bootsOf({ machine: 'ctl-1', macs: [] }, 5).length, 1)
+})
+
+t.test('a restart goes on with the same boots and numbers', async t => {
+  const { journal, open, store } = journalOf(t)
+  journal.record(discover)
+  const before = journal.record(script)
+  store.eventsAfter(0, { limit: 1 }) // a read waits for what was told before
+  const after = open()
+  t.same(after.currentOf({ mac }), before)
+  t.equal(after.record({ ...script, kind: 'kernel' }).id, 'b-0001')
+  t.equal(after.record(discover).id, 'b-0002')
+})
+
+t.test('a reader waits for events, gets them in order, and is let go when there are none', async t => {
+  const { journal } = journalOf(t)
+  const { signal } = new AbortController()
+  t.same(await journal.after(0, { limitMs: 0, signal }), [], 'who does not wait gets what is there')
+  const waiting = journal.after(0, { limitMs: 10_000, signal })
+  journal.record(discover)
+  t.match(await waiting, [{ id: 1, kind: 'discover' }])
+  const stop = new AbortController()
+  const none = journal.after(1, { limitMs: 10_000, signal: stop.signal })
+  stop.abort()
+  t.same(await none, [])
+})
+
+t.test('one boot reads as a text', async t => {
+  const { journal, store, clock } = journalOf(t, everybody)
+  clock.now = Date.parse('2026-11-21T12:00:00Z')
+  journal.record(discover)
+  clock.now += 3240
+  journal.record(script)
+  t.equal(
+    journalText(store.eventsOf('b-0001')),
+    'ctl-1 b-0001 2026-11-21T12:00:00.000Z\n' +
+      '   0.0s dhcp discover asks\n   3.2s http script   runs profile live\n',
+  )
+  t.equal(journalText([]), '')
+})

@@ -1,0 +1,246 @@
+import t from 'tap'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import Database from 'better-sqlite3'
+import type { BootEvent } from '#model/boot.ts'
+import { bootId } from '#server/machines/boot-id.ts'
+import { SqliteStore } from '#server/store/sqlite.ts'
+import { site } from '../serving.ts'
+
+const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
+const author = { who: 'tester', at: 1000 }
+const event = (id: number): BootEvent => ({
+  id,
+  at: 1000 + id,
+  boot: boot.id,
+  mac: boot.mac,
+  layer: 'dhcp',
+  kind: 'discover',
+  text: `event ${id}`,
+  detail: { id },
+})
+
+t.test('a site is replaced as a whole, or not at all', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  t.equal(store.putSite('rack-1', site, author), true)
+  t.equal(store.putSite('rack-1', structuredClone(site), author), false, 'the same again changes nothing')
+  const [machine] = site.machines
+  const other = { ...site, machines: [{ ...machine!, name: 'x', macs: [] }], groups: [] } // it has two machines
+  t.throws(() => store.putSite('rack-2', other, author), {
+    code: 'SITE_CONFLICT',
+    message: /address "10.20.0.11"/,
+  })
+  t.same(
+    Array.from(store.objects(), ({ object }) => object),
+    [...site.machines, ...site.groups],
+    'a refused site leaves no trace',
+  )
+  t.same(store.networks(), [{ name: 'rack-1', network: site.network }])
+  t.equal(store.putSite('rack-1', { ...site, machines: site.machines.slice(1) }, author), true)
+  t.equal(store.putSite('rack-2', other, author), true, 'what was given up may be taken')
+})
+
+t.test('the bundle of a boot is handed out once, and the boot that was used last is remembered', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const used = { machine: 'ctl-1', boot: 'b-0001', tokens: 2, proven: true, token: 'h' }
+  t.equal(store.spendBoot('ctl-1', 'b-0001', 3), false, 'a boot that nobody knows')
+  store.addToken({ hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 }, used)
+  t.same(store.token('h'), { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
+  t.same(store.machineBoot('ctl-1', 'b-0001'), used)
+  t.equal(store.spendBoot('ctl-1', 'b-0001', 3), true)
+  t.equal(store.spendBoot('ctl-1', 'b-0001', 4), false)
+  t.same(store.machineBoot('ctl-1', 'b-0001'), { ...used, bundleAt: 3 })
+  for (let number = 2; number < 40; number += 1) {
+    store.putMachineBoot({
+      machine: 'ctl-1',
+      boot: `b-${number.toString(16).padStart(4, '0')}`,
+      tokens: 1,
+      proven: true,
+    })
+  }
+  t.same(store.lastUsedBoot('ctl-1'), { ...used, bundleAt: 3 }, 'however many boots began since')
+})
+
+t.test('a token is kept with its boot and the events that wait, or none of them', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const token = { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 }
+  const had = { machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true }
+  let isKept = false
+  const kept = store.append(boot, event(1)).then(() => (isKept = true))
+  await store.together(() => store.addToken(token, had))
+  await Promise.resolve() // what is on disk resolves at once, what waits for its own commit after some milliseconds
+  t.equal(isKept, true, 'they share its commit')
+  await kept
+  await t.rejects(
+    store.together(() => store.addToken(token, { ...had, tokens: 2 })),
+    'one that is there already',
+  )
+  t.same(store.machineBoot('ctl-1', 'b-0001'), had)
+})
+
+t.test('no number of keys that wait pushes out one that was approved or rejected', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const shown = { machine: 'ctl-1', recipient: 'age1x', address: '10.20.0.11', mac: boot.mac, why: 'seen' }
+  const put = (fingerprint: string, state: 'approved' | 'rejected' | 'pending', seenAt: number) =>
+    store.putMachineKey({ ...shown, boot: 'b-0001', fingerprint, state, seenAt })
+  put('bad', 'rejected', 1)
+  put('good', 'approved', 2)
+  for (let at = 3; at < 40; at += 1) put(`waits ${at}`, 'pending', at)
+  const kept = store.machineKeys('ctl-1').map(({ fingerprint }) => fingerprint)
+  t.ok(kept.includes('bad') && kept.includes('good'), kept.join(' '))
+  t.equal(kept.length, 22)
+  t.ok(kept.includes('waits 39') && !kept.includes('waits 3'))
+})
+
+t.test('a boot whose key waits or is approved is kept, however many boots others begin', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const had = { machine: 'ctl-1', tokens: 1, proven: false, isElsewhere: true }
+  const key = {
+    machine: 'ctl-1',
+    recipient: 'age1x',
+    address: '10.20.0.11',
+    mac: boot.mac,
+    why: 'seen',
+    seenAt: 1,
+  }
+  for (let number = 1; number <= 400; number += 1) {
+    const id = bootId(number)
+    store.addToken({ hash: id, machine: 'ctl-1', boot: id, until: 5 }, { ...had, boot: id })
+    if (number === 1) store.putMachineKey({ ...key, boot: id, fingerprint: 'waits', state: 'pending' })
+    if (number === 2) store.putMachineKey({ ...key, boot: id, fingerprint: 'good', state: 'approved' })
+  }
+  const kept = Array.from({ length: 400 }, (_, at) => bootId(at + 1)).filter(id =>
+    store.machineBoot('ctl-1', id),
+  )
+  t.same(kept.slice(0, 3), ['b-0001', 'b-0002', bootId(400 - 127)])
+  t.equal(kept.length, 130)
+  t.ok(store.token('b-0001') && store.token('b-0002') && !store.token('b-0003'))
+})
+
+t.test('readers see events before their commit has gone to disk', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const kept = store.append(boot, event(1))
+  t.same(store.eventsOf('b-0001'), [event(1)])
+  await kept
+  const named = { ...boot, machine: 'ctl-1' }
+  await store.append(named, { ...event(2), machine: 'ctl-1' })
+  t.same(store.bootsOf({ machine: 'ctl-1', macs: [] }, 10), [named], 'a boot learns its machine')
+  t.same(
+    store.eventsAfter(1, { limit: 10, machine: 'ctl-1' }).map(({ id }) => id),
+    [2],
+  )
+  t.same(store.counters(), { event: 2, boot: 1 })
+})
+
+t.test('one event that cannot be kept does not take others with it', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  const results = await Promise.allSettled([
+    store.append(boot, event(1)),
+    store.append(boot, event(1)),
+    store.append(boot, event(2)),
+  ])
+  t.same(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  t.equal(store.eventsOf('b-0001').length, 2)
+})
+
+t.test('old boots go, numbers are never given twice', async t => {
+  const store = new SqliteStore(':memory:')
+  t.teardown(() => store.close())
+  await store.append(boot, event(1))
+  await store.append({ ...boot, id: 'b-0002', began: 2000 }, { ...event(2), boot: 'b-0002' })
+  store.prune(5000)
+  t.same(store.counters(), { event: 2, boot: 2 })
+  t.same(store.eventsOf('b-0001'), [])
+})
+
+t.test('a store of a newer Pilotlight is left alone', async t => {
+  const path = join(t.testdir(), 'state/pilotlight.db')
+  new SqliteStore(path).close()
+  const newer = new Database(path)
+  newer.pragma('user_version = 999')
+  newer.close()
+  t.throws(() => new SqliteStore(path), { code: 'NEWER_STORE', message: /schema 999; .* up to \d/ })
+})
+
+t.test('what was acknowledged survives kill -9', async t => {
+  const path = join(t.testdir(), 'pilotlight.db')
+  const writer = spawn(process.execPath, [join(import.meta.dirname, 'store-writer.ts'), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => writer.kill('SIGKILL'))
+  const acknowledged: string[] = []
+  for await (const line of createInterface(writer.stdout)) {
+    acknowledged.push(line)
+    if (acknowledged.length === 40) writer.kill('SIGKILL')
+  }
+  if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit')
+  t.equal(writer.signalCode, 'SIGKILL')
+  const store = new SqliteStore(path)
+  t.teardown(() => store.close())
+  const leases = new Set(store.leases().map(({ address }) => `lease ${address}`))
+  const events = new Set(store.eventsOf('b-0001').map(({ id }) => `event ${id}`))
+  for (const line of acknowledged) t.ok(leases.has(line) || events.has(line), line)
+})
+
+t.test(
+  'a boot whose first commit was undone, or that was forgotten, is written with its next event',
+  async t => {
+    const store = new SqliteStore(':memory:')
+    t.teardown(() => store.close())
+    const boots = () => store.bootsOf({ macs: [boot.mac] }, 10)
+    const first = store.append(boot, event(1)) // in the commit that is undone, and done again without the other
+    const failing = store.together(() => {
+      throw new Error('not kept')
+    })
+    await t.rejects(failing, { message: 'not kept' })
+    await first
+    t.same(boots(), [boot])
+
+    await store.append({ ...boot, machine: 'ctl-1' }, event(2))
+    t.same(boots(), [{ ...boot, machine: 'ctl-1' }])
+    await store.append(
+      { id: 'b-0002', mac: '52:54:00:20:00:02', began: 9000 },
+      { ...event(3), boot: 'b-0002' },
+    )
+    store.prune(5000)
+    t.same(boots(), [])
+    await store.append({ ...boot, machine: 'ctl-1' }, event(4))
+    t.same(boots(), [{ ...boot, machine: 'ctl-1' }], 'after it was pruned')
+
+    await store.append(boot, event(5))
+    await store.append(
+      { id: 'b-0003', mac: '52:54:00:20:00:02', began: 9000 },
+      { ...event(6), boot: 'b-0003' },
+    )
+    await store.forgetStrangers([boot.mac], 2)
+    t.same(boots(), [])
+    await store.append(boot, event(7))
+    t.same(boots(), [boot], 'after it was forgotten as a stranger')
+  },
+)
+
+t.test('finds the tokens of a boot by an index', async t => {
+  const path = join(t.testdir(), 'pilotlight.db')
+  new SqliteStore(path).close()
+  const file = new Database(path)
+  t.teardown(() => file.close())
+  for (const sql of [
+    'SELECT * FROM tokens WHERE machine = ? AND boot = ? ORDER BY number',
+    'DELETE FROM tokens WHERE machine = ? AND boot = ?',
+  ]) {
+    const plan = file.prepare(`EXPLAIN QUERY PLAN ${sql}`).all('ctl-1', 'b-0001')
+    t.match(plan, [{ detail: /^SEARCH tokens USING (COVERING )?INDEX tokens_by_boot/ }], sql)
+  }
+})
