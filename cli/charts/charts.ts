@@ -162,7 +162,7 @@ function addDiff(charts: Command): void {
     .action(async (site: string, releases: string[], flags: Flags) => {
       const options = await optionsOf(site, flags)
       const { describeChanges, findChanges } = await import('#rack/charts/verbs/changes.ts')
-      const { chosenOf } = await import('#rack/charts/plan.ts')
+      const { chosenOf } = await import('#rack/charts/plan/plan.ts')
       const plan = releases.length === 0 ? options.plan : chosenOf(options.plan, releases)
       const changes = await findChanges({ ...options, plan })
       print(flags, { releases: changes }, describeChanges(changes))

@@ -1,7 +1,7 @@
 // What `pilotlight charts plan` prints: the releases, or the values of one with the origin of each.
 
 import { titleOf } from '#rack/charts/gates/promises.ts'
-import { chosenOf, type ChartPlan, type ReleasePlan } from '#rack/charts/plan.ts'
+import { chosenOf, type ChartPlan, type ReleasePlan } from '#rack/charts/plan/plan.ts'
 import { chartFolder } from '#rack/charts/sources/ours.ts'
 import { chartDefaults } from '#rack/charts/values/defaults.ts'
 import { explainLayers, showPath, type ExplainedValue } from '#rack/charts/values/values.ts'

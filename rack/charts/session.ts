@@ -9,7 +9,7 @@ import { connectApi, type ApiObject, type KubernetesApi } from './kubernetes/api
 import { ourCharts, type ChartSource, type StagedChart } from './sources/ours.ts'
 import type { HelmOptions } from './releases/helm.ts'
 import { lockReleases } from './lock.ts'
-import type { ChartPlan, ReleasePlan } from './plan.ts'
+import type { ChartPlan, ReleasePlan } from './plan/plan.ts'
 import { ChartStore } from './store.ts'
 
 /** What a verb is told. */

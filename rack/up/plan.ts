@@ -1,7 +1,7 @@
 // `pilotlight plan`: says what `up` would do, in order, without touching anything.
 
 import { selectorTexts } from '#model/selector.ts'
-import { planCharts } from '../charts/plans/plan-charts.ts'
+import { planCharts } from '../charts/services/plan-charts.ts'
 import { planCluster } from '../cluster/plan.ts'
 import { checkDataDirectory } from '../site/check-data.ts'
 import { compileSite } from '../site/compile.ts'

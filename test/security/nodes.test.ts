@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#rack/charts/sources/ours.ts'
+import { chartFolder } from '#rack/charts/sources/ours.ts'
 import { run } from '#host/command.ts'
 import { smallSite } from '../small-site.ts'
 import {
@@ -257,7 +257,7 @@ t.test('a node with pods and guests behind its address', { skip, timeout: 150_00
   await t.test("the external network's own rules hold without the node's", { skip: noIptables }, async t => {
     await lab.nft('delete table inet pilotlight')
     for (const it of await answers(lab, ofGuests(attacks))) t.ok(it.seen, `before: ${it.line}`)
-    const script = join(chartsDirectory, 'neutron/files/external-network.sh')
+    const script = join(chartFolder('neutron'), 'files/external-network.sh')
     // Seen from the node: /sys shows the interfaces of whoever mounts it.
     const line = `mount -t sysfs sysfs /sys; exec env ${externalNetwork} bash ${script}`
     for (const _ of ['first', 'again']) await lab.exec('node', 'unshare', '--mount', 'sh', '-euc', line)

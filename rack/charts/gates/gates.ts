@@ -1,7 +1,7 @@
 // Whether a release keeps its promises, judged from what the APIs show: kept, not yet (and why, by the name of the pod
 // and of what it lacks), or broken, where waiting longer would not help. Pure.
 
-import type { Promised } from '../plan.ts'
+import type { Promised } from '../plan/plan.ts'
 import {
   conditionOf,
   isOutdated,

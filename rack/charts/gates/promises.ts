@@ -8,7 +8,7 @@ import { listAgents } from '../openstack/network.ts'
 import { cloudAdmin } from '../endpoints.ts'
 import { judge, judgeAgents, judgeHypervisors, type ObjectPromise } from './gates.ts'
 import type { NamespaceView } from '../kubernetes/observe.ts'
-import type { Promised, ReleasePlan } from '../plan.ts'
+import type { Promised, ReleasePlan } from '../plan/plan.ts'
 import type { Verdict } from './pods.ts'
 
 /** A service that comes up has better things to do than to answer: it is asked once in so many milliseconds. */

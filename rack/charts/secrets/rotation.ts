@@ -1,7 +1,7 @@
 // New texts for secrets that are in use. Pure: what a secret becomes; the engine then brings it to its services.
 
 import { ChartPlanError } from '../errors.ts'
-import type { SecretPlan } from '../plan.ts'
+import type { SecretPlan } from '../plan/plan.ts'
 import { generateText, type KeptSecret, type Random } from './secrets.ts'
 
 /**

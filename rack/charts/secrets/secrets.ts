@@ -6,7 +6,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openKey, seal, unseal } from '#host/seal.ts'
 import { ChartPlanError } from '../errors.ts'
-import type { SecretEntry, SecretPlan } from '../plan.ts'
+import type { SecretEntry, SecretPlan } from '../plan/plan.ts'
 import { ChartStore } from '../store.ts'
 import { isMap } from '../values/values.ts'
 

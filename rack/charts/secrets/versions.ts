@@ -3,7 +3,7 @@
 
 import { parseAllDocuments } from 'yaml'
 import { renderChart } from '../releases/helm.ts'
-import { valuesOf, type ChartPlan, type ReleasePlan } from '../plan.ts'
+import { valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
 import type { KeptSecret } from './secrets.ts'
 import type { ChartSession } from '../session.ts'
 import { isMap } from '../values/values.ts'

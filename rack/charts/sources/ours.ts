@@ -2,15 +2,24 @@
 
 import { createHash } from 'node:crypto'
 import { access, cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { ChartNotFound } from './errors.ts'
 
-/** The folder of our charts. */
-export const chartsDirectory = join(import.meta.dirname, '../helm')
+const servicesDirectory = join(import.meta.dirname, '../services')
 
-/** The folder of one of them. */
+/** The folder of the library chart, on which all of ours depend. */
+export const libraryFolder = join(servicesDirectory, 'lib')
+
+/** The folder of one of our charts, beside the plan of its service. */
 export function chartFolder(chart: string): string {
-  return join(chartsDirectory, chart)
+  return join(servicesDirectory, chart, 'chart')
+}
+
+/** Our charts that can be installed, in the order of the alphabet: all but the library. */
+export async function chartNames(): Promise<string[]> {
+  const found = await readdir(servicesDirectory, { withFileTypes: true })
+  const folders = found.filter(entry => entry.isDirectory()).map(({ name }) => name)
+  return folders.filter(name => name !== basename(libraryFolder)).toSorted()
 }
 
 /** A chart made ready for Helm, and the hash of all its files. */
@@ -23,25 +32,24 @@ export interface ChartSource {
 }
 
 /** Our charts. */
-export const ourCharts: ChartSource = { stage: (chart, into) => stageChart(chart, into) }
+export const ourCharts: ChartSource = { stage: stageChart }
 
 /**
- * Copies `chart` with the library beside it, as `helm dependency build` would, to a folder below `into`.
+ * Copies `chart` with the library inside it, as `helm dependency build` would, to a folder below `into`.
  *
- * @throws {ChartNotFound} when there is no such folder in `from`
+ * @throws {ChartNotFound} when we have no such chart
  */
-export async function stageChart(chart: string, into: string, from = chartsDirectory): Promise<StagedChart> {
-  await access(join(from, chart)).catch((error: Error) => {
-    throw new ChartNotFound(chart, from, error.message)
+export async function stageChart(chart: string, into: string): Promise<StagedChart> {
+  const from = chartFolder(chart)
+  await access(from).catch((error: Error) => {
+    throw new ChartNotFound(chart, servicesDirectory, error.message)
   })
   const path = join(into, chart)
   await rm(path, { recursive: true, force: true })
-  await cp(join(from, chart), path, {
-    recursive: true,
-    filter: source => !source.endsWith(`${chart}/charts`),
-  })
+  const built = join(from, 'charts') // by `helm dependency build`, by hand
+  await cp(from, path, { recursive: true, filter: source => source !== built })
   await mkdir(join(path, 'charts'), { recursive: true })
-  await cp(join(from, 'lib'), join(path, 'charts', 'lib'), { recursive: true })
+  await cp(libraryFolder, join(path, 'charts', 'lib'), { recursive: true })
   return { path, hash: (await digestOfFolder(path)).slice(0, 16) }
 }
 

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import type { ChartPlan } from '../plan.ts'
+import type { ChartPlan } from '../plan/plan.ts'
 import { isMap, type ValueLayer } from '../values/values.ts'
 import { ChartLockError } from './errors.ts'
 

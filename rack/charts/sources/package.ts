@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
-import { chartsDirectory, ourCharts } from './ours.ts'
+import { chartNames, ourCharts } from './ours.ts'
 import type { SourceOptions } from './locked.ts'
 
 /** Packs every chart with its library into `into` and writes `index.yaml` beside them; gives the archives' paths. */
@@ -23,12 +23,4 @@ export async function packageCharts(into: string, { helm, signal }: SourceOption
     await rm(scratch, { recursive: true, force: true })
   }
   return (await readdir(into)).filter(file => file.endsWith('.tgz')).map(file => join(into, file))
-}
-
-/** The charts that can be installed: all but the library. */
-export async function chartNames(): Promise<string[]> {
-  const entries = await readdir(chartsDirectory, { withFileTypes: true })
-  return entries
-    .flatMap(entry => (entry.isDirectory() && entry.name !== 'lib' ? [entry.name] : []))
-    .toSorted()
 }

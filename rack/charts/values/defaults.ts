@@ -7,14 +7,15 @@ import { isMap, mergeValues, type Values } from './values.ts'
 
 /**
  * The values of the chart in a folder, over those that it imports from the charts it depends on (`import-values` by
- * name, from `exports`). Those lie in its `charts` folder, or beside it.
+ * name, from `exports`). Those are in its `charts` folder, or where a `repository` of the form `file://PATH` says.
  */
 export async function chartDefaults(chart: string): Promise<Values> {
   const { dependencies = [] } = (await readYaml(join(chart, 'Chart.yaml'))) as ChartFile
   const imported = await Promise.all(
-    dependencies.map(async ({ name, 'import-values': names = [] }) => {
+    dependencies.map(async ({ name, repository = '', 'import-values': names = [] }) => {
       const inside = await readYaml(join(chart, 'charts', name, 'values.yaml'))
-      const values = inside ?? (await readYaml(join(chart, '..', name, 'values.yaml'))) ?? {}
+      const beside = join(chart, repository.replace(/^file:\/\//, ''), 'values.yaml')
+      const values = inside ?? (repository.startsWith('file://') ? await readYaml(beside) : undefined) ?? {}
       const exported = isMap(values['exports']) ? values['exports'] : {}
       return names.flatMap(it => (typeof it === 'string' && isMap(exported[it]) ? [exported[it]] : []))
     }),
@@ -24,7 +25,11 @@ export async function chartDefaults(chart: string): Promise<Values> {
 }
 
 type ChartFile = {
-  readonly dependencies?: readonly { readonly name: string; readonly 'import-values'?: readonly unknown[] }[]
+  readonly dependencies?: readonly {
+    readonly name: string
+    readonly repository?: string
+    readonly 'import-values'?: readonly unknown[]
+  }[]
 }
 
 /** A YAML file that holds a map; undefined when there is none. */

@@ -3,7 +3,7 @@
 import { describeDiff, diffManifests, type ObjectDiff } from './diff.ts'
 import { listReleases, readRecord } from '../releases/records.ts'
 import { renderChart } from '../releases/helm.ts'
-import { valuesOf, type ReleasePlan } from '../plan.ts'
+import { valuesOf, type ReleasePlan } from '../plan/plan.ts'
 import { withSecretTexts } from '../secrets/secret-values.ts'
 import { listSecrets, redact, textsOf, type Secrets } from '../secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '../session.ts'

@@ -18,7 +18,7 @@ import {
   type PodGroup,
   type Requests,
 } from './capacity.ts'
-import { valuesOf } from '../plan.ts'
+import { valuesOf } from '../plan/plan.ts'
 import { helmIn, type ChartSession, type SessionOptions } from '../session.ts'
 import { ChartLockError, ChartNotFound } from '../sources/errors.ts'
 import type { Values } from '../values/values.ts'

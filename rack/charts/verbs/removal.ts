@@ -6,7 +6,7 @@ import { messageOf, waitUntil } from '#progress/wait.ts'
 import { awaitRelease } from '../gates/await-release.ts'
 import { cloudAdmin, keystoneUrl } from '../endpoints.ts'
 import { ChartPlanError, ChartsFailed, RemovalRefused } from '../errors.ts'
-import { factsOf } from '../plans/facts.ts'
+import { factsOf } from '../plan/facts.ts'
 import { runGraph, type Step } from '../graph.ts'
 import { listReleases } from '../releases/records.ts'
 import { uninstall, upgradeInstall } from '../releases/helm.ts'
@@ -14,8 +14,8 @@ import { namespaceObject } from '../kubernetes/namespace.ts'
 import { NamespaceView } from '../kubernetes/observe.ts'
 import { OpenstackClient } from '../openstack/client.ts'
 import { listServers } from '../openstack/compute.ts'
-import { groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '../plan.ts'
-import { daemonset, release } from '../plans/part.ts'
+import { groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
+import { purgeRelease } from '../services/purge/plan.ts'
 import { PromiseWatch } from '../gates/promises.ts'
 import { keptSecrets } from '../secrets/secrets.ts'
 import { clusterId, withSession, type ChartSession, type SessionOptions } from '../session.ts'
@@ -157,21 +157,17 @@ async function removeOne(
 async function purge(session: ChartSession, above: Stage): Promise<void> {
   const { api, helm, plan, site, signal } = session
   const stage = above.child('purge')
-  const facts = factsOf(site)
-  const words = release('purge', facts, {
-    values: { images: { tags: { purge_purge: facts.images.openstackCompute } } },
-    promises: [daemonset('purge')],
-  })
+  const release = purgeRelease(factsOf(site))
   const view = new NamespaceView(api, plan.namespace)
   const namespace = `/api/v1/namespaces/${plan.namespace}`
   try {
     // An earlier purge may have taken it.
     await api.apply(namespace, namespaceObject(plan.namespace))
-    const { path } = await session.stage(words)
-    await upgradeInstall(words.name, path, valuesOf(words), helm)
+    const { path } = await session.stage(release)
+    await upgradeInstall(release.name, path, valuesOf(release), helm)
     const promises = new PromiseWatch(view, keystoneUrl(site), '')
-    await awaitRelease(words, { promises, view, secrets: {}, stage, ...(signal ? { signal } : {}) })
-    await removeOne(session, words.name, view, stage)
+    await awaitRelease(release, { promises, view, secrets: {}, stage, ...(signal ? { signal } : {}) })
+    await removeOne(session, release.name, view, stage)
   } catch (error) {
     stage.failed(error)
     throw error

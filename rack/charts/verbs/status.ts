@@ -3,7 +3,7 @@
 import { cloudAdmin, keystoneUrl } from '../endpoints.ts'
 import { listReleases } from '../releases/records.ts'
 import { NamespaceView } from '../kubernetes/observe.ts'
-import type { ReleasePlan } from '../plan.ts'
+import type { ReleasePlan } from '../plan/plan.ts'
 import { judgePod } from '../gates/pods.ts'
 import { PromiseWatch } from '../gates/promises.ts'
 import { keptSecrets, redact } from '../secrets/secrets.ts'

@@ -6,11 +6,11 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#rack/charts/sources/ours.ts'
+import { libraryFolder } from '#rack/charts/sources/ours.ts'
 import { waitUntil } from '#progress/wait.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: it is to be process 1 of a PID namespace'
-const scripts = join(chartsDirectory, 'lib', 'files')
+const scripts = join(libraryFolder, 'files')
 
 /** Where the scripts lie as in a pod, beside an agent that does `python`. */
 function folderWith(python: string): string {

@@ -3,7 +3,7 @@
 import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#rack/charts/sources/ours.ts'
+import { chartFolder } from '#rack/charts/sources/ours.ts'
 import { cacheDirectory } from '#host/artefacts.ts'
 import { run } from '#host/command.ts'
 
@@ -50,7 +50,7 @@ async function reported(main: string, answer: string): Promise<string> {
   return (await run('env', line, { limitSeconds: 120 })).stdout.trim()
 }
 
-const files = join(chartsDirectory, 'neutron/files')
+const files = join(chartFolder('neutron'), 'files')
 t.setTimeout(600_000) // Neutron is large, and a busy machine takes its time
 
 t.test(

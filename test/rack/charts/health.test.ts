@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#rack/charts/sources/ours.ts'
+import { libraryFolder } from '#rack/charts/sources/ours.ts'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { freePort } from '../../free-ports.ts'
@@ -16,7 +16,7 @@ const skip = await run(python, ['-c', 'import oslo_service.service'], { limitSec
   () => false,
   () => 'needs the package python3-oslo.service',
 )
-const scripts = join(chartsDirectory, 'lib', 'files')
+const scripts = join(libraryFolder, 'files')
 
 /** A service that the tests lead by files beside it. */
 const WORKER = `

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
-import { chartsDirectory, stageChart } from '#rack/charts/sources/ours.ts'
-import { planCharts } from '#rack/charts/plans/plan-charts.ts'
+import { chartFolder, stageChart } from '#rack/charts/sources/ours.ts'
+import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
 import { smallSite } from '../../small-site.ts'
@@ -117,9 +117,16 @@ t.test('a changed option of one agent rolls that agent alone', { skip }, async t
   t.strictSame(changed, ['neutron-dhcp-agent'])
 })
 
+/** A chart, and a file of it. */
+type Script = readonly [chart: string, file: string]
+
 /** Runs shell commands in a network namespace, with `$script` the path of a chart's script. */
-async function inNetwork(script: string, commands: string, env: Record<string, string>): Promise<string> {
-  const path = join(chartsDirectory, script)
+async function inNetwork(
+  [chart, file]: Script,
+  commands: string,
+  env: Record<string, string>,
+): Promise<string> {
+  const path = join(chartFolder(chart), 'files', file)
   const text = `mount -t sysfs sysfs /sys\nip link set lo up\n${commands}`
   const argv = ['--net', '--mount', 'bash', '-euc', text]
   return (
@@ -142,7 +149,7 @@ const external = {
   EXTERNAL_RESOLVERS: '10.20.0.53',
   EXTERNAL_LABEL: 'public',
 }
-const makeExternal = 'neutron/files/external-network.sh'
+const makeExternal = ['neutron', 'external-network.sh'] as const
 const mappings = () => readFileSync(join(directory, 'mappings.ini'), 'utf8')
 
 t.test('a network node is the gateway of the external network, once', { skip: rootSkip }, async t => {
@@ -223,7 +230,7 @@ iptables -t nat -S
 iptables -t mangle -S
 find ${host} -mindepth 3`
   const env = { HOST: host, BRIDGES: 'br-ex', DIRECTORIES: '/var/lib/neutron /var/lib/nova' }
-  const seen = await inNetwork('purge/files/purge.sh', commands, env)
+  const seen = await inNetwork(['purge', 'purge.sh'], commands, env)
   const left = seen.slice(seen.lastIndexOf('directories'))
   t.match(left, /cni0/)
   t.match(left, /-A FORWARD -i cni0 -j ACCEPT/)
@@ -244,7 +251,7 @@ t.test('a guest that has started is moved beside the pods, in each tree of cgrou
     ['cpuset.mems', '0'],
   ] as const)
     writeFileSync(join(top, 'cpuset', file), text)
-  const hook = join(chartsDirectory, 'libvirt/files/guest-hook.sh')
+  const hook = join(chartFolder('libvirt'), 'files/guest-hook.sh')
   const env = { CGROUP: top, RUN: directory }
   await run('bash', [hook, 'guest-1', 'prepare', 'begin', '-'], { limitSeconds: 10, env })
   t.notOk(existsSync(join(top, 'memory', 'pilotlight-guests')), 'before it runs there is nobody to move')

@@ -1,7 +1,7 @@
 // The plan without OpenStack's own services: what a bare API server can be brought to promise by a test that plays the kubelet.
 
-import { chosenOf, type ChartPlan } from '#rack/charts/plan.ts'
-import { planCharts } from '#rack/charts/plans/plan-charts.ts'
+import { chosenOf, type ChartPlan } from '#rack/charts/plan/plan.ts'
+import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import type { Site } from '#rack/site/site.ts'
 import { smallSite } from '../../small-site.ts'
 

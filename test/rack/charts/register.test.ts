@@ -6,9 +6,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { chartsDirectory } from '#rack/charts/sources/ours.ts'
+import { libraryFolder } from '#rack/charts/sources/ours.ts'
 
-const script = join(chartsDirectory, 'lib/files/register.py')
+const script = join(libraryFolder, 'files/register.py')
 const skip = spawnSync('python3', ['--version']).status === 0 ? false : 'there is no python3 here'
 
 type Thing = Record<string, unknown> & { id: string }

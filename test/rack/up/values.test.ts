@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { planCharts } from '#rack/charts/plans/plan-charts.ts'
+import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { atItsPlace, checkSiteValues } from '#rack/up/values.ts'
 import { readSiteFile } from '#rack/site/read.ts'
 

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { SecretPlan } from '#rack/charts/plan.ts'
+import type { SecretPlan } from '#rack/charts/plan/plan.ts'
 import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
 import { keyPath, keyVariable, openKey, seal, unseal } from '#host/seal.ts'
 import {

@@ -8,10 +8,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, test } from 'tap'
-import { chartsDirectory, ourCharts } from '#rack/charts/sources/ours.ts'
+import { chartNames, ourCharts } from '#rack/charts/sources/ours.ts'
 import { lockedCharts, pinCharts } from '#rack/charts/sources/locked.ts'
 import { parseLock, readLock, writeLock } from '#rack/charts/sources/lock-file.ts'
-import { chartNames, packageCharts } from '#rack/charts/sources/package.ts'
+import { packageCharts } from '#rack/charts/sources/package.ts'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { silentStage } from '#progress/stage.ts'
@@ -47,7 +47,7 @@ test('a folder, an index over HTTP and an OCI registry give the same chart', { s
   const template = await readFile(join(ours.path, 'templates/all.yaml'), 'utf8').catch(async () =>
     readFile(join(ours.path, 'values.yaml'), 'utf8'),
   )
-  for (const source of [chartsDirectory, packed, index.url, registry.url]) {
+  for (const source of [join(scratch, 'ours'), packed, index.url, registry.url]) {
     const lock = await pinCharts(source, [{ name: 'memcached', version }], { helm })
     t.equal(lock.charts['memcached']?.version, version, source)
     const into = await mkdtemp(join(scratch, 'into-'))

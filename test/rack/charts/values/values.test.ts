@@ -7,7 +7,7 @@ import t from 'tap'
 import { checkValues } from '#rack/charts/values/check-values.ts'
 import { chartDefaults } from '#rack/charts/values/defaults.ts'
 import { chartFolder } from '#rack/charts/sources/ours.ts'
-import { planCharts } from '#rack/charts/plans/plan-charts.ts'
+import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { explainLayers, mergeLayers, showPath } from '#rack/charts/values/values.ts'
 import { smallSite } from '../../../small-site.ts'
 
@@ -83,7 +83,7 @@ t.test('what a chart imports from its library lies under its own values', async 
   const root = await mkdtemp(join(tmpdir(), 'defaults-'))
   t.teardown(() => rm(root, { recursive: true }))
   const files = {
-    'one/Chart.yaml': 'dependencies: [{ name: lib, import-values: [common] }]',
+    'one/Chart.yaml': 'dependencies: [{ name: lib, repository: file://../lib, import-values: [common] }]',
     'one/values.yaml': 'a: { own: 1 }',
     'lib/values.yaml': 'exports: { common: { a: { own: 0, shared: 2 } }, other: { b: 1 } }',
   }

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import type { HelmRelease } from '#rack/charts/releases/records.ts'
-import { planCharts } from '#rack/charts/plans/plan-charts.ts'
+import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { removalSteps } from '#rack/charts/verbs/removal.ts'
 import { chooseRevision } from '#rack/charts/verbs/rollback.ts'
 import { smallSite } from '../../../small-site.ts'
