@@ -34,11 +34,11 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
 /** An error that knows its exit status and how to mend what it tells of. */
 export class CommandError extends Error {
   readonly status: number
-  readonly mend: string
-  constructor(status: number, message: string, mend: string, options?: ErrorOptions) {
+  readonly remedy: string
+  constructor(status: number, message: string, remedy: string, options?: ErrorOptions) {
     super(message, options)
     this.status = status
-    this.mend = mend
+    this.remedy = remedy
   }
 }
 
@@ -92,7 +92,7 @@ function textOf(error: unknown): string {
   const lines = [`error ${error.message}`]
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
     lines.push(`  because: ${cause.message}`)
-  if (error instanceof CommandError) lines.push(`  ${error.mend}`)
+  if (error instanceof CommandError) lines.push(`  ${error.remedy}`)
   if (process.env.PILOTLIGHT_DEBUG !== undefined && error.stack) lines.push(error.stack)
   return lines.join('\n')
 }

@@ -130,7 +130,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'lint',
-    summary: 'says what is wrong with a data directory, with file, line and mend',
+    summary: 'says what is wrong with a data directory, with file, line and remedy',
     load: async () => (await import('./inventory/lint.ts')).defineLint,
   },
   {

@@ -21,8 +21,9 @@ export function givenToken(): string | undefined {
   const { PILOTLIGHT_TOKEN: token, PILOTLIGHT_TOKEN_FILE: file } = process.env
   if (token) return token
   if (!file) return undefined
-  const mend = 'name a file that holds a token, for example admin.token in the state directory of the server'
-  return namedText('PILOTLIGHT_TOKEN_FILE', file, mend).trim()
+  const remedy =
+    'name a file that holds a token, for example admin.token in the state directory of the server'
+  return namedText('PILOTLIGHT_TOKEN_FILE', file, remedy).trim()
 }
 
 /** Where a server that runs as a service has its state. */
@@ -69,12 +70,12 @@ export function trustServer(base: string): void {
   const own = join(state || SETTINGS.statePath, 'ca.crt')
   const path = file || (isOnThisHost(hostname) && existsSync(own) ? own : undefined)
   if (path === undefined) return
-  const mend =
+  const remedy =
     "name the PEM file of the authority that signed the server's certificate: ca.crt in its state directory"
   const variable = file ? 'PILOTLIGHT_CA' : 'the authority of the server on this host'
-  const pem = namedText(variable, path, mend)
+  const pem = namedText(variable, path, remedy)
   if (!isCertificate(pem)) {
-    throw new CommandError(EXIT.usage, `${variable} is "${path}": it holds no certificate in PEM`, mend)
+    throw new CommandError(EXIT.usage, `${variable} is "${path}": it holds no certificate in PEM`, remedy)
   }
   setDefaultCACertificates([...getCACertificates('default'), pem])
 }
@@ -89,7 +90,7 @@ function isCertificate(pem: string): boolean {
 }
 
 /** The text of a file that a variable names: nothing is tried without it. */
-function namedText(variable: string, path: string, mend: string): string {
+function namedText(variable: string, path: string, remedy: string): string {
   try {
     const text = readFileSync(path, 'utf8')
     if (text.trim() !== '') return text
@@ -100,9 +101,9 @@ function namedText(variable: string, path: string, mend: string): string {
       EISDIR: 'it is a directory',
       EACCES: 'you may not read it',
     }
-    throw new CommandError(EXIT.usage, `${variable} is "${path}": ${reasons[code ?? ''] ?? message}`, mend)
+    throw new CommandError(EXIT.usage, `${variable} is "${path}": ${reasons[code ?? ''] ?? message}`, remedy)
   }
-  throw new CommandError(EXIT.usage, `${variable} is "${path}": it is empty`, mend)
+  throw new CommandError(EXIT.usage, `${variable} is "${path}": it is empty`, remedy)
 }
 
 /** Says whether what is sent to `base` can be read by other hosts on its way: plain HTTP, and not to an address of this host. */
@@ -120,10 +121,10 @@ export function requirePrivateWire(base: string): void {
   if (!isReadOnTheWire(base)) return
   const { hostname } = new URL(base)
   const what = `the authorities and bundles of the site would go to ${hostname} over plain HTTP, where other hosts can read them; they were not sent`
-  const mend =
+  const remedy =
     `run it on the provisioner itself, and name the server by one of its addresses, not by a name; or start the server with --admin-address ${hostname}:8444, ` +
     `give --server https://${hostname}:8444, and name a copy of ca.crt of the server's state directory in PILOTLIGHT_CA`
-  throw new CommandError(EXIT.usage, what, mend)
+  throw new CommandError(EXIT.usage, what, remedy)
 }
 
 let warned = false
@@ -133,9 +134,9 @@ export function warnOfReadableToken(base: string): void {
   if (warned || !isReadOnTheWire(base)) return
   warned = true
   const { hostname } = new URL(base)
-  const mend = `start the server with --admin-address, and give --server https://${hostname}:PORT`
+  const remedy = `start the server with --admin-address, and give --server https://${hostname}:PORT`
   process.stderr.write(
-    `warning the access token goes to ${hostname} over plain HTTP, where other hosts can read it: ${mend}\n`,
+    `warning the access token goes to ${hostname} over plain HTTP, where other hosts can read it: ${remedy}\n`,
   )
 }
 

@@ -33,8 +33,8 @@ export class ServerClient {
   constructor(base: string, token?: string) {
     const protocol = URL.canParse(base) ? new URL(base).protocol : undefined
     if (protocol !== 'http:' && protocol !== 'https:') {
-      const mend = 'give --server or PILOTLIGHT_SERVER a whole URL, for example http://10.20.0.1:8080'
-      throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, mend)
+      const remedy = 'give --server or PILOTLIGHT_SERVER a whole URL, for example http://10.20.0.1:8080'
+      throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, remedy)
     }
     this.#base = base.replace(/\/+$/, '')
     this.#token = token ?? givenToken()
@@ -257,9 +257,9 @@ export class ServerClient {
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     }).catch((error: unknown) => {
       if (signal?.aborted) throw error
-      const mend = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
+      const remedy = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
       const trust = this.#base.startsWith('https:') ? ', and its authority (a PEM file) in PILOTLIGHT_CA' : ''
-      throw new CommandError(EXIT.unreachable, `no answer from the server at ${this.#base}`, mend + trust, {
+      throw new CommandError(EXIT.unreachable, `no answer from the server at ${this.#base}`, remedy + trust, {
         cause: error,
       })
     })
@@ -290,8 +290,8 @@ function refuseSteps(path: string): void {
   const [names = ''] = path.split('?', 1)
   const step = names.split('/').find(name => name === '.' || name === '..')
   if (step === undefined) return
-  const mend = `name it without "${step}", as the lists show it`
-  throw new CommandError(EXIT.usage, `${decodeURIComponent(names)} is no path of the server`, mend)
+  const remedy = `name it without "${step}", as the lists show it`
+  throw new CommandError(EXIT.usage, `${decodeURIComponent(names)} is no path of the server`, remedy)
 }
 
 /** What a request has beside its method and path. */
@@ -313,8 +313,8 @@ const STATUSES: ReadonlyMap<number, number> = new Map([
 export class Refusal extends CommandError {
   readonly httpStatus: number
   readonly faults: readonly Fault[]
-  constructor(httpStatus: number, faults: readonly Fault[], message: string, mend: string) {
-    super(STATUSES.get(httpStatus) ?? EXIT.failed, message, mend)
+  constructor(httpStatus: number, faults: readonly Fault[], message: string, remedy: string) {
+    super(STATUSES.get(httpStatus) ?? EXIT.failed, message, remedy)
     this.httpStatus = httpStatus
     this.faults = faults
   }
@@ -326,10 +326,10 @@ async function refusal(request: string, response: Response): Promise<Refusal> {
   const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
   const { detail, faults } = problemIn(text)
   if (detail === undefined) {
-    const mend = 'is that a Pilotlight server, of the same version as this one?'
-    return new Refusal(response.status, [], answered, mend)
+    const remedy = 'is that a Pilotlight server, of the same version as this one?'
+    return new Refusal(response.status, [], answered, remedy)
   }
-  return new Refusal(response.status, faults, detail, `${mendOf(response)} (${answered})`)
+  return new Refusal(response.status, faults, detail, `${remedyOf(response)} (${answered})`)
 }
 
 function problemIn(text: string): { readonly detail: string | undefined; readonly faults: readonly Fault[] } {
@@ -342,7 +342,7 @@ function problemIn(text: string): { readonly detail: string | undefined; readonl
   }
 }
 
-function mendOf({ status, headers, url }: Response): string {
+function remedyOf({ status, headers, url }: Response): string {
   const later = headers.get('retry-after')
   if (status === 401) {
     const lab = 'a lab has one in lab-state/NAME/server/admin.token'

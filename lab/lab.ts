@@ -65,8 +65,8 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
   const there = findLab(rack.name, options)
   if (there?.isUp()) {
     if (isDeepStrictEqual(there.rack, rack)) return there
-    const mend = `Take it down first: pilotlight lab down --lab ${rack.name}`
-    throw new LabError('UP_ALREADY', `The lab ${rack.name} is up with another rack file. ${mend}`)
+    const remedy = `Take it down first: pilotlight lab down --lab ${rack.name}`
+    throw new LabError('UP_ALREADY', `The lab ${rack.name} is up with another rack file. ${remedy}`)
   }
   if (there) await there.down() // the host was restarted, or the namespace removed by hand
   if (existsSync(namespacePath(rackNamespace(rack.name))))

@@ -99,8 +99,8 @@ export function compareWithSite(text: string, file: string, site: Site): void {
   for (const [at, machine] of rack.machines.entries()) {
     const wanted = site.machines.find(({ name }) => name === machine.name)
     if (wanted === undefined) {
-      const mend = `the site has: ${site.machines.map(({ name }) => name).join(' ')}`
-      reader.complain('PL-1004', ['machines', at, 'name'], `the site has no machine ${machine.name}`, mend)
+      const remedy = `the site has: ${site.machines.map(({ name }) => name).join(' ')}`
+      reader.complain('PL-1004', ['machines', at, 'name'], `the site has no machine ${machine.name}`, remedy)
       continue
     }
     if (wanted.macs.length > 0 && !wanted.macs.includes(machine.mac)) {
@@ -114,8 +114,8 @@ export function compareWithSite(text: string, file: string, site: Site): void {
   }
   for (const { name } of site.machines) {
     if (rack.machines.some(machine => machine.name === name)) continue
-    const mend = 'add it to the rack, or take it out of the site'
-    reader.complain('PL-1003', ['machines'], `the site's machine ${name} is missing`, mend)
+    const remedy = 'add it to the rack, or take it out of the site'
+    reader.complain('PL-1003', ['machines'], `the site's machine ${name} is missing`, remedy)
   }
   reader.finish()
 }
@@ -127,8 +127,8 @@ const BRIDGE = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/
 async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const what = `cannot be read: ${error.code ?? error.message}`
-    const mend = 'give the path of a rack file; lab/racks/small/rack.yaml is one to start from'
-    throw new FileProblems([{ code: 'PL-1008', file, line: 1, column: 1, what, mend }])
+    const remedy = 'give the path of a rack file; lab/racks/small/rack.yaml is one to start from'
+    throw new FileProblems([{ code: 'PL-1008', file, line: 1, column: 1, what, remedy }])
   })
 }
 
@@ -141,8 +141,8 @@ async function expectThere(
   if (path === undefined) return
   const seen = await stat(path).catch(() => undefined)
   if (kind === 'file' ? seen?.isFile() : seen?.isDirectory()) return
-  const mend = 'give a path that counts from the folder of the rack file'
-  reader.complain('PL-1008', [key], `there is no ${kind} ${path}`, mend)
+  const remedy = 'give a path that counts from the folder of the rack file'
+  reader.complain('PL-1008', [key], `there is no ${kind} ${path}`, remedy)
 }
 
 /** The rack as far as it can be read; what is wrong with it stands in the reader. */

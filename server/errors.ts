@@ -107,8 +107,8 @@ export class InvalidButane extends ServerError {
 export class NotFound extends ServerError {
   readonly code = 'NOT_FOUND'
   readonly statusCode = 404
-  constructor(what: string, id: string, mend: string) {
-    super(`There is no ${what} "${cleanLabel(id)}". ${mend}`)
+  constructor(what: string, id: string, remedy: string) {
+    super(`There is no ${what} "${cleanLabel(id)}". ${remedy}`)
   }
 }
 
@@ -522,8 +522,8 @@ export class BadSettings extends ServerError {
 export class BrokenState extends ServerError {
   readonly code = 'BROKEN_STATE'
   readonly statusCode = 500
-  constructor(path: string, what: string, mend: string, options?: ErrorOptions) {
-    super(`${path} ${what}. ${mend}`, options)
+  constructor(path: string, what: string, remedy: string, options?: ErrorOptions) {
+    super(`${path} ${what}. ${remedy}`, options)
   }
 }
 

@@ -19,8 +19,8 @@ export async function printTopic(words: readonly string[]): Promise<void> {
   if (text !== undefined) return show(`${text}\n`)
   const names = VERBS.map(({ name }) => name)
   const meant = nearest(words[0] ?? '', names)
-  const mend = meant === undefined ? 'pilotlight help' : `did you mean  pilotlight help ${meant}`
-  throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, mend)
+  const remedy = meant === undefined ? 'pilotlight help' : `did you mean  pilotlight help ${meant}`
+  throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, remedy)
 }
 
 /** The text on a topic, or undefined when there is none. A code's own paragraph goes before its row in the table of all codes. */

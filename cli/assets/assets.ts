@@ -127,8 +127,8 @@ async function add(given: readonly string[], flags: AddFlags): Promise<void> {
     throw new CommandError(EXIT.usage, 'nothing is named', 'name files or URLs, or a list with -f')
   }
   if (ofOne.length > 0 && (sources.length > 1 || flags.file !== undefined)) {
-    const mend = 'give it beside a single source; a list has digests in its lines'
-    throw new CommandError(EXIT.usage, `--${ofOne[0]?.[0]} is about one source`, mend)
+    const remedy = 'give it beside a single source; a list has digests in its lines'
+    throw new CommandError(EXIT.usage, `--${ofOne[0]?.[0]} is about one source`, remedy)
   }
   await bringAll(
     sources.map(source => ({ ...source, ...Object.fromEntries(ofOne) })),
@@ -234,9 +234,9 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
     print(`${all.length - bad.length} good, ${bad.length} bad, ${unmanaged.length} not of the store`)
   }
   if (bad.length === 0) return
-  const mend =
+  const remedy =
     'the disk failed, or somebody wrote into them: add the same files again, which mends every name'
-  throw new CommandError(EXIT.failed, `${bad.length} of ${all.length} are not what was kept`, mend)
+  throw new CommandError(EXIT.failed, `${bad.length} of ${all.length} are not what was kept`, remedy)
 }
 
 async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Promise<void> {

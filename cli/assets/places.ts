@@ -47,8 +47,8 @@ export async function placeOf({ assetsPath, server }: PlaceFlags): Promise<Asset
  */
 export async function storeAt(assetsPath: string | undefined): Promise<AssetStore> {
   if (assetsPath === undefined) {
-    const mend = 'give --assets-path or PILOTLIGHT_ASSETS_PATH, on the host of the server'
-    throw new CommandError(EXIT.usage, 'this works on the assets directory itself', mend)
+    const remedy = 'give --assets-path or PILOTLIGHT_ASSETS_PATH, on the host of the server'
+    throw new CommandError(EXIT.usage, 'this works on the assets directory itself', remedy)
   }
   if (statSync(assetsPath, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new CommandError(EXIT.usage, `${assetsPath} is not a directory`, `make it:  mkdir -p ${assetsPath}`)

@@ -24,7 +24,7 @@ export type AssetSource = Digests & {
 /** What came of one. */
 export type BroughtAsset = AddedAsset & { readonly signedBy?: string }
 
-const MEND = 'a line is:  URL [NAME] [sha256=HEX] [sha512=HEX] [sig=URL]'
+const REMEDY = 'a line is:  URL [NAME] [sha256=HEX] [sha512=HEX] [sig=URL]'
 
 /**
  * Reads a list of URLs: one a line, with a name and digests behind it; `#` begins a comment.
@@ -38,7 +38,7 @@ export function sourcesIn(text: string, file: string): AssetSource[] {
       .trim()
       .split(/\s+/)
     if (from === undefined || from === '') return []
-    const refuse = (reason: string) => new CommandError(EXIT.usage, `${file}:${index + 1}: ${reason}`, MEND)
+    const refuse = (reason: string) => new CommandError(EXIT.usage, `${file}:${index + 1}: ${reason}`, REMEDY)
     if (!isUrl(from)) throw refuse(`"${from}" is no URL of HTTP`)
     const given: { name?: string; sha256?: string; sha512?: string; signature?: string } = {}
     for (const word of words) {
@@ -57,7 +57,7 @@ export function sourcesIn(text: string, file: string): AssetSource[] {
   for (const { name, from } of sources) {
     const other = seen.get(name)
     if (other !== undefined) {
-      throw new CommandError(EXIT.usage, `${file}: ${other} and ${from} would both be "${name}"`, MEND)
+      throw new CommandError(EXIT.usage, `${file}: ${other} and ${from} would both be "${name}"`, REMEDY)
     }
     seen.set(name, from)
   }
@@ -185,14 +185,14 @@ async function signatureOf(source: AssetSource, { keys, signal }: Bringing): Pro
   const { signature, name } = source
   if (signature === undefined) {
     if (keys.length === 0) return undefined
-    const mend = 'give --signature, or in a list  sig=URL'
-    throw new CommandError(EXIT.usage, `there is a key, and no signature of "${name}"`, mend)
+    const remedy = 'give --signature, or in a list  sig=URL'
+    throw new CommandError(EXIT.usage, `there is a key, and no signature of "${name}"`, remedy)
   }
   if (!isUrl(signature)) return readFile(localFile(signature))
   const bytes = await readSmall(signature, signal)
   if (bytes === undefined && keys.length > 0) {
-    const mend = 'nothing was kept; leave --key out to check digests only'
-    throw new CommandError(EXIT.failed, `${signature} is not there`, mend)
+    const remedy = 'nothing was kept; leave --key out to check digests only'
+    throw new CommandError(EXIT.failed, `${signature} is not there`, remedy)
   }
   return bytes
 }
@@ -229,8 +229,8 @@ export async function readSmall(url: string, signal: AbortSignal): Promise<Uint8
     throw new Error(`it was answered ${response.status} ${response.statusText}`)
   } catch (cause) {
     signal.throwIfAborted()
-    const mend = 'is the network there, or a proxy needed? a mirror is given with --base-url'
-    throw new CommandError(EXIT.failed, `${url} could not be read`, mend, { cause })
+    const remedy = 'is the network there, or a proxy needed? a mirror is given with --base-url'
+    throw new CommandError(EXIT.failed, `${url} could not be read`, remedy, { cause })
   }
 }
 

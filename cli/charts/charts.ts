@@ -137,7 +137,7 @@ Examples:
     })
 }
 
-function describeStatus({ name, state, revision, helm, reason, mend, pods }: ReleaseStatus): string[] {
+function describeStatus({ name, state, revision, helm, reason, remedy, pods }: ReleaseStatus): string[] {
   const glyph = { kept: '✓', waiting: '◐', broken: '✗', absent: '–' }[state]
   const ready = pods.filter(pod => pod.ready).length
   const head = `${glyph} ${name.padEnd(12)} ${state.padEnd(8)}`
@@ -145,7 +145,7 @@ function describeStatus({ name, state, revision, helm, reason, mend, pods }: Rel
   return [
     `${head}${told}`.trimEnd(),
     ...(reason === undefined ? [] : [`    ${reason}`]),
-    ...(mend === undefined ? [] : [`    ${mend}`]),
+    ...(remedy === undefined ? [] : [`    ${remedy}`]),
     ...pods.flatMap(pod =>
       pod.ready || pod.reason === undefined || pod.reason === reason ? [] : [`    ${pod.reason}`],
     ),
@@ -284,8 +284,10 @@ async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions
   const { kubeconfigPath, site } = options
   if (flags.kubeconfig === undefined) await freshenKubeconfig(site, options.stateDirectory)
   await access(kubeconfigPath).catch((cause: unknown) => {
-    const mend = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
-    throw new CommandError(EXIT.notFound, `there is no cluster to ask: no ${kubeconfigPath}`, mend, { cause })
+    const remedy = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
+    throw new CommandError(EXIT.notFound, `there is no cluster to ask: no ${kubeconfigPath}`, remedy, {
+      cause,
+    })
   })
   await requireHelm(flags.tools)
   return options

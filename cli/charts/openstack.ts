@@ -49,6 +49,6 @@ export async function requirePassword(state: string): Promise<string> {
   const { adminPassword } = await import('#rack/charts/openrc.ts')
   const password = await adminPassword(resolve(state))
   if (password !== undefined) return password
-  const mend = 'name the directory that `up` used: --state DIR'
-  throw new CommandError(EXIT.notFound, `${state} has no password of a cloud`, mend)
+  const remedy = 'name the directory that `up` used: --state DIR'
+  throw new CommandError(EXIT.notFound, `${state} has no password of a cloud`, remedy)
 }

@@ -103,8 +103,8 @@ export async function requireHelm(tools: string | undefined): Promise<void> {
   try {
     await Promise.any(folders.map(folder => access(join(folder, 'helm'), constants.X_OK)))
   } catch {
-    const mend = '`pilotlight images build` makes one, and prints its folder as "tools": --tools DIR'
-    throw new CommandError(EXIT.usage, 'there is no helm, neither in --tools nor on PATH', mend)
+    const remedy = '`pilotlight images build` makes one, and prints its folder as "tools": --tools DIR'
+    throw new CommandError(EXIT.usage, 'there is no helm, neither in --tools nor on PATH', remedy)
   }
 }
 

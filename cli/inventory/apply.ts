@@ -128,8 +128,8 @@ async function send(
       ]
       return `${objects[Number(index)]?.place(rest) ?? ''}: ${detail}`
     })
-    const mend = 'nothing was written; mend what is named, and run the same again'
-    throw new CommandError(EXIT.usage, places.join('\n      '), mend)
+    const remedy = 'nothing was written; mend what is named, and run the same again'
+    throw new CommandError(EXIT.usage, places.join('\n      '), remedy)
   }
 }
 

@@ -25,7 +25,7 @@ export type WrittenObject = {
 export function readObjects(source: string): WrittenObject[] {
   const objects = objectsOf(source)
   if (objects.length === 0)
-    throw new CommandError(EXIT.usage, `${source === '-' ? 'the input' : source} holds no object`, MEND)
+    throw new CommandError(EXIT.usage, `${source === '-' ? 'the input' : source} holds no object`, REMEDY)
   return objects
 }
 
@@ -37,13 +37,13 @@ function objectsOf(source: string): WrittenObject[] {
     .filter(name => /\.(?:ya?ml|json)$/.test(name))
     .toSorted()
   if (names.length === 0)
-    throw new CommandError(EXIT.usage, `${source} holds no .yaml, .yml or .json file`, MEND)
+    throw new CommandError(EXIT.usage, `${source} holds no .yaml, .yml or .json file`, REMEDY)
   return names.flatMap(name => objectsIn(join(source, name), textOf(join(source, name))))
 }
 
-const MEND =
+const REMEDY =
   'an object is written like  {kind: group, id: spare, profile: live}  as "get groups -o yaml" shows'
-const NO_KIND = `${MEND}; a data directory goes in with  pilotlight import DIR`
+const NO_KIND = `${REMEDY}; a data directory goes in with  pilotlight import DIR`
 
 function textOf(path: string): string {
   try {
@@ -70,8 +70,8 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
   return documents.flatMap(document => {
     const [error] = document.errors
     if (error !== undefined) {
-      const mend = 'mend it there: check indentation, quotes and brackets'
-      throw new CommandError(EXIT.usage, `${placeAt(error.pos[0])}: ${error.message}`, mend)
+      const remedy = 'mend it there: check indentation, quotes and brackets'
+      throw new CommandError(EXIT.usage, `${placeAt(error.pos[0])}: ${error.message}`, remedy)
     }
     const { contents } = document
     if (contents === null) return []
@@ -83,14 +83,18 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
 function objectOf(node: Node, placeAt: (offset: number) => string): WrittenObject {
   const start = placeAt(node.range?.[0] ?? 0)
   if (!isMap(node))
-    throw new CommandError(EXIT.usage, `${start}: no object, but ${node.toString().slice(0, 40)}`, MEND)
+    throw new CommandError(EXIT.usage, `${start}: no object, but ${node.toString().slice(0, 40)}`, REMEDY)
   const { kind, ...object } = node.toJSON() as Record<string, unknown> // a map gives an object
   if (!KINDS.includes(kind as Kind))
-    throw new CommandError(EXIT.usage, `${start}: ${kindProblem(kind)}`, kind === undefined ? NO_KIND : MEND)
+    throw new CommandError(
+      EXIT.usage,
+      `${start}: ${kindProblem(kind)}`,
+      kind === undefined ? NO_KIND : REMEDY,
+    )
   const id = kind === 'machine' ? object.name : object.id
   if (typeof id !== 'string' || id === '') {
     const key = kind === 'machine' ? 'name' : 'id'
-    throw new CommandError(EXIT.usage, `${start}: the ${String(kind)} has no ${key}`, MEND)
+    throw new CommandError(EXIT.usage, `${start}: the ${String(kind)} has no ${key}`, REMEDY)
   }
   return { kind: kind as Kind, id, object, place: pointer => placeAt(offsetOf(node, pointer)) } // one of KINDS
 }

@@ -44,8 +44,8 @@ async function edit(kind: Kind, id: string, { server, json = false }: Flags): Pr
   try {
     tellOne(await client.put(kind, id, edited, etag), json)
   } catch (cause) {
-    const mend = `your text is kept in ${path}; edit again, and take it from there`
-    throw new CommandError(EXIT.refused, `${kind} "${id}" was not changed`, mend, { cause })
+    const remedy = `your text is kept in ${path}; edit again, and take it from there`
+    throw new CommandError(EXIT.refused, `${kind} "${id}" was not changed`, remedy, { cause })
   }
   rmSync(folder, { recursive: true })
 }
@@ -55,7 +55,7 @@ function runEditor(path: string): void {
   // An editor may come with arguments of its own, as in "code --wait".
   const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', path], { stdio: 'inherit' })
   if (error !== undefined || status !== 0) {
-    const mend = `name another editor with EDITOR; your text, if there is any, is in ${path}`
-    throw new CommandError(EXIT.failed, `the editor "${editor}" ended with status ${status ?? '?'}`, mend)
+    const remedy = `name another editor with EDITOR; your text, if there is any, is in ${path}`
+    throw new CommandError(EXIT.failed, `the editor "${editor}" ended with status ${status ?? '?'}`, remedy)
   }
 }

@@ -109,13 +109,13 @@ function countText({ kind, result, count }: Count): string {
 
 /** What a directory holds, templates first: nothing names what comes after it. */
 async function objectsBelow(folder: string, skipBroken: boolean): Promise<KindedObject[]> {
-  const mend = 'name one that holds groups/ and profiles/'
+  const remedy = 'name one that holds groups/ and profiles/'
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new CommandError(EXIT.usage, `${folder} is no directory`, mend)
+    throw new CommandError(EXIT.usage, `${folder} is no directory`, remedy)
   }
   if (!LAYOUT_FOLDERS.some(name => existsSync(join(folder, name)))) {
     const none = `${folder} is no data directory: it has none of ${LAYOUT_FOLDERS.join(' ')}`
-    throw new CommandError(EXIT.usage, none, mend)
+    throw new CommandError(EXIT.usage, none, remedy)
   }
   const { DataDirectory } = await import('#server/inventory/data-directory.ts')
   const directory = new DataDirectory(folder, () => {})
@@ -176,8 +176,8 @@ function refuseFilled(folder: string): void {
     name => existsSync(join(folder, name)) && readdirSync(join(folder, name)).length > 0,
   )
   if (filled === undefined) return
-  const mend = 'choose another directory, or write over it with --force'
-  throw new CommandError(EXIT.refused, `${join(folder, filled)} holds files already`, mend)
+  const remedy = 'choose another directory, or write over it with --force'
+  throw new CommandError(EXIT.refused, `${join(folder, filled)} holds files already`, remedy)
 }
 
 /** Writes a file whole or not at all, and never outside of the folder. */

@@ -14,6 +14,6 @@ function kindOf(text: string): Kind {
   const kind = KINDS.find(one => one === text || `${one}s` === text)
   if (kind !== undefined) return kind
   const meant = nearest(text, [...KINDS, ...KINDS.map(one => `${one}s`)])
-  const mend = meant === undefined ? `it is one of ${KINDS.join(' ')}` : `did you mean ${meant}?`
-  throw new InvalidArgumentError(mend)
+  const remedy = meant === undefined ? `it is one of ${KINDS.join(' ')}` : `did you mean ${meant}?`
+  throw new InvalidArgumentError(remedy)
 }

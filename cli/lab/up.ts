@@ -111,20 +111,20 @@ async function orRefused<T>(name: string, work: () => T | Promise<T>): Promise<T
     return await work()
   } catch (error) {
     if (!(error instanceof LabError) || !['LOCKED', 'UP_ALREADY'].includes(error.code)) throw error
-    const mend = `see it with  pilotlight lab status --lab ${name}  or run another beside it:  --lab ${name}-2`
-    throw new CommandError(EXIT.refused, error.message, mend)
+    const remedy = `see it with  pilotlight lab status --lab ${name}  or run another beside it:  --lab ${name}-2`
+    throw new CommandError(EXIT.refused, error.message, remedy)
   }
 }
 
 /** The same failure, which also tells where its traces are. */
 function withPlaces(error: unknown, lab: Lab, options: LabUp): unknown {
   if (!(error instanceof Error)) return error
-  const mend = [
-    ...(error instanceof CommandError && error.mend !== '' ? [error.mend] : []),
+  const remedy = [
+    ...(error instanceof CommandError && error.remedy !== '' ? [error.remedy] : []),
     `journals of the boots: ${relative('.', labFiles(lab.directory).journals)}/   logs: ${relative('.', lab.directory)}/`,
     `to look around while it stands:  pilotlight lab ${relative('.', options.rackFile)} --keep`,
   ]
-  return new CommandError(statusOf(error), error.message, mend.join('\n  '), { cause: error.cause })
+  return new CommandError(statusOf(error), error.message, remedy.join('\n  '), { cause: error.cause })
 }
 
 /** Writes what the server knows of each machine's boot below the lab's folder, where it outlives the server. */

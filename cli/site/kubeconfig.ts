@@ -54,8 +54,8 @@ export async function mintKubeconfig(
   const directory = join(stateDirectory, 'pki')
   const ca = await readAuthority(directory, 'ca', () => siteKey(stateDirectory, directory))
   if (ca === undefined) {
-    const mend = 'name the directory that `up` used (--state DIR), or run `pilotlight up` first'
-    throw new CommandError(EXIT.notFound, `there is no authority in ${directory}`, mend)
+    const remedy = 'name the directory that `up` used (--state DIR), or run `pilotlight up` first'
+    throw new CommandError(EXIT.notFound, `there is no authority in ${directory}`, remedy)
   }
   const pair = await mintAdministrator(ca, who)
   await keepKubeconfig(path, renderKubeconfig(apiUrl(site), ca.certificate, `pilotlight-${who}`, pair))

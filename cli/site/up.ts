@@ -76,6 +76,6 @@ type UpFlags = {
 function seconds(text: string): number {
   const number = Number(text)
   if (number > 0 && number <= DAY_SECONDS) return number
-  const mend = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
-  throw new CommandError(EXIT.usage, `"${text}" is not a usable number of seconds`, mend)
+  const remedy = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
+  throw new CommandError(EXIT.usage, `"${text}" is not a usable number of seconds`, remedy)
 }

@@ -33,8 +33,8 @@ export class ClusterUnreachable extends Error {
 /** A promise of a release that will not be kept by waiting longer. */
 export class PromiseBroken extends Error {
   readonly code = 'PROMISE_BROKEN'
-  constructor(release: string, what: string, mend: string) {
-    super(`release ${release}: ${what}\n  ${mend}`)
+  constructor(release: string, what: string, remedy: string) {
+    super(`release ${release}: ${what}\n  ${remedy}`)
   }
 }
 
@@ -51,9 +51,9 @@ export class ChartsFailed extends Error {
 /** A plan that would not come up in this cluster; nothing was installed. */
 export class PreflightFailed extends Error {
   readonly code = 'PREFLIGHT_FAILED'
-  readonly problems: readonly { readonly release: string; readonly what: string; readonly mend: string }[]
+  readonly problems: readonly { readonly release: string; readonly what: string; readonly remedy: string }[]
   constructor(problems: PreflightFailed['problems']) {
-    super(problems.map(({ release, what, mend }) => `release ${release}: ${what}\n  ${mend}`).join('\n'))
+    super(problems.map(({ release, what, remedy }) => `release ${release}: ${what}\n  ${remedy}`).join('\n'))
     this.problems = problems
   }
 }
@@ -61,8 +61,8 @@ export class PreflightFailed extends Error {
 /** Something would be lost by removing it; nothing was touched. */
 export class RemovalRefused extends Error {
   readonly code = 'REMOVAL_REFUSED'
-  constructor(what: string, mend: string) {
-    super(`${what}\n  ${mend}`)
+  constructor(what: string, remedy: string) {
+    super(`${what}\n  ${remedy}`)
   }
 }
 

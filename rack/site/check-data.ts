@@ -38,8 +38,8 @@ async function problemsOfRole(role: Role, directory: string): Promise<readonly P
       reader.complain('PL-1004', [], 'a profile is a JSON object', 'write { "id": …, "boot": … }')
     const template = reader.text(['ignition_id'])
     if (template !== undefined && !(await exists(join(directory, 'ignition', template)))) {
-      const mend = `write ignition/${template} in ${directory}, or name a template that is there`
-      reader.complain('PL-1008', ['ignition_id'], `the template ${template} is missing`, mend)
+      const remedy = `write ignition/${template} in ${directory}, or name a template that is there`
+      reader.complain('PL-1008', ['ignition_id'], `the template ${template} is missing`, remedy)
     }
     reader.finish()
     return []
@@ -54,8 +54,8 @@ async function missing(file: string, use: string): Promise<readonly Problem[]> {
 }
 
 function absentFile(file: string, what: string): Problem {
-  const mend = 'put it back (the project keeps one), or give another --data-path'
-  return { code: 'PL-1008', file, line: 1, column: 1, what, mend }
+  const remedy = 'put it back (the project keeps one), or give another --data-path'
+  return { code: 'PL-1008', file, line: 1, column: 1, what, remedy }
 }
 
 function exists(file: string): Promise<boolean> {

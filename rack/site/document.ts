@@ -45,16 +45,16 @@ export class YamlReader {
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
     this.#root = document.contents
     for (const error of document.errors) {
-      const mend = 'mend the YAML there: check indentation, quotes and brackets'
-      this.#problems.push(this.#problem('PL-1001', error.pos[0], error.message, mend))
+      const remedy = 'mend the YAML there: check indentation, quotes and brackets'
+      this.#problems.push(this.#problem('PL-1001', error.pos[0], error.message, remedy))
     }
     if (this.#problems.length > 0) throw new FileProblems(this.#problems.slice(0, 1))
   }
 
   /** Notes a mistake at a path; where the path does not exist, at its nearest parent. */
-  complain(code: ProblemCode, path: Path, what: string, mend: string): void {
+  complain(code: ProblemCode, path: Path, what: string, remedy: string): void {
     const named = path.length === 0 ? what : `${showPath(path)}: ${what}`
-    this.#problems.push(this.#problem(code, this.#offset(path), named, mend))
+    this.#problems.push(this.#problem(code, this.#offset(path), named, remedy))
   }
 
   /** @throws {FileProblems} with all mistakes noted so far, in the order of the file */
@@ -73,8 +73,8 @@ export class YamlReader {
     for (const key of keysOf(node)) {
       if (allowed.includes(key)) continue
       const guess = nearest(key, allowed)
-      const mend = `${guess === undefined ? '' : `did you mean "${guess}"? `}allowed: ${allowed.join(' ')}`
-      this.complain('PL-1002', [...path, key], 'unknown key', mend)
+      const remedy = `${guess === undefined ? '' : `did you mean "${guess}"? `}allowed: ${allowed.join(' ')}`
+      this.complain('PL-1002', [...path, key], 'unknown key', remedy)
     }
     return true
   }
@@ -91,10 +91,10 @@ export class YamlReader {
   }
 
   /** The number of items of a list; 0 and a complaint when it is something else. */
-  length(path: Path, mend: string): number {
+  length(path: Path, remedy: string): number {
     const node = this.#node(path)
     if (isSeq(node)) return node.items.length
-    this.complain(node === undefined ? 'PL-1003' : 'PL-1004', path, 'must be a list', mend)
+    this.complain(node === undefined ? 'PL-1003' : 'PL-1004', path, 'must be a list', remedy)
     return 0
   }
 
@@ -113,9 +113,9 @@ export class YamlReader {
   }
 
   /** The text at the path, or undefined and a complaint that it is missing. */
-  requiredText(path: Path, mend: string): string | undefined {
+  requiredText(path: Path, remedy: string): string | undefined {
     const text = this.text(path)
-    if (text === undefined && !this.has(path)) this.complain('PL-1003', path, 'missing', mend)
+    if (text === undefined && !this.has(path)) this.complain('PL-1003', path, 'missing', remedy)
     return text
   }
 
@@ -146,9 +146,9 @@ export class YamlReader {
     return path.length === 0 ? 0 : this.#offset(path.slice(0, -1))
   }
 
-  #problem(code: ProblemCode, offset: number, what: string, mend: string): Problem {
+  #problem(code: ProblemCode, offset: number, what: string, remedy: string): Problem {
     const { line, col } = this.#lines.linePos(offset)
-    return { code, file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), what, mend }
+    return { code, file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), what, remedy }
   }
 }
 
@@ -169,8 +169,8 @@ function keysOf(map: YAMLMap): string[] {
 /** Looks at the lexemes alone, which takes no time; what builds the values takes minutes for a file that was made for it. */
 function refuseLarge(file: string, text: string): void {
   const refuse = (what: string, line: number) => {
-    const mend = 'is that a site file? write its values out, one below the other'
-    throw new FileProblems([{ code: 'PL-1010', file, line: Math.max(1, line), column: 1, what, mend }])
+    const remedy = 'is that a site file? write its values out, one below the other'
+    throw new FileProblems([{ code: 'PL-1010', file, line: Math.max(1, line), column: 1, what, remedy }])
   }
   if (text.length > LARGEST) refuse(`has ${text.length} characters; at most ${LARGEST} are read`, 1)
   const lines = new LineCounter()

@@ -10,7 +10,7 @@ export type Problem = {
   /** What is wrong, with the value seen. */
   readonly what: string
   /** What to do about it. */
-  readonly mend: string
+  readonly remedy: string
 }
 
 /** Every kind of mistake that files can have; the texts stand in docs/errors.md. */
@@ -40,7 +40,7 @@ export class FileProblems extends Error {
   }
 }
 
-/** Two lines for a person: place and mistake, then the mend. */
-function describeProblem({ code, file, line, column, what, mend }: Problem): string {
-  return `${code} ${file}:${line}:${column} ${what}\n  ${mend}`
+/** Two lines for a person: place and mistake, then the remedy. */
+function describeProblem({ code, file, line, column, what, remedy }: Problem): string {
+  return `${code} ${file}:${line}:${column} ${what}\n  ${remedy}`
 }

@@ -46,11 +46,11 @@ export function readMachines(
   expectOutsidePool(reader, drafts, network)
   const controllers = drafts.filter(({ role }) => role === 'controller')
   if (count > 0 && controllers.length !== 1) {
-    const [code, mend] =
+    const [code, remedy] =
       controllers.length === 0
         ? (['PL-1003', 'give one machine  role: controller'] as const)
         : (['PL-1009', 'keep one controller; three with a shared address are a later issue'] as const)
-    reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, mend)
+    reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, remedy)
   }
   return withAddresses(reader, drafts, subnet, network)
 }
@@ -62,8 +62,8 @@ function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undef
   const mac = readMac(reader, [...path, 'mac'])
   const uuid = readUuid(reader, [...path, 'uuid'])
   if (!reader.has([...path, 'mac']) && !reader.has([...path, 'uuid'])) {
-    const mend = 'give  mac: 52:54:00:…  or  uuid: …  so that the machine is known when it boots'
-    reader.complain('PL-1003', path, 'neither mac nor uuid', mend)
+    const remedy = 'give  mac: 52:54:00:…  or  uuid: …  so that the machine is known when it boots'
+    reader.complain('PL-1003', path, 'neither mac nor uuid', remedy)
   }
   const address = readHost(reader, [...path, 'address'], subnet)
   const tpm = readDigest(reader, [...path, 'tpm'], 'the message that the machine is held with')
@@ -106,8 +106,8 @@ function readUuid(reader: YamlReader, path: Path): string | undefined {
   const text = reader.text(path)?.toLowerCase()
   if (text === undefined) return undefined
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) {
-    const mend = 'copy it from the firmware or from  dmidecode -s system-uuid'
-    reader.complain('PL-1004', path, `"${text}" is not a UUID`, mend)
+    const remedy = 'copy it from the firmware or from  dmidecode -s system-uuid'
+    reader.complain('PL-1004', path, `"${text}" is not a UUID`, remedy)
     return undefined
   }
   return text
@@ -117,8 +117,8 @@ function readDigest(reader: YamlReader, path: Path, where: string): string | und
   const text = reader.text(path)
   if (text === undefined) return undefined
   if (!/^SHA256:[0-9a-f]{64}$/i.test(text)) {
-    const mend = `copy it from ${where}, or leave it out`
-    reader.complain('PL-1004', path, `"${text}" is not a digest like SHA256:0123… (64 digits)`, mend)
+    const remedy = `copy it from ${where}, or leave it out`
+    reader.complain('PL-1004', path, `"${text}" is not a digest like SHA256:0123… (64 digits)`, remedy)
     return undefined
   }
   return `SHA256:${text.slice(7).toLowerCase()}`
@@ -129,8 +129,8 @@ function readRole(reader: YamlReader, path: Path): Role {
   const role = ROLES.find(known => known === text)
   if (role === undefined && text !== undefined) {
     const guess = nearest(text, ROLES)
-    const mend = `${guess === undefined ? '' : `did you mean "${guess}"? `}roles: ${ROLES.join(' ')}`
-    reader.complain('PL-1005', path, `unknown role "${text}"`, mend)
+    const remedy = `${guess === undefined ? '' : `did you mean "${guess}"? `}roles: ${ROLES.join(' ')}`
+    reader.complain('PL-1005', path, `unknown role "${text}"`, remedy)
   }
   return role ?? 'compute'
 }
@@ -162,8 +162,13 @@ function expectUnique(
     const first = seen.get(value)
     if (first === undefined) seen.set(value, draft)
     else {
-      const mend = `each ${key} belongs to one machine: change it here or on ${first.name || 'the other'}`
-      reader.complain('PL-1007', [...draft.path, key], `${value} is also the ${key} of "${first.name}"`, mend)
+      const remedy = `each ${key} belongs to one machine: change it here or on ${first.name || 'the other'}`
+      reader.complain(
+        'PL-1007',
+        [...draft.path, key],
+        `${value} is also the ${key} of "${first.name}"`,
+        remedy,
+      )
     }
   }
 }
@@ -180,8 +185,8 @@ function expectOutsidePool(
     const clash =
       address === gateway ? 'the gateway' : number >= first && number <= last ? 'inside the pool' : undefined
     if (clash === undefined) continue
-    const mend = `choose one outside ${pool.first}-${pool.last} that is not ${gateway}`
-    reader.complain('PL-1007', [...path, 'address'], `${address} is ${clash}`, mend)
+    const remedy = `choose one outside ${pool.first}-${pool.last} that is not ${gateway}`
+    reader.complain('PL-1007', [...path, 'address'], `${address} is ${clash}`, remedy)
   }
 }
 

@@ -25,8 +25,8 @@ export function readNetwork(reader: YamlReader): {
   const gateway = readHost(reader, inNetwork('gateway'), subnet) ?? host(1)
   const dhcp = reader.text(inNetwork('dhcp')) ?? 'full'
   if (dhcp !== 'full' && dhcp !== 'proxy' && dhcp !== 'off') {
-    const mend = 'full: we give addresses; proxy: another DHCP server does; off: no DHCP from us'
-    reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, mend)
+    const remedy = 'full: we give addresses; proxy: another DHCP server does; off: no DHCP from us'
+    reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, remedy)
   }
   const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet)
   const dns = reader.has(inNetwork('dns')) ? readList(reader, inNetwork('dns'), subnet) : [gateway]
@@ -51,8 +51,8 @@ function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefine
   const [from, to] = [parseIpv4(first ?? ''), parseIpv4(last ?? '')]
   const inside = from !== undefined && to !== undefined && from <= to
   if (!inside || (subnet && !(isHostOf(subnet, from) && isHostOf(subnet, to)))) {
-    const mend = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
-    reader.complain('PL-1004', path, `"${text}" is not a range of the network`, mend)
+    const remedy = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
+    reader.complain('PL-1004', path, `"${text}" is not a range of the network`, remedy)
     return undefined
   }
   return { first: formatIpv4(from), last: formatIpv4(to) }
@@ -62,8 +62,8 @@ function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefine
 export function expectNetwork(reader: YamlReader, path: Path, text: string): Ipv4Network | undefined {
   const network = parseSubnet(text)
   if (network === undefined) {
-    const mend = 'write address/bits with the host bits zero, /8 to /30, for example 10.20.0.0/24'
-    reader.complain('PL-1004', path, `"${text}" is not an IPv4 network`, mend)
+    const remedy = 'write address/bits with the host bits zero, /8 to /30, for example 10.20.0.0/24'
+    reader.complain('PL-1004', path, `"${text}" is not an IPv4 network`, remedy)
   }
   return network
 }
@@ -91,8 +91,8 @@ function complainAddress(
   subnet: Ipv4Network | undefined,
 ): void {
   const range = subnet && `${formatIpv4(subnet.first + 1)} to ${formatIpv4(subnet.last - 1)}`
-  const mend = range ? `give one of ${range}` : 'write four numbers, for example 10.20.0.11'
-  reader.complain('PL-1004', path, `"${text}" is not an address of the network`, mend)
+  const remedy = range ? `give one of ${range}` : 'write four numbers, for example 10.20.0.11'
+  reader.complain('PL-1004', path, `"${text}" is not an address of the network`, remedy)
 }
 
 /** Hosts 100 to 199; of a subnet too small for them, its upper half. */

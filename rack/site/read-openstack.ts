@@ -28,8 +28,13 @@ export function readOpenstack(reader: YamlReader): {
   const plan = readPlan(reader)
   const charts = readCharts(reader)
   if (plan === 'openstack-helm' && charts === undefined) {
-    const mend = 'add  charts: { source: https://… }  with the address or folder of its charts'
-    reader.complain('PL-1003', ['openstack', 'plan'], 'the plan openstack-helm needs openstack.charts', mend)
+    const remedy = 'add  charts: { source: https://… }  with the address or folder of its charts'
+    reader.complain(
+      'PL-1003',
+      ['openstack', 'plan'],
+      'the plan openstack-helm needs openstack.charts',
+      remedy,
+    )
   }
   const values = reader.plain(['openstack', 'values']) ?? {}
   if (typeof values !== 'object' || Array.isArray(values)) {
@@ -53,8 +58,8 @@ function readPlan(reader: YamlReader): OpenstackSettings['plan'] {
   const text = reader.text(['openstack', 'plan']) ?? 'compute-kit'
   const plan = CHART_PLANS.find(known => known === text)
   if (plan === undefined) {
-    const mend = `there are: ${CHART_PLANS.join(' ')}`
-    reader.complain('PL-1004', ['openstack', 'plan'], `unknown plan "${text}"`, mend)
+    const remedy = `there are: ${CHART_PLANS.join(' ')}`
+    reader.complain('PL-1004', ['openstack', 'plan'], `unknown plan "${text}"`, remedy)
   }
   return plan ?? 'compute-kit'
 }
@@ -63,8 +68,8 @@ function readPlan(reader: YamlReader): OpenstackSettings['plan'] {
 function readCharts(reader: YamlReader): ChartOrigin | undefined {
   const place = ['openstack', 'charts']
   if (!reader.has(place) || !reader.expectKeys(place, ['source', 'lock', 'overrides'])) return undefined
-  const mend = 'give a folder, the https:// address of an index, or the oci:// address of a registry'
-  const source = reader.requiredText([...place, 'source'], mend) ?? ''
+  const remedy = 'give a folder, the https:// address of an index, or the oci:// address of a registry'
+  const source = reader.requiredText([...place, 'source'], remedy) ?? ''
   const fromHere = (path: string) => resolve(dirname(reader.file), path)
   const overrides = reader.text([...place, 'overrides'])
   return {
@@ -90,8 +95,8 @@ function readWaves(reader: YamlReader): OptionalService[] {
   for (const [at, name] of names.entries()) {
     if (OPTIONAL_SERVICES.some(service => service === name)) continue
     const guess = nearest(name, OPTIONAL_SERVICES)
-    const mend = guess === undefined ? known : `did you mean "${guess}"? ${known}`
-    reader.complain('PL-1004', [...place, at], `unknown service "${name}"`, mend)
+    const remedy = guess === undefined ? known : `did you mean "${guess}"? ${known}`
+    reader.complain('PL-1004', [...place, at], `unknown service "${name}"`, remedy)
   }
   return OPTIONAL_SERVICES.filter(service => names.includes(service))
 }
@@ -104,8 +109,8 @@ function readExternal(reader: YamlReader): { settings: ExternalNetwork; network:
   const name = reader.text([...place, 'interface'])
   // Linux takes 15 characters, no slash and no blank (dev_valid_name in the kernel).
   if (name !== undefined && !/^[^\s/:]{1,15}$/.test(name)) {
-    const mend = 'write the name that `ip link` shows on the network nodes, for example  interface: eth1'
-    reader.complain('PL-1004', [...place, 'interface'], `"${name}" is no name of an interface`, mend)
+    const remedy = 'write the name that `ip link` shows on the network nodes, for example  interface: eth1'
+    reader.complain('PL-1004', [...place, 'interface'], `"${name}" is no name of an interface`, remedy)
   }
   return { settings: { cidr, ...(name === undefined ? {} : { interface: name }) }, network }
 }

@@ -28,12 +28,12 @@ export function readTrust(reader: YamlReader): MachineTrust {
     : choice(reader, at('approve'), APPROVALS, 'operator', APPROVE_MEND)
   const reboot = choice(reader, at('reboot'), REBOOTS, level === 'L3' ? 'same-key' : 'approve', REBOOT_MEND)
   if (level === 'L1' && reboot === 'same-key') {
-    const mend = 'write  level: L2  to have keys approved, or choose  reboot: approve'
-    reader.complain('PL-1004', at('reboot'), 'no key is pinned at L1', mend)
+    const remedy = 'write  level: L2  to have keys approved, or choose  reboot: approve'
+    reader.complain('PL-1004', at('reboot'), 'no key is pinned at L1', remedy)
   }
   if (level === 'L1' && reader.has(at('approve'))) {
-    const mend = 'leave it out, or write  level: L2'
-    reader.complain('PL-1004', at('approve'), 'no key is approved at L1', mend)
+    const remedy = 'leave it out, or write  level: L2'
+    reader.complain('PL-1004', at('approve'), 'no key is approved at L1', remedy)
   }
   return { level, approve, reboot, deadlineMinutes: readDeadline(reader, at('deadline')) }
 }
@@ -43,7 +43,7 @@ function choice<T extends string>(
   path: Path,
   choices: readonly T[],
   usual: T,
-  mend: string,
+  remedy: string,
 ): T {
   const text = reader.text(path)
   if (text === undefined) return usual
@@ -51,7 +51,7 @@ function choice<T extends string>(
   if (found !== undefined) return found
   const guess = nearest(text, choices)
   const meant = guess === undefined ? '' : `did you mean "${guess}"? `
-  reader.complain('PL-1004', path, `"${text}" is none of ${choices.join(', ')}`, meant + mend)
+  reader.complain('PL-1004', path, `"${text}" is none of ${choices.join(', ')}`, meant + remedy)
   return usual
 }
 

@@ -24,8 +24,8 @@ const DEFAULT_SERVICE_CIDR = '10.3.0.0/24'
 export async function readSiteFile(path: string): Promise<Site> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const what = `cannot be read: ${error.code ?? error.message}`
-    const mend = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
-    throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, mend }])
+    const remedy = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
+    throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, remedy }])
   })
   return parseSite(path, text)
 }
@@ -77,8 +77,8 @@ function readCluster(
     )
   }
   if (reader.has(inCluster('apiVip'))) {
-    const mend = 'leave it out: with one controller the API is served at its address'
-    reader.complain('PL-1009', inCluster('apiVip'), 'a shared API address is not built yet', mend)
+    const remedy = 'leave it out: with one controller the API is served at its address'
+    reader.complain('PL-1009', inCluster('apiVip'), 'a shared API address is not built yet', remedy)
   }
   const podCidr = reader.text(inCluster('podCidr')) ?? DEFAULT_POD_CIDR
   const serviceCidr = reader.text(inCluster('serviceCidr')) ?? DEFAULT_SERVICE_CIDR

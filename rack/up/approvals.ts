@@ -114,9 +114,9 @@ async function decideAll(
   const these = single.length === 1 ? 'the key' : `the ${single.length} keys`
   const names = single.map(({ machine }) => machine).join(' ')
   if (!(await ask(`${shown}\nCompare with the consoles of the machines. Approve ${these} of ${names}?`))) {
-    const mend =
+    const remedy =
       'pilotlight machines approve NAME approves one, pilotlight machines reject NAME refuses one; then run it again'
-    throw new CommandError(EXIT.refused, 'the keys were not approved', mend)
+    throw new CommandError(EXIT.refused, 'the keys were not approved', remedy)
   }
   for (const { machine, fingerprint } of single) {
     try {

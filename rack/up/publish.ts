@@ -55,8 +55,8 @@ async function bootable(id: string, client: ServerClient): Promise<void> {
   const { ignition_id: config } = (profile ?? {}) as { readonly ignition_id?: string } // as a profile has it
   if (config?.endsWith('.njk') === true) return
   const what = `the server has no profile "${id}"${profile === undefined ? '' : ' whose Ignition config brings our agent'}`
-  const mend = `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
-  throw new CommandError(EXIT.notFound, what, mend)
+  const remedy = `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
+  throw new CommandError(EXIT.notFound, what, remedy)
 }
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -229,8 +229,8 @@ async function powerOnAll(
         const line = powerOn.replaceAll('{name}', name)
         await run('sh', ['-c', line], { limitSeconds: 60, signal }).catch((cause: unknown) => {
           if (signal.aborted) throw cause
-          const mend = 'mend --power-on, or leave it out and switch machines on by hand'
-          throw new CommandError(statusOf(cause), `${name} could not be switched on`, mend, { cause })
+          const remedy = 'mend --power-on, or leave it out and switch machines on by hand'
+          throw new CommandError(statusOf(cause), `${name} could not be switched on`, remedy, { cause })
         })
       }),
     )

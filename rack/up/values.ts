@@ -27,8 +27,8 @@ export async function checkSiteValues(path: string, site: Site, plan: ChartPlan)
   )
   if (found.flat().length === 0) return
   const reader = new YamlReader(path, await readFile(path, 'utf8'))
-  for (const { kind, path: place, what, mend } of found.flat())
-    reader.complain(kind === 'unknown key' ? 'PL-1002' : 'PL-1004', place, what, mend)
+  for (const { kind, path: place, what, remedy } of found.flat())
+    reader.complain(kind === 'unknown key' ? 'PL-1002' : 'PL-1004', place, what, remedy)
   reader.finish()
 }
 
@@ -43,8 +43,8 @@ export async function atItsPlace<T>(path: string, work: () => Promise<T>): Promi
   } catch (error) {
     if (!(error instanceof ChartPlanError) || error.place === undefined) throw error
     const reader = new YamlReader(path, await readFile(path, 'utf8'))
-    const [what = '', ...mend] = error.message.split('. ')
-    reader.complain('PL-1002', error.place, what, mend.join('. '))
+    const [what = '', ...remedy] = error.message.split('. ')
+    reader.complain('PL-1002', error.place, what, remedy.join('. '))
     reader.finish()
     throw error
   }

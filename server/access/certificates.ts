@@ -172,8 +172,10 @@ function readMaterial({ certFile, keyFile, caFile }: TlsPaths): TlsMaterial {
     createSecureContext(material)
   } catch (error) {
     const files = [certFile, keyFile, caFile].filter(Boolean).join(', ')
-    const mend = 'give a PEM certificate with its own key'
-    throw new BadSettings(`${files} cannot be used together: ${messageOf(error)}; ${mend}.`, { cause: error })
+    const remedy = 'give a PEM certificate with its own key'
+    throw new BadSettings(`${files} cannot be used together: ${messageOf(error)}; ${remedy}.`, {
+      cause: error,
+    })
   }
   return material
 }

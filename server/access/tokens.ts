@@ -151,8 +151,8 @@ function keptTokens(file: string, text: string): KeptToken[] {
   } catch {
     // Told below, as is what is JSON and no list of tokens.
   }
-  const mend = 'Restore it, or move it away: the server then makes a new admin.token, and all others end.'
-  throw new BrokenState(file, 'does not hold the tokens that the server wrote', mend)
+  const remedy = 'Restore it, or move it away: the server then makes a new admin.token, and all others end.'
+  throw new BrokenState(file, 'does not hold the tokens that the server wrote', remedy)
 }
 
 function hashOf(token: string): string {

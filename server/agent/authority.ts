@@ -91,9 +91,9 @@ export async function serverIdentity(
       return { certificate: again, key }
     }
     const [file, what] = certificate === undefined ? [files.ca, 'certificate'] : [files.caKey, 'private key']
-    const mend =
+    const remedy =
       'Restore it, or move ca.crt and ca.key away: a new authority is made, which machines learn at their next boot.'
-    throw new BrokenState(file, `holds no ${what}`, mend)
+    throw new BrokenState(file, `holds no ${what}`, remedy)
   }
 
   function certificateIn(pem: string): X509Certificate | undefined {

@@ -310,8 +310,8 @@ export class Enrolment {
     const [key] = wanted
     if (key === undefined) {
       if (fingerprint === undefined) throw new NoKeyWaits(machine.name)
-      const mend = `'pilotlight machines pending' lists what waits.`
-      throw new NotFound(`key of ${machine.name}`, fingerprint, mend)
+      const remedy = `'pilotlight machines pending' lists what waits.`
+      throw new NotFound(`key of ${machine.name}`, fingerprint, remedy)
     }
     if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
     // Two keys in one boot are of two senders: an operator who approves one of them names it.

@@ -37,7 +37,7 @@ export function signingAlarms(
       signing.until > now
         ? `on ${day} site ${signing.site} stops renewing the certificates of its kubelets, as far as ${name} signs them`
         : `since ${day} site ${signing.site} renews no certificates of its kubelets, as far as ${name} signs them`
-    const mend = `Run 'pilotlight up' for the site, and see to it that ${name} reaches this server.`
-    return [{ kind: 'signing', mac: macs[0] ?? '', machine: name, layer: 'os', text: `${text}. ${mend}` }]
+    const remedy = `Run 'pilotlight up' for the site, and see to it that ${name} reaches this server.`
+    return [{ kind: 'signing', mac: macs[0] ?? '', machine: name, layer: 'os', text: `${text}. ${remedy}` }]
   })
 }

@@ -35,8 +35,8 @@ export async function lockState(statePath: string, signal: AbortSignal): Promise
       if (!(cause instanceof StateInUse)) {
         const full = diskErrorOf(cause, statePath)
         if (full !== undefined) throw full
-        const mend = 'Let the server own it, or name another state-path.'
-        throw new BrokenState(statePath, `cannot be written: ${(cause as Error).message}`, mend, { cause }) // of node:fs
+        const remedy = 'Let the server own it, or name another state-path.'
+        throw new BrokenState(statePath, `cannot be written: ${(cause as Error).message}`, remedy, { cause }) // of node:fs
       }
       if (performance.now() > end) throw cause
     }

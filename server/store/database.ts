@@ -275,8 +275,10 @@ function openFile(path: string): Sqlite.Database {
   } catch (cause) {
     const known = diskErrorOf(cause, path)
     if (known instanceof CannotWrite) throw known
-    const mend = `${RESTORE} See to its rights, or name another state-path.`
-    throw new BrokenState(path, `cannot be opened as the store: ${(cause as Error).message}`, mend, { cause }) // of SQLite or node:fs
+    const remedy = `${RESTORE} See to its rights, or name another state-path.`
+    throw new BrokenState(path, `cannot be opened as the store: ${(cause as Error).message}`, remedy, {
+      cause,
+    }) // of SQLite or node:fs
   }
 }
 

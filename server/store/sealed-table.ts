@@ -32,10 +32,10 @@ export class SealedTable {
       if (first !== undefined) this.#open(first)
     } catch (cause) {
       if (!(cause instanceof SealError)) throw cause
-      const mend =
+      const remedy =
         'Restore the file from the backup that the store is from. If it is lost, move pilotlight.db away too and run ' +
         "'pilotlight up' for each site: it puts bundles and authorities again."
-      throw new BrokenState(keyFile, `is not the key of ${path}: ${cause.message}`, mend, { cause })
+      throw new BrokenState(keyFile, `is not the key of ${path}: ${cause.message}`, remedy, { cause })
     }
   }
 

@@ -21,7 +21,7 @@ t.test('a file of a token that has none is named, with what to do', async t => {
     [join(folder, 'empty'), `PILOTLIGHT_TOKEN_FILE is "${folder}/empty": it is empty`],
   ] as const) {
     process.env.PILOTLIGHT_TOKEN_FILE = path
-    t.throws(givenToken, { status: EXIT.usage, message, mend: /^name a file that holds a token/ })
+    t.throws(givenToken, { status: EXIT.usage, message, remedy: /^name a file that holds a token/ })
   }
 })
 
@@ -35,7 +35,7 @@ t.test('an authority that cannot be read is named, where a server is to be belie
     t.throws(() => trustServer('https://127.0.0.1:1'), {
       status: EXIT.usage,
       message,
-      mend: /^name the PEM file/,
+      remedy: /^name the PEM file/,
     })
     t.doesNotThrow(() => trustServer('http://127.0.0.1:1'))
   }

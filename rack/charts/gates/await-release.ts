@@ -48,7 +48,7 @@ export async function awaitRelease(release: ReleasePlan, awaiting: Awaiting): Pr
   if (broken === undefined) return
   const words = broken.suspect === undefined ? '' : await view.lastWords(broken.suspect)
   const told = `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`
-  throw new PromiseBroken(release.name, told, broken.mend)
+  throw new PromiseBroken(release.name, told, broken.remedy)
 }
 
 async function reasonOf(

@@ -86,7 +86,7 @@ function withoutNode(name: string, selector: Labels, { creationTimestamp }: Meta
   return {
     state: 'broken',
     reason,
-    mend: `Label a node for it: kubectl label node NODE ${labels.join(' ')}`,
+    remedy: `Label a node for it: kubectl label node NODE ${labels.join(' ')}`,
   }
 }
 
@@ -130,7 +130,7 @@ function judgeJob(name: string, component: string, release: string, seen: Snapsh
       return {
         state: 'broken',
         reason: `job ${job.metadata.name} gave up: ${failed.reason ?? ''} ${failed.message ?? ''}`.trimEnd(),
-        mend: `Delete the job once the cause is mended, and run again: kubectl -n NAMESPACE delete job ${job.metadata.name}`,
+        remedy: `Delete the job once the cause is mended, and run again: kubectl -n NAMESPACE delete job ${job.metadata.name}`,
         ...(pod ? { suspect: { pod: pod.metadata.name, ...failingContainer(pod), previous: false } } : {}),
       }
     }

@@ -10,7 +10,7 @@ export type Suspect = { readonly pod: string; readonly container?: string; reado
 export type Verdict =
   | { readonly state: 'kept' }
   | { readonly state: 'waiting'; readonly reason: string; readonly suspect?: Suspect }
-  | { readonly state: 'broken'; readonly reason: string; readonly mend: string; readonly suspect?: Suspect }
+  | { readonly state: 'broken'; readonly reason: string; readonly remedy: string; readonly suspect?: Suspect }
 
 /** Seconds that a pod may be unschedulable: nodes get their labels while the charts are already there. */
 export const unschedulableGraceSeconds = 30
@@ -37,7 +37,7 @@ export function judgePod(pod: Pod, now: number): Verdict {
     return {
       state: 'broken',
       reason,
-      mend: mendOfUnschedulable(pod, reason),
+      remedy: remedyOfUnschedulable(pod, reason),
     }
   }
   const made = conditionOf(pod.status?.conditions, 'PodScheduled')?.lastTransitionTime
@@ -71,7 +71,8 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
       return {
         state: 'broken',
         reason: what,
-        mend: 'The image is not on the node and cannot be fetched. Build the images again, or correct images.tags.',
+        remedy:
+          'The image is not on the node and cannot be fetched. Build the images again, or correct images.tags.',
       }
     case 'CrashLoopBackOff': {
       const end = status.lastState?.terminated
@@ -82,7 +83,7 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
       return {
         state: 'broken',
         reason: said,
-        mend: 'The lines above say why. Mend the values or the image and run again.',
+        remedy: 'The lines above say why. Mend the values or the image and run again.',
         suspect: suspect(true),
       }
     }
@@ -97,7 +98,7 @@ function judgeContainer(pod: string, status: ContainerStatus, podSeconds: number
       return {
         state: 'broken',
         reason: what,
-        mend: 'The container cannot be made as the chart says: see the message.',
+        remedy: 'The container cannot be made as the chart says: see the message.',
       }
     case 'ErrImagePull':
       return { state: 'waiting', reason: what }
@@ -135,7 +136,7 @@ export function secondsSince(time: string | undefined, now: number): number {
   return time === undefined ? 0 : (now - Date.parse(time)) / 1000
 }
 
-function mendOfUnschedulable({ spec }: Pod, reason: string): string {
+function remedyOfUnschedulable({ spec }: Pod, reason: string): string {
   if (/Insufficient/.test(reason))
     return 'Give the machines more of what is named, or ask for less: pod.resources of the release.'
   const labels = Object.entries(spec?.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`)

@@ -8,7 +8,7 @@ export type ValueProblem = {
   /** Keys from the release's values down to it. */
   readonly path: readonly string[]
   readonly what: string
-  readonly mend: string
+  readonly remedy: string
 }
 
 /**
@@ -58,7 +58,7 @@ function checkType(
   if (isOption && wanted !== 'map' && given !== 'map') return []
   if (wanted === 'text' && given === 'number') return []
   const what = `must be a ${wanted}, and is the ${given} ${JSON.stringify(value)}`
-  return [{ kind: 'wrong type', path, what, mend: `the chart has ${shown(known)} there` }]
+  return [{ kind: 'wrong type', path, what, remedy: `the chart has ${shown(known)} there` }]
 }
 
 /** A value in a few words: of a map only its keys. */
@@ -67,8 +67,8 @@ function shown(value: unknown): string {
 }
 
 function unknownKey(path: readonly string[], defaults: Values): ValueProblem[] {
-  const mend = `its neighbours are: ${Object.keys(defaults).toSorted().join(' ')}`
-  return [{ kind: 'unknown key', path, what: 'the chart reads no such key', mend }]
+  const remedy = `its neighbours are: ${Object.keys(defaults).toSorted().join(' ')}`
+  return [{ kind: 'unknown key', path, what: 'the chart reads no such key', remedy }]
 }
 
 function typeOf(value: unknown): 'nothing' | 'map' | 'list' | 'text' | 'number' | 'boolean' {

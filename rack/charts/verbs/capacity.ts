@@ -31,7 +31,7 @@ export type Node = {
 }
 
 /** One reason why a plan cannot run, for a person. */
-export type PlacementProblem = { readonly release: string; readonly what: string; readonly mend: string }
+export type PlacementProblem = { readonly release: string; readonly what: string; readonly remedy: string }
 
 /** The kubelet tells of no more images than this (its `nodeStatusMaxImages`). */
 const toldImages = 50
@@ -92,7 +92,7 @@ function missingLabel(
   return {
     release,
     what: `${workload} wants a node labelled ${label}; ${names.length === 0 ? 'there is no node' : `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not`}`,
-    mend: `kubectl label node ${names.length === 1 ? names[0] : 'NODE'} ${label}`,
+    remedy: `kubectl label node ${names.length === 1 ? names[0] : 'NODE'} ${label}`,
   }
 }
 
@@ -112,7 +112,7 @@ function missingImages(
         problems.set(`${image} ${node.metadata.name}`, {
           release: group.release,
           what: `${group.workload} wants the image ${image}, which node ${node.metadata.name} does not have`,
-          mend: `${registry} is no registry: images of that name come with the node's own. Correct images.tags, or build the images again and boot the machine: pilotlight images`,
+          remedy: `${registry} is no registry: images of that name come with the node's own. Correct images.tags, or build the images again and boot the machine: pilotlight images`,
         })
       }
   return [...problems.values()]
@@ -177,7 +177,7 @@ function lackOf(
   return {
     release,
     what: `${workload} finds too little ${lacks} on ${host}: the plan's pods ask for ${show(asked)} there, others for ${show(others)}, and it has ${show(has)}`,
-    mend:
+    remedy:
       lacks === 'memory'
         ? 'Give the machine more memory, add a machine of that role, or ask for less: pod.resources of the releases.'
         : 'Give the machine more processors, add a machine of that role, or ask for less: pod.resources of the releases.',

@@ -1,4 +1,4 @@
-// What would go wrong, found out before anything is installed: one message a cause, each with its mend, instead of a time
+// What would go wrong, found out before anything is installed: one message a cause, each with its remedy, instead of a time
 // limit that passes minutes later.
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -109,13 +109,13 @@ export async function checkCluster(
 }
 
 /** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */
-function problemOf(chart: string, error: unknown): { what: string; mend: string } {
+function problemOf(chart: string, error: unknown): { what: string; remedy: string } {
   if (error instanceof ChartNotFound || error instanceof ChartLockError)
-    return { what: error.message, mend: 'Correct its name, where it is looked for, or what is pinned.' }
+    return { what: error.message, remedy: 'Correct its name, where it is looked for, or what is pinned.' }
   if (error instanceof CommandFailed && error.status !== null)
     return {
       what: `its chart "${chart}" does not render: ${error.message}`,
-      mend: 'Correct the values that it names.',
+      remedy: 'Correct the values that it names.',
     }
   throw error
 }

@@ -18,7 +18,7 @@ export type ReleaseStatus = {
   readonly state: 'absent' | 'kept' | 'waiting' | 'broken'
   /** Why not, and how to mend it where waiting does not help. */
   readonly reason?: string
-  readonly mend?: string
+  readonly remedy?: string
   readonly revision?: number
   /** Helm's word for the revision, for example `deployed`. */
   readonly helm?: string
@@ -54,14 +54,14 @@ export async function readStatus(options: SessionOptions): Promise<ReleaseStatus
         const common = commonOf(session, release.name, seen)
         if (helm === undefined) return { ...common, state: 'absent' }
         const verdict = await promises.look(release)
-        const { reason, mend } = { reason: undefined, mend: undefined, ...verdict }
+        const { reason, remedy } = { reason: undefined, remedy: undefined, ...verdict }
         return {
           ...common,
           state: verdict.state,
           revision: helm.revision,
           helm: helm.status,
           ...(reason === undefined ? {} : { reason: redact(reason, secrets) }),
-          ...(mend === undefined ? {} : { mend }),
+          ...(remedy === undefined ? {} : { remedy }),
         }
       }
       return await Promise.all(plan.releases.map(statusOf))

@@ -65,7 +65,7 @@ async function openDisk(path: string): Promise<Blob> {
 }
 
 async function download(url: string): Promise<Blob> {
-  const mend = `Let the images be built (pilotlight images build), or name a disk image of your own: --image FILE`
+  const remedy = `Let the images be built (pilotlight images build), or name a disk image of your own: --image FILE`
   const answer = await fetch(url, { signal: AbortSignal.timeout(60_000) })
     .catch(asConnectionError)
     .catch((cause: unknown) => {
@@ -74,7 +74,7 @@ async function download(url: string): Promise<Blob> {
         `${what} Name another (--server URL), or an image of your own (--image FILE).`,
       )
     })
-  if (!answer.ok) throw new CheckFailed(`${url} answers ${answer.status}. ${mend}`)
+  if (!answer.ok) throw new CheckFailed(`${url} answers ${answer.status}. ${remedy}`)
   return answer.blob()
 }
 

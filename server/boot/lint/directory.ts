@@ -75,8 +75,8 @@ function documentsIn<T>(
       if (!(error instanceof BrokenFile)) throw error
       const { cause } = error
       if (cause instanceof BadSelector) {
-        const mend = 'mend it; as it is, the file is left out, and its machines get another group'
-        findings.error('PL-2010', place.at('selector', cause.key), cause.message, mend)
+        const remedy = 'mend it; as it is, the file is left out, and its machines get another group'
+        findings.error('PL-2010', place.at('selector', cause.key), cause.message, remedy)
       } else if (findings.all.length === before) {
         findings.error('PL-2002', place.at(), error.message, 'mend it; as it is, the file is left out')
       }
@@ -155,8 +155,8 @@ function unusedRules(
     const [folder = '', file = ''] = name.split(/\/(.*)/s)
     if (named.has(name) || !['ignition', 'generic', 'cloud'].includes(folder)) continue
     if (all.some(text => text.includes(file))) continue // another file includes it
-    const mend = 'remove it, or let a profile name it'
-    findings.warning('PL-2029', { file: name, line: 1, column: 1 }, 'no profile names this file', mend)
+    const remedy = 'remove it, or let a profile name it'
+    findings.warning('PL-2029', { file: name, line: 1, column: 1 }, 'no profile names this file', remedy)
   }
 }
 

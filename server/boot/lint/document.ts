@@ -36,7 +36,7 @@ export class Document<T> {
 
 /** Reads a JSON text into a tree; undefined, and a finding, when it is none. */
 export function readTree(file: string, text: string, findings: Findings): Node | undefined {
-  const mend = 'mend the JSON: no comments, no comma at the end, nothing after the last brace'
+  const remedy = 'mend the JSON: no comments, no comma at the end, nothing after the last brace'
   if (text.startsWith('\uFEFF')) {
     findings.error(
       'PL-2001',
@@ -50,7 +50,7 @@ export function readTree(file: string, text: string, findings: Findings): Node |
     return parseJson(text)
   } catch (error) {
     if (!(error instanceof BadJson)) throw error
-    findings.error('PL-2001', { file, ...placeAt(text, error.offset) }, error.message, mend)
+    findings.error('PL-2001', { file, ...placeAt(text, error.offset) }, error.message, remedy)
     return undefined
   }
 }

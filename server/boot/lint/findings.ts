@@ -52,7 +52,7 @@ export type LintFinding = Place & {
   /** What is wrong, with the value seen. */
   readonly what: string
   /** What to do about it. */
-  readonly mend: string
+  readonly remedy: string
 }
 
 /** Where something stands. */
@@ -62,12 +62,12 @@ export type FilePlace = Place & { readonly file: string }
 export class Findings {
   readonly all: LintFinding[] = []
 
-  error(code: LintCode, place: FilePlace, what: string, mend: string): void {
-    this.#add('error', code, place, what, mend)
+  error(code: LintCode, place: FilePlace, what: string, remedy: string): void {
+    this.#add('error', code, place, what, remedy)
   }
 
-  warning(code: LintCode, place: FilePlace, what: string, mend: string): void {
-    this.#add('warning', code, place, what, mend)
+  warning(code: LintCode, place: FilePlace, what: string, remedy: string): void {
+    this.#add('warning', code, place, what, remedy)
   }
 
   #add(
@@ -75,9 +75,9 @@ export class Findings {
     code: LintCode,
     { file, line, column }: FilePlace,
     what: string,
-    mend: string,
+    remedy: string,
   ): void {
-    this.all.push({ code, severity, file, line, column, what, mend })
+    this.all.push({ code, severity, file, line, column, what, remedy })
   }
 }
 
@@ -89,9 +89,9 @@ export function inReadingOrder(findings: readonly LintFinding[]): LintFinding[] 
   )
 }
 
-/** Two lines for a person: code, place and mistake, then the mend. */
-export function lintText({ code, severity, file, line, column, what, mend }: LintFinding): string {
-  return `${code} ${file}:${line}:${column} ${severity}: ${what}\n  ${mend}`
+/** Two lines for a person: code, place and mistake, then the remedy. */
+export function lintText({ code, severity, file, line, column, what, remedy }: LintFinding): string {
+  return `${code} ${file}:${line}:${column} ${severity}: ${what}\n  ${remedy}`
 }
 
 function compare(a: string, b: string): number {

@@ -33,8 +33,8 @@ export function groupRules(document: Document<Group>, findings: Findings): void 
     }
     for (const uuid of key === 'uuid' ? textsOf(wanted) : []) {
       if (uuid === '' || isUuid(uuid)) continue
-      const mend = 'write it as firmware shows it: 8-4-4-4-12 hexadecimal digits'
-      findings.warning('PL-2011', place, `"${uuid}" is no UUID, so no machine sends it`, mend)
+      const remedy = 'write it as firmware shows it: 8-4-4-4-12 hexadecimal digits'
+      findings.warning('PL-2011', place, `"${uuid}" is no UUID, so no machine sends it`, remedy)
     }
   }
   metadataRules(document, findings)
@@ -124,8 +124,8 @@ function priorityRules(placed: readonly Placed[], findings: Findings): void {
     )
     if (above === undefined) continue
     const what = `group ${above.document.file} has priority ${above.priority} and takes all machines of this one`
-    const mend = `give this one a greater priority, or that one none`
-    findings.error('PL-2014', one.document.at('selector'), what, mend)
+    const remedy = `give this one a greater priority, or that one none`
+    findings.error('PL-2014', one.document.at('selector'), what, remedy)
   }
 }
 
@@ -146,8 +146,8 @@ function tieRules(placed: readonly Placed[], findings: Findings): void {
     const more =
       alike === 0 ? '' : ` (${alike} more ${alike === 1 ? 'group asks' : 'groups ask'} for the same labels)`
     const what = `a machine may fit ${names} too, with as many requirements; what sorts last goes first, and this does not${more}`
-    const mend = 'ask for one label more, or give one of them a priority'
-    findings.warning('PL-2013', loser.document.at('selector'), what, mend)
+    const remedy = 'ask for one label more, or give one of them a priority'
+    findings.warning('PL-2013', loser.document.at('selector'), what, remedy)
   }
 }
 

@@ -16,11 +16,11 @@ export function profileReference(document: Document<Group>, { profiles }: World,
   const { profile } = document.object
   if (profile === '' || profiles.has(profile)) return
   const guess = nearest(profile, [...profiles.keys()])
-  const mend =
+  const remedy =
     guess === undefined
       ? `write profiles/${profile}.json`
       : `did you mean "${guess}"? else write profiles/${profile}.json`
-  findings.error('PL-2020', document.at('profile'), `there is no profile "${profile}"`, mend)
+  findings.error('PL-2020', document.at('profile'), `there is no profile "${profile}"`, remedy)
 }
 
 /** What each profile has to keep. */
@@ -36,12 +36,12 @@ export function profileRules(document: Document<Profile>, world: World, findings
     if (id === undefined) continue
     const folder = field.slice(0, -3)
     if (id.split('/').includes('..')) {
-      const mend = `name a file below ${folder}/`
+      const remedy = `name a file below ${folder}/`
       findings.error(
         'PL-2027',
         document.at(field),
         `"${id}" leads out of ${folder}/, where it is not looked for`,
-        mend,
+        remedy,
       )
     } else if (world.files.stampOf(`${folder}/${id}`) === undefined) {
       findings.error(
@@ -62,13 +62,13 @@ function bootRules(document: Document<Profile>, world: World, findings: Findings
     id => id === undefined,
   )
   if (kernel === '' && !isScripted && (profile.boot !== undefined || servesNothing)) {
-    const mend = `set boot.kernel, or write ipxe/${profile.id}.ipxe.njk`
-    findings.error('PL-2022', document.at('boot'), 'a machine finds nothing to boot here', mend)
+    const remedy = `set boot.kernel, or write ipxe/${profile.id}.ipxe.njk`
+    findings.error('PL-2022', document.at('boot'), 'a machine finds nothing to boot here', remedy)
   }
   for (const [path, text] of textsOf(profile)) {
     if (/[\r\n]/.test(text)) {
-      const mend = 'write it in one line: what follows would be a command of the script'
-      findings.error('PL-2026', document.at(...path), `a line break in ${path[1]}`, mend)
+      const remedy = 'write it in one line: what follows would be a command of the script'
+      findings.error('PL-2026', document.at(...path), `a line break in ${path[1]}`, remedy)
     }
     assetRule(document.at(...path), text, world, findings)
   }
@@ -84,8 +84,8 @@ function bootRules(document: Document<Profile>, world: World, findings: Findings
   }
   if (initrd.length > 0 && !isTemplated(profile) && !args.some(arg => arg.startsWith('initrd='))) {
     const what = 'no argument names the initrd, and a kernel that boots by UEFI does not find it'
-    const mend = 'write "--name main" before its path, and the argument "initrd=main"'
-    findings.warning('PL-2025', document.at('boot', 'initrd'), what, mend)
+    const remedy = 'write "--name main" before its path, and the argument "initrd=main"'
+    findings.warning('PL-2025', document.at('boot', 'initrd'), what, remedy)
   }
 }
 

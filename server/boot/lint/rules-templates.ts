@@ -26,8 +26,8 @@ export function templateRules(name: string, { files }: World, findings: Findings
   const key = /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/.exec(content)
   if (key !== null) {
     const place = { file: name, line: content.slice(0, key.index).split('\n').length, column: 1 }
-    const mend = 'deliver it after the first boot, with the token of the machine'
-    findings.warning('PL-2037', place, 'a private key, which whoever guesses a MAC can fetch', mend)
+    const remedy = 'deliver it after the first boot, with the token of the machine'
+    findings.warning('PL-2037', place, 'a private key, which whoever guesses a MAC can fetch', remedy)
   }
   const code = codeOf(name, content)
   let isGood = true

@@ -42,12 +42,12 @@ export function checkShape(
     if (known !== undefined) return checkValue(value, known.name, known)
     const names = allowed.map(({ name }) => name)
     const guess = nearest(key, names)
-    const mend = `${guess === undefined ? '' : `did you mean "${guess}"? `}known are ${names.join(' ')}`
+    const remedy = `${guess === undefined ? '' : `did you mean "${guess}"? `}known are ${names.join(' ')}`
     findings.error(
       'PL-2003',
       placed(at),
       `nothing reads the key "${above === '' ? key : `${above}.${key}`}"`,
-      mend,
+      remedy,
     )
   }
 

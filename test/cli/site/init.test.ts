@@ -39,7 +39,7 @@ test('a bad answer writes nothing and says which', async t => {
   await t.rejects(init(file, { controller: three }, false), {
     status: 2,
     message: /3 controllers are named, and one is what this version brings up/,
-    mend: /--compute/,
+    remedy: /--compute/,
   })
   await t.rejects(readFile(file), { code: 'ENOENT' })
 })

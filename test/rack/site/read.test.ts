@@ -212,11 +212,11 @@ const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp]
 ]
 
 for (const [title, from, to, says] of MISTAKES) {
-  t.test(`${title} gives one message with file, line and mend`, async t => {
+  t.test(`${title} gives one message with file, line and remedy`, async t => {
     const problems = mistakesOf(GOOD.replace(from, to))
     t.match(problems.message, says)
     t.equal(problems.problems.filter(({ code }) => says.source.includes(code)).length, 1)
-    for (const { mend } of problems.problems) t.ok(mend.length > 10)
+    for (const { remedy } of problems.problems) t.ok(remedy.length > 10)
   })
 }
 

@@ -44,7 +44,7 @@ function segmentWith(keys: readonly MachineKeyView[], { answer = true, present =
 t.test('up fails early where keys must be approved and no one can be asked', async t => {
   t.throws(() => requireSomeone(operators, boots, undefined), {
     message: /the keys of ctl-1 cmp-1 are to be approved by an operator, and there is no terminal/,
-    mend: /--approve first-boot/,
+    remedy: /--approve first-boot/,
   })
   requireSomeone(operators, [], undefined)
   requireSomeone(operators, boots, async () => true)
@@ -81,7 +81,7 @@ t.test('up lists all keys once, with ports, and approves them on yes', async t =
     { isPresentKnown },
     AbortSignal.timeout(10_000),
   )
-  await t.rejects(no, { message: /not approved/, mend: /machines approve NAME/ })
+  await t.rejects(no, { message: /not approved/, remedy: /machines approve NAME/ })
   t.strictSame(refused.approved, [])
 })
 

@@ -20,7 +20,7 @@ t.test('a site is published only to a server that has what its machines boot', a
   const published = () => publish(site, new ServerClient(server.url, token), join(folder, 'up'), silentStage)
   await t.rejects(published(), {
     message: 'the server has no profile "controller" whose Ignition config brings our agent',
-    mend: /pilotlight import \//,
+    remedy: /pilotlight import \//,
   })
   t.match(await pilotlight(['get', 'groups', '-o', 'name'], { env: { PILOTLIGHT_SERVER: server.url } }), {
     out: '',

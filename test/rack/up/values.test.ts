@@ -21,7 +21,7 @@ openstack:
       conf: { keystone: { token: { expiration: 7200 } } }
 `
 
-t.test('every wrong value is told at once, each with line, type and mend', async t => {
+t.test('every wrong value is told at once, each with line, type and remedy', async t => {
   const directory = await mkdtemp(join(tmpdir(), 'site-values-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const path = join(directory, 'site.yaml')
@@ -34,7 +34,7 @@ t.test('every wrong value is told at once, each with line, type and mend', async
         code: 'PL-1004',
         line: 9,
         what: 'openstack.values.keystone.pod.replicas.api: must be a number, and is the text "many"',
-        mend: 'the chart has 1 there',
+        remedy: 'the chart has 1 there',
       },
       {
         code: 'PL-1002',

@@ -70,7 +70,7 @@ t.test('an image that cannot be had breaks the promise at once', async t => {
     t.match(judgePod(podWith(waitingFor(reason, 'pilotlight.local/x: not found')), now), {
       state: 'broken',
       reason: `pod mariadb-0: server: ${reason}: pilotlight.local/x: not found`,
-      mend: /Build the images/,
+      remedy: /Build the images/,
     })
   t.equal(judgePod(podWith(waitingFor('ErrImagePull')), now).state, 'waiting')
 })
@@ -151,7 +151,7 @@ t.test('a pod without a node is waited for while nodes get their labels, then br
   t.match(judgePod(homeless(31), now), {
     state: 'broken',
     reason: /0\/2 nodes/,
-    mend: /kubectl label node NODE a=b/,
+    remedy: /kubectl label node NODE a=b/,
   })
 })
 
@@ -260,6 +260,6 @@ t.test('a daemon set wants a ready pod on every node, and a node at all', async 
   t.equal(lookAt(daemonset({ desiredNumberScheduled: 0 })).state, 'waiting')
   t.match(lookAt(daemonset({ desiredNumberScheduled: 0 }, 60)), {
     state: 'broken',
-    mend: 'Label a node for it: kubectl label node NODE openstack-compute-node=enabled',
+    remedy: 'Label a node for it: kubectl label node NODE openstack-compute-node=enabled',
   })
 })

@@ -65,7 +65,7 @@ const refuses: [what: string, values: object, problem: object][] = [
   [
     'a key that nobody reads',
     { pod: { replica: { api: 2 } } },
-    { kind: 'unknown key', path: ['pod', 'replica'], mend: 'its neighbours are: replicas resources' },
+    { kind: 'unknown key', path: ['pod', 'replica'], remedy: 'its neighbours are: replicas resources' },
   ],
   ['a scalar for a section of options', { conf: { keystone: 'fast' } }, { what: /must be a map/ }],
   ['a text for a switch', { enabled: 'yes please' }, { what: /must be a boolean/ }],

@@ -1,4 +1,4 @@
-// Whether pods find a place: each way in which they may not, told with its numbers and its mend.
+// Whether pods find a place: each way in which they may not, told with its numbers and its remedy.
 
 import t from 'tap'
 import {
@@ -36,7 +36,7 @@ t.test('a missing label is told with the nodes that there are', async t => {
   t.strictSame(problem, {
     release: 'nova',
     what: 'Deployment nova-api wants a node labelled openstack-control-plane=enabled; cmp-1, cmp-2 are not',
-    mend: 'kubectl label node NODE openstack-control-plane=enabled',
+    remedy: 'kubectl label node NODE openstack-control-plane=enabled',
   })
 })
 

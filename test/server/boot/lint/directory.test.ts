@@ -84,7 +84,7 @@ t.test('lint names every seeded mistake by file and line, and nothing else', asy
     found.map(({ code, file, line }) => `${code} ${file}:${line}`),
     EXPECTED.map(([code, place]) => `${code} ${place}`),
   )
-  for (const finding of found) t.ok(finding.mend.length > 10, lintText(finding))
+  for (const finding of found) t.ok(finding.remedy.length > 10, lintText(finding))
 })
 
 t.test('each rule has a seeded mistake, and a paragraph in docs/errors.md', async t => {

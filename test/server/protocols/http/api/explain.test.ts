@@ -24,7 +24,7 @@ t.test('an explanation is JSON for programs, text for people, and leaves no trac
     winner: { id: 'a', fits: true },
     lints: [
       { code: 'PL-2020', file: 'groups/a.json', line: 3, column: 14 },
-      { code: 'PL-2003', file: 'groups/a.json', line: 5, mend: /did you mean "metadata"/ },
+      { code: 'PL-2003', file: 'groups/a.json', line: 5, remedy: /did you mean "metadata"/ },
     ],
   })
   const text = await server.get('/v1/explain?mac=52-54-00-20-00-02', { accept: 'text/plain' })
