@@ -1,10 +1,8 @@
 // Machines that are declared, and what they must show before they get anything secret.
 
 import type { Fault } from './fault.ts'
+import { MACHINE_ROLES } from './role.ts'
 import { digest, ipv4, text, texts, type Described } from './schema.ts'
-
-/** What a machine is for. */
-export type Role = Machine['role']
 
 const policySchema = {
   type: 'object',
@@ -66,7 +64,7 @@ export const machineSchema = {
       description: 'Lower case, colons',
     },
     uuid: { ...text, format: 'smbios-uuid', description: 'Lower case, as SMBIOS shows it' },
-    role: { enum: ['controller', 'compute'] },
+    role: { enum: MACHINE_ROLES },
     address: { ...ipv4, description: 'The reservation that DHCP gives' },
     tpm: {
       ...digest,

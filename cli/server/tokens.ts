@@ -1,7 +1,7 @@
 // `pilotlight tokens`: access tokens of people and programs, made, listed and revoked through the server.
 
 import { Option, type Command } from 'commander'
-import type { AccessRole } from '#server/access/identity.ts'
+import type { CredentialRole } from '#model/role.ts'
 import type { AccessToken } from '#server/access/tokens.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { serverOption } from '../options.ts'
@@ -35,7 +35,7 @@ Examples:
     .option('--days <n>', 'how long; until it is revoked unless told', daysOf)
     .addOption(serverOption())
     .option('--json', 'as JSON')
-    .action(async (name: string, flags: TokenFlags & { role: AccessRole; days?: number }) => {
+    .action(async (name: string, flags: TokenFlags & { role: CredentialRole; days?: number }) => {
       const { server: base, json, role, days } = flags
       const made = await (
         await clientOf(base)

@@ -2,7 +2,7 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Role } from '#model/machine.ts'
+import type { MachineRole } from '#model/role.ts'
 import { YamlReader } from './document.ts'
 import { FileProblems, type Problem } from './problems.ts'
 import type { Site } from './site.ts'
@@ -24,7 +24,7 @@ export async function checkDataDirectory(site: Site, directory: string): Promise
   if (problems.length > 0) throw new FileProblems(problems)
 }
 
-async function problemsOfRole(role: Role, directory: string): Promise<readonly Problem[]> {
+async function problemsOfRole(role: MachineRole, directory: string): Promise<readonly Problem[]> {
   const file = join(directory, 'profiles', `${role}.json`)
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error)
   if (text instanceof Error) {

@@ -2,14 +2,14 @@
 
 import { fieldsOf } from '#model/fields.ts'
 import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
-import { machineSchema, type Machine, type Role } from '#model/machine.ts'
+import { machineSchema, type Machine } from '#model/machine.ts'
+import { MACHINE_ROLES, type MachineRole } from '#model/role.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Labels } from '#model/selector.ts'
 import type { Path, YamlReader } from './document.ts'
 import { readHost } from './read-network.ts'
 
-const ROLES: readonly Role[] = ['controller', 'compute']
 /** The first host number that a machine without an `address` is given: 10.20.0.11 in 10.20.0.0/24. */
 const FIRST_MACHINE_HOST = 11
 
@@ -124,12 +124,12 @@ function readDigest(reader: YamlReader, path: Path, where: string): string | und
   return `SHA256:${text.slice(7).toLowerCase()}`
 }
 
-function readRole(reader: YamlReader, path: Path): Role {
-  const text = reader.requiredText(path, `give one of: ${ROLES.join(' ')}`)
-  const role = ROLES.find(known => known === text)
+function readRole(reader: YamlReader, path: Path): MachineRole {
+  const text = reader.requiredText(path, `give one of: ${MACHINE_ROLES.join(' ')}`)
+  const role = MACHINE_ROLES.find(known => known === text)
   if (role === undefined && text !== undefined) {
-    const guess = nearest(text, ROLES)
-    const remedy = `${guess === undefined ? '' : `did you mean "${guess}"? `}roles: ${ROLES.join(' ')}`
+    const guess = nearest(text, MACHINE_ROLES)
+    const remedy = `${guess === undefined ? '' : `did you mean "${guess}"? `}roles: ${MACHINE_ROLES.join(' ')}`
     reader.complain('PL-1005', path, `unknown role "${text}"`, remedy)
   }
   return role ?? 'compute'

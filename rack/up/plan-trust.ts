@@ -1,6 +1,7 @@
 // What `plan` says of trust: what must be shown before a machine gets its bundle, what that keeps out, and what it does not.
 
-import type { MachineTrust, Role } from '#model/machine.ts'
+import type { MachineTrust } from '#model/machine.ts'
+import type { MachineRole } from '#model/role.ts'
 import type { Site } from '../site/site.ts'
 
 /** Sentences for a person, in the order in which a reader needs them. */
@@ -25,7 +26,7 @@ const LEVELS: Readonly<Record<MachineTrust['level'], string>> = {
   L3: "L3: the machine's TPM vouches for its key; keeps out every other machine once its TPM is approved; does not say what runs on it",
 }
 
-const OBTAINS: Readonly<Record<Role, string>> = {
+const OBTAINS: Readonly<Record<MachineRole, string>> = {
   controller:
     'the service account key, the encryption key of Secrets, and the keys that sign kubelet certificates: in effect the cluster',
   compute: "a kubelet's identity: the Secrets and pods of its node",

@@ -4,25 +4,17 @@ import { isIPv4 } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { cleanLabel } from '#model/clean.ts'
 import { parseAddress } from '#model/address.ts'
+import { ACCESS_ROLE_NAMES, type AccessRoleName, type CredentialRole } from '#model/role.ts'
 
-/** The role of a token or certificate: `read-only` sees everything but secrets; `admin` changes it too. */
-export type AccessRole = 'admin' | 'read-only'
-
-/**
- * What a route takes, each of them more than the one before:
- * - `open`: nothing;
- * - `read-only`: sees lists, journals, metrics;
- * - `objects`: changes groups, profiles, templates, machines and assets;
- * - `admin`: everything else: tokens, sites, bundles, the approval of machines.
- */
-export type Access = 'open' | AccessRole | 'objects'
+/** What a route takes: nothing (`open`), or an access role at least. */
+export type Access = 'open' | AccessRoleName
 
 /** Who asks. The name is what the history of an object keeps. */
 export type Identity = {
   /** A token's name, a certificate's common name, `loopback`, `this-host` or `nobody`. */
   readonly name: string
   /** `objects` is what the place of a request gives, never a token or a certificate. */
-  readonly role: AccessRole | 'objects' | 'none'
+  readonly role: AccessRoleName | 'none'
   readonly by: 'token' | 'certificate' | 'place' | 'nobody'
 }
 
@@ -36,14 +28,17 @@ export const LOOPBACK: Identity = { name: 'loopback', role: 'objects', by: 'plac
 export const THIS_HOST: Identity = { name: 'this-host', role: 'read-only', by: 'place' }
 
 /** What a certificate without a role of its own may do; `none` refuses it. */
-export type CertificateRole = AccessRole | 'none'
+export type CertificateRole = CredentialRole | 'none'
 
 /** Says whether `identity` may do what takes `access`. */
 export function mayAct({ role }: Identity, access: Access): boolean {
-  return access === 'open' || LEVELS[role] >= LEVELS[access]
+  return access === 'open' || levelOf(role) >= levelOf(access)
 }
 
-const LEVELS = { none: 0, 'read-only': 1, objects: 2, admin: 3 } as const
+/** The place of a role among those that may do ever more; of `none` -1. */
+function levelOf(role: Identity['role']): number {
+  return (ACCESS_ROLE_NAMES as readonly string[]).indexOf(role)
+}
 
 /**
  * Who shows a client certificate, which the listener has verified. Its name is the first common name, else the serial
@@ -60,7 +55,7 @@ export function identityOfCertificate(
   return { name: cleanLabel(commonName ?? `certificate ${serialNumber}`), role, by: 'certificate' }
 }
 
-const ROLES: readonly AccessRole[] = ['read-only', 'admin']
+const ROLES: readonly CredentialRole[] = ['read-only', 'admin']
 
 /** The texts of a field that may occur once, several times, or not at all. */
 function valuesOf(field: string | readonly string[] | undefined): readonly string[] {

@@ -5,14 +5,15 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile } from '#host/replace-file.ts'
+import type { CredentialRole } from '#model/role.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
 import { diskErrorOf } from '../state/write-failure.ts'
-import type { AccessRole, Identity } from './identity.ts'
+import type { Identity } from './identity.ts'
 
 /** A token as it is listed. */
 export type AccessToken = {
   readonly name: string
-  readonly role: AccessRole
+  readonly role: CredentialRole
   /** ISO 8601. */
   readonly created: string
   /** ISO 8601; after it the token is refused. One without it ends when it is revoked. */
@@ -20,7 +21,7 @@ export type AccessToken = {
 }
 
 /** What a new token is to be. */
-export type NewToken = { readonly name: string; readonly role: AccessRole; readonly days?: number }
+export type NewToken = { readonly name: string; readonly role: CredentialRole; readonly days?: number }
 
 /** A token as it is kept: by its SHA-256, in hex. */
 type KeptToken = { readonly hash: string; readonly info: AccessToken }

@@ -1,26 +1,9 @@
-// Leases: what a lease is, the table of them that decisions read, and the choice of a free address. Leases key on
+// Leases: the table of them that decisions read, and the choice of a free address. Leases key on
 // the hardware address, because firmware, iPXE and the operating system of one machine send different client
 // identifiers and shall have the same address.
 
+import type { Lease } from '#model/lease.ts'
 import { FreeAddresses, type Choice } from './free-addresses.ts'
-
-/** An address given to a hardware address until a time. */
-export type Lease = {
-  /** Dotted IPv4: there is one lease an address. */
-  readonly address: string
-  /** Lower case, colons. */
-  readonly mac: string
-  /**
-   * `offered`: kept while the client makes up its mind (or, in proxy mode, given by another server), in memory only.
-   * `bound`: acknowledged. `declined`: the client
-   * found somebody else using it, so nobody gets it for a while.
-   */
-  readonly state: 'offered' | 'bound' | 'declined'
-  /** Milliseconds since 1970. A bound lease past its time still tells which address the client had. */
-  readonly expiresAt: number
-  /** The SMBIOS UUID that the machine's firmware told, kept because its operating system does not tell it. */
-  readonly uuid?: string
-}
 
 /** A change of the leases: a row put in place of whatever its address had, or the row of an address removed. */
 export type LeaseChange =

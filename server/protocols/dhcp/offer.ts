@@ -1,9 +1,10 @@
 // What the server answers to one DHCP packet: a pure decision over the packet, the network, the machines, the leases
 // and the time. RFC 2131 §4.3, with the PXE specification 2.1 and the firmware that bends both.
 
+import type { Lease } from '#model/lease.ts'
 import type { Machine } from '#model/machine.ts'
 import { bootOf, clientOf, clientText, type Boot, type BootServer, type Client } from './firmware.ts'
-import type { Lease, LeaseChange, LeaseView } from './leases.ts'
+import type { LeaseChange, LeaseView } from './leases.ts'
 import { machineOf, type MachineIndex } from './machines.ts'
 import { addresses, addressIn, latin1, OPTION, text, uint32, type Options } from './options.ts'
 import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf, type Packet } from './packet.ts'

@@ -3,9 +3,10 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import type { Lease } from '#model/lease.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
-import { LeaseTable, type Lease, type LeaseChange } from './leases.ts'
+import { LeaseTable, type LeaseChange } from './leases.ts'
 import { indexMachines, uuidNamedIn } from './machines.ts'
 import { decide, SECONDS, type Arrival, type Decision, type DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'

@@ -5,7 +5,8 @@ import { status } from '@grpc/grpc-js'
 import type { Kind } from '#model/kinds.ts'
 import type { Labels } from '#model/selector.ts'
 import { bytesOf, textOf } from '#model/text.ts'
-import type { AccessRole, Identity } from '../../access/identity.ts'
+import type { CredentialRole } from '#model/role.ts'
+import type { Identity } from '../../access/identity.ts'
 import type { Catalog } from '../../inventory/catalog.ts'
 import type { Change } from '../../inventory/changes.ts'
 import type { Inventory } from '../../inventory/inventory.ts'
@@ -32,7 +33,7 @@ export type CallNeeds = {
 
 /** One call: who may make it, and what it answers. */
 export type Call = {
-  readonly role: AccessRole
+  readonly role: CredentialRole
   /** The id or name that a request is about, for the log. */
   readonly about: (request: never) => string
   readonly answer: (request: never, by: Identity) => object | Promise<object>
