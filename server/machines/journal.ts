@@ -70,6 +70,8 @@ export type JournalOptions = {
   readonly strangers?: Strangers
   /** Hears of events that were not kept because there are too many. */
   readonly refuse?: (reason: JournalRefusal, mac: string) => void
+  /** Gets each event that is given to the store, and when it is on disk. */
+  readonly onStoring?: (event: BootEvent, stored: Promise<unknown>) => void
 }
 
 /** Groups events into boots, keeps them, and wakes those who wait for more. */
@@ -94,6 +96,7 @@ export class Journal {
   readonly #wakers = new Set<() => void>()
   readonly #strangers: Strangers
   readonly #refuse: (reason: JournalRefusal, mac: string) => void
+  readonly #onStoring: (event: BootEvent, stored: Promise<unknown>) => void
   /** MACs whose boots are to be removed from the store. */
   #forgotten: string[] = []
   /** The boots of strangers of an earlier run are all in memory; until then each is looked for when it is asked for. */
@@ -113,9 +116,10 @@ export class Journal {
     identities: () => Identities,
     now: () => number,
     onLost: (error: unknown) => void,
-    { strangers = new Strangers(), refuse = () => {} }: JournalOptions = {},
+    { strangers = new Strangers(), refuse = () => {}, onStoring = () => {} }: JournalOptions = {},
   ) {
     this.#store = store
+    this.#onStoring = onStoring
     this.#strangers = strangers
     this.#refuse = refuse
     this.#identities = identities
@@ -199,7 +203,9 @@ export class Journal {
     }
     if (how !== 'stored') return next
     const isSoon = machine !== undefined || this.#strangers.isPrompt()
-    this.#store.append(named, kept, isSoon ? 'soon' : 'within a second').then(
+    const stored = this.#store.append(named, kept, isSoon ? 'soon' : 'within a second')
+    this.#onStoring(kept, stored)
+    stored.then(
       () => this.#wake(kept.id),
       error => this.#onLost(error),
     )

@@ -1,5 +1,8 @@
 // The clock of this process: it goes on evenly when a person or NTP sets the host's clock, and reports by how much that was.
 
+import type { Log } from '../log.ts'
+import type { Parts } from './parts.ts'
+
 /** How often the two clocks are compared. */
 const COMPARE_MS = 5000
 /** Further apart than this the host's clock was set; below, it is slewed, and followed silently. */
@@ -7,6 +10,18 @@ const JUMP_MS = 2000
 
 /** Two clocks in milliseconds: since 1970, which may be set at any time, and one that only grows. */
 export type HostClocks = { readonly wall: () => number; readonly steady: () => number }
+
+/** Opens the clock of the process, and logs when the host's clock was set. */
+export function openClock(log: Log, parts: Parts): ProcessClock {
+  const clock = parts.add('the clock', new ProcessClock())
+  clock.onJump(jumpMs => {
+    log(
+      'warn',
+      `The host's clock was set by ${Math.round(jumpMs / 1000)} s. Leases keep the time that they have left.`,
+    )
+  })
+  return clock
+}
 
 /** Milliseconds since 1970 that never jump while one thing is decided: leases live by it. */
 export class ProcessClock {
@@ -28,7 +43,7 @@ export class ProcessClock {
   }
 
   /** Calls `listener` with the milliseconds by which the host's clock was set; `now` follows after all listeners were called. */
-  onJump(listener: (jumpMs: number) => void): void {
+  readonly onJump = (listener: (jumpMs: number) => void): void => {
     this.#listeners.push(listener)
   }
 

@@ -1,6 +1,7 @@
 // When old events, boots and history are removed: by the time that passed while the server ran, never by a clock that jumped.
 
 import type { Log } from '../log.ts'
+import type { Parts } from '../process/parts.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
@@ -14,6 +15,25 @@ export interface PrunedStore {
   newestEvent(): number | undefined
   /** Removes what is older than `before`, at most `share` of all. */
   prune(before: number, share: number): void
+}
+
+/** What pruning needs of the service. */
+export type PruningNeeds = {
+  readonly store: PrunedStore
+  /** Days that events are kept. */
+  readonly days: number
+  /** Milliseconds since 1970, and of a clock that only grows. */
+  readonly clocks: { readonly wall: () => number; readonly steady: () => number }
+  /** Calls `listener` with the milliseconds by which the host's clock was set. */
+  readonly onJump: (listener: (jumpMs: number) => void) => void
+  readonly log: Log
+}
+
+/** Prunes the store from now on. */
+export function openPruning({ store, days, clocks, onJump, log }: PruningNeeds, parts: Parts): void {
+  const pruning = new Pruning(store, days, { now: clocks.wall, steady: clocks.steady }, log)
+  parts.add('pruning', pruning)
+  onJump(jumpMs => pruning.clockJumped(jumpMs))
 }
 
 /** Looks every ten minutes, and forgets once a day. */

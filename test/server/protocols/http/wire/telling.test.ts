@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { Metrics } from '#server/protocols/http/api/metrics.ts'
+import { Metrics } from '#server/metrics.ts'
 import { lineLog } from '#server/log.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { site, testServer } from '../../../serving.ts'

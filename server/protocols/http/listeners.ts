@@ -3,22 +3,21 @@
 
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import type { CertificateSource } from '../../../access/certificates.ts'
-import type { AccessPolicy } from '../../../access/guard.ts'
-import { isLoopback } from '../../../access/identity.ts'
-import type { Endpoint, ServerConfig } from '../../../config.ts'
-import { CannotListen } from '../../../errors.ts'
-import type { AgentNeeds } from '../agent/agent.ts'
-import { Connections } from './connections.ts'
-import { adminApp, agentApp, bootApp, closeApp, type HttpNeeds } from '../app.ts'
+import type { CertificateSource } from '../../access/certificates.ts'
+import type { AccessPolicy } from '../../access/guard.ts'
+import { isLoopback } from '../../access/identity.ts'
+import type { ListenerCertificates } from '../../access/listener-certificates.ts'
+import type { Endpoint, ServerConfig } from '../../config.ts'
+import { CannotListen } from '../../errors.ts'
+import { Connections } from './wire/connections.ts'
+import { adminApp, agentApp, bootApp, type HttpNeeds } from './app.ts'
+import { closeApp } from './wire/app.ts'
 
-/** The certificate of each listener; the boot listener may have none, and then speaks plain HTTP. */
-export type ListenerCertificates = {
-  readonly boot: CertificateSource | undefined
-  readonly agent: CertificateSource
-  /** There when administration has a listener of its own. */
-  readonly admin: CertificateSource | undefined
-}
+/** The settings that say where the listeners are, and who may do what there. */
+export type ListenerSettings = Pick<
+  ServerConfig,
+  'address' | 'httpPort' | 'agent' | 'admin' | 'openReads' | 'certificateRole' | 'hostNames'
+>
 
 /** Listeners that take connections. */
 export type Listeners = {
@@ -40,10 +39,10 @@ type Inherited = (host: string, port: number) => number | undefined
  * @throws {CannotListen} when a port cannot be had; nothing stays open then
  */
 export async function openListeners(
-  config: ServerConfig,
-  needs: HttpNeeds & AgentNeeds,
+  config: ListenerSettings,
+  needs: HttpNeeds,
   tokens: AccessPolicy['tokens'],
-  certificates: ListenerCertificates,
+  certificates: Pick<ListenerCertificates, 'boot' | 'agent' | 'admin'>,
   inherited: Inherited = () => undefined,
 ): Promise<Listeners> {
   const { address, httpPort, agent, admin, openReads, certificateRole } = config

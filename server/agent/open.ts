@@ -1,0 +1,150 @@
+// Everything that gives machines their secrets, and what it does by itself while the server runs: it renews the signers of
+// kubelet certificates, and closes machines that an operator opened when their time is over.
+
+import type { Machine } from '#model/machine.ts'
+import { CannotWrite } from '../errors.ts'
+import { causesOf, type Log } from '../log.ts'
+import type { Alarms } from '../machines/alarms.ts'
+import type { Clients } from '../machines/clients.ts'
+import type { Journal } from '../machines/journal.ts'
+import type { Parts } from '../process/parts.ts'
+import type { Store } from '../store/store.ts'
+import { Authorities } from './authorities.ts'
+import type { Clocks, HostClock } from './clocks.ts'
+import { Copies } from './copies.ts'
+import { Enrolment, type EnrolmentNeeds } from './enrolment.ts'
+import { Renewal, type RenewalNeeds } from './renewal.ts'
+import { Reopenings, type ReopeningStore } from './reopenings.ts'
+import { signsUntil } from './signers.ts'
+import { signingAlarms, signingEnds } from './signing-ends.ts'
+import { Tokens, type TokenStore } from './tokens.ts'
+import { Waits } from './waits.ts'
+
+/** What the agents' side needs of the service. */
+export type AgentsNeeds = {
+  readonly store: ReopeningStore &
+    TokenStore &
+    EnrolmentNeeds['store'] &
+    RenewalNeeds['store'] &
+    Pick<Store, 'networks' | 'authority' | 'putAuthority' | 'signings'>
+  /** Who is declared, always as of now. */
+  readonly catalog: DeclaredMachines
+  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly alarms: Pick<Alarms, 'raise'>
+  readonly clients: Pick<Clients, 'dhcp'>
+  /** Says whether a host answers at an address; undefined when it cannot be looked at now. */
+  readonly isUp: (address: string) => Promise<boolean> | undefined
+  readonly clocks: Clocks
+  readonly hostClock: HostClock
+  /** Calls `listener` with the milliseconds by which the host's clock was set. */
+  readonly onJump: (listener: (jumpMs: number) => void) => void
+  readonly log: Log
+}
+
+type DeclaredMachines = {
+  readonly machines: readonly Machine[]
+  machine(known: { name: string }): Machine | undefined
+}
+
+/** What gives machines their secrets. */
+export type Agents = {
+  readonly authorities: Authorities
+  readonly reopenings: Reopenings
+  readonly tokens: Tokens
+  readonly copies: Copies
+  readonly enrolment: Enrolment
+  readonly renewal: Renewal
+  /** Boots that wait for an operator. */
+  readonly waits: Waits
+  /** Milliseconds since 1970 at which each site's cluster can no longer renew certificates by itself. */
+  readonly signingEnds: () => Record<string, number>
+  /** The same of one site: by its controllers as they are (`ends`), and as they would be from now on (`until`). */
+  readonly signingOf: (site: string) => { readonly ends?: number; readonly until?: number } | undefined
+}
+
+/** Opens it. */
+export function openAgents(needs: AgentsNeeds, parts: Parts): Agents {
+  const { store, catalog, journal, alarms, clients, clocks, hostClock, isUp } = needs
+  const machineOf = (name: string) => catalog.machine({ name })
+  const authorities = new Authorities(store, clocks.wall)
+  const reopenings = new Reopenings(store, clocks, hostClock)
+  const tokens = new Tokens(store, reopenings, clocks, hostClock)
+  const copies = new Copies({
+    runningBoot: machine => store.lastUsedBoot(machine)?.boot,
+    isUp,
+    isElsewhere: () => clients.dhcp === 'off',
+    macOf: machine => journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '',
+    raise: alarm => alarms.raise(alarm),
+    clock: clocks.steady,
+  })
+  const enrolment = new Enrolment({ store, tokens, reopenings, journal, alarms, clients, machineOf, clocks })
+  const renewal = new Renewal({ store, alarms, machineOf, clocks })
+  renewSigners(authorities, needs, parts)
+  closeInTime(enrolment, needs, parts)
+  const endsOfSites = () => signingEnds(store.signings(), catalog.machines)
+  return {
+    authorities,
+    reopenings,
+    tokens,
+    copies,
+    enrolment,
+    renewal,
+    waits: new Waits(clocks.steady),
+    signingEnds: endsOfSites,
+    signingOf: site => {
+      const authority = store.authority(site)
+      if (authority === undefined) return undefined
+      const ends = endsOfSites()[site]
+      const until = signsUntil(authority)
+      return { ...(ends !== undefined && { ends }), ...(until !== undefined && { until }) }
+    },
+  }
+}
+
+const DAY_MS = 86_400_000
+
+/**
+ * Gives each signer of kubelet certificates a successor in time, and raises an alarm for controllers whose signers end soon.
+ * First after a minute, for a clock that is set after the start; then once a day, and whenever the clock was set by days:
+ * a signer that was made by a wrong clock is replaced.
+ */
+function renewSigners(
+  authorities: Authorities,
+  { store, catalog, alarms, clocks, onJump, log }: AgentsNeeds,
+  parts: Parts,
+): void {
+  const renew = async () => {
+    for (const site of await authorities.renewSigners())
+      log('info', 'signers of kubelet certificates have successors', { site })
+    for (const alarm of signingAlarms(store.signings(), catalog.machines, clocks.wall())) alarms.raise(alarm)
+  }
+  const look = () => {
+    renew().catch((error: unknown) => {
+      log('error', `Signers of kubelet certificates were not renewed: ${causesOf(error)}`)
+    })
+  }
+  const first = setTimeout(look, 60_000)
+  const daily = setInterval(look, DAY_MS)
+  onJump(jumpMs => {
+    if (Math.abs(jumpMs) > DAY_MS) look()
+  })
+  const close = () => {
+    clearTimeout(first)
+    clearInterval(daily)
+  }
+  parts.add('the renewal of signers', { close })
+}
+
+/** Closes the machines that an operator opened when their time is over. */
+function closeInTime(enrolment: Enrolment, { catalog, log }: AgentsNeeds, parts: Parts): void {
+  const look = () => {
+    try {
+      enrolment.closeEnded(name => catalog.machine({ name }))
+    } catch (error) {
+      // They count as closed all the same; on disk they are at the next try.
+      if (!(error instanceof CannotWrite)) log('error', `A machine could not be closed: ${causesOf(error)}`)
+    }
+  }
+  const timer = setInterval(look, 10_000)
+  parts.add('the closing of opened machines', { close: () => clearInterval(timer) })
+}

@@ -1,0 +1,39 @@
+// Where machines reach the server, as templates see it.
+
+import { isIPv6 } from 'node:net'
+import type { Endpoints } from './boot/render/context.ts'
+import type { ServerConfig } from './config.ts'
+import { ownAddresses } from './process/own-addresses.ts'
+
+/** The ports that the listeners got. */
+export type Ports = { readonly httpPort: number; readonly agentPort: number }
+
+/**
+ * The endpoints of a server.
+ *
+ * @param ca the certificate of its authority, PEM
+ * @param ports undefined until the listeners are open: port 0 takes a free one. The URLs are empty until then
+ */
+export function endpointsOf(
+  { address, agent, web }: Pick<ServerConfig, 'address' | 'agent' | 'web'>,
+  ca: string,
+  ports?: Ports,
+): Endpoints {
+  const scheme = web === undefined ? 'http' : 'https'
+  return {
+    server: {
+      url: ports === undefined ? '' : `${scheme}://${hostOf(address)}:${ports.httpPort}`,
+      address,
+      // Looked up when a template asks: an interface may be added later.
+      get addresses() {
+        return ownAddresses([address, agent.host])
+      },
+    },
+    agent: { url: ports === undefined ? '' : `https://${hostOf(agent.host)}:${ports.agentPort}`, ca },
+  }
+}
+
+/** An address as it is written in a URL. */
+function hostOf(address: string): string {
+  return isIPv6(address) ? `[${address}]` : address
+}

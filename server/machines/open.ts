@@ -1,0 +1,65 @@
+// What is known of the machines while the server runs: their journal, the alarms about them, and who is at an address.
+
+import type { BootEvent } from '#model/boot.ts'
+import type { Machine } from '#model/machine.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import { causesOf, type Log } from '../log.ts'
+import { Alarms } from './alarms.ts'
+import { Clients, type ClientLease } from './clients.ts'
+import { Journal, type JournalOptions } from './journal.ts'
+
+/** What the machines need of the service. */
+export type MachinesNeeds = {
+  readonly store: ConstructorParameters<typeof Journal>[0]
+  /** Who is declared, always as of now. */
+  readonly catalog: {
+    machine(known: { mac?: string; uuid?: string; name?: string; address?: string }): Machine | undefined
+  }
+  readonly leases: Leases
+  readonly metrics: {
+    bootEvent(event: Pick<BootEvent, 'layer' | 'kind'>, stored: Promise<unknown>): void
+    alarm(kind: string): void
+  }
+  readonly refuse: NonNullable<JournalOptions['refuse']>
+  /** Whether the state directory takes no writes, which was logged once: then events that are lost are not. */
+  readonly isStuck: () => boolean
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** What DHCP shows. */
+export type Leases = {
+  /** Whether our DHCP server gives all addresses of the network, none, or only overhears them. */
+  readonly mode: () => ProvisioningNetwork['dhcp']
+  /** Whether the leases are known: they are not while the server starts. */
+  readonly isOpen: () => boolean
+  /** The lease of an address; in proxy mode what a client was heard to ask another server for. */
+  readonly leaseAt: (address: string) => ClientLease | undefined
+}
+
+/** What is known of the machines. */
+export type Machines = {
+  readonly journal: Journal
+  readonly alarms: Alarms
+  readonly clients: Clients
+  /** Says whether an address is leased to a declared machine, or kept for one. */
+  readonly isDeclared: (address: string) => boolean
+}
+
+/** Reads the journal of the boots that go on. */
+export function openMachines(needs: MachinesNeeds): Machines {
+  const { store, catalog, leases, metrics, refuse, isStuck, now, log } = needs
+  const onLost = (error: unknown) => {
+    if (!isStuck()) log('error', `A boot event could not be kept: ${causesOf(error)}`)
+  }
+  const onStoring = metrics.bootEvent.bind(metrics)
+  const journal = new Journal(store, () => catalog, now, onLost, { refuse, onStoring })
+  const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
+  const clients = new Clients(leases.leaseAt, leases.mode, leases.isOpen)
+  const isDeclared = (address: string) => {
+    const mac = clients.macOf(address)
+    return catalog.machine({ address, ...(mac === undefined ? {} : { mac }) }) !== undefined
+  }
+  return { journal, alarms, clients, isDeclared }
+}
