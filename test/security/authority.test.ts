@@ -175,7 +175,7 @@ t.test('a certificate is valid for clocks that are a year behind', async t => {
 
 t.test('an earlier store with bundles in clear is emptied of them when it is opened', async t => {
   const path = join(t.testdir(), 'pilotlight.db')
-  const migrations = join(import.meta.dirname, '../../server/inventory/migrations')
+  const migrations = join(import.meta.dirname, '../../server/store/migrations')
   const scripts = readdirSync(migrations).toSorted()
   const clear = scripts.findIndex(name => name.endsWith('-sealed.sql'))
   const earlier = new Sqlite(path)
