@@ -113,8 +113,8 @@ async function openAll(
   const { store, throwIfDamaged } = openStore({ path: storePath, health, report }, parts)
   const clock = openClock(log, parts)
   const { onJump } = clock
-  const moved = leasesAfterJump(store.leases(), store.newestEvent(), clock.now())
-  if (moved !== undefined) store.changeLeases(moved.map(lease => ({ kind: 'put', lease })))
+  const moved = leasesAfterJump(await store.leases.all(), store.newestEvent(), clock.now())
+  if (moved !== undefined) await store.leases.commit(moved.map(lease => ({ kind: 'put', lease })))
   openPruning({ store, days: config.eventDays, clocks, onJump, log }, parts)
   const inventory = openInventory({ store, dataPath, now: clocks.wall, log }, parts)
   const { catalog } = inventory
@@ -300,7 +300,7 @@ async function openAll(
       network,
       events,
       refuse,
-      leases: { all: () => store.leases(), commit: store.changeLeases.bind(store) },
+      leases: store.leases,
       reservations: { machines: () => catalog.machines },
       // What the disk does not take is logged once, by its health, and not for each packet.
       report: problem => {

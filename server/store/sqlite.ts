@@ -4,8 +4,7 @@ import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
 import type { Kind } from '#model/kinds.ts'
 import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
-import type { Lease } from '#model/lease.ts'
-import type { LeaseChange } from '../protocols/dhcp/leases.ts'
+import type { LeaseStore } from './leases.ts'
 import type { Revision } from '../inventory/changes.ts'
 import { Database } from './database.ts'
 import { EventTable } from './event-table.ts'
@@ -17,6 +16,7 @@ import {
   type StoredObject,
 } from './object-table.ts'
 import { IdentityTable } from './identity-table.ts'
+import { StoredLeases } from './lease-table.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineKey } from '../inventory/trust.ts'
 import type {
@@ -32,6 +32,7 @@ import type {
 
 /** The store in one file. */
 export class SqliteStore implements Store {
+  readonly leases: LeaseStore
   readonly #db: Database
   readonly #objects: ObjectTable
   readonly #events: EventTable
@@ -52,6 +53,7 @@ export class SqliteStore implements Store {
     this.#events = new EventTable(this.#db)
     this.#sealed = new SealedTable(this.#db, path)
     this.#identities = new IdentityTable(this.#db)
+    this.leases = new StoredLeases(this.#db)
   }
 
   follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
@@ -292,33 +294,6 @@ export class SqliteStore implements Store {
     })
   }
 
-  leases(): Lease[] {
-    return this.#all<LeaseRow>('SELECT * FROM leases').map(({ expires_at: expiresAt, uuid, ...lease }) => ({
-      ...lease,
-      expiresAt,
-      ...(uuid === null ? {} : { uuid }),
-    }))
-  }
-
-  changeLeases(changes: readonly LeaseChange[]): void {
-    this.#db.withWaiting(() => {
-      for (const change of changes) {
-        if (change.kind === 'drop') this.#run('DELETE FROM leases WHERE address = ?', change.address)
-        else {
-          const { address, mac, state, expiresAt, uuid } = change.lease
-          this.#run(
-            `INSERT OR REPLACE INTO leases (address, mac, state, expires_at, uuid) VALUES (?, ?, ?, ?, ?)`,
-            address,
-            mac,
-            state,
-            expiresAt,
-            uuid ?? null,
-          )
-        }
-      }
-    })
-  }
-
   /** Makes a commit that changes nothing; throws what a write would. */
   tryWrite(): void {
     this.#db.tryWrite()
@@ -362,5 +337,3 @@ function tokenOf({ hash, machine, boot, until, used_at, host_run, host_at }: Tok
     ...(used_at === null ? {} : { usedAt: used_at }),
   }
 }
-
-type LeaseRow = Omit<Lease, 'expiresAt' | 'uuid'> & { expires_at: number; uuid: string | null }

@@ -4,8 +4,6 @@ import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
 import type { Kind } from '#model/kinds.ts'
 import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
-import type { Lease } from '#model/lease.ts'
-import type { LeaseChange } from '../protocols/dhcp/leases.ts'
 import type { Revision } from '../inventory/changes.ts'
 import type { MachineKey } from '../inventory/trust.ts'
 import type { Author, RowChange, RowOutcome, StoredObject } from './object-table.ts'
@@ -159,11 +157,6 @@ export interface Store {
   isReopened(machine: string, boot: string): boolean
   /** Closes a machine; of a boot whose key was decided on only when it was opened for that boot. */
   closeReopened(machine: string, boot?: string): void
-
-  /** All leases on disk, whether they still run or not. */
-  leases(): Lease[]
-  /** Makes the changes in one transaction; they are on disk when it returns. */
-  changeLeases(changes: readonly LeaseChange[]): void
 
   /** Adds events and their boots; resolves once they are on disk, together with others of the same moment. */
   append(boot: Boot, event: BootEvent, when?: 'soon' | 'within a second'): Promise<void>

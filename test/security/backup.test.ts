@@ -65,7 +65,7 @@ t.test('everything is back after a restore onto an empty machine', { timeout: 12
   await first.kill()
   const store = new SqliteStore(join(from, 'pilotlight.db'))
   const lease = { address: '10.20.0.100', mac: '52:54:00:20:00:77', state: 'bound', expiresAt: 2e12 } as const
-  store.changeLeases([{ kind: 'put', lease }])
+  await store.leases.commit([{ kind: 'put', lease }])
   store.close()
   writeFileSync(join(from, 'further.key'), 'of a later version', { mode: 0o600 })
   const [rows, files] = [rowsOf(from), filesOf(from)]

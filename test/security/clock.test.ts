@@ -12,7 +12,8 @@ import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
 import { serverIdentity } from '#server/agent/authority.ts'
 import { ProcessClock } from '#server/process/clock.ts'
-import { leasesAfterJump, type LeaseChange } from '#server/protocols/dhcp/leases.ts'
+import { leasesAfterJump } from '#server/protocols/dhcp/leases.ts'
+import type { LeaseChange } from '#server/store/leases.ts'
 import { type Lease } from '#model/lease.ts'
 import { DhcpServer } from '#server/protocols/dhcp/socket.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
@@ -249,24 +250,26 @@ const lease: Lease = { address: '10.20.0.100', mac: '52:54:00:20:00:77', state: 
 
 t.test('leases move with a clock that is set, on disk and in memory', async t => {
   const kept = new Map<string, Lease>([[lease.address, { ...lease, expiresAt: 1000 }]])
-  const commit = (changes: readonly LeaseChange[]) => {
+  const commit = async (changes: readonly LeaseChange[]) => {
     for (const change of changes) if (change.kind === 'put') kept.set(change.lease.address, change.lease)
   }
-  const server = new DhcpServer({
+  const options = {
     address: '10.20.0.1',
     url: 'http://10.20.0.1:8080',
     network: () => undefined,
-    leases: { all: () => [...kept.values()], commit },
+    leases: { all: async () => [...kept.values()], commit },
     events: { record: () => {} },
     reservations: { machines: () => [] },
-    report: problem => t.error(problem),
-  })
+    report: (problem: Error) => t.error(problem),
+  }
+  const server = new DhcpServer(options, await options.leases.all())
   t.teardown(() => server.close())
   server.sawAlive(lease.address) // longer in memory than on disk
   const before = server.leaseAt(lease.address)?.expiresAt ?? 0
   t.ok(before > Date.now())
   server.clockMoved(YEAR_MS)
   t.equal(server.leaseAt(lease.address)?.expiresAt, before + YEAR_MS)
+  await new Promise(setImmediate)
   t.equal(kept.get(lease.address)?.expiresAt, before + YEAR_MS)
 })
 

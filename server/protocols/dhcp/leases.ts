@@ -3,11 +3,8 @@
 // identifiers and shall have the same address.
 
 import type { Lease } from '#model/lease.ts'
+import type { LeaseChange } from '../../store/leases.ts'
 import { FreeAddresses, type Choice } from './free-addresses.ts'
-
-/** A change of the leases: a row put in place of whatever its address had, or the row of an address removed. */
-export type LeaseChange =
-  { readonly kind: 'put'; readonly lease: Lease } | { readonly kind: 'drop'; readonly address: string }
 
 /** The longest time that a lease runs, in milliseconds. */
 const LONGEST_MS = 43_200_000

@@ -6,7 +6,8 @@ import { once } from 'node:events'
 import type { Lease } from '#model/lease.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
-import { LeaseTable, type LeaseChange } from './leases.ts'
+import type { LeaseChange, LeaseStore } from '../../store/leases.ts'
+import { LeaseTable } from './leases.ts'
 import { indexMachines, uuidNamedIn } from './machines.ts'
 import { decide, SECONDS, type Arrival, type Decision, type DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
@@ -14,13 +15,6 @@ import { isNowSharedByWildcard, socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
 import { Strangers, type DhcpRefusal } from './strangers.ts'
-
-/** Where leases outlive the process. */
-export interface LeaseStore {
-  all(): readonly Lease[]
-  /** Makes all `changes` in one transaction; they are on disk when it returns. */
-  commit(changes: readonly LeaseChange[]): void
-}
 
 /** Who keeps the boot journal. */
 export interface EventSink {
@@ -80,7 +74,7 @@ export class CannotServeDhcp extends Error {
  * @throws {CannotServeDhcp} when a port cannot be opened
  */
 export async function openDhcp(options: DhcpOptions): Promise<DhcpServer> {
-  const server = new DhcpServer(options)
+  const server = new DhcpServer(options, await options.leases.all())
   try {
     await server.listen()
   } catch (error) {
@@ -119,6 +113,9 @@ export class DhcpServer {
   #indexed: readonly Machine[] | undefined
   #awaitingCommit: Outgoing[] = []
   #flushing: NodeJS.Immediate | undefined
+  /** The last of the commits, which are made one after the other. */
+  #commits: Promise<void> = Promise.resolve()
+  #commitsUnderWay = 0
   #heardThisTurn = 0
   #lookedAt = -Infinity
   #serves = false
@@ -128,10 +125,11 @@ export class DhcpServer {
   #poolLookedAt = -Infinity
   readonly #abort = () => void this.close()
 
-  constructor(options: DhcpOptions) {
+  /** @param leases all that are kept */
+  constructor(options: DhcpOptions, leases: readonly Lease[]) {
     this.#options = options
     this.#now = options.now ?? (() => Date.now())
-    this.#table = new LeaseTable(options.leases.all())
+    this.#table = new LeaseTable(leases)
     this.#strangers = new Strangers({
       isDeclared: mac => this.#machines.byMac.has(mac) || this.#hasLeaseByUuid(mac),
       uuidOf: bytes => uuidNamedIn(this.#machines, bytes),
@@ -185,20 +183,14 @@ export class DhcpServer {
    */
   clockMoved(milliseconds: number): void {
     if (this.#closed) return
-    if (this.#flushing !== undefined) {
-      clearImmediate(this.#flushing)
-      this.#flush()
-    }
+    void this.#flush()
     const moved = [...this.#table.all()].map((lease): LeaseChange => ({
       kind: 'put',
       lease: { ...lease, expiresAt: lease.expiresAt + milliseconds },
     }))
     this.#table.apply(moved)
-    try {
-      this.#options.leases.commit(moved.filter(isDurable))
-    } catch (problem) {
-      this.#options.report(problem as Error) // of the store: after a restart `leasesAfterJump` does what it can
-    }
+    // What cannot be kept is put right by `leasesAfterJump` after a restart, as far as that is possible.
+    void this.#inTurn(() => this.#options.leases.commit(moved.filter(isDurable)).catch(this.#options.report))
   }
 
   /** Answers what is committed already, then closes the ports. */
@@ -207,10 +199,7 @@ export class DhcpServer {
     this.#closed = true
     this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#strangers.close()
-    if (this.#flushing !== undefined) {
-      clearImmediate(this.#flushing)
-      this.#flush()
-    }
+    await this.#flush()
     await Promise.all(this.#sockets.map(socket => new Promise<void>(done => socket.close(done))))
   }
 
@@ -281,7 +270,8 @@ export class DhcpServer {
     const more = this.#heardThisTurn >= DATAGRAMS_A_TURN && this.#awaitingCommit.length < LARGEST_COMMIT
     this.#heardThisTurn = 0
     if (more) this.#flushing = setImmediate(() => this.#endTurn())
-    else this.#flush()
+    else if (this.#commitsUnderWay === 0) void this.#flush()
+    else this.#flushing = undefined // it is in the next commit, which begins when those under way are over
   }
 
   /** Takes up the network and the machines as they are now, and says whether there is a network to serve. */
@@ -347,23 +337,46 @@ export class DhcpServer {
     })
   }
 
-  #flush(): void {
+  /** Commits what awaits it, after the commits that are under way; resolves once its clients are answered. */
+  #flush(): Promise<void> {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
     const outgoing = this.#awaitingCommit
     this.#awaitingCommit = []
-    this.#flushing = undefined
-    try {
-      this.#options.leases.commit(outgoing.flatMap(({ decision }) => decision.changes.filter(isDurable)))
-    } catch (problem) {
-      // Nobody was told anything yet: the clients ask again, and what we know goes back to what the disk knows.
-      this.#options.report(problem as Error)
+    const table = this.#table
+    return this.#inTurn(async () => {
+      // Decided by a table that is gone: these clients ask again, too.
+      if (outgoing.length === 0 || table !== this.#table) return
       try {
-        this.#table = new LeaseTable(this.#options.leases.all())
-      } catch (error) {
-        this.#options.report(error as Error) // of a store that cannot be read either: what is in memory goes on
+        await this.#options.leases.commit(
+          outgoing.flatMap(({ decision }) => decision.changes.filter(isDurable)),
+        )
+      } catch (problem) {
+        return this.#startOver(problem as Error) // of the store, which throws no other
       }
-      return
+      for (const one of outgoing) this.#finish(one)
+    })
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#commitsUnderWay += 1
+    this.#commits = this.#commits.then(work).finally(() => {
+      this.#commitsUnderWay -= 1
+      if (this.#commitsUnderWay === 0 && this.#flushing === undefined && this.#awaitingCommit.length > 0)
+        void this.#flush()
+    })
+    return this.#commits
+  }
+
+  /** After a commit that failed: no client was answered, so all ask again, and what we know goes back to what the disk knows. */
+  async #startOver(problem: Error): Promise<void> {
+    this.#options.report(problem)
+    try {
+      this.#table = new LeaseTable(await this.#options.leases.all())
+      this.#awaitingCommit = []
+    } catch (error) {
+      this.#options.report(error as Error) // of a store that cannot be read either: what is in memory goes on
     }
-    for (const one of outgoing) this.#finish(one)
   }
 
   #finish({ socket, decision }: Outgoing): void {

@@ -8,6 +8,27 @@ import type { BootEvent } from '#model/boot.ts'
 import { bootId } from '#server/machines/boot-id.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { site } from '../serving.ts'
+import { leaseContract, type Open } from './contract.ts'
+
+/** A store in a file; the part of it that a contract is about. */
+const opening =
+  <T>(part: (store: SqliteStore) => T): Open<T> =>
+  async t => {
+    const path = join(t.testdir(), 'pilotlight.db')
+    let store = new SqliteStore(path)
+    t.teardown(() => store.close())
+    const again = async () => {
+      store.close()
+      store = new SqliteStore(path)
+      return part(store)
+    }
+    return { store: part(store), again }
+  }
+
+leaseContract(
+  t,
+  opening(store => store.leases),
+)
 
 const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
 const author = { who: 'tester', at: 1000 }
@@ -189,7 +210,7 @@ t.test('what was acknowledged survives kill -9', async t => {
   t.equal(writer.signalCode, 'SIGKILL')
   const store = new SqliteStore(path)
   t.teardown(() => store.close())
-  const leases = new Set(store.leases().map(({ address }) => `lease ${address}`))
+  const leases = new Set((await store.leases.all()).map(({ address }) => `lease ${address}`))
   const events = new Set(store.eventsOf('b-0001').map(({ id }) => `event ${id}`))
   for (const line of acknowledged) t.ok(leases.has(line) || events.has(line), line)
 })

@@ -8,7 +8,7 @@ const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
 for (let number = 1; number < 100_000; number += 1) {
   const address = `10.20.${number >> 8}.${number & 255}`
   const lease = { address, mac: boot.mac, state: 'bound', expiresAt: number } as const
-  store.changeLeases([{ kind: 'put', lease }])
+  await store.leases.commit([{ kind: 'put', lease }])
   writeSync(1, `lease ${address}\n`)
   const of = {
     at: 1000,

@@ -3,7 +3,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LeaseChange } from '#server/protocols/dhcp/leases.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LeaseChange } from '#server/store/leases.ts'
 import { openDhcp } from '#server/protocols/dhcp/socket.ts'
 import { openTftp } from '#server/protocols/tftp/socket.ts'
 import type { Machine } from '#model/machine.ts'
@@ -18,6 +19,8 @@ export type ServeSettings = {
   readonly files?: string
   /** So many commits fail before the first one is made. */
   readonly failingCommits?: number
+  /** How long each commit takes, in milliseconds; 0 for one that is over at once. */
+  readonly commitMs?: number
 }
 
 if (import.meta.main) {
@@ -27,6 +30,7 @@ if (import.meta.main) {
     machines,
     files,
     failingCommits = 0,
+    commitMs = 0,
   }: ServeSettings = JSON.parse(process.argv[2] ?? '{}')
   const report = (problem: Error) => say({ kind: 'problem', text: problem.message })
   const begun = performance.now()
@@ -34,7 +38,12 @@ if (import.meta.main) {
     record: (event: object) => say({ at: Math.round(performance.now() - begun) / 1000, ...event }),
   }
   let failures = failingCommits
-  const commit = (changes: readonly LeaseChange[]) => {
+  let underWay = 0
+  const commit = async (changes: readonly LeaseChange[]) => {
+    underWay += 1
+    if (underWay > 1) report(new Error('two commits at a time'))
+    if (commitMs > 0) await sleep(commitMs)
+    underWay -= 1
     if (failures-- > 0) throw new Error('the disk is full')
     say({
       kind: 'commit',
@@ -47,7 +56,7 @@ if (import.meta.main) {
     report,
     url: `http://${address}:8080`,
     network: () => network,
-    leases: { all: () => [], commit },
+    leases: { all: async () => [], commit },
     reservations: { machines: () => machines },
   })
   if (files !== undefined) {

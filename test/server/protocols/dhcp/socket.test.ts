@@ -89,12 +89,36 @@ t.test('requests that come together share a commit', { skip: whyNoNetworks() }, 
   t.equal(new Set(commits.flatMap(({ text }) => text.split(' '))).size, 60)
 })
 
+t.test(
+  'what is decided while a commit is under way shares the next one, and is acknowledged after it',
+  { skip: whyNoNetworks() },
+  async t => {
+    const wire = await layWire(t, { commitMs: 50 })
+    await wire.client('ip', ['route', 'add', 'default', 'dev', 'eth0'])
+    const burst = join(import.meta.dirname, 'burst.ts')
+    await wire.client(process.execPath, [burst, '60', String(wire.servingPid)])
+    const kept = new Set<string>()
+    let acks = 0
+    for (const { kind, text, detail } of wire.said) {
+      t.not(kind, 'problem', text)
+      if (kind === 'commit') for (const address of text.split(' ')) kept.add(address)
+      if (kind !== 'ack') continue
+      acks += 1
+      const address = String(detail['address'])
+      t.ok(kept.has(address), `${address} is on disk`)
+    }
+    t.equal(acks, 60)
+    const commits = wire.said.filter(({ kind }) => kind === 'commit').length
+    t.ok(commits < 20, `${commits} commits`)
+  },
+)
+
 t.test('a port that is taken is an error that says how to mend it', { skip: whyNoNetworks() }, async t => {
   const wire = await layWire(t)
   const script = `
     const taken = require('node:dgram').createSocket('udp4').bind(67, '127.0.0.1', async () => {
       const { openDhcp } = await import(${JSON.stringify(SOCKET)})
-      const leases = { all: () => [], commit() {} }
+      const leases = { all: async () => [], commit: async () => {} }
       await openDhcp({ address: '127.0.0.1', leases }).catch(error => console.log(error.code, error.message))
       taken.close()
     })`
@@ -107,7 +131,7 @@ t.test('an address that is not ours is an error that says so', async t => {
     address: '192.0.2.1',
     url: SERVER.url,
     network: () => network(),
-    leases: { all: () => [], commit: () => {} },
+    leases: { all: async () => [], commit: async () => {} },
     events: { record: () => {} },
     reservations: { machines: () => [] },
     report: problem => t.comment(problem.message),
