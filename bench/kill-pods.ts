@@ -7,14 +7,14 @@
 
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cloudAdmin, keystoneUrl } from '#rack/charts/endpoints.ts'
+import { keystoneUrl } from '#rack/openstack/endpoints.ts'
 import { NamespaceView } from '#rack/charts/kubernetes/observe.ts'
-import { OpenstackClient } from '#rack/charts/openstack/client.ts'
+import { connectAdmin, type OpenstackClient } from '#rack/openstack/client.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import type { ReleasePlan } from '#rack/charts/plan/plan.ts'
 import { judgePod } from '#rack/charts/gates/pods.ts'
 import { PromiseWatch } from '#rack/charts/gates/promises.ts'
-import { keptSecrets } from '#rack/charts/secrets/secrets.ts'
+import { adminPassword } from '#rack/charts/secrets/secrets.ts'
 import { withSession } from '#rack/charts/session.ts'
 import type { Pod } from '#rack/charts/kubernetes/snapshot.ts'
 import { sleep, waitUntil } from '#progress/wait.ts'
@@ -29,7 +29,7 @@ const { values: flags } = parseArgs({
 })
 const site = await readSiteFile(flags.site)
 const plan = planCharts(site)
-const password = (await keptSecrets(flags.state))[cloudAdmin.secret]?.['password'] ?? ''
+const password = (await adminPassword(flags.state)) ?? ''
 const options = {
   site,
   plan,
@@ -101,7 +101,7 @@ class Poller {
       this.#failed.set(service, (this.#failed.get(service) ?? 0) + 1)
     }
     try {
-      this.#cloud ??= await OpenstackClient.connect(keystoneUrl(site), { ...cloudAdmin, password })
+      this.#cloud ??= await connectAdmin(site, password)
     } catch {
       this.#asked += 1
       fail('token')

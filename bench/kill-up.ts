@@ -11,14 +11,13 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cloudAdmin, keystoneUrl } from '#rack/charts/endpoints.ts'
 import type { ApiObject } from '#rack/charts/kubernetes/api.ts'
-import { OpenstackClient } from '#rack/charts/openstack/client.ts'
-import { listHypervisors } from '#rack/charts/openstack/compute.ts'
-import { listAgents } from '#rack/charts/openstack/network.ts'
+import { connectAdmin } from '#rack/openstack/client.ts'
+import { listHypervisors } from '#rack/openstack/compute.ts'
+import { listAgents } from '#rack/openstack/network.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { listRevisions } from '#rack/charts/releases/records.ts'
-import { keptSecrets } from '#rack/charts/secrets/secrets.ts'
+import { adminPassword } from '#rack/charts/secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '#rack/charts/session.ts'
 import { readSiteFile } from '#rack/site/read.ts'
 
@@ -130,8 +129,8 @@ async function compare({ api, plan }: ChartSession, seen: Seen): Promise<string>
 
 /** Whatever is there more often than once. */
 async function findDoubled({ api, plan, stateDirectory }: ChartSession): Promise<string[]> {
-  const password = (await keptSecrets(stateDirectory))[cloudAdmin.secret]?.['password'] ?? ''
-  const cloud = await OpenstackClient.connect(keystoneUrl(site), { ...cloudAdmin, password })
+  const password = (await adminPassword(stateDirectory)) ?? ''
+  const cloud = await connectAdmin(site, password)
   type Listed<Key extends string> = Record<Key, { name?: string; type?: string; id: string }[]>
   const [services, endpoints, users, agents, hypervisors, computes, revisions, jobs] = await Promise.all([
     cloud.get<Listed<'services'>>('identity', '/services'),

@@ -7,10 +7,9 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cloudAdmin, keystoneUrl } from '#rack/charts/endpoints.ts'
-import { OpenstackClient } from '#rack/charts/openstack/client.ts'
-import type { ServiceType } from '#rack/charts/openstack/catalog.ts'
-import { keptSecrets } from '#rack/charts/secrets/secrets.ts'
+import { connectAdmin } from '#rack/openstack/client.ts'
+import type { ServiceType } from '#rack/openstack/catalog.ts'
+import { adminPassword } from '#rack/charts/secrets/secrets.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
 import { readSiteFile } from '#rack/site/read.ts'
 
@@ -28,9 +27,9 @@ const everyMs = 200
 const tries = 3
 const retryMs = 500
 
-const password = (await keptSecrets(flags.state))[cloudAdmin.secret]?.['password'] ?? ''
+const password = (await adminPassword(flags.state)) ?? ''
 const site = await readSiteFile(flags.site)
-const cloud = await OpenstackClient.connect(keystoneUrl(site), { ...cloudAdmin, password })
+const cloud = await connectAdmin(site, password)
 
 const counts = { asked: 0, 'first try failed': 0, 'failed after retries': 0 }
 const reasons = new Map<string, number>()

@@ -79,7 +79,7 @@ function addPlan(charts: Command): void {
 async function checkPlan(options: SessionOptions, flags: Flags): Promise<void> {
   const { withSession } = await import('#rack/charts/session.ts')
   const { PreflightFailed } = await import('#rack/charts/errors.ts')
-  const { checkCluster, renderPlan } = await import('#rack/charts/verbs/preflight.ts')
+  const { checkCluster, renderPlan } = await import('#rack/charts/preflight/preflight.ts')
   const pods = await withSession(options, [], async session => {
     const rendered = await renderPlan(session)
     const problems = await checkCluster(session, rendered)
@@ -104,7 +104,7 @@ Examples:
     )
     .action(async (site: string, releases: string[], flags: Flags) => {
       const options = await optionsOf(site, flags)
-      const { applyCharts } = await import('#rack/charts/engine.ts')
+      const { applyCharts } = await import('#rack/charts/verbs/apply.ts')
       await withProgress(async ({ stage, signal, summary }) => {
         const only = releases.length === 0 ? {} : { only: releases }
         const result = await applyCharts({ ...options, ...only, stage, signal })
@@ -161,7 +161,7 @@ function addDiff(charts: Command): void {
     )
     .action(async (site: string, releases: string[], flags: Flags) => {
       const options = await optionsOf(site, flags)
-      const { describeChanges, findChanges } = await import('#rack/charts/verbs/changes.ts')
+      const { describeChanges, findChanges } = await import('#rack/charts/verbs/diff.ts')
       const { chosenOf } = await import('#rack/charts/plan/plan.ts')
       const plan = releases.length === 0 ? options.plan : chosenOf(options.plan, releases)
       const changes = await findChanges({ ...options, plan })
@@ -206,7 +206,7 @@ function addUninstall(charts: Command): void {
     )
     .action(async (site: string, releases: string[], flags: Flags & { force?: boolean; purge?: boolean }) => {
       const options = await optionsOf(site, flags)
-      const { removeCharts } = await import('#rack/charts/verbs/removal.ts')
+      const { removeCharts } = await import('#rack/charts/verbs/uninstall.ts')
       const { force = false, purge = false } = flags
       if (purge && releases.length > 0)
         throw new CommandError(EXIT.usage, '--purge cleans up after everything', 'name no release with it')
@@ -239,19 +239,11 @@ Examples:
       if ((names.length === 0) !== (flags.all === true))
         throw new CommandError(EXIT.usage, 'rotate what?', 'name secrets, or say --all')
       const options = await optionsOf(site, flags)
-      const { randomBytes } = await import('node:crypto')
-      const { applyCharts } = await import('#rack/charts/engine.ts')
-      const { rotateSecrets } = await import('#rack/charts/secrets/rotation.ts')
-      const { changeSecrets } = await import('#rack/charts/secrets/secrets.ts')
-      const { plan, stateDirectory } = options
-      let rotated: string[] = []
-      await changeSecrets(stateDirectory, kept => {
-        const next = rotateSecrets(plan.secrets, flags.all ? 'all' : names, kept, randomBytes)
-        rotated = next.map(({ name, version }) => `${name} version ${version}`)
-        return next
-      })
+      const { rotateAndApply } = await import('#rack/charts/verbs/rotate.ts')
       await withProgress(async ({ stage, signal, summary }) => {
-        const { releases } = await applyCharts({ ...options, stage, signal })
+        const all = flags.all ? 'all' : names
+        const { releases, rotated: secrets } = await rotateAndApply({ ...options, stage, signal }, all)
+        const rotated = secrets.map(({ name, version }) => `${name} version ${version}`)
         summary()
         const rolled = releases.filter(({ applied }) => applied).map(({ name }) => name)
         print(flags, { rotated, rolled }, [

@@ -31,7 +31,7 @@ Examples:
     )
     .action(async (siteFile: string, { state, format, output }: RcFlags) => {
       const { readSiteFile } = await import('#rack/site/read.ts')
-      const { cloudsYaml, openrc } = await import('#rack/charts/openrc.ts')
+      const { cloudsYaml, openrc } = await import('#rack/openstack/openrc.ts')
       const site = await readSiteFile(siteFile)
       const password = await requirePassword(state)
       const text = format === 'openrc' ? openrc(site, password) : cloudsYaml(site, password)
@@ -46,7 +46,7 @@ Examples:
  * @throws {CommandError} (not found) when it keeps none: nearly always it is another directory
  */
 export async function requirePassword(state: string): Promise<string> {
-  const { adminPassword } = await import('#rack/charts/openrc.ts')
+  const { adminPassword } = await import('#rack/charts/secrets/secrets.ts')
   const password = await adminPassword(resolve(state))
   if (password !== undefined) return password
   const remedy = 'name the directory that `up` used: --state DIR'

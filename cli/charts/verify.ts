@@ -3,9 +3,9 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { trustServer } from '#client/credentials.ts'
-import type { CheckResult } from '#rack/charts/verify/check.ts'
-import type { GuestSource } from '#rack/charts/verify/guest-image.ts'
-import type { Verification } from '#rack/charts/verify/verify.ts'
+import type { CheckResult } from '#rack/openstack/verify/check.ts'
+import type { GuestSource } from '#rack/openstack/verify/guest-image.ts'
+import type { Verification } from '#rack/openstack/verify/verify.ts'
 import { requirePassword } from './openstack.ts'
 import { serverOption, stateOption } from '../options.ts'
 import { withProgress, type LongWork } from '../terminal/with-progress.ts'
@@ -47,10 +47,10 @@ async function verify(
   { stage, signal, drawing }: LongWork,
 ): Promise<void> {
   const { readSiteFile } = await import('#rack/site/read.ts')
-  const { verifyOpenstack } = await import('#rack/charts/verify/verify.ts')
-  const { VerificationFailed } = await import('#rack/charts/verify/errors.ts')
+  const { verifyOpenstack } = await import('#rack/openstack/verify/verify.ts')
+  const { VerificationFailed } = await import('#rack/openstack/verify/errors.ts')
   const site = await readSiteFile(siteFile)
-  await requirePassword(flags.state)
+  const password = await requirePassword(flags.state)
   const show = (checks: readonly CheckResult[], seen?: Verification) => {
     drawing.close()
     process.stdout.write(`${flags.json ? asJson(checks, seen) : checkTable(checks)}\n`)
@@ -59,7 +59,15 @@ async function verify(
     const stateDirectory = resolve(flags.state)
     if (flags.image === undefined) trustServer(flags.server)
     const guest = guestOf(flags)
-    const seen = await verifyOpenstack({ site, stateDirectory, guest, serviceSeconds: 60, stage, signal })
+    const seen = await verifyOpenstack({
+      site,
+      password: async () => password,
+      stateDirectory,
+      guest,
+      serviceSeconds: 60,
+      stage,
+      signal,
+    })
     show(seen.checks, seen)
   } catch (error) {
     if (error instanceof VerificationFailed) show(error.checks)

@@ -1,7 +1,7 @@
 // What a finished `pilotlight up` tells a person.
 
 import type { UpResult } from '#rack/up/up.ts'
-import type { Verification } from '#rack/charts/verify/verify.ts'
+import type { Verification } from '#rack/openstack/verify/verify.ts'
 
 /** What a finished run tells a person, a line each. */
 export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult): string[] {

@@ -4,11 +4,12 @@
 import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { takeLock, type Unlock } from '#host/lock.ts'
 import type { Site } from '../site/site.ts'
+import { ChartsLocked } from './errors.ts'
 import { connectApi, type ApiObject, type KubernetesApi } from './kubernetes/api.ts'
-import { ourCharts, type ChartSource, type StagedChart } from './sources/ours.ts'
+import { ourCharts, type ChartSource, type UnpackedChart } from './sources/ours.ts'
 import type { HelmOptions } from './releases/helm.ts'
-import { lockReleases } from './lock.ts'
 import type { ChartPlan, ReleasePlan } from './plan/plan.ts'
 import { ChartStore } from './store.ts'
 
@@ -31,8 +32,8 @@ export type ChartSession = Pick<SessionOptions, 'site' | 'plan' | 'stateDirector
   readonly api: KubernetesApi
   readonly store: ChartStore
   readonly helm: HelmOptions
-  /** Makes the chart of a release ready for Helm. */
-  readonly stage: (release: ReleasePlan) => Promise<StagedChart>
+  /** Puts the chart of a release where Helm reads it. */
+  readonly unpack: (release: ReleasePlan) => Promise<UnpackedChart>
 }
 
 /**
@@ -70,7 +71,7 @@ export async function withSession<T>(
       api,
       store,
       helm,
-      stage: release => charts.stage(release.chart, directory),
+      unpack: release => charts.unpack(release.chart, directory),
       ...(signal ? { signal } : {}),
     })
   } finally {
@@ -78,6 +79,28 @@ export async function withSession<T>(
     api?.close()
     if (!changes) await rm(directory, { recursive: true, force: true })
     unlock()
+  }
+}
+
+/**
+ * Takes the locks of these releases in a state directory, all or none, and gives what releases them.
+ *
+ * @throws {ChartsLocked} while a living process holds one of them
+ */
+export function lockReleases(stateDirectory: string, releases: readonly string[]): Unlock {
+  const taken: Unlock[] = []
+  const unlock = () => {
+    for (const one of taken.splice(0)) one()
+  }
+  try {
+    for (const name of releases.toSorted()) {
+      const path = join(stateDirectory, 'locks', `${name}.lock`)
+      taken.push(takeLock(path, holder => new ChartsLocked(name, holder, path)))
+    }
+    return unlock
+  } catch (error) {
+    unlock()
+    throw error
   }
 }
 

@@ -7,9 +7,10 @@ import { run } from '#host/command.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { Machine } from '#model/machine.ts'
 import { inStage, type Stage } from '#progress/stage.ts'
-import type { ChartOptions, ChartsResult } from '../charts/engine.ts'
-import { adminPassword, writeCloudsYaml } from '../charts/openrc.ts'
-import type { Verification } from '../charts/verify/verify.ts'
+import type { ChartOptions, ChartsResult } from '../charts/verbs/apply.ts'
+import { adminPassword } from '../charts/secrets/secrets.ts'
+import { writeCloudsYaml } from '../openstack/openrc.ts'
+import type { Verification } from '../openstack/verify/verify.ts'
 import { bringUp } from '../cluster/bringup.ts'
 import { checkDataDirectory } from '../site/check-data.ts'
 import { compileSite } from '../site/compile.ts'
@@ -246,7 +247,7 @@ async function prepareCharts(
   stateDirectory: string,
   signal: AbortSignal,
 ): Promise<Omit<ChartOptions, 'kubeconfigPath' | 'stage'>> {
-  const { renderOffline } = await import('../charts/verbs/preflight.ts')
+  const { renderOffline } = await import('../charts/preflight/preflight.ts')
   const { requireHelm, siteCharts } = await import('#cli/charts/sources.ts')
   await requireHelm(tools)
   const tooled = { stateDirectory, ...(tools === undefined ? {} : { tools }) }
@@ -257,7 +258,7 @@ async function prepareCharts(
 }
 
 async function bringUpCharts(options: Omit<ChartOptions, 'stage'>, stage: Stage): Promise<ChartsResult> {
-  const { applyCharts } = await import('../charts/engine.ts')
+  const { applyCharts } = await import('../charts/verbs/apply.ts')
   return inStage(stage, 'openstack', work => applyCharts({ ...options, stage: work }))
 }
 
@@ -271,10 +272,11 @@ async function verifyCloud(
   stage: Stage,
   signal: AbortSignal,
 ): Promise<Verification> {
-  const { verifyOpenstack } = await import('../charts/verify/verify.ts')
+  const { verifyOpenstack } = await import('../openstack/verify/verify.ts')
   const guest = { url: `${server}/assets/guest` }
   return verifyOpenstack({
     site,
+    password: () => adminPassword(stateDirectory),
     stateDirectory,
     guest,
     serviceSeconds: SERVICE_LIMIT_SECONDS,

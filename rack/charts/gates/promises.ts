@@ -1,11 +1,11 @@
 // How a release stands now: looks at what it promises, cheap things first. The engine looks until all is kept, `charts
 // status` looks once.
 
-import { asConnectionError } from '../openstack/identity.ts'
-import { listHypervisors } from '../openstack/compute.ts'
-import { OpenstackClient } from '../openstack/client.ts'
-import { listAgents } from '../openstack/network.ts'
-import { cloudAdmin } from '../endpoints.ts'
+import { asConnectionError } from '../../openstack/identity.ts'
+import { listHypervisors } from '../../openstack/compute.ts'
+import { OpenstackClient } from '../../openstack/client.ts'
+import { listAgents } from '../../openstack/network.ts'
+import { cloudAdmin } from '../../openstack/endpoints.ts'
 import { judge, judgeAgents, judgeHypervisors, type ObjectPromise } from './gates.ts'
 import type { NamespaceView } from '../kubernetes/observe.ts'
 import type { Promised, ReleasePlan } from '../plan/plan.ts'

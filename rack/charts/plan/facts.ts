@@ -3,7 +3,7 @@
 import { imageReferences, type ImageReferences } from '#images/references.ts'
 import { machinesWith, type Duty } from '../../site/duties.ts'
 import type { Site } from '../../site/site.ts'
-import { controllerAddress } from '../endpoints.ts'
+import { controllerAddress } from '../../openstack/endpoints.ts'
 
 /** How the services are spread: on one machine with everything, or on controllers and compute machines. */
 export type Layout = 'all-in-one' | 'standard'
@@ -28,7 +28,7 @@ export type SiteFacts = {
 /**
  * Works out what the charts want to know.
  *
- * @throws {ChartPlanError} when the site has no controller
+ * @throws {NoController} when the site has no controller
  */
 export function factsOf(site: Site): SiteFacts {
   const namesOf = (duty: Duty) => machinesWith(site, duty).map(({ name }) => name)

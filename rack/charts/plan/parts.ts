@@ -1,7 +1,7 @@
 // What the plan of a service is made of: its releases, their promises and secrets, and what the API services of OpenStack
 // have in common.
 
-import { cloudAdmin } from '../endpoints.ts'
+import { cloudAdmin } from '../../openstack/endpoints.ts'
 import type { Layout, SiteFacts } from './facts.ts'
 import type { Promised, ReleasePlan, SecretPlan } from './plan.ts'
 import type { Values } from '../values/values.ts'
@@ -67,6 +67,13 @@ export function passwordSecret(name: string): SecretPlan {
   return { name, entries: { password: { generate: 'password' } } }
 }
 
+/** The cloud's administrator, as the values of charts name it; the password is not among them. */
+export const adminAccount = {
+  region_name: cloudAdmin.region,
+  username: cloudAdmin.user,
+  project_name: cloudAdmin.project,
+}
+
 /** Passwords of a service's own: for its databases, and for its account at Keystone. */
 export function serviceSecrets(service: string): SecretPlan[] {
   return [passwordSecret(`${service}-db`), passwordSecret(`${service}-keystone`)]
@@ -87,15 +94,10 @@ export function serviceValues(
   const { image, components, endpoints } = words
   const tags = [...components, 'db_sync'].map(name => `${service}_${name}`)
   const outside = { host_fqdn_override: { public: facts.address } }
-  const admin = {
-    region_name: cloudAdmin.region,
-    username: cloudAdmin.user,
-    project_name: cloudAdmin.project,
-  }
   return {
     images: { tags: Object.fromEntries([...tags, 'db_init', 'ks_user'].map(tag => [tag, image])) },
     endpoints: {
-      identity: { auth: { admin } },
+      identity: { auth: { admin: adminAccount } },
       ...Object.fromEntries(endpoints.map(name => [name, outside])),
     },
   }

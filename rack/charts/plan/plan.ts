@@ -1,5 +1,5 @@
 // The plan of the OpenStack stage as data: which releases, with which values and secrets, what each needs and what
-// each promises. rack/charts/services/plan-charts.ts draws it up, `pilotlight plan` prints it, rack/charts/engine.ts makes it true.
+// each promises. rack/charts/services/plan-charts.ts draws it up, `pilotlight plan` prints it, rack/charts/verbs/apply.ts makes it true.
 
 import { ChartPlanError } from '../errors.ts'
 import { mergeLayers, type ValueLayer, type Values } from '../values/values.ts'
@@ -59,6 +59,9 @@ export type SecretPlan = {
    */
   readonly rotation?: 'key-repository' | { readonly never: string }
 }
+
+/** The secret with the password of the cloud's administrator. */
+export const ADMIN_SECRET = 'keystone-admin'
 
 /** How one key of a secret gets its text. */
 export type SecretEntry =

@@ -3,9 +3,7 @@
 
 import { ChartPlanError } from '../errors.ts'
 import { isMap, type Values } from '../values/values.ts'
-
-/** A secret's text by key, by the secret's name. */
-export type SecretTexts = Readonly<Record<string, Readonly<Record<string, string>>>>
+import type { Secrets } from './secrets.ts'
 
 const pattern = /^secret:\/\/([a-z0-9-]+)\/([\w.-]+)$/
 
@@ -19,11 +17,11 @@ export function secretReference(secret: string, key: string): string {
  *
  * @throws {ChartPlanError} when a secret or key is not there
  */
-export function withSecretTexts(values: Values, secrets: SecretTexts): Values {
+export function withSecretTexts(values: Values, secrets: Secrets): Values {
   return replaced(values, secrets) as Values // a map stays one
 }
 
-function replaced(value: unknown, secrets: SecretTexts): unknown {
+function replaced(value: unknown, secrets: Secrets): unknown {
   if (Array.isArray(value)) return value.map(it => replaced(it, secrets))
   if (isMap(value))
     return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, replaced(it, secrets)]))

@@ -6,7 +6,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openKey, seal, unseal } from '#host/seal.ts'
 import { ChartPlanError } from '../errors.ts'
-import type { SecretEntry, SecretPlan } from '../plan/plan.ts'
+import { ADMIN_SECRET, type SecretEntry, type SecretPlan } from '../plan/plan.ts'
 import { ChartStore } from '../store.ts'
 import { isMap } from '../values/values.ts'
 
@@ -80,7 +80,17 @@ export async function keptSecrets(stateDirectory: string): Promise<Secrets> {
   return textsOf(await listSecrets(stateDirectory))
 }
 
-/** The same with their versions. */
+/** The password of the cloud's administrator, once `ensureSecrets` has made one. */
+export async function adminPassword(stateDirectory: string): Promise<string | undefined> {
+  return adminPasswordIn(await keptSecrets(stateDirectory))
+}
+
+/** The same among secrets that were read already. */
+export function adminPasswordIn(secrets: Secrets): string | undefined {
+  return secrets[ADMIN_SECRET]?.['password']
+}
+
+/** The same as `keptSecrets`, with their versions. */
 export async function listSecrets(stateDirectory: string): Promise<KeptSecret[]> {
   if (!ChartStore.exists(stateDirectory)) return readPlain(stateDirectory)
   const store = new ChartStore(stateDirectory)

@@ -10,7 +10,7 @@ import { isMap } from '../values/values.ts'
 
 /** The session's plan, with the versions of rotated secrets among the values of the releases that use them. */
 export async function withSecretVersions(
-  { plan, helm, stage }: Pick<ChartSession, 'plan' | 'helm' | 'stage'>,
+  { plan, helm, unpack }: Pick<ChartSession, 'plan' | 'helm' | 'unpack'>,
   kept: readonly KeptSecret[],
 ): Promise<ChartPlan> {
   const seenByThemselves = plan.secrets.filter(({ rotation }) => rotation === 'key-repository')
@@ -19,7 +19,7 @@ export async function withSecretVersions(
   )
   if (rotated.length === 0) return plan
   const rendered = async (release: ReleasePlan) => {
-    const { path } = await stage(release)
+    const { path } = await unpack(release)
     const used = secretsIn(await renderChart(release.name, path, valuesOf(release), helm))
     return { release, used }
   }

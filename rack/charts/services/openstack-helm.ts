@@ -3,12 +3,19 @@
 // folders and values files, OpenStack-Helm 2025.1 and later.
 
 import type { OptionalService } from '../../site/site.ts'
-import { cloudAdmin, nodePorts, type PublicService } from '../endpoints.ts'
+import { nodePorts, type PublicService } from '../../openstack/endpoints.ts'
 import type { SiteFacts } from '../plan/facts.ts'
-import type { Promised, ReleasePlan, SecretPlan } from '../plan/plan.ts'
+import { ADMIN_SECRET, type Promised, type ReleasePlan, type SecretPlan } from '../plan/plan.ts'
 import { secretReference } from '../secrets/secret-values.ts'
 import { mergeValues, type Values } from '../values/values.ts'
-import { daemonset, deployment, passwordSecret, statefulset, type PlanPart } from '../plan/parts.ts'
+import {
+  adminAccount,
+  daemonset,
+  deployment,
+  passwordSecret,
+  statefulset,
+  type PlanPart,
+} from '../plan/parts.ts'
 
 /** An upstream chart, which is also the release's name. */
 type Upstream = {
@@ -148,7 +155,7 @@ export function openstackHelm(facts: SiteFacts): PlanPart[] {
   const charts = [...kit, ...facts.site.openstack.waves.map(wave => waves[wave])]
   const accounts = [...new Set(charts.flatMap(({ accounts: names = [] }) => names))]
   const secrets: SecretPlan[] = [
-    ...['mariadb-root', cloudAdmin.secret, 'neutron-metadata', 'memcached-key'].map(passwordSecret),
+    ...['mariadb-root', ADMIN_SECRET, 'neutron-metadata', 'memcached-key'].map(passwordSecret),
     {
       name: 'rabbitmq-admin',
       entries: { password: { generate: 'password' }, cookie: { generate: 'password' } },
@@ -210,12 +217,7 @@ function credentials({ name, accounts = [] }: Upstream): Values {
     ...each(account => ({ username: account, password: secretReference(dbSecret(account), 'password') })),
   }
   const identity = {
-    admin: {
-      region_name: cloudAdmin.region,
-      username: cloudAdmin.user,
-      project_name: cloudAdmin.project,
-      password: secretReference(cloudAdmin.secret, 'password'),
-    },
+    admin: { ...adminAccount, password: secretReference(ADMIN_SECRET, 'password') },
     ...each(account => ({ password: secretReference(keystoneSecret(account), 'password') })),
   }
   if (accounts.length === 0) return name === 'mariadb' ? { oslo_db: { auth: { admin: database.admin } } } : {}

@@ -3,7 +3,7 @@
 import type { Site } from '../../site/site.ts'
 import { ChartPlanError } from '../errors.ts'
 import { factsOf } from '../plan/facts.ts'
-import { checkGraph } from '../graph.ts'
+import { checkGraph } from '../plan/graph.ts'
 import { groupOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
 import { computeKit } from './compute-kit.ts'
 import { openstackHelm } from './openstack-helm.ts'

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { run } from '#host/command.ts'
-import { digestOfFolder, type ChartSource, type StagedChart } from './ours.ts'
+import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
 import { ChartLockError } from './errors.ts'
 import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
 import type { ChartLock, ChartPin } from './lock-file.ts'
@@ -34,15 +34,15 @@ export async function pinCharts(
 /**
  * The charts of a lock file. An archive that was fetched once is kept in `cache` under its digest, and asked for no more.
  *
- * @throws {ChartLockError} from `stage`, when a chart is not in the lock file or is not what was locked
- * @throws {ChartNotFound} from `stage`, when the source does not give it
+ * @throws {ChartLockError} from `unpack`, when a chart is not in the lock file or is not what was locked
+ * @throws {ChartNotFound} from `unpack`, when the source does not give it
  */
 export function lockedCharts(
   lock: ChartLock,
   { cache, ...options }: SourceOptions & { readonly cache: string },
 ): ChartSource {
   return {
-    async stage(name, into): Promise<StagedChart> {
+    async unpack(name, into): Promise<UnpackedChart> {
       const pin = lock.charts[name]
       if (pin === undefined)
         throw new ChartLockError(

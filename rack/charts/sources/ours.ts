@@ -23,23 +23,23 @@ export async function chartNames(): Promise<string[]> {
 }
 
 /** A chart made ready for Helm, and the hash of all its files. */
-export type StagedChart = { readonly path: string; readonly hash: string }
+export type UnpackedChart = { readonly path: string; readonly hash: string }
 
 /** Where charts come from. */
 export interface ChartSource {
   /** Puts a chart, by its name in the plan, with all that it depends on into a folder below `into`. */
-  stage(chart: string, into: string): Promise<StagedChart>
+  unpack(chart: string, into: string): Promise<UnpackedChart>
 }
 
 /** Our charts. */
-export const ourCharts: ChartSource = { stage: stageChart }
+export const ourCharts: ChartSource = { unpack: copyChart }
 
 /**
  * Copies `chart` with the library inside it, as `helm dependency build` would, to a folder below `into`.
  *
  * @throws {ChartNotFound} when we have no such chart
  */
-export async function stageChart(chart: string, into: string): Promise<StagedChart> {
+export async function copyChart(chart: string, into: string): Promise<UnpackedChart> {
   const from = chartFolder(chart)
   await access(from).catch((error: Error) => {
     throw new ChartNotFound(chart, servicesDirectory, error.message)

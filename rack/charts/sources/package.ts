@@ -15,7 +15,7 @@ export async function packageCharts(into: string, { helm, signal }: SourceOption
   try {
     await mkdir(into, { recursive: true })
     for (const chart of await chartNames()) {
-      const { path } = await ourCharts.stage(chart, scratch)
+      const { path } = await ourCharts.unpack(chart, scratch)
       await run(helm, ['package', path, '--destination', into], limits)
     }
     await run(helm, ['repo', 'index', into], limits)

@@ -1,140 +1,71 @@
-// What a change of a release would do: its objects before and after, by object and key. Pure. Nothing secret is shown:
-// of Secrets only that they change, and of anything that looks like one only that, too.
+// What `charts apply` would change: of each release the objects that Helm made, against those that the plan gives now.
 
-import { parseAllDocuments } from 'yaml'
-import { isMap, showPath, type Values } from '../values/values.ts'
+import { describeDiff, diffManifests, type ObjectDiff } from '../releases/manifests.ts'
+import { listReleases, readRecord } from '../releases/records.ts'
+import { renderChart } from '../releases/helm.ts'
+import { valuesOf, type ReleasePlan } from '../plan/plan.ts'
+import { withSecretTexts } from '../secrets/secret-values.ts'
+import { listSecrets, redact, textsOf, type Secrets } from '../secrets/secrets.ts'
+import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
+import { withSecretVersions } from '../secrets/versions.ts'
 
-/** How one object changes. */
-export type ObjectDiff = {
-  /** `Deployment keystone-api`. */
-  readonly object: string
-  readonly change: 'added' | 'removed' | 'changed'
-  /** Of a changed one; keys with what they were and what they become, as text for a person. */
-  readonly keys: readonly KeyDiff[]
+/** What would change of one release. */
+export type ReleaseChange = {
+  readonly name: string
+  /** Helm's revision that stands now; absent when it is not installed. */
+  readonly revision?: number
+  readonly objects: readonly ObjectDiff[]
 }
 
-export type KeyDiff = {
-  readonly key: string
-  readonly before?: string
-  readonly after?: string
-}
-
-/** What stands in the place of a secret. */
-const hidden = '•••'
-const secretWords = /passw|secret|token|credential|private|transport_url|connection|\bkey$/i
-
-/** Compares two manifests as Helm writes them: YAML documents. Objects come in the order of kind and name. */
-export function diffManifests(before: string, after: string): ObjectDiff[] {
-  const [old, young] = [objectsOf(before), objectsOf(after)]
-  const names = [...new Set([...old.keys(), ...young.keys()])].toSorted()
-  return names.flatMap((object): ObjectDiff[] => {
-    const [was, is] = [old.get(object), young.get(object)]
-    if (was === undefined) return [{ object, change: 'added', keys: [] }]
-    if (is === undefined) return [{ object, change: 'removed', keys: [] }]
-    const keys = diffValues(was, is, [], was['kind'] === 'Secret')
-    return keys.length === 0 ? [] : [{ object, change: 'changed', keys }]
+/** Compares every release of the session's plan; nothing is changed. */
+export async function findChanges(options: SessionOptions): Promise<ReleaseChange[]> {
+  return withSession(options, [], async session => {
+    const kept = await listSecrets(session.stateDirectory)
+    const plan = await withSecretVersions(session, kept)
+    const deployed = await listReleases(session.api, plan.namespace)
+    const secrets = textsOf(kept)
+    const changes = plan.releases.map(release =>
+      changeOf(session, release, deployed.get(release.name), secrets),
+    )
+    return Promise.all(changes)
   })
 }
 
-/** The lines of a diff for a person. */
-export function describeDiff(diffs: readonly ObjectDiff[]): string[] {
-  const signs = { added: '+', removed: '-', changed: '~' } as const
-  return diffs.flatMap(({ object, change, keys }) => [
-    `${signs[change]} ${object}`,
-    ...keys.flatMap(({ key, before, after }) => [
-      `    ${key}`,
-      ...(before === undefined ? [] : before.split('\n').map(line => `      - ${line}`)),
-      ...(after === undefined ? [] : after.split('\n').map(line => `      + ${line}`)),
-    ]),
+async function changeOf(
+  { api, plan, helm, unpack }: ChartSession,
+  release: ReleasePlan,
+  deployed: { readonly name: string; readonly revision: number } | undefined,
+  secrets: Secrets,
+): Promise<ReleaseChange> {
+  const { name } = release
+  const { path } = await unpack(release)
+  const [after, record] = await Promise.all([
+    renderChart(name, path, withSecretTexts(valuesOf(release), secrets), helm),
+    deployed === undefined ? undefined : readRecord(api, plan.namespace, deployed),
   ])
+  const objects = diffManifests(record?.manifest ?? '', after).map(it => withoutSecrets(it, secrets))
+  return { name, objects, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
 }
 
-function objectsOf(manifest: string): Map<string, Values> {
-  const found = new Map<string, Values>()
-  for (const document of parseAllDocuments(manifest)) {
-    const object: unknown = document.toJS()
-    if (!isMap(object)) continue
-    const { name } = isMap(object['metadata']) ? object['metadata'] : {}
-    found.set(`${String(object['kind'])} ${String(name)}`, object)
-  }
-  return found
-}
-
-function diffValues(was: unknown, is: unknown, path: readonly string[], isSecret: boolean): KeyDiff[] {
-  if (isMap(was) && isMap(is)) {
-    const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
-    return keys.flatMap(key => diffValues(was[key], is[key], [...path, key], isSecret))
-  }
-  if (Array.isArray(was) && Array.isArray(is)) return diffLists(was, is, path, isSecret)
-  if (JSON.stringify(was) === JSON.stringify(is)) return []
-  return [keyDiff(was, is, path, isSecret || secretWords.test(path.at(-1) ?? ''))]
-}
-
-/** Lists of named things (containers, variables, ports) are compared by name, others by place. */
-function diffLists(
-  was: readonly unknown[],
-  is: readonly unknown[],
-  path: readonly string[],
-  isSecret: boolean,
-): KeyDiff[] {
-  const [old, young] = [byName(was), byName(is)]
-  return [...new Set([...old.keys(), ...young.keys()])].flatMap(name => {
-    const [before, after] = [old.get(name), young.get(name)]
-    return diffValues(before, after, [...path, name], isSecret || secretWords.test(name))
-  })
-}
-
-function byName(list: readonly unknown[]): Map<string, unknown> {
-  return new Map(list.map((item, index) => [nameOf(item, index), item]))
-}
-
-function nameOf(item: unknown, index: number): string {
-  const name = isMap(item) ? item['name'] : undefined
-  return typeof name === 'string' ? name : String(index)
-}
-
-function keyDiff(was: unknown, is: unknown, path: readonly string[], isHidden: boolean): KeyDiff {
-  const key = showPath(path)
-  const shown = (value: unknown) => (isHidden ? hidden : textOf(value))
-  if (!isHidden && typeof was === 'string' && typeof is === 'string' && `${was}${is}`.includes('\n')) {
-    const { removed, added } = changedLines(was, is)
-    return {
-      key,
-      ...(removed.length > 0 ? { before: removed.join('\n') } : {}),
-      ...(added.length > 0 ? { after: added.join('\n') } : {}),
-    }
-  }
-  return {
+/** The names of keys tell most secrets; the texts that we know tell the rest. */
+function withoutSecrets(diff: ObjectDiff, secrets: Secrets): ObjectDiff {
+  const keys = diff.keys.map(({ key, before, after }) => ({
     key,
-    ...(was === undefined ? {} : { before: shown(was) }),
-    ...(is === undefined ? {} : { after: shown(is) }),
-  }
+    ...(before === undefined ? {} : { before: redact(before, secrets) }),
+    ...(after === undefined ? {} : { after: redact(after, secrets) }),
+  }))
+  return { ...diff, keys }
 }
 
-/** The lines that only one of two texts has, each as often as it has it more. */
-function changedLines(was: string, is: string): { removed: string[]; added: string[] } {
-  const [old, young] = [was.split('\n'), is.split('\n')]
-  return { removed: without(old, young).map(hideLine), added: without(young, old).map(hideLine) }
-}
-
-function without(lines: readonly string[], others: readonly string[]): string[] {
-  const left = [...others]
-  return lines.filter(line => {
-    const at = left.indexOf(line)
-    if (at >= 0) left.splice(at, 1)
-    return at < 0
+/** The changes as lines for a person. */
+export function describeChanges(changes: readonly ReleaseChange[]): string[] {
+  const lines = changes.flatMap(({ name, revision, objects }) => {
+    if (revision === undefined) return [`${name}: would be installed, ${objects.length} objects`]
+    if (objects.length === 0) return []
+    return [
+      `${name}: revision ${revision} would be followed by another`,
+      ...describeDiff(objects).map(line => `  ${line}`),
+    ]
   })
-}
-
-/** `password = x` of a configuration file, without its value. */
-function hideLine(line: string): string {
-  const [, key, sign] = /^\s*([\w.-]+)\s*([=:])/.exec(line) ?? []
-  if (key !== undefined && sign !== undefined && secretWords.test(key)) return `${key} ${sign} ${hidden}`
-  return line.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`) // a password in an address
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string'
-    ? value.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`)
-    : JSON.stringify(value, undefined, 2)
+  return lines.length > 0 ? lines : ['nothing would change']
 }

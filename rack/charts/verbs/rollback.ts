@@ -2,14 +2,11 @@
 // does not go.
 
 import type { Stage } from '#progress/stage.ts'
-import { awaitRelease } from '../gates/await-release.ts'
-import { cloudAdmin, keystoneUrl } from '../endpoints.ts'
 import { ChartPlanError } from '../errors.ts'
 import { dropPending, isPending, listReleases, listRevisions, type HelmRelease } from '../releases/records.ts'
 import { rollback } from '../releases/helm.ts'
-import { NamespaceView } from '../kubernetes/observe.ts'
 import { chosenOf } from '../plan/plan.ts'
-import { PromiseWatch } from '../gates/promises.ts'
+import { ReleaseWatch } from '../gates/release-watch.ts'
 import { keptSecrets } from '../secrets/secrets.ts'
 import { clusterId, withSession, type SessionOptions } from '../session.ts'
 import type { Phase } from '../store.ts'
@@ -31,10 +28,10 @@ export async function rollbackRelease(
 ): Promise<RollbackResult> {
   const [release] = chosenOf(options.plan, [name]).releases
   if (release === undefined) throw new ChartPlanError(`The plan has no release "${name}".`) // chosenOf threw
-  return withSession(options, [name], async ({ api, helm, plan, site, store, stateDirectory, signal }) => {
+  return withSession(options, [name], async session => {
+    const { api, helm, plan, store } = session
     const { stage } = options
-    const secrets = await keptSecrets(stateDirectory)
-    const password = secrets[cloudAdmin.secret]?.['password'] ?? ''
+    const secrets = await keptSecrets(session.stateDirectory)
     const cluster = await clusterId(api)
     const revisions = (await listRevisions(api, plan.namespace)).filter(it => it.name === name)
     const to = chooseRevision(name, revisions, wanted)
@@ -46,15 +43,14 @@ export async function rollbackRelease(
     await rollback(name, to, helm)
     const revision = (await listReleases(api, plan.namespace)).get(name)?.revision ?? 0
     note('gated', { revision })
-    const view = new NamespaceView(api, plan.namespace)
+    const watch = new ReleaseWatch(session, secrets)
     try {
-      const promises = new PromiseWatch(view, keystoneUrl(site), password)
-      await awaitRelease(release, { promises, view, secrets, stage, ...(signal ? { signal } : {}) })
+      await watch.untilKept(release, stage)
     } catch (error) {
       note('failed', { cause: error instanceof Error ? error.message : String(error) })
       throw error
     } finally {
-      view.close()
+      watch.close()
     }
     note('done', { revision })
     return { release: name, to, revision }

@@ -1,11 +1,9 @@
 // How a site's releases stand now: Helm's word, our journal's, and one look at each promise.
 
-import { cloudAdmin, keystoneUrl } from '../endpoints.ts'
 import { listReleases } from '../releases/records.ts'
-import { NamespaceView } from '../kubernetes/observe.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
 import { judgePod } from '../gates/pods.ts'
-import { PromiseWatch } from '../gates/promises.ts'
+import { ReleaseWatch } from '../gates/release-watch.ts'
 import { keptSecrets, redact } from '../secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
 import type { Pod, Snapshot } from '../kubernetes/snapshot.ts'
@@ -39,21 +37,16 @@ export type PodStatus = {
 /** Looks at every release of the plan, once and without waiting. */
 export async function readStatus(options: SessionOptions): Promise<ReleaseStatus[]> {
   return withSession(options, [], async session => {
-    const { api, plan, site, stateDirectory } = session
-    const secrets = await keptSecrets(stateDirectory)
-    const view = new NamespaceView(api, plan.namespace)
+    const { api, plan } = session
+    const secrets = await keptSecrets(session.stateDirectory)
+    const watch = new ReleaseWatch(session, secrets)
     try {
-      const promises = new PromiseWatch(
-        view,
-        keystoneUrl(site),
-        secrets[cloudAdmin.secret]?.['password'] ?? '',
-      )
-      const [releases, seen] = await Promise.all([listReleases(api, plan.namespace), view.look()])
+      const [releases, seen] = await Promise.all([listReleases(api, plan.namespace), watch.view.look()])
       const statusOf = async (release: ReleasePlan): Promise<ReleaseStatus> => {
         const helm = releases.get(release.name)
         const common = commonOf(session, release.name, seen)
         if (helm === undefined) return { ...common, state: 'absent' }
-        const verdict = await promises.look(release)
+        const verdict = await watch.look(release)
         const { reason, remedy } = { reason: undefined, remedy: undefined, ...verdict }
         return {
           ...common,
@@ -66,7 +59,7 @@ export async function readStatus(options: SessionOptions): Promise<ReleaseStatus
       }
       return await Promise.all(plan.releases.map(statusOf))
     } finally {
-      view.close()
+      watch.close()
     }
   })
 }

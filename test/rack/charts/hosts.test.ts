@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
-import { chartFolder, stageChart } from '#rack/charts/sources/ours.ts'
+import { chartFolder, copyChart } from '#rack/charts/sources/ours.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
@@ -39,7 +39,7 @@ type Rendered = {
 }
 
 async function render(chart: string, ...sets: string[]): Promise<Rendered[]> {
-  const { path } = await stageChart(chart, directory)
+  const { path } = await copyChart(chart, directory)
   const args = ['template', chart, path, ...sets.flatMap(set => ['--set', set])]
   const { stdout } = await run(helm ?? 'helm', args, { limitSeconds: 30 })
   return parseAllDocuments(stdout).flatMap(document => (document.toJS() as Rendered | null) ?? [])

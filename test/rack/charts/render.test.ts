@@ -8,7 +8,7 @@ import t from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { valuesOf, type ReleasePlan } from '#rack/charts/plan/plan.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
-import { stageChart } from '#rack/charts/sources/ours.ts'
+import { copyChart } from '#rack/charts/sources/ours.ts'
 import { mergeValues, type Values } from '#rack/charts/values/values.ts'
 import { run } from '#host/command.ts'
 import { findTool } from '../cluster/api-server.ts'
@@ -32,7 +32,7 @@ function render(release: ReleasePlan, more?: Values): Promise<string> {
 }
 
 async function renderWith(release: ReleasePlan, more: Values): Promise<string> {
-  const { path } = await stageChart(release.chart, directory)
+  const { path } = await copyChart(release.chart, directory)
   const args = ['template', release.name, path, '--namespace', namespace, '--values', '-']
   const input = JSON.stringify(mergeValues(valuesOf(release), more))
   return (await run(helm ?? 'helm', args, { limitSeconds: 30, input })).stdout

@@ -1,6 +1,6 @@
 // Block storage, where a site asks for it.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import {
   dbSync,
   deployment,

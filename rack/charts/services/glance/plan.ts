@@ -1,6 +1,6 @@
 // Images, from which servers are made.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import { dbSync, deployment, release, serviceSecrets, serviceValues, type Planner } from '../../plan/parts.ts'
 
 export const glance: Planner = facts => ({

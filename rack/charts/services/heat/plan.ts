@@ -1,6 +1,6 @@
 // Orchestration, where a site asks for it.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import {
   dbSync,
   deployment,

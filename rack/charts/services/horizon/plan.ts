@@ -1,6 +1,6 @@
 // The dashboard: the cloud in a browser.
 
-import { nodePorts, publicUrl } from '../../endpoints.ts'
+import { nodePorts, publicUrl } from '../../../openstack/endpoints.ts'
 import { deployment, passwordSecret, release, type Planner } from '../../plan/parts.ts'
 
 export const horizon: Planner = facts => ({

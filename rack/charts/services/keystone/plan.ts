@@ -1,7 +1,8 @@
 // Identity: the first service, which all others ask.
 
-import { cloudAdmin, keystoneUrl, nodePorts } from '../../endpoints.ts'
-import { deployment, job, passwordSecret, release, type Planner } from '../../plan/parts.ts'
+import { keystoneUrl, nodePorts } from '../../../openstack/endpoints.ts'
+import { ADMIN_SECRET } from '../../plan/plan.ts'
+import { adminAccount, deployment, job, passwordSecret, release, type Planner } from '../../plan/parts.ts'
 
 // Key 0 is staged to become primary at the next rotation, key 1 is primary (Keystone's own convention).
 const keyRepository = { 0: { generate: 'fernet-key' }, 1: { generate: 'fernet-key' } } as const
@@ -12,7 +13,7 @@ export const keystone: Planner = facts => {
   return {
     secrets: [
       passwordSecret('keystone-db'),
-      passwordSecret(cloudAdmin.secret),
+      passwordSecret(ADMIN_SECRET),
       { name: 'keystone-fernet-keys', entries: keyRepository, rotation: 'key-repository' },
       {
         name: 'keystone-credential-keys',
@@ -31,13 +32,7 @@ export const keystone: Planner = facts => {
           endpoints: {
             identity: {
               host_fqdn_override: { public: facts.address },
-              auth: {
-                admin: {
-                  region_name: cloudAdmin.region,
-                  username: cloudAdmin.user,
-                  project_name: cloudAdmin.project,
-                },
-              },
+              auth: { admin: adminAccount },
             },
           },
         },

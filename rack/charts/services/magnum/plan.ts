@@ -1,6 +1,6 @@
 // Clusters of containers, where a site asks for them.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import { ChartPlanError } from '../../errors.ts'
 import {
   dbSync,

@@ -1,6 +1,6 @@
 // Networks: Neutron's server, and its agents on the machines that run and connect guests.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import { isMap, mergeValues, type Values } from '../../values/values.ts'
 import {
   daemonset,

@@ -1,6 +1,6 @@
 // Servers: Nova's control plane, and its part on every compute host.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import { mergeValues } from '../../values/values.ts'
 import {
   daemonset,

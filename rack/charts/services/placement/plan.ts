@@ -1,6 +1,6 @@
 // The inventory of what each host has to give.
 
-import { publicUrl } from '../../endpoints.ts'
+import { publicUrl } from '../../../openstack/endpoints.ts'
 import { dbSync, deployment, release, serviceSecrets, serviceValues, type Planner } from '../../plan/parts.ts'
 
 export const placement: Planner = facts => ({

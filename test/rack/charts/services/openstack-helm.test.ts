@@ -86,7 +86,7 @@ test(
     const { plan, charts } = await chartsOfSite(site, options)
     const keystone = plan.releases.find(({ name }) => name === 'keystone')
     assert(keystone)
-    const { path } = await charts.stage('keystone', join(scratch, 'staged'))
+    const { path } = await charts.unpack('keystone', join(scratch, 'staged'))
     const rendered = await renderChart('keystone', path, valuesOf(keystone), { helm, namespace: 'openstack' })
     t.match(rendered, /debug: "high", tag: "from-override"/)
   },
@@ -102,7 +102,7 @@ test('the real charts render with the plan’s values', { skip: absent }, async 
   await lockSiteCharts(site, { helm, update: false })
   const { plan, charts } = await chartsOfSite(site, { helm, stateDirectory: scratch })
   for (const release of plan.releases) {
-    const { path } = await charts.stage(release.chart, join(scratch, 'upstream'))
+    const { path } = await charts.unpack(release.chart, join(scratch, 'upstream'))
     const rendered = await renderChart(release.name, path, valuesOf(release), {
       helm,
       namespace: plan.namespace,

@@ -43,7 +43,7 @@ test('a folder, an index over HTTP and an OCI registry give the same chart', { s
   await run(helm, ['push', archive, registry.url, '--plain-http'], { limitSeconds: 30 })
 
   const version = /memcached-(.*)\.tgz/.exec(archive)?.[1] ?? ''
-  const ours = await ourCharts.stage('memcached', join(scratch, 'ours'))
+  const ours = await ourCharts.unpack('memcached', join(scratch, 'ours'))
   const template = await readFile(join(ours.path, 'templates/all.yaml'), 'utf8').catch(async () =>
     readFile(join(ours.path, 'values.yaml'), 'utf8'),
   )
@@ -52,7 +52,7 @@ test('a folder, an index over HTTP and an OCI registry give the same chart', { s
     t.equal(lock.charts['memcached']?.version, version, source)
     const into = await mkdtemp(join(scratch, 'into-'))
     const charts = lockedCharts(lock, { helm, cache: join(scratch, 'cache') })
-    const { path } = await charts.stage('memcached', into)
+    const { path } = await charts.unpack('memcached', into)
     const same = await readFile(join(path, 'templates/all.yaml'), 'utf8').catch(async () =>
       readFile(join(path, 'values.yaml'), 'utf8'),
     )
@@ -64,9 +64,9 @@ test('what was fetched once is taken from the cache when its source is gone', { 
   const index = await served(packed)
   const lock = await pinCharts(index.url, [{ name: 'memcached' }], { helm })
   const charts = lockedCharts(lock, { helm, cache: join(scratch, 'kept') })
-  const first = await charts.stage('memcached', join(scratch, 'one'))
+  const first = await charts.unpack('memcached', join(scratch, 'one'))
   await index.close()
-  t.same((await charts.stage('memcached', join(scratch, 'two'))).hash, first.hash)
+  t.same((await charts.unpack('memcached', join(scratch, 'two'))).hash, first.hash)
 })
 
 test('a chart that is not the locked one is refused, with both digests', { skip }, async t => {
@@ -75,13 +75,13 @@ test('a chart that is not the locked one is refused, with both digests', { skip 
   await writeFile(join(folder, 'small', 'Chart.yaml'), 'apiVersion: v2\nname: small\nversion: 1.0.0\n')
   const lock = await pinCharts(folder, [{ name: 'small' }], { helm })
   const charts = lockedCharts(lock, { helm, cache: join(scratch, 'cache') })
-  await charts.stage('small', join(scratch, 'before'))
+  await charts.unpack('small', join(scratch, 'before'))
   await appendFile(join(folder, 'small', 'Chart.yaml'), '# changed\n')
-  await t.rejects(charts.stage('small', join(scratch, 'after')), {
+  await t.rejects(charts.unpack('small', join(scratch, 'after')), {
     code: 'CHART_LOCK',
     message: new RegExp(`is not the one that was locked.*${lock.charts['small']?.sha256}`),
   })
-  await t.rejects(charts.stage('other', scratch), { message: /other is not in the lock file/ })
+  await t.rejects(charts.unpack('other', scratch), { message: /other is not in the lock file/ })
 })
 
 test('a chart that is nowhere is named with its source', { skip }, async t => {

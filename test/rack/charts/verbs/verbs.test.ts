@@ -1,10 +1,10 @@
 // The verbs beside apply, against a real kube-apiserver with a real helm: status, diff, rollback, rotation, removal.
 
 import t from 'tap'
-import { describeChanges, findChanges } from '#rack/charts/verbs/changes.ts'
-import { applyCharts } from '#rack/charts/engine.ts'
+import { describeChanges, findChanges } from '#rack/charts/verbs/diff.ts'
+import { applyCharts } from '#rack/charts/verbs/apply.ts'
 import { describeHistory, readHistory } from '#rack/charts/verbs/history.ts'
-import { removeCharts } from '#rack/charts/verbs/removal.ts'
+import { removeCharts } from '#rack/charts/verbs/uninstall.ts'
 import { rollbackRelease } from '#rack/charts/verbs/rollback.ts'
 import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
 import { changeSecrets } from '#rack/charts/secrets/secrets.ts'

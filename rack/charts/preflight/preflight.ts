@@ -1,0 +1,121 @@
+// What would go wrong, found out before anything is installed: one message a cause, each with its remedy, instead of a time
+// limit that passes minutes later.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CommandFailed } from '#host/command.ts'
+import { IMAGE_REGISTRY } from '#images/references.ts'
+import { PreflightFailed } from '../errors.ts'
+import { ourCharts } from '../sources/ours.ts'
+import { renderChart } from '../releases/helm.ts'
+import {
+  checkPlacement,
+  podGroupsOf,
+  requestsOfPods,
+  type Node,
+  type PlacementProblem,
+  type PodGroup,
+  type Requests,
+} from './capacity.ts'
+import { valuesOf } from '../plan/plan.ts'
+import { helmIn, type ChartSession, type SessionOptions } from '../session.ts'
+import { ChartLockError, ChartNotFound } from '../sources/errors.ts'
+import type { Values } from '../values/values.ts'
+
+/** The pods that the plan's charts make. Needs no cluster: `up` asks for it while the machines are still off. */
+export type RenderedPlan = readonly PodGroup[]
+
+/**
+ * Renders every chart of the plan where it disturbs nobody, without a cluster.
+ *
+ * @throws {PreflightFailed} with each chart that is missing or does not take its values
+ * @throws what keeps every chart from being rendered: no helm, a full disk, the signal's reason
+ */
+export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<RenderedPlan> {
+  const { plan, toolsDirectory, charts = ourCharts, signal } = options
+  const directory = await mkdtemp(join(tmpdir(), 'pilotlight-'))
+  try {
+    const helm = {
+      helm: await helmIn(toolsDirectory),
+      namespace: plan.namespace,
+      ...(signal ? { signal } : {}),
+    }
+    return await renderPlan({ plan, helm, unpack: release => charts.unpack(release.chart, directory) })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Renders every chart of the plan.
+ *
+ * @throws {PreflightFailed} with each chart that is missing or does not take its values
+ * @throws what keeps every chart from being rendered: no helm, a full disk, the signal's reason
+ */
+export async function renderPlan({
+  plan,
+  helm,
+  unpack,
+}: Pick<ChartSession, 'plan' | 'unpack'> & {
+  readonly helm: Parameters<typeof renderChart>[3]
+}): Promise<RenderedPlan> {
+  const problems: PlacementProblem[] = []
+  const groups: PodGroup[] = []
+  // One after another: all at once would take both processors from whoever boots meanwhile.
+  for (const release of plan.releases) {
+    try {
+      const { path } = await unpack(release)
+      groups.push(
+        ...podGroupsOf(release.name, await renderChart(release.name, path, valuesOf(release), helm)),
+      )
+    } catch (error) {
+      helm.signal?.throwIfAborted()
+      problems.push({ release: release.name, ...problemOf(release.chart, error) })
+    }
+  }
+  if (problems.length > 0) throw new PreflightFailed(problems)
+  return groups
+}
+
+/** What keeps the rendered pods from finding a place in the session's cluster. */
+export async function checkCluster(
+  { api, plan }: ChartSession,
+  rendered: RenderedPlan,
+): Promise<PlacementProblem[]> {
+  type Pod = {
+    metadata: {
+      namespace: string
+      annotations?: Readonly<Record<string, string>>
+      deletionTimestamp?: string
+    }
+    spec: Values & { nodeName?: string }
+    status?: { phase?: string }
+  }
+  const [nodes, pods] = await Promise.all([
+    api.get<{ items: Node[] }>('/api/v1/nodes?resourceVersion=0'),
+    api.get<{ items: Pod[] }>('/api/v1/pods?resourceVersion=0'),
+  ])
+  // While the control plane pivots it is there twice: the static copies, of which these are mirrors, will go.
+  const lasts = ({ metadata, status }: Pod) =>
+    metadata.deletionTimestamp === undefined &&
+    metadata.annotations?.['kubernetes.io/config.mirror'] === undefined &&
+    !['Succeeded', 'Failed'].includes(status?.phase ?? '')
+  const others = (pods?.items ?? []).filter(pod => pod.metadata.namespace !== plan.namespace && lasts(pod))
+  const used = new Map<string, Requests>()
+  for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
+    used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
+  return checkPlacement(rendered, nodes?.items ?? [], used, IMAGE_REGISTRY)
+}
+
+/** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */
+function problemOf(chart: string, error: unknown): { what: string; remedy: string } {
+  if (error instanceof ChartNotFound || error instanceof ChartLockError)
+    return { what: error.message, remedy: 'Correct its name, where it is looked for, or what is pinned.' }
+  if (error instanceof CommandFailed && error.status !== null)
+    return {
+      what: `its chart "${chart}" does not render: ${error.message}`,
+      remedy: 'Correct the values that it names.',
+    }
+  throw error
+}

@@ -1,0 +1,140 @@
+// What a change of a release would do: its objects before and after, by object and key. Pure. Nothing secret is shown:
+// of Secrets only that they change, and of anything that looks like one only that, too.
+
+import { parseAllDocuments } from 'yaml'
+import { isMap, showPath, type Values } from '../values/values.ts'
+
+/** How one object changes. */
+export type ObjectDiff = {
+  /** `Deployment keystone-api`. */
+  readonly object: string
+  readonly change: 'added' | 'removed' | 'changed'
+  /** Of a changed one; keys with what they were and what they become, as text for a person. */
+  readonly keys: readonly KeyDiff[]
+}
+
+export type KeyDiff = {
+  readonly key: string
+  readonly before?: string
+  readonly after?: string
+}
+
+/** What stands in the place of a secret. */
+const hidden = '•••'
+const secretWords = /passw|secret|token|credential|private|transport_url|connection|\bkey$/i
+
+/** Compares two manifests as Helm writes them: YAML documents. Objects come in the order of kind and name. */
+export function diffManifests(before: string, after: string): ObjectDiff[] {
+  const [old, young] = [objectsOf(before), objectsOf(after)]
+  const names = [...new Set([...old.keys(), ...young.keys()])].toSorted()
+  return names.flatMap((object): ObjectDiff[] => {
+    const [was, is] = [old.get(object), young.get(object)]
+    if (was === undefined) return [{ object, change: 'added', keys: [] }]
+    if (is === undefined) return [{ object, change: 'removed', keys: [] }]
+    const keys = diffValues(was, is, [], was['kind'] === 'Secret')
+    return keys.length === 0 ? [] : [{ object, change: 'changed', keys }]
+  })
+}
+
+/** The lines of a diff for a person. */
+export function describeDiff(diffs: readonly ObjectDiff[]): string[] {
+  const signs = { added: '+', removed: '-', changed: '~' } as const
+  return diffs.flatMap(({ object, change, keys }) => [
+    `${signs[change]} ${object}`,
+    ...keys.flatMap(({ key, before, after }) => [
+      `    ${key}`,
+      ...(before === undefined ? [] : before.split('\n').map(line => `      - ${line}`)),
+      ...(after === undefined ? [] : after.split('\n').map(line => `      + ${line}`)),
+    ]),
+  ])
+}
+
+function objectsOf(manifest: string): Map<string, Values> {
+  const found = new Map<string, Values>()
+  for (const document of parseAllDocuments(manifest)) {
+    const object: unknown = document.toJS()
+    if (!isMap(object)) continue
+    const { name } = isMap(object['metadata']) ? object['metadata'] : {}
+    found.set(`${String(object['kind'])} ${String(name)}`, object)
+  }
+  return found
+}
+
+function diffValues(was: unknown, is: unknown, path: readonly string[], isSecret: boolean): KeyDiff[] {
+  if (isMap(was) && isMap(is)) {
+    const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
+    return keys.flatMap(key => diffValues(was[key], is[key], [...path, key], isSecret))
+  }
+  if (Array.isArray(was) && Array.isArray(is)) return diffLists(was, is, path, isSecret)
+  if (JSON.stringify(was) === JSON.stringify(is)) return []
+  return [keyDiff(was, is, path, isSecret || secretWords.test(path.at(-1) ?? ''))]
+}
+
+/** Lists of named things (containers, variables, ports) are compared by name, others by place. */
+function diffLists(
+  was: readonly unknown[],
+  is: readonly unknown[],
+  path: readonly string[],
+  isSecret: boolean,
+): KeyDiff[] {
+  const [old, young] = [byName(was), byName(is)]
+  return [...new Set([...old.keys(), ...young.keys()])].flatMap(name => {
+    const [before, after] = [old.get(name), young.get(name)]
+    return diffValues(before, after, [...path, name], isSecret || secretWords.test(name))
+  })
+}
+
+function byName(list: readonly unknown[]): Map<string, unknown> {
+  return new Map(list.map((item, index) => [nameOf(item, index), item]))
+}
+
+function nameOf(item: unknown, index: number): string {
+  const name = isMap(item) ? item['name'] : undefined
+  return typeof name === 'string' ? name : String(index)
+}
+
+function keyDiff(was: unknown, is: unknown, path: readonly string[], isHidden: boolean): KeyDiff {
+  const key = showPath(path)
+  const shown = (value: unknown) => (isHidden ? hidden : textOf(value))
+  if (!isHidden && typeof was === 'string' && typeof is === 'string' && `${was}${is}`.includes('\n')) {
+    const { removed, added } = changedLines(was, is)
+    return {
+      key,
+      ...(removed.length > 0 ? { before: removed.join('\n') } : {}),
+      ...(added.length > 0 ? { after: added.join('\n') } : {}),
+    }
+  }
+  return {
+    key,
+    ...(was === undefined ? {} : { before: shown(was) }),
+    ...(is === undefined ? {} : { after: shown(is) }),
+  }
+}
+
+/** The lines that only one of two texts has, each as often as it has it more. */
+function changedLines(was: string, is: string): { removed: string[]; added: string[] } {
+  const [old, young] = [was.split('\n'), is.split('\n')]
+  return { removed: without(old, young).map(hideLine), added: without(young, old).map(hideLine) }
+}
+
+function without(lines: readonly string[], others: readonly string[]): string[] {
+  const left = [...others]
+  return lines.filter(line => {
+    const at = left.indexOf(line)
+    if (at >= 0) left.splice(at, 1)
+    return at < 0
+  })
+}
+
+/** `password = x` of a configuration file, without its value. */
+function hideLine(line: string): string {
+  const [, key, sign] = /^\s*([\w.-]+)\s*([=:])/.exec(line) ?? []
+  if (key !== undefined && sign !== undefined && secretWords.test(key)) return `${key} ${sign} ${hidden}`
+  return line.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`) // a password in an address
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string'
+    ? value.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`)
+    : JSON.stringify(value, undefined, 2)
+}

@@ -1,0 +1,63 @@
+// The errors of the cloud's APIs, and of a site that has no place for them.
+
+/** A service answered, but not with what was asked for. */
+export class CloudRefused extends Error {
+  readonly code = 'CLOUD_REFUSED'
+  /** The type of the service in the catalog, for example `compute`. */
+  readonly service: string
+  /** The HTTP status, for example 409. */
+  readonly status: number
+  constructor(service: string, asked: string, status: number, said: string) {
+    super(`${service}: ${asked} answers ${status}: ${wordsIn(said)}`)
+    this.service = service
+    this.status = status
+  }
+}
+
+/** A service was asked, and said nothing. */
+export class NoAnswer extends Error {
+  readonly code = 'NO_ANSWER'
+  constructor(asked: string, seconds: number) {
+    super(`${asked}: no answer within ${seconds} s. The machines may be too busy: run the same again.`)
+  }
+}
+
+/** The catalog has no such service, or not yet. */
+export class NoSuchService extends Error {
+  readonly code = 'NO_SUCH_SERVICE'
+  constructor(type: string, there: readonly string[]) {
+    super(`the catalog has no public endpoint of ${type}; it has ${there.join(', ') || 'nothing'}`)
+  }
+}
+
+/** A site without a machine that carries the public endpoints. */
+export class NoController extends Error {
+  readonly code = 'NO_CONTROLLER'
+  constructor(site: string) {
+    super(`Site ${site} has no controller, and OpenStack's services run on one. Add one.`)
+  }
+}
+
+/** The message within an error's JSON, which each service wraps in its own way; text that is no JSON as it stands. */
+export function wordsIn(said: string): string {
+  try {
+    const found = messageWithin(JSON.parse(said))
+    if (found !== undefined) return found
+  } catch {
+    // HTML of a proxy, or nothing at all
+  }
+  return said.replaceAll(/\s+/g, ' ').slice(0, 160)
+}
+
+// {"NeutronError": {"message"}}, {"badRequest": {"message"}}, {"error": {"message"}}, {"errors": [{"detail"}]}
+function messageWithin(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { message, detail } = value as { message?: unknown; detail?: unknown }
+  if (typeof message === 'string') return message
+  if (typeof detail === 'string') return detail
+  for (const inner of Object.values(value)) {
+    const found = messageWithin(inner)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

@@ -1,0 +1,80 @@
+// Differences between what is deployed and what would be, and nothing secret among them.
+
+import t from 'tap'
+import { describeDiff, diffManifests } from '#rack/charts/releases/manifests.ts'
+
+const deployment = (image: string, password = 'one', replicas = 1) => `
+kind: Deployment
+metadata: { name: nova-api }
+spec:
+  replicas: ${replicas}
+  template:
+    spec:
+      containers:
+        - name: api
+          image: ${image}
+          env:
+            - { name: OS_DATABASE__PASSWORD, value: ${password} }
+            - { name: HOME, value: /tmp }
+`
+const configMap = (text: string) => `
+kind: ConfigMap
+metadata: { name: nova-etc }
+data:
+  nova.conf: |
+${text.replaceAll(/^/gm, '    ')}
+`
+
+t.test('equal manifests have no difference, in whatever order', async t => {
+  const [one, other] = [deployment('a'), configMap('x = 1')]
+  t.strictSame(diffManifests(`${one}---${other}`, `${other}---${one}`), [])
+})
+
+t.test('objects that come and go are named', async t => {
+  t.strictSame(diffManifests(deployment('a'), configMap('x = 1')), [
+    { object: 'ConfigMap nova-etc', change: 'added', keys: [] },
+    { object: 'Deployment nova-api', change: 'removed', keys: [] },
+  ])
+})
+
+t.test('a changed key is told with its place; lists of named things by name', async t => {
+  t.strictSame(diffManifests(deployment('a:1'), deployment('a:2', 'one', 3)), [
+    {
+      object: 'Deployment nova-api',
+      change: 'changed',
+      keys: [
+        { key: 'spec.replicas', before: '1', after: '3' },
+        { key: 'spec.template.spec.containers.api.image', before: 'a:1', after: 'a:2' },
+      ],
+    },
+  ])
+})
+
+t.test('of a text only the lines that differ are told', async t => {
+  const before = configMap('[DEFAULT]\nworkers = 1\ndebug = false')
+  const after = configMap('[DEFAULT]\nworkers = 2\ndebug = false\nextra = 1')
+  t.strictSame(describeDiff(diffManifests(before, after)), [
+    '~ ConfigMap nova-etc',
+    '    data["nova.conf"]',
+    '      - workers = 1',
+    '      + workers = 2',
+    '      + extra = 1',
+  ])
+})
+
+const secret = (text: string) => `kind: Secret\nmetadata: { name: s }\ndata: { anything: ${text} }\n`
+
+t.test('no secret is shown: not of Secrets, nor where a name or an address tells one', async t => {
+  const rows: [before: string, after: string][] = [
+    [secret('hunter1'), secret('hunter2')],
+    [deployment('a', 'hunter1'), deployment('a', 'hunter2')],
+    [configMap('admin_password = hunter1'), configMap('admin_password = hunter2')],
+    [configMap('url = amqp://nova:hunter1@mq'), configMap('url = amqp://nova:hunter2@mq')],
+    [configMap('x = 1'), `${configMap('x = 1')}  memcache_secret_key: hunter2\n`],
+  ]
+  for (const [before, after] of rows) {
+    const lines = describeDiff(diffManifests(before, after)).join('\n')
+    t.match(lines, '•••')
+    t.notMatch(lines, 'hunter')
+  }
+})
