@@ -4,9 +4,15 @@ import { formatIpv4, networkAround } from '#model/ipv4.ts'
 import type { Site } from '../site/site.ts'
 import { ports } from './layout.ts'
 
-/** Where clients find the API: a URL like `https://10.20.0.11:6443`. */
-export function apiUrl({ cluster }: Pick<Site, 'cluster'>): string {
-  return `https://${cluster.apiAddress}:${ports.apiserver}`
+/** Where clients find the API: an IPv4 address and a TCP port. */
+export function apiEndpoint({ cluster }: Pick<Site, 'cluster'>): { host: string; port: number } {
+  return { host: cluster.apiAddress, port: ports.apiserver }
+}
+
+/** The same as a URL, for example `https://10.20.0.11:6443`. */
+export function apiUrl(site: Pick<Site, 'cluster'>): string {
+  const { host, port } = apiEndpoint(site)
+  return `https://${host}:${port}`
 }
 
 /** The Service address of the API: the first of the range. */

@@ -1,6 +1,7 @@
 // How machines become a cluster: the steps as data, to be read before anything is touched and followed after.
 
 import { machinesOf, type Site } from '../site/site.ts'
+import { apiEndpoint } from './network.ts'
 
 /** The steps' names, in their order. */
 export type ClusterStepId =
@@ -26,7 +27,7 @@ export function planCluster(site: Site): ClusterStep[] {
     {
       id: 'api',
       title: 'temporary control plane',
-      waitsFor: `the static API server on ${controllers[0] ?? 'no controller'} is ready at ${site.cluster.apiAddress}`,
+      waitsFor: `the static API server on ${controllers[0] ?? 'no controller'} is ready at ${apiEndpoint(site).host}`,
       limitSeconds: 180,
     },
     {

@@ -1,12 +1,11 @@
 // Where the cloud is reached from outside and who its administrator is: what gates, clients and charts agree on.
 
-import { machinesOf, type Site } from '../site/site.ts'
-import { NoController } from './errors.ts'
+import type { Site } from '../site/site.ts'
 
 /** The user that has all rights in the cloud, and the project and region in which it works. */
 export const cloudAdmin = { user: 'admin', project: 'admin', region: 'RegionOne' } as const
 
-/** The ports of the public endpoints, on the controller's address. */
+/** The ports of the public endpoints, on the address of the control plane. */
 export const nodePorts = {
   keystone: 30500,
   glance: 30292,
@@ -25,21 +24,10 @@ export type PublicService = keyof typeof nodePorts
 
 /** Where a public endpoint begins, for example `http://10.20.0.11:30292`. */
 export function publicUrl(site: Site, service: PublicService): string {
-  return `http://${controllerAddress(site)}:${nodePorts[service]}`
+  return `http://${site.cluster.apiAddress}:${nodePorts[service]}`
 }
 
 /** Where clients outside the cluster reach Keystone, for example `http://10.20.0.11:30500/v3`. */
 export function keystoneUrl(site: Site): string {
   return `${publicUrl(site, 'keystone')}/v3`
-}
-
-/**
- * The address of the machine that carries the public endpoints.
- *
- * @throws {NoController} when the site has none
- */
-export function controllerAddress(site: Site): string {
-  const [controller] = machinesOf(site, 'controller')
-  if (controller === undefined) throw new NoController(site.name)
-  return controller.address
 }

@@ -1,4 +1,4 @@
-// The errors of the cloud's APIs, and of a site that has no place for them.
+// The errors of the cloud's APIs.
 
 /** A service answered, but not with what was asked for. */
 export class CloudRefused extends Error {
@@ -27,14 +27,6 @@ export class NoSuchService extends Error {
   readonly code = 'NO_SUCH_SERVICE'
   constructor(type: string, there: readonly string[]) {
     super(`the catalog has no public endpoint of ${type}; it has ${there.join(', ') || 'nothing'}`)
-  }
-}
-
-/** A site without a machine that carries the public endpoints. */
-export class NoController extends Error {
-  readonly code = 'NO_CONTROLLER'
-  constructor(site: string) {
-    super(`Site ${site} has no controller, and OpenStack's services run on one. Add one.`)
   }
 }
 

@@ -10,7 +10,7 @@ import { expectHostName, readMachines } from './read-machines.ts'
 import { expectNetwork, readNetwork } from './read-network.ts'
 import { externalCidrPath, readOpenstack } from './read-openstack.ts'
 import { readTrust } from './read-trust.ts'
-import type { ClusterSettings, OpenstackSettings, Site } from './site.ts'
+import { controlPlaneAddress, type ClusterSettings, type OpenstackSettings, type Site } from './site.ts'
 
 const inCluster = (key: string): Path => ['cluster', key]
 const DEFAULT_POD_CIDR = '10.2.0.0/16'
@@ -97,12 +97,11 @@ function readCluster(
     { path: externalCidrPath, text: openstack.external.cidr, network: external },
   ]
   expectApart(reader, networks)
-  const apiAddress = machines.find(({ role }) => role === 'controller')?.address ?? ''
   return {
     kubernetes,
     podCidr,
     serviceCidr,
-    apiAddress,
+    apiAddress: controlPlaneAddress(machines),
     openToPods: readPorts(reader, inCluster('openToPods')),
   }
 }

@@ -20,7 +20,7 @@ export type ClusterSettings = {
   readonly kubernetes: string
   readonly podCidr: string
   readonly serviceCidr: string
-  /** Where the API is served: the first controller's address. */
+  /** Where the API and the cloud's public endpoints are reached: see `controlPlaneAddress`. */
   readonly apiAddress: string
   /** TCP ports of the machines' network that pods may reach beyond what they need; empty unless the file says so. */
   readonly openToPods: readonly number[]
@@ -69,6 +69,14 @@ export const CHART_PLANS = ['compute-kit', 'openstack-helm'] as const
 export const OPTIONAL_SERVICES = ['cinder', 'heat', 'magnum'] as const
 /** One of them. */
 export type OptionalService = (typeof OPTIONAL_SERVICES)[number]
+
+/**
+ * The one address by which clients reach a site's control plane: the Kubernetes API and the public endpoints of the
+ * cloud. It is the first controller's own; empty when there is none, which the reader reports by itself.
+ */
+export function controlPlaneAddress(machines: readonly Machine[]): string {
+  return machines.find(({ role }) => role === 'controller')?.address ?? ''
+}
 
 /** The machines of one role, in the order of the file. */
 export function machinesOf(site: Site, role: Machine['role']): Machine[] {

@@ -3,7 +3,6 @@
 import { imageReferences, type ImageReferences } from '#images/references.ts'
 import { machinesWith, type Duty } from '../../site/duties.ts'
 import type { Site } from '../../site/site.ts'
-import { controllerAddress } from '../../openstack/endpoints.ts'
 
 /** How the services are spread: on one machine with everything, or on controllers and compute machines. */
 export type Layout = 'all-in-one' | 'standard'
@@ -25,11 +24,7 @@ export type SiteFacts = {
   readonly mtu: number
 }
 
-/**
- * Works out what the charts want to know.
- *
- * @throws {NoController} when the site has no controller
- */
+/** Works out what the charts want to know. */
 export function factsOf(site: Site): SiteFacts {
   const namesOf = (duty: Duty) => machinesWith(site, duty).map(({ name }) => name)
   const controllers = namesOf('control-plane')
@@ -38,7 +33,7 @@ export function factsOf(site: Site): SiteFacts {
     site,
     layout: hosts.some(({ role }) => role === 'compute') ? 'standard' : 'all-in-one',
     images: imageReferences(site.cluster.kubernetes),
-    address: controllerAddress(site),
+    address: site.cluster.apiAddress,
     controllers,
     computes: hosts.map(({ name }) => name),
     networkNodes: namesOf('network'),

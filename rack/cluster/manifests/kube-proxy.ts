@@ -3,7 +3,7 @@
 import { stringify } from 'yaml'
 import { imageReferences } from '#images/references.ts'
 import type { Site } from '../../site/site.ts'
-import { ports } from '../layout.ts'
+import { apiUrl } from '../network.ts'
 import {
   bindClusterRole,
   fromField,
@@ -63,7 +63,7 @@ function configuration(site: Site): string {
 }
 
 function kubeconfig(site: Site): string {
-  const server = `https://${site.cluster.apiAddress}:${ports.apiserver}`
+  const server = apiUrl(site)
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',

@@ -1,7 +1,7 @@
 // Kubernetes objects as plain data, and the few shapes that several of our manifests share.
 
 import type { Site } from '../../site/site.ts'
-import { ports } from '../layout.ts'
+import { apiEndpoint } from '../network.ts'
 
 /** Any Kubernetes object: what `kubectl get -o json` shows and server-side apply takes. */
 export type Manifest = {
@@ -77,9 +77,10 @@ export function accountWithRights(name: string, rules: readonly object[]): Manif
 
 /** What tells a client in a pod where the API is by its real address: Services need kube-proxy, which may start later. */
 export function apiEnvironment(site: Site): object[] {
+  const { host, port } = apiEndpoint(site)
   return [
-    { name: 'KUBERNETES_SERVICE_HOST', value: site.cluster.apiAddress },
-    { name: 'KUBERNETES_SERVICE_PORT', value: String(ports.apiserver) },
+    { name: 'KUBERNETES_SERVICE_HOST', value: host },
+    { name: 'KUBERNETES_SERVICE_PORT', value: String(port) },
   ]
 }
 
