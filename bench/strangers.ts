@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { CommandFailed } from '#host/command.ts'
-import { JOURNAL_LIMITS, Strangers } from '#server/machines/strangers.ts'
+import { JOURNAL_LIMITS, StrangerBoots } from '#server/machines/stranger-boots.ts'
 import { machineOf, siteOf, spentBy, startServer } from './rack.ts'
 import type { Came, Phase } from './rates-load.ts'
 import type { Attack } from './strangers-attack.ts'
@@ -219,7 +219,7 @@ async function fill(state: string, strangers: number): Promise<void> {
     () => ({ machine: ({ mac = '' }) => byMac.get(mac) }),
     Date.now,
     error => console.error(error),
-    { strangers: new Strangers(all) },
+    { strangers: new StrangerBoots(all) },
   )
   for (const machine of machines) {
     const [mac] = machine.macs

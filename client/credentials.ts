@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { SETTINGS } from '#server/config.ts'
 import { isLoopback } from '#server/access/identity.ts'
-import { adminTokenFile } from '#server/access/tokens.ts'
+import { adminTokenFile } from '#server/access/access-tokens.ts'
 import { CommandError, EXIT } from '#cli/exit.ts'
 import { isListenerOf } from './listeners.ts'
 

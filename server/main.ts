@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { contains } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { endsOf, openListenerCertificates, reloadAll } from './access/listener-certificates.ts'
-import { AccessTokens } from './access/tokens.ts'
+import { AccessTokens } from './access/access-tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
 import { sightingIn } from './agent/copies.ts'
 import { openAgents } from './agent/open.ts'
@@ -36,7 +36,7 @@ import type { Readiness } from './protocols/http/api/health.ts'
 import { openListeners } from './protocols/http/listeners.ts'
 import { admission } from './protocols/http/wire/admission.ts'
 import { logLines } from './protocols/http/wire/requests.ts'
-import { tftpFiles } from './protocols/tftp/files.ts'
+import { tftpFiles } from './protocols/tftp/boot-files.ts'
 import { ourNetworks } from './protocols/tftp/networks.ts'
 import { openTftp, type TftpEvent } from './protocols/tftp/socket.ts'
 import { openKeyRing } from './signing/key-ring.ts'
@@ -167,7 +167,7 @@ async function openAll(
         log,
         limits,
         admission: admitted,
-        teller: {
+        requests: {
           log,
           metrics,
           mayLog: logLines(refuse, isDeclared, strangers.logLines),

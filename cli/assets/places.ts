@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { sha256OfFile } from '#host/digest.ts'
 import { cacheDirectory } from '#host/artefacts.ts'
 import { makeDirectory } from '#host/make-directory.ts'
-import type { AssetStore } from '#server/assets/store.ts'
+import type { AssetStore } from '#server/assets/asset-store.ts'
 import { CommandError, EXIT } from '../exit.ts'
 
 /** An asset as it is listed; times as ISO 8601. */
@@ -53,7 +53,7 @@ export async function storeAt(assetsPath: string | undefined): Promise<AssetStor
   if (statSync(assetsPath, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new CommandError(EXIT.usage, `${assetsPath} is not a directory`, `make it:  mkdir -p ${assetsPath}`)
   }
-  const { AssetStore: Store } = await import('#server/assets/store.ts')
+  const { AssetStore: Store } = await import('#server/assets/asset-store.ts')
   return new Store(assetsPath)
 }
 

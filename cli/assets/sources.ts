@@ -85,7 +85,7 @@ export function nameOf(from: string): string {
 /** The public keys in a file. */
 export async function keysIn(file: string | undefined): Promise<PublicKey[]> {
   if (file === undefined) return []
-  const { readKeys } = await import('#server/signing/verify.ts')
+  const { readKeys } = await import('#server/signing/signature.ts')
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
@@ -199,7 +199,7 @@ async function signatureOf(source: AssetSource, { keys, signal }: Bringing): Pro
 
 async function verified(file: string, signature: Uint8Array, { keys, stage }: Bringing): Promise<string> {
   stage.waiting('checking its signature')
-  const { verifyDetached } = await import('#server/signing/verify.ts')
+  const { verifyDetached } = await import('#server/signing/signature.ts')
   const { users, keyId } = await verifyDetached(file, signature, keys)
   return `${users[0] ?? 'a key without a name'} (${keyId.toUpperCase()})`
 }

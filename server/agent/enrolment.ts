@@ -31,7 +31,7 @@ import { attestationKey, checkQuote, quoteData, type AttestationKey } from './qu
 import type { Reopenings } from './reopenings.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
-import type { Tokens } from './tokens.ts'
+import type { BootTokens } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
 
 /** How many keys of one boot may wait: the machine's own, and a few of strangers in its name. */
@@ -55,7 +55,7 @@ export type EnrolmentNeeds = {
     | 'closeReopened'
     | 'putSigning'
   >
-  readonly tokens: Pick<Tokens, 'requireGood' | 'spend'>
+  readonly tokens: Pick<BootTokens, 'requireGood' | 'spend'>
   readonly reopenings: Reopenings
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>

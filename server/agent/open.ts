@@ -17,7 +17,7 @@ import { Renewal, type RenewalNeeds } from './renewal.ts'
 import { Reopenings, type ReopeningStore } from './reopenings.ts'
 import { signsUntil } from './signers.ts'
 import { signingAlarms, signingEnds } from './signing-ends.ts'
-import { Tokens, type TokenStore } from './tokens.ts'
+import { BootTokens, type TokenStore } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
 
 /** What the agents' side needs of the service. */
@@ -50,7 +50,7 @@ type DeclaredMachines = {
 export type Agents = {
   readonly authorities: Authorities
   readonly reopenings: Reopenings
-  readonly tokens: Tokens
+  readonly tokens: BootTokens
   readonly copies: Copies
   readonly enrolment: Enrolment
   readonly renewal: Renewal
@@ -68,7 +68,7 @@ export function openAgents(needs: AgentsNeeds, parts: Parts): Agents {
   const machineOf = (name: string) => catalog.machine({ name })
   const authorities = new Authorities(store, clocks.wall)
   const reopenings = new Reopenings(store, clocks, hostClock)
-  const tokens = new Tokens(store, reopenings, clocks, hostClock)
+  const tokens = new BootTokens(store, reopenings, clocks, hostClock)
   const copies = new Copies({
     runningBoot: machine => store.lastUsedBoot(machine)?.boot,
     isUp,

@@ -7,7 +7,7 @@ import type { Machine } from '#model/machine.ts'
 import { bootId } from './boot-id.ts'
 import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from '../store/store.ts'
-import { bytesOfEvent, Strangers, type Importance } from './strangers.ts'
+import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
 
 /** What a protocol tells the journal; the journal adds id, boot, and the machine's name. */
 export type NewEvent = {
@@ -67,7 +67,7 @@ export type JournalRefusal = 'journal_new' | 'journal_events' | 'journal_boots'
 
 /** Optional parts of a journal. */
 export type JournalOptions = {
-  readonly strangers?: Strangers
+  readonly strangers?: StrangerBoots
   /** Hears of events that were not kept because there are too many. */
   readonly refuse?: (reason: JournalRefusal, mac: string) => void
   /** Gets each event that is given to the store, and when it is on disk. */
@@ -94,7 +94,7 @@ export class Journal {
   /** The machines whose boots of an earlier run were looked through for that of their declared address. */
   readonly #lookedAside = new Set<string>()
   readonly #wakers = new Set<() => void>()
-  readonly #strangers: Strangers
+  readonly #strangers: StrangerBoots
   readonly #refuse: (reason: JournalRefusal, mac: string) => void
   readonly #onStoring: (event: BootEvent, stored: Promise<unknown>) => void
   /** MACs whose boots are to be removed from the store. */
@@ -116,7 +116,7 @@ export class Journal {
     identities: () => Identities,
     now: () => number,
     onLost: (error: unknown) => void,
-    { strangers = new Strangers(), refuse = () => {}, onStoring = () => {} }: JournalOptions = {},
+    { strangers = new StrangerBoots(), refuse = () => {}, onStoring = () => {} }: JournalOptions = {},
   ) {
     this.#store = store
     this.#onStoring = onStoring

@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Socket } from 'node:dgram'
 import t from 'tap'
 import { run } from '#host/command.ts'
-import { Strangers, type Received } from '#server/protocols/dhcp/strangers.ts'
+import { PacketQueue, type Received } from '#server/protocols/dhcp/packet-queue.ts'
 import { Refusals } from '#server/limits/refusals.ts'
 import { MAC } from '../server/protocols/dhcp/clients.ts'
 import { layWire } from '../server/protocols/dhcp/wire.ts'
@@ -35,15 +35,15 @@ const strangerOf = (at: number) =>
 t.test('answers a declared machine before the strangers that wait', async t => {
   const handled: string[] = []
   const refused: string[] = []
-  const strangers = new Strangers({
+  const queue = new PacketQueue({
     isDeclared: mac => mac === MAC,
     uuidOf: () => undefined,
     isKnown: () => false,
     handle: ({ bytes }) => void handled.push(Buffer.from(bytes.subarray(28, 34)).toString('hex')),
     refuse: reason => void refused.push(reason),
   })
-  for (let at = 0; at < 1000; at += 1) strangers.receive(packetOf(strangerOf(at)))
-  strangers.receive(packetOf(MAC))
+  for (let at = 0; at < 1000; at += 1) queue.receive(packetOf(strangerOf(at)))
+  queue.receive(packetOf(MAC))
   t.equal(handled[0], MAC.replaceAll(':', ''), 'it is the first')
   t.equal(
     refused.filter(reason => reason === 'dhcp_queue').length,
@@ -58,7 +58,7 @@ t.test('answers a declared machine before the strangers that wait', async t => {
 t.test('takes 2,000 new hardware addresses at once, and few of a flood of 20,000', async t => {
   let handled = 0
   let refused = 0
-  const strangers = new Strangers({
+  const queue = new PacketQueue({
     isDeclared: () => false,
     uuidOf: () => undefined,
     isKnown: () => false,
@@ -66,7 +66,7 @@ t.test('takes 2,000 new hardware addresses at once, and few of a flood of 20,000
     refuse: reason => void (refused += reason === 'dhcp_new' ? 1 : 0),
   })
   for (let at = 0; at < 20_000; at += 1) {
-    strangers.receive(packetOf(strangerOf(at)))
+    queue.receive(packetOf(strangerOf(at)))
     if (at % 32 === 31) await turn()
   }
   for (let at = 0; at < 100; at += 1) await turn()
@@ -77,7 +77,7 @@ t.test('takes 2,000 new hardware addresses at once, and few of a flood of 20,000
 t.test('takes a few packets a second in the name of a declared machine, and each of the others', async t => {
   const handled = new Map<string, number>()
   const refused: string[] = []
-  const strangers = new Strangers({
+  const queue = new PacketQueue({
     isDeclared: () => true,
     uuidOf: () => undefined,
     isKnown: () => true,
@@ -89,8 +89,8 @@ t.test('takes a few packets a second in the name of a declared machine, and each
   })
   const began = performance.now()
   for (let at = 0; at < 15_000; at += 1) {
-    strangers.receive(packetOf(MAC))
-    if (at % 100 === 0) strangers.receive(packetOf(strangerOf(at)))
+    queue.receive(packetOf(MAC))
+    if (at % 100 === 0) queue.receive(packetOf(strangerOf(at)))
     if (at % 32 === 0) await turn()
   }
   for (let at = 0; at < 100; at += 1) await turn()
@@ -106,7 +106,7 @@ t.test(
   async t => {
     const handled: string[] = []
     const refused: string[] = []
-    const strangers = new Strangers({
+    const queue = new PacketQueue({
       isDeclared: () => true,
       uuidOf: () => undefined,
       isKnown: () => true,
@@ -121,7 +121,7 @@ t.test(
     let before = 0
     const flood = async (packets: number) => {
       for (let at = 0; at < packets; at += 32) {
-        for (let one = 0; one < 32; one += 1) strangers.receive(packetOf(strangerOf((at + one) % 900)))
+        for (let one = 0; one < 32; one += 1) queue.receive(packetOf(strangerOf((at + one) % 900)))
         await turn()
         turns.push(handled.length - before)
         before = handled.length
@@ -132,11 +132,11 @@ t.test(
     t.ok(refused.includes('dhcp_declared'), 'the others wait or are dropped')
     for (let at = 0; at < 10; at += 1) {
       const from = handled.length
-      strangers.receive(packetOf(MAC))
+      queue.receive(packetOf(MAC))
       await flood(64)
       t.ok(handled.slice(from).includes(MAC.replaceAll(':', '')), `packet ${at} of a machine that sent none`)
     }
-    strangers.close()
+    queue.close()
   },
 )
 
@@ -152,7 +152,7 @@ t.test(
   async t => {
     const uuid = '5a0e7f00-0020-4000-8000-000000000002'
     const handled: string[] = []
-    const strangers = new Strangers({
+    const queue = new PacketQueue({
       isDeclared: () => false,
       uuidOf: bytes => (bytes[240] === 97 ? uuid : undefined),
       isKnown: () => false,
@@ -160,11 +160,11 @@ t.test(
       refuse: () => {},
     })
     for (let at = 0; at < 5000; at += 1) {
-      strangers.receive(packetOf(strangerOf(at)))
+      queue.receive(packetOf(strangerOf(at)))
       if (at % 32 === 0) await turn()
     }
     const began = performance.now()
-    for (let at = 0; at < 1000; at += 1) strangers.receive(named(10_000 + at))
+    for (let at = 0; at < 1000; at += 1) queue.receive(named(10_000 + at))
     const soon = handled.filter(kind => kind === 'named').length
     const most = 41 + (performance.now() - began) / 200
     t.ok(soon >= 5 && soon <= most, `${soon} of 1,000 are handled at once`)
@@ -176,7 +176,7 @@ t.test(
 
 t.test('counts packets that cannot be read, and hands none of them on', async t => {
   const refused: string[] = []
-  const strangers = new Strangers({
+  const queue = new PacketQueue({
     isDeclared: () => true,
     uuidOf: () => undefined,
     isKnown: () => true,
@@ -188,14 +188,14 @@ t.test('counts packets that cannot be read, and hands none of them on', async t 
   const long = new Uint8Array(1501)
   long.set(bytes)
   for (const garbage of [new Uint8Array(0), bytes.subarray(0, 239), without(236, 0), without(0, 7), long]) {
-    strangers.receive({ ...rest, bytes: garbage })
+    queue.receive({ ...rest, bytes: garbage })
   }
   t.same(
     refused,
     Array.from({ length: 5 }, () => 'dhcp_unreadable 0.0.0.0'),
   )
   for (const foreign of [without(0, 2), without(1, 6), without(2, 16)])
-    strangers.receive({ ...rest, bytes: foreign })
+    queue.receive({ ...rest, bytes: foreign })
   t.equal(refused.length, 5, 'replies and other hardware have no answer, and are nothing to report')
 })
 

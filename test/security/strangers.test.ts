@@ -7,7 +7,7 @@ import { Journal, type NewEvent } from '#server/machines/journal.ts'
 import type { Machine } from '#model/machine.ts'
 import { Reports } from '#server/agent/reports.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
-import { JOURNAL_LIMITS, Strangers, type JournalLimits } from '#server/machines/strangers.ts'
+import { JOURNAL_LIMITS, StrangerBoots, type JournalLimits } from '#server/machines/stranger-boots.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 
@@ -43,7 +43,7 @@ function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
       () => clock.now,
       error => t.error(error),
       {
-        strangers: new Strangers({ ...JOURNAL_LIMITS, ...limits }, () => clock.now),
+        strangers: new StrangerBoots({ ...JOURNAL_LIMITS, ...limits }, () => clock.now),
         refuse: reason => void refused.push(reason),
       },
     )
@@ -128,7 +128,7 @@ t.test('a restart removes what an earlier version kept beyond that', async t => 
     () => identities,
     () => 0,
     error => t.error(error),
-    { strangers: new Strangers({ ...JOURNAL_LIMITS, newStrangers: { perSecond: 1, burst: 10_000 } }) },
+    { strangers: new StrangerBoots({ ...JOURNAL_LIMITS, newStrangers: { perSecond: 1, burst: 10_000 } }) },
   )
   t.equal(journal.all().length, 0)
   before.record(discover(machine.macs[0]!))

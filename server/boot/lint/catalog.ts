@@ -5,10 +5,11 @@ import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fieldsOf } from '#model/fields.ts'
 import type { Group } from '#model/group.ts'
-import { SCHEMAS } from '#model/kinds.ts'
+import { idOf, SCHEMAS } from '#model/kinds.ts'
 import type { Profile } from '#model/profile.ts'
 import { textOf } from '#model/text.ts'
 import { parseJson } from '../../formats/ignition/json.ts'
+import type { Change } from '../../inventory/changes.ts'
 import { templateFiles } from '../../inventory/template-files.ts'
 import type { Sources } from '../render/answers.ts'
 import { Document } from './document.ts'
@@ -50,6 +51,25 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
     },
   )
   return inReadingOrder([...findings.all, ...found])
+}
+
+/** Findings on the objects of `changes`, and on the profiles that use their templates, as the catalog has them now. */
+export function lintChanges(
+  changes: readonly Change[],
+  sources: Sources,
+  assetsPath: string | undefined,
+): LintFinding[] {
+  const put = changes.filter(change => change.action === 'put')
+  const namesOf = (kind: Change['kind']) => put.filter(change => change.kind === kind).map(idOf)
+  const templates = new Set(namesOf('template'))
+  const using = sources.catalog
+    .entries('profile')
+    .filter(({ object: { ignition_id, generic_id, cloud_id } }) => {
+      const uses = [`ignition/${ignition_id}`, `generic/${generic_id}`, `cloud/${cloud_id}`]
+      return templates.size > 0 && uses.some(name => templates.has(name))
+    })
+  const profiles = new Set([...namesOf('profile'), ...using.map(({ id }) => id)])
+  return lintCatalog(sources, { groups: namesOf('group'), profiles: [...profiles] }, assetsPath)
 }
 
 /** An object with its places; what nothing reads in its file is a finding. In the store there is no such thing. */

@@ -14,7 +14,7 @@ import { decodePacket, encodePacket } from './packet.ts'
 import { isNowSharedByWildcard, socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
-import { Strangers, type DhcpRefusal } from './strangers.ts'
+import { PacketQueue, type DhcpRefusal } from './packet-queue.ts'
 
 /** Who keeps the boot journal. */
 export interface EventSink {
@@ -121,7 +121,7 @@ export class DhcpServer {
   #serves = false
   #closed = false
   readonly #prober = new Prober()
-  readonly #strangers: Strangers
+  readonly #queue: PacketQueue
   #poolLookedAt = -Infinity
   readonly #abort = () => void this.close()
 
@@ -130,7 +130,7 @@ export class DhcpServer {
     this.#options = options
     this.#now = options.now ?? (() => Date.now())
     this.#table = new LeaseTable(leases)
-    this.#strangers = new Strangers({
+    this.#queue = new PacketQueue({
       isDeclared: mac => this.#machines.byMac.has(mac) || this.#hasLeaseByUuid(mac),
       uuidOf: bytes => uuidNamedIn(this.#machines, bytes),
       isKnown: mac => this.#table.boundTo(mac) !== undefined || this.#table.offeredTo(mac) !== undefined,
@@ -198,7 +198,7 @@ export class DhcpServer {
     if (this.#closed) return
     this.#closed = true
     this.#options.signal?.removeEventListener('abort', this.#abort)
-    this.#strangers.close()
+    this.#queue.close()
     await this.#flush()
     await Promise.all(this.#sockets.map(socket => new Promise<void>(done => socket.close(done))))
   }
@@ -251,7 +251,7 @@ export class DhcpServer {
       this.#serves = this.#isOpen()
     }
     if (!this.#serves) return
-    this.#strangers.receive({ bytes, arrival, socket })
+    this.#queue.receive({ bytes, arrival, socket })
   }
 
   #handle(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {

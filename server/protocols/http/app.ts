@@ -11,7 +11,7 @@ import { healthRoutes, type HealthNeeds } from './api/health.ts'
 import { apiRoutes, type ApiNeeds } from './api/routes.ts'
 import { assetRoutes, type AssetNeeds } from './boot/assets.ts'
 import { bootRoutes, type BootNeeds } from './boot/boot.ts'
-import { answerErrors, newApp, type WireNeeds } from './wire/app.ts'
+import { answerErrors, newApp, type WireNeeds } from './wire/server.ts'
 import { plainPlace } from './wire/targets.ts'
 
 /** What the parts of HTTP need of the service, each what it declares itself. */

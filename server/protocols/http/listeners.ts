@@ -11,7 +11,7 @@ import type { Endpoint, ServerConfig } from '../../config.ts'
 import { CannotListen } from '../../errors.ts'
 import { Connections } from './wire/connections.ts'
 import { adminApp, agentApp, bootApp, type HttpNeeds } from './app.ts'
-import { closeApp } from './wire/app.ts'
+import { closeApp } from './wire/server.ts'
 
 /** The settings that say where the listeners are, and who may do what there. */
 export type ListenerSettings = Pick<

@@ -7,7 +7,7 @@ import type { Machine, MachineTrust } from '#model/machine.ts'
 import { Enrolment, heldText } from '#server/agent/enrolment.ts'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
-import { Tokens } from '#server/agent/tokens.ts'
+import { BootTokens } from '#server/agent/boot-tokens.ts'
 import type { Alarm } from '#server/machines/alarms.ts'
 import type { Journal } from '#server/machines/journal.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
@@ -48,7 +48,7 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
   }
   const host = { run: 'first', now: () => 5000 }
   const reopenings = new Reopenings(store, clocks, host)
-  const tokens = new Tokens(store, reopenings, clocks, host)
+  const tokens = new BootTokens(store, reopenings, clocks, host)
   const alarms: Alarm[] = []
   let declared: Machine | undefined = machine
   const enrolment = new Enrolment({

@@ -1,7 +1,7 @@
 // Adds assets until it is killed, for kill.test.ts: `add-for-ever.ts ROOT FIRST`. Tells each one that was acknowledged.
 
 import { writeSync } from 'node:fs'
-import { AssetStore } from '#server/assets/store.ts'
+import { AssetStore } from '#server/assets/asset-store.ts'
 import { contentOf, NAMES } from './contents.ts'
 
 const [root = '', first = '0'] = process.argv.slice(2)

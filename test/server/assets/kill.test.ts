@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { AssetStore, type Checked } from '#server/assets/store.ts'
+import { AssetStore, type Checked } from '#server/assets/asset-store.ts'
 import { sleep } from '#progress/wait.ts'
 import { contentOf, NAMES } from './contents.ts'
 

@@ -11,7 +11,7 @@ import type { Copies } from '../../../agent/copies.ts'
 import type { Asked, Enrolling, Enrolment, Shown } from '../../../agent/enrolment.ts'
 import type { Renewal } from '../../../agent/renewal.ts'
 import { Reports } from '../../../agent/reports.ts'
-import type { Tokens } from '../../../agent/tokens.ts'
+import type { BootTokens } from '../../../agent/boot-tokens.ts'
 import { BadRequest, TokenElsewhere, TooManyReports, TooManyTokens, UnknownToken } from '../../../errors.ts'
 import type { Alarms } from '../../../machines/alarms.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
@@ -20,16 +20,16 @@ import type { Journal } from '../../../machines/journal.ts'
 import type { TokenRecord } from '../../../store/store.ts'
 import { Buckets } from '../../../limits/bucket.ts'
 import type { AgentLimits } from '../../../limits/http.ts'
-import { isWithin } from '../../../limits/json.ts'
+import { isWithin } from '../../../limits/json-shape.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import type { Refuse } from '../../../limits/refusals.ts'
-import { askedBody, enrollBody, renewBody, reportBody } from '../schemas.ts'
+import { askedBody, enrollBody, renewBody, reportBody } from './bodies.ts'
 
 /** What these routes need of the service. */
 export type AgentNeeds = {
   readonly catalog: () => Catalog
-  readonly tokens: Pick<Tokens, 'use' | 'ready'>
+  readonly tokens: Pick<BootTokens, 'use' | 'ready'>
   readonly enrolment: Pick<Enrolment, 'enroll' | 'bundle'>
   readonly renewal: Pick<Renewal, 'offer' | 'renew'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>

@@ -3,13 +3,13 @@
 
 import { Readable } from 'node:stream'
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
-import { AssetStore, type Asset, type Wanted } from '../../../assets/store.ts'
+import { AssetStore, type Asset, type Wanted } from '../../../assets/asset-store.ts'
 import { BadRequest, NotFound, NotStored, PreconditionFailed } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
-import { pretty } from './read.ts'
-import { etagOf, isListed } from './answers.ts'
-import { problem } from './schemas.ts'
+import { pretty } from '../wire/replies.ts'
+import { etagOf, isListed } from './writes.ts'
+import { problem } from './openapi.ts'
 
 /** What these routes need of the service. */
 export type AssetStoreNeeds = {

@@ -7,9 +7,8 @@ import type { Catalog } from '../../../inventory/catalog.ts'
 import { journalText, type Journal } from '../../../machines/journal.ts'
 import type { Store } from '../../../store/store.ts'
 import type { Log } from '../../../log.ts'
-import { plain, problemAnswer } from '../wire/problems.ts'
-import { pretty } from './read.ts'
-import { eventsQuery } from '../schemas.ts'
+import { plain, pretty } from '../wire/replies.ts'
+import { problemAnswer } from '../wire/problems.ts'
 
 /** What these routes need of the service. */
 export type EventNeeds = {
@@ -20,6 +19,16 @@ export type EventNeeds = {
   readonly signal: AbortSignal
   readonly log: Log
 }
+
+/** The query of the event stream. */
+const eventsQuery = {
+  type: 'object',
+  properties: {
+    after: { type: 'integer', minimum: 0 },
+    machine: { type: 'string' },
+    wait: { type: 'number', minimum: 0, maximum: 60 },
+  },
+} as const
 
 /** `GET /v1/events?after=&machine=&wait=`, `GET /v1/machines/{name}/journal?boot=` and `/boots`. */
 export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done) => {

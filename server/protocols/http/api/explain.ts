@@ -7,7 +7,7 @@ import { explanationText } from '../../../boot/explain/words.ts'
 import { givenLabels, parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
 import type { Sources } from '../../../boot/render/answers.ts'
 import { targetOf } from '../wire/raw-targets.ts'
-import { pretty } from './read.ts'
+import { pretty } from '../wire/replies.ts'
 
 /** What this route needs of the service. */
 export type ExplainNeeds = {

@@ -1,7 +1,7 @@
 // Signs of life for whoever keeps the server running: `/healthz` says that it answers, `/readyz` that machines may boot.
 
 import type { FastifyPluginCallback } from 'fastify'
-import { pretty } from './read.ts'
+import { pretty } from '../wire/replies.ts'
 
 /** How far the server is. A broken file of the data directory changes nothing here: it is a problem, not a reason to leave. */
 export type Readiness = {

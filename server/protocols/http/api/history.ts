@@ -3,10 +3,10 @@
 import type { FastifyPluginCallback } from 'fastify'
 import type { Kind } from '#model/kinds.ts'
 import { BadRequest, NotStored, PreconditionRequired } from '../../../errors.ts'
-import { linkNext, pageOf, type PageQuery } from './pages.ts'
-import { pretty } from './read.ts'
-import { answerOutcome, expectationOf, isDryRun, jsonBody, pluralOf, type InventoryNeeds } from './answers.ts'
-import { documented } from './schemas.ts'
+import { linkNext, pageOf, type PageQuery } from './paging.ts'
+import { pretty } from '../wire/replies.ts'
+import { answerOutcome, expectationOf, isDryRun, jsonBody, pluralOf, type InventoryNeeds } from './writes.ts'
+import { documented } from './openapi.ts'
 
 /** `GET /v1/groups/{id}/history` and `POST /v1/groups/{id}/revert`; so for every kind. A `/` in an id is `%2F` here. */
 export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly kind: Kind }> = (

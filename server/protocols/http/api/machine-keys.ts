@@ -8,10 +8,9 @@ import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Reopening } from '../../../store/store.ts'
 import type { KeyState, MachineKey } from '../../../inventory/trust.ts'
 import type { Log } from '../../../log.ts'
-import { limitOf, linkNext, nothingAfter, type PageQuery } from './pages.ts'
+import { limitOf, linkNext, nothingAfter, type PageQuery } from './paging.ts'
 import { problemAnswer } from '../wire/problems.ts'
-import { pretty } from './read.ts'
-import { keyBody } from '../schemas.ts'
+import { pretty } from '../wire/replies.ts'
 
 /** What these routes need of the service. */
 export type MachineKeyNeeds = {
@@ -19,6 +18,19 @@ export type MachineKeyNeeds = {
   readonly enrolment: Pick<Enrolment, 'keys' | 'approve' | 'reject' | 'reopen' | 'close' | 'reopened'>
   readonly log: Log
 }
+
+/** Which key of a machine an operator means. */
+const keyBody = {
+  type: ['object', 'null'],
+  additionalProperties: false,
+  properties: {
+    fingerprint: { type: 'string', minLength: 1, maxLength: 128 },
+    isOnly: {
+      type: 'boolean',
+      description: 'approve only when neither the boot of the key nor a later one showed another key',
+    },
+  },
+} as const
 
 type KeyQuery = PageQuery & { readonly state?: KeyState }
 type ByName = { Params: { name: string } }

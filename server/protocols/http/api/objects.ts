@@ -2,6 +2,7 @@
 // dry runs.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { isRecord } from '#model/check.ts'
 import { idOf, type Kind, type KindedObject } from '#model/kinds.ts'
 import type { Template } from '#model/template.ts'
 import { bytesOf } from '#model/text.ts'
@@ -17,11 +18,10 @@ import {
   textBody,
   writeChanges,
   type InventoryNeeds,
-} from './answers.ts'
-import { mergePatch } from './merge-patch.ts'
-import { LARGEST_PAGE, nothingAfter } from './pages.ts'
-import { pretty } from './read.ts'
-import { documented, listQuery, listSchema } from './schemas.ts'
+} from './writes.ts'
+import { LARGEST_PAGE, nothingAfter } from './paging.ts'
+import { pretty } from '../wire/replies.ts'
+import { documented, listQuery, listSchema } from './openapi.ts'
 
 type Needs = InventoryNeeds & { readonly kind: Kind }
 type ById = { Params: { '*': string } }
@@ -133,6 +133,17 @@ function named(kind: Kind, object: unknown, id: string): KindedObject {
     )
   }
   return it
+}
+
+/** `target` with the JSON merge patch `patch` (RFC 7396): null removes a field. Neither is changed. */
+function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch
+  const merged: Record<string, unknown> = isRecord(target) ? { ...target } : {}
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key]
+    else merged[key] = mergePatch(merged[key], value)
+  }
+  return merged
 }
 
 function sendObject(request: FastifyRequest, reply: FastifyReply, { kind, object }: Entry): FastifyReply {

@@ -4,7 +4,7 @@ import type { FastifyPluginCallback } from 'fastify'
 import { KINDS, type Kind } from '#model/kinds.ts'
 import { BadRequest } from '../../../errors.ts'
 import type { Change } from '../../../inventory/changes.ts'
-import { pretty } from './read.ts'
+import { pretty } from '../wire/replies.ts'
 import {
   isDryRun,
   jsonBody,
@@ -13,8 +13,8 @@ import {
   TRANSACTION_SHAPE,
   writeChanges,
   type InventoryNeeds,
-} from './answers.ts'
-import { documented, transactionSchema } from './schemas.ts'
+} from './writes.ts'
+import { documented, transactionSchema } from './openapi.ts'
 
 /** Changes of one transaction at most: nobody else is served while it is made. */
 const MOST_CHANGES = 10_000

@@ -12,7 +12,8 @@ import type { Clients } from '../../../machines/clients.ts'
 import type { Journal } from '../../../machines/journal.ts'
 import type { Log } from '../../../log.ts'
 import { apartFromPage, contentRange, multipart, refuseRange } from '../wire/content.ts'
-import { plain, plainAnswer } from '../wire/problems.ts'
+import { plain } from '../wire/replies.ts'
+import { plainAnswer } from '../wire/problems.ts'
 
 /** What these routes need of the service. */
 export type AssetNeeds = {

@@ -10,7 +10,7 @@ import { trustOf } from '../../../inventory/trust.ts'
 import { isLoopback } from '../../../access/identity.ts'
 import { objectionTo } from '../../../agent/proof.ts'
 import type { Copies } from '../../../agent/copies.ts'
-import type { Reboot, Tokens } from '../../../agent/tokens.ts'
+import type { Reboot, BootTokens } from '../../../agent/boot-tokens.ts'
 import type { Waits } from '../../../agent/waits.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import type { Alarms } from '../../../machines/alarms.ts'
@@ -32,7 +32,8 @@ import { metadataText } from '../../../boot/render/metadata.ts'
 import type { Log } from '../../../log.ts'
 import type { Signer } from '../../../signing/key-ring.ts'
 import { sendContent } from '../wire/content.ts'
-import { plain, plainAnswer, statusOf } from '../wire/problems.ts'
+import { plain } from '../wire/replies.ts'
+import { plainAnswer, statusOf } from '../wire/problems.ts'
 import { targetOf } from '../wire/raw-targets.ts'
 import { addPage, isForSignature } from './signatures.ts'
 
@@ -41,7 +42,7 @@ export type BootNeeds = {
   readonly sources: () => Sources
   readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive' | 'bootAt'>
   readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp' | 'isOpen'>
-  readonly tokens: Pick<Tokens, 'mint' | 'rebootOf'>
+  readonly tokens: Pick<BootTokens, 'mint' | 'rebootOf'>
   readonly hasBundle: (machine: string) => boolean
   /** Boots that wait for an operator. */
   readonly waits: Pick<Waits, 'isOver'>

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { planOf, type ConditionalHeaders, type Range } from '../../../assets/range.ts'
 import { contentTypeOf } from '../../../assets/sniff.ts'
-import { plain } from './problems.ts'
+import { plain } from './replies.ts'
 
 /** Sends bytes that no other request gets: they have no date and no tag. */
 export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes: Buffer): FastifyReply {

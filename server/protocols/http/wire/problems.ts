@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
 import { InvalidObject, ServerError } from '../../../errors.ts'
 import { causesOf, type Log } from '../../../log.ts'
+import { plain } from './replies.ts'
 
 /** What Matchbox answers to everything that is not there; loaders and scripts have learned to expect it. */
 const NOT_FOUND_TEXT = '404 page not found\n'
@@ -75,9 +76,4 @@ export function plainAnswer(log: Log) {
     if (text !== '') void reply.header('x-reason', text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 400))
     return plain(reply.code(status), status === 404 ? NOT_FOUND_TEXT : `${text}\n`)
   }
-}
-
-/** Sends a text as firmware wants it: with its length, never in chunks. */
-export function plain(reply: FastifyReply, text: string): FastifyReply {
-  return reply.type('text/plain; charset=utf-8').send(text)
 }

@@ -1,4 +1,4 @@
-// What the server tells of each request, once its connection is done with it: a line in the log, a place in the metrics.
+// Each request, once its connection is done with it, is a line in the log and counted in the metrics.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
@@ -9,7 +9,7 @@ import type { Refuse } from '../../../limits/refusals.ts'
 import type { Log } from '../../../log.ts'
 
 /** One request that was answered, or broken off. */
-export type ToldRequest = {
+export type AnsweredRequest = {
   /** The route's pattern, for example `/assets/*`; `none` where nothing is. */
   readonly route: string
   readonly method: string
@@ -17,21 +17,21 @@ export type ToldRequest = {
   readonly seconds: number
 }
 
-/** What telling takes. */
-export type Teller = {
+/** Where requests are logged and counted. */
+export type RequestLog = {
   readonly log: Log
-  readonly metrics: { request(told: ToldRequest): void }
-  /** The name of the machine behind a request, as far as its address or its labels tell. */
+  readonly metrics: { request(answered: AnsweredRequest): void }
+  /** The name of the machine behind a request, as far as its address or its labels show. */
   readonly machineOf: (address: string, query: string) => string | undefined
   /** Says whether a request from an address gets a line of its own in the log; it counts those that do not. */
   readonly mayLog: (address: string) => boolean
 }
 
-/** Routes that are asked again and again by whoever watches; they are told at level debug. */
+/** Routes that monitoring asks again and again; they are logged at level debug. */
 const WATCHED: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics', '/v1/events'])
 
-/** Tells of all requests of `app`. */
-export function tellRequests(app: FastifyInstance, { log, metrics, machineOf, mayLog }: Teller): void {
+/** Logs and counts all requests of `app`. */
+export function logRequests(app: FastifyInstance, { log, metrics, machineOf, mayLog }: RequestLog): void {
   app.addHook('onRequest', (request, reply, next) => {
     const began = performance.now()
     // `close` comes once, after the last byte or when the client is gone; also where a route writes for itself.
@@ -69,7 +69,7 @@ export function logLines(
   refuse: Refuse,
   isDeclared: (address: string) => boolean,
   { perAddress, inAll }: LogLimits,
-): Teller['mayLog'] {
+): RequestLog['mayLog'] {
   const own = new Buckets(perAddress)
   const all = new Bucket(inAll, performance.now())
   return address => {

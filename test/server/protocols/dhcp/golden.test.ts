@@ -6,7 +6,7 @@ import { indexMachines } from '#server/protocols/dhcp/machines.ts'
 import { decide } from '#server/protocols/dhcp/offer.ts'
 import { decodePacket, encodePacket, type Packet } from '#server/protocols/dhcp/packet.ts'
 import { subnetOf } from '#server/protocols/dhcp/subnet.ts'
-import { packetText } from '#server/protocols/dhcp/words.ts'
+import { packetText } from './packet-text.ts'
 import { machine, network, SERVER } from './clients.ts'
 
 const folder = join(import.meta.dirname, 'golden')

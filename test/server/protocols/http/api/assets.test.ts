@@ -166,7 +166,7 @@ t.test('an upload takes its time, but one that stops is let go, and its bytes wi
   stalled.write('half')
   await ended
   await waitUntil('its bytes are gone', { limitSeconds: 5, everyMs: 20 }, async () => {
-    const { AssetStore } = await import('#server/assets/store.ts')
+    const { AssetStore } = await import('#server/assets/asset-store.ts')
     const { readdirSync } = await import('node:fs')
     const left = readdirSync(join(assetsPath, '.pilotlight/incoming'))
     const names = (await new AssetStore(assetsPath).list()).map(({ name }) => name)

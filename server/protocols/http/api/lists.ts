@@ -1,6 +1,6 @@
 // What an operator reads with curl: JSON set out for people, no tokens, no bundles.
 
-import type { FastifyPluginCallback, FastifyReply } from 'fastify'
+import type { FastifyPluginCallback } from 'fastify'
 import type { BootEvent } from '#model/boot.ts'
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
@@ -12,11 +12,12 @@ import type { Phase } from '../../../machines/phase.ts'
 import type { Reopening } from '../../../store/store.ts'
 import type { Reopenings } from '../../../agent/reopenings.ts'
 import type { Log } from '../../../log.ts'
-import { limitOf, linkNext, nothingAfter, pageOf, type PageQuery } from './pages.ts'
+import { limitOf, linkNext, nothingAfter, pageOf, type PageQuery } from './paging.ts'
 import { problemAnswer } from '../wire/problems.ts'
+import { pretty } from '../wire/replies.ts'
 
 /** What these routes need of the service. */
-export type ReadNeeds = {
+export type ListNeeds = {
   readonly catalog: () => Catalog
   readonly journal: Pick<Journal, 'all' | 'currentOf' | 'last'>
   readonly reopenings: Pick<Reopenings, 'of' | 'all'>
@@ -46,7 +47,7 @@ export type MachineView = {
 }
 
 /** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems`. */
-export const readRoutes: FastifyPluginCallback<ReadNeeds> = (app, needs, done) => {
+export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) => {
   const { catalog, journal, reopenings, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
@@ -118,7 +119,7 @@ type Paged = { Querystring: PageQuery }
 
 /** Declared machines in the order of their sites, then others in the byte order of their MACs. */
 function machinePage(
-  { catalog: inventory, journal, reopenings }: Omit<ReadNeeds, 'log'>,
+  { catalog: inventory, journal, reopenings }: Omit<ListNeeds, 'log'>,
   query: PageQuery,
 ): { readonly items: readonly MachineView[]; readonly next?: string } {
   const limit = limitOf(query)
@@ -180,9 +181,4 @@ function seen(boot: CurrentBoot | undefined) {
 function known<T>(value: T | undefined, what: string, id: string): T {
   if (value === undefined) throw new NotFound(what, id, `'pilotlight get ${what}s' lists all.`)
   return value
-}
-
-/** JSON for people: indented, with a line end. */
-export function pretty(reply: FastifyReply, value: unknown): FastifyReply {
-  return reply.type('application/json').send(`${JSON.stringify(value, null, 2)}\n`)
 }

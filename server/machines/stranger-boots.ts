@@ -53,7 +53,7 @@ export function bytesOfEvent({ text, detail }: { readonly text: string; readonly
 }
 
 /** The undeclared machines, those seen longest ago first. */
-export class Strangers {
+export class StrangerBoots {
   readonly #limits: JournalLimits
   readonly #clock: () => number
   readonly #fresh: Bucket

@@ -17,11 +17,11 @@ import type { Inventory } from '../../../inventory/inventory.ts'
 import { checkObject } from '../../../inventory/object-check.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
-import { pretty } from './read.ts'
-import { authorityBody, bundleBody } from '../schemas.ts'
+import { pretty } from '../wire/replies.ts'
+import { authorityBody, bundleBody } from './site-bodies.ts'
 
 /** What these routes need of the service. */
-export type AdminNeeds = {
+export type SiteNeeds = {
   readonly catalog: () => Catalog
   readonly inventory: Pick<Inventory, 'putSite'>
   readonly putBundle: (machine: string, bundle: BundleDescription) => boolean
@@ -48,7 +48,7 @@ const BUNDLE_BYTES = 16 << 20
  * `PUT /v1/sites/{name}`, `PUT /v1/sites/{name}/authority`, `GET /v1/sites/{name}/signing` and `PUT
  * /v1/machines/{name}/bundle`. Authorities and bundles are never read back, and are taken only over HTTPS or from this host.
  */
-export const adminRoutes: FastifyPluginCallback<AdminNeeds> = (app, needs, done) => {
+export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) => {
   const { catalog, inventory, putBundle, sites, putAuthority, signing, log } = needs
   app.setErrorHandler(problemAnswer(log))
 

@@ -10,12 +10,16 @@ import type { Change, Entry, Outcome } from '../../../inventory/changes.ts'
 import { unifiedDiff } from '../../../inventory/diff.ts'
 import type { Inventory } from '../../../inventory/inventory.ts'
 import type { LintFinding } from '../../../boot/lint/findings.ts'
+import type { Sources } from '../../../boot/render/answers.ts'
 import type { Log } from '../../../log.ts'
-import { isWithin, type JsonShape } from '../../../limits/json.ts'
-import { lintsOf, type LintNeeds } from './lints.ts'
+import { isWithin, type JsonShape } from '../../../limits/json-shape.ts'
+import { lintChanges } from '../../../boot/lint/catalog.ts'
 
 /** What these routes need of the service. */
-export type InventoryNeeds = LintNeeds & {
+export type InventoryNeeds = {
+  /** What the linter judges the changes by. */
+  readonly sources: () => Sources
+  readonly assetsPath: string | undefined
   readonly inventory: Pick<Inventory, 'get' | 'list' | 'write' | 'history' | 'revert'>
   readonly log: Log
 }
@@ -115,7 +119,7 @@ export async function writeChanges(
   if (!isDryRun(request)) return { outcomes: await needs.inventory.write(changes, { who }) }
   let lints: readonly LintFinding[] = []
   const look = () => {
-    lints = lintsOf(changes, needs)
+    lints = lintChanges(changes, needs.sources(), needs.assetsPath)
   }
   return { outcomes: await needs.inventory.write(changes, { who, dryRun: true, look }), lints }
 }

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { AssetStore, type Checked } from '#server/assets/store.ts'
+import { AssetStore, type Checked } from '#server/assets/asset-store.ts'
 
 t.setTimeout(120_000)
 

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
-import { Tokens } from '#server/agent/tokens.ts'
+import { BootTokens } from '#server/agent/boot-tokens.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 
 const MINUTE = 60_000
@@ -14,12 +14,12 @@ function tokensOf(t: Test) {
   const clocks = { wall: () => clock.wall, steady: () => clock.steady }
   const open = () => {
     const host = { run: clock.run, now: () => clock.host }
-    return new Tokens(store, new Reopenings(store, clocks, host), clocks, host)
+    return new BootTokens(store, new Reopenings(store, clocks, host), clocks, host)
   }
   return { clock, open, store, tokens: open() }
 }
 
-async function minted(tokens: Tokens, boot: string): Promise<string> {
+async function minted(tokens: BootTokens, boot: string): Promise<string> {
   const made = await tokens.mint('ctl-1', boot, { proven: true })
   if ('refused' in made) throw new Error(made.refused)
   return made.token

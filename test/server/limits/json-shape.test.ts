@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { isWithin } from '#server/limits/json.ts'
+import { isWithin } from '#server/limits/json-shape.ts'
 
 const MOST = { depth: 3, values: 10 }
 

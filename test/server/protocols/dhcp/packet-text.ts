@@ -1,7 +1,7 @@
-// A DHCP packet in words, a line a field: for golden files, logs and people.
+// A DHCP packet as text, a line a field: for golden files.
 
-import { latin1, OPTION } from './options.ts'
-import { MESSAGE, NOWHERE, type Packet } from './packet.ts'
+import { latin1, OPTION } from '#server/protocols/dhcp/options.ts'
+import { MESSAGE, NOWHERE, type Packet } from '#server/protocols/dhcp/packet.ts'
 
 /** Describes `packet`: the header fields that are set, then every option by name and number, in its order. */
 export function packetText(packet: Packet): string {

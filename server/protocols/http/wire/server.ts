@@ -13,9 +13,10 @@ import type { Log } from '../../../log.ts'
 import type { Admission } from './admission.ts'
 import type { Connections } from './connections.ts'
 import { noteMethods } from './methods.ts'
-import { plain, plainAnswer, problemAnswer } from './problems.ts'
+import { plain } from './replies.ts'
+import { plainAnswer, problemAnswer } from './problems.ts'
 import { answerRefused, noteBody } from './raw-targets.ts'
-import { tellRequests, type Teller } from './requests.ts'
+import { logRequests, type RequestLog } from './requests.ts'
 import { hasBody, limitBodies } from './slow-bodies.ts'
 import { originForm } from './targets.ts'
 
@@ -23,13 +24,13 @@ import { originForm } from './targets.ts'
 export type WireNeeds = {
   readonly log: Log
   readonly limits: ClientLimits
-  readonly teller: Teller
+  readonly requests: RequestLog
   readonly admission: Admission
 }
 
 /** An app without routes: how it takes connections, and how it reports requests. */
 export function newApp(
-  { limits, teller, admission }: WireNeeds,
+  { limits, requests, admission }: WireNeeds,
   tls: CertificateSource | undefined,
 ): FastifyInstance {
   const shared: FastifyServerOptions = {
@@ -68,7 +69,7 @@ export function newApp(
   app.server.on('request', noteBody) // at once, whenever its turn is
   identify(app)
   limitBodies(app, limits.requestMs)
-  tellRequests(app, teller)
+  logRequests(app, requests)
   return app
 }
 

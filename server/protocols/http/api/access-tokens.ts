@@ -1,12 +1,12 @@
 // Access tokens over the API: made, listed and revoked by administrators.
 
 import type { FastifyPluginCallback } from 'fastify'
-import type { AccessTokens, NewToken } from '../../../access/tokens.ts'
+import type { AccessTokens, NewToken } from '../../../access/access-tokens.ts'
 import type { Log } from '../../../log.ts'
-import { pretty } from './read.ts'
+import { pretty } from '../wire/replies.ts'
 
 /** What these routes need of the service. */
-export type TokenNeeds = {
+export type AccessTokenNeeds = {
   readonly accessTokens: Pick<AccessTokens, 'create' | 'list' | 'revoke'>
   readonly log: Log
 }
@@ -23,7 +23,11 @@ const tokenBody = {
 } as const
 
 /** `GET /v1/tokens`, `POST /v1/tokens`, `DELETE /v1/tokens/{name}`. */
-export const tokenRoutes: FastifyPluginCallback<TokenNeeds> = (app, { accessTokens, log }, done) => {
+export const accessTokenRoutes: FastifyPluginCallback<AccessTokenNeeds> = (
+  app,
+  { accessTokens, log },
+  done,
+) => {
   app.get(
     '/v1/tokens',
     { config: { access: 'admin' }, schema: about('lists the access tokens') },

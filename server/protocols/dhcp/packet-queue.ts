@@ -61,7 +61,7 @@ export type StrangerNeeds = {
 type Sender = { readonly may: Bucket; readonly lately: Bucket }
 
 /** The order of packets. */
-export class Strangers {
+export class PacketQueue {
   readonly #needs: StrangerNeeds
   readonly #fresh = new Bucket(NEW_CLIENTS, performance.now())
   readonly #senders = new Map<string, Sender>()

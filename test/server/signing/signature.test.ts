@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createMessage, generateKey, sign, type PrivateKey } from 'openpgp'
 import t from 'tap'
-import { readKeys, verifyDetached } from '#server/signing/verify.ts'
+import { readKeys, verifyDetached } from '#server/signing/signature.ts'
 
 t.setTimeout(120_000)
 

@@ -56,7 +56,7 @@ export type Minted = { readonly token: string; readonly isFirst: boolean } | { r
 export type Reboot = { readonly last: string; readonly isReopened: boolean }
 
 /** The tokens that the store knows. */
-export class Tokens {
+export class BootTokens {
   readonly #store: TokenStore
   readonly #reopenings: Pick<Reopenings, 'isOpen'>
   readonly #clocks: Clocks
