@@ -2,6 +2,7 @@
 // have in common.
 
 import { cloudAdmin } from '../../openstack/endpoints.ts'
+import type { OptionalService } from '../../site/site.ts'
 import type { Layout, SiteFacts } from './facts.ts'
 import type { Promised, ReleasePlan, SecretPlan } from './plan.ts'
 import type { Values } from '../values/values.ts'
@@ -11,6 +12,16 @@ export type PlanPart = { readonly releases: readonly ReleasePlan[]; readonly sec
 
 /** A service as a plan lists it: its part, for the facts of a site. */
 export type Planner = (facts: SiteFacts) => PlanPart
+
+/** The services that a plan can consist of. */
+export type Kit = {
+  /** In every cloud. The order is only the reader's: each release names what it needs. */
+  readonly always: readonly Planner[]
+  /** In a cloud whose site file lists it in `openstack.waves`. */
+  readonly optional: Readonly<Record<OptionalService, Planner>>
+  /** Releases that only those that need them may reach over the network, because what they hold asks for a weak proof, or for none. */
+  readonly forClients?: readonly string[]
+}
 
 /** What a release says of itself beyond its name. */
 export type ReleaseWords = {

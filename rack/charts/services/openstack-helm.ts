@@ -1,11 +1,10 @@
-// The plan `openstack-helm`: the upstream charts as they are. Here stands what a site cannot read off them: their order,
+// The plan `openstack-helm`: the upstream charts as they are. This file has what cannot be read from them: their order,
 // the names that their workloads get, and which values carry the site's addresses and passwords. Facts of the charts'
 // folders and values files, OpenStack-Helm 2025.1 and later.
 
-import type { OptionalService } from '../../site/site.ts'
 import { nodePorts, type PublicService } from '../../openstack/endpoints.ts'
 import type { SiteFacts } from '../plan/facts.ts'
-import { ADMIN_SECRET, type Promised, type ReleasePlan, type SecretPlan } from '../plan/plan.ts'
+import { ADMIN_SECRET, type Promised, type SecretPlan } from '../plan/plan.ts'
 import { secretReference } from '../secrets/secret-values.ts'
 import { mergeValues, type Values } from '../values/values.ts'
 import {
@@ -14,33 +13,44 @@ import {
   deployment,
   passwordSecret,
   statefulset,
-  type PlanPart,
+  type Kit,
+  type Planner,
 } from '../plan/parts.ts'
 
-/** An upstream chart, which is also the release's name. */
+/** What is known of an upstream chart; its release has the same name. */
 type Upstream = {
-  readonly name: string
   readonly needs: readonly string[]
   readonly promises: readonly Promised[]
   /** Members wait for each other's pods; see ReleasePlan.group. */
   readonly group?: string
-  /** Whose accounts the chart asks for: at Keystone, the database, the queue. */
+  /** Its own accounts at Keystone, the database and the queue, each with its two secrets. */
   readonly accounts?: readonly string[]
+  /** Accounts of other charts that its values ask for too. */
+  readonly uses?: readonly string[]
+  /** Secrets beyond those of its accounts. */
+  readonly secrets?: readonly SecretPlan[]
   /** Its public endpoint: which of ours, its key below `network`, and its key below `endpoints` with the port's name. */
   readonly endpoint?: { service: PublicService; network: string; type: string; port: string }
-  readonly values?: (facts: SiteFacts) => Values
+  readonly values?: Values
 }
 
 const api = (service: PublicService, type: string, network = 'api', port = 'api') => ({
   endpoint: { service, type, network, port },
 })
 
-const kit: readonly Upstream[] = [
-  {
-    name: 'rabbitmq',
+const sharedSecret = { metadata_proxy_shared_secret: secretReference('neutron-metadata', 'password') }
+
+const always: Kit['always'] = [
+  upstream('rabbitmq', {
     needs: [],
+    secrets: [
+      {
+        name: 'rabbitmq-admin',
+        entries: { password: { generate: 'password' }, cookie: { generate: 'password' } },
+      },
+    ],
     promises: [statefulset('rabbitmq-rabbitmq')],
-    values: () => ({
+    values: {
       pod: { replicas: { server: 1 } },
       endpoints: {
         oslo_messaging: {
@@ -50,120 +60,104 @@ const kit: readonly Upstream[] = [
           },
         },
       },
-    }),
-  },
-  {
-    name: 'mariadb',
+    },
+  }),
+  upstream('mariadb', {
     needs: [],
+    secrets: [passwordSecret('mariadb-root')],
     promises: [statefulset('mariadb-server')],
-    values: () => ({ pod: { replicas: { server: 1 } } }),
-  },
-  { name: 'memcached', needs: [], promises: [statefulset('memcached-memcached')] },
-  {
-    name: 'openvswitch',
+    values: { pod: { replicas: { server: 1 } } },
+  }),
+  upstream('memcached', {
+    needs: [],
+    secrets: [passwordSecret('memcached-key')],
+    promises: [statefulset('memcached-memcached')],
+  }),
+  upstream('openvswitch', {
     needs: [],
     promises: [daemonset('openvswitch')],
-  },
-  {
-    name: 'keystone',
+  }),
+  upstream('keystone', {
     needs: ['mariadb', 'rabbitmq', 'memcached'],
     accounts: ['keystone'],
+    secrets: [passwordSecret(ADMIN_SECRET)],
     promises: [deployment('keystone-api'), { kind: 'token' }],
     ...api('keystone', 'identity'),
-  },
-  {
-    name: 'glance',
+  }),
+  upstream('glance', {
     needs: ['keystone'],
     accounts: ['glance'],
     promises: [deployment('glance-api')],
     ...api('glance', 'image'),
-  },
-  {
-    name: 'placement',
+  }),
+  upstream('placement', {
     needs: ['keystone'],
     accounts: ['placement'],
     promises: [deployment('placement-api')],
     ...api('placement', 'placement'),
-  },
-  {
-    name: 'libvirt',
+  }),
+  upstream('libvirt', {
     needs: ['openvswitch'],
     group: 'compute',
     promises: [daemonset('libvirt-libvirt-default')],
-  },
-  {
-    name: 'nova',
+  }),
+  upstream('nova', {
     needs: ['glance', 'placement'],
     group: 'compute',
-    accounts: ['nova', 'neutron', 'placement'],
+    accounts: ['nova'],
+    uses: ['neutron', 'placement'],
+    secrets: [passwordSecret('neutron-metadata')],
     promises: [
       ...['nova-api-osapi', 'nova-api-metadata', 'nova-conductor', 'nova-scheduler'].map(deployment),
       daemonset('nova-compute-default'),
     ],
     ...api('nova', 'compute', 'osapi'),
-    values: () => ({
+    values: {
       bootstrap: { wait_for_computes: { enabled: true } },
       conf: { ceph: { enabled: false }, nova: { neutron: sharedSecret } },
-    }),
-  },
-  {
-    name: 'neutron',
+    },
+  }),
+  upstream('neutron', {
     needs: ['keystone'],
     group: 'compute',
-    accounts: ['neutron', 'nova', 'placement'],
+    accounts: ['neutron'],
+    uses: ['nova', 'placement'],
     promises: [
       deployment('neutron-server'),
       ...['ovs', 'dhcp', 'l3', 'metadata'].map(agent => daemonset(`neutron-${agent}-agent-default`)),
     ],
     ...api('neutron', 'network', 'server'),
-    values: () => ({
+    values: {
       network: { interface: { tunnel: 'eth0' } },
       conf: { metadata_agent: { DEFAULT: sharedSecret } },
-    }),
-  },
-  { name: 'horizon', needs: ['keystone'], accounts: ['horizon'], promises: [deployment('horizon')] },
+    },
+  }),
+  upstream('horizon', { needs: ['keystone'], accounts: ['horizon'], promises: [deployment('horizon')] }),
 ]
 
-const waves: Readonly<Record<OptionalService, Upstream>> = {
-  cinder: {
-    name: 'cinder',
+const optional: Kit['optional'] = {
+  cinder: upstream('cinder', {
     needs: ['keystone'],
     accounts: ['cinder'],
     promises: ['cinder-api', 'cinder-scheduler', 'cinder-volume'].map(deployment),
     ...api('cinder', 'volumev3'),
-  },
-  heat: {
-    name: 'heat',
+  }),
+  heat: upstream('heat', {
     needs: ['keystone'],
     accounts: ['heat', 'heat_trustee', 'heat_stack_user'],
     promises: ['heat-api', 'heat-cfn', 'heat-engine'].map(deployment),
     ...api('heat', 'orchestration'),
-  },
-  magnum: {
-    name: 'magnum',
+  }),
+  magnum: upstream('magnum', {
     needs: ['heat'],
     accounts: ['magnum', 'magnum_stack_user'],
     promises: [deployment('magnum-api'), statefulset('magnum-conductor')],
     ...api('magnum', 'container_infra'),
-  },
+  }),
 }
 
-const sharedSecret = { metadata_proxy_shared_secret: secretReference('neutron-metadata', 'password') }
-
-/** The upstream charts for a site, with a secret for each account that they ask for. */
-export function openstackHelm(facts: SiteFacts): PlanPart[] {
-  const charts = [...kit, ...facts.site.openstack.waves.map(wave => waves[wave])]
-  const accounts = [...new Set(charts.flatMap(({ accounts: names = [] }) => names))]
-  const secrets: SecretPlan[] = [
-    ...['mariadb-root', ADMIN_SECRET, 'neutron-metadata', 'memcached-key'].map(passwordSecret),
-    {
-      name: 'rabbitmq-admin',
-      entries: { password: { generate: 'password' }, cookie: { generate: 'password' } },
-    },
-    ...accounts.flatMap(name => [passwordSecret(dbSecret(name)), passwordSecret(keystoneSecret(name))]),
-  ]
-  return [{ secrets, releases: charts.map(chart => releaseOf(chart, facts)) }]
-}
+/** The upstream charts, with a secret for each account that they ask for. */
+export const openstackHelm: Kit = { always, optional }
 
 /** A Secret's name has no underscore (RFC 1123 §2.1). */
 const dbSecret = (account: string) => `${account.replaceAll('_', '-')}-db`
@@ -172,21 +166,29 @@ const keystoneSecret = (account: string) => `${account.replaceAll('_', '-')}-key
 /** Seconds for a chart's own jobs, which Helm runs as hooks, and for its pods: upstream's gates allow as much. */
 const limitSeconds = 1200
 
-function releaseOf(chart: Upstream, facts: SiteFacts): ReleasePlan {
-  const { name, needs, promises, group, values = () => ({}) } = chart
-  return {
-    name,
-    chart: name,
-    needs,
-    promises,
-    after: needs,
-    limitSeconds,
-    layers: [
-      { origin: 'inventory', values: mergeValues(endpointValues(chart, facts), values(facts)) },
-      { origin: 'secrets', values: { endpoints: credentials(chart) } },
+function upstream(name: string, chart: Upstream): Planner {
+  const { needs, promises, group, accounts = [], secrets = [], values = {} } = chart
+  return facts => ({
+    secrets: [
+      ...secrets,
+      ...accounts.flatMap(it => [passwordSecret(dbSecret(it)), passwordSecret(keystoneSecret(it))]),
     ],
-    ...(group === undefined ? {} : { group }),
-  }
+    releases: [
+      {
+        name,
+        chart: name,
+        needs,
+        promises,
+        after: needs,
+        limitSeconds,
+        layers: [
+          { origin: 'inventory', values: mergeValues(endpointValues(chart, facts), values) },
+          { origin: 'secrets', values: { endpoints: credentials(name, chart) } },
+        ],
+        ...(group === undefined ? {} : { group }),
+      },
+    ],
+  })
 }
 
 /** A node port on the controller, and its address as what the catalog shows to the world. */
@@ -205,7 +207,8 @@ function endpointValues({ endpoint }: Upstream, { address }: SiteFacts): Values 
 }
 
 /** Every password that a chart's values ask for, as references: `password` upstream, generated by us. */
-function credentials({ name, accounts = [] }: Upstream): Values {
+function credentials(name: string, { accounts: own = [], uses = [] }: Upstream): Values {
+  const accounts = [...own, ...uses]
   const each = (of: (account: string) => object) =>
     Object.fromEntries(accounts.map(account => [account, of(account)]))
   const database = {
