@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { CommandFailed } from '#host/command.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
 import { JOURNAL_LIMITS, StrangerBoots } from '#server/machines/stranger-boots.ts'
 import { machineOf, siteOf, spentBy, startServer } from './rack.ts'
 import type { Came, Phase } from './rates-load.ts'
@@ -213,10 +214,10 @@ async function fill(state: string, strangers: number): Promise<void> {
     strangerBytes: 1e12,
     newStrangers: { perSecond: 1e9, burst: 1e9 },
   }
-  const byMac = new Map(machines.map(machine => [machine.macs[0], machine]))
+  const identities = new MachineIndex(machines)
   const journal = new Journal(
     store,
-    () => ({ machine: ({ mac = '' }) => byMac.get(mac) }),
+    () => identities,
     Date.now,
     error => console.error(error),
     { strangers: new StrangerBoots(all) },

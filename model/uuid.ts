@@ -25,11 +25,24 @@ export function isUuid(text: string): boolean {
 }
 
 /**
- * One text for all the ways to write the same UUID: any form, either case, either order of bytes. What is no UUID comes
- * back in lower case. It is for comparing, not for showing.
+ * A UUID with the bytes of its first three fields in the other order. It is in the form of `plainUuid`, before and after;
+ * what is not a UUID is returned as it is.
+ */
+export function otherByteOrder(plain: string): string {
+  return plain.replace(FIELDS, '$4$3$2$1-$6$5-$8$7-$9')
+}
+
+/**
+ * One text for all the ways to write the same UUID: any form, either case, either order of bytes. What is not a UUID is
+ * returned in lower case. It is for comparing, not for showing.
  */
 export function canonicalUuid(text: string): string {
   const plain = plainUuid(text)
-  const swapped = plain.replace(FIELDS, '$4$3$2$1-$6$5-$8$7-$9')
+  const swapped = otherByteOrder(plain)
   return swapped < plain ? swapped : plain
+}
+
+/** Says whether two texts are the same UUID, in whatever form and order of bytes. */
+export function sameUuid(one: string, other: string): boolean {
+  return canonicalUuid(one) === canonicalUuid(other)
 }

@@ -301,7 +301,7 @@ async function openAll(
       events,
       refuse,
       leases: store.leases,
-      reservations: { machines: () => catalog.machines },
+      reservations: catalog.identities,
       // What the disk does not take is logged once, by its health, and not for each packet.
       report: problem => {
         if (!(problem instanceof CannotWrite)) report(problem)

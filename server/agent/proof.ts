@@ -4,7 +4,8 @@
 import type { Labels } from '#model/selector.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
-import { canonicalUuid } from '#model/uuid.ts'
+import { sameUuid } from '#model/uuid.ts'
+import { isLeaseOf } from '../machines/identity.ts'
 
 /** Who asks: where from, and what it says of itself. */
 export type Sender = { readonly address: string; readonly labels: Labels }
@@ -40,11 +41,7 @@ export function objectionTo(machine: Machine, sender: Sender, evidence: Evidence
     return `its address here is ${machine.address}`
   }
   if (lease === undefined) return 'that address has no lease'
-  const isDeclared =
-    machine.macs.length > 0
-      ? machine.macs.includes(lease.mac)
-      : lease.uuid !== undefined && sameUuid(lease.uuid, machine.uuid)
-  if (!isDeclared) return `that address is leased to ${lease.mac}`
+  if (!isLeaseOf(machine, lease)) return `that address is leased to ${lease.mac}`
   return boot?.lease === sender.address ? undefined : 'no firmware of this boot was given that address'
 }
 
@@ -58,7 +55,3 @@ function disagreementOf({ macs, uuid: declared }: Machine, { mac, uuid }: Labels
 }
 
 const LONGEST_UUID = 64
-
-function sameUuid(one: string, other: string | undefined): boolean {
-  return other !== undefined && canonicalUuid(one) === canonicalUuid(other)
-}

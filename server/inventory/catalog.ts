@@ -8,8 +8,8 @@ import type { ProvisioningNetwork } from '#model/network.ts'
 import { compareBytes } from '#model/order.ts'
 import type { Profile } from '#model/profile.ts'
 import type { Labels } from '#model/selector.ts'
-import { canonicalUuid } from '#model/uuid.ts'
 import { NoMatchingGroup, UnknownProfile } from '../errors.ts'
+import { MachineIndex, type Identifiers, type Trust } from '../machines/identity.ts'
 import { GroupIndex, type Known } from '../boot/match/groups.ts'
 import type { Entry } from './changes.ts'
 import type { FileObject, Problem } from './data-directory.ts'
@@ -21,6 +21,8 @@ type Layers = { readonly stored?: StoredObject; readonly file?: FileObject }
 /** What the server knows. */
 export class Catalog {
   readonly groups = new GroupIndex()
+  /** The declared machines by what they are known by. */
+  readonly identities = new MachineIndex()
   /** Files of the data directory that cannot be used. */
   problems: readonly Problem[] = []
   /** The provisioning networks of the sites. */
@@ -30,9 +32,6 @@ export class Catalog {
   readonly #lists = new Map<Kind, readonly Entry[]>()
   #machines: readonly Machine[] | undefined
   readonly #profiles = new Map<string, Profile>()
-  readonly #byMac = new Map<string, Machine>()
-  readonly #byUuid = new Map<string, Machine>()
-  readonly #byAddress = new Map<string, Machine>()
 
   /** Takes what the store has under an id; undefined when it has nothing any more. */
   setStored(kind: Kind, id: string, stored: StoredObject | undefined): void {
@@ -110,14 +109,9 @@ export class Catalog {
     return profile
   }
 
-  /** The declared machine behind whatever is known of it; a MAC weighs more than a UUID, of which firmware makes copies. */
-  machine(known: { mac?: string; uuid?: string; name?: string; address?: string }): Machine | undefined {
-    return (
-      (known.name === undefined ? undefined : this.entry('machine', known.name)?.object) ??
-      (known.mac === undefined ? undefined : this.#byMac.get(known.mac)) ??
-      (known.uuid === undefined ? undefined : this.#byUuid.get(canonicalUuid(known.uuid))) ??
-      (known.address === undefined ? undefined : this.#byAddress.get(known.address))
-    )
+  /** The declared machine of these identifiers; `machines/identity.ts` says which of them counts first. */
+  machine(known: Identifiers, trust?: Trust): Machine | undefined {
+    return this.identities.machine(known, trust)
   }
 
   #layersFor(kind: Kind): Map<string, Layers> {
@@ -147,24 +141,9 @@ export class Catalog {
       if (after === undefined) this.#profiles.delete(id)
       else this.#profiles.set(id, after as Profile)
     } else if (kind === 'machine') {
-      if (before !== undefined) this.#forget(before as Machine)
-      if (after !== undefined) this.#know(after as Machine)
+      if (before !== undefined) this.identities.remove(before as Machine)
+      if (after !== undefined) this.identities.add(after as Machine)
     }
-  }
-
-  #know(machine: Machine): void {
-    this.#byAddress.set(machine.address, machine)
-    if (machine.uuid !== undefined) this.#byUuid.set(canonicalUuid(machine.uuid), machine)
-    for (const mac of machine.macs) this.#byMac.set(mac, machine)
-  }
-
-  #forget(machine: Machine): void {
-    const drop = (index: Map<string, Machine>, key: string) => {
-      if (index.get(key) === machine) index.delete(key)
-    }
-    drop(this.#byAddress, machine.address)
-    if (machine.uuid !== undefined) drop(this.#byUuid, canonicalUuid(machine.uuid))
-    for (const mac of machine.macs) drop(this.#byMac, mac)
   }
 }
 

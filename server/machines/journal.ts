@@ -5,6 +5,7 @@ import type { BootEvent } from '#model/boot.ts'
 import { cleanLabel, cleanLines, cleanText } from '#model/clean.ts'
 import type { Machine } from '#model/machine.ts'
 import { bootId } from './boot-id.ts'
+import type { Identifiers, Trust } from './identity.ts'
 import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from '../store/store.ts'
 import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
@@ -45,7 +46,7 @@ export type CurrentBoot = Boot & {
 
 /** What the journal asks of the inventory. */
 export interface Identities {
-  machine(known: { mac?: string; uuid?: string; name?: string }): Machine | undefined
+  machine(known: Identifiers, trust?: Trust): Machine | undefined
 }
 
 type JournalStore = Pick<
@@ -364,14 +365,10 @@ export class Journal {
 
   #machineOf({ mac, uuid, machine: name }: NewEvent): Machine | undefined {
     const identities = this.#identities()
-    const named = name === undefined ? undefined : identities.machine({ name })
-    if (named !== undefined) return named
-    const machine = identities.machine({ mac, ...(uuid === undefined ? {} : { uuid }) })
-    // A UUID with a MAC that is not the machine's says nothing: any client can send it.
-    if (machine !== undefined && (machine.macs.length === 0 || machine.macs.includes(mac))) return machine
+    const machine = identities.machine({ name, mac, uuid }, 'claimed')
+    if (machine !== undefined) return machine
     // An operating system does not send its UUID; its MAC was seen with one earlier in this boot.
-    const known = this.#current.get(mac)?.machine
-    return known === undefined ? undefined : identities.machine({ name: known })
+    return identities.machine({ name: this.#current.get(mac)?.machine })
   }
 
   #follow(among: Map<string, CurrentBoot>, boot: CurrentBoot): void {

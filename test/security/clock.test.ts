@@ -11,6 +11,7 @@ import Sqlite from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { waitUntil } from '#progress/wait.ts'
 import { serverIdentity } from '#server/agent/authority.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
 import { ProcessClock } from '#server/process/clock.ts'
 import { leasesAfterJump } from '#server/protocols/dhcp/leases.ts'
 import type { LeaseChange } from '#server/store/leases.ts'
@@ -259,7 +260,7 @@ t.test('leases move with a clock that is set, on disk and in memory', async t =>
     network: () => undefined,
     leases: { all: async () => [...kept.values()], commit },
     events: { record: () => {} },
-    reservations: { machines: () => [] },
+    reservations: new MachineIndex(),
     report: (problem: Error) => t.error(problem),
   }
   const server = new DhcpServer(options, await options.leases.all())

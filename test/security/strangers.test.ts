@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap'
 import { Alarms } from '#server/machines/alarms.ts'
 import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
 import { Journal, type NewEvent } from '#server/machines/journal.ts'
 import type { Machine } from '#model/machine.ts'
 import { Reports } from '#server/agent/reports.ts'
@@ -18,7 +19,7 @@ const machine: Machine = {
   address: '10.20.0.11',
   labels: {},
 }
-const identities = { machine: ({ mac }: { mac?: string }) => (mac === machine.macs[0] ? machine : undefined) }
+const identities = new MachineIndex([machine])
 
 const macOf = (at: number) =>
   `02:00:00:00:${[at >> 8, at & 255].map(byte => byte.toString(16).padStart(2, '0')).join(':')}`
@@ -147,10 +148,7 @@ t.test('a UUID with MACs at random makes no machine of each', async t => {
     macs: [],
     uuid: '5a0e7f00-0020-4000-8000-000000000002',
   }
-  const all = {
-    machine: ({ uuid, name }: { uuid?: string; name?: string }) =>
-      uuid === byUuid.uuid || name === byUuid.name ? byUuid : undefined,
-  }
+  const all = new MachineIndex([byUuid])
   const { store, clock } = journalOf(t)
   const journal = new Journal(
     store,

@@ -54,9 +54,9 @@ export function knownOf(machine: Machine | undefined, address: string | undefine
   return { ...(machine && { macs: machine.macs }), ...(address === undefined ? {} : { address }) }
 }
 
-/** The declared machine that shows these labels. */
+/** The declared machine that these labels name, as given: this says what it would be served, and not who asks. */
 export function machineOf(catalog: Catalog, { mac, uuid }: Labels): Machine | undefined {
-  return catalog.machine({ ...(mac === undefined ? {} : { mac }), ...(uuid === undefined ? {} : { uuid }) })
+  return catalog.machine({ mac, uuid })
 }
 
 /**

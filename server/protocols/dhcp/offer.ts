@@ -3,10 +3,10 @@
 
 import type { Lease } from '#model/lease.ts'
 import type { Machine } from '#model/machine.ts'
+import { isKnownByUuidAlone, type MachineIndex } from '../../machines/identity.ts'
 import { bootOf, clientOf, clientText, type Boot, type BootServer, type Client } from './firmware.ts'
 import type { LeaseChange } from '../../store/leases.ts'
 import type { LeaseView } from './leases.ts'
-import { machineOf, type MachineIndex } from './machines.ts'
 import { addresses, addressIn, latin1, OPTION, text, uint32, type Options } from './options.ts'
 import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf, type Packet } from './packet.ts'
 import type { Subnet } from './subnet.ts'
@@ -21,7 +21,7 @@ export type Arrival = { readonly service: 'dhcp' | 'pxe'; readonly from: Endpoin
 export type World = {
   readonly subnet: Subnet
   readonly server: BootServer
-  readonly machines: MachineIndex
+  readonly machines: Pick<MachineIndex, 'machine'>
   readonly leases: LeaseView
   /** Milliseconds since 1970. */
   readonly now: number
@@ -155,12 +155,13 @@ function exchangeOf(message: Packet, arrival: Arrival, world: World): Exchange {
   const client = clientOf(message.options)
   const remembered = world.leases.boundTo(message.mac)?.uuid
   const uuids = client.uuids.length === 0 && remembered !== undefined ? [remembered] : client.uuids
-  const shown = machineOf(world.machines, message.mac, uuids)
+  // The same UUID in both orders of bytes: the index finds a machine by either.
+  const shown = world.machines.machine({ mac: message.mac, uuid: uuids[0] }, 'claimed')
   const isTaken = shown !== undefined && runsElsewhere(shown, message.mac, world)
   const machine = isTaken ? undefined : shown
   const uuid = isTaken ? undefined : (uuids.find(spelling => spelling === machine?.uuid) ?? uuids[0])
-  const named = client.uuids.flatMap(spelling => world.machines.byAnyUuid.get(spelling) ?? [])
-  const uuidOf = named.find(one => one !== machine)
+  const named = world.machines.machine({ uuid: client.uuids[0] })
+  const uuidOf = named === machine ? undefined : named
   return { message, arrival, world, client, boot: bootOf(client, world.server), machine, uuid, uuidOf }
 }
 
@@ -169,9 +170,10 @@ function exchangeOf(message: Packet, arrival: Arrival, world: World): Exchange {
  * send its UUID: one that does so meanwhile is a stranger, else it would take the machine's address away. Firmware's short
  * lease does not count, because a machine tries its network cards one after another.
  */
-function runsElsewhere({ macs, address }: Machine, mac: string, { leases, now }: World): boolean {
-  const lease = leases.at(address)
-  if (macs.length > 0 || lease === undefined || lease.mac === mac || lease.state !== 'bound') return false
+function runsElsewhere(machine: Machine, mac: string, { leases, now }: World): boolean {
+  const lease = leases.at(machine.address)
+  if (!isKnownByUuidAlone(machine) || lease === undefined || lease.mac === mac || lease.state !== 'bound')
+    return false
   return lease.expiresAt - now > SECONDS.boot * 1000
 }
 
@@ -326,7 +328,7 @@ function overhear(exchange: Exchange): Decision {
   const address = wantedAddressOf(message)
   if (!world.subnet.holds(address)) return silent(`asks another server for ${address}`)
   // Anyone can send this in any name. A declared address is its machine's, whoever asks for it; a machine has no other.
-  const owner = world.machines.byAddress.get(address)
+  const owner = world.machines.machine({ address })
   if (owner !== undefined && owner !== machine) {
     return silent(`asks another server for ${address}, which is the address of ${owner.name}`)
   }
@@ -415,8 +417,10 @@ function oldestDeclined({ world }: Exchange, used: ReadonlySet<string>): string 
   const { leases, subnet, machines, now } = world
   return leases
     .declined(now)
-    .find(({ address }) => subnet.pools(address) && !used.has(address) && !machines.byAddress.has(address))
-    ?.address
+    .find(
+      ({ address }) =>
+        subnet.pools(address) && !used.has(address) && machines.machine({ address }) === undefined,
+    )?.address
 }
 
 /** Why this client must not have `address`; undefined when it may. */
@@ -434,7 +438,7 @@ function objectionTo({ message, machine, world }: Exchange, address: string): st
       ? undefined
       : `${address} is not the address of ${machine.name}, ${machine.address}`
   }
-  const owner = machines.byAddress.get(address)
+  const owner = machines.machine({ address })
   if (owner !== undefined) return `${address} is kept for ${owner.name}`
   if (!subnet.pools(address)) return `${address} is outside the pool`
   return isCurrent && lease.mac !== message.mac ? `${address} is leased to ${lease.mac}` : undefined
@@ -476,7 +480,7 @@ function put(exchange: Exchange, address: string, state: Lease['state'], seconds
  * RELEASE, which anyone can send in its name, do not shorten that. Otherwise its UUID with another MAC would get the address.
  */
 function heldUntil({ message, machine, world }: Exchange, address: string): number {
-  if (machine === undefined || machine.macs.length > 0) return 0
+  if (machine === undefined || !isKnownByUuidAlone(machine)) return 0
   const lease = world.leases.at(address)
   return lease?.state === 'bound' && lease.mac === message.mac ? lease.expiresAt : 0
 }

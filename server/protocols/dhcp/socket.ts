@@ -4,16 +4,16 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Lease } from '#model/lease.ts'
-import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { LeaseChange, LeaseStore } from '../../store/leases.ts'
 import { LeaseTable } from './leases.ts'
-import { indexMachines, uuidNamedIn } from './machines.ts'
+import type { MachineIndex } from '../../machines/identity.ts'
 import { decide, SECONDS, type Arrival, type Decision, type DhcpEvent } from './offer.ts'
 import { decodePacket, encodePacket } from './packet.ts'
 import { isNowSharedByWildcard, socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
+import { uuidIn } from './raw-options.ts'
 import { PacketQueue, type DhcpRefusal } from './packet-queue.ts'
 
 /** Who keeps the boot journal. */
@@ -21,10 +21,8 @@ export interface EventSink {
   record(event: DhcpEvent): void
 }
 
-/** Who knows the declared machines: gives the same array until one of them changes, so that it is indexed once. */
-export interface Reservations {
-  machines(): readonly Machine[]
-}
+/** Who knows the declared machines, whose addresses are kept for them. */
+export type Reservations = Pick<MachineIndex, 'machine' | 'revision' | 'byUuidAlone'>
 
 /**
  * What no healthy network does: a declared machine's address is in use by another host (`declined`), or the pool is nearly
@@ -87,7 +85,7 @@ export async function openDhcp(options: DhcpOptions): Promise<DhcpServer> {
 // libuv reads so many datagrams of one socket before it looks at anything else.
 const DATAGRAMS_A_TURN = 32
 
-// How often it is looked whether there is a network to serve, and which machines.
+// How often it is looked whether there is a network to serve, and whether reservations changed.
 const LOOK_EVERY_MS = 1
 
 // What waits in the kernel while we are at work: some 1,300 packets. Linux allows as much as net.core.rmem_max.
@@ -109,8 +107,8 @@ export class DhcpServer {
   readonly #sockets: Socket[] = []
   #table: LeaseTable
   #subnet: ReturnType<typeof subnetOf> | undefined
-  #machines = indexMachines([])
-  #indexed: readonly Machine[] | undefined
+  /** The revision of the reservations that the lease table knows. */
+  #revision = -1
   #awaitingCommit: Outgoing[] = []
   #flushing: NodeJS.Immediate | undefined
   /** The last of the commits, which are made one after the other. */
@@ -131,8 +129,8 @@ export class DhcpServer {
     this.#now = options.now ?? (() => Date.now())
     this.#table = new LeaseTable(leases)
     this.#queue = new PacketQueue({
-      isDeclared: mac => this.#machines.byMac.has(mac) || this.#hasLeaseByUuid(mac),
-      uuidOf: bytes => uuidNamedIn(this.#machines, bytes),
+      isDeclared: mac => options.reservations.machine({ mac }) !== undefined || this.#hasLeaseByUuid(mac),
+      uuidOf: bytes => this.#uuidNamedIn(bytes),
       isKnown: mac => this.#table.boundTo(mac) !== undefined || this.#table.offeredTo(mac) !== undefined,
       handle: ({ bytes, arrival, socket }) => this.#handle(bytes, arrival, socket),
       refuse: options.refuse ?? (() => {}),
@@ -236,10 +234,17 @@ export class DhcpServer {
 
   /** Says whether a hardware address has the lease of a machine that is declared by UUID alone; its system sends no UUID. */
   #hasLeaseByUuid(mac: string): boolean {
-    const { byUuid } = this.#machines
-    if (byUuid.size === 0) return false
+    const { reservations } = this.#options
+    if (reservations.byUuidAlone === 0) return false
     const uuid = this.#table.boundTo(mac)?.uuid
-    return uuid !== undefined && byUuid.has(uuid)
+    return uuid !== undefined && reservations.machine({ uuid }, 'claimed') !== undefined
+  }
+
+  /** The UUID in a packet that is not decoded yet, when it is that of a machine declared by UUID alone. */
+  #uuidNamedIn(bytes: Uint8Array): string | undefined {
+    const { reservations } = this.#options
+    if (reservations.byUuidAlone === 0) return undefined
+    return reservations.machine({ uuid: uuidIn(bytes) }, 'claimed')?.uuid
   }
 
   #receive(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
@@ -274,15 +279,14 @@ export class DhcpServer {
     else this.#flushing = undefined // it is in the next commit, which begins when those under way are over
   }
 
-  /** Takes up the network and the machines as they are now, and says whether there is a network to serve. */
+  /** Takes up the network and the reservations as they are now, and says whether there is a network to serve. */
   #isOpen(): boolean {
     const network = this.#options.network()
     if (network === undefined) return false
     if (this.#subnet?.network !== network) this.#subnet = subnetOf(network)
-    const machines = this.#options.reservations.machines()
-    if (this.#indexed !== machines) {
-      this.#indexed = machines
-      this.#machines = indexMachines(machines)
+    const { revision } = this.#options.reservations
+    if (this.#revision !== revision) {
+      this.#revision = revision
       this.#table.reservationsChanged(this.#subnet)
     }
     return true
@@ -330,7 +334,7 @@ export class DhcpServer {
     return decide(packet, arrival, {
       subnet: this.#subnet,
       server: this.#options,
-      machines: this.#machines,
+      machines: this.#options.reservations,
       leases: this.#table,
       now: this.#now(),
       probed: address => this.#prober.result(address),

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Machine } from '#model/machine.ts'
-import { Journal, journalText, type NewEvent } from '#server/machines/journal.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
+import { Journal, journalText, type Identities, type NewEvent } from '#server/machines/journal.ts'
 import { phaseAfter, PHASES, type Phase } from '#server/machines/phase.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 
@@ -13,8 +14,7 @@ const machine: Machine = {
   labels: {},
   uuid: '4c4c4544-0000-2010-8020-b4c04f303232',
 }
-const nobody = { machine: () => undefined }
-const everybody = { machine: () => machine }
+const nobody = new MachineIndex()
 
 const discover: NewEvent = {
   mac,
@@ -26,7 +26,7 @@ const discover: NewEvent = {
 }
 const script: NewEvent = { mac, layer: 'http', kind: 'script', text: 'runs profile live' }
 
-function journalOf(t: Test, identities: { machine(): Machine | undefined } = nobody) {
+function journalOf(t: Test, identities: Identities = nobody) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const clock = { now: 1000 }
@@ -96,10 +96,7 @@ t.test(
 )
 
 t.test('a UUID with a foreign MAC writes into no journal but its own', async t => {
-  const identities = {
-    machine: ({ uuid }: { uuid?: string }) => (uuid === machine.uuid ? machine : undefined),
-  }
-  const { journal } = journalOf(t, identities as { machine(): Machine | undefined })
+  const { journal } = journalOf(t, new MachineIndex([machine]))
   const foreign = journal.record({ ...discover, mac: '52:54:00:66:66:66', uuid: machine.uuid ?? '' })
   t.equal(foreign.machine, undefined)
   t.equal(journal.currentOf({ machine }), undefined)
@@ -127,10 +124,10 @@ t.test('the phase is the furthest step, and a report leads out of failed', async
 })
 
 t.test('all links of a machine write one journal, and declaring it does not begin another', async t => {
-  const identities = { machine: (): Machine | undefined => undefined }
+  const identities = new MachineIndex()
   const { journal, store } = journalOf(t, identities)
   t.equal(journal.record(discover).machine, undefined)
-  identities.machine = everybody.machine
+  identities.add(machine)
   t.match(journal.record({ ...script, mac: '52:54:00:20:00:0f' }), {
     id: 'b-0001',
     machine: 'ctl-1',
@@ -164,7 +161,7 @@ t.test('a reader waits for events, gets them in order, and is let go when there 
 })
 
 t.test('one boot reads as a text', async t => {
-  const { journal, store, clock } = journalOf(t, everybody)
+  const { journal, store, clock } = journalOf(t, new MachineIndex([machine]))
   clock.now = Date.parse('2026-11-21T12:00:00Z')
   journal.record(discover)
   clock.now += 3240

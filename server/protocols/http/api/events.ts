@@ -4,6 +4,7 @@ import type { FastifyPluginCallback } from 'fastify'
 import { normaliseMac } from '#model/mac.ts'
 import { NeverBooted, NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
+import { identifiersIn } from '../../../machines/identity.ts'
 import { journalText, type Journal } from '../../../machines/journal.ts'
 import type { Store } from '../../../store/store.ts'
 import type { Log } from '../../../log.ts'
@@ -85,7 +86,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   done()
 
   function bootsOf(name: string) {
-    const machine = catalog().machine({ name })
+    const machine = catalog().machine(identifiersIn(name))
     const mac = normaliseMac(name)
     if (machine === undefined && mac === undefined) {
       throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)

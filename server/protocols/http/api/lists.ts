@@ -4,9 +4,9 @@ import type { FastifyPluginCallback } from 'fastify'
 import type { BootEvent } from '#model/boot.ts'
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
-import { canonicalUuid } from '#model/uuid.ts'
 import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
+import { identifiersIn } from '../../../machines/identity.ts'
 import type { CurrentBoot, Journal } from '../../../machines/journal.ts'
 import type { Phase } from '../../../machines/phase.ts'
 import type { Reopening } from '../../../store/store.ts'
@@ -88,12 +88,7 @@ export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) =
   })
   app.get<ById>('/machines/*', ({ params: { '*': id } }, reply) => {
     const mac = normaliseMac(id)
-    const uuid = canonicalUuid(id)
-    const all = catalog()
-    const machine =
-      all.machine({ name: id }) ??
-      (mac === undefined ? undefined : all.machine({ mac })) ??
-      (uuid === undefined ? undefined : all.machine({ uuid }))
+    const machine = catalog().machine(identifiersIn(id))
     if (machine !== undefined)
       return pretty(reply, viewOf(machine, journal.currentOf({ machine }), reopenings.of(machine.name)))
     const boot = mac === undefined ? undefined : journal.currentOf({ mac })
@@ -148,8 +143,7 @@ function strangersAfter(catalog: Catalog, boots: readonly CurrentBoot[], after: 
   const latest = new Map<string, CurrentBoot>()
   for (const boot of boots) {
     const { mac, machine } = boot
-    if (mac <= after || catalog.machine({ mac, ...(machine === undefined ? {} : { name: machine }) }))
-      continue
+    if (mac <= after || catalog.machine({ mac, name: machine })) continue
     const before = latest.get(mac)
     if (before === undefined || before.last.id < boot.last.id) latest.set(mac, boot)
   }

@@ -4,7 +4,6 @@ import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastif
 import type { Machine } from '#model/machine.ts'
 import type { Labels } from '#model/selector.ts'
 import { bytesOf } from '#model/text.ts'
-import { canonicalUuid } from '#model/uuid.ts'
 import { RebootHeld, RebootTooLate, StillStarting } from '../../../errors.ts'
 import { trustOf } from '../../../inventory/trust.ts'
 import { isLoopback } from '../../../access/identity.ts'
@@ -14,6 +13,7 @@ import type { Reboot, BootTokens } from '../../../agent/boot-tokens.ts'
 import type { Waits } from '../../../agent/waits.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import type { Alarms } from '../../../machines/alarms.ts'
+import { isKnownByUuidAlone, isLeaseOf } from '../../../machines/identity.ts'
 import type { CurrentBoot, Journal, NewEvent } from '../../../machines/journal.ts'
 import { parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
 import {
@@ -175,10 +175,10 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
    */
   function senderOf(address: string, labels: Labels, machine: Machine | undefined): Asker | undefined {
     const mac = labels.mac ?? machine?.macs[0] ?? clients.macOf(address)
-    if (machine !== undefined && machine.macs.length === 0) {
+    if (machine !== undefined && isKnownByUuidAlone(machine)) {
       if (clients.dhcp === 'off') return mac === undefined ? undefined : { mac, machine }
       const lease = clients.leaseAt(address)
-      if (lease !== undefined && isOfUuid(lease, machine)) return { mac: lease.mac, machine }
+      if (lease !== undefined && isLeaseOf(machine, lease)) return { mac: lease.mac, machine }
     }
     if (mac === undefined) return undefined
     if (machine?.macs.includes(mac)) {
@@ -288,10 +288,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   function lookForCopies(request: FastifyRequest, { mac, uuid }: Labels, catalog: Sources['catalog']): void {
     const from = request.ip
     if (isOwn(from)) return
-    const named = new Set([
-      mac === undefined ? undefined : catalog.machine({ mac }),
-      uuid === undefined ? undefined : catalog.machine({ uuid }),
-    ])
+    const named = new Set([catalog.machine({ mac }), catalog.machine({ uuid })])
     for (const machine of named) {
       if (machine === undefined) continue
       const text = `${from} asks for ${request.url.split('?', 1)[0]} in the name of ${machine.name}`
@@ -331,13 +328,6 @@ type Asker = { readonly mac: string; readonly machine?: Machine }
 /** A script of iPXE that says something first, for who stands before the machine: what Ignition says has no reasons. */
 function withNotice(script: string, text: string): string {
   return script.replace(/^#!ipxe\r?\n/, start => `${start}echo ${text}\n`)
-}
-
-/** Says whether a lease was bound with the UUID of a machine. */
-function isOfUuid({ uuid }: { readonly uuid?: string }, machine: Machine): boolean {
-  return (
-    uuid !== undefined && machine.uuid !== undefined && canonicalUuid(uuid) === canonicalUuid(machine.uuid)
-  )
 }
 
 /** The switch port of a boot, and whether its DHCP came from another one, too. */

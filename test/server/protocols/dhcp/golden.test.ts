@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
-import { indexMachines } from '#server/protocols/dhcp/machines.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
 import { decide } from '#server/protocols/dhcp/offer.ts'
 import { decodePacket, encodePacket, type Packet } from '#server/protocols/dhcp/packet.ts'
 import { subnetOf } from '#server/protocols/dhcp/subnet.ts'
@@ -42,7 +42,7 @@ function bytesOf(name: string): Uint8Array {
 }
 
 function answersTo(packet: Packet): string {
-  const world = { server: SERVER, machines: indexMachines([machine()]), leases: new LeaseTable(), now: 0 }
+  const world = { server: SERVER, machines: new MachineIndex([machine()]), leases: new LeaseTable(), now: 0 }
   const from = { address: packet.clientAddress, port: 68 }
   return (['full', 'proxy'] as const)
     .map(mode => {

@@ -4,7 +4,7 @@ import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
 import { type Lease } from '#model/lease.ts'
-import { indexMachines } from '#server/protocols/dhcp/machines.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
 import { decide, SECONDS, type Decision, type World } from '#server/protocols/dhcp/offer.ts'
 import { addresses, addressIn, numberIn, OPTION, text, textIn } from '#server/protocols/dhcp/options.ts'
 import { MESSAGE, messageTypeOf, type Packet } from '#server/protocols/dhcp/packet.ts'
@@ -35,7 +35,7 @@ class Server {
       { service, from },
       {
         subnet: this.#subnet,
-        machines: indexMachines(this.#machines),
+        machines: new MachineIndex(this.#machines),
         leases: this.table,
         server: SERVER,
         now: this.now,

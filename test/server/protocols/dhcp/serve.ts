@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MachineIndex } from '#server/machines/identity.ts'
 import type { LeaseChange } from '#server/store/leases.ts'
 import { openDhcp } from '#server/protocols/dhcp/socket.ts'
 import { openTftp } from '#server/protocols/tftp/socket.ts'
@@ -57,7 +58,7 @@ if (import.meta.main) {
     url: `http://${address}:8080`,
     network: () => network,
     leases: { all: async () => [], commit },
-    reservations: { machines: () => machines },
+    reservations: new MachineIndex(machines),
   })
   if (files !== undefined) {
     await openTftp({

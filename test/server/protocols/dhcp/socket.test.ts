@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
 import { openDhcp } from '#server/protocols/dhcp/socket.ts'
 import { whyNoNetworks } from '../../../network.ts'
 import { MAC, machine, network, SERVER } from './clients.ts'
@@ -133,7 +134,7 @@ t.test('an address that is not ours is an error that says so', async t => {
     network: () => network(),
     leases: { all: async () => [], commit: async () => {} },
     events: { record: () => {} },
-    reservations: { machines: () => [] },
+    reservations: new MachineIndex(),
     report: problem => t.comment(problem.message),
   })
   await t.rejects(opening, { code: 'CANNOT_SERVE_DHCP' })
