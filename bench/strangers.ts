@@ -207,7 +207,7 @@ async function fill(state: string, strangers: number): Promise<void> {
   const { Journal } = (await measured('journal.ts')) as typeof import('#server/machines/journal.ts')
   const store = new SqliteStore(join(state, 'pilotlight.db'))
   const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n, addressOf(n)))
-  store.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })
+  await store.objects.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })
   const all = {
     ...JOURNAL_LIMITS,
     strangers: 1e9,

@@ -116,7 +116,7 @@ async function openAll(
   const moved = leasesAfterJump(await store.leases.all(), store.newestEvent(), clock.now())
   if (moved !== undefined) await store.leases.commit(moved.map(lease => ({ kind: 'put', lease })))
   openPruning({ store, days: config.eventDays, clocks, onJump, log }, parts)
-  const inventory = openInventory({ store, dataPath, now: clocks.wall, log }, parts)
+  const inventory = await openInventory({ store: store.objects, dataPath, now: clocks.wall, log }, parts)
   const { catalog } = inventory
   const certificates = await openListenerCertificates(config, report, parts)
   onJump(() => reloadAll(certificates))
@@ -214,7 +214,7 @@ async function openAll(
         reopenings: agents.reopenings,
         signing: agents.signingOf,
         putBundle: store.putBundle.bind(store),
-        sites: () => store.networks().map(({ name }) => name),
+        sites: () => store.sites(),
         putAuthority: agents.authorities.put.bind(agents.authorities),
         signal: stopping.signal,
         log,

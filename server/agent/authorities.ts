@@ -13,13 +13,13 @@ export type AuthorityPut = {
 
 /** The authorities that the store keeps. */
 export class Authorities {
-  readonly #store: Pick<Store, 'networks' | 'authority' | 'putAuthority'>
+  readonly #store: Pick<Store, 'sites' | 'authority' | 'putAuthority'>
   readonly #now: () => number
   /** One change at a time: two would each make a signer, and only one would be kept. */
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param now milliseconds since 1970 */
-  constructor(store: Pick<Store, 'networks' | 'authority' | 'putAuthority'>, now: () => number) {
+  constructor(store: Pick<Store, 'sites' | 'authority' | 'putAuthority'>, now: () => number) {
     this.#store = store
     this.#now = now
   }
@@ -37,7 +37,7 @@ export class Authorities {
   renewSigners(): Promise<string[]> {
     return this.#inTurn(async () => {
       const renewed: string[] = []
-      for (const { name } of this.#store.networks()) {
+      for (const name of await this.#store.sites()) {
         const kept = this.#store.authority(name)
         if (kept === undefined) continue
         if (this.#store.putAuthority(name, await withSigners(kept, kept, this.#now()))) renewed.push(name)

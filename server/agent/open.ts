@@ -26,7 +26,7 @@ export type AgentsNeeds = {
     TokenStore &
     EnrolmentNeeds['store'] &
     RenewalNeeds['store'] &
-    Pick<Store, 'networks' | 'authority' | 'putAuthority' | 'signings'>
+    Pick<Store, 'sites' | 'authority' | 'putAuthority' | 'signings'>
   /** Who is declared, always as of now. */
   readonly catalog: DeclaredMachines
   readonly journal: Pick<Journal, 'record' | 'currentOf'>

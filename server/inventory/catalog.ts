@@ -13,7 +13,7 @@ import { MachineIndex, type Identifiers, type Trust } from '../machines/identity
 import { GroupIndex, type Known } from '../boot/match/groups.ts'
 import type { Entry } from './changes.ts'
 import type { FileObject, Problem } from './data-directory.ts'
-import type { StoredObject } from '../store/object-table.ts'
+import type { StoredObject } from '../store/objects.ts'
 
 /** One id in both layers; the store's hides the file's. */
 type Layers = { readonly stored?: StoredObject; readonly file?: FileObject }
@@ -43,6 +43,11 @@ export class Catalog {
   setFile(kind: Kind, id: string, file: FileObject | undefined): void {
     const { stored } = this.#layersOf(kind, id)
     this.#set(kind, id, { ...(stored && { stored }), ...(file && { file }) })
+  }
+
+  /** What the store has under an id, of an object or of what hides a file. */
+  stored(kind: Kind, id: string): StoredObject | undefined {
+    return this.#layersOf(kind, id).stored
   }
 
   /** The object in effect under an id. */

@@ -43,15 +43,3 @@ export type Entry<K extends Kind = Kind> = {
   readonly at?: number
   readonly who?: string
 }
-
-/** One write of one object. */
-export type Revision<K extends Kind = Kind> = {
-  /** Grows over all objects. */
-  readonly revision: number
-  /** Milliseconds since 1970. */
-  readonly at: number
-  readonly who: string
-  readonly action: 'put' | 'delete'
-  /** What was put. */
-  readonly object?: Objects[K]
-}

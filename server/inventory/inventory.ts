@@ -6,12 +6,11 @@ import type { SiteObjects } from '#model/network.ts'
 import { InvalidObject, NotStored, PreconditionFailed, ReadOnlyObject, UnknownRevision } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Catalog } from './catalog.ts'
-import type { Change, Entry, Outcome, Revision } from './changes.ts'
+import type { Change, Entry, Outcome } from './changes.ts'
 import { problemText, type DataDirectory, type FileChange } from './data-directory.ts'
 import { checkObject } from './object-check.ts'
-import type { RowChange, RowOutcome } from '../store/object-table.ts'
+import type { ObjectStore, Revision, RowChange, RowOutcome } from '../store/objects.ts'
 import { referenceWarnings } from './references.ts'
-import type { Store } from '../store/store.ts'
 import { templateFiles, type TemplateFiles } from './template-files.ts'
 
 /** How a write is made. */
@@ -35,24 +34,40 @@ export class Inventory {
   readonly catalog = new Catalog()
   /** The templates in effect. */
   readonly files: TemplateFiles = templateFiles(this.catalog)
-  readonly #store: Store
+  readonly #store: ObjectStore
   readonly #now: () => number
   readonly #log: Log
   #directory: DataDirectory | undefined
-  #rehearsed = 0
+  #tried = 0
 
-  /** @param now milliseconds since 1970 */
-  constructor(store: Store, now: () => number, log: Log) {
+  /** Use `Inventory.open`. */
+  private constructor(store: ObjectStore, now: () => number, log: Log) {
     this.#store = store
     this.#now = now
     this.#log = log
-    for (const stored of store.objects()) this.catalog.setStored(stored.kind, stored.id, stored)
-    this.catalog.networks = store.networks().map(({ network }) => network)
-    store.follow(outcomes => {
-      for (const { kind, id, before, after } of outcomes) {
-        if (before !== after) this.catalog.setStored(kind, id, after)
-      }
+  }
+
+  /**
+   * Takes what the store has, and follows it from there.
+   *
+   * @param now milliseconds since 1970
+   */
+  static async open(store: ObjectStore, now: () => number, log: Log): Promise<Inventory> {
+    const inventory = new Inventory(store, now, log)
+    const { catalog } = inventory
+    const { objects, networks } = await store.follow({
+      objects: outcomes => {
+        for (const { kind, id, before, after } of outcomes) {
+          if (before !== after) catalog.setStored(kind, id, after)
+        }
+      },
+      networks: all => {
+        catalog.networks = all.map(({ network }) => network)
+      },
     })
+    for (const stored of objects) catalog.setStored(stored.kind, stored.id, stored)
+    catalog.networks = networks.map(({ network }) => network)
+    return inventory
   }
 
   /** Puts a data directory below the store; `directoryChanged` is to be told of its changes. */
@@ -95,7 +110,7 @@ export class Inventory {
     const rows = checked.map(({ change }) => this.#rowOf(change, lenient))
     const author = { who, at: this.#now() }
     const before = checked.map(({ change }) => this.get(change.kind, changedId(change)))
-    const outcomes = dryRun ? this.#store.rehearse(rows, author) : await this.#store.write(rows, author)
+    const outcomes = await (dryRun ? this.#store.dryRun(rows, author) : this.#store.write(rows, author))
     if (dryRun) this.#during(outcomes, look)
     const brought = checked.flatMap(({ change }) => (change.action === 'put' ? [change] : []))
     return outcomes.map((outcome, at) => {
@@ -106,8 +121,8 @@ export class Inventory {
   }
 
   /** What was written to an object through the store, newest first; empty for what was never there. */
-  history<K extends Kind>(kind: K, id: string, limit = 100): Revision<K>[] {
-    return this.#store.history(kind, id, limit) as Revision<K>[] // of that kind
+  async history<K extends Kind>(kind: K, id: string, limit = 100): Promise<Revision<K>[]> {
+    return (await this.#store.history(kind, id, limit)) as Revision<K>[] // of that kind
   }
 
   /**
@@ -121,7 +136,7 @@ export class Inventory {
     number: number,
     options: WriteOptions & { expect?: string },
   ): Promise<Outcome[]> {
-    const revision = this.history(kind, id).find(it => it.revision === number)
+    const revision = (await this.history(kind, id)).find(it => it.revision === number)
     if (revision === undefined) throw new UnknownRevision(kind, id, number)
     const expect = options.expect === undefined ? {} : { expect: options.expect }
     const change =
@@ -136,10 +151,8 @@ export class Inventory {
    *
    * @throws {SiteConflict} 409
    */
-  putSite(name: string, objects: SiteObjects, who: string): boolean {
-    const changed = this.#store.putSite(name, objects, { who, at: this.#now() })
-    if (changed) this.catalog.networks = this.#store.networks().map(({ network }) => network)
-    return changed
+  putSite(name: string, objects: SiteObjects, who: string): Promise<boolean> {
+    return this.#store.putSite(name, objects, { who, at: this.#now() })
   }
 
   /** Checks all objects, and tells of everything that is wrong with any of them. */
@@ -189,17 +202,20 @@ export class Inventory {
     }
   }
 
-  /** Lets `look` see the catalog as it would be. Nobody else does: nothing here waits. */
+  /** Lets `look` see the catalog as it would be. Nothing else does: it is put back before anything is awaited. */
   #during(outcomes: readonly RowOutcome[], look: () => void): void {
+    const { catalog } = this
+    // As it is now, which another write may have changed since the dry run.
+    const kept = outcomes.map(({ kind, id }) => ({ kind, id, stored: catalog.stored(kind, id) }))
     for (const { kind, id, after } of outcomes) {
       // A version that no write will ever have, since what is made of a template is remembered by it.
-      this.#rehearsed -= 1
-      this.catalog.setStored(kind, id, after && { ...after, revision: this.#rehearsed })
+      this.#tried -= 1
+      catalog.setStored(kind, id, after && { ...after, revision: this.#tried })
     }
     try {
       look()
     } finally {
-      for (const { kind, id, before } of outcomes.toReversed()) this.catalog.setStored(kind, id, before)
+      for (const { kind, id, stored } of kept) catalog.setStored(kind, id, stored)
     }
   }
 

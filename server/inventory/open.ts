@@ -2,12 +2,13 @@
 
 import type { Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
+import type { ObjectStore } from '../store/objects.ts'
 import { DataDirectory } from './data-directory.ts'
 import { Inventory } from './inventory.ts'
 
 /** What opening the inventory needs. */
 export type InventoryNeeds = {
-  readonly store: ConstructorParameters<typeof Inventory>[0]
+  readonly store: ObjectStore
   readonly dataPath: string
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -15,8 +16,11 @@ export type InventoryNeeds = {
 }
 
 /** Opens it; it follows the changes of the data directory until it is closed. */
-export function openInventory({ store, dataPath, now, log }: InventoryNeeds, parts: Parts): Inventory {
-  const inventory = new Inventory(store, now, log)
+export async function openInventory(
+  { store, dataPath, now, log }: InventoryNeeds,
+  parts: Parts,
+): Promise<Inventory> {
+  const inventory = await Inventory.open(store, now, log)
   const directory = new DataDirectory(dataPath, changes => inventory.directoryChanged(changes))
   parts.add('the data directory', directory)
   inventory.addDirectory(directory)

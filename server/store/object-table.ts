@@ -5,48 +5,8 @@ import { canonical } from '#host/canonical.ts'
 import type { Kind, Objects } from '#model/kinds.ts'
 import type { Machine } from '#model/machine.ts'
 import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../errors.ts'
-import type { Revision } from '../inventory/changes.ts'
 import type { Database } from './database.ts'
-
-/** An object as the store has it. */
-export type StoredObject<K extends Kind = Kind> = {
-  readonly kind: K
-  readonly id: string
-  /** Undefined for a file of the data directory that was deleted through the API. */
-  readonly object?: Objects[K]
-  /** The version of the file that it hides although it has no object. */
-  readonly hides?: string
-  readonly revision: number
-  /** Milliseconds since 1970. */
-  readonly at: number
-  readonly who: string
-  /** Undefined for what belongs to nobody. */
-  readonly site?: string
-  /** In the site file. */
-  readonly position: number
-}
-
-/** One row to write. Without an object it is removed, or hides a version of a file. */
-export type RowChange = {
-  readonly kind: Kind
-  readonly id: string
-  readonly object?: Objects[Kind]
-  readonly hides?: string
-  /** The revision that has to be there; 0 for nothing, undefined for whatever is. */
-  readonly expect?: number
-  readonly position?: number
-}
-
-/** Who writes, when, and for which site. */
-export type Author = { readonly who: string; readonly at: number; readonly site?: string }
-
-/** A row before and after its change; where both are the same nothing was written. */
-export type RowOutcome = {
-  readonly kind: Kind
-  readonly id: string
-  readonly before: StoredObject | undefined
-  readonly after: StoredObject | undefined
-}
+import type { Author, Revision, RowChange, RowOutcome, StoredObject } from './objects.ts'
 
 /** How many revisions of an object are kept. */
 const KEPT_REVISIONS = 100

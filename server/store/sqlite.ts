@@ -2,43 +2,27 @@
 
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
-import type { Kind } from '#model/kinds.ts'
-import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
 import type { LeaseStore } from './leases.ts'
-import type { Revision } from '../inventory/changes.ts'
 import { Database } from './database.ts'
 import { EventTable } from './event-table.ts'
-import {
-  ObjectTable,
-  type Author,
-  type RowChange,
-  type RowOutcome,
-  type StoredObject,
-} from './object-table.ts'
+import { ObjectTable } from './object-table.ts'
+import type { ObjectStore } from './objects.ts'
+import { StoredLeases } from './sqlite/leases.ts'
+import { StoredObjects } from './sqlite/objects.ts'
 import { IdentityTable } from './identity-table.ts'
-import { StoredLeases } from './lease-table.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineKey } from '../inventory/trust.ts'
-import type {
-  Boot,
-  MachineBoot,
-  Recipient,
-  Reopening,
-  Signing,
-  Store,
-  StoredNetwork,
-  TokenRecord,
-} from './store.ts'
+import type { Boot, MachineBoot, Recipient, Reopening, Signing, Store, TokenRecord } from './store.ts'
 
 /** The store in one file. */
 export class SqliteStore implements Store {
+  readonly objects: ObjectStore
   readonly leases: LeaseStore
   readonly #db: Database
-  readonly #objects: ObjectTable
+  readonly #objectTable: ObjectTable
   readonly #events: EventTable
   readonly #sealed: SealedTable
   readonly #identities: IdentityTable
-  #committed: (outcomes: readonly RowOutcome[]) => void = () => {}
 
   /**
    * Opens the store at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
@@ -49,81 +33,12 @@ export class SqliteStore implements Store {
    */
   constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
     this.#db = new Database(path, onFailure)
-    this.#objects = new ObjectTable(this.#db)
+    this.#objectTable = new ObjectTable(this.#db)
+    this.objects = new StoredObjects(this.#db, this.#objectTable)
     this.#events = new EventTable(this.#db)
     this.#sealed = new SealedTable(this.#db, path)
     this.#identities = new IdentityTable(this.#db)
     this.leases = new StoredLeases(this.#db)
-  }
-
-  follow(committed: (outcomes: readonly RowOutcome[]) => void): void {
-    this.#committed = committed
-  }
-
-  objects(): Iterable<StoredObject> {
-    return this.#objects.all()
-  }
-
-  history(kind: Kind, id: string, limit: number): Revision[] {
-    this.#db.flush()
-    return this.#objects.history(kind, id, limit)
-  }
-
-  write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]> {
-    return this.#db.together(() => this.#objects.apply(changes, author), {
-      committed: outcomes => this.#committed(outcomes),
-    })
-  }
-
-  rehearse(changes: readonly RowChange[], author: Author): RowOutcome[] {
-    const undo = new Undo()
-    try {
-      this.#db.atOnce(() => {
-        undo.outcomes = this.#objects.apply(changes, author)
-        throw undo
-      })
-    } catch (error) {
-      if (error !== undo) throw error
-    }
-    return undo.outcomes
-  }
-
-  networks(): StoredNetwork[] {
-    return this.#db
-      .all<{ name: string; network: string }>('SELECT name, network FROM sites ORDER BY name')
-      .map(({ name, network }) => ({ name, network: JSON.parse(network) as ProvisioningNetwork })) // by putSite
-  }
-
-  putSite(name: string, { network, ...objects }: SiteObjects, author: Omit<Author, 'site'>): boolean {
-    const text = JSON.stringify(network)
-    const wanted: readonly RowChange[] = [
-      ...objects.machines.map(
-        (object, position) => ({ kind: 'machine', id: object.name, object, position }) as const,
-      ),
-      ...objects.profiles.map(
-        (object, position) => ({ kind: 'profile', id: object.id, object, position }) as const,
-      ),
-      ...objects.groups.map(
-        (object, position) => ({ kind: 'group', id: object.id, object, position }) as const,
-      ),
-    ]
-    const ids = new Set(wanted.map(({ kind, id }) => `${kind} ${id}`))
-    const { outcomes, isNew } = this.#db.atOnce(() => {
-      const { changes } = this.#db.run(
-        `INSERT INTO sites (name, network) VALUES (?, ?)
-         ON CONFLICT (name) DO UPDATE SET network = excluded.network WHERE network <> excluded.network`,
-        name,
-        text,
-      )
-      // What goes gives up its addresses before others take them.
-      const gone = this.#objects.ofSite(name).filter(({ kind, id }) => !ids.has(`${kind} ${id}`))
-      const removals = gone.map(({ kind, id }) => ({ kind, id }))
-      const written = this.#objects.apply([...removals, ...wanted], { ...author, site: name })
-      return { outcomes: written, isNew: changes > 0 }
-    })
-    const changed = isNew || outcomes.some(({ before, after }) => before !== after)
-    if (changed) this.#committed(outcomes)
-    return changed
   }
 
   bundle(machine: string): BundleDescription | undefined {
@@ -132,6 +47,10 @@ export class SqliteStore implements Store {
 
   putBundle(machine: string, bundle: BundleDescription): boolean {
     return this.#sealed.write('bundle', machine, bundle)
+  }
+
+  async sites(): Promise<string[]> {
+    return (await this.objects.networks()).map(({ name }) => name)
   }
 
   authority(site: string): SiteAuthority | undefined {
@@ -284,7 +203,7 @@ export class SqliteStore implements Store {
   prune(before: number, share = 1): void {
     this.#db.atOnce(() => {
       this.#events.prune(before, share)
-      this.#objects.prune(before, share)
+      this.#objectTable.prune(before, share)
       this.#run(
         // The token of a machine that runs is what it renews its certificates with, for as long as it runs.
         `DELETE FROM tokens WHERE until < ? AND hash NOT IN (
@@ -310,11 +229,6 @@ export class SqliteStore implements Store {
   #all<Row>(sql: string, ...values: unknown[]): Row[] {
     return this.#db.all<Row>(sql, ...values)
   }
-}
-
-/** Thrown to undo what was only tried. */
-class Undo extends Error {
-  outcomes: RowOutcome[] = []
 }
 
 type TokenRow = {

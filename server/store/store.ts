@@ -2,14 +2,7 @@
 
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
-import type { Kind } from '#model/kinds.ts'
-import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
-import type { Revision } from '../inventory/changes.ts'
 import type { MachineKey } from '../inventory/trust.ts'
-import type { Author, RowChange, RowOutcome, StoredObject } from './object-table.ts'
-
-/** The provisioning network of a site. */
-export type StoredNetwork = { readonly name: string; readonly network: ProvisioningNetwork }
 
 /** One boot of one machine, as the journal groups events. */
 export type Boot = {
@@ -84,34 +77,12 @@ export type Recipient = { readonly token: string; readonly key: string; readonly
 
 /** Keeps everything. Whatever returns has been committed, unless it says otherwise. */
 export interface Store {
-  /** Calls `committed` with what each write changed, in the order of the commits, as soon as it is on disk. */
-  follow(committed: (outcomes: readonly RowOutcome[]) => void): void
-  /** All objects: those of nobody, then those of each site in the order of its file. */
-  objects(): Iterable<StoredObject>
-  /**
-   * Makes all changes or none; resolves once they are on disk, together with others of the same moment.
-   *
-   * @throws {PreconditionFailed} {NotStored} {OwnedBySite} {SiteConflict}
-   */
-  write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]>
-  /** Says what `write` would do, by doing it and undoing it. Throws what `write` throws. */
-  rehearse(changes: readonly RowChange[], author: Author): RowOutcome[]
-  /** What was written to an object, newest first. */
-  history(kind: Kind, id: string, limit: number): Revision[]
-
-  /** The network of each site. */
-  networks(): StoredNetwork[]
-  /**
-   * Replaces all objects of one site in one transaction, and says whether that changed anything.
-   *
-   * @throws {SiteConflict} when another site, or nobody, has the same machine, address, profile or group
-   */
-  putSite(name: string, objects: SiteObjects, author: Omit<Author, 'site'>): boolean
-
   /** What a machine gets; sealed on disk. */
   bundle(machine: string): BundleDescription | undefined
   /** Says whether it differs from the one stored before. */
   putBundle(machine: string, bundle: BundleDescription): boolean
+  /** The names of all sites. */
+  sites(): Promise<string[]>
   /** What signs for a site; sealed on disk. */
   authority(site: string): SiteAuthority | undefined
   /** Says whether it differs from the one stored before. */

@@ -129,7 +129,7 @@ t.test('a store with damaged pages is found at the start, with its name and the 
     id: `p${at}`,
     object: { id: `p${at}`, boot: { args: ['a'.repeat(500)] } },
   }))
-  await store.write(objects, { who: 't', at: 1 })
+  await store.objects.write(objects, { who: 't', at: 1 })
   store.close()
   const size = statSync(path).size
   const whole = readFileSync(path)

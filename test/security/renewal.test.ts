@@ -30,7 +30,7 @@ async function begun() {
   const store = new SqliteStore(':memory:')
   let now = Date.now()
   const authorities = new Authorities(store, () => now)
-  store.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: now })
+  await store.objects.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: now })
   await authorities.put(smallSite.name, siteAuthority(pki))
   store.putBundle('ctl-1', description)
   const key = await machineKey()

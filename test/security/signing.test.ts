@@ -71,7 +71,7 @@ async function stateOfSite(t: Test, daysAgo: number): Promise<string> {
   const statePath = join(t.testdir({ state: {} }), 'state')
   const store = new SqliteStore(join(statePath, 'pilotlight.db'))
   const made = Date.now() - daysAgo * day
-  store.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: made })
+  await store.objects.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: made })
   const { signsUntil } = await new Authorities(store, () => made).put(smallSite.name, siteAuthority(pki))
   store.putSigning('ctl-1', { site: smallSite.name, until: signsUntil })
   store.close()

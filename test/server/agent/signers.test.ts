@@ -60,7 +60,7 @@ t.test(
     t.teardown(() => store.close())
     let now = start
     const authorities = new Authorities(store, () => now)
-    store.putSite('rack-1', site, { who: 'test', at: now })
+    await store.objects.putSite('rack-1', site, { who: 'test', at: now })
     const first = await authorities.put('rack-1', given)
     t.strictSame(first, { changed: true, signsUntil: start + 89 * day })
     now += day

@@ -103,8 +103,8 @@ class Model {
 t.test('whatever is written in whatever order, the inventory is what the model is', async () => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
     const store = new SqliteStore(':memory:')
-    const inventory = new Inventory(
-      store,
+    const inventory = await Inventory.open(
+      store.objects,
       () => 1000,
       () => {},
     )
@@ -138,8 +138,8 @@ t.test('whatever is written in whatever order, the inventory is what the model i
       same(inventory, model)
     }
     // Whoever opens the same store afresh knows the same.
-    const again = new Inventory(
-      store,
+    const again = await Inventory.open(
+      store.objects,
       () => 1000,
       () => {},
     )
@@ -176,8 +176,8 @@ function normal(object: Objects[Kind] | undefined): unknown {
 t.test('writers who ask for the version they read never undo each other', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const inventory = new Inventory(
-    store,
+  const inventory = await Inventory.open(
+    store.objects,
     () => 1000,
     () => {},
   )
@@ -201,7 +201,7 @@ t.test('writers who ask for the version they read never undo each other', async 
     ['fulfilled', 'rejected', 'rejected', 'rejected'],
   )
   t.strictSame(
-    inventory.history('group', 'g').map(({ who }) => who),
+    (await inventory.history('group', 'g')).map(({ who }) => who),
     ['writer 1', 'writer 0'],
   )
 })
@@ -209,17 +209,17 @@ t.test('writers who ask for the version they read never undo each other', async 
 t.test('the history of what was removed ends with its time, and numbers are never given twice', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const inventory = new Inventory(
-    store,
+  const inventory = await Inventory.open(
+    store.objects,
     () => 1000,
     () => {},
   )
   const put = { action: 'put', kind: 'profile', object: { id: 'p' } } as const
   await inventory.write([put], { who: 'x' })
   await inventory.write([{ action: 'delete', kind: 'profile', id: 'p' }], { who: 'x' })
-  const [newest] = inventory.history('profile', 'p')
+  const [newest] = await inventory.history('profile', 'p')
   store.prune(5000)
-  t.equal(inventory.history('profile', 'p').length, 1, 'but the newest number stays')
+  t.equal((await inventory.history('profile', 'p')).length, 1, 'but the newest number stays')
   const [outcome] = await inventory.write([put], { who: 'x' })
   t.ok(Number(outcome?.version) > (newest?.revision ?? 0))
 })
@@ -227,8 +227,8 @@ t.test('the history of what was removed ends with its time, and numbers are neve
 t.test('a hundred revisions are kept', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const inventory = new Inventory(
-    store,
+  const inventory = await Inventory.open(
+    store.objects,
     () => 1000,
     () => {},
   )
@@ -237,7 +237,7 @@ t.test('a hundred revisions are kept', async t => {
       who: 'x',
     })
   }
-  const history = inventory.history('profile', 'p', 1000)
+  const history = await inventory.history('profile', 'p', 1000)
   t.equal(history.length, 100)
   t.match([history[0], history.at(-1)], [{ object: { name: '119' } }, { object: { name: '20' } }])
 })

@@ -2,6 +2,10 @@
 // A store runs the parts of the interfaces that it has.
 
 import type { Test } from 'tap'
+import type { Group } from '#model/group.ts'
+import type { Machine } from '#model/machine.ts'
+import type { SiteObjects } from '#model/network.ts'
+import type { ObjectStore, RowChange, RowOutcome, StoredNetwork } from '#server/store/objects.ts'
 import type { LeaseStore } from '#server/store/leases.ts'
 
 /** Opens an empty store, closed with its test; `again` closes it and opens what it kept. */
@@ -53,6 +57,214 @@ export function leaseContract(t: Test, open: Open<LeaseStore>): void {
     },
   )
 }
+
+const author = { who: 'ada', at: 1000 }
+const unfollowed = { objects: () => {}, networks: () => {} }
+const groupOf = (id: string, profile = 'p'): Group => ({ id, profile })
+const putGroup = (id: string, more: { profile?: string; expect?: number } = {}): RowChange => {
+  const { profile, ...rest } = more
+  return { kind: 'group', id, object: groupOf(id, profile), ...rest }
+}
+const machineOf = (name: string, address: string, macs: string[]): Machine => ({
+  name,
+  macs,
+  role: 'compute',
+  address,
+  labels: {},
+})
+const ctl = machineOf('ctl-1', '10.20.0.11', ['52:54:00:20:00:01'])
+const cmp = machineOf('cmp-1', '10.20.0.12', ['52:54:00:20:00:02'])
+const site: SiteObjects = {
+  network: {
+    subnet: '10.20.0.0/24',
+    dhcp: 'full',
+    pool: { first: '10.20.0.100', last: '10.20.0.200' },
+    gateway: '10.20.0.1',
+    dns: ['10.20.0.1'],
+  },
+  machines: [ctl, cmp],
+  profiles: [{ id: 'p' }],
+  groups: [groupOf('all')],
+}
+
+/** The contract of what the inventory keeps its objects in. */
+export function objectContract(t: Test, open: Open<ObjectStore>): void {
+  t.test('all changes of a write are made, or none', async t => {
+    const { store, again } = await open(t)
+    await store.write([putGroup('a')], author)
+    const both = store.write([putGroup('b'), putGroup('a', { expect: 0 })], author)
+    await t.rejects(both, { code: 'PRECONDITION_FAILED' })
+    t.same(await idsOf(store), ['group a'])
+    t.same(await idsOf(await again()), ['group a'])
+  })
+
+  t.test('of writes at the same time that expect the same revision exactly one is made', async t => {
+    const { store } = await open(t)
+    const [created] = await store.write([putGroup('g')], author)
+    for (const expect of [created?.after?.revision ?? 0, 0]) {
+      const id = expect === 0 ? 'new' : 'g'
+      const racing = Array.from({ length: 8 }, (_, at) =>
+        store.write([putGroup(id, { expect, profile: `p${at}` })], { who: `writer ${at}`, at: 2000 }),
+      )
+      const won = (await Promise.allSettled(racing)).filter(({ status }) => status === 'fulfilled')
+      t.equal(won.length, 1, id)
+    }
+    t.same(
+      (await store.history('group', 'g', 10)).map(({ who }) => who),
+      ['writer 0', 'ada'],
+    )
+  })
+
+  t.test(
+    'revisions are given by the store: each is greater than all before, also after a restart',
+    async t => {
+      const { store, again } = await open(t)
+      const given = (await Promise.all(['a', 'b', 'c'].map(id => store.write([putGroup(id)], author)))).map(
+        revisionOf,
+      )
+      await store.write([{ kind: 'group', id: 'c' }], author)
+      const later = await again()
+      given.push(revisionOf(await later.write([putGroup('c')], author)))
+      t.same(
+        given,
+        given.toSorted((a, b) => a - b),
+      )
+      t.equal(new Set(given).size, 4)
+    },
+  )
+
+  t.test('a write that changes nothing gives the object that is there', async t => {
+    const { store } = await open(t)
+    await store.write([putGroup('a')], author)
+    const [same] = await store.write([putGroup('a')], { ...author, at: 2000 })
+    t.equal(same?.before, same?.after)
+    t.equal((await store.history('group', 'a', 10)).length, 1)
+  })
+
+  t.test('a dry run says what a write would do, and leaves everything as it is', async t => {
+    const { store } = await open(t)
+    await store.write([putGroup('a')], author)
+    let heard = 0
+    await store.follow({ objects: () => (heard += 1), networks: () => {} })
+    const tried = [putGroup('a', { profile: 'q' }), putGroup('b'), { kind: 'group', id: 'a' } as const]
+    const outcomes = await store.dryRun(tried, author)
+    t.same(
+      outcomes.map(({ before, after }) => [before?.object, after?.object]),
+      [
+        [groupOf('a'), groupOf('a', 'q')],
+        [undefined, groupOf('b')],
+        [groupOf('a', 'q'), undefined],
+      ],
+    )
+    await t.rejects(store.dryRun([putGroup('a', { expect: 0 })], author), { code: 'PRECONDITION_FAILED' })
+    t.same(await idsOf(store), ['group a'])
+    t.equal((await store.history('group', 'a', 10)).length, 1)
+    t.equal(heard, 0)
+  })
+
+  t.test('a follower hears of every change after what it was given, in the order of the commits', async t => {
+    const { store } = await open(t)
+    await store.write([putGroup('a')], author)
+    const known = new Map<string, unknown>()
+    let networks: readonly StoredNetwork[] = []
+    const { objects } = await store.follow({
+      objects: outcomes => {
+        for (const { kind, id, after } of outcomes) {
+          if (after?.object === undefined) known.delete(`${kind} ${id}`)
+          else known.set(`${kind} ${id}`, after.object)
+        }
+      },
+      networks: all => {
+        networks = all
+      },
+    })
+    for (const { kind, id, object } of objects) known.set(`${kind} ${id}`, object)
+    const last = store.write([putGroup('a', { profile: 'p9' })], author)
+    await Promise.all([store.write([putGroup('b')], author), last, store.putSite('rack-1', site, author)])
+    t.same(known.get('group a'), groupOf('a', 'p9'))
+    t.same(known.get('machine ctl-1'), ctl)
+    t.same(networks, [{ name: 'rack-1', network: site.network }])
+    await store.write([{ kind: 'group', id: 'b' }], author)
+    t.same([...known.keys()].toSorted(), [
+      'group a',
+      'group all',
+      'machine cmp-1',
+      'machine ctl-1',
+      'profile p',
+    ])
+  })
+
+  t.test('a site is replaced as a whole, or not at all', async t => {
+    const { store, again } = await open(t)
+    t.equal(await store.putSite('rack-1', site, author), true)
+    t.equal(
+      await store.putSite('rack-1', structuredClone(site), author),
+      false,
+      'the same again changes nothing',
+    )
+    const other = { ...site, machines: [machineOf('x', ctl.address, [])], profiles: [], groups: [] }
+    await t.rejects(store.putSite('rack-2', other, author), {
+      code: 'SITE_CONFLICT',
+      message: /address "10.20.0.11"/,
+    })
+    t.same(
+      Array.from((await store.follow(unfollowed)).objects, ({ object }) => object),
+      [...site.profiles, ...site.machines, ...site.groups],
+      'a refused site leaves no trace, and objects are in the order of their file',
+    )
+    t.same(await store.networks(), [{ name: 'rack-1', network: site.network }])
+    t.equal(await store.putSite('rack-1', { ...site, machines: [cmp] }, author), true)
+    t.equal(await store.putSite('rack-2', other, author), true, 'what was given up may be taken')
+    const kept = await again()
+    t.same(
+      (await kept.networks()).map(({ name }) => name),
+      ['rack-1', 'rack-2'],
+    )
+  })
+
+  t.test('of two that take the same address or MAC at the same time exactly one gets it', async t => {
+    const { store } = await open(t)
+    const [mac = ''] = ctl.macs
+    const takers = [
+      machineOf('a', ctl.address, []),
+      machineOf('b', ctl.address, []),
+      machineOf('c', '10.20.0.13', [mac]),
+      machineOf('d', '10.20.0.14', [mac]),
+    ]
+    const results = await Promise.allSettled([
+      ...takers.map(it => store.write([{ kind: 'machine', id: it.name, object: it }], author)),
+      store.putSite('rack-1', { ...site, machines: [machineOf('e', ctl.address, [])] }, author),
+    ])
+    t.equal(results.filter(({ status }) => status === 'fulfilled').length, 2)
+    for (const result of results) {
+      if (result.status === 'rejected') t.match(result.reason, { code: 'SITE_CONFLICT' })
+    }
+  })
+
+  t.test('what belongs to a site is changed by its file alone', async t => {
+    const { store } = await open(t)
+    await store.putSite('rack-1', site, author)
+    await t.rejects(store.write([putGroup('all', { profile: 'q' })], author), { code: 'OWNED_BY_SITE' })
+    await t.rejects(store.write([{ kind: 'group', id: 'no' }], author), { code: 'NOT_FOUND' })
+  })
+
+  t.test('the history of an object is newest first, with who, when and what', async t => {
+    const { store } = await open(t)
+    await store.write([putGroup('a')], author)
+    await store.write([putGroup('a', { profile: 'q' })], { who: 'bob', at: 2000 })
+    await store.write([{ kind: 'group', id: 'a' }], { who: 'eve', at: 3000 })
+    t.match(await store.history('group', 'a', 10), [
+      { who: 'eve', at: 3000, action: 'delete' },
+      { who: 'bob', at: 2000, action: 'put', object: groupOf('a', 'q') },
+      { who: 'ada', at: 1000, action: 'put', object: groupOf('a') },
+    ])
+    t.equal((await store.history('group', 'a', 2)).length, 2)
+  })
+}
+
+const idsOf = async (store: ObjectStore) =>
+  Array.from((await store.follow(unfollowed)).objects, ({ kind, id }) => `${kind} ${id}`)
+const revisionOf = ([outcome]: readonly RowOutcome[]) => outcome?.after?.revision ?? 0
 
 async function byAddress(store: LeaseStore) {
   return (await store.all()).toSorted((a, b) => (a.address < b.address ? -1 : 1))

@@ -7,8 +7,7 @@ import Database from 'better-sqlite3'
 import type { BootEvent } from '#model/boot.ts'
 import { bootId } from '#server/machines/boot-id.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
-import { site } from '../serving.ts'
-import { leaseContract, type Open } from './contract.ts'
+import { leaseContract, objectContract, type Open } from './contract.ts'
 
 /** A store in a file; the part of it that a contract is about. */
 const opening =
@@ -25,13 +24,16 @@ const opening =
     return { store: part(store), again }
   }
 
+objectContract(
+  t,
+  opening(store => store.objects),
+)
 leaseContract(
   t,
   opening(store => store.leases),
 )
 
 const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
-const author = { who: 'tester', at: 1000 }
 const event = (id: number): BootEvent => ({
   id,
   at: 1000 + id,
@@ -41,27 +43,6 @@ const event = (id: number): BootEvent => ({
   kind: 'discover',
   text: `event ${id}`,
   detail: { id },
-})
-
-t.test('a site is replaced as a whole, or not at all', async t => {
-  const store = new SqliteStore(':memory:')
-  t.teardown(() => store.close())
-  t.equal(store.putSite('rack-1', site, author), true)
-  t.equal(store.putSite('rack-1', structuredClone(site), author), false, 'the same again changes nothing')
-  const [machine] = site.machines
-  const other = { ...site, machines: [{ ...machine!, name: 'x', macs: [] }], groups: [] } // it has two machines
-  t.throws(() => store.putSite('rack-2', other, author), {
-    code: 'SITE_CONFLICT',
-    message: /address "10.20.0.11"/,
-  })
-  t.same(
-    Array.from(store.objects(), ({ object }) => object),
-    [...site.machines, ...site.groups],
-    'a refused site leaves no trace',
-  )
-  t.same(store.networks(), [{ name: 'rack-1', network: site.network }])
-  t.equal(store.putSite('rack-1', { ...site, machines: site.machines.slice(1) }, author), true)
-  t.equal(store.putSite('rack-2', other, author), true, 'what was given up may be taken')
 })
 
 t.test('the bundle of a boot is handed out once, and the boot that was used last is remembered', async t => {

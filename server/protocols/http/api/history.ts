@@ -20,10 +20,10 @@ export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly ki
   app.get<ById & { Querystring: PageQuery }>(
     `${folder}/history`,
     documented({ tags, summary: `All writes of a ${kind}, newest first` }),
-    (request, reply) => {
+    async (request, reply) => {
       const { id } = request.params
       const { query } = request
-      const history = inventory.history(kind, id)
+      const history = await inventory.history(kind, id)
       if (history.length === 0 && inventory.get(kind, id) === undefined) throw new NotStored(kind, id)
       const writes = history.map(write => ({ id: String(write.revision), write }))
       const { items, next } = pageOf(writes, query)

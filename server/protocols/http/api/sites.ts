@@ -26,7 +26,7 @@ export type SiteNeeds = {
   readonly inventory: Pick<Inventory, 'putSite'>
   readonly putBundle: (machine: string, bundle: BundleDescription) => boolean
   /** The names of all sites. */
-  readonly sites: () => readonly string[]
+  readonly sites: () => Promise<readonly string[]>
   readonly putAuthority: (site: string, authority: SiteAuthority) => Promise<AuthorityPut>
   /** Until when a site can sign, in milliseconds since 1970; undefined when it has no authority. */
   readonly signing: (site: string) => { readonly ends?: number; readonly until?: number } | undefined
@@ -58,10 +58,10 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       schema: { tags: ['sites'], summary: 'Replaces all that a site declares', body: siteSchema },
       bodyLimit: BUNDLE_BYTES,
     },
-    (request, reply) => {
+    async (request, reply) => {
       const { params, body } = request
       const { name } = params
-      const changed = inventory.putSite(name, checkedSite(body), request.identity.name)
+      const changed = await inventory.putSite(name, checkedSite(body), request.identity.name)
       log('info', changed ? 'site changed' : 'site as before', { site: name, machines: body.machines.length })
       return reply.send({ changed })
     },
@@ -75,7 +75,7 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       bodyLimit: BUNDLE_BYTES,
     },
     async ({ params: { name }, body }, reply) => {
-      if (!sites().includes(name)) throw new NotFound('site', name, 'Put it first.')
+      if (!(await sites()).includes(name)) throw new NotFound('site', name, 'Put it first.')
       checkSigners(body)
       const put = await putAuthority(name, body)
       const signers = Object.keys(body.signers).join(' ')
