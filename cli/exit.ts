@@ -1,8 +1,10 @@
-// How the command line ends: one table of exit codes, and one way to print what went wrong.
+// How the command line ends: one table of exit statuses, one from the code of an error to them, and one way to print what
+// went wrong.
 
-import { FileProblems } from '#rack/site/problems.ts'
-import { WaitedTooLong } from '#progress/wait.ts'
+import { UpFailed } from '#lab/errors.ts'
 import { cleanLines } from '#model/clean.ts'
+import { PilotlightError, type ErrorCode } from '#model/error.ts'
+import { FileProblems } from '#rack/site/problems.ts'
 
 /** The exit statuses, by the name that code uses. */
 export const EXIT = {
@@ -31,51 +33,91 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   interrupted: 'interrupted by Ctrl-C or SIGTERM; run the same again to go on',
 }
 
-/** An error that knows its exit status and how to mend what it tells of. */
-export class CommandError extends Error {
-  readonly status: number
-  readonly remedy: string
-  constructor(status: number, message: string, remedy: string, options?: ErrorOptions) {
-    super(message, options)
-    this.status = status
-    this.remedy = remedy
-  }
+/** The exit status of each code of an error; all other codes end with `failed`. */
+const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = {
+  // The command line, or a file that it names.
+  BAD_BACKUP: 'usage',
+  BAD_INPUT: 'usage',
+  BAD_OPTION: 'usage',
+  CANNOT_MAKE_DIRECTORY: 'usage',
+  CHART_LOCK: 'usage',
+  CHART_PLAN: 'usage',
+  FILE_PROBLEMS: 'usage',
+  INVALID_ASSET_NAME: 'usage',
+  NEEDS_TERMINAL: 'usage',
+  NO_HELM: 'usage',
+  SEALED: 'usage',
+  UNFIT_AUTHORITY: 'usage',
+  WIRE_NOT_PRIVATE: 'usage',
+
+  // Something that was named.
+  CHART_NOT_FOUND: 'notFound',
+  GO_TEMPLATE_FAILED: 'notFound', // a 404, as in Matchbox
+  INVALID_BUTANE: 'notFound',
+  INVALID_CLOUD_CONFIG: 'notFound',
+  NEVER_BOOTED: 'notFound',
+  NOTHING_TO_BACK_UP: 'notFound',
+  NOTHING_TO_SERVE: 'notFound',
+  NOT_FOUND: 'notFound',
+  NOT_REOPENED: 'notFound',
+  NO_KEY_WAITS: 'notFound',
+  NO_MATCHING_GROUP: 'notFound',
+  UNKNOWN_PROFILE: 'notFound',
+  UNKNOWN_RELEASE: 'notFound',
+  UNKNOWN_REVISION: 'notFound',
+  UNKNOWN_TEMPLATE: 'notFound',
+
+  // What is there already, or who asks.
+  AMBIGUOUS_KEY: 'refused',
+  APPROVAL_TOO_LATE: 'refused',
+  ASSET_IN_THE_WAY: 'refused',
+  CHARTS_LOCKED: 'refused',
+  FOREIGN_HOST: 'refused',
+  IN_THE_WAY: 'refused',
+  KEYS_NOT_APPROVED: 'refused',
+  KEY_REFUSED: 'refused',
+  LOCKED: 'refused',
+  NOT_ALLOWED: 'refused',
+  NOT_AUTHENTICATED: 'refused',
+  NOT_CHANGED: 'refused',
+  NOT_DELIVERED: 'refused',
+  OTHER_KEY_APPROVED: 'refused',
+  OWNED_BY_SITE: 'refused',
+  PRECONDITION_FAILED: 'refused',
+  PREFLIGHT_FAILED: 'refused',
+  QUOTE_REFUSED: 'refused',
+  READ_ONLY_OBJECT: 'refused',
+  REBOOT_TOO_LATE: 'refused',
+  REFUSED: 'refused',
+  REMOVAL_REFUSED: 'refused',
+  SECRET_IN_CLEAR: 'refused',
+  SITE_CONFLICT: 'refused',
+  STATE_IN_USE: 'refused',
+  STATE_NOT_EMPTY: 'refused',
+  TOKEN_ELSEWHERE: 'refused',
+  TOKEN_EXPIRED: 'refused',
+  TOKEN_REPLAYED: 'refused',
+  UNKNOWN_TOKEN: 'refused',
+  UP_ALREADY: 'refused',
+  VERIFICATION_RUNS: 'refused',
+  WRONG_ANSWER: 'refused',
+
+  // Time, and who did not answer.
+  CLUSTER_UNREACHABLE: 'unreachable',
+  GUEST_SERVER_UNREACHABLE: 'unreachable',
+  INTERRUPTED: 'interrupted',
+  SERVER_UNREACHABLE: 'unreachable',
+  WAITED_TOO_LONG: 'waitedTooLong',
 }
 
-/** The exit status that an error stands for. */
+/** The exit status of an error. */
 export function statusOf(error: unknown): number {
-  if (error instanceof CommandError) return error.status
-  if (error instanceof FileProblems) return EXIT.usage
-  if (error instanceof WaitedTooLong) return EXIT.waitedTooLong
-  if (!(error instanceof Error)) return EXIT.failed
-  if (error.name === 'AbortError') return EXIT.interrupted
-  const code = 'code' in error ? String(error.code) : ''
-  if (code === 'VERIFICATION_FAILED') return statusOf(error.cause) // of the check that failed
-  return STATUS_OF_CODE[code] ?? EXIT.failed
-}
-
-/** What the chart stage, the verification and the assets throw on purpose, by code: its classes are loaded only by the verbs that need them. */
-const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  ASSET_IN_THE_WAY: EXIT.refused,
-  BAD_BACKUP: EXIT.usage,
-  NOTHING_TO_BACK_UP: EXIT.notFound,
-  STATE_NOT_EMPTY: EXIT.refused,
-  CANNOT_MAKE_DIRECTORY: EXIT.usage,
-  CHART_LOCK: EXIT.usage,
-  CHART_NOT_FOUND: EXIT.notFound,
-  CHART_PLAN: EXIT.usage,
-  CHARTS_LOCKED: EXIT.refused,
-  CLUSTER_UNREACHABLE: EXIT.unreachable,
-  GUEST_SERVER_UNREACHABLE: EXIT.unreachable,
-  INVALID_ASSET_NAME: EXIT.usage,
-  NOT_FOUND: EXIT.notFound,
-  PREFLIGHT_FAILED: EXIT.refused,
-  REMOVAL_REFUSED: EXIT.refused,
-  SEALED: EXIT.usage,
-  STATE_IN_USE: EXIT.refused,
-  UNFIT_AUTHORITY: EXIT.usage,
-  UNKNOWN_RELEASE: EXIT.notFound,
-  VERIFICATION_RUNS: EXIT.refused,
+  if (error instanceof UpFailed) return error.exitStatus
+  if (error instanceof PilotlightError) {
+    if (error.code === 'VERIFICATION_FAILED') return statusOf(error.cause) // of the check that failed
+    return EXIT[STATUS_OF_CODE[error.code] ?? 'failed']
+  }
+  return error instanceof Error && error.name === 'AbortError' ? EXIT.interrupted : EXIT.failed
 }
 
 /** What a person reads when a command fails: what, why, and what to do; without what a terminal obeys. */
@@ -92,7 +134,7 @@ function textOf(error: unknown): string {
   const lines = [`error ${error.message}`]
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
     lines.push(`  because: ${cause.message}`)
-  if (error instanceof CommandError) lines.push(`  ${error.remedy}`)
+  if (error instanceof PilotlightError && error.remedy) lines.push(`  ${error.remedy}`)
   if (process.env.PILOTLIGHT_DEBUG !== undefined && error.stack) lines.push(error.stack)
   return lines.join('\n')
 }

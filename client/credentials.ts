@@ -9,13 +9,13 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { SETTINGS } from '#server/config.ts'
 import { isLoopback } from '#server/access/identity.ts'
 import { adminTokenFile } from '#server/access/access-tokens.ts'
-import { CommandError, EXIT } from '#cli/exit.ts'
+import { Failure } from '#model/error.ts'
 import { isListenerOf } from './listeners.ts'
 
 /**
  * The token that somebody gave for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.
  *
- * @throws {CommandError} (usage) when that file has none
+ * @throws {Failure} BAD_OPTION when that file has none
  */
 export function givenToken(): string | undefined {
   const { PILOTLIGHT_TOKEN: token, PILOTLIGHT_TOKEN_FILE: file } = process.env
@@ -61,7 +61,7 @@ export function tokenIn(statePath: string): string | undefined {
  * Lets this process believe an HTTPS server's certificate, beside those that everybody believes: of the authority in the
  * file `PILOTLIGHT_CA`, else, for a server on this host, of the one in its state directory.
  *
- * @throws {CommandError} (usage) when that file has none
+ * @throws {Failure} BAD_OPTION when that file has none
  */
 export function trustServer(base: string): void {
   const { hostname, protocol } = new URL(base)
@@ -75,7 +75,7 @@ export function trustServer(base: string): void {
   const variable = file ? 'PILOTLIGHT_CA' : 'the authority of the server on this host'
   const pem = namedText(variable, path, remedy)
   if (!isCertificate(pem)) {
-    throw new CommandError(EXIT.usage, `${variable} is "${path}": it holds no certificate in PEM`, remedy)
+    throw new Failure('BAD_OPTION', `${variable} is "${path}": it holds no certificate in PEM`, remedy)
   }
   setDefaultCACertificates([...getCACertificates('default'), pem])
 }
@@ -101,9 +101,9 @@ function namedText(variable: string, path: string, remedy: string): string {
       EISDIR: 'it is a directory',
       EACCES: 'you may not read it',
     }
-    throw new CommandError(EXIT.usage, `${variable} is "${path}": ${reasons[code ?? ''] ?? message}`, remedy)
+    throw new Failure('BAD_OPTION', `${variable} is "${path}": ${reasons[code ?? ''] ?? message}`, remedy)
   }
-  throw new CommandError(EXIT.usage, `${variable} is "${path}": it is empty`, remedy)
+  throw new Failure('BAD_OPTION', `${variable} is "${path}": it is empty`, remedy)
 }
 
 /** Says whether what is sent to `base` can be read by other hosts on its way: plain HTTP, and not to an address of this host. */
@@ -115,7 +115,7 @@ export function isReadOnTheWire(base: string): boolean {
 /**
  * Refuses to send what signs for a site, or a bundle, where other hosts can read it on its way.
  *
- * @throws {CommandError} (usage)
+ * @throws {Failure} BAD_OPTION
  */
 export function requirePrivateWire(base: string): void {
   if (!isReadOnTheWire(base)) return
@@ -124,7 +124,7 @@ export function requirePrivateWire(base: string): void {
   const remedy =
     `run it on the provisioner itself, and name the server by one of its addresses, not by a name; or start the server with --admin-address ${hostname}:8444, ` +
     `give --server https://${hostname}:8444, and name a copy of ca.crt of the server's state directory in PILOTLIGHT_CA`
-  throw new CommandError(EXIT.usage, what, remedy)
+  throw new Failure('WIRE_NOT_PRIVATE', what, remedy)
 }
 
 let warned = false

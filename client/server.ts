@@ -1,6 +1,6 @@
 // The server's HTTP API as the command line uses it.
 
-import { CommandError, EXIT } from '#cli/exit.ts'
+import { ERROR_CODES, Failure, PilotlightError, type ErrorCode } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
 import type { Fault } from '#model/fault.ts'
@@ -28,13 +28,13 @@ export class ServerClient {
   /**
    * @param base the server's URL, for example `http://10.20.0.1:8080`
    * @param token shown with every call; `givenToken` unless told, and `localToken` once the server asks for one
-   * @throws {CommandError} (usage) when it is not one of HTTP
+   * @throws {Failure} BAD_OPTION when it is not one of HTTP
    */
   constructor(base: string, token?: string) {
     const protocol = URL.canParse(base) ? new URL(base).protocol : undefined
     if (protocol !== 'http:' && protocol !== 'https:') {
       const remedy = 'give --server or PILOTLIGHT_SERVER a whole URL, for example http://10.20.0.1:8080'
-      throw new CommandError(EXIT.usage, `"${base}" is not the URL of a server`, remedy)
+      throw new Failure('BAD_OPTION', `"${base}" is not the URL of a server`, remedy)
     }
     this.#base = base.replace(/\/+$/, '')
     this.#token = token ?? givenToken()
@@ -44,7 +44,7 @@ export class ServerClient {
   /**
    * Refuses a server that `putAuthority` and `putBundle` may not send to, before anything else is.
    *
-   * @throws {CommandError} (usage) when other hosts could read what is sent
+   * @throws {Failure} BAD_OPTION when other hosts could read what is sent
    */
   requirePrivateWire(): void {
     requirePrivateWire(this.#base)
@@ -60,7 +60,7 @@ export class ServerClient {
    * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
    * while the server is away.
    *
-   * @throws {CommandError} (usage) when other hosts could read it on its way
+   * @throws {Failure} BAD_OPTION when other hosts could read it on its way
    */
   async putAuthority(site: string, authority: SiteAuthority): Promise<number> {
     this.requirePrivateWire()
@@ -71,7 +71,7 @@ export class ServerClient {
   /**
    * Gives the server what a machine fetches once in a boot, with its one-time token.
    *
-   * @throws {CommandError} (usage) when other hosts could read it on its way
+   * @throws {Failure} BAD_OPTION when other hosts could read it on its way
    */
   async putBundle(machine: string, bundle: BundleDescription): Promise<void> {
     this.requirePrivateWire()
@@ -218,7 +218,7 @@ export class ServerClient {
     return response.json().catch((cause: unknown) => {
       if (signal?.aborted) throw cause
       const said = `${method} ${path} was not answered with JSON`
-      throw new CommandError(EXIT.failed, said, `is ${this.#base} a Pilotlight server?`, { cause })
+      throw new Failure('BAD_ANSWER', said, `is ${this.#base} a Pilotlight server?`, { cause })
     })
   }
 
@@ -259,7 +259,7 @@ export class ServerClient {
       if (signal?.aborted) throw error
       const remedy = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
       const trust = this.#base.startsWith('https:') ? ', and its authority (a PEM file) in PILOTLIGHT_CA' : ''
-      throw new CommandError(EXIT.unreachable, `no answer from the server at ${this.#base}`, remedy + trust, {
+      throw new Failure('SERVER_UNREACHABLE', `no answer from the server at ${this.#base}`, remedy + trust, {
         cause: error,
       })
     })
@@ -272,7 +272,7 @@ const MOST_PAGES = 10_000
 /**
  * Takes note of the next page of a list.
  *
- * @throws {CommandError} when it was asked for before, or there are too many: the list would have no end
+ * @throws {Failure} when it was asked for before, or there are too many: the list would have no end
  */
 export function requireProgress(asked: Set<string>, page: string): void {
   if (!asked.has(page) && asked.size < MOST_PAGES) {
@@ -282,7 +282,7 @@ export function requireProgress(asked: Set<string>, page: string): void {
   const what = asked.has(page)
     ? 'names a page again that it gave before'
     : `has more than ${MOST_PAGES} pages`
-  throw new CommandError(EXIT.failed, `a list of the server ${what}`, 'is that a Pilotlight server?')
+  throw new Failure('BAD_ANSWER', `a list of the server ${what}`, 'is that a Pilotlight server?')
 }
 
 /** Refuses a path with a step to another folder: `fetch` would take it, and ask for something else than was named. */
@@ -291,7 +291,7 @@ function refuseSteps(path: string): void {
   const step = names.split('/').find(name => name === '.' || name === '..')
   if (step === undefined) return
   const remedy = `name it without "${step}", as the lists show it`
-  throw new CommandError(EXIT.usage, `${decodeURIComponent(names)} is no path of the server`, remedy)
+  throw new Failure('BAD_OPTION', `${decodeURIComponent(names)} is no path of the server`, remedy)
 }
 
 /** What a request has beside its method and path. */
@@ -300,45 +300,56 @@ type Call = {
   readonly body?: string | Buffer<ArrayBuffer> | Blob
 }
 
-const STATUSES: ReadonlyMap<number, number> = new Map([
-  [401, EXIT.refused],
-  [403, EXIT.refused],
-  [404, EXIT.notFound],
-  [409, EXIT.refused],
-  [412, EXIT.refused],
-  [421, EXIT.refused],
-])
-
 /** What a server said against a request; `faults` say what in its body is wrong. */
-export class Refusal extends CommandError {
+export class Refusal extends PilotlightError {
+  /** The code that the server gave, where this version knows it. */
+  readonly code: ErrorCode
   readonly httpStatus: number
   readonly faults: readonly Fault[]
-  constructor(httpStatus: number, faults: readonly Fault[], message: string, remedy: string) {
-    super(STATUSES.get(httpStatus) ?? EXIT.failed, message, remedy)
+  constructor(httpStatus: number, { code, faults = [] }: Problem, message: string, remedy: string) {
+    super(message, { remedy })
+    this.code = ERROR_CODES.find(known => known === code) ?? CODES.get(httpStatus) ?? 'SERVER_FAILED'
     this.httpStatus = httpStatus
     this.faults = faults
   }
 }
 
-/** What the server said against a request: the problem's own words (RFC 9457), and what to do about it. */
+/** The codes of answers that bring none: a server of another version or kind, or a proxy before it. */
+const CODES: ReadonlyMap<number, ErrorCode> = new Map([
+  [401, 'NOT_AUTHENTICATED'],
+  [403, 'NOT_ALLOWED'],
+  [404, 'NOT_FOUND'],
+  [409, 'REFUSED'],
+  [412, 'PRECONDITION_FAILED'],
+  [421, 'FOREIGN_HOST'],
+])
+
+/** What is read of the body of an answer that is an error (RFC 9457). */
+type Problem = { readonly detail?: string; readonly code?: string; readonly faults?: readonly Fault[] }
+
+/** What the server said against a request: the problem's own words, and what to do about it. */
 async function refusal(request: string, response: Response): Promise<Refusal> {
   const text = await response.text().catch(() => '')
   const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
-  const { detail, faults } = problemIn(text)
-  if (detail === undefined) {
+  const problem = problemIn(text)
+  if (problem.detail === undefined) {
     const remedy = 'is that a Pilotlight server, of the same version as this one?'
-    return new Refusal(response.status, [], answered, remedy)
+    return new Refusal(response.status, problem, answered, remedy)
   }
-  return new Refusal(response.status, faults, detail, `${remedyOf(response)} (${answered})`)
+  return new Refusal(response.status, problem, problem.detail, `${remedyOf(response)} (${answered})`)
 }
 
-function problemIn(text: string): { readonly detail: string | undefined; readonly faults: readonly Fault[] } {
+function problemIn(text: string): Problem {
   try {
-    const { detail, title, errors } = JSON.parse(text) as Record<string, unknown>
+    const { detail, title, code, errors } = JSON.parse(text) as Record<string, unknown>
     const said = [detail, title].find(one => typeof one === 'string')
-    return { detail: said, faults: Array.isArray(errors) ? (errors as Fault[]) : [] } // as server/errors.ts has it
+    return {
+      ...(said !== undefined && { detail: said }),
+      ...(typeof code === 'string' && { code }),
+      ...(Array.isArray(errors) && { faults: errors as Fault[] }), // as server/errors.ts has it
+    }
   } catch {
-    return { detail: /^\s*(<|$)/.test(text) ? undefined : text.trim(), faults: [] } // plain words; a page is for browsers
+    return /^\s*(<|$)/.test(text) ? {} : { detail: text.trim() } // plain words; a page is for browsers
   }
 }
 

@@ -5,10 +5,9 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
+import { PilotlightError } from '#model/error.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
-
 import {
   artefactAt,
   cacheDirectory,
@@ -63,7 +62,7 @@ export type CacheOptions = {
 }
 
 /** A recipe that did not come through. The log and the next attempt's start are in the message. */
-export class BuildFailed extends Error {
+export class BuildFailed extends PilotlightError {
   readonly code = 'BUILD_FAILED'
   readonly log: string
   constructor(recipe: Recipe, log: string, cause: unknown) {

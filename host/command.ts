@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { delimiter, dirname } from 'node:path'
+import { PilotlightError } from '#model/error.ts'
 import { LONGEST_TIMER_MS } from '#progress/wait.ts'
 
 /** When a command and all it started are killed: nothing waits for ever. */
@@ -29,7 +30,7 @@ export type CommandOptions = Limit & {
 export type CommandResult = { readonly stdout: string; readonly stderr: string }
 
 /** A command that could not start, ended badly, or ran over its limit. */
-export class CommandFailed extends Error {
+export class CommandFailed extends PilotlightError {
   readonly code = 'COMMAND_FAILED'
   /** The exit status, or null when it never started or was killed. */
   readonly status: number | null

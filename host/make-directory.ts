@@ -3,9 +3,10 @@
 
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { PilotlightError } from '#model/error.ts'
 
 /** A directory that cannot be made; the message says which level of it, and why. */
-export class CannotMakeDirectory extends Error {
+export class CannotMakeDirectory extends PilotlightError {
   readonly code = 'CANNOT_MAKE_DIRECTORY'
   constructor(path: string, level: string, cause: NodeJS.ErrnoException) {
     super(`directory ${path} cannot be made: ${reasonOf(level, cause)}. Name another, or mend it`, { cause })

@@ -3,9 +3,8 @@
 
 import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
-
+import { PilotlightError } from '#model/error.ts'
 import { inStage, type Stage } from '#progress/stage.ts'
-
 import { cacheDirectory } from './artefacts.ts'
 import { commandPath, run } from './command.ts'
 
@@ -23,7 +22,7 @@ export type Prerequisite =
   | { readonly gigabytes: number; readonly why: string }
 
 /** Things the host lacks and we could not install, each with its reason and its remedy. */
-export class PrerequisitesMissing extends Error {
+export class PrerequisitesMissing extends PilotlightError {
   readonly code = 'PREREQUISITES_MISSING'
   readonly missing: readonly string[]
   constructor(missing: readonly string[], options?: ErrorOptions) {

@@ -5,6 +5,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PilotlightError } from '#model/error.ts'
 
 /** The variable that holds a site's key, 32 bytes in base64, when it shall not be stored beside what it seals. */
 export const keyVariable = 'PILOTLIGHT_SECRET_KEY'
@@ -13,7 +14,7 @@ export const keyVariable = 'PILOTLIGHT_SECRET_KEY'
 export type SealKey = { readonly bytes: Uint8Array; readonly from: string }
 
 /** A key is missing or malformed, or does not open what is sealed. Nothing was changed. */
-export class SealError extends Error {
+export class SealError extends PilotlightError {
   readonly code = 'SEALED'
 }
 

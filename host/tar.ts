@@ -1,6 +1,8 @@
 // The tar format (POSIX.1-1988 "ustar"), as far as an archive of a few files needs it: what stands before a file's bytes,
 // between two files, and at the end; and the same read again. Pure.
 
+import { PilotlightError } from '#model/error.ts'
+
 /** A file, or a directory when the path ends in `/`. */
 export type TarEntry = {
   /** Relative, with `/` between names. */
@@ -13,7 +15,7 @@ export type TarEntry = {
 }
 
 /** A path that ustar cannot hold. */
-export class UnfitPath extends Error {
+export class UnfitPath extends PilotlightError {
   readonly code = 'UNFIT_PATH'
   constructor(path: string) {
     super(`"${path}" does not fit in a tar archive: at most 155 bytes, a slash, and 100 bytes, without "..".`)
@@ -21,7 +23,7 @@ export class UnfitPath extends Error {
 }
 
 /** Bytes that are not an archive as `tarHeader` writes it. */
-export class MalformedTar extends Error {
+export class MalformedTar extends PilotlightError {
   readonly code = 'MALFORMED_TAR'
 }
 

@@ -6,11 +6,12 @@ import { X509Certificate } from 'node:crypto'
 import { copyFile, link, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Recipe } from '#host/cache.ts'
+import { PilotlightError } from '#model/error.ts'
 import { cpioArchive, cpioPadding } from './cpio.ts'
 import { initrdRecipe } from './initrd.ts'
 
 /** A file that cannot be the authority of a live image. */
-export class UnfitAuthority extends Error {
+export class UnfitAuthority extends PilotlightError {
   readonly code = 'UNFIT_AUTHORITY'
   constructor(file: string, reason: string, options?: ErrorOptions) {
     super(

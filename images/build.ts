@@ -2,12 +2,11 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import { cacheDirectory } from '#host/artefacts.ts'
 import { findArtefact, obtainAll, type Recipe } from '#host/cache.ts'
 import { ensurePrerequisites, imagePrerequisites } from '#host/prerequisites.ts'
+import { PilotlightError } from '#model/error.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
-
 import { trustingInitrdRecipe } from './authority.ts'
 import { containerImagesRecipe } from './container-images.ts'
 import { hostToolsRecipe } from './go-tools.ts'
@@ -40,7 +39,7 @@ export type ImageSet = {
 }
 
 /** Images that were built a moment ago and are no longer in the cache: somebody removed them meanwhile. */
-export class ImagesVanished extends Error {
+export class ImagesVanished extends PilotlightError {
   readonly code = 'IMAGES_VANISHED'
   constructor(cache: string) {
     super(`The images built just now are gone from ${cache}. Was it pruned meanwhile? Run the same again.`)

@@ -3,11 +3,10 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import { findArtefact, type Recipe } from '#host/cache.ts'
 import { run } from '#host/command.ts'
 import { debianPurl, goPurl, type Part } from '#host/cyclonedx.ts'
-
+import { PilotlightError } from '#model/error.ts'
 import { imagesOf } from './container-images.ts'
 import { goToolRecipes } from './go-tools.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
@@ -38,7 +37,7 @@ type Contents = {
 }
 
 /** An image, or a part of one, that is not in the cache: without it there is no list of what is in it. */
-export class ImagesNotBuilt extends Error {
+export class ImagesNotBuilt extends PilotlightError {
   readonly code = 'IMAGES_NOT_BUILT'
   constructor(recipe: Recipe) {
     super(`${recipe.title} is not in the cache. Run pilotlight images build first.`)

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import type { Input, Recipe, Work } from '#host/cache.ts'
 import type { Limit } from '#host/command.ts'
+import { PilotlightError } from '#model/error.ts'
 import { command } from './commands.ts'
 
 /** Programs of one Go module, and how they are linked. */
@@ -51,7 +51,7 @@ export type GoRecipe = Recipe & {
 }
 
 /** Programs whose committed `go.mod` is missing, or is of another version. */
-export class ModulesNotLocked extends Error {
+export class ModulesNotLocked extends PilotlightError {
   readonly code = 'MODULES_NOT_LOCKED'
   constructor({ name, module, version }: GoPrograms, locked: string) {
     super(

@@ -3,9 +3,8 @@
 
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-
 import type { Recipe } from '#host/cache.ts'
-
+import { PilotlightError } from '#model/error.ts'
 import { command, words } from './commands.ts'
 import { dataFile, textsBelow } from './files.ts'
 import { liveRootRecipe } from './live-root.ts'
@@ -69,7 +68,7 @@ export const guestRecipe: Recipe = {
 }
 
 /** A kernel module that is asked for and that modules.dep does not list. */
-export class UnknownModule extends Error {
+export class UnknownModule extends PilotlightError {
   readonly code = 'UNKNOWN_MODULE'
   constructor(name: string) {
     super(`The kernel has no module ${name}. It may be built in now: leave it out of the guest's list.`)

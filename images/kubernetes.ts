@@ -4,7 +4,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
+import { PilotlightError } from '#model/error.ts'
 import { goRecipe, moduleDirectory, type GoRecipe } from './go.ts'
 
 const PROGRAMS = [
@@ -17,7 +17,7 @@ const PROGRAMS = [
 ] as const
 
 /** A Kubernetes version that is not `major.minor.patch`. */
-export class MalformedKubernetesVersion extends Error {
+export class MalformedKubernetesVersion extends PilotlightError {
   readonly code = 'MALFORMED_KUBERNETES_VERSION'
   constructor(version: string) {
     super(`"${version}" is no Kubernetes version. Write it as in 1.36.3: three numbers, no v.`)

@@ -7,11 +7,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
-
 import type { Recipe, Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
+import { PilotlightError } from '#model/error.ts'
 import { waitUntil } from '#progress/wait.ts'
-
 import { containerImagesRecipe } from './container-images.ts'
 import { containerdRecipe } from './go-tools.ts'
 import { blobPath } from './oci.ts'
@@ -65,7 +64,7 @@ export function storeRecipe(kubernetes: string): Recipe {
 }
 
 /** The containerd of a build that stopped by itself. */
-export class ContainerdEnded extends Error {
+export class ContainerdEnded extends PilotlightError {
   readonly code = 'CONTAINERD_ENDED'
   constructor(status: number | null, log: string) {
     super(

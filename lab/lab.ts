@@ -9,8 +9,7 @@ import { endProcess } from '#host/process.ts'
 import { messageOf } from '#progress/wait.ts'
 import { LabError } from './errors.ts'
 import { raiseHostLimits } from './host-limits.ts'
-import { LabMachine } from './machine.ts'
-import type { MachineStatus } from './machine.ts'
+import { LabMachine, type MachineStatus } from './machine.ts'
 import {
   inNamespace,
   makeRackNetwork,
@@ -19,14 +18,10 @@ import {
   removeNamespace,
   routeInRack,
 } from './network.ts'
-import { LAB_NAME, LAB_NAME_WORDS } from './rack.ts'
-import type { Rack } from './rack.ts'
-import { startRelay } from './relay.ts'
-import type { RelayRoute } from './relay.ts'
-import { serverUrl, startServer, stopServer } from './server.ts'
-import type { LabServer, ServerOptions } from './server.ts'
-import { labFiles, readLabState, readState, writeState } from './state.ts'
-import type { RelayState } from './state.ts'
+import { LAB_NAME, LAB_NAME_WORDS, type Rack } from './rack.ts'
+import { startRelay, type RelayRoute } from './relay.ts'
+import { serverUrl, startServer, stopServer, type LabServer, type ServerOptions } from './server.ts'
+import { labFiles, readLabState, readState, writeState, type RelayState } from './state.ts'
 
 const LABS = resolve(import.meta.dirname, '..', 'lab-state')
 
@@ -66,7 +61,9 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
   if (there?.isUp()) {
     if (isDeepStrictEqual(there.rack, rack)) return there
     const remedy = `Take it down first: pilotlight lab down --lab ${rack.name}`
-    throw new LabError('UP_ALREADY', `The lab ${rack.name} is up with another rack file. ${remedy}`)
+    throw new LabError('UP_ALREADY', `The lab ${rack.name} is up with another rack file. ${remedy}`, {
+      remedy: seeOrRunAnother(rack.name),
+    })
   }
   if (there) await there.down() // the host was restarted, or the namespace removed by hand
   if (existsSync(namespacePath(rackNamespace(rack.name))))
@@ -74,6 +71,7 @@ export async function openLab(rack: Rack, options: LabOptions = {}): Promise<Lab
       'UP_ALREADY',
       `The network namespace ${rackNamespace(rack.name)} exists, and ${directory} knows nothing of it. ` +
         `Another clone may run this lab: take it down there, or give this rack another name.`,
+      { remedy: seeOrRunAnother(rack.name) },
     )
   rmSync(directory, { recursive: true, force: true }) // logs of the lab before this one
   mkdirSync(directory, { recursive: true })
@@ -119,8 +117,14 @@ export function lockLab(name: string, options: Pick<LabOptions, 'root'> = {}): (
         'LOCKED',
         `The lab ${name} is in the hands of another \`lab up\`, process ${holder ?? 'unknown'} (${path}). ` +
           `Wait until it has ended, or run a lab of another name beside it.`,
+        { remedy: seeOrRunAnother(name) },
       ),
   )
+}
+
+/** What to do about a lab of that name that is there already. */
+function seeOrRunAnother(name: string): string {
+  return `see it with  pilotlight lab status --lab ${name}  or run another beside it:  --lab ${name}-2`
 }
 
 /** The folder of a lab. It is removed whole when a lab of this name comes up: no other name may lead out of `root`. */

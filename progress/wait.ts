@@ -1,5 +1,6 @@
 // Waiting with a deadline and a reason. Nothing in Pilotlight polls without this.
 
+import { PilotlightError } from '#model/error.ts'
 import type { Stage } from './stage.ts'
 
 /** What a probe saw: the value waited for, or in words why it is not there yet. */
@@ -15,7 +16,7 @@ export type WaitOptions = {
 }
 
 /** Thrown when the limit has passed; carries the last reason seen, so that the message tells the layer. */
-export class WaitedTooLong extends Error {
+export class WaitedTooLong extends PilotlightError {
   readonly code = 'WAITED_TOO_LONG'
   readonly reason: string
   constructor(what: string, reason: string, limitSeconds: number) {

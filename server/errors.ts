@@ -1,13 +1,13 @@
 // Every error that the server gives on purpose: a code for programs, a status for HTTP, and a message that tells
 // what, where, and how to mend it. Anything else thrown is our bug and answers 500.
 
+import { PilotlightError } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Labels } from '#model/selector.ts'
 import { cleanLabel, cleanLines, cleanText, LIMITS, labelsText } from '#model/clean.ts'
 
 /** What all of them have in common. A message may quote what a client sent, so it is cleaned; its own line ends stay. */
-export abstract class ServerError extends Error {
-  abstract readonly code: string
+export abstract class ServerError extends PilotlightError {
   abstract readonly statusCode: number
   constructor(message: string, options?: ErrorOptions) {
     super(cleanLines(message, Infinity), options)

@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nearest } from '#model/nearest.ts'
-import { CommandError, EXIT, EXIT_MEANINGS } from '../exit.ts'
+import { Failure } from '#model/error.ts'
+import { EXIT, EXIT_MEANINGS } from '../exit.ts'
 import { ROOT } from '../root.ts'
 import { show } from '../terminal/show.ts'
 import { VERBS } from '../verbs.ts'
@@ -11,7 +12,7 @@ import { VERBS } from '../verbs.ts'
 /**
  * Prints the text on a topic.
  *
- * @throws {CommandError} (not found) when there is none
+ * @throws {Failure} NOT_FOUND when there is none
  */
 export async function printTopic(words: readonly string[]): Promise<void> {
   const topic = words.join(' ')
@@ -20,7 +21,7 @@ export async function printTopic(words: readonly string[]): Promise<void> {
   const names = VERBS.map(({ name }) => name)
   const meant = nearest(words[0] ?? '', names)
   const remedy = meant === undefined ? 'pilotlight help' : `did you mean  pilotlight help ${meant}`
-  throw new CommandError(EXIT.notFound, `nothing is known of "${topic}"`, remedy)
+  throw new Failure('NOT_FOUND', `nothing is known of "${topic}"`, remedy)
 }
 
 /** The text on a topic, or undefined when there is none. A code's own paragraph goes before its row in the table of all codes. */
@@ -40,5 +41,6 @@ function rowOf(code: string, page: string): string | undefined {
   const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
   if (row === undefined) return undefined
   const [, status = '', means = '', remedy = ''] = row.replace(/ \|$/, '').split(' | ')
-  return `${code} (HTTP ${status})\n${means}\n${remedy}`
+  const kind = Number(status) >= 400 ? 'HTTP' : 'exit status'
+  return `${code} (${kind} ${status})\n${means}\n${remedy}`
 }

@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs'
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
+import { Failure } from '#model/error.ts'
 import { DISTRIBUTIONS, type Distribution, type UpstreamFile } from '#server/assets/upstream.ts'
 import { placeOf, storeAt, type PlaceFlags } from './places.ts'
 import { digestFault, isUrl, nameOf, sourcesIn, type AssetSource, type BroughtAsset } from './sources.ts'
-import { CommandError, EXIT } from '../exit.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
@@ -124,11 +124,11 @@ async function add(given: readonly string[], flags: AddFlags): Promise<void> {
   const { name, sha256, sha512, signature } = flags
   const ofOne = Object.entries({ name, sha256, sha512, signature }).filter(([, value]) => value !== undefined)
   if (sources.length === 0) {
-    throw new CommandError(EXIT.usage, 'nothing is named', 'name files or URLs, or a list with -f')
+    throw new Failure('BAD_OPTION', 'nothing is named', 'name files or URLs, or a list with -f')
   }
   if (ofOne.length > 0 && (sources.length > 1 || flags.file !== undefined)) {
     const remedy = 'give it beside a single source; a list has digests in its lines'
-    throw new CommandError(EXIT.usage, `--${ofOne[0]?.[0]} is about one source`, remedy)
+    throw new Failure('BAD_OPTION', `--${ofOne[0]?.[0]} is about one source`, remedy)
   }
   await bringAll(
     sources.map(source => ({ ...source, ...Object.fromEntries(ofOne) })),
@@ -141,8 +141,8 @@ function listedSources(file: string | undefined): AssetSource[] {
   try {
     return sourcesIn(readFileSync(file === '-' ? 0 : file, 'utf8'), file)
   } catch (cause) {
-    if (cause instanceof CommandError) throw cause
-    throw new CommandError(EXIT.usage, `${file} cannot be read`, 'name a list of URLs, or - for the input', {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('BAD_INPUT', `${file} cannot be read`, 'name a list of URLs, or - for the input', {
       cause,
     })
   }
@@ -153,8 +153,8 @@ async function get(system: Distribution, flags: GetFlags): Promise<void> {
   const { readSmall } = await import('./sources.ts')
   const { channel, version, arch, baseUrl, installImage = false } = flags
   if (baseUrl !== undefined && !isUrl(baseUrl)) {
-    throw new CommandError(
-      EXIT.usage,
+    throw new Failure(
+      'BAD_OPTION',
       `"${baseUrl}" is no URL`,
       'give --base-url as https://mirror.example/path',
     )
@@ -236,7 +236,7 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
   if (bad.length === 0) return
   const remedy =
     'the disk failed, or somebody wrote into them: add the same files again, which mends every name'
-  throw new CommandError(EXIT.failed, `${bad.length} of ${all.length} are not what was kept`, remedy)
+  throw new Failure('ASSETS_DAMAGED', `${bad.length} of ${all.length} are not what was kept`, remedy)
 }
 
 async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Promise<void> {

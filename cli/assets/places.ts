@@ -6,7 +6,7 @@ import { sha256OfFile } from '#host/digest.ts'
 import { cacheDirectory } from '#host/artefacts.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { AssetStore } from '#server/assets/asset-store.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 
 /** An asset as it is listed; times as ISO 8601. */
 export type ListedAsset = {
@@ -43,15 +43,15 @@ export async function placeOf({ assetsPath, server }: PlaceFlags): Promise<Asset
 /**
  * The store in a directory.
  *
- * @throws {CommandError} (usage) when it is none
+ * @throws {Failure} BAD_OPTION when it is none
  */
 export async function storeAt(assetsPath: string | undefined): Promise<AssetStore> {
   if (assetsPath === undefined) {
     const remedy = 'give --assets-path or PILOTLIGHT_ASSETS_PATH, on the host of the server'
-    throw new CommandError(EXIT.usage, 'this works on the assets directory itself', remedy)
+    throw new Failure('BAD_OPTION', 'this works on the assets directory itself', remedy)
   }
   if (statSync(assetsPath, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new CommandError(EXIT.usage, `${assetsPath} is not a directory`, `make it:  mkdir -p ${assetsPath}`)
+    throw new Failure('BAD_OPTION', `${assetsPath} is not a directory`, `make it:  mkdir -p ${assetsPath}`)
   }
   const { AssetStore: Store } = await import('#server/assets/asset-store.ts')
   return new Store(assetsPath)

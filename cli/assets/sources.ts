@@ -6,9 +6,9 @@ import { readFileSync, statSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { PublicKey } from 'openpgp'
+import { Failure } from '#model/error.ts'
 import { inStage, type Stage } from '#progress/stage.ts'
 import type { AddedAsset, AssetPlace, Digests, ListedAsset } from './places.ts'
-import { CommandError, EXIT } from '../exit.ts'
 
 /** One file to bring. */
 export type AssetSource = Digests & {
@@ -29,7 +29,7 @@ const REMEDY = 'a line is:  URL [NAME] [sha256=HEX] [sha512=HEX] [sig=URL]'
 /**
  * Reads a list of URLs: one a line, with a name and digests behind it; `#` begins a comment.
  *
- * @throws {CommandError} (usage) with the line
+ * @throws {Failure} BAD_INPUT with the line
  */
 export function sourcesIn(text: string, file: string): AssetSource[] {
   const sources = text.split(/\r?\n/).flatMap((line, index) => {
@@ -38,7 +38,7 @@ export function sourcesIn(text: string, file: string): AssetSource[] {
       .trim()
       .split(/\s+/)
     if (from === undefined || from === '') return []
-    const refuse = (reason: string) => new CommandError(EXIT.usage, `${file}:${index + 1}: ${reason}`, REMEDY)
+    const refuse = (reason: string) => new Failure('BAD_INPUT', `${file}:${index + 1}: ${reason}`, REMEDY)
     if (!isUrl(from)) throw refuse(`"${from}" is no URL of HTTP`)
     const given: { name?: string; sha256?: string; sha512?: string; signature?: string } = {}
     for (const word of words) {
@@ -57,7 +57,7 @@ export function sourcesIn(text: string, file: string): AssetSource[] {
   for (const { name, from } of sources) {
     const other = seen.get(name)
     if (other !== undefined) {
-      throw new CommandError(EXIT.usage, `${file}: ${other} and ${from} would both be "${name}"`, REMEDY)
+      throw new Failure('BAD_INPUT', `${file}: ${other} and ${from} would both be "${name}"`, REMEDY)
     }
     seen.set(name, from)
   }
@@ -90,7 +90,7 @@ export async function keysIn(file: string | undefined): Promise<PublicKey[]> {
   try {
     bytes = readFileSync(file)
   } catch (cause) {
-    throw new CommandError(EXIT.usage, `${file} cannot be read`, 'name the file of a public key', { cause })
+    throw new Failure('BAD_INPUT', `${file} cannot be read`, 'name the file of a public key', { cause })
   }
   return readKeys(bytes, file)
 }
@@ -177,7 +177,7 @@ function teller(stage: Stage): (here: number, total: number | undefined, waiting
 
 function localFile(path: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
-  throw new CommandError(EXIT.usage, `${path} is not a file`, 'name a file, or a URL that begins with http')
+  throw new Failure('BAD_INPUT', `${path} is not a file`, 'name a file, or a URL that begins with http')
 }
 
 /** The bytes of a source's signature; undefined where it has none. */
@@ -186,13 +186,13 @@ async function signatureOf(source: AssetSource, { keys, signal }: Bringing): Pro
   if (signature === undefined) {
     if (keys.length === 0) return undefined
     const remedy = 'give --signature, or in a list  sig=URL'
-    throw new CommandError(EXIT.usage, `there is a key, and no signature of "${name}"`, remedy)
+    throw new Failure('BAD_INPUT', `there is a key, and no signature of "${name}"`, remedy)
   }
   if (!isUrl(signature)) return readFile(localFile(signature))
   const bytes = await readSmall(signature, signal)
   if (bytes === undefined && keys.length > 0) {
     const remedy = 'nothing was kept; leave --key out to check digests only'
-    throw new CommandError(EXIT.failed, `${signature} is not there`, remedy)
+    throw new Failure('SIGNATURE_MISSING', `${signature} is not there`, remedy)
   }
   return bytes
 }
@@ -217,7 +217,7 @@ const SMALL_SECONDS = 30
 /**
  * Reads something small over HTTP; undefined when it is not there.
  *
- * @throws {CommandError} (failed) when it cannot be told
+ * @throws {Failure} DOWNLOAD_FAILED when it cannot be told
  */
 export async function readSmall(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(SMALL_SECONDS * 1000)])
@@ -230,7 +230,7 @@ export async function readSmall(url: string, signal: AbortSignal): Promise<Uint8
   } catch (cause) {
     signal.throwIfAborted()
     const remedy = 'is the network there, or a proxy needed? a mirror is given with --base-url'
-    throw new CommandError(EXIT.failed, `${url} could not be read`, remedy, { cause })
+    throw new Failure('DOWNLOAD_FAILED', `${url} could not be read`, remedy, { cause })
   }
 }
 

@@ -3,11 +3,12 @@
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { Failure } from '#model/error.ts'
+import { inStage } from '#progress/stage.ts'
 import type { SessionOptions } from '#rack/charts/session.ts'
 import type { ReleaseStatus } from '#rack/charts/verbs/status.ts'
-import { inStage } from '#progress/stage.ts'
 import { addChartSourceCommands, requireHelm, siteCharts } from './sources.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { EXIT } from '../exit.ts'
 import { freshenKubeconfig } from '../site/kubeconfig.ts'
 import { stateOption } from '../options.ts'
 import { defineVerify } from './verify.ts'
@@ -209,7 +210,7 @@ function addUninstall(charts: Command): void {
       const { removeCharts } = await import('#rack/charts/verbs/uninstall.ts')
       const { force = false, purge = false } = flags
       if (purge && releases.length > 0)
-        throw new CommandError(EXIT.usage, '--purge cleans up after everything', 'name no release with it')
+        throw new Failure('BAD_OPTION', '--purge cleans up after everything', 'name no release with it')
       await withProgress(async ({ stage, signal, summary }) => {
         const only = releases.length === 0 ? {} : { only: releases }
         const result = await removeCharts({ ...options, ...only, force, purge, stage, signal })
@@ -237,7 +238,7 @@ Examples:
     )
     .action(async (site: string, names: string[], flags: Flags & { all?: boolean }) => {
       if ((names.length === 0) !== (flags.all === true))
-        throw new CommandError(EXIT.usage, 'rotate what?', 'name secrets, or say --all')
+        throw new Failure('BAD_OPTION', 'rotate what?', 'name secrets, or say --all')
       const options = await optionsOf(site, flags)
       const { rotateAndApply } = await import('#rack/charts/verbs/rotate.ts')
       await withProgress(async ({ stage, signal, summary }) => {
@@ -277,7 +278,7 @@ async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions
   if (flags.kubeconfig === undefined) await freshenKubeconfig(site, options.stateDirectory)
   await access(kubeconfigPath).catch((cause: unknown) => {
     const remedy = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
-    throw new CommandError(EXIT.notFound, `there is no cluster to ask: no ${kubeconfigPath}`, remedy, {
+    throw new Failure('NOT_FOUND', `there is no cluster to ask: no ${kubeconfigPath}`, remedy, {
       cause,
     })
   })
@@ -312,5 +313,5 @@ function print({ json }: Flags, data: object, lines: readonly string[]): void {
 function numberOf(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
-  throw new CommandError(EXIT.usage, `"${text}" is no number`, 'give a whole number greater than 0')
+  throw new Failure('BAD_OPTION', `"${text}" is no number`, 'give a whole number greater than 0')
 }

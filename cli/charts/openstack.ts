@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { stateOption } from '../options.ts'
 
 type RcFlags = { readonly state: string; readonly format: 'openrc' | 'clouds.yaml'; readonly output?: string }
@@ -43,12 +43,12 @@ Examples:
 /**
  * The password of the cloud's administrator that a state directory keeps.
  *
- * @throws {CommandError} (not found) when it keeps none: nearly always it is another directory
+ * @throws {Failure} NOT_FOUND when it keeps none: nearly always it is another directory
  */
 export async function requirePassword(state: string): Promise<string> {
   const { adminPassword } = await import('#rack/charts/secrets/secrets.ts')
   const password = await adminPassword(resolve(state))
   if (password !== undefined) return password
   const remedy = 'name the directory that `up` used: --state DIR'
-  throw new CommandError(EXIT.notFound, `${state} has no password of a cloud`, remedy)
+  throw new Failure('NOT_FOUND', `${state} has no password of a cloud`, remedy)
 }

@@ -5,7 +5,7 @@ import { delimiter, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SiteCharts } from '#rack/charts/sources/of-site.ts'
 import type { Site } from '#rack/site/site.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 
 /** Adds both below `charts`. */
 export function addChartSourceCommands(charts: Command): void {
@@ -71,7 +71,7 @@ function versionsOf(words: readonly string[]): Record<string, string> {
     words.map(word => {
       const [chart = '', version = ''] = word.split('=')
       if (chart !== '' && version !== '') return [chart, version]
-      throw new CommandError(EXIT.usage, `"${word}" names no version`, 'write CHART=VERSION')
+      throw new Failure('BAD_OPTION', `"${word}" names no version`, 'write CHART=VERSION')
     }),
   )
 }
@@ -93,7 +93,7 @@ export async function siteCharts(
 /**
  * Looks whether there is a helm to run, before every chart is blamed for its absence.
  *
- * @throws {CommandError} when there is none, with where to get one
+ * @throws {Failure} when there is none, with where to get one
  */
 export async function requireHelm(tools: string | undefined): Promise<void> {
   const folders = [
@@ -104,7 +104,7 @@ export async function requireHelm(tools: string | undefined): Promise<void> {
     await Promise.any(folders.map(folder => access(join(folder, 'helm'), constants.X_OK)))
   } catch {
     const remedy = '`pilotlight images build` makes one, and prints its folder as "tools": --tools DIR'
-    throw new CommandError(EXIT.usage, 'there is no helm, neither in --tools nor on PATH', remedy)
+    throw new Failure('NO_HELM', 'there is no helm, neither in --tools nor on PATH', remedy)
   }
 }
 

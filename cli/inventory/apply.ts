@@ -3,9 +3,10 @@
 import type { Command } from 'commander'
 import type { InventoryClient, SentChange, ToldOutcome } from '#client/inventory.ts'
 import { cleanText } from '#model/clean.ts'
+import { Failure } from '#model/error.ts'
 import type { Kind } from '#model/kinds.ts'
 import type { WrittenObject } from './documents.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { EXIT } from '../exit.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson, show } from '../terminal/show.ts'
@@ -81,8 +82,8 @@ Examples:
       const named = kind === undefined ? [] : ids.map(id => ({ kind, id }))
       const wanted = [...named, ...(filename === undefined ? [] : await objectsIn(filename))]
       if (wanted.length === 0) {
-        throw new CommandError(
-          EXIT.usage,
+        throw new Failure(
+          'BAD_INPUT',
           'nothing to delete was named',
           'pilotlight delete group ID, or -f FILE',
         )
@@ -129,7 +130,7 @@ async function send(
       return `${objects[Number(index)]?.place(rest) ?? ''}: ${detail}`
     })
     const remedy = 'nothing was written; mend what is named, and run the same again'
-    throw new CommandError(EXIT.usage, places.join('\n      '), remedy)
+    throw new Failure('BAD_INPUT', places.join('\n      '), remedy)
   }
 }
 
@@ -140,11 +141,7 @@ function refuseTwice(objects: readonly WrittenObject[]): void {
     const place = object.place('')
     const before = places.get(`${kind} ${id}`)
     if (before !== undefined) {
-      throw new CommandError(
-        EXIT.usage,
-        `${place}: ${kind} "${id}" is at ${before} already`,
-        'keep one of them',
-      )
+      throw new Failure('BAD_INPUT', `${place}: ${kind} "${id}" is at ${before} already`, 'keep one of them')
     }
     places.set(`${kind} ${id}`, place)
   }

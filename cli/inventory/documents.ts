@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { isMap, isNode, isSeq, LineCounter, parseAllDocuments, type Node, type YAMLMap } from 'yaml'
 import { KINDS, type Kind } from '#model/kinds.ts'
 import { nearest } from '#model/nearest.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 
 /** An object as somebody wrote it: not checked but for its kind. */
 export type WrittenObject = {
@@ -20,12 +20,12 @@ export type WrittenObject = {
 /**
  * The objects of a file, of all `.yaml`, `.yml` and `.json` files below a directory, or of the standard input (`-`).
  *
- * @throws {CommandError} (usage) with file, line and column; also when there is none, since an empty file is a slip
+ * @throws {Failure} BAD_INPUT with file, line and column; also when there is none, since an empty file is a slip
  */
 export function readObjects(source: string): WrittenObject[] {
   const objects = objectsOf(source)
   if (objects.length === 0)
-    throw new CommandError(EXIT.usage, `${source === '-' ? 'the input' : source} holds no object`, REMEDY)
+    throw new Failure('BAD_INPUT', `${source === '-' ? 'the input' : source} holds no object`, REMEDY)
   return objects
 }
 
@@ -37,7 +37,7 @@ function objectsOf(source: string): WrittenObject[] {
     .filter(name => /\.(?:ya?ml|json)$/.test(name))
     .toSorted()
   if (names.length === 0)
-    throw new CommandError(EXIT.usage, `${source} holds no .yaml, .yml or .json file`, REMEDY)
+    throw new Failure('BAD_INPUT', `${source} holds no .yaml, .yml or .json file`, REMEDY)
   return names.flatMap(name => objectsIn(join(source, name), textOf(join(source, name))))
 }
 
@@ -49,12 +49,9 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new CommandError(
-      EXIT.usage,
-      `${path} cannot be read`,
-      'name a file, a directory, or - for the input',
-      { cause },
-    )
+    throw new Failure('BAD_INPUT', `${path} cannot be read`, 'name a file, a directory, or - for the input', {
+      cause,
+    })
   }
 }
 
@@ -71,7 +68,7 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
     const [error] = document.errors
     if (error !== undefined) {
       const remedy = 'mend it there: check indentation, quotes and brackets'
-      throw new CommandError(EXIT.usage, `${placeAt(error.pos[0])}: ${error.message}`, remedy)
+      throw new Failure('BAD_INPUT', `${placeAt(error.pos[0])}: ${error.message}`, remedy)
     }
     const { contents } = document
     if (contents === null) return []
@@ -83,18 +80,14 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
 function objectOf(node: Node, placeAt: (offset: number) => string): WrittenObject {
   const start = placeAt(node.range?.[0] ?? 0)
   if (!isMap(node))
-    throw new CommandError(EXIT.usage, `${start}: no object, but ${node.toString().slice(0, 40)}`, REMEDY)
+    throw new Failure('BAD_INPUT', `${start}: no object, but ${node.toString().slice(0, 40)}`, REMEDY)
   const { kind, ...object } = node.toJSON() as Record<string, unknown> // a map gives an object
   if (!KINDS.includes(kind as Kind))
-    throw new CommandError(
-      EXIT.usage,
-      `${start}: ${kindProblem(kind)}`,
-      kind === undefined ? NO_KIND : REMEDY,
-    )
+    throw new Failure('BAD_INPUT', `${start}: ${kindProblem(kind)}`, kind === undefined ? NO_KIND : REMEDY)
   const id = kind === 'machine' ? object.name : object.id
   if (typeof id !== 'string' || id === '') {
     const key = kind === 'machine' ? 'name' : 'id'
-    throw new CommandError(EXIT.usage, `${start}: the ${String(kind)} has no ${key}`, REMEDY)
+    throw new Failure('BAD_INPUT', `${start}: the ${String(kind)} has no ${key}`, REMEDY)
   }
   return { kind: kind as Kind, id, object, place: pointer => placeAt(offsetOf(node, pointer)) } // one of KINDS
 }

@@ -5,9 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
+import { Failure } from '#model/error.ts'
 import type { Kind } from '#model/kinds.ts'
 import { tellOne } from './apply.ts'
-import { CommandError, EXIT } from '../exit.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 
@@ -45,7 +45,7 @@ async function edit(kind: Kind, id: string, { server, json = false }: Flags): Pr
     tellOne(await client.put(kind, id, edited, etag), json)
   } catch (cause) {
     const remedy = `your text is kept in ${path}; edit again, and take it from there`
-    throw new CommandError(EXIT.refused, `${kind} "${id}" was not changed`, remedy, { cause })
+    throw new Failure('NOT_CHANGED', `${kind} "${id}" was not changed`, remedy, { cause })
   }
   rmSync(folder, { recursive: true })
 }
@@ -56,6 +56,6 @@ function runEditor(path: string): void {
   const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', path], { stdio: 'inherit' })
   if (error !== undefined || status !== 0) {
     const remedy = `name another editor with EDITOR; your text, if there is any, is in ${path}`
-    throw new CommandError(EXIT.failed, `the editor "${editor}" ended with status ${status ?? '?'}`, remedy)
+    throw new Failure('EDITOR_FAILED', `the editor "${editor}" ended with status ${status ?? '?'}`, remedy)
   }
 }

@@ -8,7 +8,7 @@ import { makeDirectory } from '#host/make-directory.ts'
 import { KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
 import { bytesOf } from '#model/text.ts'
 import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { serverOption } from '../options.ts'
 import { printJson } from '../terminal/show.ts'
 
@@ -111,11 +111,11 @@ function countText({ kind, result, count }: Count): string {
 async function objectsBelow(folder: string, skipBroken: boolean): Promise<KindedObject[]> {
   const remedy = 'name one that holds groups/ and profiles/'
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new CommandError(EXIT.usage, `${folder} is no directory`, remedy)
+    throw new Failure('BAD_INPUT', `${folder} is no directory`, remedy)
   }
   if (!LAYOUT_FOLDERS.some(name => existsSync(join(folder, name)))) {
     const none = `${folder} is no data directory: it has none of ${LAYOUT_FOLDERS.join(' ')}`
-    throw new CommandError(EXIT.usage, none, remedy)
+    throw new Failure('BAD_INPUT', none, remedy)
   }
   const { DataDirectory } = await import('#server/inventory/data-directory.ts')
   const directory = new DataDirectory(folder, () => {})
@@ -126,7 +126,7 @@ async function objectsBelow(folder: string, skipBroken: boolean): Promise<Kinded
   )
   if (problems.length > 0 && !skipBroken) {
     const nothing = 'nothing was written; mend them, or leave them out with --skip-broken'
-    throw new CommandError(EXIT.usage, problems.join('\n      '), nothing)
+    throw new Failure('BAD_INPUT', problems.join('\n      '), nothing)
   }
   for (const problem of problems) process.stderr.write(`skipped ${problem}\n`)
   const broken = new Set(directory.problems.map(({ file }) => file))
@@ -177,14 +177,14 @@ function refuseFilled(folder: string): void {
   )
   if (filled === undefined) return
   const remedy = 'choose another directory, or write over it with --force'
-  throw new CommandError(EXIT.refused, `${join(folder, filled)} holds files already`, remedy)
+  throw new Failure('IN_THE_WAY', `${join(folder, filled)} holds files already`, remedy)
 }
 
 /** Writes a file whole or not at all, and never outside of the folder. */
 function writeWhole(folder: string, name: string, bytes: Buffer): void {
   if (normalize(name) !== name || name.startsWith('/') || name.startsWith('..')) {
-    throw new CommandError(
-      EXIT.failed,
+    throw new Failure(
+      'BAD_ANSWER',
       `the server names an object ${name}`,
       'remove it there: no file could be called so',
     )

@@ -2,7 +2,8 @@
 
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
+import { EXIT } from '../exit.ts'
 import { ROOT } from '../root.ts'
 import { printJson, show } from '../terminal/show.ts'
 
@@ -31,8 +32,8 @@ Examples:
     .action(async (path: string, { assetsPath, allowWarnings = false, json = false }: Flags) => {
       for (const folder of [path, assetsPath ?? path]) {
         if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) continue
-        throw new CommandError(
-          EXIT.usage,
+        throw new Failure(
+          'BAD_OPTION',
           `${folder} is not a directory`,
           'name the folder that serve gets as --data-path',
         )

@@ -3,7 +3,8 @@
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import type { Lab } from '#lab/lab.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
+import { EXIT } from '../exit.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ROOT } from '../root.ts'
 
@@ -78,11 +79,7 @@ export function defineLab(command: Command): void {
     .addHelpText('after', '\nExamples:\n  pilotlight lab power off cmp-1\n  pilotlight lab power on cmp-1')
     .action(async (state: string, machine: string, options: { lab?: string }) => {
       if (state !== 'on' && state !== 'off') {
-        throw new CommandError(
-          EXIT.usage,
-          `"${state}" is neither on nor off`,
-          'pilotlight lab power on cmp-1',
-        )
+        throw new Failure('BAD_OPTION', `"${state}" is neither on nor off`, 'pilotlight lab power on cmp-1')
       }
       const found = (await findOrFail(options.lab)).machine(machine)
       await (state === 'on' ? found.powerOn() : found.powerOff())
@@ -163,12 +160,12 @@ async function findOrFail(name: string | undefined): Promise<Lab> {
   const lab = names[0] !== undefined && LAB_NAME.test(names[0]) ? findLab(names[0]) : undefined
   if (lab) return lab
   const which = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
-  throw new CommandError(EXIT.notFound, which, 'start one:  npm run lab -- --keep')
+  throw new Failure('NOT_FOUND', which, 'start one:  npm run lab -- --keep')
 }
 
-function severalLabs(names: readonly string[]): CommandError {
-  return new CommandError(
-    EXIT.usage,
+function severalLabs(names: readonly string[]): Failure {
+  return new Failure(
+    'BAD_OPTION',
     `several labs are up: ${names.join(' ')}`,
     'name the one you mean: --lab NAME',
   )

@@ -5,20 +5,21 @@ import { spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { ImageSet } from '#images/build.ts'
+import { tokenIn } from '#client/credentials.ts'
 import { shellWord } from '#host/shell.ts'
-import { LabError } from '#lab/errors.ts'
+import type { ImageSet } from '#images/build.ts'
+import { UpFailed } from '#lab/errors.ts'
 import type { Lab } from '#lab/lab.ts'
 import type { Rack, RackMachine } from '#lab/rack.ts'
 import type { LabServer } from '#lab/server.ts'
 import { labFiles } from '#lab/state.ts'
+import { Failure, PilotlightError } from '#model/error.ts'
 import { graftLines, RELAY_VARIABLE } from '#progress/relay.ts'
 import { inStage } from '#progress/stage.ts'
 import { messageOf } from '#progress/wait.ts'
 import { machinesWith } from '#rack/site/duties.ts'
 import type { Site } from '#rack/site/site.ts'
-import { tokenIn } from '#client/credentials.ts'
-import { CommandError, EXIT, statusOf } from '../exit.ts'
+import { EXIT } from '../exit.ts'
 import { showLab } from './report.ts'
 import type { LongWork } from '../terminal/with-progress.ts'
 
@@ -39,7 +40,7 @@ export type LabUp = {
 export async function labUp(options: LabUp, work: LongWork): Promise<void> {
   const { rack, site } = await readAll(options)
   const { lockLab } = await import('#lab/lab.ts')
-  const unlock = await orRefused(rack.name, () => lockLab(rack.name))
+  const unlock = lockLab(rack.name)
   try {
     const images = await prepare(site, work)
     await inLab({ rack, site, images, options }, work)
@@ -64,7 +65,7 @@ async function inLab(task: Task, work: LongWork): Promise<void> {
   work.wouldLeave(
     `the lab ${rack.name} stays as it is; take it down:  npm run lab -- down --lab ${rack.name}`,
   )
-  const lab = await inStage(stage, 'rack', () => orRefused(rack.name, () => openLab(rack, { signal })))
+  const lab = await inStage(stage, 'rack', () => openLab(rack, { signal }))
   if (site !== undefined) await routeToFloatingAddresses(lab, site)
   if (wasUp) drawing.line(`the lab ${lab.name} was up before this run, and stays up after it`)
   let server: LabServer | undefined
@@ -105,26 +106,17 @@ async function routeToFloatingAddresses(lab: Lab, site: Site): Promise<void> {
   if (uplink === undefined && gateway !== undefined) await lab.route(cidr, gateway.address)
 }
 
-/** Gives a lab that is there already, or in other hands, the exit status of a refusal. */
-async function orRefused<T>(name: string, work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof LabError) || !['LOCKED', 'UP_ALREADY'].includes(error.code)) throw error
-    const remedy = `see it with  pilotlight lab status --lab ${name}  or run another beside it:  --lab ${name}-2`
-    throw new CommandError(EXIT.refused, error.message, remedy)
-  }
-}
-
-/** The same failure, which also tells where its traces are. */
+/** The same failure, whose remedy also names where its traces are. */
 function withPlaces(error: unknown, lab: Lab, options: LabUp): unknown {
   if (!(error instanceof Error)) return error
-  const remedy = [
-    ...(error instanceof CommandError && error.remedy !== '' ? [error.remedy] : []),
+  const places = [
     `journals of the boots: ${relative('.', labFiles(lab.directory).journals)}/   logs: ${relative('.', lab.directory)}/`,
-    `to look around while it stands:  pilotlight lab ${relative('.', options.rackFile)} --keep`,
-  ]
-  return new CommandError(statusOf(error), error.message, remedy.join('\n  '), { cause: error.cause })
+    `to look around while it is up:  pilotlight lab ${relative('.', options.rackFile)} --keep`,
+  ].join('\n  ')
+  if (!(error instanceof PilotlightError)) {
+    return new Failure('LAB_FAILED', error.message, places, { cause: error.cause })
+  }
+  return Object.assign(error, { remedy: error.remedy ? `${error.remedy}\n  ${places}` : places })
 }
 
 /** Writes what the server knows of each machine's boot below the lab's folder, where it outlives the server. */
@@ -151,19 +143,15 @@ function tokenOf(lab: Lab): string | undefined {
 /** Everything that can be wrong in a file is found before anything is started. */
 async function readAll(options: LabUp): Promise<{ rack: Rack; site: Site | undefined }> {
   if (!['boot', 'cluster', 'openstack'].includes(options.until)) {
-    throw new CommandError(
-      EXIT.usage,
-      `--until ${options.until} is no stage`,
-      'give boot, cluster or openstack',
-    )
+    throw new Failure('BAD_OPTION', `--until ${options.until} is no stage`, 'give boot, cluster or openstack')
   }
   const { driver, lab: name } = options
   if (driver !== undefined && !isDriver(driver)) {
-    throw new CommandError(EXIT.usage, `--driver ${driver} is unknown`, 'give container or qemu')
+    throw new Failure('BAD_OPTION', `--driver ${driver} is unknown`, 'give container or qemu')
   }
   const { expectSite, LAB_NAME, LAB_NAME_WORDS, readRack } = await import('#lab/rack.ts')
   if (name !== undefined && !LAB_NAME.test(name))
-    throw new CommandError(EXIT.usage, `--lab "${name}" is no name for a lab`, `give ${LAB_NAME_WORDS}`)
+    throw new Failure('BAD_OPTION', `--lab "${name}" is no name for a lab`, `give ${LAB_NAME_WORDS}`)
   const { readSiteFile } = await import('#rack/site/read.ts')
   const { checkDataDirectory } = await import('#rack/site/check-data.ts')
   const read = await readRack(options.rackFile)
@@ -274,7 +262,7 @@ async function upInRack(
         .join('\n')
         .replace(/^error /, '')
         .split('\n  ')
-      throw new CommandError(status, what || `pilotlight up ended with ${status}`, more.join('\n  '))
+      throw new UpFailed(status, what || `pilotlight up ended with ${status}`, more.join('\n  '))
     }
     return said
   } finally {

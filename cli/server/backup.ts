@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import { SETTINGS } from '#server/config.ts'
 import { messageOf } from '#progress/wait.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { print } from '../terminal/show.ts'
 import { versionInfo } from '../about/version.ts'
 import { ROOT } from '../root.ts'
@@ -43,7 +43,7 @@ Examples:
     )
     .action(async (file: string, { statePath, passphraseFile, recipient }: BackupFlags) => {
       if (recipient.length > 0 && passphraseFile !== undefined) {
-        throw new CommandError(EXIT.usage, 'age seals to a passphrase or to recipients', 'give one of them')
+        throw new Failure('BAD_OPTION', 'age seals to a passphrase or to recipients', 'give one of them')
       }
       const seal =
         recipient.length > 0
@@ -111,15 +111,15 @@ function passphraseOf(file: string | undefined, otherwise: string): string {
     file === undefined
       ? 'a backup is encrypted, and no key was given'
       : `${file} has no passphrase in its first line`
-  throw new CommandError(EXIT.usage, what, `give --passphrase-file, ${otherwise}, or ${PASSPHRASE}`)
+  throw new Failure('BAD_OPTION', what, `give --passphrase-file, ${otherwise}, or ${PASSPHRASE}`)
 }
 
 function linesOf(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split(/\r?\n/)
   } catch (error) {
-    throw new CommandError(
-      EXIT.usage,
+    throw new Failure(
+      'BAD_OPTION',
       `${file} cannot be read: ${messageOf(error)}`,
       'name a file that you may read',
     )

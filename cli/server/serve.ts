@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander'
 import { MATCHBOX_SETTINGS, SETTINGS, type GivenSettings } from '#server/config.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { versionInfo, versionText } from '../about/version.ts'
 import { ROOT } from '../root.ts'
 
@@ -107,7 +107,7 @@ Examples:
       }
       const [extra] = command.args // Matchbox lets them pass
       if (extra !== undefined && !flags.matchbox) {
-        throw new CommandError(EXIT.usage, `serve takes no "${extra}"`, 'all flags: pilotlight serve --help')
+        throw new Failure('BAD_OPTION', `serve takes no "${extra}"`, 'all flags: pilotlight serve --help')
       }
       await serveUntilStopped(flags)
     })
@@ -132,7 +132,7 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
   }
   // Matchbox ends with 1 whatever is wrong with its settings.
   const refuse = (message: string) =>
-    new CommandError(matchbox ? EXIT.failed : EXIT.usage, message, 'each setting: pilotlight serve --help')
+    new Failure(matchbox ? 'BAD_SETTINGS' : 'BAD_OPTION', message, 'each setting: pilotlight serve --help')
   const stop = new AbortController()
   try {
     const config = serverConfig(given)
@@ -169,8 +169,8 @@ function numbers<Key extends string>(
   const given = Object.entries<string | undefined>(texts).flatMap(([key, text]) => {
     if (text === undefined) return []
     if (/^\d{1,5}$/.test(text)) return [[key, Number(text)] as const]
-    throw new CommandError(
-      EXIT.usage,
+    throw new Failure(
+      'BAD_OPTION',
       `"${text}" is not a port or number`,
       'give a whole number; port 0 is a free one',
     )

@@ -3,7 +3,7 @@
 import { Option, type Command } from 'commander'
 import type { CredentialRole } from '#model/role.ts'
 import type { AccessToken } from '#server/access/access-tokens.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
@@ -76,8 +76,8 @@ function tokenTable(tokens: readonly AccessToken[]): string {
 function daysOf(text: string): number {
   const days = Number(text)
   if (days > 0 && days <= 36_500) return days
-  throw new CommandError(
-    EXIT.usage,
+  throw new Failure(
+    'BAD_OPTION',
     `"${text}" is not a number of days`,
     'give one greater than 0, at most 36500',
   )

@@ -6,7 +6,7 @@ import { Option, type Command } from 'commander'
 import { draftSite, layoutOf, type SiteAnswers } from '#rack/site/draft.ts'
 import { parseSite } from '#rack/site/read.ts'
 import { OPTIONAL_SERVICES, type OptionalService, type Site } from '#rack/site/site.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 
 /** What the flags say; what is missing is asked for, or has a default. */
 export type InitFlags = {
@@ -65,7 +65,7 @@ Examples:
  * Writes the file and gives the site as it will be read.
  *
  * @throws {FileProblems} when the answers make no usable site; nothing is written then
- * @throws {CommandError} when the file is there already, or MACs are missing and nobody can be asked
+ * @throws {Failure} when the file is there already, or MACs are missing and nobody can be asked
  */
 export async function init(file: string, flags: InitFlags, interactive: boolean): Promise<Site> {
   const answers = interactive ? await atTerminal(ask => askFor(flags, ask)) : withDefaults(flags)
@@ -74,12 +74,8 @@ export async function init(file: string, flags: InitFlags, interactive: boolean)
   if (flags.force) await rm(file, { force: true })
   const handle = await open(file, 'wx').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST')
-      throw new CommandError(EXIT.refused, `${file} is there already`, 'give another name, or --force')
-    throw new CommandError(
-      EXIT.usage,
-      `${file} cannot be written: ${error.message}`,
-      'give a path that can be',
-    )
+      throw new Failure('IN_THE_WAY', `${file} is there already`, 'give another name, or --force')
+    throw new Failure('BAD_OPTION', `${file} cannot be written: ${error.message}`, 'give a path that can be')
   })
   await handle.writeFile(text)
   await handle.close()
@@ -127,8 +123,8 @@ function withDefaults(flags: InitFlags): SiteAnswers {
 function oneOf(controllers: readonly string[]): readonly string[] {
   if (controllers.length === 1) return controllers
   const named = controllers.length === 0 ? 'no controller is' : `${controllers.length} controllers are`
-  throw new CommandError(
-    EXIT.usage,
+  throw new Failure(
+    'BAD_OPTION',
     `${named} named, and one is what this version brings up (PL-1009)`,
     'give its MAC address: --controller 52:54:00:20:00:01; further machines can be --compute',
   )
@@ -144,7 +140,7 @@ async function atTerminal<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
       terminal.prompt()
       const line = await lines.next()
       if (line.done)
-        throw new CommandError(EXIT.interrupted, 'the answers ended early', 'run it again, or give flags')
+        throw new Failure('INTERRUPTED', 'the answers ended early', 'run it again, or give flags')
       return line.value.trim() || byDefault
     })
   } finally {

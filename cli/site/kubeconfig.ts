@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Administrator } from '#rack/cluster/certificates.ts'
 import type { Site } from '#rack/site/site.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { stateOption } from '../options.ts'
 
 type Flags = { readonly state: string; readonly out?: string; readonly breakGlass?: boolean }
@@ -39,7 +39,7 @@ Examples:
 /**
  * Mints an administrator and writes its kubeconfig to `path`; gives the end of its certificate.
  *
- * @throws {CommandError} (notFound) when the state directory has no PKI
+ * @throws {Failure} NOT_FOUND when the state directory has no PKI
  */
 export async function mintKubeconfig(
   site: Site,
@@ -55,7 +55,7 @@ export async function mintKubeconfig(
   const ca = await readAuthority(directory, 'ca', () => siteKey(stateDirectory, directory))
   if (ca === undefined) {
     const remedy = 'name the directory that `up` used (--state DIR), or run `pilotlight up` first'
-    throw new CommandError(EXIT.notFound, `there is no authority in ${directory}`, remedy)
+    throw new Failure('NOT_FOUND', `there is no authority in ${directory}`, remedy)
   }
   const pair = await mintAdministrator(ca, who)
   await keepKubeconfig(path, renderKubeconfig(apiUrl(site), ca.certificate, `pilotlight-${who}`, pair))
@@ -77,6 +77,6 @@ export async function freshenKubeconfig(site: Site, stateDirectory: string): Pro
   const until = new X509Certificate(Buffer.from(base64, 'base64')).validToDate.getTime()
   if (until - Date.now() > enoughMs) return
   await mintKubeconfig(site, stateDirectory, 'admin', path).catch((error: unknown) => {
-    if (!(error instanceof CommandError)) throw error // it is another directory's, as told by --state
+    if (!(error instanceof Failure)) throw error // it is another directory's, as told by --state
   })
 }

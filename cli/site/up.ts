@@ -1,7 +1,7 @@
 // `pilotlight up`: makes a site true.
 
 import { Option, type Command } from 'commander'
-import { CommandError, EXIT } from '../exit.ts'
+import { Failure } from '#model/error.ts'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
 import { print } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
@@ -77,5 +77,5 @@ function seconds(text: string): number {
   const number = Number(text)
   if (number > 0 && number <= DAY_SECONDS) return number
   const remedy = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
-  throw new CommandError(EXIT.usage, `"${text}" is not a usable number of seconds`, remedy)
+  throw new Failure('BAD_OPTION', `"${text}" is not a usable number of seconds`, remedy)
 }

@@ -1,7 +1,9 @@
 // Every error that the chart stage gives on purpose.
 
+import { PilotlightError } from '#model/error.ts'
+
 /** A plan that cannot be run: an unknown need, a circle, values for a release that is not in it. */
-export class ChartPlanError extends Error {
+export class ChartPlanError extends PilotlightError {
   readonly code = 'CHART_PLAN'
   /** Where it stands in the site file, when it does: keys from the top. */
   readonly place?: readonly string[]
@@ -12,7 +14,7 @@ export class ChartPlanError extends Error {
 }
 
 /** The Kubernetes API said no. */
-export class KubernetesRefused extends Error {
+export class KubernetesRefused extends PilotlightError {
   readonly code = 'KUBERNETES_REFUSED'
   /** The HTTP status, for example 409. */
   readonly status: number
@@ -23,7 +25,7 @@ export class KubernetesRefused extends Error {
 }
 
 /** The Kubernetes API says nothing. */
-export class ClusterUnreachable extends Error {
+export class ClusterUnreachable extends PilotlightError {
   readonly code = 'CLUSTER_UNREACHABLE'
   constructor(server: string, because: string, options: ErrorOptions) {
     super(`the Kubernetes API at ${server} does not answer: ${because}`, options)
@@ -31,7 +33,7 @@ export class ClusterUnreachable extends Error {
 }
 
 /** A promise of a release that will not be kept by waiting longer. */
-export class PromiseBroken extends Error {
+export class PromiseBroken extends PilotlightError {
   readonly code = 'PROMISE_BROKEN'
   constructor(release: string, what: string, remedy: string) {
     super(`release ${release}: ${what}\n  ${remedy}`)
@@ -39,7 +41,7 @@ export class PromiseBroken extends Error {
 }
 
 /** The chart stage ended with releases that are not up; the message has each one's cause. */
-export class ChartsFailed extends Error {
+export class ChartsFailed extends PilotlightError {
   readonly code = 'CHARTS_FAILED'
   constructor(causes: readonly { release: string; message: string }[], blocked: readonly string[]) {
     const lines = causes.map(({ message }) => message.replaceAll('\n', '\n  '))
@@ -49,7 +51,7 @@ export class ChartsFailed extends Error {
 }
 
 /** A plan that would not come up in this cluster; nothing was installed. */
-export class PreflightFailed extends Error {
+export class PreflightFailed extends PilotlightError {
   readonly code = 'PREFLIGHT_FAILED'
   readonly problems: readonly { readonly release: string; readonly what: string; readonly remedy: string }[]
   constructor(problems: PreflightFailed['problems']) {
@@ -59,7 +61,7 @@ export class PreflightFailed extends Error {
 }
 
 /** Something would be lost by removing it; nothing was touched. */
-export class RemovalRefused extends Error {
+export class RemovalRefused extends PilotlightError {
   readonly code = 'REMOVAL_REFUSED'
   constructor(what: string, remedy: string) {
     super(`${what}\n  ${remedy}`)
@@ -67,7 +69,7 @@ export class RemovalRefused extends Error {
 }
 
 /** Another process changes the same release. */
-export class ChartsLocked extends Error {
+export class ChartsLocked extends PilotlightError {
   readonly code = 'CHARTS_LOCKED'
   constructor(release: string, pid: number | undefined, file: string) {
     super(

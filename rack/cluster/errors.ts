@@ -1,12 +1,14 @@
 // Every error that the cluster stage gives on purpose.
 
+import { PilotlightError } from '#model/error.ts'
+
 /** The kept PKI is incomplete or does not fit together. Nothing was changed: replacing keys is a decision. */
-export class PkiDamaged extends Error {
+export class PkiDamaged extends PilotlightError {
   readonly code = 'PKI_DAMAGED'
 }
 
 /** A node that Kubernetes knows is not what the site says about it, so it gets no role. */
-export class NodeMismatch extends Error {
+export class NodeMismatch extends PilotlightError {
   readonly code = 'NODE_MISMATCH'
   constructor(node: string, why: string) {
     super(
@@ -17,7 +19,7 @@ export class NodeMismatch extends Error {
 }
 
 /** The API server answered a request with a refusal. */
-export class ApiRefused extends Error {
+export class ApiRefused extends PilotlightError {
   readonly code = 'API_REFUSED'
   /** The HTTP status of the answer. */
   readonly status: number

@@ -1,7 +1,9 @@
 // The errors of the cloud's APIs.
 
+import { PilotlightError } from '#model/error.ts'
+
 /** A service answered, but not with what was asked for. */
-export class CloudRefused extends Error {
+export class CloudRefused extends PilotlightError {
   readonly code = 'CLOUD_REFUSED'
   /** The type of the service in the catalog, for example `compute`. */
   readonly service: string
@@ -15,7 +17,7 @@ export class CloudRefused extends Error {
 }
 
 /** A service was asked, and said nothing. */
-export class NoAnswer extends Error {
+export class NoAnswer extends PilotlightError {
   readonly code = 'NO_ANSWER'
   constructor(asked: string, seconds: number) {
     super(`${asked}: no answer within ${seconds} s. The machines may be too busy: run the same again.`)
@@ -23,7 +25,7 @@ export class NoAnswer extends Error {
 }
 
 /** The catalog has no such service, or not yet. */
-export class NoSuchService extends Error {
+export class NoSuchService extends PilotlightError {
   readonly code = 'NO_SUCH_SERVICE'
   constructor(type: string, there: readonly string[]) {
     super(`the catalog has no public endpoint of ${type}; it has ${there.join(', ') || 'nothing'}`)

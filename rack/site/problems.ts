@@ -1,5 +1,7 @@
 // What is wrong in a file that a person wrote: code, place, what, and how to mend it.
 
+import { PilotlightError } from '#model/error.ts'
+
 /** One mistake in a file. Lines and columns count from 1. */
 export type Problem = {
   /** For example `PL-1002`; docs/errors.md has a paragraph on each. */
@@ -31,7 +33,7 @@ export const problemCodes = {
 export type ProblemCode = keyof typeof problemCodes
 
 /** Thrown when a file cannot be used. Nothing has been started or changed when it is thrown. */
-export class FileProblems extends Error {
+export class FileProblems extends PilotlightError {
   readonly code = 'FILE_PROBLEMS'
   readonly problems: readonly Problem[]
   constructor(problems: readonly Problem[]) {

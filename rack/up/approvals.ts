@@ -1,6 +1,6 @@
 // The approval of machines' keys within `up`: it lists them once and asks, where a terminal is there to ask at.
 
-import { CommandError, EXIT } from '#cli/exit.ts'
+import { Failure } from '#model/error.ts'
 import { approveCommand, keyTable } from '#cli/server/machines.ts'
 import { Refusal, type ServerClient } from '#client/server.ts'
 import type { Machine } from '#model/machine.ts'
@@ -36,13 +36,13 @@ export function firstBootWarning(
 /**
  * Refuses to switch on machines that would wait for an operator, when no one can be asked.
  *
- * @throws {CommandError} (usage)
+ * @throws {Failure} NEEDS_TERMINAL
  */
 export function requireSomeone({ trust }: Site, boots: readonly Machine[], ask: AskYes | undefined): void {
   if (ask !== undefined || trust.level === 'L1' || trust.approve !== 'operator' || boots.length === 0) return
   const names = boots.map(({ name }) => name).join(' ')
-  throw new CommandError(
-    EXIT.usage,
+  throw new Failure(
+    'NEEDS_TERMINAL',
     `the keys of ${names} are to be approved by an operator, and there is no terminal to ask at`,
     'run it at a terminal, give --approve first-boot (the first keys are trusted, and pinned from then on), or set trust.approve in the site file',
   )
@@ -77,7 +77,7 @@ export async function newestBoot(client: Pick<ServerClient, 'keys' | 'machines'>
  * of each machine that has shown one only; of a machine that has shown several it approves none, and says which commands do.
  * Keys that come later are left to `pilotlight machines`. Ends when it has asked, or when all machines are ready.
  *
- * @throws {CommandError} (refused) when the answer is no
+ * @throws {Failure} KEYS_NOT_APPROVED when the answer is no
  */
 export async function approveAtTerminal(
   client: Pick<ServerClient, 'keys' | 'machines' | 'decideKey'>,
@@ -116,7 +116,7 @@ async function decideAll(
   if (!(await ask(`${shown}\nCompare with the consoles of the machines. Approve ${these} of ${names}?`))) {
     const remedy =
       'pilotlight machines approve NAME approves one, pilotlight machines reject NAME refuses one; then run it again'
-    throw new CommandError(EXIT.refused, 'the keys were not approved', remedy)
+    throw new Failure('KEYS_NOT_APPROVED', 'the keys were not approved', remedy)
   }
   for (const { machine, fingerprint } of single) {
     try {

@@ -1,5 +1,6 @@
 // Follows the boots of a site's machines, and shows each as a stage that tells how far it is.
 
+import { PilotlightError } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
 import type { Stage } from '#progress/stage.ts'
@@ -19,7 +20,7 @@ const STEPS: Readonly<Record<string, string>> = {
 }
 
 /** A machine reported that it failed, with its own words. */
-export class MachineFailed extends Error {
+export class MachineFailed extends PilotlightError {
   readonly code = 'MACHINE_FAILED'
   constructor(machine: string, event: BootEvent) {
     super(`${machine} failed: ${cleanText(event.text)}. All of its boot: pilotlight journal ${machine}`)
@@ -64,7 +65,7 @@ export class BootWatch {
    *
    * @throws {MachineFailed} when it reports that it failed
    * @throws {WaitedTooLong} when it is not ready within `limitSeconds`
-   * @throws {CommandError} when the server is lost, and the signal's reason when it is aborted
+   * @throws {Failure} when the server is lost, and the signal's reason when it is aborted
    */
   async ready(name: string, stage: Stage, limitSeconds: number): Promise<void> {
     this.#signal.throwIfAborted()

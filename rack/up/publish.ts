@@ -1,7 +1,7 @@
 // Puts a site on a server: the machines and their groups, what signs for it, and what each machine fetches once in a boot.
 
 import { join, resolve } from 'node:path'
-import { CommandError, EXIT } from '#cli/exit.ts'
+import { Failure } from '#model/error.ts'
 import { Refusal, type ServerClient } from '#client/server.ts'
 import type { Stage } from '#progress/stage.ts'
 import { machineBundle, siteAuthority } from '../cluster/bundle.ts'
@@ -22,7 +22,7 @@ export type Published = {
  * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat. Calls `beforePut` when
  * the server is found fit, before it has anything of the site.
  *
- * @throws {CommandError} (notFound) when the server's data directory is not one that these machines can boot from
+ * @throws {Failure} NOT_FOUND when the server's data directory is not one that these machines can boot from
  */
 export async function publish(
   site: Site,
@@ -56,7 +56,7 @@ async function bootable(id: string, client: ServerClient): Promise<void> {
   if (config?.endsWith('.njk') === true) return
   const what = `the server has no profile "${id}"${profile === undefined ? '' : ' whose Ignition config brings our agent'}`
   const remedy = `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
-  throw new CommandError(EXIT.notFound, what, remedy)
+  throw new Failure('NOT_FOUND', what, remedy)
 }
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -1,12 +1,13 @@
 // `pilotlight up`: makes a site true, from machines that are off to an OpenStack that answers.
 
 import { join, resolve } from 'node:path'
-import { CommandError, describeError, statusOf } from '#cli/exit.ts'
+import { Failure } from '#model/error.ts'
 import { ServerClient } from '#client/server.ts'
 import { run } from '#host/command.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { Machine } from '#model/machine.ts'
 import { inStage, type Stage } from '#progress/stage.ts'
+import { messageOf } from '#progress/wait.ts'
 import type { ChartOptions, ChartsResult } from '../charts/verbs/apply.ts'
 import { adminPassword } from '../charts/secrets/secrets.ts'
 import { writeCloudsYaml } from '../openstack/openrc.ts'
@@ -113,7 +114,7 @@ async function publishOwnPolicy(
   } catch (error) {
     const again = 'run  pilotlight up  again without the flag'
     tell?.(
-      `the server may still have --approve ${approve}, since the site's own policy could not be put: ${describeError(error)}; ${again}`,
+      `the server may still have --approve ${approve}, since the site's own policy could not be put: ${messageOf(error)}; ${again}`,
     )
   }
 }
@@ -231,7 +232,7 @@ async function powerOnAll(
         await run('sh', ['-c', line], { limitSeconds: 60, signal }).catch((cause: unknown) => {
           if (signal.aborted) throw cause
           const remedy = 'mend --power-on, or leave it out and switch machines on by hand'
-          throw new CommandError(statusOf(cause), `${name} could not be switched on`, remedy, { cause })
+          throw new Failure('POWER_ON_FAILED', `${name} could not be switched on`, remedy, { cause })
         })
       }),
     )

@@ -7,6 +7,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
+import { PilotlightError } from '#model/error.ts'
 import { messageOf, sleep } from '#progress/wait.ts'
 
 /** How a download goes about it. */
@@ -23,7 +24,7 @@ export type DownloadOptions = {
 }
 
 /** A download that cannot be had. */
-export class DownloadFailed extends Error {
+export class DownloadFailed extends PilotlightError {
   readonly code = 'DOWNLOAD_FAILED'
   constructor(url: string, reason: string, options?: ErrorOptions) {
     super(

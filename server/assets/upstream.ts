@@ -1,6 +1,8 @@
 // Where the makers of operating systems keep what machines boot from, as far as Matchbox's scripts fetch it. What has to
 // be read to know that is read by whoever calls.
 
+import { PilotlightError } from '#model/error.ts'
+
 /** The operating systems that are known. */
 export const DISTRIBUTIONS = ['flatcar', 'fedora-coreos'] as const
 export type Distribution = (typeof DISTRIBUTIONS)[number]
@@ -37,7 +39,7 @@ export type Release = { readonly version: string; readonly files: readonly Upstr
 export type ReadText = (url: string) => Promise<string | undefined>
 
 /** A release that is not there, or whose description says nothing usable. */
-export class UnknownRelease extends Error {
+export class UnknownRelease extends PilotlightError {
   readonly code = 'UNKNOWN_RELEASE'
 }
 

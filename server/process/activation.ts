@@ -2,6 +2,7 @@
 // needs no privilege. A passed socket is known by where it is bound; the names in LISTEN_FDNAMES are not used.
 
 import { readFileSync, readlinkSync } from 'node:fs'
+import { PilotlightError } from '#model/error.ts'
 
 /** A socket that was bound before we started. */
 export type InheritedSocket = {
@@ -14,7 +15,7 @@ export type InheritedSocket = {
 }
 
 /** What can be wrong with the sockets that were passed. */
-export class BadActivation extends Error {
+export class BadActivation extends PilotlightError {
   readonly code = 'BAD_ACTIVATION'
   constructor(fd: number, what: string) {
     super(

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { PublicKey, Signature } from 'openpgp'
+import { PilotlightError } from '#model/error.ts'
 
 /** Who signed, as far as the signature and the key tell. */
 export type Signed = {
@@ -17,7 +18,7 @@ export type Signed = {
 }
 
 /** A signature that does not hold, or that nobody of those who are trusted made. */
-export class BadSignature extends Error {
+export class BadSignature extends PilotlightError {
   readonly code = 'BAD_SIGNATURE'
 }
 

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { givenToken, trustServer } from '#client/credentials.ts'
-import { EXIT } from '#cli/exit.ts'
 
 t.afterEach(() => {
   delete process.env.PILOTLIGHT_TOKEN_FILE
@@ -21,7 +20,7 @@ t.test('a file of a token that has none is named, with what to do', async t => {
     [join(folder, 'empty'), `PILOTLIGHT_TOKEN_FILE is "${folder}/empty": it is empty`],
   ] as const) {
     process.env.PILOTLIGHT_TOKEN_FILE = path
-    t.throws(givenToken, { status: EXIT.usage, message, remedy: /^name a file that holds a token/ })
+    t.throws(givenToken, { code: 'BAD_OPTION', message, remedy: /^name a file that holds a token/ })
   }
 })
 
@@ -33,7 +32,7 @@ t.test('an authority that cannot be read is named, where a server is to be belie
   ] as const) {
     process.env.PILOTLIGHT_CA = path
     t.throws(() => trustServer('https://127.0.0.1:1'), {
-      status: EXIT.usage,
+      code: 'BAD_OPTION',
       message,
       remedy: /^name the PEM file/,
     })

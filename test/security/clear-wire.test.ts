@@ -111,7 +111,7 @@ t.test('only plain HTTP to an address of this host, and HTTPS, are taken for pri
   ]) {
     t.throws(
       () => requirePrivateWire(`http://${host}:8080`),
-      { status: EXIT.usage, message: /they were not sent/ },
+      { code: 'WIRE_NOT_PRIVATE', message: /they were not sent/ },
       host,
     )
   }

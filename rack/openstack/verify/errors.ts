@@ -1,19 +1,20 @@
 // Every error that a verification gives on purpose.
 
+import { PilotlightError } from '#model/error.ts'
 import type { CheckResult } from './check.ts'
 
 /** One thing is not as it must be. */
-export class CheckFailed extends Error {
+export class CheckFailed extends PilotlightError {
   readonly code = 'CHECK_FAILED'
 }
 
 /** The server that hands the guest out says nothing. */
-export class GuestServerUnreachable extends Error {
+export class GuestServerUnreachable extends PilotlightError {
   readonly code = 'GUEST_SERVER_UNREACHABLE'
 }
 
 /** The cloud does not do what it is for; the results tell how far it came. */
-export class VerificationFailed extends Error {
+export class VerificationFailed extends PilotlightError {
   readonly code = 'VERIFICATION_FAILED'
   readonly checks: readonly CheckResult[]
   /** The cause is what the first check that failed has seen. */
@@ -25,7 +26,7 @@ export class VerificationFailed extends Error {
 }
 
 /** Another verification works with the same state directory. */
-export class VerificationRuns extends Error {
+export class VerificationRuns extends PilotlightError {
   readonly code = 'VERIFICATION_RUNS'
   constructor(pid: number | undefined) {
     super(`Process ${pid ?? 'unknown'} is already verifying this cloud. Wait for it, or end it.`)

@@ -4,6 +4,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Lease } from '#model/lease.ts'
+import { PilotlightError } from '#model/error.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { LeaseChange, LeaseStore } from '../../store/leases.ts'
 import { LeaseTable } from './leases.ts'
@@ -59,7 +60,7 @@ export type DhcpOptions = {
 }
 
 /** A port that could not be opened. */
-export class CannotServeDhcp extends Error {
+export class CannotServeDhcp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_DHCP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
     super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${adviceFor(cause)}`, { cause })

@@ -2,6 +2,7 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { PilotlightError } from '#model/error.ts'
 import { Bucket, type Rate } from '../../limits/bucket.ts'
 import { cleanName } from './name.ts'
 import { decodeTftp, encodeTftp, ERROR, OPCODE, type TftpPacket, type TftpRequest } from './packet.ts'
@@ -61,7 +62,7 @@ export type TftpOptions = {
 export type TftpRefusal = 'tftp_foreign' | 'tftp_queue' | 'tftp_rate' | 'tftp_unreadable' | 'tftp_way'
 
 /** A port that could not be opened. */
-export class CannotServeTftp extends Error {
+export class CannotServeTftp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_TFTP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
     super(`Cannot serve TFTP on ${address}, UDP port ${port}: ${adviceFor(cause)}`, { cause })

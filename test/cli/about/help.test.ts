@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { helpTopic } from '#cli/about/help.ts'
+import { EXIT, statusOf } from '#cli/exit.ts'
+import { ERROR_CODES, Failure } from '#model/error.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const PAGE = join(ROOT, 'docs/errors.md')
@@ -18,12 +20,38 @@ const codes = [
 t.test(
   'the page lists every code of the server, with its status, and none that it does not have',
   async t => {
-    const rows = readFileSync(PAGE, 'utf8').matchAll(/^\| `(\w+)` \| (\d{3}) \| [^|]+\. \| [^|]+\. \|$/gm)
-    const listed = [...rows].map(([, code = '', status = '']) => `${code} ${status}`)
     t.ok(codes.length > 40, 'the source is read as it is written')
-    t.strictSame(listed, [...new Set([...codes, 'INTERNAL 500'])].toSorted())
+    t.strictSame(rowsOf('server'), [...new Set([...codes, 'INTERNAL 500'])].toSorted())
   },
 )
+
+t.test('the page lists every other code, with the exit status that the command line gives it', async t => {
+  const ofServer = new Set(['INTERNAL', ...codes.map(code => code.split(' ')[0])])
+  const others = ERROR_CODES.filter(code => !ofServer.has(code))
+  const anyStatus = ['UP_FAILED', 'VERIFICATION_FAILED'] // that of the cause
+  const statuses = others.map(code =>
+    anyStatus.includes(code) ? `${code} any` : `${code} ${statusOf(new Failure(code, '', ''))}`,
+  )
+  t.strictSame(rowsOf('commands'), statuses)
+})
+
+t.test('a code of the server ends a command with the exit status of its HTTP status', async t => {
+  const kinds: Readonly<Record<string, number>> = {
+    401: EXIT.refused,
+    403: EXIT.refused,
+    404: EXIT.notFound,
+    409: EXIT.refused,
+    412: EXIT.refused,
+    421: EXIT.refused,
+  }
+  const given = ['BAD_BACKUP', 'INVALID_ASSET_NAME'] // by a person, on the command line
+  for (const code of ERROR_CODES) {
+    const http = codes.find(row => row.startsWith(`${code} `))?.split(' ')[1]
+    if (http === undefined) continue
+    const wanted = given.includes(code) ? EXIT.usage : (kinds[http] ?? EXIT.failed)
+    t.equal(statusOf(new Failure(code, '', '')), wanted, code)
+  }
+})
 
 t.test('help knows every code of the server', async t => {
   for (const code of codes) {
@@ -38,6 +66,17 @@ t.test('help shows a row as lines, and a paragraph without what is below it', as
     'NEVER_BOOTED (HTTP 404)\nThe machine has no journal yet.\nSwitch it on in the provisioning network.',
   )
   t.notMatch(await helpTopic('PL-1009', PAGE), /data directory/)
+  t.match(await helpTopic('NO_HELM', PAGE), /^NO_HELM \(exit status 2\)\nThere is no helm\./)
   t.match(await helpTopic('SECRET_IN_CLEAR', PAGE), /keys over plain HTTP\n/)
   t.equal(await helpTopic('NO_SUCH_CODE', PAGE), undefined)
 })
+
+/** The rows of one of the two tables of codes: code and status. */
+function rowsOf(table: 'server' | 'commands'): string[] {
+  const [, part = ''] = readFileSync(PAGE, 'utf8').split(
+    new RegExp(`^# All codes of (?:the )?${table}$`, 'm'),
+  )
+  const [text = ''] = part.split(/^# /m)
+  const rows = text.matchAll(/^\| `(\w+)` \| (\d{1,3}|any) \| [^|]+\. \| [^|]+\. \|$/gm)
+  return [...rows].map(([, code = '', status = '']) => `${code} ${status}`)
+}

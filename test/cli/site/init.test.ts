@@ -23,7 +23,7 @@ test('flags alone make a site file that can be read', async t => {
 test('a file that is there stays, unless --force is given', async t => {
   const file = join(await mkdtemp(join(tmpdir(), 'pilotlight-')), 'site.yaml')
   await writeFile(file, 'mine\n')
-  await t.rejects(init(file, { controller: one }, false), { status: 4, message: /is there already/ })
+  await t.rejects(init(file, { controller: one }, false), { code: 'IN_THE_WAY', message: /is there already/ })
   t.equal(await readFile(file, 'utf8'), 'mine\n')
   await init(file, { controller: one, force: true }, false)
   t.match(await readFile(file, 'utf8'), /role: controller/)
@@ -34,10 +34,10 @@ test('a bad answer writes nothing and says which', async t => {
   await t.rejects(init(file, { controller: ['nonsense'] }, false), {
     message: /"nonsense" is not a MAC address/,
   })
-  await t.rejects(init(file, {}, false), { status: 2, message: /no controller/ })
+  await t.rejects(init(file, {}, false), { code: 'BAD_OPTION', message: /no controller/ })
   const three = ['52:54:00:20:00:01', '52:54:00:20:00:02', '52:54:00:20:00:03']
   await t.rejects(init(file, { controller: three }, false), {
-    status: 2,
+    code: 'BAD_OPTION',
     message: /3 controllers are named, and one is what this version brings up/,
     remedy: /--compute/,
   })

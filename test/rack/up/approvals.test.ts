@@ -124,7 +124,7 @@ t.test('up says so when another key came after the question, and goes on', async
   const raced = {
     ...client,
     decideKey: async (name: string) => {
-      if (name === 'ctl-1') throw new Refusal(409, [], 'ctl-1 showed 2 keys', 'name one')
+      if (name === 'ctl-1') throw new Refusal(409, {}, 'ctl-1 showed 2 keys', 'name one')
       approved.push(name)
       return keyOf(name)
     },
