@@ -3,20 +3,34 @@
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+/** How a file is replaced. */
+export type Replacement = {
+  /** The rights of the new file, 0600 unless given; `umask`: those that any new file gets. */
+  readonly mode?: number | 'umask'
+  /**
+   * Whether text and name are on disk before the call returns; they are unless this is false. Each time costs a few
+   * milliseconds: too many for thousands of files that can be written again.
+   */
+  readonly flush?: boolean
+}
+
 /**
- * Replaces the file at `path`, made with `mode`; text and name are on disk when it returns. When it throws, the file is
- * as it was.
+ * Replaces the file at `path`, or makes it. When it throws, the file is as it was.
  *
  * @throws what node:fs throws: ENOSPC, EDQUOT, EROFS, EIO, EACCES …
  */
-export function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): void {
+export function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  { mode = 0o600, flush = true }: Replacement = {},
+): void {
   const next = `${path}.new`
   try {
-    const file = openSync(next, 'w', mode)
+    const file = openSync(next, 'w', mode === 'umask' ? 0o666 : mode)
     try {
-      fchmodSync(file, mode)
+      if (mode !== 'umask') fchmodSync(file, mode) // also what the umask would take away
       writeFileSync(file, content)
-      fsyncSync(file)
+      if (flush) fsyncSync(file)
     } finally {
       closeSync(file)
     }
@@ -29,7 +43,7 @@ export function replaceFile(path: string, content: string | Uint8Array, mode = 0
     }
     throw error
   }
-  syncDirectory(dirname(path))
+  if (flush) syncDirectory(dirname(path))
 }
 
 /** Puts the names in a directory on disk: without it a power failure may bring back the file that was replaced. */

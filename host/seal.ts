@@ -3,9 +3,10 @@
 // unless the key is given by an environment variable and kept elsewhere.
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PilotlightError } from '#model/error.ts'
+import { textIfThereSync } from './read-if-there.ts'
 
 /** The variable that holds a site's key, 32 bytes in base64, when it shall not be stored beside what it seals. */
 export const keyVariable = 'PILOTLIGHT_SECRET_KEY'
@@ -51,7 +52,7 @@ export function openKey(stateDirectory: string, make: boolean): SealKey {
  * @throws {SealError} when it is not a key of 32 bytes, or there is none
  */
 export function openKeyFile(path: string, make: boolean, missing: string): SealKey {
-  const kept = readText(path)
+  const kept = textIfThereSync(path)
   if (kept !== undefined) return readKey(kept, path)
   if (!make) throw new SealError(missing)
   const mine = `${path}.${process.pid}`
@@ -63,7 +64,7 @@ export function openKeyFile(path: string, make: boolean, missing: string): SealK
   } finally {
     rmSync(mine)
   }
-  return readKey(readText(path) ?? '', path)
+  return readKey(textIfThereSync(path) ?? '', path)
 }
 
 /** A key for what lives no longer than this process: a store in memory. */
@@ -103,13 +104,4 @@ function readKey(text: string, from: string): SealKey {
   throw new SealError(
     `${from} holds ${bytes.length} bytes where a key has ${keyBytes}. Give 32 random bytes in base64: openssl rand -base64 32`,
   )
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // fs throws nothing else
-    throw error
-  }
 }

@@ -1,8 +1,10 @@
 // What a lab has made, on disk, so that any later command can find and remove it: one folder a lab, one a machine.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessMark } from '#host/process.ts'
+import { textIfThereSync } from '#host/read-if-there.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import type { Rack } from './rack.ts'
 
 /** The lab as a whole, written before anything is made. */
@@ -55,15 +57,11 @@ export function readLabState(directory: string): LabState {
 
 /** Reads a state file as it was written; undefined when it is not there. */
 export function readState(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  const text = textIfThereSync(path)
+  return text === undefined ? undefined : JSON.parse(text)
 }
 
 /** Writes a state file whole. */
 export function writeState(path: string, state: LabState | PowerState | ServerState | RelayState): void {
-  writeFileSync(path, `${JSON.stringify(state, null, 2)}\n`)
+  replaceFile(path, `${JSON.stringify(state, null, 2)}\n`, { mode: 'umask', flush: false })
 }

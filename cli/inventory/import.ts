@@ -1,10 +1,11 @@
 // `pilotlight import` and `export`: a data directory in Matchbox's layout into a server, and out of it again.
 
-import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { Option, type Command } from 'commander'
 import { CHANGES_AT_ONCE, type InventoryClient, type SentChange } from '#client/inventory.ts'
 import { makeDirectory } from '#host/make-directory.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import { KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
 import { bytesOf } from '#model/text.ts'
 import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
@@ -191,6 +192,5 @@ function writeWhole(folder: string, name: string, bytes: Buffer): void {
   }
   const path = join(folder, name)
   makeDirectory(dirname(path))
-  writeFileSync(`${path}.part`, bytes)
-  renameSync(`${path}.part`, path)
+  replaceFile(path, bytes, { mode: 'umask', flush: false })
 }

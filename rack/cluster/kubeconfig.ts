@@ -1,8 +1,9 @@
 // Kubeconfigs: who a client is, and where it finds the API.
 
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { stringify } from 'yaml'
+import { replaceFile } from '#host/replace-file.ts'
 import type { KeyPair } from '#host/x509.ts'
 import type { Pki } from './pki.ts'
 
@@ -53,8 +54,7 @@ export async function writeKubeconfig(path: string, pki: Pki, server: string): P
 /** Writes a kubeconfig to `path`, mode 0600: whole or not at all. */
 export async function keepKubeconfig(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(`${path}.new`, text, { mode: 0o600 })
-  await rename(`${path}.new`, path)
+  replaceFile(path, text)
 }
 
 function base64(text: string): string {

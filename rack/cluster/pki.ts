@@ -2,8 +2,10 @@
 // Made once, read back from then on; every change is reported. Machines make their own keys: theirs are never here.
 
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bytesIfThere } from '#host/read-if-there.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import { seal, unseal, type SealKey } from '#host/seal.ts'
 import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair } from '#host/x509.ts'
 import { administratorLeaves, authorities, type Administrator, type Authority } from './certificates.ts'
@@ -55,7 +57,7 @@ export async function ensurePki(directory: string, key: SealKey, now = Date.now(
     'etcd-ca': await keptAuthority(kept, 'etcd-ca', fresh, changes, now),
     ca: await keptAuthority(kept, 'ca', fresh, changes, now),
   }
-  await kept.write(completeName, 'Every file of this PKI is here.\n')
+  kept.write(completeName, 'Every file of this PKI is here.\n')
   await kept.removeClear(changes)
   const admin = await mintAdministrator(signers.ca, 'admin', now)
   return { authorities: signers, serviceAccount, encryptionKey, admin, changes }
@@ -105,7 +107,7 @@ async function keptAuthority(
   }
   const validity = { notBefore: longAgo, notAfter: now + authorityLifetime }
   const made = await makeAuthority({ commonName: authorities[authority] }, validity)
-  await kept.writePair(authority, made)
+  kept.writePair(authority, made)
   changes.push(`${authority}: made, good for 10 years`)
   return made
 }
@@ -120,8 +122,8 @@ async function keptSigningPair(
   if (!fresh && privateKey !== undefined && publicKey !== undefined) return { privateKey, publicKey }
   if (!fresh) throw new PkiDamaged(kept.damage('sa.key or sa.pub is missing, others are there'))
   const made = makeSigningPair()
-  await kept.writeSecret('sa.key', made.privateKey)
-  await kept.write('sa.pub', made.publicKey)
+  kept.writeSecret('sa.key', made.privateKey)
+  kept.write('sa.pub', made.publicKey)
   changes.push('sa: made')
   return made
 }
@@ -131,7 +133,7 @@ async function keptEncryptionKey(kept: Store, fresh: boolean, changes: string[])
   if (!fresh && there !== undefined) return there.trim()
   if (!fresh) throw new PkiDamaged(kept.damage('encryption.key is missing, others are there'))
   const made = randomBytes(32).toString('base64')
-  await kept.writeSecret('encryption.key', `${made}\n`)
+  kept.writeSecret('encryption.key', `${made}\n`)
   changes.push('encryption: made')
   return made
 }
@@ -167,24 +169,22 @@ class Store {
     const sealed = await this.#bytes(name + sealedEnding)
     if (sealed !== undefined) return unseal(this.#key, sealed, contextOf(name))
     const clear = await this.read(name)
-    if (clear !== undefined && !(await this.isFresh())) await this.writeSecret(name, clear)
+    if (clear !== undefined && !(await this.isFresh())) this.writeSecret(name, clear)
     return clear
   }
 
   /** Appears whole or not at all. */
-  async write(name: string, content: string | Uint8Array): Promise<void> {
-    const path = join(this.#directory, name)
-    await writeFile(`${path}.new`, content, { mode: 0o600, flush: true })
-    await rename(`${path}.new`, path)
+  write(name: string, content: string | Uint8Array): void {
+    replaceFile(join(this.#directory, name), content)
   }
 
-  writeSecret(name: string, content: string): Promise<void> {
-    return this.write(name + sealedEnding, seal(this.#key, content, contextOf(name)))
+  writeSecret(name: string, content: string): void {
+    this.write(name + sealedEnding, seal(this.#key, content, contextOf(name)))
   }
 
-  async writePair(name: string, pair: KeyPair): Promise<void> {
-    await this.writeSecret(`${name}.key`, pair.key)
-    await this.write(`${name}.crt`, pair.certificate)
+  writePair(name: string, pair: KeyPair): void {
+    this.writeSecret(`${name}.key`, pair.key)
+    this.write(`${name}.crt`, pair.certificate)
   }
 
   /** Removes keys that are in clear: they are sealed by now, or are those of machines, which make their own. */
@@ -221,13 +221,8 @@ class Store {
     )
   }
 
-  async #bytes(name: string): Promise<Buffer | undefined> {
-    try {
-      return await readFile(join(this.#directory, name))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
+  #bytes(name: string): Promise<Buffer | undefined> {
+    return bytesIfThere(join(this.#directory, name))
   }
 }
 

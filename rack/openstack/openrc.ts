@@ -1,8 +1,8 @@
 // What a person needs to use the cloud with the `openstack` client: variables for a shell, or a clouds.yaml.
 
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { replaceFile } from '#host/replace-file.ts'
 import { shellWord } from '#host/shell.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
 import type { Site } from '../site/site.ts'
@@ -42,8 +42,8 @@ export function openrc(site: Site, password: string): string {
 }
 
 /** Writes clouds.yaml (mode 0600) into a directory, and gives its path. */
-export async function writeCloudsYaml(site: Site, password: string, directory: string): Promise<string> {
+export function writeCloudsYaml(site: Site, password: string, directory: string): string {
   const path = join(directory, 'clouds.yaml')
-  await writeFile(path, cloudsYaml(site, password), { mode: 0o600 })
+  replaceFile(path, cloudsYaml(site, password))
   return path
 }

@@ -176,7 +176,7 @@ async function bringUpSite(
     await untilFirstFailure([all, cluster, openstack, ...approved], failure)
     const done = await openstack
     if (done === undefined) return { kubeconfigPath, signsUntil }
-    const cloudsPath = await writeCloudsYaml(site, (await adminPassword(state)) ?? '', state)
+    const cloudsPath = writeCloudsYaml(site, (await adminPassword(state)) ?? '', state)
     const since = boots.length === 0 ? {} : { secondsTo: secondsSince(powerOnAt, done.verification.at) }
     return { kubeconfigPath, signsUntil, openstack: { ...done, ...since, cloudsPath } }
   } finally {

@@ -1,9 +1,10 @@
 // Bearer tokens of people and programs. The file keeps their hashes, names and roles; a token itself is shown once.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
+import { textIfThereSync } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import type { CredentialRole } from '#model/role.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
@@ -53,7 +54,7 @@ export class AccessTokens {
     this.#now = now
     this.#onFailure = onFailure
     makeDirectory(statePath, { mode: 0o700 })
-    const text = textOf(this.#file)
+    const text = textIfThereSync(this.#file)
     const kept = text === undefined ? [] : keptTokens(this.#file, text)
     this.#byHash = new Map(kept.map(token => [token.hash, token]))
     if (text !== undefined) return
@@ -158,13 +159,4 @@ function keptTokens(file: string, text: string): KeptToken[] {
 
 function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex')
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // node:fs throws no other
-    throw error
-  }
 }

@@ -2,12 +2,12 @@
 // machines fetch their bundles. Machines get the authority's certificate in their Ignition config.
 
 import 'reflect-metadata'
-import { readFile } from 'node:fs/promises'
 import { createPrivateKey, webcrypto, X509Certificate as Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { PublicKeyType, X509Certificate } from '@peculiar/x509'
 import { makeDirectory } from '#host/make-directory.ts'
+import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { BrokenState } from '../errors.ts'
 
@@ -51,10 +51,10 @@ export async function serverIdentity(
     key: join(statePath, `${name}.key`),
   }
   const kept = {
-    ca: await textOf(files.ca),
-    caKey: await textOf(files.caKey),
-    certificate: await textOf(files.certificate),
-    key: await textOf(files.key),
+    ca: await textIfThere(files.ca),
+    caKey: await textIfThere(files.caKey),
+    certificate: await textIfThere(files.certificate),
+    key: await textIfThere(files.key),
   }
   const authority =
     kept.ca !== undefined && kept.caKey !== undefined
@@ -83,7 +83,7 @@ export async function serverIdentity(
       if (isValid) return { certificate, key }
       // With its key and name: what was signed before, and machines that know the old certificate, go on.
       const again = await authorityCertificate(certificate.publicKey, key, certificate.subject)
-      replaceFile(files.ca, again.toString('pem'), 0o644)
+      replaceFile(files.ca, again.toString('pem'), { mode: 0o644 })
       const was = `${notBefore.toISOString()} to ${notAfter.toISOString()}`
       tell(
         `${files.ca} was valid from ${was}, which the clock does not fit: it was made again with the same key.`,
@@ -108,8 +108,8 @@ export async function serverIdentity(
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
     const name = `CN=Pilotlight provisioning ${serial().slice(0, 8)}`
     const certificate = await authorityCertificate(keys.publicKey, keys.privateKey, name)
-    replaceFile(files.caKey, await exportKey(keys.privateKey), 0o600)
-    replaceFile(files.ca, certificate.toString('pem'), 0o644)
+    replaceFile(files.caKey, await exportKey(keys.privateKey), { mode: 0o600 })
+    replaceFile(files.ca, certificate.toString('pem'), { mode: 0o644 })
     return { certificate, key: keys.privateKey }
   }
 
@@ -152,8 +152,8 @@ export async function serverIdentity(
       ],
     })
     const identity = { ca, certificate: certificate.toString('pem'), key: await exportKey(keys.privateKey) }
-    replaceFile(files.key, identity.key, 0o600)
-    replaceFile(files.certificate, identity.certificate, 0o644)
+    replaceFile(files.key, identity.key, { mode: 0o600 })
+    replaceFile(files.certificate, identity.certificate, { mode: 0o644 })
     return identity
   }
 
@@ -194,13 +194,4 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
 async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   const bytes = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64')
   return await webcrypto.subtle.importKey('pkcs8', bytes, ALGORITHM, true, ['sign'])
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -2,8 +2,9 @@
 // until somebody rotates them.
 
 import { randomBytes } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { textIfThere } from '#host/read-if-there.ts'
 import { openKey, seal, unseal } from '#host/seal.ts'
 import { ChartPlanError } from '../errors.ts'
 import { ADMIN_SECRET, type SecretEntry, type SecretPlan } from '../plan/plan.ts'
@@ -170,11 +171,7 @@ function plainPath(stateDirectory: string): string {
 
 async function readPlain(stateDirectory: string): Promise<KeptSecret[]> {
   const path = plainPath(stateDirectory)
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '{}'
-    throw error
-  })
-  const read = parsed(text)
+  const read = parsed((await textIfThere(path)) ?? '{}')
   if (!isMap(read))
     throw new ChartPlanError(
       `${path} holds no secrets. Put back the file that belongs to this cloud; new secrets would lock it out of its own database.`,

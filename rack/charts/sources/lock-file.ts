@@ -1,8 +1,9 @@
 // charts.lock: which version of each chart a site installs, and the digest that says that it is this very one. Written by
 // `pilotlight charts lock`, kept beside the site file, read before any chart is used.
 
-import { readFile, rename, writeFile } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
+import { textIfThere } from '#host/read-if-there.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import { isMap } from '../values/values.ts'
 import { ChartLockError } from './errors.ts'
 
@@ -26,8 +27,7 @@ export type ChartLock = {
  * @throws {ChartLockError} when it is there and cannot be used
  */
 export async function readLock(path: string): Promise<ChartLock | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
+  const text = await textIfThere(path).catch((error: Error) => {
     throw new ChartLockError(`${path} cannot be read: ${error.message}`)
   })
   return text === undefined ? undefined : parseLock(path, text)
@@ -50,7 +50,7 @@ export function parseLock(path: string, text: string): ChartLock {
 }
 
 /** Writes the file whole, or leaves the one that is there. */
-export async function writeLock(path: string, { source, charts }: ChartLock): Promise<void> {
+export function writeLock(path: string, { source, charts }: ChartLock): void {
   const names = Object.keys(charts).toSorted()
   const lines = names.map(name => {
     const { version, sha256 } = charts[name]! // its own key
@@ -63,8 +63,7 @@ export async function writeLock(path: string, { source, charts }: ChartLock): Pr
     ...lines,
     '',
   ].join('\n')
-  await writeFile(`${path}.new`, text)
-  await rename(`${path}.new`, path)
+  replaceFile(path, text, { mode: 'umask' })
 }
 
 const REMAKE = 'Remove it and make it again: pilotlight charts lock SITE.'

@@ -2,11 +2,12 @@
 // wherever it comes from today.
 
 import { createHash } from 'node:crypto'
-import { copyFile, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { run } from '#host/command.ts'
+import { replaceFile } from '#host/replace-file.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
 import { ChartLockError } from './errors.ts'
 import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
@@ -75,8 +76,7 @@ async function fetchPinned(
       )
     if (fetched.kind === 'folder') return fetched
     await mkdir(cache, { recursive: true })
-    await copyFile(fetched.path, `${kept}.new`)
-    await rename(`${kept}.new`, kept)
+    replaceFile(kept, await readFile(fetched.path), { mode: 'umask' })
     return { kind: 'archive', path: kept }
   })
 }

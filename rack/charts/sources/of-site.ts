@@ -73,7 +73,7 @@ export async function lockSiteCharts(
     return version === undefined ? { name } : { name, version }
   })
   const lock = await pinCharts(origin.source, wanted, options)
-  await writeLock(origin.lock, lock)
+  writeLock(origin.lock, lock)
   return { path: origin.lock, lock }
 }
 

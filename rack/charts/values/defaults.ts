@@ -1,8 +1,8 @@
 // The values that a chart has of its own, read from its folder as Helm reads them.
 
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { textIfThere } from '#host/read-if-there.ts'
 import { isMap, mergeValues, type Values } from './values.ts'
 
 /**
@@ -34,10 +34,7 @@ type ChartFile = {
 
 /** A YAML file that holds a map; undefined when there is none. */
 async function readYaml(path: string): Promise<Values | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
+  const text = await textIfThere(path)
   const read: unknown = text === undefined ? undefined : parse(text)
   return isMap(read) ? read : undefined
 }

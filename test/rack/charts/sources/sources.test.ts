@@ -102,7 +102,7 @@ test('a lock file reads back as it was written, and a broken one says how', asyn
     source: 'oci://registry.example/charts',
     charts: { a: { version: '1', sha256: 'ab'.repeat(32) } },
   }
-  await writeLock(path, lock)
+  writeLock(path, lock)
   t.same(await readLock(path), lock)
   for (const text of ['', 'source: x', 'source: x\ncharts: { a: { version: 1.0.0 } }', '{'])
     t.throws(() => parseLock(path, text), { code: 'CHART_LOCK' }, text)
