@@ -16,9 +16,16 @@ const ALLOWED: Record<string, readonly string[]> = {
   server: [],
   client: ['cli', 'server'],
   'rack/site': ['images/references.ts'],
-  'rack/cluster': ['rack/site/site.ts', 'rack/site/duties.ts', 'images/references.ts'],
+  'rack/kubernetes': [],
+  'rack/cluster': ['rack/kubernetes', 'rack/site/site.ts', 'rack/site/duties.ts', 'images/references.ts'],
   'rack/openstack': ['rack/site/site.ts'],
-  'rack/charts': ['rack/openstack', 'rack/site/site.ts', 'rack/site/duties.ts', 'images/references.ts'],
+  'rack/charts': [
+    'rack/kubernetes',
+    'rack/openstack',
+    'rack/site/site.ts',
+    'rack/site/duties.ts',
+    'images/references.ts',
+  ],
   'rack/up': ['rack', 'client', 'cli', 'server'],
   lab: ['rack/site'],
   cli: ['client', 'rack', 'server', 'lab', 'images'],
@@ -67,7 +74,8 @@ const PURE = [
   'server/inventory/{object-check,matchbox-files,matchbox-text,diff}.ts',
   'server/machines/{identity,phase}.ts',
   'rack/site/{duties,compile}.ts',
-  'rack/cluster/{plan,judge,bundle,certificates,network}.ts',
+  'rack/kubernetes/{objects,judge,judge-pod,readiness}.ts',
+  'rack/cluster/{plan,nodes,bundle,certificates,network}.ts',
   'rack/cluster/manifests/*.ts',
   'rack/charts/{plan,services,values}/!(defaults).ts',
   'rack/charts/services/*/plan.ts',
@@ -109,6 +117,21 @@ t.test('no file needs itself by way of others, not even for a type', async t => 
   for (const file of needs.keys()) walk(file, [])
   t.strictSame(circles, [])
 })
+
+t.test(
+  'the official Kubernetes library is imported by one file alone, and that file only when it is needed',
+  async t => {
+    const everything = '{model,progress,host,images,server,client,rack,lab,cli}/**/*.ts'
+    const users = importsOf(everything).filter(({ target }) => target.startsWith('@kubernetes/'))
+    t.strictSame([...new Set(users.map(({ file }) => file))], ['rack/kubernetes/library.ts'])
+    const loaders = importsOf(everything).filter(({ target }) => target === 'rack/kubernetes/library.ts')
+    t.strictSame(
+      loaders.map(({ file }) => file),
+      ['rack/kubernetes/connect.ts'],
+    )
+    t.match(textOf('rack/kubernetes/connect.ts'), "await import('./library.ts')")
+  },
+)
 
 type Import = { readonly file: string; readonly target: string }
 

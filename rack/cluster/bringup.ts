@@ -4,19 +4,22 @@
 // Nothing here stops the temporary control plane. Each controller's checkpointer does that by itself, once the
 // self-hosted copy of a component answers beside the static one; so a lost administrator leaves no half pivot.
 
-import type { V1DaemonSet, V1Deployment, V1Lease, V1Node, V1Pod } from '@kubernetes/client-node'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil, type Seen, type WaitOptions } from '#progress/wait.ts'
+import { askReadiness, connect } from '../kubernetes/connect.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import { ClusterUnreachable, KubernetesRefused } from '../kubernetes/errors.ts'
+import { judgeDaemonset, judgeDeployment, judgeNodes } from '../kubernetes/judge.ts'
+import type { Daemonset, KubernetesObject, Lease, Manifest, Node, Workload } from '../kubernetes/objects.ts'
+import { ready, seenTogether, waiting, type Readiness } from '../kubernetes/readiness.ts'
 import { machinesOf, type Site } from '../site/site.ts'
-import { connect, getText, readiness, type ClusterClient } from './client.ts'
-import { ApiRefused, NodeMismatch } from './errors.ts'
-import { all, identify, judgeDaemonSet, judgeDeployment, judgeNodes, labelledNode } from './judge.ts'
+import { NodeMismatch } from './errors.ts'
 import { adminKubeconfig, renderKubeconfig, writeKubeconfig } from './kubeconfig.ts'
 import { administrators } from './manifests/access.ts'
 import { clusterManifests } from './manifests/all.ts'
 import { copyLabel } from './manifests/control-plane.ts'
-import type { Manifest } from './manifests/object.ts'
 import { apiUrl } from './network.ts'
+import { identify, labelledNode } from './nodes.ts'
 import { mintAdministrator, type Pki } from './pki.ts'
 import { planCluster, type ClusterStep, type ClusterStepId } from './plan.ts'
 
@@ -40,13 +43,13 @@ export type BringUp = {
  *
  * @throws {WaitedTooLong} when a step's limit has passed, with what was seen last
  * @throws {NodeMismatch} when a node is not the machine that the site declares
- * @throws {ApiRefused} when the API refuses an object as invalid
+ * @throws {KubernetesRefused} when the API refuses an object as invalid
  */
 export async function bringUp(options: BringUp): Promise<void> {
   const { site, pki, stage } = options
   const server = options.server ?? apiUrl(site)
   await writeKubeconfig(options.kubeconfigPath, pki, server)
-  const client = connect(adminKubeconfig(pki, server)) // the library loads while the machines still start
+  const client = connect(adminKubeconfig(pki, server)) // loads the library, while the API server still starts
   client.catch(() => {}) // reported by the step that awaits it
   try {
     for (const step of planCluster(site)) {
@@ -64,7 +67,7 @@ type Context = {
   readonly pki: Pki
   readonly server: string
   readonly wait: WaitOptions
-  readonly client: Promise<ClusterClient>
+  readonly client: Promise<KubernetesClient>
 }
 
 /** What each step does; gives a note on what it found in the end. */
@@ -95,12 +98,18 @@ async function inStep(
   }
 }
 
-async function waitForApi({ pki, server, wait }: Context): Promise<string> {
-  await waitUntil('API server', wait, async () => {
-    const said = await readiness(server, pki, wait.signal)
-    return said === 'ok' ? { value: said } : { not: said }
-  })
+async function waitForApi({ server, wait, client }: Context): Promise<string> {
+  const admin = await client
+  await waitUntil('API server', wait, async () => seenTogether([await judgeApi(admin, wait.signal)]))
   return server
+}
+
+/** Whether the API calls itself ready; otherwise what it lacks, or why it does not answer. */
+async function judgeApi(admin: KubernetesClient, signal: AbortSignal | undefined): Promise<Readiness> {
+  const said = await askReadiness(admin, signal).catch((error: unknown) =>
+    error instanceof ClusterUnreachable ? error.reason : messageOf(error),
+  )
+  return said === 'ok' ? ready('API ready') : waiting(said)
 }
 
 async function applyObjects({ site, pki, server, wait, client }: Context): Promise<string> {
@@ -116,7 +125,7 @@ async function applyObjects({ site, pki, server, wait, client }: Context): Promi
  * its certificate is minted for this one step, and kept nowhere.
  */
 async function allowAdministrators(
-  admin: ClusterClient,
+  admin: KubernetesClient,
   { pki, server, wait }: Pick<Context, 'pki' | 'server' | 'wait'>,
 ): Promise<void> {
   try {
@@ -136,13 +145,18 @@ async function allowAdministrators(
 }
 
 /** An object that the server calls invalid is our fault and stays so; anything else may pass. */
-async function applyWithRetry(client: ClusterClient, manifest: Manifest, wait: WaitOptions): Promise<void> {
+async function applyWithRetry(
+  client: KubernetesClient,
+  manifest: Manifest,
+  wait: WaitOptions,
+): Promise<void> {
   const invalid = await waitUntil(`${manifest.kind} ${manifest.metadata.name}`, wait, async () => {
     try {
       await client.apply(manifest)
       return { value: undefined }
     } catch (error) {
-      if (error instanceof ApiRefused && [400, 413, 415, 422].includes(error.status)) return { value: error }
+      if (error instanceof KubernetesRefused && [400, 413, 415, 422].includes(error.status))
+        return { value: error }
       throw error
     }
   })
@@ -153,9 +167,9 @@ async function labelNodes({ site, wait, client }: Context): Promise<string> {
   const admin = await client
   const labelled = new Set<string>()
   const mismatch = await waitUntil('nodes', wait, async (): Promise<Seen<NodeMismatch | undefined>> => {
-    const nodes = await admin.list<V1Node>('v1', 'Node')
+    const nodes = await listNodes(admin)
     for (const machine of site.machines) {
-      const node = nodes.find(node => node.metadata?.name === machine.name)
+      const node = nodes.find(({ metadata }) => metadata.name === machine.name)
       if (node === undefined || labelled.has(machine.name)) continue
       const identity = identify(machine, node)
       if (identity.kind === 'unknown') continue
@@ -174,27 +188,33 @@ async function labelNodes({ site, wait, client }: Context): Promise<string> {
 async function waitForControlPlane({ site, wait, client }: Context): Promise<string> {
   const admin = await client
   const controllers = machinesOf(site, 'controller').length
-  const inKubeSystem = { apiVersion: 'apps/v1', namespace: 'kube-system' } as const
-  const deployment = (name: string) =>
-    admin.read<V1Deployment>({ ...inKubeSystem, kind: 'Deployment', name }).then(judgeDeployment)
+  const name = 'kube-apiserver'
+  const key = { apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: 'kube-system', name } as const
   return waitUntil('control plane', wait, async () =>
-    all([
-      judgeDaemonSet(
-        await admin.read<V1DaemonSet>({ ...inKubeSystem, kind: 'DaemonSet', name: 'kube-apiserver' }),
-        controllers,
-      ),
-      await deployment('kube-controller-manager'),
-      await deployment('kube-scheduler'),
+    seenTogether([
+      judgeDaemonset(name, await admin.read<Daemonset>(key), withoutPods(), controllers),
+      await lookAtDeployment(admin, 'kube-controller-manager'),
+      await lookAtDeployment(admin, 'kube-scheduler'),
     ]),
   )
 }
 
+async function lookAtDeployment(admin: KubernetesClient, name: string): Promise<Readiness> {
+  const key = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'kube-system', name }
+  return judgeDeployment(name, await admin.read<Workload>(key), withoutPods())
+}
+
+/** The bring-up looks at no pods: its steps have limits, and their reasons are in the counts. */
+function withoutPods() {
+  return { pods: [], now: Date.now() }
+}
+
 async function waitForPivot({ wait, client }: Context): Promise<string> {
   const admin = await client
-  const where = { namespace: 'kube-system', selector: `${copyLabel}=static` }
+  const copies = { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', labels: `${copyLabel}=static` }
   await waitUntil('static copies', wait, async () => {
-    const pods = await admin.list<V1Pod>('v1', 'Pod', where)
-    const names = pods.map(pod => pod.metadata?.name ?? '')
+    const { items } = await admin.list<KubernetesObject>(copies)
+    const names = items.map(({ metadata }) => metadata.name)
     return names.length === 0 ? { value: undefined } : { not: `still running: ${names.join(', ')}` }
   })
   const leaders: string[] = []
@@ -205,7 +225,7 @@ async function waitForPivot({ wait, client }: Context): Promise<string> {
 }
 
 /** The machine whose copy of `component` leads now: one that renews its lease while we look. */
-async function waitForLeader(admin: ClusterClient, component: string, wait: WaitOptions): Promise<string> {
+async function waitForLeader(admin: KubernetesClient, component: string, wait: WaitOptions): Promise<string> {
   const key = {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
@@ -214,9 +234,9 @@ async function waitForLeader(admin: ClusterClient, component: string, wait: Wait
   }
   let first: { readonly holder: string; readonly renewed: string } | undefined
   return waitUntil(`leader of ${component}`, wait, async () => {
-    const spec = (await admin.read<V1Lease>(key))?.spec
+    const spec = (await admin.read<Lease>(key))?.spec
     const holder = spec?.holderIdentity ?? ''
-    const renewed = String(spec?.renewTime ?? '')
+    const renewed = spec?.renewTime ?? ''
     if (holder === '') return { not: 'not elected yet' }
     if (first?.holder !== holder) first = { holder, renewed }
     if (renewed === first.renewed) return { not: `${holder} has not renewed its lease yet` }
@@ -226,31 +246,40 @@ async function waitForLeader(admin: ClusterClient, component: string, wait: Wait
 
 async function waitForNodes({ site, wait, client }: Context): Promise<string> {
   const admin = await client
-  return waitUntil('nodes', wait, async () =>
-    judgeNodes(site.machines, await admin.list<V1Node>('v1', 'Node')),
-  )
+  return waitUntil('nodes', wait, async () => seenTogether([await lookAtNodes(admin, site)]))
+}
+
+async function lookAtNodes(admin: KubernetesClient, site: Site): Promise<Readiness> {
+  const names = site.machines.map(({ name }) => name)
+  return judgeNodes(names, await listNodes(admin))
+}
+
+async function listNodes(admin: KubernetesClient): Promise<readonly Node[]> {
+  return (await admin.list<Node>({ apiVersion: 'v1', kind: 'Node' })).items
 }
 
 async function waitForDns({ wait, client }: Context): Promise<string> {
   const admin = await client
-  const key = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'kube-system', name: 'coredns' }
-  return waitUntil('DNS', wait, async () => judgeDeployment(await admin.read<V1Deployment>(key)))
+  return waitUntil('DNS', wait, async () => seenTogether([await lookAtDeployment(admin, 'coredns')]))
 }
 
-async function verify({ site, pki, server, wait, client }: Context): Promise<string> {
+async function verify({ site, wait, client }: Context): Promise<string> {
   const admin = await client
   return waitUntil('verification', wait, async () => {
-    const kubelets = site.machines.map(async ({ name }): Promise<Seen<string>> => {
-      const path = `/api/v1/nodes/${name}/proxy/healthz`
-      const { status, text } = await getText(server, path, pki, wait.signal)
-      return status === 200 ? { value: name } : { not: `kubelet of ${name} answers ${status}: ${text}` }
-    })
-    const api = readiness(server, pki, wait.signal).catch(messageOf)
-    const [said, ...answers] = await Promise.all([api, ...kubelets])
-    return all([
-      said === 'ok' ? { value: 'API ready' } : { not: `API: ${said}` },
-      ...answers,
-      judgeNodes(site.machines, await admin.list<V1Node>('v1', 'Node')),
-    ])
+    const kubelets = site.machines.map(({ name }) => judgeKubelet(admin, name, wait.signal))
+    const [api, ...answers] = await Promise.all([judgeApi(admin, wait.signal), ...kubelets])
+    const named = api.state === 'ready' ? api : waiting(`API: ${api.reason}`)
+    return seenTogether([named, ...answers, await lookAtNodes(admin, site)])
   })
+}
+
+/** Whether the kubelet of the node `name` answers the API server. */
+async function judgeKubelet(
+  admin: KubernetesClient,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Readiness> {
+  const options = { limitSeconds: 5, ...(signal === undefined ? {} : { signal }) }
+  const { status, text } = await admin.text(`/api/v1/nodes/${name}/proxy/healthz`, options)
+  return status === 200 ? ready(name) : waiting(`kubelet of ${name} answers ${status}: ${text}`)
 }

@@ -17,14 +17,3 @@ export class NodeMismatch extends PilotlightError {
     )
   }
 }
-
-/** The API server answered a request with a refusal. */
-export class ApiRefused extends PilotlightError {
-  readonly code = 'API_REFUSED'
-  /** The HTTP status of the answer. */
-  readonly status: number
-  constructor(what: string, status: number, why: string, options?: ErrorOptions) {
-    super(`${what}: the API server answered ${status}: ${why}`, options)
-    this.status = status
-  }
-}

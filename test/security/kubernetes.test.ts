@@ -6,14 +6,14 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { namespaceObject } from '#rack/charts/kubernetes/namespace.ts'
 import { machineBundle } from '#rack/cluster/bundle.ts'
-import { connect, type ClusterClient } from '#rack/cluster/client.ts'
+import { connect } from '#rack/kubernetes/connect.ts'
 import { renderKubeconfig } from '#rack/cluster/kubeconfig.ts'
 import { directories } from '#rack/cluster/layout.ts'
 import { access } from '#rack/cluster/manifests/access.ts'
 import { clusterManifests } from '#rack/cluster/manifests/all.ts'
 import { components } from '#rack/cluster/manifests/components.ts'
 import { staticPod } from '#rack/cluster/manifests/control-plane.ts'
-import type { Manifest } from '#rack/cluster/manifests/object.ts'
+import type { Manifest } from '#rack/kubernetes/objects.ts'
 import { mintAdministrator } from '#rack/cluster/pki.ts'
 import { makeLeaf, type KeyPair } from '#host/x509.ts'
 import { waitUntil } from '#progress/wait.ts'
@@ -171,11 +171,7 @@ function ofSecret(verb: string): (event: AuditEvent) => boolean {
 
 let pods = 0
 
-function pod(
-  namespace: string,
-  spec: object,
-  securityContext: object,
-): Parameters<ClusterClient['apply']>[0] {
+function pod(namespace: string, spec: object, securityContext: object): Manifest {
   pods += 1
   return {
     apiVersion: 'v1',

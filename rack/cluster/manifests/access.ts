@@ -3,7 +3,8 @@
 import { machinesOf, type Site } from '../../site/site.ts'
 import { groups, ports } from '../layout.ts'
 import { checkpointName, machinesName } from './control-plane.ts'
-import { bindClusterRole, subjectOf, type Manifest } from './object.ts'
+import { bindClusterRole, subjectOf } from './object.ts'
+import type { Manifest } from '../../kubernetes/objects.ts'
 
 /** Gives our administrators' group its right. Only the break-glass identity can apply this one at first. */
 export function administrators(): Manifest[] {

@@ -6,7 +6,7 @@ import { controlPlane } from './control-plane.ts'
 import { coredns } from './coredns.ts'
 import { flannel } from './flannel.ts'
 import { kubeProxy } from './kube-proxy.ts'
-import type { Manifest } from './object.ts'
+import type { Manifest } from '../../kubernetes/objects.ts'
 
 /**
  * The cluster's own objects, except the administrators' binding (`access.ts`), which comes first and needs

@@ -19,8 +19,8 @@ import {
   nameLabel,
   onControllers,
   tolerateEverything,
-  type Manifest,
 } from './object.ts'
+import type { Manifest } from '../../kubernetes/objects.ts'
 
 /** The label of static copies: `static`; the self-hosted form has none. */
 export const copyLabel = 'pilotlight.local/copy'

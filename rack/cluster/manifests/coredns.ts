@@ -11,8 +11,8 @@ import {
   nameLabel,
   onControllers,
   tolerateControllers,
-  type Manifest,
 } from './object.ts'
+import type { Manifest } from '../../kubernetes/objects.ts'
 
 const name = 'coredns'
 

@@ -10,8 +10,8 @@ import {
   labelsOf,
   mount,
   nodeDaemon,
-  type Manifest,
 } from './object.ts'
+import type { Manifest } from '../../kubernetes/objects.ts'
 
 const name = 'flannel'
 

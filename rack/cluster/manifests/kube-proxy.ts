@@ -3,16 +3,9 @@
 import { stringify } from 'yaml'
 import { imageReferences } from '#images/references.ts'
 import type { Site } from '../../site/site.ts'
+import type { Manifest } from '../../kubernetes/objects.ts'
 import { apiUrl } from '../network.ts'
-import {
-  bindClusterRole,
-  fromField,
-  labelsOf,
-  mount,
-  nodeDaemon,
-  serviceAccount,
-  type Manifest,
-} from './object.ts'
+import { bindClusterRole, fromField, labelsOf, mount, nodeDaemon, serviceAccount } from './object.ts'
 
 const name = 'kube-proxy'
 const credentials = '/var/run/secrets/kubernetes.io/serviceaccount'

@@ -1,23 +1,8 @@
 // Kubernetes objects as plain data, and the few shapes that several of our manifests share.
 
+import type { Manifest } from '../../kubernetes/objects.ts'
 import type { Site } from '../../site/site.ts'
 import { apiEndpoint } from '../network.ts'
-
-/** Any Kubernetes object: what `kubectl get -o json` shows and server-side apply takes. */
-export type Manifest = {
-  readonly apiVersion: string
-  readonly kind: string
-  readonly metadata: Metadata
-  readonly [field: string]: unknown
-}
-
-/** The part of an object's metadata that we set. */
-export type Metadata = {
-  readonly name: string
-  readonly namespace?: string
-  readonly labels?: Readonly<Record<string, string>>
-  readonly annotations?: Readonly<Record<string, string>>
-}
 
 /** The label that tells our own objects from others', and by which selectors find their pods. */
 export const nameLabel = 'app.kubernetes.io/name'

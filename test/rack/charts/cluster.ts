@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { connectApi, type ApiObject, type KubernetesApi } from '#rack/charts/kubernetes/api.ts'
-import { connect } from '#rack/cluster/client.ts'
+import { connect } from '#rack/kubernetes/connect.ts'
 import { renderKubeconfig, writeKubeconfig } from '#rack/cluster/kubeconfig.ts'
 import { administrators } from '#rack/cluster/manifests/access.ts'
 import { mintAdministrator } from '#rack/cluster/pki.ts'

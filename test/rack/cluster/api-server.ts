@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path'
 import { staticPod } from '#rack/cluster/manifests/control-plane.ts'
 import type { Pki } from '#rack/cluster/pki.ts'
 import { findTools } from '#images/build.ts'
-import { readiness } from '#rack/cluster/client.ts'
+import { adminKubeconfig } from '#rack/cluster/kubeconfig.ts'
+import { askReadiness, connect } from '#rack/kubernetes/connect.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Site } from '#rack/site/site.ts'
 import { freePorts } from '../../free-ports.ts'
@@ -83,14 +84,17 @@ export async function startApiServer(site: Site, pki: Pki, root: string): Promis
   const [, ...flags] = commandOf(staticPod(site, 'kube-apiserver')).map(turned)
   start('kube-apiserver', flags, {})
   const server = `https://127.0.0.1:${apiPort}`
+  const client = await connect(adminKubeconfig(pki, server))
   try {
     await waitUntil('the API server on loopback', { limitSeconds: 60 }, async () => {
-      const said = await readiness(server, pki)
+      const said = await askReadiness(client)
       return said === 'ok' ? { value: true } : { not: said }
     })
   } catch (error) {
     await close()
     throw error
+  } finally {
+    await client.close()
   }
   return { server, etcd: `https://127.0.0.1:${etcdPort}`, close }
 }

@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { bringUp } from '#rack/cluster/bringup.ts'
-import { connect, getText, type ClusterClient } from '#rack/cluster/client.ts'
+import { connect } from '#rack/kubernetes/connect.ts'
+import type { KubernetesClient } from '#rack/kubernetes/client.ts'
 import { adminKubeconfig, renderKubeconfig, writeKubeconfig } from '#rack/cluster/kubeconfig.ts'
 import { administrators } from '#rack/cluster/manifests/access.ts'
 import { clusterManifests } from '#rack/cluster/manifests/all.ts'
@@ -45,10 +46,13 @@ t.test('a real API server', { skip }, async t => {
     })
 
   await t.test('an administrator has no right before the binding, and every right after it', async t => {
-    await t.rejects(admin.list('v1', 'Secret'), { code: 'API_REFUSED', status: 403 })
+    await t.rejects(admin.list({ apiVersion: 'v1', kind: 'Secret' }), {
+      code: 'KUBERNETES_REFUSED',
+      status: 403,
+    })
     for (const manifest of administrators()) await breakGlass.apply(manifest)
     await waitUntil('the binding', { limitSeconds: 10 }, async () => ({
-      value: await admin.list('v1', 'Secret'),
+      value: await admin.list({ apiVersion: 'v1', kind: 'Secret' }),
     }))
   })
 
@@ -62,7 +66,8 @@ t.test('a real API server', { skip }, async t => {
     t.match(await admin.read({ apiVersion: 'v1', kind: 'Service', name: 'kubernetes', namespace }), {
       spec: { clusterIP: '10.3.0.1' },
     })
-    const slices = await admin.list('discovery.k8s.io/v1', 'EndpointSlice', { namespace })
+    const kind = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' }
+    const { items: slices } = await admin.list({ ...kind, namespace })
     t.match(slices, [{ endpoints: [{ addresses: ['10.20.0.11'] }], ports: [{ port: 6443 }] }])
     t.equal(slices.length, 1)
   })
@@ -89,7 +94,7 @@ t.test('a real API server', { skip }, async t => {
       return opened.read({ apiVersion: 'v1', kind: 'Node', name: 'cmp-1' })
     }
     t.equal(await asked(kubelets.client, ['client']), undefined, 'a renewed kubelet: there is no node yet')
-    const refused = { code: 'API_REFUSED', status: 401 }
+    const refused = { code: 'KUBERNETES_REFUSED', status: 401 }
     await t.rejects(asked(kubelets.server, ['server']), refused)
     await t.rejects(asked(kubelets.server, ['client']), refused, 'it may sign for servers alone')
     await t.rejects(asked(kubelets.client, ['server']), refused)
@@ -124,7 +129,7 @@ t.test('a real API server', { skip }, async t => {
     t.equal(await checkpointer.read({ ...lease, name: 'kube-scheduler' }), undefined, 'asked, not refused')
     await t.rejects(checkpointer.read({ ...lease, name: 'another' }), { message: /403/ })
     await t.rejects(checkpointer.read({ ...key, name: 'kube-proxy' }), { message: /403/ })
-    await t.rejects(checkpointer.list('v1', 'Secret', { namespace: 'kube-system' }), { message: /403/ })
+    await t.rejects(checkpointer.list({ ...key, kind: 'Secret' }), { message: /403/ })
   })
 
   await t.test(
@@ -163,7 +168,8 @@ t.test('a real API server', { skip }, async t => {
       t.match(stdout, 'approved the serving certificate of ctl-1')
       t.match(stdout, /not approved: it is not for ctl-1 at 10\.20\.0\.11 \(name-of-the-api\)/)
       type Request = { metadata: { name: string }; status?: { conditions?: { type: string }[] } }
-      const requests = await admin.list<Request>('certificates.k8s.io/v1', 'CertificateSigningRequest')
+      const kind = { apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest' }
+      const { items: requests } = await admin.list<Request>(kind)
       const approved = requests.filter(({ status }) =>
         status?.conditions?.some(({ type }) => type === 'Approved'),
       )
@@ -177,7 +183,7 @@ t.test('a real API server', { skip }, async t => {
   await t.test('an invalid object is refused in the words of the server', async t => {
     const metadata = { name: 'bad', namespace: 'default' }
     await t.rejects(admin.apply({ apiVersion: 'v1', kind: 'Service', metadata, spec: { colour: 'red' } }), {
-      code: 'API_REFUSED',
+      code: 'KUBERNETES_REFUSED',
       message: /Applying Service bad: .*colour/,
     })
   })
@@ -200,7 +206,7 @@ t.test('a real API server', { skip }, async t => {
     const interruption = new AbortController()
     const running = bringUp({ ...bringUpOf(pki, api, root), stage: silentStage, signal: interruption.signal })
     await waitUntil('the label', { limitSeconds: 20 }, async () => {
-      const labels = (await getText(api.server, '/api/v1/nodes/cmp-1', pki)).text
+      const labels = (await admin.text('/api/v1/nodes/cmp-1')).text
       return labels.includes('openstack-compute-node') ? { value: true } : { not: 'not labelled' }
     })
     interruption.abort(new Error('enough'))
@@ -225,7 +231,7 @@ async function approveKubelets(root: string, server: string): Promise<CommandRes
 }
 
 /** Applies every manifest, and gives the version of each object. */
-async function applyAll(admin: ClusterClient): Promise<Record<string, unknown>> {
+async function applyAll(admin: KubernetesClient): Promise<Record<string, unknown>> {
   const versions: Record<string, unknown> = {}
   for (const manifest of clusterManifests(smallSite)) {
     const applied = await admin.apply(manifest)

@@ -6,7 +6,7 @@ import { administrators } from '#rack/cluster/manifests/access.ts'
 import { clusterManifests } from '#rack/cluster/manifests/all.ts'
 import { components } from '#rack/cluster/manifests/components.ts'
 import { staticPod } from '#rack/cluster/manifests/control-plane.ts'
-import type { Manifest } from '#rack/cluster/manifests/object.ts'
+import type { Manifest } from '#rack/kubernetes/objects.ts'
 import { smallSite } from '../../small-site.ts'
 
 /** Compares with the golden file of that name; renewing it still fails the run, so that nobody forgets to look. */
