@@ -3,7 +3,7 @@
 import type { Schema } from './schema.ts'
 
 /** A time: milliseconds since 1970. The API gives it as ISO 8601 in UTC (`shown`). */
-export const time = { type: 'integer', format: 'time' } as const
+export const time = { type: 'integer', format: 'unix-ms' } as const
 
 /** An object as the API gives it: each field that its schema calls a time is an ISO 8601 text, for example `2026-11-30T01:23:02.000Z`. */
 export function shown(

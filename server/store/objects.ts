@@ -3,6 +3,7 @@
 
 import type { Kind, Objects } from '#model/kinds.ts'
 import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
+import type { Auditing } from './audit.ts'
 
 /** An object as the store has it. */
 export type StoredObject<K extends Kind = Kind> = {
@@ -35,7 +36,14 @@ export type RowChange = {
 }
 
 /** Who writes, when, and for which site. */
-export type Author = { readonly who: string; readonly at: number; readonly site?: string }
+export type Author = {
+  readonly who: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly site?: string
+  /** The start of an entry in the audit log, which is committed with the write where that changes something. */
+  readonly audit?: Auditing | undefined
+}
 
 /** A row before and after its change; where both are the same nothing was written. */
 export type RowOutcome = {

@@ -2,11 +2,15 @@
 
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { AlarmStore } from './alarms.ts'
+import type { AuditStore } from './audit.ts'
 import type { LeaseStore } from './leases.ts'
 import { Database } from './database.ts'
 import { EventTable } from './event-table.ts'
 import { ObjectTable } from './object-table.ts'
 import type { ObjectStore } from './objects.ts'
+import { StoredAlarms } from './sqlite/alarms.ts'
+import { StoredAudit } from './sqlite/audit.ts'
 import { StoredLeases } from './sqlite/leases.ts'
 import { StoredObjects } from './sqlite/objects.ts'
 import { IdentityTable } from './identity-table.ts'
@@ -18,8 +22,11 @@ import type { Boot, MachineBoot, Recipient, Reopening, Signing, Store, TokenReco
 export class SqliteStore implements Store {
   readonly objects: ObjectStore
   readonly leases: LeaseStore
+  readonly alarms: AlarmStore
+  readonly audit: AuditStore
   readonly #db: Database
   readonly #objectTable: ObjectTable
+  readonly #audit: StoredAudit
   readonly #events: EventTable
   readonly #sealed: SealedTable
   readonly #identities: IdentityTable
@@ -34,11 +41,14 @@ export class SqliteStore implements Store {
   constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
     this.#db = new Database(path, onFailure)
     this.#objectTable = new ObjectTable(this.#db)
-    this.objects = new StoredObjects(this.#db, this.#objectTable)
+    this.#audit = new StoredAudit(this.#db)
+    this.objects = new StoredObjects(this.#db, this.#objectTable, this.#audit)
     this.#events = new EventTable(this.#db)
     this.#sealed = new SealedTable(this.#db, path)
     this.#identities = new IdentityTable(this.#db)
     this.leases = new StoredLeases(this.#db)
+    this.alarms = new StoredAlarms(this.#db)
+    this.audit = this.#audit
   }
 
   bundle(machine: string): BundleDescription | undefined {
@@ -204,6 +214,7 @@ export class SqliteStore implements Store {
     this.#db.atOnce(() => {
       this.#events.prune(before, share)
       this.#objectTable.prune(before, share)
+      this.#audit.prune(before, share)
       this.#run(
         // The token of a machine that runs is what it renews its certificates with, for as long as it runs.
         `DELETE FROM tokens WHERE until < ? AND hash NOT IN (

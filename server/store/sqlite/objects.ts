@@ -2,6 +2,8 @@
 
 import type { Kind } from '#model/kinds.ts'
 import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
+import { auditedWrite, auditEntry } from '../../access/audit.ts'
+import type { Audited } from '../audit.ts'
 import type { Database } from '../database.ts'
 import type { ObjectTable } from '../object-table.ts'
 import type {
@@ -14,16 +16,19 @@ import type {
   Snapshot,
   StoredNetwork,
 } from '../objects.ts'
+import type { StoredAudit } from './audit.ts'
 
 /** The tables of objects and of sites. */
 export class StoredObjects implements ObjectStore {
   readonly #db: Database
   readonly #table: ObjectTable
+  readonly #audit: StoredAudit
   #follower: ObjectFollower = { objects: () => {}, networks: () => {} }
 
-  constructor(db: Database, table: ObjectTable) {
+  constructor(db: Database, table: ObjectTable, audit: StoredAudit) {
     this.#db = db
     this.#table = table
+    this.#audit = audit
   }
 
   async follow(follower: ObjectFollower): Promise<Snapshot> {
@@ -33,9 +38,12 @@ export class StoredObjects implements ObjectStore {
   }
 
   write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]> {
-    return this.#db.together(() => this.#table.apply(changes, author), {
-      committed: outcomes => this.#follower.objects(outcomes),
-    })
+    const work = () => {
+      const outcomes = this.#table.apply(changes, author)
+      this.#putAudit(author, auditedWrite(outcomes, 'transaction:objects'))
+      return outcomes
+    }
+    return this.#db.together(work, { committed: outcomes => this.#follower.objects(outcomes) })
   }
 
   /** Does the write, and undoes it. */
@@ -80,7 +88,11 @@ export class StoredObjects implements ObjectStore {
       const gone = this.#table.ofSite(name).filter(({ kind, id }) => !ids.has(`${kind} ${id}`))
       const removals = gone.map(({ kind, id }) => ({ kind, id }))
       const written = this.#table.apply([...removals, ...wanted], { ...author, site: name })
-      return { outcomes: written, isNew: changes > 0 }
+      const isNew = changes > 0
+      const entity = `site:${name}`
+      const ofNetwork: Audited = { entity, outcome: 'done', summary: 'its network' }
+      this.#putAudit(author, auditedWrite(written, entity) ?? (isNew ? ofNetwork : undefined))
+      return { outcomes: written, isNew }
     })
     const changed = isNew || outcomes.some(({ before, after }) => before !== after)
     if (changed) this.#follower.objects(outcomes)
@@ -95,6 +107,11 @@ export class StoredObjects implements ObjectStore {
   async history(kind: Kind, id: string, limit: number): Promise<Revision[]> {
     this.#db.flush()
     return this.#table.history(kind, id, limit)
+  }
+
+  /** Adds the entry of a write to the audit log, in its transaction. */
+  #putAudit({ audit, at }: Author, audited: Audited | undefined): void {
+    if (audit !== undefined && audited !== undefined) this.#audit.put(auditEntry(audit, audited, at))
   }
 
   #networks(): StoredNetwork[] {

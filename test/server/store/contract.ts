@@ -6,6 +6,10 @@ import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/network.ts'
 import type { ObjectStore, RowChange, RowOutcome, StoredNetwork } from '#server/store/objects.ts'
+import type { Alarm } from '#model/alarm.ts'
+import { alarmOf } from '#server/alarms/transitions.ts'
+import type { AlarmStore } from '#server/store/alarms.ts'
+import type { AuditStore, NewAuditEntry } from '#server/store/audit.ts'
 import type { LeaseStore } from '#server/store/leases.ts'
 
 /** Opens an empty store, closed with its test; `again` closes it and opens what it kept. */
@@ -268,4 +272,111 @@ const revisionOf = ([outcome]: readonly RowOutcome[]) => outcome?.after?.revisio
 
 async function byAddress(store: LeaseStore) {
   return (await store.all()).toSorted((a, b) => (a.address < b.address ? -1 : 1))
+}
+
+/** The contract of where alarms are kept. */
+export function alarmContract(t: Test, open: Open<AlarmStore>): void {
+  const refused = alarmOf({
+    code: 'PL-7001',
+    entity: 'machine:ctl-1',
+    since: 1000,
+    lastSeen: 2000,
+    count: 3,
+    reason: 'its key was rejected',
+  })
+  const known: Alarm = { ...refused, state: 'acknowledged', acknowledged: { at: 3000, who: 'ada' } }
+  const over: Alarm = { ...known, state: 'cleared', cleared: { at: 4000, who: 'bob' } }
+  const disk = alarmOf({
+    code: 'PL-7020',
+    entity: 'state:/var/lib/a:b c',
+    since: 1,
+    lastSeen: 1,
+    count: 1,
+    reason: 'full',
+    cleared: { at: 2 },
+  })
+
+  t.test('alarms are there after a restart, with all their fields', async t => {
+    const { store, again } = await open(t)
+    t.same(await store.all(), [])
+    await store.keep([refused, disk], [])
+    t.strictSame(await store.all(), [disk, refused], 'the one seen longest ago first')
+    t.strictSame(await (await again()).all(), [disk, refused])
+  })
+
+  t.test('there is one alarm for each code and entity: the one kept last', async t => {
+    const { store } = await open(t)
+    for (const alarm of [refused, known, over]) {
+      await store.keep([alarm], [])
+      t.strictSame(await store.all(), [alarm])
+    }
+    const other = { ...refused, id: 'PL-7001:machine:cmp-1', entity: 'machine:cmp-1', lastSeen: 1 }
+    await store.keep([other], [])
+    t.match(await store.all(), [{ entity: 'machine:cmp-1' }, { entity: 'machine:ctl-1' }])
+  })
+
+  t.test('an alarm is forgotten by its id, whatever its entity is called', async t => {
+    const { store, again } = await open(t)
+    await store.keep([refused, disk], [])
+    await store.keep([], [disk.id, 'PL-7001:machine:never'])
+    t.strictSame(await (await again()).all(), [refused])
+  })
+}
+
+/** The contract of where the audit log is kept. */
+export function auditContract(t: Test, open: Open<AuditStore>): void {
+  const entry: NewAuditEntry = {
+    at: 1000,
+    who: 'ci',
+    role: 'admin',
+    by: 'token',
+    from: '10.20.0.7',
+    action: 'group.put',
+    entity: 'group:spare',
+    before: '3',
+    after: '4',
+    outcome: 'done',
+  }
+  const refusal: NewAuditEntry = {
+    at: 2000,
+    who: 'eve',
+    role: 'read-only',
+    by: 'certificate',
+    from: '::1',
+    action: 'token.create',
+    entity: 'token:eve',
+    summary: 'wanted admin',
+    outcome: 'refused',
+    code: 'NOT_ALLOWED',
+  }
+
+  t.test('entries are numbered, and are there after a restart with all their fields', async t => {
+    const { store, again } = await open(t)
+    const first = await store.add(entry)
+    const second = await store.add(refusal)
+    t.ok(first.id < second.id)
+    t.strictSame(first, { id: first.id, ...entry })
+    t.strictSame(await store.list({ limit: 10 }), [second, first], 'the newest first')
+    t.strictSame(await (await again()).list({ limit: 10 }), [second, first])
+  })
+
+  t.test('entries that are added at the same time are all kept', async t => {
+    const { store } = await open(t)
+    const added = await Promise.all(Array.from({ length: 50 }, (_, at) => store.add({ ...entry, at })))
+    t.equal(new Set(added.map(({ id }) => id)).size, 50)
+    t.equal((await store.list({ limit: 100 })).length, 50)
+  })
+
+  t.test('a list is narrowed by who, entity and time, and goes on after an id', async t => {
+    const { store } = await open(t)
+    for (let at = 0; at < 10; at += 1) await store.add({ ...(at % 2 === 0 ? entry : refusal), at })
+    const times = async (query: Parameters<AuditStore['list']>[0]) =>
+      (await store.list(query)).map(({ at }) => at)
+    t.strictSame(await times({ who: 'ci', limit: 9 }), [8, 6, 4, 2, 0])
+    t.strictSame(await times({ entity: 'token:eve', limit: 2 }), [9, 7])
+    t.strictSame(await times({ since: 3, until: 6, limit: 9 }), [5, 4, 3])
+    const page = await store.list({ who: 'eve', limit: 2 })
+    t.strictSame(await times({ who: 'eve', after: page[1]!.id, limit: 2 }), [5, 3]) // it has two
+    t.strictSame(await times({ who: 'ada', limit: 9 }), [])
+  })
 }

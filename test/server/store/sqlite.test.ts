@@ -7,7 +7,7 @@ import Database from 'better-sqlite3'
 import type { BootEvent } from '#model/boot.ts'
 import { bootId } from '#server/machines/boot-id.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
-import { leaseContract, objectContract, type Open } from './contract.ts'
+import { alarmContract, auditContract, leaseContract, objectContract, type Open } from './contract.ts'
 
 /** A store in a file; the part of it that a contract is about. */
 const opening =
@@ -31,6 +31,14 @@ objectContract(
 leaseContract(
   t,
   opening(store => store.leases),
+)
+alarmContract(
+  t,
+  opening(store => store.alarms),
+)
+auditContract(
+  t,
+  opening(store => store.audit),
 )
 
 const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
