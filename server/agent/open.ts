@@ -11,7 +11,7 @@ import type { Parts } from '../process/parts.ts'
 import type { Store } from '../store/store.ts'
 import { Authorities } from './authorities.ts'
 import type { Clocks, HostClock } from './clocks.ts'
-import { Copies } from './copies.ts'
+import { Copies, sightingIn } from './copies.ts'
 import { Enrolment, type EnrolmentNeeds } from './enrolment.ts'
 import { Renewal, type RenewalNeeds } from './renewal.ts'
 import { Reopenings, type ReopeningStore } from './reopenings.ts'
@@ -52,6 +52,8 @@ export type Agents = {
   readonly reopenings: Reopenings
   readonly tokens: BootTokens
   readonly copies: Copies
+  /** Looks whether an event of DHCP shows a copy of a machine that runs. */
+  readonly sawDhcp: (event: Parameters<typeof sightingIn>[0]) => void
   readonly enrolment: Enrolment
   readonly renewal: Renewal
   /** Boots that wait for an operator. */
@@ -87,6 +89,10 @@ export function openAgents(needs: AgentsNeeds, parts: Parts): Agents {
     reopenings,
     tokens,
     copies,
+    sawDhcp: event => {
+      const sighting = sightingIn(event, machineOf)
+      if (sighting !== undefined) copies.saw(sighting)
+    },
     enrolment,
     renewal,
     waits: new Waits(clocks.steady),

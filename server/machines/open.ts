@@ -4,6 +4,7 @@ import type { BootEvent } from '#model/boot.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { causesOf, type Log } from '../log.ts'
+import type { Parts } from '../process/parts.ts'
 import { Alarms } from './alarms.ts'
 import { Clients, type ClientLease } from './clients.ts'
 import { Journal, type JournalOptions } from './journal.ts'
@@ -45,6 +46,8 @@ export type Machines = {
   readonly clients: Clients
   /** Says whether an address is leased to a declared machine, or kept for one. */
   readonly isDeclared: (address: string) => boolean
+  /** Takes up the boots of undeclared machines beside what the server does from now on. */
+  readonly resume: (report: (problem: Error) => void, parts: Parts) => void
 }
 
 /** Reads the journal of the boots that go on. */
@@ -61,5 +64,14 @@ export function openMachines(needs: MachinesNeeds): Machines {
     const mac = clients.macOf(address)
     return catalog.machine({ address, ...(mac === undefined ? {} : { mac }) }) !== undefined
   }
-  return { journal, alarms, clients, isDeclared }
+  const resume: Machines['resume'] = (report, parts) => {
+    const stopping = new AbortController()
+    const resuming = journal.resumeStrangers(stopping.signal).catch(report)
+    const close = () => {
+      stopping.abort()
+      return resuming
+    }
+    parts.add('the journal of undeclared machines', { close })
+  }
+  return { journal, alarms, clients, isDeclared, resume }
 }

@@ -3,6 +3,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { PilotlightError } from '#model/error.ts'
+import type { Log } from '../log.ts'
 
 /** A socket that was bound before we started. */
 export type InheritedSocket = {
@@ -117,6 +118,20 @@ export class InheritedSockets {
       return socket.fd
     }
     return undefined
+  }
+
+  /** Takes the TCP socket that is bound there. */
+  readonly tcp = (address: string, port: number): number | undefined => this.take('tcp', address, port)
+
+  /** Takes the UDP socket that is bound there. */
+  readonly udp = (address: string, port: number): number | undefined => this.take('udp', address, port)
+
+  /** Logs those that no part has taken. */
+  reportUnused(log: Log): void {
+    const unused = this.left.join(', ')
+    if (unused === '') return
+    const text = `No part of the server uses ${unused}, which was passed to it. Remove it from the socket unit.`
+    log('warn', text)
   }
 
   /** Those that no part has taken, each as `UDP 10.20.0.1:67`. */

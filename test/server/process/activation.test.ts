@@ -50,6 +50,9 @@ t.test('a socket is taken once, by where it is bound', async t => {
   t.equal(sockets.take('udp', '10.20.0.1', 67), 3)
   t.equal(sockets.take('udp', '10.20.0.1', 67), undefined)
   t.strictSame(sockets.left, ['UDP 255.255.255.255:67', 'TCP [::1]:8080'])
+  const logged: string[] = []
+  sockets.reportUnused((_, text) => logged.push(text))
+  t.match(logged, [/uses UDP 255\.255\.255\.255:67, TCP \[::1\]:8080, which was passed to it\. Remove it/])
   t.equal(sockets.take('tcp', '0:0::1', 8080), 5)
 })
 

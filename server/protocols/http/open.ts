@@ -1,0 +1,154 @@
+// HTTP as a part of the server: hands to each of its rooms what that room declares, and opens the listeners.
+
+import type { AccessTokens } from '../../access/access-tokens.ts'
+import type { ListenerCertificates } from '../../access/listener-certificates.ts'
+import type { Agents } from '../../agent/open.ts'
+import { DownloadBuffers } from '../../assets/buffers.ts'
+import type { BootFiles } from '../../boot/open.ts'
+import { parseLabels } from '../../boot/match/labels.ts'
+import type { ServerConfig } from '../../config.ts'
+import type { Inventory } from '../../inventory/inventory.ts'
+import type { Refuse } from '../../limits/refusals.ts'
+import type { Log } from '../../log.ts'
+import type { Machines } from '../../machines/open.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { Parts } from '../../process/parts.ts'
+import type { Store } from '../../store/store.ts'
+import type { ApiNeeds } from './api/routes.ts'
+import type { Readiness } from './api/health.ts'
+import type { HttpNeeds } from './app.ts'
+import { openListeners, type ListenerSettings } from './listeners.ts'
+import { admission, type Admission } from './wire/admission.ts'
+import { logLines } from './wire/requests.ts'
+
+/** What HTTP needs of the service. */
+export type HttpService = {
+  readonly config: ListenerSettings &
+    Pick<ServerConfig, 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'>
+  readonly certificates: ListenerCertificates
+  readonly accessTokens: AccessTokens
+  readonly inventory: Inventory
+  readonly store: Pick<Store, 'bundle' | 'putBundle' | 'sites'> & ApiNeeds['store']
+  readonly machines: Machines
+  readonly agents: Agents
+  readonly boot: Pick<BootFiles, 'sources' | 'loaders' | 'signer'>
+  readonly readiness: () => Readiness
+  /** Gets each address that a TCP connection came from. */
+  readonly sawAlive: (address: string) => void
+  readonly metrics: Metrics
+  readonly refuse: Refuse
+  readonly log: Log
+  /** The file descriptor of a TCP socket that is bound there already; asked once for each. */
+  readonly inherited: (host: string, port: number) => number | undefined
+  /** Cuts off answers under way when the listeners close. */
+  readonly signal: AbortSignal
+}
+
+/** HTTP that is served. */
+export type OpenHttp = {
+  readonly httpPort: number
+  readonly agentPort: number
+  readonly adminPort: number | undefined
+  /** What bounds the connections of all listeners of this process, those of other protocols included. */
+  readonly connections: Admission['connections']
+}
+
+/**
+ * Opens all listeners of HTTP.
+ *
+ * @throws {CannotListen} when a port cannot be had
+ */
+export async function openHttp(service: HttpService, parts: Parts): Promise<OpenHttp> {
+  const { config, certificates, accessTokens, machines, refuse, inherited, signal } = service
+  const admitted = admission(refuse, machines.isDeclared, config.strangers)
+  const stopping = new AbortController()
+  const needs = needsOf(service, admitted, stopping.signal)
+  const { close, ...ports } = await openListeners(config, needs, accessTokens, certificates, inherited)
+  const { stopSeconds } = config
+  const stop = () => {
+    stopping.abort() // readers that wait for events are answered at once
+    return close(stopSeconds, signal)
+  }
+  parts.add('HTTP', { close: stop }, stopSeconds + 5)
+  return { ...ports, connections: admitted.connections }
+}
+
+/** Hands to each room of HTTP what it declares. */
+function needsOf(service: HttpService, admitted: Admission, stopping: AbortSignal): HttpNeeds {
+  const { config, inventory, store, readiness, accessTokens, metrics, refuse, log } = service
+  const { sources, loaders, signer } = service.boot
+  const { assetsPath, limits, strangers } = config
+  const { journal, alarms, clients, isDeclared } = service.machines
+  const { tokens, copies, enrolment, renewal, reopenings, authorities, waits, signingOf } = service.agents
+  const catalog = () => inventory.catalog
+  return {
+    wire: {
+      log,
+      limits,
+      admission: admitted,
+      requests: {
+        log,
+        metrics,
+        mayLog: logLines(refuse, isDeclared, strangers.logLines),
+        machineOf: (address, query) => {
+          service.sawAlive(address)
+          const mac = parseLabels(query).mac ?? clients.macOf(address)
+          return catalog().machine({ address, mac })?.name ?? mac
+        },
+      },
+    },
+    health: { readiness },
+    boot: {
+      sources,
+      journal,
+      clients,
+      tokens,
+      hasBundle: machine => store.bundle(machine) !== undefined,
+      waits,
+      alarms,
+      copies,
+      signer,
+      log,
+    },
+    assets: {
+      assetsPath,
+      loaders,
+      journal,
+      clients,
+      downloads: new DownloadBuffers(isDeclared, address => refuse('download_slow', address)),
+      log,
+    },
+    api: {
+      inventory,
+      catalog,
+      sources,
+      assetsPath,
+      store,
+      journal,
+      metrics,
+      accessTokens,
+      enrolment,
+      reopenings,
+      sites: () => store.sites(),
+      signing: signingOf,
+      putAuthority: authorities.put.bind(authorities),
+      putBundle: store.putBundle.bind(store),
+      signal: stopping,
+      log,
+    },
+    agent: {
+      catalog,
+      tokens,
+      enrolment,
+      renewal,
+      journal,
+      alarms,
+      copies,
+      clients,
+      refuse,
+      strangers,
+      isDeclared,
+      log,
+    },
+  }
+}
