@@ -36,7 +36,7 @@ export const LINT_CODES = {
   'PL-2034': 'bad nunjucks template',
   'PL-2035': 'value that a template misses',
   'PL-2036': 'bad cloud config',
-  'PL-2037': 'secret that everybody can fetch',
+  'PL-2037': 'secret that anyone can fetch',
   'PL-2038': 'metadata that hides other metadata',
 } as const
 
