@@ -106,7 +106,6 @@ function count(): void {
       for (const odd of ODD) row.set(odd.name, (row.get(odd.name) ?? 0) + hits(odd, text))
     }
   }
-  const sum = (row: Map<string, number>): number => [...row.values()].reduce((a, b) => a + b, 0)
   for (const [folder, row] of [...folders].toSorted(([, a], [, b]) => sum(b) - sum(a))) {
     console.log(`${String(sum(row)).padStart(6)}  ${folder}`)
   }
@@ -126,6 +125,10 @@ function list(prefix: string): void {
       if (found.length > 0) console.log(`${file}:${line}: [${found.join(', ')}] ${text.trim()}`)
     }
   }
+}
+
+function sum(row: Map<string, number>): number {
+  return [...row.values()].reduce((a, b) => a + b, 0)
 }
 
 function hits(odd: Oddity, text: string): number {
