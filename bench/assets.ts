@@ -1,5 +1,5 @@
 // How many bytes a second does a server of assets give? The whole `pilotlight serve` and nginx with sendfile, one after the
-// other, the same file, on loopback. The clients are processes of their own (curl), which throw away what they get, so both
+// other, the same file, on loopback. The clients are separate processes (curl), which throw away what they get, so both
 // servers have the same company on the same cores; the ratio is the answer, not the figure.
 //
 //   node_modules/.bin/node bench/assets.ts [MEGABYTES]
@@ -79,7 +79,7 @@ function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 }
 
-/** One client that fetches the file again and again, and says whether every byte came. */
+/** One client that fetches the file again and again, and says whether every byte arrived. */
 async function fetchFiles(url: string, times: number): Promise<void> {
   const outputs = Array.from({ length: times }, () => [url, '-o', '/dev/null']).flat()
   const child = spawn('curl', ['-sS', '--fail', '-w', '%{size_download}\n', ...outputs], {

@@ -1,6 +1,6 @@
 // Does kill -9 lose what was acknowledged, or leave anything half? The whole server as it ships, six writers, each of
 // whose writes is a transaction of a group, a profile and a template (every seventh removes them); the server is killed at
-// a random moment, one time in ten while it starts, and what it then knows is held against what it had acknowledged.
+// a random time, one time in ten while it starts, and what it then knows is compared with what it had acknowledged.
 //
 //   node_modules/.bin/node bench/crash.ts [KILLS]
 

@@ -32,7 +32,7 @@ const ODD: readonly Oddity[] = [
   },
   {
     name: 'is no X',
-    seen: /\b(?:is|are|was|were|be) no (?!longer\b|one\b|more\b|less\b|matter\b)/gi,
+    seen: /\b(?:is|are|was|were|be) no (?!longer\b|one\b|more\b|less\b|matter\b|faster\b|slower\b|better\b|worse\b)/gi,
     allowed: /\bthere (?:is|are|was|were|will be) no\b/gi,
     write: 'is not an X',
   },
@@ -54,7 +54,7 @@ const ODD: readonly Oddity[] = [
     write: 'is removed, is released, is closed',
   },
   { name: 'is believed', seen: /\bbeliev(?:e|es|ed|ing)\b/gi, write: 'trust' },
-  { name: 'came, went', seen: /\b(?:came|went)\b/gi, write: 'starts, stopped, arrived' },
+  { name: 'came, went', seen: /\b(?:came(?! from\b)|went)\b/gi, write: 'starts, stopped, arrived' },
   {
     name: 'as ever, as there',
     seen: /\bas ever\b|\bas there\b(?! (?:is|are|was|were)\b)/gi,

@@ -1,4 +1,4 @@
-// A million requests that nobody in his senses would send, at the whole server as it ships: any method, path, labels,
+// A million requests that no sane client would send, at the whole server as it ships: any method, path, labels,
 // headers and bytes, whole and torn, over many connections at once. It must not crash, hang or answer 5xx, and must serve
 // a plain request at the end as at the beginning. The seed is printed; given again it makes the same requests.
 //
@@ -81,7 +81,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** Sends everything, tells what came of it, and says whether the server stood it. */
+/** Sends everything, prints the results, and says whether the server survived. */
 async function attack(server: Awaited<ReturnType<typeof start>>): Promise<boolean> {
   const before = server.megabytes()
   await plain(server.port)

@@ -1,5 +1,5 @@
-// What the code measures: files, lines, rooms, who imports whom, what is said twice, what has a doc comment. For comparing two
-// versions, by turns of nothing: the figures depend on the files alone.
+// The size and shape of the code: files, lines, folders, imports between them, repeated lines, doc comments. For comparing
+// two versions. The figures depend on the files alone, so they need no quiet machine.
 //
 //   node_modules/.bin/node bench/house.ts [CHECKOUT]
 
@@ -36,7 +36,7 @@ console.table({
   'dependencies for development': Object.keys(devDependencies).length,
 })
 
-/** The files of ours that a file imports, types included. */
+/** Our files that a file imports, types included. */
 function importsOf(file: string): string[] {
   const names = (texts.get(file) ?? '').matchAll(/(?:from|import\()\s*'([#.][^']+\.ts)'/g)
   return [...names]

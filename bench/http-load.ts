@@ -1,13 +1,13 @@
 // A closed-loop load of HTTP/1.1 over kept-alive connections: each sends its next request when the answer is there. Raw
-// sockets, so that the client costs less than the server that it measures. Run as a process of its own by bench/http.ts:
-// the last argument is the load as JSON, the last line of output what came of it.
+// sockets, so that the client costs less than the server that it measures. Run as a separate process by bench/http.ts:
+// the last argument is the load as JSON, the last line of output is the result.
 
 import { connect } from 'node:net'
 
 /** What to ask for, and how. `{n}` in the path becomes the MAC address of one of `machines` machines, by turns. */
 export type Load = {
   readonly port: number
-  /** 127.0.0.1 unless told. */
+  /** 127.0.0.1 by default. */
   readonly host?: string
   readonly path: string
   readonly machines: number
@@ -16,7 +16,7 @@ export type Load = {
   readonly seconds?: number
 }
 
-/** What came of it; times are in milliseconds. */
+/** The results; times are in milliseconds. */
 export type LoadResult = {
   readonly perSecond: number
   readonly p50: number

@@ -100,7 +100,7 @@ async function measure(route: string): Promise<Row[]> {
   return rows
 }
 
-/** How far the figures from 1,000 groups up lie apart, each route by itself. */
+/** How far the figures from 1,000 groups up differ, each route by itself. */
 function flatness(rows: readonly Row[]): void {
   for (const route of ROUTES) {
     const figures = rows

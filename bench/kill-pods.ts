@@ -137,7 +137,7 @@ await withSession(options, [], async ({ api }) => {
             ? { not: 'there' }
             : { value: true },
         )
-        // A new watch each time: one that is not content with what it was told before.
+        // A new watch each time: one that does not reuse what the earlier one reported.
         const promises = new PromiseWatch(view, keystoneUrl(site), password)
         await waitUntil(`${release.name} is back`, { limitSeconds: 300, everyMs: 100 }, async () => {
           const pods = lasting((await view.look()).pods, release)

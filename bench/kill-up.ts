@@ -1,5 +1,5 @@
 // Does the rerun of a killed `pilotlight up` complete, with nothing doubled? In a lab that is up: OpenStack is removed with
-// everything it left, `up` is run and killed with -9 some moment into the chart stage, again and again, each time a little
+// everything it left, `up` is run and killed with -9 some time into the chart stage, again and again, each time a little
 // later; then it is run to its end, which boots a guest. Objects that the first run made must be the last one's, and
 // nothing of Kubernetes, Helm or OpenStack may be there twice.
 //
@@ -55,7 +55,7 @@ for (let round = 0; round < rounds; round += 1) {
   await pilotlight(['charts', 'uninstall', ...common, '--force', '--purge'])
   const seen: Seen = new Map()
   for (let kill = 0; kill < kills; kill += 1) {
-    // Every round begins between the moments of the one before it.
+    // Every round begins between the times of the one before it.
     const seconds = (kill + (round + 1) / rounds) * Number(flags.every)
     const phases = await killedUp(seconds)
     const changed = await withSession(options, [], session => compare(session, seen))
@@ -83,7 +83,7 @@ function isWrong([key, value]: [string, unknown]): boolean {
   return (key === 'status' && value !== 0) || (['changed', 'doubled'].includes(key) && value !== '')
 }
 
-/** Runs `up` and kills it so many seconds after its chart stage began; tells how far the releases were. */
+/** Runs `up` and kills it so many seconds after its chart stage began; returns how far the releases were. */
 async function killedUp(seconds: number): Promise<{ 'releases gated': number; done: number }> {
   const child = spawn(process.execPath, [main, 'up', ...common, '--server', flags.server], {
     stdio: ['ignore', 'ignore', 'pipe'],

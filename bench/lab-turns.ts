@@ -78,7 +78,7 @@ function median(side: Side): number {
     : ((seconds[middle - 1] ?? Number.NaN) + (seconds[middle] ?? Number.NaN)) / 2
 }
 
-/** Brings the rack up and down in one checkout, in a lab with a name of its own. */
+/** Brings the rack up and down in one checkout, in a lab with its own name. */
 async function bringUp(side: Side, turn: number): Promise<Run> {
   const started = { side, turn, at: new Date().toISOString(), load: loadavg()[0] ?? Number.NaN }
   const directory = checkouts[side]

@@ -1,4 +1,4 @@
-// Where the processor's time of a lab's machines went since they were switched on: each pod, and the system around them.
+// Where the processor time of a lab's machines was spent since they were switched on: each pod, and the system around them.
 // `sudo node_modules/.bin/node bench/processor.ts LAB`, for a lab that is up, of container machines.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { run } from '#host/command.ts'
 
 type Pods = { items: { metadata: { name: string; uid: string; annotations?: Record<string, string> } }[] }
 
-/** The tree in which the kernel counts; version 1 has one of its own for it. */
+/** The tree in which the kernel counts; version 1 has a separate one for it. */
 const TREE = existsSync('/sys/fs/cgroup/cpuacct') ? '/sys/fs/cgroup/cpuacct' : '/sys/fs/cgroup'
 /** Less is not shown. */
 const LEAST_SECONDS = 0.3

@@ -1,5 +1,5 @@
 // The load of bench/rates.ts: one phase of the boots of many machines, each with its own address on this end of the wire.
-// `rates-load.ts JSON`; prints what came of it as one line of JSON.
+// `rates-load.ts JSON`; prints the results as one line of JSON.
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ export type Phase = {
   readonly from?: string
 }
 
-/** What came of it. */
+/** The results: requests sent, their rate, and how many answers had each status. */
 export type Came = {
   readonly asked: number
   readonly perSecond: number

@@ -1,6 +1,6 @@
 // What does one request cost the server, in processor time? Two versions beside each other, each on its own wire, are asked
 // the same by turns: the boot of declared machines with their own leases (exchange of DHCP, script, config), and requests
-// of clients that nobody declared. Processor time hardly depends on what else the machine does, as a rate would.
+// of undeclared clients. Processor time hardly depends on what else the machine does, as a rate would.
 //
 //   sudo node_modules/.bin/node bench/rates.ts --against CHECKOUT [--rounds 7] [--machines 400] [--boots PROFILE]
 //                                             [--only PATTERN] [--profile FOLDER]

@@ -1,14 +1,14 @@
-// The attackers of bench/strangers.ts, a process of their own: `strangers-attack.ts JSON`. Runs until it is ended.
+// The attackers of bench/strangers.ts, in a separate process: `strangers-attack.ts JSON`. Runs until it is ended.
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** What to do to whom. */
+/** The attacks to run, and their target. */
 export type Attack = {
   /** `explain`: 20 connections that pipeline 1,000 explanations each. `macs`: a DISCOVER of a new random MAC after the other. */
   /** `declared`: the same with the MACs of all declared machines but the one that boots, by turns. */
-  /** `tftp`: 1,000 reads that nobody acknowledges. `machines`: 8 readers of the list of machines. */
+  /** `tftp`: 1,000 reads that are never acknowledged. `machines`: 8 readers of the list of machines. */
   readonly name: 'explain' | 'macs' | 'declared' | 'tftp' | 'machines'
   readonly host: string
   /** TCP or UDP port. */

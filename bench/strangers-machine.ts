@@ -151,7 +151,7 @@ function bytesOf(dotted: string): number[] {
   return dotted.split('.').map(Number)
 }
 
-/** The message type of a reply, which stands first in ours. */
+/** The message type of a reply, which our replies have first. */
 export function typeOf(bytes: Buffer): number {
   return bytes[240] === 53 ? (bytes[242] ?? 0) : 0
 }

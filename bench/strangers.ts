@@ -247,7 +247,7 @@ function measured(file: string): Promise<object> {
   return import(join(values.server, 'server/inventory', file)) as Promise<object>
 }
 
-/** Seconds from the start of a server to its first word that it serves; it is ended then. */
+/** Seconds from the start of a server to its first report that it serves; it is ended then. */
 async function startedIn(state: string): Promise<number> {
   const flags = ['--address', '127.0.0.1', '--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
   const began = performance.now()
@@ -324,7 +324,7 @@ async function startQuiet(on: Wire, checkout: string): Promise<number> {
 }
 
 /**
- * `DHCP`: exchanges for some time. `dhcp`: one of each machine that boots, whose firmware begins a boot of its own; then its
+ * `DHCP`: exchanges for some time. `dhcp`: one of each machine that boots, whose firmware begins a separate boot; then its
  * requests come from its own address.
  */
 async function turnOf(on: Wire, pid: number, phase: string): Promise<Turn> {

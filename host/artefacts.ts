@@ -1,5 +1,5 @@
-// Artefacts as they lie in the cache: each is made aside and renamed into its place, with a note of how it came about;
-// so it is there whole or not at all. What nobody uses any more is removed by whoever asks for it.
+// Artefacts in the cache. Each is made in a temporary folder and renamed into its place, with a note of how it was built,
+// so it is complete or absent. Unused artefacts are removed on request.
 
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -18,12 +18,12 @@ export type Artefact = {
   readonly path: string
 }
 
-/** Where artefacts lie: `PILOTLIGHT_CACHE`, or `~/.cache/pilotlight`. */
+/** Where artefacts are stored: `PILOTLIGHT_CACHE`, or `~/.cache/pilotlight`. */
 export function cacheDirectory(): string {
   return process.env['PILOTLIGHT_CACHE'] || join(homedir(), '.cache', 'pilotlight')
 }
 
-/** How an artefact came about, beside its files. */
+/** How an artefact was built, stored beside its files. */
 export type Note = {
   readonly title: string
   /** That its build took, without what it needed. */
@@ -32,7 +32,7 @@ export type Note = {
   readonly inputs: unknown
 }
 
-/** Where an artefact lies, or will. */
+/** Where an artefact is stored, or will be. */
 export function artefactAt(cache: string, name: string, key: string): Artefact {
   return { name, key, path: join(cache, `${name}-${key}`) }
 }
@@ -58,7 +58,7 @@ export async function makeAside({ name, key }: Artefact, cache: string): Promise
 /** Puts what was made aside in the artefact's place, with its note. */
 export async function place(artefact: Artefact, cache: string, directory: string, note: Note): Promise<void> {
   await writeFile(join(directory, NOTE), `${JSON.stringify(note, undefined, 2)}\n`)
-  await removeAtOnce(artefact, cache) // what lies there without a note is no artefact
+  await removeAtOnce(artefact, cache) // a folder without a note is not an artefact
   await rename(directory, artefact.path)
 }
 

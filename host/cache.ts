@@ -28,7 +28,7 @@ export type Input =
 
 /** What a recipe has at hand while it builds. */
 export type Work = {
-  /** An empty directory on the cache's file system; what lies in it at the end is the artefact. */
+  /** An empty directory on the cache's file system; its contents at the end are the artefact. */
   readonly directory: string
   /** The directories of the artefacts this one needs, by the name of their recipe. */
   readonly needs: Readonly<Record<string, string>>
@@ -38,7 +38,7 @@ export type Work = {
   readonly signal?: AbortSignal
 }
 
-/** How one artefact comes about. Its key is the hash of `name`, `inputs`, and the keys of `needs`. */
+/** How one artefact is built. Its key is the hash of `name`, `inputs`, and the keys of `needs`. */
 export type Recipe = {
   /** Lower-case words and hyphens: the first part of the artefact's directory. */
   readonly name: string
@@ -49,15 +49,15 @@ export type Recipe = {
   build(work: Work): Promise<void>
 }
 
-/** Where the cache lies, who watches, and what ends the work early. */
+/** Where the cache is, who watches, and what ends the work early. */
 export type CacheOptions = {
-  /** The cache's directory; {@link cacheDirectory} unless told. */
+  /** The cache's directory; {@link cacheDirectory} by default. */
   readonly cache?: string
   readonly stage?: Stage
   readonly signal?: AbortSignal
-  /** Seconds to wait for another process which builds the same; an hour unless told. */
+  /** Seconds to wait for another process which builds the same; an hour by default. */
   readonly lockLimitSeconds?: number
-  /** How many recipes are built side by side; 2 unless told. */
+  /** How many recipes are built in parallel; 2 by default. */
   readonly concurrency?: number
 }
 

@@ -46,7 +46,7 @@ export class CommandFailed extends PilotlightError {
 }
 
 /**
- * Runs `command` and gives what it printed. It leads a process group of its own: the limit and the signal end the
+ * Runs `command` and gives what it printed. It leads its own process group: the limit and the signal end the
  * command together with what it started. The log is complete when the promise settles.
  *
  * @throws {CommandFailed} when it cannot start, exits other than 0, or goes over its limit
@@ -69,7 +69,7 @@ export async function run(
   }
 }
 
-/** Milliseconds between SIGTERM and SIGKILL, and from there to giving up on whoever still holds the outputs. */
+/** Milliseconds between SIGTERM and SIGKILL, and from there to giving up on a process that still holds the outputs. */
 const TERM_MS = 3000
 const KILL_MS = 500
 
@@ -98,7 +98,7 @@ function finished(
       endGroup(pid, 'SIGTERM')
       next = setTimeout(() => {
         endGroup(pid, 'SIGKILL')
-        // Somebody who left the group may hold the outputs open: closing our ends brings `close`.
+        // A process that left the group may hold the outputs open: closing our ends emits `close`.
         next = setTimeout(() => {
           child.stdout.destroy()
           child.stderr.destroy()

@@ -12,9 +12,9 @@ export type Part = {
   readonly purl?: string
   /** An SPDX expression, for example `Apache-2.0 OR MIT`. */
   readonly license?: string
-  /** Hash of the archive that it came as, in hexadecimal digits. */
+  /** Hash of the package's archive, in hexadecimal digits. */
   readonly sha512?: string
-  /** Further facts, by names of our own. */
+  /** Further facts, by our own names. */
   readonly properties?: Readonly<Record<string, string>>
   /** What it contains. */
   readonly parts?: readonly Part[]
@@ -62,7 +62,7 @@ export function billOf(product: Part, now: Date): Bill {
 
 function componentOf(part: Part, within: string): Component {
   const { type, name, version, purl, license, sha512, properties, parts } = part
-  // The same package is in several images: its path makes it one of its own.
+  // The same package is in several images: its path makes each one distinct.
   const ref = `${within}${name}@${version}`
   const inner = [...new Map((parts ?? []).map(it => [`${it.name}@${it.version}`, it])).values()]
   return {

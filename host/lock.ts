@@ -1,15 +1,15 @@
-// One process at a time. A lock file names its holder, so a killed process locks nobody out.
+// One process at a time. A lock file names its holder, so a killed process locks no one out.
 
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isAlive, markProcess } from './process.ts'
 import type { ProcessMark } from './process.ts'
 
-/** Lets go of a lock. */
+/** Releases a lock. */
 export type Unlock = () => void
 
 /**
- * Takes the lock file at `path` for this process, and gives what lets go of it.
+ * Takes the lock file at `path` for this process, and returns a function that releases it.
  *
  * @throws what `refuse` makes of the holder's pid (undefined when it could not be read), while the holder lives
  */
@@ -22,8 +22,8 @@ export function takeLock(path: string, refuse: (holder: number | undefined) => E
 }
 
 /**
- * Takes the lock file at `path` unless a living process has it, whose mark is given then (undefined when it let go a
- * moment ago: worth another try). A lock whose holder is gone is taken over.
+ * Takes the lock file at `path` unless a living process has it. Then that process's mark is given (undefined when it
+ * has just released the lock: worth another try). A lock whose holder is gone is taken over.
  */
 export function tryLock(path: string): Unlock | { readonly holder: ProcessMark | undefined } {
   mkdirSync(dirname(path), { recursive: true })
@@ -79,6 +79,6 @@ function readHolder(path: string): ProcessMark | undefined {
     return JSON.parse(readFileSync(path, 'utf8')) as ProcessMark // made whole by link(2)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    return { pid: 0, startTicks: 0 } // written by nobody of us: nobody's
+    return { pid: 0, startTicks: 0 } // not written by this module: no one holds it
   }
 }

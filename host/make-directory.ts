@@ -9,7 +9,7 @@ import { PilotlightError } from '#model/error.ts'
 export class CannotMakeDirectory extends PilotlightError {
   readonly code = 'CANNOT_MAKE_DIRECTORY'
   constructor(path: string, level: string, cause: NodeJS.ErrnoException) {
-    super(`directory ${path} cannot be made: ${reasonOf(level, cause)}. Name another, or mend it`, { cause })
+    super(`directory ${path} cannot be made: ${reasonOf(level, cause)}. Name another, or fix it`, { cause })
   }
 }
 
@@ -25,7 +25,7 @@ export function makeDirectory(path: string, { mode = 0o777 }: { readonly mode?: 
     try {
       mkdirSync(level, { mode })
     } catch (error) {
-      // Somebody else may have made it meanwhile.
+      // Another process may have made it meanwhile.
       if (!isDirectory(level)) throw new CannotMakeDirectory(wanted, level, error as NodeJS.ErrnoException) // of node:fs
     }
   }
@@ -40,16 +40,16 @@ function isDirectory(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
   } catch {
-    return false // making it tells why
+    return false // the attempt to make it says why
   }
 }
 
 function reasonOf(level: string, { code, message }: NodeJS.ErrnoException): string {
   if (code === 'EEXIST') return `${level} is there, and no directory`
-  if (code === 'ENOTDIR') return `${dirname(level)} is no directory`
+  if (code === 'ENOTDIR') return `${dirname(level)} is not a directory`
   if (code === 'EACCES' || code === 'EPERM') return `you may not make ${level}`
   if (code === 'EROFS') return `the file system of ${level} is only read`
-  if (code === 'ENOENT') return `nobody can make anything in ${dirname(level)}`
+  if (code === 'ENOENT') return `nothing can be made in ${dirname(level)}`
   if (code === 'ENOSPC') return `the disk of ${dirname(level)} is full`
   return message
 }

@@ -1,5 +1,5 @@
 // What the host itself must have: commands from Debian packages, root, Go, room on the disk. What can be
-// installed is; the rest is said in one message with the command that mends it.
+// installed is; the rest is reported in one message with the command that fixes it.
 
 import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
@@ -111,7 +111,7 @@ export const testPrerequisites: readonly Prerequisite[] = [
  * and without recommended packages. Does nothing, and shows nothing, when all is there.
  *
  * @throws {PrerequisitesMissing} naming each thing that is still missing, why it is needed and the command
- * that mends it
+ * that fixes it
  * @throws the signal's reason, when it is aborted
  */
 export async function ensurePrerequisites(

@@ -1,5 +1,5 @@
 // Processes that outlive the command which started them: a pid alone may be taken by another program later, so a
-// process is remembered with the moment it started.
+// process is remembered with its start time.
 
 import { readFileSync } from 'node:fs'
 import { waitUntil } from '#progress/wait.ts'

@@ -1,6 +1,6 @@
 // So many at a time, and no more: for work that would only get in its own way.
 
-/** Lets only so many at a time do their work, in the order in which they came. */
+/** Lets only so many at a time do their work, in the order in which they asked. */
 export class Seats {
   #free: number
   readonly #waiting: (() => void)[] = []

@@ -1,4 +1,4 @@
-// The tar format (POSIX.1-1988 "ustar"), as far as an archive of a few files needs it: what stands before a file's bytes,
+// The tar format (POSIX.1-1988 "ustar"), as far as an archive of a few files needs it: what precedes a file's bytes,
 // between two files, and at the end; and the same read again. Pure.
 
 import { PilotlightError } from '#model/error.ts'
@@ -10,7 +10,7 @@ export type TarEntry = {
   readonly mode: number
   /** Bytes of content, 0 for a directory. */
   readonly size?: number
-  /** Seconds since 1970, 0 unless told. */
+  /** Seconds since 1970, 0 by default. */
   readonly modifiedSeconds?: number
 }
 

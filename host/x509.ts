@@ -114,7 +114,7 @@ export async function signLeaf(
 
 /**
  * The public key of a certificate request (PKCS #10, PEM), once its own signature proves that the sender holds the
- * private half. Nothing else of the request is read: whoever signs decides what the certificate says.
+ * private half. Nothing else of the request is read: the signer decides what the certificate says.
  *
  * @throws {UnfitRequest} when it is not a request, its key is not on P-256, or the signature is not of that key
  */

@@ -1,4 +1,4 @@
-// All images of one Kubernetes version: what is built, where it lies, and whether it is there already.
+// All images of one Kubernetes version: what is built, where it is stored, and whether it is there already.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -48,7 +48,7 @@ export class ImagesVanished extends PilotlightError {
 
 /** How to build. */
 export type BuildOptions = {
-  /** `1.36.3`, unless told. */
+  /** `1.36.3` by default. */
   readonly kubernetes?: string
   /** The only provisioner that the live system shall trust: its authority, as `readAuthority` gives it. */
   readonly ca?: string

@@ -29,7 +29,7 @@ export async function command(
 }
 
 /**
- * Runs a command in mount and PID namespaces of its own: whatever it mounts or starts ends with it, also when it is
+ * Runs a command in its own mount and PID namespaces: whatever it mounts or starts ends with it, also when it is
  * killed half way, so that a directory that failed can be removed without looking.
  *
  * @throws {CommandFailed}

@@ -104,7 +104,7 @@ export async function addLayer(
 }
 
 /**
- * The host's sources of our Debian release, one line each (none when it is no Debian), and how it fetches.
+ * The host's sources of our Debian release, one line each (none when the host is not Debian), and how it fetches.
  */
 async function hostApt(): Promise<{ sources: string[]; options: string[] }> {
   const parts = '/etc/apt/sources.list.d'

@@ -120,7 +120,7 @@ const ignitionVariable = `${IGNITION.module}/internal`
 
 /**
  * Ignition for Debian: no SELinux labels, and keys written where Debian's sshd reads them. Beside the program
- * lies `dracut/`, upstream's dracut module of the same version.
+ * is `dracut/`, upstream's dracut module of the same version.
  */
 export const ignitionRecipe: GoRecipe = (() => {
   const programs = goRecipe({
@@ -155,7 +155,7 @@ const ignitionValidateRecipe = goRecipe({
   variables: { [`${ignitionVariable}/version.Raw`]: IGNITION.version.slice(1) },
 })
 
-/** Butane, the oracle of our own transpiler in tests. */
+/** Butane, which tests compare our own transpiler with. */
 const butaneRecipe = goRecipe({
   name: 'butane',
   module: 'github.com/coreos/butane',

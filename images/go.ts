@@ -1,4 +1,4 @@
-// Building programs from Go modules: each in a module of its own made for the purpose, so that no program's
+// Building programs from Go modules: each in its own module, made for the purpose, so that no program's
 // versions bend another's. Which version of which module goes in, with the hash of each, is committed in
 // `go/<name>/go.mod` and `go.sum`; a build changes neither, and fails where they do not suffice.
 

@@ -20,7 +20,7 @@ const PROGRAMS = [
 export class MalformedKubernetesVersion extends PilotlightError {
   readonly code = 'MALFORMED_KUBERNETES_VERSION'
   constructor(version: string) {
-    super(`"${version}" is no Kubernetes version. Write it as in 1.36.3: three numbers, no v.`)
+    super(`"${version}" is not a Kubernetes version. Write it as in 1.36.3: three numbers, no v.`)
   }
 }
 

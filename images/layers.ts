@@ -16,7 +16,7 @@ import { command } from './commands.ts'
 /** A layer's digest over its uncompressed tar, and its size in bytes. */
 export type Layer = { readonly digest: string; readonly size: number }
 
-/** A file that goes into a layer: where it lies on this host, and its path in the image. */
+/** A file that goes into a layer: where it is on this host, and its path in the image. */
 export type LayerFile = { readonly from: string; readonly to: string; readonly mode?: number }
 
 /** What stays out of a packed directory: tar's patterns (`./var/cache/*`), and paths from its root (`/usr/bin/dot`). */

@@ -1,5 +1,5 @@
 // What stays out of the OpenStack layers although Debian's dependencies bring it. The root image is fetched by every machine
-// and lies in its memory, so what nobody runs is left out: whole packages, and parts of others.
+// and takes up its memory, so what is never run is left out: whole packages, and parts of others.
 
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -32,7 +32,7 @@ export const UNWANTED_PACKAGES = [
     'libcairo* libpango* libharfbuzz* libraqm* libfontconfig* fontconfig* libthai* libdatrie* libtiff* libwebp*',
   ),
   ...words('x11-* xclip libx11-* libxcb* libxt6 libxaw7 libxmu6 libxext6 libxpm4 libxrender1 libsm6 libice6'),
-  // Clients and drivers of clouds and stores that are not ours: whoever has one imports them in a `try`. So is Numpy, whose
+  // Clients and drivers of clouds and stores that are not used here: their importers do so in a `try`. So is Numpy, whose
   // import takes longer than it saves.
   ...words(
     'python3-openstackclient python3-botocore python3-boto3 python3-s3transfer python3-numpy liblapack3 libblas3',

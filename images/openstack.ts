@@ -31,7 +31,7 @@ const EXTRA = words(
 
 /**
  * Bytecode for all modules, without the columns that tracebacks would show: smaller, and loaded faster by each of the many
- * processes. (Some files are templates that are no Python, so its status says nothing.)
+ * processes. (Some files are templates that are not Python, so its status says nothing.)
  */
 const COMPILE =
   'PYTHONNODEBUGRANGES=1 python3 -m compileall -q -j 0 /usr/lib/python3* /usr/share/openstack-dashboard || true'
@@ -115,9 +115,9 @@ type LayerPlan = {
   readonly name: string
   readonly title: string
   readonly packages: readonly string[]
-  /** Shell commands, run in the root after the packages came. */
+  /** Shell commands, run in the root after the packages are installed. */
   readonly finish?: readonly string[]
-  /** The layer below; the base unless told. */
+  /** The layer below; the base by default. */
   readonly above?: Recipe
 }
 
@@ -150,7 +150,7 @@ function installedIn(work: Work, recipe: Recipe): string {
   return join(work.needs[recipe.name]!, recipe === openstackBaseRecipe ? 'root' : 'upper') // named in `needs`
 }
 
-/** Packs the first of the directories that make a root, without what nobody runs. */
+/** Packs the first of the directories that make a root, without what is never run. */
 async function packLayer(work: Work, roots: readonly [string, ...string[]]): Promise<void> {
   const paths = await unwantedFiles(roots, UNWANTED_PACKAGES)
   await packDirectory(work, roots[0], { patterns: UNWANTED_PATHS, paths })

@@ -34,7 +34,7 @@ const MOUNT_POINTS = words('usr/lib/pilotlight/containerd var/lib/containerd var
 
 /**
  * Units that nothing may start: they wait for hardware or people that are not there, tend an installed system, or load
- * modules for mounts that nobody uses. Each costs some of every boot, most of all in an emulated machine.
+ * modules for mounts that are not used. Each costs some of every boot, most of all in an emulated machine.
  */
 const MASKED = words(
   'console-getty.service systemd-firstboot.service systemd-udev-settle.service systemd-logind.service',

@@ -17,7 +17,7 @@ import { blobPath } from './oci.ts'
 
 /**
  * The recipe of containerd's root directory with every image unpacked, in `<artefact>/containerd`. A
- * containerd of our own fills it and is stopped. The layers' archives are dropped (their content lies
+ * our own containerd fills it and is stopped. The layers' archives are dropped (their content is
  * unpacked); manifests and configurations stay, which is all that the CRI reads of an image that is there.
  */
 export function storeRecipe(kubernetes: string): Recipe {

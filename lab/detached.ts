@@ -17,7 +17,7 @@ export function startDetached([command = '', ...args]: readonly string[], log: s
   const output = openSync(log, 'a')
   const child = spawn(command, args, { detached: true, stdio: ['ignore', output, output] })
   closeSync(output)
-  child.on('error', () => {}) // no pid then, which is told below
+  child.on('error', () => {}) // no pid then, which is reported below
   child.unref()
   const mark = markProcess(child.pid ?? 0)
   if (!mark) throw new LabError('NO_TOOL', `${command} cannot be started, or ended at once; see ${log}.`)

@@ -7,7 +7,7 @@ export class LabError extends PilotlightError {
   /**
    * For programs: `BAD_NAME` what no lab can be called, `LOCKED` another process brings the lab up, `NEEDS_ROOT` no right to make namespaces, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` the
    * machine runs no system, `NO_TOOL` a program of the host is missing,
-   * `NO_BOOT` a machine got nothing to boot, `MALFORMED_PACKET` bytes that are no such packet.
+   * `NO_BOOT` a machine got nothing to boot, `MALFORMED_PACKET` bytes that are not such packet.
    */
   readonly code: LabErrorCode
   constructor(code: LabErrorCode, message: string, options?: ErrorOptions & { readonly remedy?: string }) {

@@ -27,7 +27,7 @@ const LABS = resolve(import.meta.dirname, '..', 'lab-state')
 
 /** Where labs keep their folders, and who may interrupt. */
 export type LabOptions = {
-  /** The folder that holds one folder a lab; `lab-state` in the project unless told. */
+  /** The folder that holds one folder a lab; `lab-state` in the project by default. */
   readonly root?: string
   readonly signal?: AbortSignal
 }
@@ -104,7 +104,7 @@ export function labNames({ root = LABS }: Pick<LabOptions, 'root'> = {}): string
 }
 
 /**
- * Keeps other processes from bringing this lab up meanwhile; gives what lets go again.
+ * Keeps other processes from bringing this lab up meanwhile; returns a function that releases the lock.
  *
  * @throws {LabError} LOCKED while another one does; BAD_NAME
  */
@@ -153,7 +153,7 @@ export class Lab {
     this.#startedAt = startedAt
   }
 
-  /** Says whether its network stands; a lab whose host was restarted is not up, and left a folder. */
+  /** Says whether its network is up; a lab whose host was restarted is not up, and left a folder. */
   isUp(): boolean {
     return existsSync(namespacePath(this.namespace))
   }

@@ -1,4 +1,4 @@
-// One machine of a lab, as whoever stands before the rack has it: its power, its console, and a way into it.
+// One machine of a lab, as an operator at the rack has it: its power, its console, and a way into it.
 
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -66,7 +66,7 @@ export class LabMachine {
   }
 
   /**
-   * Switches it off: presses its power button, and pulls the plug after `graceSeconds` (3 unless told, 20 for an
+   * Switches it off: presses its power button, and pulls the plug after `graceSeconds` (3 by default, 20 for an
    * emulated machine; 0 pulls it at once). Resolves when nothing of it is left; fine when it is off.
    */
   async powerOff(options: { graceSeconds?: number } = {}): Promise<void> {
@@ -91,7 +91,7 @@ export class LabMachine {
     rmSync(this.#files.guest, { force: true })
   }
 
-  /** How it stands. */
+  /** Its state. */
   status(): MachineStatus {
     const { name, mac, driver } = this.#machine
     const power = this.#power()
@@ -124,7 +124,7 @@ export class LabMachine {
     if (!guest || !isAlive(guest))
       throw new LabError(
         'MACHINE_OFF',
-        `${name} has no system running yet. Its console tells how far it came.`,
+        `${name} has no system running yet. Its console shows how far it got.`,
       )
     const place = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd']
     const clean = ['env', '-i', `TERM=${process.env['TERM'] ?? 'dumb'}`, `PATH=${COMMAND_PATH}`, 'HOME=/root']

@@ -60,7 +60,7 @@ export async function routeInRack(lab: string, cidr: string, via: string): Promi
 
 /**
  * Makes a container machine's namespace, plugged into the rack: `eth0` inside, with the machine's MAC. A port that is there
- * is of a power-on before: the kernel takes down a removed namespace, with its end of the cable, a moment later.
+ * is of a power-on before: the kernel takes down a removed namespace, with its end of the cable, shortly after.
  */
 export async function plugContainer(rack: Rack, machine: RackMachine): Promise<void> {
   const namespace = machineNamespace(rack.name, machine.name)

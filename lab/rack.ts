@@ -9,7 +9,7 @@ import type { Site } from '#rack/site/site.ts'
 
 /** What labs and their machines are called: their namespaces, folders and control groups carry the name. */
 export const LAB_NAME = /^[a-z0-9][a-z0-9-]{0,19}$/
-/** `LAB_NAME` in words. */
+/** What `LAB_NAME` allows, for messages. */
 export const LAB_NAME_WORDS = 'lower case letters, digits and dashes, at most 20'
 
 /** A virtual machine of the rack. MAC in lower case with colons, UUID in lower case. */
@@ -177,7 +177,7 @@ function readBridge(reader: YamlReader): Rack['bridge'] {
   const text = patternText(reader, place, BRIDGE, wanted)
   const [, address = '', prefix = ''] = BRIDGE.exec(text) ?? []
   if (parseIpv4(address) === undefined || Number(prefix) > 30) {
-    const what = `${text} is no address of a network with room for machines`
+    const what = `${text} is not the address of a network with room for machines`
     reader.complain('PL-1004', place, what, `write ${wanted}`)
   }
   return { address, prefix: Number(prefix) }

@@ -22,7 +22,7 @@ export type RelayRoute = {
 /** A running relay: its process, and the routes with the ports they got. */
 export type Relay = { readonly process: ProcessMark; readonly routes: readonly RelayRoute[] }
 
-/** What the relay process is told, one message a listening socket. */
+/** What the relay process receives, one message for each listening socket. */
 export type RelayOrder = { readonly host: string; readonly port: number }
 
 /**

@@ -20,9 +20,9 @@ export type ServerOptions = {
   readonly assetsPath?: string
   /** Port of the host's loopback that leads to the server's HTTP port; 0 (the default) picks one. */
   readonly hostPort?: number
-  /** More flags of `pilotlight serve`, as they stand. */
+  /** More flags of `pilotlight serve`, passed on unchanged. */
   readonly flags?: readonly string[]
-  /** Seconds until `/readyz` must answer, 15 unless told. */
+  /** Seconds until `/readyz` must answer, 15 by default. */
   readonly limitSeconds?: number
   readonly signal?: AbortSignal
 }

@@ -1,4 +1,4 @@
-// Text that came over the wire, made safe to show: in a log, a journal, an error, a terminal or a page. It is cleaned where it
+// Text from the wire, made safe to show: in a log, a journal, an error, a terminal or a page. It is cleaned where it
 // enters (the journal, errors, the log of requests), so that none of those has to clean it again. Matching and templates
 // never use it: they work with what the machine sent.
 
@@ -89,7 +89,7 @@ function jsonEscape(character: string): string {
     .join('')
 }
 
-/** The last `limit` units, less the half of a pair that the cut went through. */
+/** The last `limit` units, less the half of a pair that the cut would split. */
 function withoutHalf(text: string, limit: number): string {
   if (text.length <= limit) return text
   return text.slice(text.length - limit).replace(/^[\udc00-\udfff]/, '')

@@ -1,4 +1,4 @@
-// What somebody may have meant who wrote a word that is not known.
+// What someone may have meant by a word that is not known.
 
 /** The allowed word nearest to what was written, if it is within two edits. */
 export function nearest(written: string, allowed: readonly string[]): string | undefined {

@@ -1,6 +1,6 @@
 // The order of texts that Go and Matchbox use.
 
-/** Compares texts by their bytes in UTF-8, as Go does. In UTF-16 only surrogates stand elsewhere. */
+/** Compares texts by their bytes in UTF-8, as Go does. In UTF-16 only surrogates sort differently. */
 export function compareBytes(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let at = 0; at < length; at += 1) {

@@ -73,13 +73,13 @@ function readRequirement(key: string, value: unknown): Requirement {
 function readText(key: string, text: string): string {
   if (key.toLowerCase() !== 'mac') return text
   const mac = normaliseMac(text)
-  if (mac === undefined) throw new BadSelector(key, `"${text}" is no MAC address`)
+  if (mac === undefined) throw new BadSelector(key, `"${text}" is not a MAC address`)
   return mac
 }
 
 function readCondition(key: string, value: unknown): Condition {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new BadSelector(key, `${JSON.stringify(value)} is no requirement; write it as a string`)
+    throw new BadSelector(key, `${JSON.stringify(value)} is not a requirement; write it as a string`)
   }
   const [[kind, wanted] = ['', undefined], ...others] = Object.entries(value) as [string, unknown][]
   if (others.length === 0) {
@@ -87,9 +87,12 @@ function readCondition(key: string, value: unknown): Condition {
     if (kind === 'present' && typeof wanted === 'boolean') return { present: wanted }
     if (kind === 'cidr' && typeof wanted === 'string') {
       if (parseNetwork(wanted) !== undefined) return { cidr: wanted }
-      throw new BadSelector(key, `"${wanted}" is no network; write it like 10.20.0.0/24`)
+      throw new BadSelector(key, `"${wanted}" is not a network; write it like 10.20.0.0/24`)
     }
   }
   const forms = '{"glob": "cmp-*"}, {"cidr": "10.20.0.0/24"} or {"present": true}'
-  throw new BadSelector(key, `${JSON.stringify(value)} is no requirement; write a string, a list, ${forms}`)
+  throw new BadSelector(
+    key,
+    `${JSON.stringify(value)} is not a requirement; write a string, a list, ${forms}`,
+  )
 }

@@ -1,11 +1,11 @@
-// Texts that may hold bytes which are no UTF-8, such as `%FF` in a query: they are kept as lone surrogates, one for a
-// byte, so that what came in goes out again byte for byte.
+// Texts that may hold bytes which are not UTF-8, such as `%FF` in a query: they are kept as lone surrogates, one for a
+// byte, so that the output has the same bytes as the input.
 
 const STRICT = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-/** One byte that is no UTF-8, kept. */
+/** One byte that is not UTF-8, kept. */
 const KEPT = /(?<![\ud800-\udbff])[\udc80-\udcff]/g
 
-/** The text of bytes; a byte that is no UTF-8 becomes one of U+DC80 to U+DCFF. */
+/** The text of bytes; a byte that is not UTF-8 becomes one of U+DC80 to U+DCFF. */
 export function textOf(bytes: Uint8Array): string {
   try {
     return STRICT.decode(bytes)

@@ -1,4 +1,4 @@
-// Progress across processes: a child writes its stages as lines of JSON, its parent grafts them into its own
+// Progress across processes: a child writes its stages as lines of JSON, its parent inserts them into its own
 // tree. So one tree shows a run that several processes make.
 
 import type { Stage } from './stage.ts'
@@ -35,7 +35,7 @@ export function relayTree(write: (line: string) => void): StageTree {
 
 /**
  * Gives a function that takes a child's lines and repeats them below `parent`. It says false to a line that
- * is not progress, so that the caller can show it as it stands.
+ * is not progress, so that the caller can show it unchanged.
  */
 export function graftLines(parent: Stage): (line: string) => boolean {
   const stages = new Map<number, Stage>([[0, parent]])

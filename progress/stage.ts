@@ -1,4 +1,4 @@
-// What long work tells a person while it runs: a tree of stages, each with a time and what it waits for.
+// What long work reports while it runs: a tree of stages, each with a time and what it waits for.
 // Pure data and events; progress/terminal.ts draws them, so images, lab, cluster and charts can all report
 // without knowing who looks.
 
@@ -33,7 +33,7 @@ export async function inStage<T>(
   }
 }
 
-/** A stage that tells nobody: for calls from tests and from code that has no watcher. */
+/** A stage that reports to no one: for calls from tests and from code without a watcher. */
 export const silentStage: Stage = {
   child: () => silentStage,
   waiting() {},

@@ -3,7 +3,7 @@
 import type { Stage } from './stage.ts'
 import { messageOf } from './wait.ts'
 
-/** How a stage stands. */
+/** The state of a stage. */
 export type StageState = 'running' | 'done' | 'skipped' | 'failed'
 
 /** One stage as the tree keeps it. Times are milliseconds of the tree's clock. */
@@ -24,10 +24,10 @@ export type StageNode = {
   detail: readonly string[]
 }
 
-/** Told of each change, so that it may be drawn. */
+/** Called on each change, so that it may be drawn. */
 export type StageWatcher = (change: 'started' | 'waiting' | 'ended', node: StageNode) => void
 
-/** A tree of stages whose root is not shown; `root` is handed to whoever works. */
+/** A tree of stages whose root is not shown; `root` is passed to the code that does the work. */
 export class StageTree {
   readonly root: Stage
   readonly node: StageNode
@@ -111,7 +111,7 @@ export type SummaryRow = {
   readonly note: string
 }
 
-/** A row for each stage down to `depth`; of what lies deeper than the first level, skipped stages are left out. */
+/** A row for each stage down to `depth`; below the first level, skipped stages are left out. */
 export function summaryRows(node: StageNode, now: number, depth = 1): SummaryRow[] {
   const told = node.children.filter(child => child.depth === 0 || child.state !== 'skipped')
   return told.flatMap(child => [

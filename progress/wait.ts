@@ -3,13 +3,13 @@
 import { PilotlightError } from '#model/error.ts'
 import type { Stage } from './stage.ts'
 
-/** What a probe saw: the value waited for, or in words why it is not there yet. */
+/** What a probe saw: the value waited for, or the reason why it is not there yet. */
 export type Seen<T> = { readonly value: T } | { readonly not: string }
 
-/** How long to wait, how often to look, and who is told why it still waits. */
+/** How long to wait, how often to look, and where to report why it still waits. */
 export type WaitOptions = {
   readonly limitSeconds: number
-  /** Milliseconds between two looks, 250 unless told. */
+  /** Milliseconds between two looks, 250 by default. */
   readonly everyMs?: number
   readonly stage?: Stage
   readonly signal?: AbortSignal
@@ -100,7 +100,7 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
   })
 }
 
-/** The words of anything thrown. */
+/** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -21,7 +21,7 @@ export class ConsoleLog {
     if (text !== '') this.#atLineStart = text.endsWith('\n')
   }
 
-  /** Writes a line of ours. */
+  /** Writes our own line. */
   say(line: string): void {
     this.write(Buffer.from(`${this.#atLineStart ? '' : '\n'}${line}\n`))
   }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A container machine from power-on to its kernel's place, in its own mount and network namespaces: memory, network
 # boot, root image, Ignition. Then container-init.sh becomes its process 1. Called by container.ts, on a terminal
-# that is the machine's console. Everything mounted here goes away with the machine's last process.
+# that is the machine's console. Everything mounted here is unmounted when the machine's last process ends.
 #
 # Given in the environment: MEMORY (an empty folder), NODE, MAC, UUID, INTERFACE, GUEST (file for the pid of process
 # 1), CGROUPS (folders to move into), CGROUP_TABLE (what to mount at /sys/fs/cgroup, without the leading path).

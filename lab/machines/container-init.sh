@@ -17,7 +17,7 @@ knobs='vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops ke
 kernel/keys/root_maxbytes'
 mkdir -p knobs/vm knobs/kernel/keys
 for knob in $knobs; do cat "proc/sys/$knob" > "knobs/$knob"; done
-cat proc/sys/kernel/random/uuid > knobs/boot_id # each boot of each machine is a boot of its own
+cat proc/sys/kernel/random/uuid > knobs/boot_id # each boot of each machine has its own
 
 # /sys is read-only, as the devices are the host's: udev then stays off, and networkd takes eth0 without asking it.
 cat > init.table <<TABLE
@@ -55,7 +55,7 @@ ln -s fd/2 stderr
 touch console
 
 # The root image stays reachable in the machine where the live system has it. The kernel's log is the host's, and
-# journald would read all of it. The console is a log without a keyboard: nobody can log in on it.
+# journald would read all of it. The console is a log without a keyboard: no one can log in on it.
 mkdir -p "$root/run/live/ro" "$root/run/systemd/journald.conf.d" "$root/run/systemd/system"
 ln -s /dev/null "$root/run/systemd/system/console-getty.service"
 printf '[Journal]\nReadKMsg=no\n' > "$root/run/systemd/journald.conf.d/50-container-machine.conf"

@@ -21,7 +21,7 @@ import type { Hardware, RunningMachine } from './hardware.ts'
 
 /** SIGRTMIN+4 in the C library of Debian: systemd as process 1 powers off. */
 const POWER_OFF_SIGNAL = 38
-/** How util-linux tells that process 1 of a PID namespace asked for a reboot: it dies by SIGHUP (reboot(2)). */
+/** How util-linux reports that process 1 of a PID namespace asked for a reboot: it dies by SIGHUP (reboot(2)). */
 const ENDED_BY_REBOOT = 128 + 1
 /** Where a machine's commands are: Debian's places for root. */
 export const COMMAND_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -67,7 +67,7 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
   }
   const pressPower = (): void => {
     const guest = readGuest(hardware.guestFile)
-    if (!guest || !signalProcess(guest, POWER_OFF_SIGNAL)) cutPower() // in its network boot nobody listens
+    if (!guest || !signalProcess(guest, POWER_OFF_SIGNAL)) cutPower() // in its network boot nothing listens
   }
   return { ended, pressPower, cutPower }
 }

@@ -1,4 +1,4 @@
-// A machine as an emulated computer: SeaBIOS or OVMF, their own network boot, nothing of ours before the kernel.
+// A machine as an emulated computer: SeaBIOS or OVMF, their own network boot, none of our code before the kernel.
 
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs'

@@ -22,7 +22,7 @@ export type NetbootMachine = {
   readonly memory: string
 }
 
-/** What came out: the arguments the kernel was to get. The files lie in the machine's memory. */
+/** The result: the arguments that the kernel gets. The files are in the machine's memory. */
 export type Netboot = { readonly cmdline: string; readonly address: string }
 
 /** Says on the machine's screen what happens. */

@@ -49,7 +49,7 @@ export function encodeRequest(client: DhcpClient, offer: DhcpReply, elapsedSecon
 }
 
 /**
- * Reads a reply of a server to `mac`; undefined when the datagram is meant for somebody else.
+ * Reads a reply of a server to `mac`; undefined when the datagram is meant for another client.
  *
  * @throws {LabError} MALFORMED_PACKET
  */
@@ -58,7 +58,7 @@ export function decodeReply(bytes: Uint8Array, mac: string): DhcpReply | undefin
   if (bytes.length < 241 || view.getUint32(236) !== COOKIE)
     throw new LabError(
       'MALFORMED_PACKET',
-      `${bytes.length} bytes are no DHCP message: no magic cookie at 236.`,
+      `${bytes.length} bytes are not a DHCP message: no magic cookie at 236.`,
     )
   if (bytes[0] !== 2 || mac !== macText(bytes.subarray(28, 34))) return undefined
   const options = decodeOptions(bytes.subarray(240))

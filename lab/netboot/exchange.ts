@@ -17,7 +17,7 @@ import type { TftpRead } from './tftp.ts'
 
 /**
  * Pauses before each repetition of a DISCOVER, in milliseconds. The first are shorter than those of a PXE ROM: a port
- * of the bridge may come to forward only a moment after its link is up.
+ * of the bridge may start to forward only shortly after its link is up.
  */
 const DISCOVER_PAUSES_MS = [200, 400, 800, 1600, 4000, 8000]
 const REPLY_LIMIT_MS = 4000
@@ -30,7 +30,7 @@ const DOWNLOAD_LIMIT_SECONDS = 600
  * Gets an address: DISCOVER, the first OFFER that names something to boot (or the first of all once a second has
  * passed), REQUEST, ACK.
  *
- * @throws {LabError} NO_BOOT when nobody answers, with what was seen
+ * @throws {LabError} NO_BOOT when no server answers, with what was seen
  */
 export async function askForAddress(client: DhcpClient, signal: AbortSignal): Promise<DhcpReply> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true })
@@ -162,7 +162,7 @@ export async function fetchText(url: string, signal: AbortSignal): Promise<strin
 
 /**
  * Downloads a URL into a file and gives its size. By curl, as the live initrd does: it takes a third of the processor
- * time that streams of ours take.
+ * time that our streams take.
  *
  * @throws {LabError} NO_BOOT when the server cannot be reached, answers other than 200, or stops half-way
  */

@@ -1,6 +1,6 @@
 // What iPXE does with a script, as a pure interpreter: it asks for each thing it needs of the outside (a download,
-// a DHCP exchange, a pause, a line on the screen) and is told what came of it. Meaning follows iPXE's own shell:
-// settings are put into a line before it is split into words, `||` and `&&` end the line they stand on, and a
+// a DHCP exchange, a pause, a line on the screen) and gets its result. Meaning follows iPXE's own shell:
+// settings are put into a line before it is split into words, `||` and `&&` end the line they are on, and a
 // command that fails ends its script.
 
 /** What the interpreter asks of the outside. */
@@ -11,7 +11,7 @@ export type IpxeRequest =
   | { readonly want: 'echo'; readonly text: string }
   | { readonly want: 'sleep'; readonly seconds: number }
 
-/** What came of it: settings that it brought, the text of a script, or why it failed. */
+/** The result of an action: the settings that it added, the text of a script, or why it failed. */
 export type IpxeAnswer =
   | { readonly ok: true; readonly text?: string; readonly settings?: Readonly<Record<string, string>> }
   | { readonly ok: false; readonly why: string }
@@ -62,7 +62,7 @@ type Shared = {
 
 type Work<T> = Generator<IpxeRequest, T, IpxeAnswer>
 
-/** What a command did: went well, failed, jumped to a label, or ended the script. */
+/** What a command did: succeeded, failed, jumped to a label, or ended the script. */
 type Done =
   { readonly ok: true } | { readonly ok: false; readonly why: string } | { readonly goto: string } | IpxeEnd
 
@@ -71,7 +71,7 @@ const failed = (why: string): Done => ({ ok: false, why })
 
 function* interpret(text: string, url: string, shared: Shared): Work<IpxeEnd> {
   if (!/^#!ipxe\s/.test(`${text}\n`))
-    return { end: 'failed', line: 1, why: `${url} is no iPXE script: it does not begin with #!ipxe` }
+    return { end: 'failed', line: 1, why: `${url} is not an iPXE script: it does not begin with #!ipxe` }
   const lines = logicalLines(text)
   for (let at = 0; at < lines.length; at += 1) {
     const { line, number } = lines[at]! // at < lines.length
@@ -110,7 +110,7 @@ function* runLine(line: string, url: string, shared: Shared): Work<Done> {
     done = yield* runCommand(command, url, shared)
     if ('ok' in done && !done.ok) shared.settings['errno'] = done.why
     if (operator === -1 || !('ok' in done)) return done
-    if (done.ok === (rest[operator] === '||')) return WELL // `||` ends a line that went well, `&&` one that did not
+    if (done.ok === (rest[operator] === '||')) return WELL // `||` ends a line that succeeded, `&&` one that did not
     rest = rest.slice(operator + 1)
   }
 }
@@ -173,7 +173,7 @@ function* runCommand(words: readonly string[], url: string, shared: Shared): Wor
     case 'sanboot':
       return failed('no disk to boot from')
     case 'prompt':
-      return failed('nobody is at the keyboard')
+      return failed('no one is at the keyboard')
     case 'goto':
       return { goto: first }
     case 'exit':
@@ -230,7 +230,7 @@ function settled(answer: IpxeAnswer, settings: Record<string, string>): Done {
   return WELL
 }
 
-/** Options stand before the first argument; `--name`, `--timeout` and their short forms take the next word. */
+/** Options precede the first argument; `--name`, `--timeout` and their short forms take the next word. */
 function splitOptions(words: readonly string[]): { options: Map<string, string>; args: readonly string[] } {
   const options = new Map<string, string>()
   for (let at = 0; ; at += 1) {

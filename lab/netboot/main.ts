@@ -1,5 +1,5 @@
 // Runs the network-boot client as a program in the machine's network namespace: what it says is the machine's
-// screen, its exit status tells whether a kernel could start.
+// screen, its exit status says whether a kernel could start.
 
 import { parseArgs } from 'node:util'
 import { messageOf } from '#progress/wait.ts'

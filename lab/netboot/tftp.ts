@@ -36,7 +36,7 @@ export function encodeReadRequest(file: string): Uint8Array {
 /**
  * Takes one packet of the server. A repeated block is answered again and brings no bytes.
  *
- * @throws {LabError} NO_BOOT when the server refuses, MALFORMED_PACKET when it is no TFTP packet
+ * @throws {LabError} NO_BOOT when the server refuses, MALFORMED_PACKET when it is not a TFTP packet
  */
 export function takePacket(read: TftpRead, packet: Uint8Array): TftpStep {
   const operation = ((packet[0] ?? 0) << 8) | (packet[1] ?? 0)

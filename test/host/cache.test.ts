@@ -160,7 +160,7 @@ t.test('pruning keeps the most recently used versions of each name, and sweeps u
   t.equal(await findArtefact(writing('image', 1, []), cache), undefined)
 })
 
-t.test('a directory without its note is no artefact, and is replaced by a build', async t => {
+t.test('a directory without its note is not an artefact, and is replaced by a build', async t => {
   const cache = await temporaryCache(t)
   const built: string[] = []
   const recipe = writing('half', 1, built)

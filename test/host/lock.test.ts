@@ -13,7 +13,7 @@ async function temporary(t: { teardown(end: () => Promise<void>): unknown }): Pr
   return directory
 }
 
-t.test('a lock is refused while its holder lives, with the holder, and free after it let go', async t => {
+t.test('a lock is refused while its holder lives, with the holder, and free once it is released', async t => {
   const path = join(await temporary(t), 'one.lock')
   const unlock = takeLock(path, () => new Error('taken'))
   t.throws(() => takeLock(path, holder => new Error(`process ${holder} has it`)), {
@@ -23,7 +23,7 @@ t.test('a lock is refused while its holder lives, with the holder, and free afte
   takeLock(path, () => new Error('taken'))()
 })
 
-t.test('a file that nobody of us wrote locks nobody out, and nothing is left behind', async t => {
+t.test('a lock file from another program locks no one out, and nothing is left behind', async t => {
   const directory = await temporary(t)
   await writeFile(join(directory, 'one.lock'), '{"pid":')
   const unlock = takeLock(join(directory, 'one.lock'), () => new Error('taken'))
@@ -42,7 +42,7 @@ t.test('of many processes that find dead holders, one at a time takes over', asy
   t.equal(await readFile(join(directory, 'count'), 'utf8'), String(workers.length * rounds))
 })
 
-/** Counts in a process of its own, and gives its status. */
+/** Counts in a separate process, and gives its status. */
 function ended(directory: string, rounds: number): Promise<number | null> {
   const child = spawn(process.execPath, [worker, directory, String(rounds)], {
     stdio: ['ignore', 'ignore', 'inherit'],

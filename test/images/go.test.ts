@@ -25,7 +25,7 @@ t.test('every program that is built has its modules and their hashes in the tree
       `${recipe.name} requires ${module} ${version}`,
     )
     t.match(sum, new RegExp(`^${module} ${version} h1:.{44}$`, 'm'), `${recipe.name} has its hash`)
-    t.notMatch(mod, /=>\s*[./]|^toolchain/m, `${recipe.name} takes no folder and no toolchain of its own`)
+    t.notMatch(mod, /=>\s*[./]|^toolchain/m, `${recipe.name} takes no vendor folder and no other toolchain`)
   }
 })
 
@@ -81,7 +81,7 @@ t.test('a program is built from the modules that are locked, and from no others'
     message: /does NOT match an earlier download recorded in go\.sum/,
   })
 
-  // A module whose hash nobody committed is not taken on trust.
+  // A module whose hash is not committed is not trusted.
   process.env['GOMODCACHE'] = join(root, 'mod-1')
   writeFileSync(join(locked, 'go.sum'), '')
   await t.rejects(recipe.build(work('fourth')), { code: 'COMMAND_FAILED', message: /missing go\.sum entry/ })

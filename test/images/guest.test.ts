@@ -45,7 +45,7 @@ const skip =
   (qemu === undefined && 'needs qemu-system-x86_64')
 
 t.test(
-  'it says its address, its name, its disk and whom it reaches, answers HTTP, and heeds the power button',
+  'it says its address, its name, its disk and which hosts it reaches, answers HTTP, and heeds the power button',
   { skip },
   async t => {
     if (guest === undefined) return

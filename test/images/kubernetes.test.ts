@@ -20,7 +20,7 @@ t.test('the staging modules are those that a go.mod replaces by a staging folder
   t.same(stagingModules('module k8s.io/kubernetes\n'), [])
 })
 
-t.test('a version gives the version of its staging modules; what is no version is refused', async t => {
+t.test('a version gives the version of its staging modules; any other text is refused', async t => {
   t.same(versionsOf('1.36.3'), { major: '1', minor: '36', staging: 'v0.36.3' })
   for (const wrong of ['v1.36.3', '1.36', 'latest', '']) {
     t.throws(() => versionsOf(wrong), { code: 'MALFORMED_KUBERNETES_VERSION' })

@@ -10,7 +10,7 @@ import { run } from '#host/command.ts'
 import { packFiles, withParents } from '#images/layers.ts'
 import { silentStage } from '#progress/stage.ts'
 
-t.test('directories come before what lies in them, and once', async t => {
+t.test('directories come before their contents, and once', async t => {
   const files = ['usr/local/bin/a', 'usr/local/bin/b', 'opt/c'].map(path => ({ path, mode: 0o755, size: 0 }))
   t.same(
     withParents(files).map(entry => entry.path),

@@ -77,7 +77,7 @@ t.test('nothing that was left out of the OpenStack layers is missed', { skip }, 
   })
 
   await t.test('the modules of every service can be imported', async t => {
-    // Each in an interpreter of its own, forked before anything is imported: services register options of one name.
+    // Each in its own interpreter, forked before anything is imported: services register options of one name.
     const program = `
 import importlib, os, sys
 for name in sys.argv[1:]:

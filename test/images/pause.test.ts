@@ -1,4 +1,4 @@
-// The pause program as process 1 of a PID namespace: it reaps orphans, and leaves when it is told to.
+// The pause program as process 1 of a PID namespace: it reaps orphans, and exits on a signal.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -38,7 +38,7 @@ const answerOf = (url: string): Promise<string> =>
     value: await (await fetch(url)).text(),
   }))
 
-t.test('a lab that went down leaves nothing, and going down twice is fine', { skip }, async t => {
+t.test('a lab that is taken down leaves nothing, and taking it down twice is fine', { skip }, async t => {
   const root = t.testdir()
   const lab = await openLab(rack(base), { root })
   t.teardown(() => lab.down())
@@ -68,7 +68,7 @@ t.test(
       await plugContainer(lab.rack, machine!) // the rack has one
       const { stdout } = await run('ip', ['-n', lab.namespace, 'link', 'show', 'm-1'], { limitSeconds: 5 })
       t.match(stdout, /master br0/, `${time} time`)
-      // What holds the namespace keeps the old cable there, as the kernel does for a moment.
+      // What holds the namespace keeps the old cable there, as the kernel does for a short time.
       const holder = spawn('nsenter', [`--net=/run/netns/pl-${lab.name}-m-1`, 'sleep', '60'])
       t.teardown(() => holder.kill('SIGKILL'))
       await once(holder, 'spawn')
@@ -150,7 +150,7 @@ t.test('down works from the folder alone after a power supply was killed', { ski
 })
 
 t.test(
-  'what cannot be taken down is told, keeps nothing else, and down can be repeated',
+  'what cannot be taken down is reported and holds up nothing else, and down can be repeated',
   { skip },
   async t => {
     const root = t.testdir()

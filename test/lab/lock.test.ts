@@ -23,7 +23,7 @@ t.test('one process at a time brings a lab up, and labs of other names are free'
     message: new RegExp(`another .lab up., process ${process.pid} `),
   })
   lockLab('other', { root })()
-  t.strictSame(labNames({ root }), [], 'a lock is no lab')
+  t.strictSame(labNames({ root }), [], 'a lock is not a lab')
   unlock()
   lockLab('small', { root })()
 })

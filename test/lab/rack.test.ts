@@ -49,7 +49,7 @@ const problems = (...problems: readonly Partial<Record<keyof Problem, unknown>>[
 })
 
 const MISTAKES: [title: string, text: string, place: string, message: RegExp][] = [
-  ['a text that is no YAML', 'name: [', '1:8', /^PL-1001/],
+  ['a text that is not YAML', 'name: [', '1:8', /^PL-1001/],
   ['an empty file', '', '1:1', /PL-1004 .*must be a mapping/],
   ['an unknown key', GOOD.replace('site:', 'sites:'), '3:1', /PL-1002 .*sites: unknown key\n.*mean "site"/],
   ['a missing name', GOOD.replace('name: small\n', ''), '1:1', /PL-1003 .*name: missing/],
@@ -57,10 +57,10 @@ const MISTAKES: [title: string, text: string, place: string, message: RegExp][] 
   ['a name that leads out of the folder', GOOD.replace('small', '..'), '1:1', /must be lower case/],
   ['a bridge without prefix', GOOD.replace('/24', ''), '2:11', /must be an IPv4 address with its prefix/],
   [
-    'a bridge that is no address',
+    'a bridge that is not an address',
     GOOD.replace('10.20.0.1/', '10.20.0.300/'),
     '2:11',
-    /no address of a network/,
+    /not the address of a network/,
   ],
   ['a driver that is none', GOOD.replace('driver: qemu', 'driver: xen'), '5:84', /must be qemu or container/],
   ['a missing driver', GOOD.replace(', driver: qemu', ''), '5:5', /driver: missing/],
@@ -93,12 +93,12 @@ const MISTAKES: [title: string, text: string, place: string, message: RegExp][] 
 ]
 
 for (const [title, text, place, message] of MISTAKES)
-  t.test(`${title} is told with its line and column`, async t => {
+  t.test(`${title} is reported with its line and column`, async t => {
     const thrown = t.throws(() => parseRack(text, '/r.yaml'), { code: 'FILE_PROBLEMS', message })
     t.match(String(thrown), `/r.yaml:${place} `)
   })
 
-t.test('every mistake of a file is told at once', async t => {
+t.test('every mistake of a file is reported at once', async t => {
   const text = GOOD.replace('small', 'Small').replace('qemu', 'xen')
   t.throws(() => parseRack(text, '/r.yaml'), problems({ line: 1 }, { line: 5 }))
 })
@@ -116,7 +116,7 @@ t.test('a file that is missing, the rack or one that it names, is PL-1008', asyn
   )
 })
 
-t.test('a rack that is at odds with its site is told where', async t => {
+t.test('a rack that contradicts its site is reported with the place', async t => {
   const file = 'lab/racks/small/rack.yaml'
   const text = readFileSync(file, 'utf8')
   const { site = '' } = await readRack(file)

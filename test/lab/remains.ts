@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
-/** Everything on this host that carries the lab's name, or lies in its folder: empty when the lab left nothing. */
+/** Everything on this host that has the lab's name, or is in its folder: empty when the lab left nothing. */
 export function remainsOf(lab: string, directory: string): string[] {
   const ours = (line: string): boolean => line.includes(`pl-${lab}`) || line.includes(directory)
   const namespaces = existsSync('/run/netns') ? readdirSync('/run/netns') : []

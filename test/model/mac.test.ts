@@ -13,7 +13,7 @@ t.test('EUI-64 and InfiniBand addresses are taken', async t => {
   t.equal(normaliseMac('80'.repeat(20))?.length, 59)
 })
 
-t.test('what is no address is refused', async t => {
+t.test('a text that is not an address is refused', async t => {
   const wrong = ['', 'mac', '52:54-00:c7:1e:90', '52:54:00:c7:1e', '2:54:0:c7:1e:90', '52:54:00:c7:1e:9g']
   for (const text of [
     ...wrong,

@@ -41,7 +41,7 @@ t.test('every sequence that UTF-8 forbids is kept byte by byte', t => {
   t.end()
 })
 
-t.test('a megabyte that is no text at all is read within a second', t => {
+t.test('a megabyte that is not text at all is read within a second', t => {
   const bytes = Buffer.alloc(1 << 20, Buffer.of(0xff, 0x41, 0xe2, 0x82, 0x7f, 0xc0))
   const began = performance.now()
   const text = textOf(bytes)

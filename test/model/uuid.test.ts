@@ -28,7 +28,7 @@ t.test('the first three fields may come with their bytes turned round', async ()
   )
 })
 
-t.test('what is no UUID only loses its case', async t => {
+t.test('a text that is not a UUID is only put into lower case', async t => {
   const hex = '00112233445566778899aabbccddeeff'
   for (const text of [
     '',

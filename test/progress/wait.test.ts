@@ -41,7 +41,7 @@ t.test('a probe that hangs outlives neither the limit nor the signal', async t =
   await t.rejects(stopped, { message: 'enough' })
 })
 
-t.test('what a probe says after the wait has ended troubles nobody', async t => {
+t.test('the result of a probe after the wait has ended is ignored', async t => {
   const waiting = waitUntil('API', { limitSeconds: 0.01 }, () =>
     sleep(60).then(() => Promise.reject(new Error('too late'))),
   )

@@ -10,7 +10,7 @@ const inPath = (program: string): boolean =>
   (process.env['PATH'] ?? '').split(':').some(folder => existsSync(`${folder}/${program}`))
 const execute = promisify(execFile)
 
-/** Stands where Vagrant stands: every call is taken, `define` and `network` are printed. */
+/** Replaces Vagrant: every call is accepted, `define` and `network` are printed. */
 const RECORDER = `
   class Anything
     def method_missing(name, *args, **options)

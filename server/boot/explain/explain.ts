@@ -132,7 +132,7 @@ function count(size: number): string {
 function droppedOf(given: Labels, labels: Labels): string[] {
   return Object.entries(given).flatMap(([key, value]) => {
     if (Object.hasOwn(labels, key)) return []
-    return normaliseMac(value) === undefined ? [`${key}=${value} is no MAC address, and is left out`] : []
+    return normaliseMac(value) === undefined ? [`${key}=${value} is not a MAC address, and is left out`] : []
   })
 }
 

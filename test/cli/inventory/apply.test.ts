@@ -117,7 +117,7 @@ t.test('a mistake in a file is told with its line, and nothing is written', asyn
   )
   await refused(
     'kind: group\nid: a\nprofile: p\n---\nkind: group\nid: b\nprofile: p\nselector:\n  mac: x\nprio: 1\n',
-    /^error -:9:8: group "b": selector.mac: "x" is no MAC address\n {6}-:10:7: group "b": "prio" is unknown/,
+    /^error -:9:8: group "b": selector.mac: "x" is not a MAC address\n {6}-:10:7: group "b": "prio" is unknown/,
   )
   t.match(await pilotlight(['get', 'groups', '-o', 'name'], { env }), { out: '' })
 })

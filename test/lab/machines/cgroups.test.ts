@@ -1,7 +1,7 @@
 import t from 'tap'
 import { planCgroups } from '#lab/machines/cgroups.ts'
 
-t.test('each tree of cgroup v1 gives the machine a folder and a mount of its own', async t => {
+t.test('each tree of cgroup v1 gives the machine its own folder and mount', async t => {
   const mounts = `tmpfs /sys/fs/cgroup tmpfs ro,mode=755 0 0
 cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,relatime,cpu,cpuacct 0 0
 cgroup /sys/fs/cgroup/systemd cgroup rw,relatime,xattr,release_agent=/x,name=systemd 0 0

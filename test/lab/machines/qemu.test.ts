@@ -41,7 +41,7 @@ t.test('a machine has a TPM only when its rack says so', async t => {
   t.notMatch(lineOf({}), 'tpm')
 })
 
-t.test('a machine has a clock of its own only when its rack says so', async t => {
+t.test('a machine has its own clock only when its rack says so', async t => {
   t.match(lineOf({ clock: '2040-01-01T00:00:00' }), '-rtc base=2040-01-01T00:00:00')
   t.notMatch(lineOf({}), '-rtc')
 })

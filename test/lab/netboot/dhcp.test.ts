@@ -31,7 +31,7 @@ function reply(pairs: [number, number[]][], fields: { file?: string; yiaddr?: nu
   return bytes
 }
 
-t.test('a firmware tells its class, architecture and UUID, the UUID in the order of SMBIOS', async t => {
+t.test('a firmware sends its class, architecture and UUID, the UUID in the order of SMBIOS', async t => {
   const bytes = encodeDiscover(CLIENT, 0xabcdef01, 2)
   t.equal(Buffer.from(bytes.subarray(0, 12)).toString('hex'), '01010600abcdef0100028000')
   t.match(options(bytes), {
@@ -43,7 +43,7 @@ t.test('a firmware tells its class, architecture and UUID, the UUID in the order
   t.notOk(options(bytes)[77])
 })
 
-t.test('iPXE tells its user class, and a REQUEST names address and server', async t => {
+t.test('iPXE sends its user class, and a REQUEST names address and server', async t => {
   const offer = decodeReply(
     reply([
       [53, [2]],

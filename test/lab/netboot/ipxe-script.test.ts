@@ -31,7 +31,7 @@ const SAYS: [title: string, script: string, said: string[]][] = [
   ['the MAC of the first card', 'echo ${net0/mac}', ['52:54:00:20:00:01']],
   ['the UUID, and nothing for what is not set', 'echo ${uuid}<${serial}>', [`${MACHINE.uuid}<>`]],
   ['what it runs on', 'echo ${buildarch:uristring} ${platform}', ['i386 pcbios']],
-  ['a setting of its own', 'set base http://s:8080/a\necho ${base}/b', ['http://s:8080/a/b']],
+  ['a setting that it makes itself', 'set base http://s:8080/a\necho ${base}/b', ['http://s:8080/a/b']],
   ['a setting named by another', 'set which mac\necho ${${which}}', [MACHINE.mac]],
   ['what DHCP brought', 'dhcp\necho ${ip} from ${next-server}', ['10.20.0.11 from 10.20.0.1']],
   ['nothing of what the same line brings, as settings go in first', 'dhcp && echo <${ip}>', ['<>']],
@@ -44,7 +44,7 @@ const SAYS: [title: string, script: string, said: string[]][] = [
     ['on'],
   ],
   ['the third of a chain of ||', 'iseq a b || isset ${none} || echo third', ['third']],
-  ['what stands behind a label', 'goto there\necho here\n:there\necho there', ['there']],
+  ['what follows a label', 'goto there\necho here\n:there\necho there', ['there']],
   ['a line that goes on in the next', 'echo one \\\n  two', ['one two']],
   ['no comment', '# echo a\necho b # c', ['b']],
   ['a number that grew', 'set n:int8 7\ninc n\ninc n 2\necho ${n}', ['10']],
@@ -76,9 +76,9 @@ const ENDS: [title: string, script: string, end: Partial<IpxeEnd>][] = [
 
 for (const [title, script, end] of ENDS) t.test(title, async t => t.match(play(script).end, end))
 
-t.test('a text that is no script is refused', async t => {
+t.test('a text that is not a script is refused', async t => {
   const { end } = play('chain other', { 'http://s/other': '<html>' })
-  t.match(end, { end: 'failed', why: /http:\/\/s\/other is no iPXE script/ })
+  t.match(end, { end: 'failed', why: /http:\/\/s\/other is not an iPXE script/ })
 })
 
 t.test('the way of a Matchbox machine: chain with labels, kernel, named initrd, boot', async t => {

@@ -26,7 +26,7 @@ t.test('a repeated block is answered again and brings nothing', async t => {
   t.same(takePacket(read, block), { read, answer: Uint8Array.of(0, 4, 0, 1) })
 })
 
-t.test("a server's refusal is told in its words", async t => {
+t.test("a server's refusal is reported with its message", async t => {
   const error = Uint8Array.of(0, 5, 0, 1, ...text('no such file\0'))
   t.throws(() => takePacket(startRead('a'), error), { code: 'NO_BOOT', message: /error 1, no such file/ })
   t.throws(() => takePacket(startRead('a'), Uint8Array.of(0, 9)), { code: 'MALFORMED_PACKET' })

@@ -29,7 +29,7 @@ t.test('a broken file is a problem, not a crash', async t => {
   t.strictSame(idsOf(directory), ['group good', 'profile sub/q'])
   t.match(directory.problems, [
     { file: 'groups/broken.json', reason: /JSON/, line: 1, column: 7 },
-    { file: 'groups/mac.json', reason: 'selector.mac: "x" is no MAC address', line: 1, column: 20 },
+    { file: 'groups/mac.json', reason: 'selector.mac: "x" is not a MAC address', line: 1, column: 20 },
     { file: 'profiles/anonymous.json', reason: /id is missing/, line: 1, column: 1 },
     { file: 'profiles/p.json', reason: /boot.args contains 1/, line: 1, column: 27 },
   ])

@@ -85,7 +85,7 @@ t.test('what would be served is there, or the reason why it is not', async t => 
 t.test('a tie, a missing profile and a MAC that is none are told', async t => {
   const tie = ask('rack=a&row=1&mac=zz')
   t.match(tie.winner, { id: 'row-1', why: /before rack-a: as many requirements, and its text sorts last/ })
-  t.strictSame(tie.dropped, ['mac=zz is no MAC address, and is left out'])
+  t.strictSame(tie.dropped, ['mac=zz is not a MAC address, and is left out'])
   t.equal(tie.profile, undefined)
   t.match(
     tie.lints.map(({ code, file }) => `${code} ${file}`),

@@ -132,7 +132,7 @@ t.test('what ends Matchbox is refused, and harms nobody', { skip }, async t => {
     await ours.call('Groups/GroupPut', { group: { id: 'x', profile: 'y', selector: { mac: 'junk' } } }),
     {
       code: 3,
-      message: /"junk" is no MAC address/,
+      message: /"junk" is not a MAC address/,
     },
   )
   t.match(await ours.call('Ignition/IgnitionPut', { name: '../profiles/x.json' }), { code: 3 })

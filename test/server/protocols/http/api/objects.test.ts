@@ -118,7 +118,7 @@ t.test('a transaction makes all of its changes or none', async t => {
     status: 400,
     json: {
       errors: [
-        { pointer: '/changes/3/object/selector/mac', detail: /group "b": selector.mac: "x" is no MAC/ },
+        { pointer: '/changes/3/object/selector/mac', detail: /group "b": selector.mac: "x" is not a MAC/ },
       ],
     },
   })
