@@ -152,7 +152,7 @@ t.test('what no machine could use is refused, with the place', async t => {
     /"profil" is unknown; did you mean "profile"\?/,
   )
   await refused('/v1/groups/g', { id: 'h', profile: 'p' }, /in the path "g"/)
-  await refused('/v1/groups/g', { profile: 'p', selector: { mac: 'x' } }, /no MAC/, {
+  await refused('/v1/groups/g', { profile: 'p', selector: { mac: 'x' } }, /not a MAC/, {
     errors: [{ pointer: '/selector/mac' }],
   })
   await refused('/v1/profiles/p', { boot: { args: [1] } }, /args is not a list/, {
