@@ -1,5 +1,5 @@
 // Why a machine gets what it gets: which group takes it, why not another, what would be served, and what is wrong with
-// all that.
+// any of that.
 
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
@@ -17,7 +17,7 @@ import { pagesOf, type Page } from './pages.ts'
 export type Explanation = {
   /** As they are matched: a MAC normalised, what cannot be used left out. */
   readonly labels: Labels
-  /** What was given and cannot be used, in words. */
+  /** What was given and cannot be used, as a text each. */
   readonly dropped: readonly string[]
   /** The declared machine. */
   readonly machine?: Pick<Machine, 'name' | 'role' | 'address' | 'macs'>
@@ -45,9 +45,9 @@ export type Candidate = {
   readonly why: string
 }
 
-/** Losers that are told; a rack has thousands of groups that want another MAC. */
+/** Losers that are shown; a rack has thousands of groups that want another MAC. */
 const LOSERS = 10
-/** Groups that are looked at: of those that fit, so many are held against one another by the linter. */
+/** Groups that are examined: of those that fit, so many are compared with each other by the linter. */
 const RIVALS = 50
 
 /** Explains what a machine with these labels gets. `given` is the query that they were read from, as pairs. */

@@ -14,7 +14,7 @@ export type Page = { readonly path: string } & (
   { readonly status: 200; readonly text: string } | { readonly status: number; readonly error: string }
 )
 
-/** Whom the pages are for. */
+/** The machine that asks for the pages, and what it was matched to. */
 export type PageReader = {
   readonly labels: Labels
   readonly group: Group

@@ -6,13 +6,13 @@ import { selectorText } from '../match/words.ts'
 import type { Candidate, Explanation } from './explain.ts'
 import type { Page } from './pages.ts'
 
-/** Lines with a word in front that says what they are about. The script stands there in full, other pages by their size. */
+/** Lines that each begin with a word for their subject. The script is shown in full, other pages by their size. */
 export function explanationText(it: Explanation): string {
   const shown = Object.entries(it.labels).map(([key, value]) => `${key}=${value}`)
   const lines = [
     line(
       'machine',
-      it.machine ? `${it.machine.name}, ${it.machine.role} at ${it.machine.address}` : 'nobody declared it',
+      it.machine ? `${it.machine.name}, ${it.machine.role} at ${it.machine.address}` : 'not declared',
     ),
     line('shows', shown.join(' ') || 'no labels'),
     ...it.dropped.map(text => line('dropped', text)),

@@ -17,7 +17,7 @@ import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
 import { lint } from './lint.ts'
 import { checkShape } from './shape.ts'
 
-/** Names of what is to be looked at. Groups are held against one another. */
+/** Names of what is to be examined. Groups are compared with each other. */
 export type Names = {
   readonly groups: readonly string[]
   readonly profiles: readonly string[]
@@ -91,7 +91,7 @@ function documentOf<T extends Group | Profile>(
       checkShape(path, text, tree, fieldsOf(SCHEMAS[kind]), findings)
       return new Document(path, name, text, tree, object)
     } catch {
-      // The file broke after it was read: its last good version stands in for it.
+      // The file broke after it was read: its last good version is used instead.
     }
   }
   const text = JSON.stringify(object, undefined, 2)

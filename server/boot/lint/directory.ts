@@ -1,4 +1,4 @@
-// A data directory on disk, for the linter: its groups and profiles with their places, and what lies beside them.
+// A data directory on disk, for the linter: its groups and profiles with their places, and the other files beside them.
 
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
@@ -75,10 +75,10 @@ function documentsIn<T>(
       if (!(error instanceof BrokenFile)) throw error
       const { cause } = error
       if (cause instanceof BadSelector) {
-        const remedy = 'mend it; as it is, the file is left out, and its machines get another group'
+        const remedy = 'fix it; as it is, the file is left out, and its machines get another group'
         findings.error('PL-2010', place.at('selector', cause.key), cause.message, remedy)
       } else if (findings.all.length === before) {
-        findings.error('PL-2002', place.at(), error.message, 'mend it; as it is, the file is left out')
+        findings.error('PL-2002', place.at(), error.message, 'fix it; as it is, the file is left out')
       }
       return []
     }
@@ -92,7 +92,7 @@ function machinesIn(root: string, findings: Findings): Document<Machine>[] {
   })
 }
 
-/** The files of a folder that are JSON; those that are none, or that nobody reads, are told. */
+/** The files of a folder that are JSON; those that are not, or that are never read, are findings. */
 function jsonFilesIn(root: string, folder: 'groups' | 'profiles' | 'machines', findings: Findings) {
   return filesBelow(root, folder).flatMap(file => {
     const name = file.slice(folder.length + 1)

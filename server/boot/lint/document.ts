@@ -1,5 +1,5 @@
 // One JSON file of a data directory as the linter sees it: its text, its object if it can be read, and where in the
-// text each part of it stands.
+// text each part of it is.
 
 import { BadJson, parseJson } from '../../formats/ignition/json.ts'
 import { type Node, offsetOf, type Path, placeAt } from '../../formats/ignition/tree.ts'
@@ -28,7 +28,7 @@ export class Document<T> {
     return new Document(this.file, this.name, this.#text, this.#root, object)
   }
 
-  /** Where the value at `path` stands, or its nearest ancestor. */
+  /** The place of the value at `path`, or of its nearest ancestor. */
   at(...path: Path): FilePlace {
     return { file: this.file, ...placeAt(this.#text, offsetOf(this.#root, path)) }
   }
@@ -36,7 +36,7 @@ export class Document<T> {
 
 /** Reads a JSON text into a tree; undefined, and a finding, when it is none. */
 export function readTree(file: string, text: string, findings: Findings): Node | undefined {
-  const remedy = 'mend the JSON: no comments, no comma at the end, nothing after the last brace'
+  const remedy = 'fix the JSON: no comments, no comma at the end, nothing after the last brace'
   if (text.startsWith('\uFEFF')) {
     findings.error(
       'PL-2001',

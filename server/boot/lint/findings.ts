@@ -1,4 +1,4 @@
-// What the linter has to say: one finding for each mistake, with its place, and how to mend it.
+// What the linter reports: one finding for each mistake, with its place, and how to fix it.
 
 import type { Place } from '../../formats/ignition/tree.ts'
 
@@ -55,7 +55,7 @@ export type LintFinding = Place & {
   readonly remedy: string
 }
 
-/** Where something stands. */
+/** A place in a file. */
 export type FilePlace = Place & { readonly file: string }
 
 /** Collects findings. */
@@ -81,7 +81,7 @@ export class Findings {
   }
 }
 
-/** In the order of the files and their lines; what was found twice stands once. */
+/** In the order of the files and their lines; what was found twice is listed once. */
 export function inReadingOrder(findings: readonly LintFinding[]): LintFinding[] {
   const unique = new Map(findings.map(finding => [JSON.stringify(finding), finding]))
   return [...unique.values()].toSorted(

@@ -1,4 +1,4 @@
-// Runs the rules: over a data directory as it lies on disk, or over a few objects of a running server.
+// Runs the rules: over a data directory on disk, or over a few objects of a running server.
 
 import type { Group } from '#model/group.ts'
 import type { Profile } from '#model/profile.ts'
@@ -9,9 +9,9 @@ import { profileReference, profileRules } from './rules-profiles.ts'
 import { renderRules, templateRules } from './rules-templates.ts'
 import type { World } from './world.ts'
 
-/** What is to be looked at. */
+/** What is to be examined. */
 export type Subjects = {
-  /** Groups that may take the same machines: they are held against one another. */
+  /** Groups that may take the same machines: they are compared with each other. */
   readonly groups: readonly Document<Group>[]
   readonly profiles: readonly Document<Profile>[]
   /** Files by folder and name. */

@@ -1,4 +1,4 @@
-// What can be wrong with groups: with one by itself, and with how they stand to one another.
+// What can be wrong with groups: with one by itself, and with several together.
 
 import type { Group } from '#model/group.ts'
 import { type Selector, isList } from '#model/selector.ts'
@@ -34,13 +34,13 @@ export function groupRules(document: Document<Group>, findings: Findings): void 
     for (const uuid of key === 'uuid' ? textsOf(wanted) : []) {
       if (uuid === '' || isUuid(uuid)) continue
       const remedy = 'write it as firmware shows it: 8-4-4-4-12 hexadecimal digits'
-      findings.warning('PL-2011', place, `"${uuid}" is no UUID, so no machine sends it`, remedy)
+      findings.warning('PL-2011', place, `"${uuid}" is not a UUID, so no machine sends it`, remedy)
     }
   }
   metadataRules(document, findings)
 }
 
-/** How groups stand to one another. */
+/** What groups must not do to each other. */
 export function orderRules(documents: readonly Document<Group>[], findings: Findings): void {
   const placed = documents
     .map(document => ({ document, ...ranked(document.object, `${document.name}.json`) }))

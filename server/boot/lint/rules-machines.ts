@@ -12,7 +12,7 @@ export function machineOf(document: Document<unknown>, findings: Findings): Mach
   for (const { pointer, detail } of faults) {
     const path = pointer.split('/').slice(1)
     const place = document.at(...path.map(step => (/^\d+$/.test(step) ? Number(step) : step)))
-    findings.error('PL-2002', place, detail, 'mend it; as it is, the file is left out')
+    findings.error('PL-2002', place, detail, 'fix it; as it is, the file is left out')
   }
   return good?.kind === 'machine' ? good.object : undefined
 }

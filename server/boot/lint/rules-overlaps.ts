@@ -1,4 +1,4 @@
-// Groups of one rank whose patterns, networks or lists take the same machine: which of them goes first, nobody wrote down.
+// Groups of one rank whose patterns, networks or lists take the same machine: nothing written says which of them goes first.
 
 import type { Group } from '#model/group.ts'
 import { type Selector, isList } from '#model/selector.ts'
@@ -11,10 +11,10 @@ import type { Findings } from './findings.ts'
 /** A group with its place in the order in which they are tried. */
 export type Placed = Ranked & { readonly document: Document<Group> }
 
-/** Labels that tell one machine from another: groups that name different ones of them hardly meet. */
+/** Labels that identify a machine: groups that name different values of them rarely overlap. */
 const IDENTITIES: ReadonlySet<string> = new Set(['mac', 'uuid', 'serial', 'hostname'])
 
-/** Says whether a label tells one machine from another. */
+/** Says whether a label identifies a machine. */
 export function isIdentity(key: string): boolean {
   return IDENTITIES.has(key.toLowerCase())
 }

@@ -92,7 +92,7 @@ function bootRules(document: Document<Profile>, world: World, findings: Findings
 function assetRule(place: FilePlace, text: string, { assetBytes }: World, findings: Findings): void {
   const path = assetOf(text)
   if (assetBytes === undefined || path === undefined || assetBytes(path) !== undefined) return
-  findings.error('PL-2023', place, `there is no asset ${path}`, 'put the file there, or mend the path')
+  findings.error('PL-2023', place, `there is no asset ${path}`, 'put the file there, or fix the path')
 }
 
 function sizeOf(text: string, { assetBytes }: World): number | undefined {

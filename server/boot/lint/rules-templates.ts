@@ -1,4 +1,4 @@
-// What can be wrong with the files that profiles name: in their syntax, and in what comes of them for each group.
+// What can be wrong with the files that profiles name: in their syntax, and in what they render to for each group.
 
 import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
@@ -16,7 +16,7 @@ import type { Document } from './document.ts'
 import type { FilePlace, Findings, LintCode } from './findings.ts'
 import type { World } from './world.ts'
 
-/** Groups that a profile is rendered for; those after them would tell the same. */
+/** Groups that a profile is rendered for; further ones would give the same findings. */
 const MOST_GROUPS = 25
 
 /** Checks what a template says by itself. */
@@ -27,14 +27,14 @@ export function templateRules(name: string, { files }: World, findings: Findings
   if (key !== null) {
     const place = { file: name, line: content.slice(0, key.index).split('\n').length, column: 1 }
     const remedy = 'deliver it after the first boot, with the token of the machine'
-    findings.warning('PL-2037', place, 'a private key, which whoever guesses a MAC can fetch', remedy)
+    findings.warning('PL-2037', place, 'a private key, which anyone who guesses a MAC can fetch', remedy)
   }
   const code = codeOf(name, content)
   let isGood = true
   for (const { severity, line, column, message } of templateFindings({ id: name, content })) {
     const place = { file: name, line, column }
     if (severity === 'error') findings.error(code, place, message, MENDS[code] ?? '')
-    else findings.warning('PL-2031', place, message, 'mend its name, or remove it')
+    else findings.warning('PL-2031', place, message, 'fix its name, or remove it')
     isGood &&= severity !== 'error'
   }
   return isGood
@@ -75,7 +75,7 @@ function attempt(render: () => unknown, place: FilePlace, group: string, finding
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
     const code = CODES[error.code]
-    if (code === undefined) return // told by another rule
+    if (code === undefined) return // reported by another rule
     const { where, reason } = placedIn(error.message, place)
     findings.error(code, where, `for group ${group}: ${reason}`, MENDS[code] ?? '')
   }
@@ -100,11 +100,11 @@ const CODES: Readonly<Record<string, LintCode>> = {
 }
 
 const MENDS: Partial<Record<LintCode, string>> = {
-  'PL-2030': 'mend the config; as it is, a machine waits for a better one',
-  'PL-2032': 'mend the config; lines are those of the rendered text',
-  'PL-2033': "mend the template, which is one of Go's",
-  'PL-2034': 'mend the template, which is one of nunjucks',
-  'PL-2035': "add the key to the group's metadata, or give the template another way without it",
+  'PL-2030': 'fix the config; as it is, a machine waits for a better one',
+  'PL-2032': 'fix the config; lines are those of the rendered text',
+  'PL-2033': 'fix the template, which is a Go template',
+  'PL-2034': 'fix the template, which is a nunjucks template',
+  'PL-2035': "add the key to the group's metadata, or let the template do without it",
   'PL-2036': 'begin it with #cloud-config and write a YAML map below, or begin it with #!',
 }
 

@@ -1,4 +1,4 @@
-// What the rules need to know beside the objects that they look at.
+// What the rules need to know besides the objects that they examine.
 
 import type { TemplateFiles } from '../../inventory/template-files.ts'
 import type { Renderers } from '../render/answers.ts'

@@ -1,4 +1,4 @@
-// Patterns with `*` and `?`: as much as names of machines need, in time that no pattern can blow up.
+// Patterns with `*` and `?`: as much as names of machines need, in time that is bounded for every pattern.
 
 /** Says whether `text` is as `pattern` says: `*` is any text, `?` any one character, all else is itself. */
 export function matchesGlob(pattern: string, text: string): boolean {

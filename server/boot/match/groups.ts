@@ -16,7 +16,7 @@ export type Known = {
   readonly macs?: readonly string[]
 }
 
-/** A group that was held against labels. */
+/** A group that was compared with labels. */
 export type Verdict = Ranked & {
   readonly fit: Fit
   /** The labels that it wants and does not get. */
@@ -24,17 +24,17 @@ export type Verdict = Ranked & {
 }
 
 /**
- * The groups, by what leads to them. Every group waits at one of its requirements, that where fewest others wait
- * (`mac`, as a rule); a request looks only where its own labels lead.
+ * The groups in an index. Every group is filed in a bucket under one of its requirements, the one whose bucket is smallest
+ * (`mac`, as a rule). A request looks only into the buckets of its own labels.
  */
 export class GroupIndex {
   readonly #entries = new Map<string, Ranked>()
-  /** By trail. A lone group stands without a list: there may be a hundred thousand of them. */
-  readonly #waiting = new Map<string, Ranked | Ranked[]>()
+  /** By index key. A bucket of one group has no list: there may be a hundred thousand of them. */
+  readonly #buckets = new Map<string, Ranked | Ranked[]>()
   readonly #unsorted = new Set<Ranked[]>()
-  /** Groups that no label leads to: without requirements, or which ask only for absence. */
+  /** Groups in no bucket: those without requirements, and those that ask only for absence. */
   readonly #always: Ranked[] = []
-  readonly #trails = new Map<string, Trails>()
+  readonly #lengths = new Map<string, Lengths>()
   #sorted: readonly Group[] | undefined
 
   /** Groups without names get some by which they keep the order given. */
@@ -53,18 +53,18 @@ export class GroupIndex {
     return (this.#sorted ??= [...this.#entries.values()].toSorted(compareRanked).map(({ group }) => group))
   }
 
-  /** Adds a group, or puts it in the place of the one of this name. Of identical selectors the lesser name goes first. */
+  /** Adds a group, or replaces the one of this name. Of identical selectors the lesser name goes first. */
   put(name: string, group: Group): void {
     this.delete(name)
     const entry = ranked(group, `${name}.json`)
     this.#entries.set(name, entry)
     this.#sorted = undefined
-    const trails = this.#bestTrails(group)
-    if (trails === undefined) this.#append(this.#always, entry)
-    else for (const trail of trails) this.#wait(trail, entry)
+    const indexKeys = this.#bestKeys(group)
+    if (indexKeys === undefined) this.#append(this.#always, entry)
+    else for (const indexKey of indexKeys) this.#addTo(indexKey, entry)
   }
 
-  /** Takes out the group of this name, if there is one. */
+  /** Removes the group of this name, if there is one. */
   delete(name: string): void {
     const entry = this.#entries.get(name)
     if (entry === undefined) return
@@ -72,7 +72,7 @@ export class GroupIndex {
     this.#sorted = undefined
     without(this.#always, entry)
     for (const [key, wanted] of Object.entries(entry.group.selector ?? {})) {
-      for (const trail of trailsOf(key, wanted) ?? []) this.#leave(trail, entry)
+      for (const indexKey of indexKeysOf(key, wanted) ?? []) this.#removeFrom(indexKey, entry)
     }
   }
 
@@ -118,47 +118,47 @@ export class GroupIndex {
       }
     }
     consider(this.#always)
-    for (const trail of this.#trailsFrom(labels, known)) {
-      const found = this.#waiting.get(trail)
+    for (const indexKey of this.#keysFrom(labels, known)) {
+      const found = this.#buckets.get(indexKey)
       if (found !== undefined) consider(found)
     }
     return best
   }
 
-  /** Where a group had best wait: the requirement that leads there, with fewest others waiting. */
-  #bestTrails({ selector = {} }: Group): readonly string[] | undefined {
-    let best: { readonly key: string; readonly trails: readonly string[] } | undefined
+  /** The index keys under which a group is filed: those of the requirement whose largest bucket is smallest. */
+  #bestKeys({ selector = {} }: Group): readonly string[] | undefined {
+    let best: { readonly key: string; readonly indexKeys: readonly string[] } | undefined
     let fewest = Infinity
     for (const [key, wanted] of Object.entries(selector)) {
-      const trails = trailsOf(key, wanted)
-      const crowd = Math.max(...(trails ?? []).map(trail => this.#crowdAt(trail)))
-      if (trails === undefined || crowd >= fewest) continue
-      best = { key, trails }
-      fewest = crowd
+      const indexKeys = indexKeysOf(key, wanted)
+      const size = Math.max(...(indexKeys ?? []).map(indexKey => this.#sizeOf(indexKey)))
+      if (indexKeys === undefined || size >= fewest) continue
+      best = { key, indexKeys }
+      fewest = size
     }
     if (best !== undefined) this.#learn(best.key, selector[best.key] ?? '')
-    return best?.trails
+    return best?.indexKeys
   }
 
-  #crowdAt(trail: string): number {
-    const found = this.#waiting.get(trail)
+  #sizeOf(indexKey: string): number {
+    const found = this.#buckets.get(indexKey)
     return found === undefined ? 0 : Array.isArray(found) ? found.length : 1
   }
 
-  #wait(trail: string, entry: Ranked): void {
-    const found = this.#waiting.get(trail)
-    if (found === undefined) this.#waiting.set(trail, entry)
+  #addTo(indexKey: string, entry: Ranked): void {
+    const found = this.#buckets.get(indexKey)
+    if (found === undefined) this.#buckets.set(indexKey, entry)
     else if (Array.isArray(found)) this.#append(found, entry)
-    else this.#waiting.set(trail, compareRanked(found, entry) <= 0 ? [found, entry] : [entry, found])
+    else this.#buckets.set(indexKey, compareRanked(found, entry) <= 0 ? [found, entry] : [entry, found])
   }
 
-  #leave(trail: string, entry: Ranked): void {
-    const found = this.#waiting.get(trail)
+  #removeFrom(indexKey: string, entry: Ranked): void {
+    const found = this.#buckets.get(indexKey)
     if (Array.isArray(found)) without(found, entry)
-    if (found === entry || (Array.isArray(found) && found.length === 0)) this.#waiting.delete(trail)
+    if (found === entry || (Array.isArray(found) && found.length === 0)) this.#buckets.delete(indexKey)
   }
 
-  /** Appends, and leaves the sorting to the first who reads: many come at once. */
+  /** Appends, and leaves the sorting to the first reader: many groups are added at once. */
   #append(entries: Ranked[], entry: Ranked): void {
     const last = entries.at(-1)
     if (last !== undefined && compareRanked(last, entry) > 0) this.#unsorted.add(entries)
@@ -174,41 +174,41 @@ export class GroupIndex {
   #learn(key: string, wanted: Requirement): void {
     for (const one of isList(wanted) ? wanted : [wanted]) {
       if (typeof one === 'string' || 'present' in one) continue
-      const trails = this.#trails.get(key) ?? { prefixes: new Set(), networks: new Set() }
-      this.#trails.set(key, trails)
-      if ('glob' in one) trails.prefixes.add(literalPrefix(foldCase(key, one.glob)).length)
-      else trails.networks.add(parseNetwork(one.cidr)?.length ?? 0)
+      const lengths = this.#lengths.get(key) ?? { prefixes: new Set(), networks: new Set() }
+      this.#lengths.set(key, lengths)
+      if ('glob' in one) lengths.prefixes.add(literalPrefix(foldCase(key, one.glob)).length)
+      else lengths.networks.add(parseNetwork(one.cidr)?.length ?? 0)
     }
   }
 
-  *#trailsFrom(labels: Labels, known: Known): Iterable<string> {
-    for (const key of Object.keys(labels)) yield* this.#trailsOfLabel(key, shownFor(key, labels, known))
+  *#keysFrom(labels: Labels, known: Known): Iterable<string> {
+    for (const key of Object.keys(labels)) yield* this.#keysOfLabel(key, shownFor(key, labels, known))
     for (const key of ['mac', 'address']) {
-      if (labelOf(labels, key) === undefined) yield* this.#trailsOfLabel(key, shownFor(key, labels, known))
+      if (labelOf(labels, key) === undefined) yield* this.#keysOfLabel(key, shownFor(key, labels, known))
     }
   }
 
-  *#trailsOfLabel(key: string, shown: readonly string[]): Iterable<string> {
-    const trails = this.#trails.get(key)
+  *#keysOfLabel(key: string, shown: readonly string[]): Iterable<string> {
+    const lengths = this.#lengths.get(key)
     for (const text of shown) {
       if (text === '') continue
-      yield textTrail(key, text)
-      yield presenceTrail(key)
-      if (trails === undefined) continue
+      yield textKey(key, text)
+      yield presenceKey(key)
+      if (lengths === undefined) continue
       const folded = foldCase(key, text)
-      for (const length of trails.prefixes) {
-        if (length <= folded.length) yield prefixTrail(key, folded.slice(0, length))
+      for (const length of lengths.prefixes) {
+        if (length <= folded.length) yield prefixKey(key, folded.slice(0, length))
       }
-      const address = trails.networks.size === 0 ? undefined : parseAddress(text)
+      const address = lengths.networks.size === 0 ? undefined : parseAddress(text)
       if (address === undefined) continue
-      for (const length of trails.networks) {
-        if (length <= address.width) yield networkTrail(key, address.width, length, prefixOf(address, length))
+      for (const length of lengths.networks) {
+        if (length <= address.width) yield networkKey(key, address.width, length, prefixOf(address, length))
       }
     }
   }
 }
 
-/** Holds one group against labels: the worst fit of its requirements. */
+/** Compares one group with labels: the worst fit of its requirements. */
 export function verdictOf(
   { selector = {} }: Group,
   labels: Labels,
@@ -223,13 +223,13 @@ export function verdictOf(
   return { fit: worst }
 }
 
-/** Lengths of the literal beginnings of globs, and of networks, that groups wait at. */
-type Trails = { readonly prefixes: Set<number>; readonly networks: Set<number> }
+/** Lengths of the literal beginnings of globs, and of networks, that are in index keys. */
+type Lengths = { readonly prefixes: Set<number>; readonly networks: Set<number> }
 
 const NOTHING: readonly string[] = []
 const NO_FIT = { fit: 'none' } as const
 
-/** The texts that a machine shows for a label: what it sent first. */
+/** The texts that a machine shows for a label; what it sent comes first. */
 export function shownFor(key: string, labels: Labels, { address, macs }: Known): readonly string[] {
   const own = labelOf(labels, key)
   if (key === 'mac' && macs !== undefined && macs.length > 0) return own === undefined ? macs : [own, ...macs]
@@ -262,37 +262,37 @@ function isBetter(entry: Ranked, exact: boolean, best: Ranked, bestExact: boolea
   return (compareTier(entry, best) || Number(bestExact) - Number(exact) || compareRanked(entry, best)) < 0
 }
 
-/** The trails that end at a requirement, any of which is enough; undefined when absence may meet it. */
-function trailsOf(key: string, wanted: Requirement): readonly string[] | undefined {
-  const trails = (isList(wanted) ? wanted : [wanted]).map(one =>
-    typeof one === 'string' ? (one === '' ? undefined : textTrail(key, one)) : conditionTrail(key, one),
+/** The index keys of a requirement, any of which meets it; undefined when absence may meet it. */
+function indexKeysOf(key: string, wanted: Requirement): readonly string[] | undefined {
+  const indexKeys = (isList(wanted) ? wanted : [wanted]).map(one =>
+    typeof one === 'string' ? (one === '' ? undefined : textKey(key, one)) : conditionKey(key, one),
   )
-  return trails.includes(undefined) ? undefined : [...new Set(trails as string[])] // none of them is undefined
+  return indexKeys.includes(undefined) ? undefined : [...new Set(indexKeys as string[])] // none of them is undefined
 }
 
-function conditionTrail(key: string, wanted: Condition): string | undefined {
-  if ('present' in wanted) return wanted.present ? presenceTrail(key) : undefined
+function conditionKey(key: string, wanted: Condition): string | undefined {
+  if ('present' in wanted) return wanted.present ? presenceKey(key) : undefined
   if ('glob' in wanted) {
     // A pattern of nothing but * takes the empty text too.
-    return /^\*+$/.test(wanted.glob) ? undefined : prefixTrail(key, literalPrefix(foldCase(key, wanted.glob)))
+    return /^\*+$/.test(wanted.glob) ? undefined : prefixKey(key, literalPrefix(foldCase(key, wanted.glob)))
   }
   const network = parseNetwork(wanted.cidr)
-  return network && networkTrail(key, network.width, network.length, network.bits)
+  return network && networkKey(key, network.width, network.length, network.bits)
 }
 
-function textTrail(key: string, text: string): string {
+function textKey(key: string, text: string): string {
   return `${key}\0=${foldOf(key, text)}`
 }
 
-function presenceTrail(key: string): string {
+function presenceKey(key: string): string {
   return `${key}\0+`
 }
 
-function prefixTrail(key: string, prefix: string): string {
+function prefixKey(key: string, prefix: string): string {
   return `${key}\0*${prefix}`
 }
 
-function networkTrail(key: string, width: number, length: number, bits: bigint): string {
+function networkKey(key: string, width: number, length: number, bits: bigint): string {
   return `${key}\0/${width}/${length}/${bits.toString(16)}`
 }
 

@@ -1,4 +1,4 @@
-// What a machine tells of itself in the query of a boot request.
+// What a machine says about itself in the query of a boot request.
 
 import type { Labels } from '#model/selector.ts'
 import { normaliseMac } from '#model/mac.ts'

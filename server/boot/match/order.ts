@@ -16,7 +16,7 @@ export type Ranked = {
   readonly order: string
 }
 
-/** A group with its place; `order` tells it from others of the same selector: the name of its file, in Matchbox. */
+/** A group with its place; `order` distinguishes it from others with the same selector: the name of its file, in Matchbox. */
 export function ranked(group: Group, order: string): Ranked {
   const texts = Object.entries(selectorTexts(group.selector ?? {})).map(([key, value]) => `${key}=${value}`)
   const text = texts.length > 1 ? texts.toSorted(compareBytes).join(',') : (texts[0] ?? '')

@@ -23,7 +23,7 @@ export function commonLabels(a: Selector, b: Selector): Record<string, string> |
 }
 
 /**
- * Says whether every machine of `inner` is one of `outer`, as far as their requirements tell one by one; of two
+ * Says whether every machine of `inner` is one of `outer`, as far as their requirements show one by one; of two
  * different globs they do not.
  */
 export function takesAll(outer: Selector, inner: Selector): boolean {
@@ -64,7 +64,7 @@ function metBy(key: string, { condition }: Pattern, text: string): string | unde
   return fitOf(key, condition, text === '' ? [] : [text]) === 'none' ? undefined : text
 }
 
-/** Characters of a glob above which nobody means the name of a machine; such ones are not compared. */
+/** Longer globs are not compared: they are no longer names of machines. In characters. */
 const LONGEST_GLOB = 128
 
 /** A text of this shape that both globs take, found by walking through them side by side. */
@@ -139,7 +139,7 @@ type Glob = {
 type Net = {
   readonly kind: 'network'
   readonly condition: Condition
-  /** The bits that all of its addresses begin with, behind the number of theirs. */
+  /** The bits that all of its addresses begin with, after their number. */
   readonly start: string
   /** An address of it. */
   readonly first: string

@@ -26,7 +26,7 @@ export function selectedValues(selector: Selector, labels: Labels): [key: string
   ])
 }
 
-/** Holds the texts that a machine shows for a label (its own first, then those known to be the same) against a requirement. */
+/** Compares the texts that a machine shows for a label (its own first, then those known to be the same) with a requirement. */
 export function fitOf(key: string, wanted: Requirement, shown: readonly string[]): Fit {
   if (typeof wanted === 'string') return textFit(key, wanted, shown)
   if (isList(wanted)) {
@@ -68,7 +68,7 @@ function meets(key: string, wanted: Condition, text: string): boolean {
   return prefixOf(address, network.length) === network.bits
 }
 
-/** A label's text, or a glob for it, in the case and form in which they are held against one another. */
+/** A label's text, or a glob for it, in the case and form in which they are compared. */
 export function foldCase(key: string, text: string): string {
   if (key === 'uuid') return plainUuid(text)
   return key === 'mac' || key === 'serial' ? text.toLowerCase() : text

@@ -137,7 +137,7 @@ export function ignitionTextOf(
   return renderedIgnition(name, templates.render(name, contextOf(endpoints, { ...match, token })))
 }
 
-/** Matchbox's boot script, for data directories that bring none: a chain to /ipxe with all that iPXE knows. */
+/** Matchbox's boot script, for data directories that have none: a chain to /ipxe with all that iPXE knows. */
 export const MATCHBOX_BOOT_SCRIPT =
   '#!ipxe\nchain ipxe?uuid=${uuid}&mac=${mac:hexhyp}&domain=${domain}&hostname=${hostname}' +
   '&serial=${serial}&arch=${buildarch:uristring}\n'

@@ -22,7 +22,7 @@ export function butaneIgnition(name: string, text: string, files: LocalFiles): s
 
 const transpilers = new WeakMap<LocalFiles, (text: string) => Served>()
 
-/** What comes of a text with these files beside it; it is kept only where none of them was read. */
+/** The result for a text with these files beside it; it is kept only if none of them was read. */
 function transpilerFor(files: LocalFiles): (text: string) => Served {
   const known = transpilers.get(files)
   if (known !== undefined) return known

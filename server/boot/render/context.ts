@@ -9,7 +9,7 @@ import type { Profile } from '#model/profile.ts'
 export type Endpoints = {
   /**
    * For example `{ url: 'http://10.20.0.1:8080', address: '10.20.0.1', addresses: ['10.20.0.1'] }`: its URL, the IPv4
-   * address that it was told to listen on, and all by which it can be reached.
+   * address that it is configured to listen on, and all by which it can be reached.
    */
   readonly server: { readonly url: string; readonly address: string; readonly addresses: readonly string[] }
   /** The HTTPS side: its URL and the certificate of its authority in PEM. */

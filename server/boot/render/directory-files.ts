@@ -1,4 +1,4 @@
-// A directory as it lies on disk, for those who read templates without a server: the linter, and tests.
+// A directory on disk, for code that reads templates without a server: the linter, and tests.
 
 import { readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'

@@ -11,7 +11,7 @@ import type { Match, Renderers } from './answers.ts'
 import { contextOf } from './context.ts'
 import { goDataOf } from './go-templates.ts'
 
-/** Who asks, and the query as it came. */
+/** Who asks, and the query as it was received. */
 export type PageSubject = Match & { readonly rawQuery: string }
 
 /**
@@ -50,7 +50,7 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
     throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
   }
   if (typeof config !== 'object' || Array.isArray(config))
-    throw new InvalidCloudConfig(`cloud/${id}`, 'it is no YAML map')
+    throw new InvalidCloudConfig(`cloud/${id}`, 'it is not a YAML map')
   return text
 }
 

@@ -64,7 +64,7 @@ function parsedOf(text: string): GoTemplate | GoTemplateError {
 
 /**
  * What such a template sees: the group's metadata, over it each requirement of the selector under its name in lower
- * case, and `request` with the labels as `query` and the query as it came as `raw_query`.
+ * case, and `request` with the labels as `query` and the query as received as `raw_query`.
  */
 export function goDataOf(
   group: Pick<Group, 'metadata' | 'selector'>,

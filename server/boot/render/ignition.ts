@@ -10,11 +10,11 @@ import { remembered } from './remembered.ts'
 export type Served = { readonly text: string } | { readonly problem: string }
 
 /**
- * What is served for a template of ours that was rendered: the same config, without spaces. What its files contain is
+ * What is served for one of our templates, rendered: the same config, without spaces. What its files contain is
  * taken out before it is checked, because configs of many machines hardly differ in anything else; so the check of one
  * is good for all.
  *
- * @throws {InvalidIgnition} 503, with line and column, when it is no JSON or breaks a rule of its spec
+ * @throws {InvalidIgnition} 503, with line and column, when it is not JSON or breaks a rule of its spec
  */
 export function renderedIgnition(name: string, text: string): string {
   const { frame, contents, count } = framed(text)
@@ -57,7 +57,7 @@ function framed(text: string): {
     const end = text.indexOf('"', start)
     if (end < 0) break
     const content = text.slice(start, end)
-    // Any other base64, or what is none, stays for the check.
+    // Any other base64, and what is not base64, is left for the check.
     const isCanonical = Buffer.from(content, 'base64').toString('base64') === content
     if (isCanonical && content !== '') {
       const mark = marks.get(content) ?? markOf(marks.size)
@@ -79,14 +79,14 @@ function markOf(number: number): string {
   return Buffer.from([number >> 16, number >> 8, number]).toString('base64')
 }
 
-/** Says whether a file is Ignition as it stands, which Matchbox tells by its ending: no template, no Butane. */
+/** Says whether a file is plain Ignition, neither template nor Butane. As in Matchbox, its ending decides. */
 export function isPlainIgnition(name: string): boolean {
   return name.endsWith('.ign') || name.endsWith('.ignition')
 }
 
 /**
  * What is served for a file of a Matchbox data directory. Specs 3.0 to 3.4 become Matchbox's 3.4.0, byte for byte;
- * later ones, which Matchbox empties, are given as they stand.
+ * later ones, which Matchbox empties, are given unchanged.
  *
  * @throws {InvalidIgnition} 503, with line and column, where Matchbox would serve an empty config
  */

@@ -22,7 +22,7 @@ export function isTemplated({ ignition_id, generic_id, cloud_id }: Profile): boo
   return [ignition_id, generic_id, cloud_id].some(id => id?.endsWith('.njk') === true)
 }
 
-/** The script of a profile's own, if its name may have one: of each kind the file that makes it. */
+/** A profile's own script, if its name may have one: the file that makes it, by kind. */
 export function ownScripts({ id }: Pick<Profile, 'id'>): readonly string[] {
   return RESERVED.has(id) ? [] : [`ipxe/${id}.ipxe.njk`, `grub/${id}.cfg.njk`]
 }

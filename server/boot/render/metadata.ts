@@ -6,7 +6,7 @@ import { selectedValues } from '../match/requirement.ts'
 
 /**
  * `KEY=value` for each text, flag and number of metadata and selector, with objects flattened to `PARENT_CHILD`; then
- * the request's labels as `REQUEST_QUERY_KEY`, and the query as it came. A requirement of the selector hides metadata
+ * the request's labels as `REQUEST_QUERY_KEY`, and the query as received. A requirement of the selector hides metadata
  * of the same name. Unlike Matchbox: whole numbers are printed in full, an array gives its items by number
  * (`TREES_0=fig`), and a line break in a value becomes a space, since it would begin a new assignment.
  */

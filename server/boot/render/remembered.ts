@@ -3,7 +3,7 @@
 /** Characters that are kept, of texts and results together. */
 const ROOM = 16 << 20
 
-/** What came of a text; `size` is about how many characters it takes, and it is not kept without one. */
+/** The result for a text; `size` is about how many characters it takes, and it is not kept without one. */
 export type Made<T> = { readonly value: T; readonly size?: number }
 
 /** `make`, which is asked only once for a text, as long as there is room; the text that was not asked for longest goes first. */
@@ -18,7 +18,7 @@ export function remembered<T>(make: (text: string) => Made<T>, room = ROOM): (te
     const known = kept.get(text)
     if (known !== undefined) {
       kept.delete(text)
-      kept.set(text, known) // the latest stands last
+      kept.set(text, known) // the latest is last
       return known.value
     }
     const { value, size } = make(text)

@@ -30,7 +30,7 @@ const NODE_SIZE = 500
 const FILES_ROOM = 32 << 20
 const TEXTS_ROOM = 4 << 20
 
-/** Characters of texts that are kept compressed, with what came of them. */
+/** Characters of texts that are kept compressed, with their results. */
 const PACKED_ROOM = 4 << 20
 
 /** What begins a tag of a template. */
@@ -105,7 +105,7 @@ export class Templates {
   }
 
   /**
-   * The text of a file that is no template.
+   * The text of a file that is not a template.
    *
    * @throws {UnknownTemplate} 404, when there is no such file
    */
@@ -152,7 +152,7 @@ export class Templates {
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error
       const { cause } = error
-      // The costs of a whole rendering are told once, with the place where they were too many.
+      // The costs of a whole rendering are reported once, with the place where they were too high.
       if (cause instanceof TemplateFailed && cause.cause instanceof TemplateFault && isCost(cause.cause))
         throw cause
       throw new TemplateFailed(error.template ?? name, this.#placeOf(error.template ?? name, error), {

@@ -47,7 +47,7 @@ function ask(query: string, from = sources) {
   return explain(from, parseLabels(query), { given: givenLabels(query), assetsPath: undefined })
 }
 
-t.test('the winner is told with its reason, and what it goes before', async t => {
+t.test('the winner is shown with its reason, and what it goes before', async t => {
   const { winner, losers, profile } = ask('rack=a')
   t.match(winner, {
     id: 'rack-a',
@@ -64,7 +64,7 @@ t.test('the winner is told with its reason, and what it goes before', async t =>
   )
 })
 
-t.test('a file that cannot be used is told with its place', async t => {
+t.test('a file that cannot be used is reported with its place', async t => {
   const problem = { file: 'groups/a.json', line: 2, column: 13, reason: 'a value is wanted' }
   t.match(
     explanationText({ ...ask('rack=a'), problems: [problem] }),
@@ -76,13 +76,13 @@ t.test('what would be served is there, or the reason why it is not', async t => 
   const { serves, lints } = ask('rack=a')
   const pages = new Map(serves.map(page => [page.path, page]))
   t.match(pages.get('/ipxe'), { status: 200, text: '#!ipxe\nkernel /assets/k quiet\nboot\n' })
-  t.match(pages.get('/ignition'), { status: 503, error: /"9.0.0" is no stable version/ })
+  t.match(pages.get('/ignition'), { status: 503, error: /"9.0.0" is not a stable version/ })
   t.match(pages.get('/generic'), { status: 200, text: 'x is y' })
   t.match(pages.get('/metadata'), { status: 200, text: /^X=y$/m })
   t.match(lints, [{ code: 'PL-2030', file: 'ignition/bad.ign' }])
 })
 
-t.test('a tie, a missing profile and a MAC that is none are told', async t => {
+t.test('a tie, a missing profile and a malformed MAC are reported', async t => {
   const tie = ask('rack=a&row=1&mac=zz')
   t.match(tie.winner, { id: 'row-1', why: /before rack-a: as many requirements, and its text sorts last/ })
   t.strictSame(tie.dropped, ['mac=zz is not a MAC address, and is left out'])

@@ -107,7 +107,7 @@ t.test(
     t.equal(text.status, 1)
     t.match(
       text.stdout,
-      /^PL-2001 groups\/torn.json:4:1 error: a key in quotes is wanted\n {2}mend the JSON/m,
+      /^PL-2001 groups\/torn.json:4:1 error: a key in quotes is wanted\n {2}fix the JSON/m,
     )
     t.match(text.stderr, /^\S+: \d+ errors, \d+ warnings\n$/)
     const { findings } = JSON.parse(run('--json', MISTAKES).stdout) as { findings: { code: string }[] }
@@ -154,7 +154,7 @@ function foundIn(t: Test, selectors: Readonly<Record<string, object>>, priority 
   return lintDirectory(root).map(({ code, file, what }) => [code, file, what])
 }
 
-t.test('groups whose patterns take one machine are a tie, and the machine is told', async t => {
+t.test('groups whose patterns take one machine are a tie, and the machine is named', async t => {
   const both = { a: { mac: { glob: '52:54:00:*:01' } }, b: { mac: { glob: '52:54:00:aa:*' } } }
   t.match(foundIn(t, both), [
     ['PL-2016', 'groups/a.json', /^a machine with mac=52:54:00:aa:00:01 fits groups\/b.json too/],

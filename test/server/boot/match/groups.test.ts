@@ -15,8 +15,8 @@ const group = (id: string, selector?: Selector, priority?: number): Group => ({
 type Case = readonly [why: string, groups: Group[], labels: Labels, id: string | undefined, known?: Known]
 
 const asMatchbox: readonly Case[] = [
-  ['no group takes nobody', [], {}, undefined],
-  ['an empty selector takes anybody', [group('any')], { mac: 'x' }, 'any'],
+  ['no groups take no machine', [], {}, undefined],
+  ['an empty selector takes any machine', [group('any')], { mac: 'x' }, 'any'],
   ['all requirements must be met', [group('a', { x: '1', y: '2' })], { x: '1' }, undefined],
   [
     'more requirements win',
@@ -50,7 +50,7 @@ const beyond: readonly Case[] = [
   ['on either side', [group('a', { uuid: BARE.toUpperCase() })], { uuid: SWAPPED }, 'a'],
   ['in braces, and as a URN', [group('a', { uuid: `{${UUID}}` })], { uuid: `urn:uuid:${SWAPPED}` }, 'a'],
   ['a glob of UUIDs sees the dashes', [group('a', { uuid: { glob: '00112233-4*' } })], { uuid: BARE }, 'a'],
-  ['31 digits are no UUID', [group('a', { uuid: UUID })], { uuid: BARE.slice(1) }, undefined],
+  ['31 digits are not a UUID', [group('a', { uuid: UUID })], { uuid: BARE.slice(1) }, undefined],
   ['serial numbers without case', [group('a', { serial: 'vm-1' })], { serial: 'VM-1' }, 'a'],
   [
     'the group with the very text goes before one that differs in case',
@@ -82,7 +82,7 @@ const beyond: readonly Case[] = [
   ['absence takes a missing label', [group('a', { h: { present: false } })], {}, 'a'],
   ['a network takes its addresses', [group('a', { ip: { cidr: '10.2.0.0/15' } })], { ip: '10.3.9.9' }, 'a'],
   ['and no others', [group('a', { ip: { cidr: '10.2.0.0/15' } })], { ip: '10.4.0.1' }, undefined],
-  ['nor what is no address', [group('a', { ip: { cidr: '0.0.0.0/0' } })], { ip: 'x' }, undefined],
+  ['nor a text that is not an address', [group('a', { ip: { cidr: '0.0.0.0/0' } })], { ip: 'x' }, undefined],
   ['a network may be of IPv6', [group('a', { ip: { cidr: 'fd00::/8' } })], { ip: 'fdff::1' }, 'a'],
   [
     'the address of a request stands in for the label',
@@ -113,7 +113,7 @@ const beyond: readonly Case[] = [
     { macs: ['1', '2'] },
   ],
   [
-    'a declared machine that tells only its UUID is found by its MAC',
+    'a declared machine that sends only its UUID is found by its MAC',
     [group('a', { mac: '1' })],
     { uuid: 'x' },
     'a',

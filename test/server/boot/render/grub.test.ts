@@ -37,7 +37,7 @@ function matchOf(profile: Profile, metadata = {}): Match {
   return { labels, group: { id: 'g', profile: profile.id, metadata }, profile, machine: undefined }
 }
 
-t.test('a profile of ours gets a configuration with files by HTTP, and what the machine said', async t => {
+t.test('a Pilotlight profile gets a configuration with files by HTTP, and what the machine said', async t => {
   const text = grubOf(renderers, matchOf(ours))
   t.match(
     text,

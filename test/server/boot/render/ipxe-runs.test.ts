@@ -90,7 +90,7 @@ t.test('a machine gets over a server that fails at each step', { skip }, async t
   t.strictSame(asked, ['/boot.ipxe', '/ipxe', '/ipxe', '/k', '/k', '/i', '/k', '/i', '/end'])
 })
 
-t.test('a menu asks for what is chosen, and its default when nobody is there', { skip }, async t => {
+t.test('a menu asks for what is chosen, and its default when no one answers', { skip }, async t => {
   const metadata = { menu: [{ id: 'live', title: 'The live system' }], default: 'live', seconds: 1 }
   await boot(t, (path, query, _, renderers) => {
     const { url } = renderers.endpoints.server

@@ -58,7 +58,7 @@ t.test('a file that changes is read again', async t => {
   t.equal(templates.render('a.njk', {}), 'renewed')
 })
 
-t.test('what is no Ignition config is refused with the reason', async t => {
+t.test('a text that is not an Ignition config is refused with the reason', async t => {
   t.throws(() => renderedIgnition('x', '{"ignition":'), {
     code: 'INVALID_IGNITION',
     message: /^x is not an Ignition config .*line 1, column 13: it ends in the middle/,
