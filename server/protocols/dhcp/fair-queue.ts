@@ -40,7 +40,7 @@ export class FairQueue<T> {
     const item = level.items[level.taken]
     level.taken += 1
     this.#size -= 1
-    // Whoever waits in long queues is not moved each time.
+    // The items of a long queue are not moved each time.
     if (level.taken === level.items.length || level.taken > this.#most) {
       level.items.splice(0, level.taken)
       level.taken = 0

@@ -1,4 +1,4 @@
-// What a DHCP client tells of itself, and what it shall boot: the table from firmware to loader.
+// What a DHCP client says about itself, and what it boots: the table from firmware to loader.
 
 import { latin1, OPTION, textIn, type Options } from './options.ts'
 
@@ -13,7 +13,7 @@ export type Client = {
   readonly kind: ClientKind
   /** IANA's processor architecture types (option 93), as sent; some firmware sends several. */
   readonly architectures: readonly number[]
-  /** SMBIOS UUID as SMBIOS 2.6 spells it, its first three fields being little-endian, then as the bytes stand. */
+  /** SMBIOS UUID as SMBIOS 2.6 spells it, its first three fields being little-endian, then with the bytes in the order sent. */
   readonly uuids: readonly string[]
 }
 
@@ -90,7 +90,7 @@ const ARCHITECTURES: ReadonlyMap<number, string> = new Map([
 ])
 
 function architectureText({ architectures }: Client): string {
-  if (architectures.length === 0) return 'architecture not told'
+  if (architectures.length === 0) return 'architecture not sent'
   return architectures.map(number => ARCHITECTURES.get(number) ?? `architecture ${number}`).join(' or ')
 }
 

@@ -31,7 +31,7 @@ export class FreeAddresses {
   #subnet: Subnet | undefined
   /** Every address before this number has, or had, a lease, or is kept for a machine. */
   #next = 0
-  /** Leases of addresses that nobody could have when they came to the top. */
+  /** Leases of addresses that no client could have when they reached the top. */
   #aside: Ending[] = []
 
   /** @param leaseAt the lease of an address, whether it still runs or not */

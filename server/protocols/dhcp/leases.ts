@@ -8,12 +8,12 @@ import { FreeAddresses, type Choice } from './free-addresses.ts'
 
 /** The longest time that a lease runs, in milliseconds. */
 const LONGEST_MS = 43_200_000
-/** A clock that is so far from where it was left stood or jumped, or nobody was here. */
+/** A clock that is so far from where it was left has stopped or jumped, or the server was not running. */
 const APART_MS = 86_400_000
 
 /**
  * The leases of an earlier process by the clock of this one. `lastSeen` is when that one wrote last, by its own clock.
- * Where the two are more than a day apart, or time went back, each lease gets the time that was left then: it may be kept
+ * Where the two are more than a day apart, or time moved backwards, each lease gets the time that was left then: it may be kept
  * for some hours too long, but is neither freed under its client nor kept for years. Undefined when all are right as they are.
  */
 export function leasesAfterJump(
@@ -120,7 +120,7 @@ export class LeaseTable implements LeaseView {
     if (this.#alive.size > ALIVE_REMEMBERED) this.#alive.delete(this.#alive.values().next().value!) // it has one
   }
 
-  /** Takes note that the addresses that can be given have changed: reservations came or went. */
+  /** Takes note that the addresses that can be given have changed: reservations were added or removed. */
   reservationsChanged(subnet: Choice['subnet']): void {
     this.#free.begin(subnet)
   }
@@ -132,13 +132,13 @@ export class LeaseTable implements LeaseView {
       else if (this.#byAddress.delete(change.address)) this.#free.drop(change.address)
     }
     if (this.#free.size > 2 * this.#byAddress.size + 1000) this.#free.tidy(this.#byAddress.values())
-    // An offer that nobody took says nothing once it is over, nor does a lease whose address went to somebody else.
+    // An offer that was not taken means nothing once it is over, nor does a lease whose address another client now has.
     for (const index of [this.#offered, this.#bound]) {
       if (index.size > 2 * this.#byAddress.size + 1000) this.#tidy(index)
     }
   }
 
-  // An index by hardware address may point to a row that has since gone to somebody else: then it says nothing.
+  // An index by hardware address may point to a row that another client now has: then it means nothing.
   #ownedBy(mac: string, index: ReadonlyMap<string, Lease>): Lease | undefined {
     const lease = index.get(mac)
     return lease !== undefined && this.#byAddress.get(lease.address) === lease ? lease : undefined

@@ -11,10 +11,10 @@ import { addresses, addressIn, latin1, OPTION, text, uint32, type Options } from
 import { MESSAGE, messageTypeOf, NOWHERE, wantedAddressOf, type Packet } from './packet.ts'
 import type { Subnet } from './subnet.ts'
 
-/** Where a packet goes, or came from. */
+/** Where a packet is sent, or came from. */
 export type Endpoint = { readonly address: string; readonly port: number }
 
-/** How a packet came in: on DHCP's port or on the PXE boot server's (4011), and from whom. */
+/** How a packet arrived: on DHCP's port or on the PXE boot server's (4011), and its sender. */
 export type Arrival = { readonly service: 'dhcp' | 'pxe'; readonly from: Endpoint }
 
 /** All that a decision looks at beside the packet. */
@@ -26,7 +26,7 @@ export type World = {
   /** Milliseconds since 1970. */
   readonly now: number
   /**
-   * Whether an address that another client had was found in use lately; undefined while nobody has looked. Without it
+   * Whether an address that another client had was found in use lately; undefined while it has not been probed. Without it
    * no address is probed.
    */
   readonly probed?: (address: string) => 'free' | 'used' | undefined
@@ -51,7 +51,7 @@ export type DhcpEvent = {
 /** The decision: a reply and where it goes, or silence and why; what changes in the leases; what the journal says. */
 export type Decision = {
   readonly reply?: { readonly packet: Packet; readonly to: Endpoint }
-  /** Why nothing is sent, in words. */
+  /** Why nothing is sent, for people. */
   readonly silence?: string
   /** An address to look at before the same packet is decided again: another client had it. */
   readonly probe?: string
@@ -136,7 +136,7 @@ function refusalOf(message: Packet, arrival: Arrival, { subnet }: World): string
   if (message.hardwareType !== 1 || message.mac.length !== 17) return 'not an Ethernet client'
   if (subnet.network.dhcp === 'off') return 'DHCP is off on this network'
   if (message.relayAddress !== NOWHERE && !subnet.holds(message.relayAddress)) {
-    return `relay ${message.relayAddress} stands outside ${subnet.network.subnet}`
+    return `relay ${message.relayAddress} is outside ${subnet.network.subnet}`
   }
   // A reply goes to this address, and anyone can write any there: a host elsewhere, every host of a group or of the wire.
   const { clientAddress } = message
@@ -361,7 +361,7 @@ function bootServerReply(exchange: Exchange): Decision {
   return {
     reply: { packet, to: arrival.from },
     changes: [],
-    events: [event(exchange, kind, `tells on port 4011 what to boot${nextText(boot)}`, fileDetail(boot))],
+    events: [event(exchange, kind, `says on port 4011 what to boot${nextText(boot)}`, fileDetail(boot))],
   }
 }
 
@@ -476,7 +476,7 @@ function put(exchange: Exchange, address: string, state: Lease['state'], seconds
 }
 
 /**
- * Until when the system of a machine that is declared by UUID alone was told to have its address: packets of firmware, and
+ * Until when the system of a machine that is declared by UUID alone was given its address: packets of firmware, and
  * RELEASE, which anyone can send in its name, do not shorten that. Otherwise its UUID with another MAC would get the address.
  */
 function heldUntil({ message, machine, world }: Exchange, address: string): number {
@@ -541,7 +541,7 @@ function replyOptions(exchange: Exchange, type: number, address: string): Option
     if (machine !== undefined) options.set(OPTION.hostname, text(machine.name))
   }
   if (boot.file !== undefined) {
-    // HTTP Boot takes only an offer of its own class (tinkerbell/smee#210); PXE wants its class, and with it option 43.
+    // HTTP Boot takes only an offer with its own class (tinkerbell/smee#210); PXE wants its class, and with it option 43.
     options.set(OPTION.vendorClass, text(client.kind === 'http' ? 'HTTPClient' : 'PXEClient'))
     if (client.kind !== 'http') options.set(OPTION.vendorSpecific, BOOT_THIS_FILE)
     if (boot.by === 'tftp') options.set(OPTION.tftpServerName, text(server.address))
@@ -552,7 +552,7 @@ function replyOptions(exchange: Exchange, type: number, address: string): Option
   return options
 }
 
-// What goes back as it came: UUID (RFC 4578 §2.3), client identifier (RFC 6842), and last the relay's (RFC 3046).
+// What is sent back unchanged: UUID (RFC 4578 §2.3), client identifier (RFC 6842), and last the relay's (RFC 3046).
 const ECHOED = [OPTION.clientUuid, OPTION.clientIdentifier, OPTION.relayAgent] as const
 
 /** The longest value that goes back, in bytes: no client and no relay needs more than one option (RFC 3046 §2.0). */
@@ -566,7 +566,7 @@ function echoed(message: Packet): [number, Uint8Array][] {
 }
 
 /**
- * RFC 2131 §4.1: to the relay, else to the address that the client has, else to everybody. The fourth case, unicast to
+ * RFC 2131 §4.1: to the relay, else to the address that the client has, else by broadcast. The fourth case, unicast to
  * an address that the client does not have yet, needs a raw socket, so it is broadcast too, which clients accept.
  */
 function destinationOf(message: Packet): Endpoint {

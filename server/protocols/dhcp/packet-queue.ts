@@ -1,4 +1,4 @@
-// Which packets are decoded, and when. A turn of the event loop has little time for them, whoever sent them, since anyone
+// Which packets are decoded, and when. A turn of the event loop has little time for them, whatever their sender, since anyone
 // can send in any name. Those of declared machines go first; among these, the machines that sent least. Packets of other
 // clients wait behind them. New hardware addresses, of which a flood has any number, are taken at a bounded rate. All of it
 // is decided on the bytes, before they are decoded.
@@ -11,7 +11,7 @@ import type { Arrival } from './offer.ts'
 /** Why a packet was dropped. */
 export type DhcpRefusal = 'dhcp_declared' | 'dhcp_new' | 'dhcp_queue' | 'dhcp_rate' | 'dhcp_unreadable'
 
-/** A packet as it came in. */
+/** A packet as it was received. */
 export type Received = { readonly bytes: Uint8Array; readonly arrival: Arrival; readonly socket: Socket }
 
 /** Packets of one declared hardware address: a boot sends two, three times, and each time some again. */
@@ -80,7 +80,7 @@ export class PacketQueue {
   receive(packet: Received): void {
     const { bytes, arrival } = packet
     if (!isReadable(bytes)) return this.#needs.refuse('dhcp_unreadable', arrival.from.address)
-    if (!isEthernetRequest(bytes)) return // has no answer, whoever sent it
+    if (!isEthernetRequest(bytes)) return // has no answer, whatever its sender
     const mac = macIn(bytes)
     const now = performance.now()
     if (this.#needs.isDeclared(mac)) {

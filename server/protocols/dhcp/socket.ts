@@ -42,7 +42,7 @@ export type DhcpOptions = {
   readonly leases: LeaseStore
   readonly events: EventSink
   readonly reservations: Reservations
-  /** Gets what no client is told: a commit or a send that failed. */
+  /** Gets what no client sees: a commit or a send that failed. */
   readonly report: (problem: Error) => void
   /**
    * The file descriptor of a UDP socket that is bound to `address` and `port` already, undefined when there is none. It is
@@ -143,7 +143,7 @@ export class DhcpServer {
   async listen(): Promise<void> {
     this.#options.signal?.throwIfAborted()
     const { address } = this.#options
-    // dgram cannot tell on which interface a broadcast came in, nor choose one to send a broadcast by. So one socket is
+    // dgram cannot say on which interface a broadcast arrived, nor choose one to send a broadcast by. So one socket is
     // bound to the broadcast address to hear, and one to our own address to speak: the kernel then sends by its interface.
     const speaking = await this.#open(address, 67)
     speaking.setBroadcast(true)
@@ -178,7 +178,7 @@ export class DhcpServer {
 
   /**
    * Moves the time of every lease with the host's clock, which was set by so many milliseconds: each runs as long as
-   * its client was told. `now` must follow in the same turn of the event loop.
+   * its client has it. `now` must follow in the same turn of the event loop.
    */
   clockMoved(milliseconds: number): void {
     if (this.#closed) return

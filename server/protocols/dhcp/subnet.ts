@@ -15,7 +15,7 @@ export type Subnet = {
   readonly last: number
   /** Says whether a machine can have `address` (dotted) here: in the subnet, and neither its first nor its last. */
   holds(address: string): boolean
-  /** Says whether `address` (dotted) lies in the pool. */
+  /** Says whether `address` (dotted) is in the pool. */
   pools(address: string): boolean
 }
 

@@ -169,7 +169,7 @@ function readGroup(group: WireGroup) {
   }
 }
 
-/** Matchbox ends here, with everybody it serves. */
+/** Matchbox's process ends here, with all its clients. */
 function missing(field: string): CallFailed {
   return new CallFailed(status.INVALID_ARGUMENT, `The request has no ${field}: send one.`)
 }

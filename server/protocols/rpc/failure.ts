@@ -1,4 +1,4 @@
-// What a call of gRPC is answered when it cannot be done: Matchbox's own codes and words where it has any.
+// What a call of gRPC is answered when it cannot be done: Matchbox's own codes and messages where it has any.
 
 import { status } from '@grpc/grpc-js'
 import { ServerError } from '../../errors.ts'
@@ -12,7 +12,7 @@ export class CallFailed extends Error {
   }
 }
 
-/** What Matchbox answers to nearly everything: code Unknown, and the words of Go. */
+/** What Matchbox answers to nearly everything: code Unknown, and Go's message. */
 export function asInMatchbox(message: string): CallFailed {
   return new CallFailed(status.UNKNOWN, message)
 }
@@ -28,7 +28,7 @@ const CODES: ReadonlyMap<number, status> = new Map([
   [507, status.RESOURCE_EXHAUSTED],
 ])
 
-/** The failure that stands for whatever was thrown; what was not thrown on purpose is our bug, and says nothing. */
+/** The failure for anything that was thrown; what was not thrown on purpose is our bug, and reveals nothing. */
 export function failureOf(error: unknown): CallFailed {
   if (error instanceof CallFailed) return error
   if (error instanceof ServerError) {

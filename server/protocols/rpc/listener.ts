@@ -44,7 +44,7 @@ const MESSAGE_BYTES = 4 << 20
 const SETTINGS = {
   'grpc.max_receive_message_length': MESSAGE_BYTES,
   'grpc.max_concurrent_streams': 256,
-  // A peer that went away without a word is noticed, and one that says nothing for long is let go.
+  // A peer that vanished is noticed, and a connection that is idle for long is closed.
   'grpc.keepalive_time_ms': 60_000,
   'grpc.keepalive_timeout_ms': 20_000,
   'grpc.max_connection_idle_ms': 1_800_000,
@@ -75,7 +75,7 @@ export async function openRpc(
     server.addService(services[`rpcpb.${service}`] as ServiceDefinition, Object.fromEntries(handlers))
   }
   const credentials = new RenewedCredentials(certificate, needs.limits)
-  // The library hands out no listener of its own, and connections have to be counted before their handshake.
+  // The library gives no access to its listener, and connections have to be counted before their handshake.
   const listener = createServer({ noDelay: true })
   needs.watch(listener, { isTls: true })
   const sockets = new Set<Socket>()

@@ -34,7 +34,7 @@ type WireBoot = {
   readonly args: readonly string[]
 }
 
-/** Metadata that is no JSON object; the message is Go's where it is one that people know. */
+/** Metadata that is not a JSON object; the message is Go's where it is one that people know. */
 export class BadMetadata extends Error {
   readonly code = 'BAD_METADATA'
 }
@@ -81,7 +81,7 @@ function metadataOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   try {
     value = JSON.parse(Buffer.from(bytes).toString())
   } catch (error) {
-    throw new BadMetadata(`metadata is no JSON: ${(error as Error).message}`, { cause: error }) // a SyntaxError
+    throw new BadMetadata(`metadata is not JSON: ${(error as Error).message}`, { cause: error }) // a SyntaxError
   }
   if (value === null) return {}
   if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown> // no array, not null

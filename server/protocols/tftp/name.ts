@@ -3,7 +3,7 @@
 /**
  * Gives the key of the file that a client means by `asked`: without leading slashes, with forward slashes only, and
  * without the NUL and 0xFF bytes that firmware appends when it takes a DHCP option for a NUL-ended text. Undefined for
- * what is no name: empty, longer than 255, with `..`, or with control characters.
+ * what is not a name: empty, longer than 255, with `..`, or with control characters.
  */
 export function cleanName(asked: string): string | undefined {
   if (asked.length > LONGEST) return undefined

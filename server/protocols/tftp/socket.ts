@@ -17,7 +17,7 @@ import {
 
 /** One thing for the boot journal; the fields of `BootEvent` that TFTP knows. */
 export type TftpEvent = {
-  /** Empty when nobody knows whose address asked. */
+  /** Empty when no lease says whose address asked. */
   readonly mac: string
   readonly layer: 'tftp'
   readonly kind: 'read' | 'sent' | 'failed'
@@ -34,17 +34,17 @@ export interface EventSink {
 export type TftpOptions = {
   /** IPv4 address to serve on. */
   readonly address: string
-  /** 69 unless told; 0 for any free one. */
+  /** 69 by default; 0 for any free one. */
   readonly port?: number
   /** Gives the file of a clean name (no leading slash, no `..`), undefined when there is none. */
   readonly files: (name: string) => Promise<{ readonly bytes: Uint8Array } | undefined>
   readonly events: EventSink
-  /** The hardware address behind a client's IPv4 address, when a lease tells it. */
+  /** The hardware address behind a client's IPv4 address, when a lease has it. */
   readonly macOf?: (address: string) => string | undefined
-  /** Gets what no client is told: a file that could not be read, a socket that failed. */
+  /** Gets what no client sees: a file that could not be read, a socket that failed. */
   readonly report: (problem: Error) => void
   readonly limits?: TransferLimits
-  /** Transfers at a time, 256 unless told; further requests wait their turn. */
+  /** Transfers at a time, 256 by default; further requests wait their turn. */
   readonly transfers?: number
   /** A UDP socket that is bound to `address` and `port` already, by its file descriptor; it is ours then. */
   readonly inherited?: number | undefined
@@ -207,7 +207,7 @@ export class TftpServer {
     this.#next()
   }
 
-  /** Who sends many requests in another's name repeats none of them, a client that is there does. */
+  /** A sender of many requests in another's name repeats none of them; a real client does. */
   #dropOne(): void {
     let [first] = this.#waiting.values()
     for (const wanted of this.#waiting.values()) {
@@ -238,7 +238,7 @@ export class TftpServer {
     this.#isChoosing = false
   }
 
-  // When all places are taken, the transfer that waits for its client's first sign for the longest time gives way.
+  // When all places are taken, the transfer that has waited longest for its client's first packet is dropped.
   #hasRoom(): boolean {
     if (this.#running.size < (this.#options.transfers ?? 256)) return true
     for (const sending of this.#running) {
@@ -416,7 +416,7 @@ class Sending {
     socket.bind(0, this.#needs.address)
     await once(socket, 'listening')
     if (this.#closed) return undefined
-    // Connected, so that the kernel drops packets of strangers, and a client that went away is noticed at once.
+    // Connected, so that the kernel drops packets of strangers, and a client that stopped is noticed at once.
     socket.connect(this.client.port, this.client.address)
     await Promise.race([once(socket, 'connect'), ended])
     if (this.#closed) return undefined
@@ -482,16 +482,16 @@ function endText(
   bytes: number,
   seconds: number,
 ): { kind: TftpEvent['kind']; text: string } | undefined {
-  if (end === undefined || end.how === 'probed') return undefined // `read` told already that it asked
+  if (end === undefined || end.how === 'probed') return undefined // `read` has already reported that it asked
   if (end.how === 'sent') return { kind: 'sent', text: `has ${name}, ${bytes} bytes in ${seconds} s` }
   if (end.how === 'unconfirmed') {
-    return { kind: 'sent', text: `has ${name}, ${bytes} bytes, but went without its last acknowledgement` }
+    return { kind: 'sent', text: `has ${name}, ${bytes} bytes, but sent no last acknowledgement` }
   }
   return { kind: 'failed', text: `${name}: ${end.why}` }
 }
 
 /**
- * The request in `bytes`; `late` for a packet of a transfer that is over, since an error would only start a quarrel;
+ * The request in `bytes`; `late` for a packet of a transfer that is over, since an error would only be answered by another;
  * undefined when it cannot be read. Most of what is not a request costs no exception.
  */
 function requestIn(bytes: Uint8Array): TftpRequest | 'late' | undefined {

@@ -29,9 +29,9 @@ export const ETHERNET_LIMITS: TransferLimits = {
 /** How a transfer ended. */
 export type TransferEnd =
   | { readonly how: 'sent' }
-  /** The client took the answer to its options and went: it wanted to know the size (pixiecore#21). */
+  /** The client took the answer to its options and stopped: it only wanted the size (pixiecore#21). */
   | { readonly how: 'probed' }
-  /** Every block went out, and then the client was gone: its last acknowledgement is missing, probably not the file. */
+  /** Every block was sent, and then the client stopped: its last acknowledgement is missing, probably not the file. */
   | { readonly how: 'unconfirmed' }
   | { readonly how: 'refused'; readonly why: string }
   | { readonly how: 'lost'; readonly why: string }
@@ -50,7 +50,7 @@ export type Agreement = {
   readonly windowBlocks: number
   /** How long the client waits before it repeats itself, when it asked for `timeout`. */
   readonly clientWaitMs: number | undefined
-  /** What is told back in an OACK; empty when the client asked for nothing that we know. */
+  /** What is sent back in an OACK; empty when the client asked for nothing that we know. */
   readonly accepted: TftpOptions
 }
 
@@ -104,7 +104,7 @@ export class Transfer {
   #acked = 0
   #sent = 0
   #furthest = 0
-  /** A second acknowledgement of the same block told of a gap, and the window was sent again for it. */
+  /** A second acknowledgement of the same block reported a gap, and the window was sent again for it. */
   #rewound = false
   #isRetry = false
   #roundTripMs: number | undefined
@@ -199,7 +199,7 @@ export class Transfer {
   /**
    * The client acknowledges the same block again. In lockstep that is an echo, and answering it would double every
    * packet from here on (the sorcerer's apprentice, RFC 1123 §4.2.3.1). With a window it may mean that the first block
-   * of the window is lost: believed once a window, and only if it had the time to travel.
+   * of the window is lost: accepted once a window, and only if it had the time to travel.
    */
   #hearAgain(now: number): Step {
     this.#lastSignAt = now

@@ -1,5 +1,5 @@
 // Many clients at once, run inside a network namespace: `burst.ts COUNT PID` broadcasts so many requests for addresses
-// from 10.20.0.100 on, each with a hardware address of its own, while the server PID stands still, so that it finds them
+// from 10.20.0.100 on, each with its own hardware address, while the server PID is stopped, so that it finds them
 // all at once; it ends when all are acknowledged.
 
 import { createSocket } from 'node:dgram'

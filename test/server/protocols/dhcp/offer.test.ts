@@ -80,7 +80,7 @@ const lease = (address: string, mac: string, more: Partial<Lease> = {}): Lease =
 
 const typeOf = ({ reply }: Decision) => reply && messageTypeOf(reply.packet)
 
-t.test('each kind of client is told to boot what fits it', async t => {
+t.test('each kind of client gets a loader that fits it', async t => {
   const url = 'http://10.20.0.1:8080'
   const rows: [string, Packet, { file: string; next: string; class: string | undefined }][] = [
     ['BIOS', discover.bios, { file: 'undionly.kpxe', next: '10.20.0.1', class: 'PXEClient' }],
@@ -110,7 +110,7 @@ t.test('iPXE is known by its user class as a bare word and as a list', async t =
   t.equal(new Server().hears(other).reply?.packet.bootFile, '')
 })
 
-t.test('iPXE is told not to wait for a proxy when we give the addresses', async t => {
+t.test('iPXE gets the option not to wait for a proxy when we give the addresses', async t => {
   const noProxy = Uint8Array.of(176, 1, 1)
   t.same(new Server().hears(discover.ipxe).reply?.packet.options.get(OPTION.ipxe), noProxy)
   const proxied = new Server({ network: network('proxy') }).hears(discover.ipxe)
@@ -128,7 +128,7 @@ t.test('firmware, iPXE and the operating system of one machine get the same addr
   }
 })
 
-t.test('a client identifier of its own does not give the operating system another address', async t => {
+t.test('the client identifier of the operating system does not give it another address', async t => {
   const server = new Server()
   const first = server.gives(discover.bios).reply?.packet
   const withId = discoverWith([[OPTION.clientIdentifier, Uint8Array.of(255, 1, 2, 3, 4)]])
@@ -203,7 +203,7 @@ t.test('the journal says at which switch port a relay saw the client', async t =
   const [asked] = new Server().hears({ ...asks, relayAddress: '10.20.0.254' }).events
   t.equal(asked?.detail['port'], 'circuit=ge-0/0/7 remote=000102')
   const [claimed] = new Server().hears(asks).events
-  t.equal(claimed?.detail['port'], undefined, 'a client that names a port itself is not believed')
+  t.equal(claimed?.detail['port'], undefined, 'a client that names a port itself is not trusted')
 })
 
 t.test('a UUID that many machines share says nothing about which one it is', async t => {
@@ -332,7 +332,7 @@ t.test('sends back no option longer than one option is', async t => {
   t.equal(echoes(256), 0)
 })
 
-t.test('a declined address is nobody’s for ten minutes, then free again', async t => {
+t.test('a declined address is given to no one for ten minutes, then free again', async t => {
   const server = new Server()
   const address = server.gives(discover.plain).reply?.packet.yourAddress ?? ''
   const decline = but(request(discover.plain, address), MESSAGE.decline, {})
@@ -410,7 +410,7 @@ t.test('a client that declined an address gets it again only after it was looked
   t.equal(server.hears(discover.plain).probe, address)
 })
 
-t.test('nobody can decline or release the address of another', async t => {
+t.test('no client can decline or release the address of another', async t => {
   const server = new Server({ leases: [lease('10.20.0.120', OTHER)] })
   const decline = but(request(discover.plain, '10.20.0.120'), MESSAGE.decline, {})
   const release = but(discover.plain, MESSAGE.release, { clientAddress: '10.20.0.120' })
@@ -486,14 +486,17 @@ t.test('a full pool takes the lease that expired longest ago, then goes silent w
   t.match(silence, /every address of the pool 10\.20\.0\.100 to 10\.20\.0\.102 is taken/)
 })
 
-t.test('an offer is no lease: it changes nothing that must be kept, and never shortens a lease', async t => {
-  const server = new Server({ leases: [lease('10.20.0.120', MAC)] })
-  t.same(server.hears(discover.bios).changes, [])
-  const fresh = new Server().hears(discover.bios)
-  t.match(fresh.changes, [
-    { kind: 'put', lease: { state: 'offered', expiresAt: NOW + SECONDS.offer * 1000 } },
-  ])
-})
+t.test(
+  'an offer is not a lease: it changes nothing that must be kept, and never shortens a lease',
+  async t => {
+    const server = new Server({ leases: [lease('10.20.0.120', MAC)] })
+    t.same(server.hears(discover.bios).changes, [])
+    const fresh = new Server().hears(discover.bios)
+    t.match(fresh.changes, [
+      { kind: 'put', lease: { state: 'offered', expiresAt: NOW + SECONDS.offer * 1000 } },
+    ])
+  },
+)
 
 t.test('leases are short while a machine boots, and long for a declared machine’s system', async t => {
   const seconds = (server: Server, packet: Packet) =>
@@ -577,7 +580,7 @@ t.test('a proxy learns from the REQUEST to the other server whose address it is'
   t.equal(server.table.at('10.20.0.50')?.mac, MAC)
 })
 
-t.test('port 4011 tells the same file in both modes, to the port that asked', async t => {
+t.test('port 4011 names the same file in both modes, to the port that asked', async t => {
   for (const mode of ['full', 'proxy'] as const) {
     const from = { address: '10.20.0.50', port: 4011 }
     const packet = but(discover.uefi, MESSAGE.request, { clientAddress: '10.20.0.50' })
@@ -592,7 +595,7 @@ t.test('silence always has a reason', async t => {
   const rows: [Packet, RegExp][] = [
     [{ ...discover.plain, op: 'reply' }, /another server/],
     [{ ...discover.plain, hardwareType: 32 }, /not an Ethernet client/],
-    [{ ...discover.plain, relayAddress: '10.99.0.1' }, /relay 10\.99\.0\.1 stands outside/],
+    [{ ...discover.plain, relayAddress: '10.99.0.1' }, /relay 10\.99\.0\.1 is outside/],
     [{ ...discover.plain, options: new Map() }, /message type none/],
     [but(discover.plain, MESSAGE.offer, {}), /message type 2/],
   ]

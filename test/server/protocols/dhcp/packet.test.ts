@@ -67,7 +67,7 @@ t.test('reads options out of file and sname when option 52 says so', async t => 
   t.match(packet, { bootFile: '', serverName: '' })
 })
 
-t.test('says what is wrong with bytes that are no DHCP packet', async t => {
+t.test('says what is wrong with bytes that are not a DHCP packet', async t => {
   const good = encodePacket(discover.plain)
   const withByte = (at: number, byte: number) => good.with(at, byte)
   t.throws(() => decodePacket(good.subarray(0, 100)), { code: 'MALFORMED_PACKET', message: /100 bytes/ })

@@ -11,7 +11,7 @@ import { openTftp } from '#server/protocols/tftp/socket.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 
-/** What the server is told on its command line. */
+/** What the server gets on its command line. */
 export type ServeSettings = {
   readonly address: string
   readonly network: ProvisioningNetwork

@@ -49,7 +49,7 @@ t.test(
   { skip: whyNoNetworks(NETWORKD) },
   async t => {
     const wire = await layWire(t)
-    // Without udev, and with folders of its own for what it reads and writes.
+    // Without udev, and with separate folders for what it reads and writes.
     const script = `
     mount -t sysfs -o ro sysfs /sys
     mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/systemd/network
@@ -114,7 +114,7 @@ t.test(
   },
 )
 
-t.test('a port that is taken is an error that says how to mend it', { skip: whyNoNetworks() }, async t => {
+t.test('a port that is taken is an error that says how to fix it', { skip: whyNoNetworks() }, async t => {
   const wire = await layWire(t)
   const script = `
     const taken = require('node:dgram').createSocket('udp4').bind(67, '127.0.0.1', async () => {

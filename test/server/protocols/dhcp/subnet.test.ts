@@ -11,7 +11,7 @@ t.test('a network contains its addresses from the first to the last', async t =>
   t.ok(contains('200.0.0.0/8', '200.255.0.1'), 'above 127, where the sign of 32 bits would be')
 })
 
-t.test('a machine can have what lies between the first and the last address', async t => {
+t.test('a machine can have any address between the first and the last', async t => {
   const pool = { first: '10.20.0.100', last: '10.20.0.199' }
   const subnet = subnetOf({ subnet: '10.20.0.0/24', gateway: '10.20.0.1', dhcp: 'full', pool, dns: [] })
   t.match(subnet, { mask: '255.255.255.0', broadcast: '10.20.0.255' })

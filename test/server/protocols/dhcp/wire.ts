@@ -21,7 +21,7 @@ export type Wire = {
   readonly clientPid: number
   /** The server's namespace likewise. */
   readonly serverPid: number
-  /** The process that serves, so that a test may make it stand still. */
+  /** The process that serves, so that a test may stop it. */
   readonly servingPid: number
   /** All that the server said so far. */
   readonly said: readonly Said[]

@@ -1,4 +1,4 @@
-// Nothing that a client of gRPC can send ends the server, and who may not is told so.
+// Nothing that a client of gRPC can send ends the server, and a client without access gets an error that says so.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ const METHODS = [...PROTO.matchAll(/service (\w+) \{(.*?)\n\}/gs)].flatMap(([, s
   [...body.matchAll(/rpc (\w+)\(/g)].map(([, method]) => `/rpcpb.${service}/${method}`),
 )
 
-/** A server, and somebody who calls it with raw bytes. */
+/** A server, and a client that calls it with raw bytes. */
 async function rpcServer(t: Test, subject = 'CN=terraform') {
   const authority = await testAuthority(join(t.testdir(), 'tls'))
   const { caFile, ca } = authority
@@ -61,18 +61,18 @@ t.test(
       fc.asyncProperty(fc.constantFrom(...METHODS), anyMessage(), async (method, bytes) => {
         const code = await call(method, bytes)
         seen.add(status[code])
-        // Bytes that are no message of protobuf are the one thing that INTERNAL is for, as in Go's gRPC.
+        // Bytes that are not a protobuf message are the one thing that INTERNAL is for, as in Go's gRPC.
         return code !== status.DEADLINE_EXCEEDED && code !== status.UNAVAILABLE
       }),
       { numRuns: 500 },
     )
     t.ok(seen.has('OK') && seen.has('UNKNOWN'), [...seen].join(' '))
     t.equal(await call('/rpcpb.Groups/GroupList', new Uint8Array()), status.OK)
-    t.notMatch(server.logged.join('\n'), /^error/m, 'no failure of our own')
+    t.notMatch(server.logged.join('\n'), /^error/m, 'not our own failure')
   },
 )
 
-t.test('a method that is not there is told as such', async t => {
+t.test('a method that is not there is reported as such', async t => {
   const { call } = await rpcServer(t)
   t.equal(await call('/rpcpb.Groups/GroupBurn', new Uint8Array()), status.UNIMPLEMENTED)
   t.equal(await call('/nothing.At/All', new Uint8Array()), status.UNIMPLEMENTED)

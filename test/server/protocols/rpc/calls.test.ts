@@ -123,7 +123,7 @@ t.test('every call is answered as Matchbox answers it', { skip }, async t => {
   }
 })
 
-t.test('what ends Matchbox is refused, and harms nobody', { skip }, async t => {
+t.test('what ends Matchbox is refused, and does no harm', { skip }, async t => {
   const { ours } = await bothServers(t)
   const refused = (answer: Answer) => t.match(answer, { code: 3, message: /send one/ })
   refused(await ours.call('Groups/GroupPut', {}))

@@ -57,7 +57,7 @@ async function providerFor(t: Test, { authority, client }: Identities, port: num
   return terraform
 }
 
-t.test('the Terraform provider applies, finds drift, mends it and destroys', { skip }, async t => {
+t.test('the Terraform provider applies, finds drift, corrects it and destroys', { skip }, async t => {
   const identities = await clientFor(t)
   const server = await pilotlight(t, identities, emptyData(t))
   const terraform = await providerFor(t, identities, server.rpcPort)

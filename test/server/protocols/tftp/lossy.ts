@@ -6,7 +6,7 @@ import { once } from 'node:events'
 /** A running proxy. */
 export type LossyProxy = { readonly port: number; readonly lost: () => number; close(): void }
 
-/** Stands between TFTP clients and the server on `port` of 127.0.0.1, and loses `share` (0 to 1) of all packets. */
+/** A relay between TFTP clients and the server on `port` of 127.0.0.1, which loses `share` (0 to 1) of all packets. */
 export async function openLossyProxy(port: number, share: number, seed: number): Promise<LossyProxy> {
   const sockets: Socket[] = []
   const chance = randomFrom(seed)
@@ -49,7 +49,7 @@ export async function openLossyProxy(port: number, share: number, seed: number):
   async function open(): Promise<Socket> {
     const socket = createSocket('udp4')
     sockets.push(socket)
-    socket.on('error', () => {}) // a peer that went away: what is sent to it is lost, as on a wire
+    socket.on('error', () => {}) // a peer that has stopped: what is sent to it is lost, as on a wire
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
     return socket

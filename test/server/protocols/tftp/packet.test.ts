@@ -66,7 +66,7 @@ t.test('ignores padding behind a packet, and forgives a missing last NUL', async
   t.match(decodeTftp(padded), { file: 'f', options: new Map() })
 })
 
-t.test('says what is wrong with bytes that are no TFTP packet', async t => {
+t.test('says what is wrong with bytes that are not a TFTP packet', async t => {
   t.throws(() => decodeTftp(Uint8Array.of(0, 1)), { code: 'MALFORMED_TFTP', message: /2 bytes/ })
   t.throws(() => decodeTftp(Uint8Array.of(0, 9, 0, 0)), { message: /opcode 9/ })
   t.throws(() => decodeTftp(Uint8Array.of(0, 1, 65, 0)), { message: /without file or mode/ })

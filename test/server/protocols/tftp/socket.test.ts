@@ -98,7 +98,7 @@ t.test('curl reads small and empty files, and without options', { skip: absent('
   }
 })
 
-t.test('curl is told that a file is not there', { skip: absent('curl') }, async t => {
+t.test('curl gets an error for a file that is not there', { skip: absent('curl') }, async t => {
   const { server, events } = await serve(t)
   await t.rejects(curl(server.port, 'nothing', join(t.testdir(), 'out')), { message: /exit 68/ }) // file not found on server
   t.match(events, [{ kind: 'failed', text: 'nothing is not here' }])
@@ -177,7 +177,7 @@ t.test(
   },
 )
 
-t.test('a request that is repeated before the answer came starts no second transfer', async t => {
+t.test('a request that is repeated before the answer arrives starts no second transfer', async t => {
   const { server, events } = await serve(t)
   const client = await handmade(t, server.port)
   client.say(read('small'))
@@ -201,7 +201,7 @@ t.test('a lost first block is sent again', async t => {
   t.same(second, first)
 })
 
-t.test('writing, text mode and bad names are refused with words', async t => {
+t.test('writing, text mode and bad names are refused with a message', async t => {
   const { server } = await serve(t)
   const rows: [TftpPacket, RegExp][] = [
     [{ kind: 'write', file: 'x', mode: 'octet', options: new Map() }, /only gives files/],
@@ -241,7 +241,7 @@ t.test('bytes that are not a packet are counted, and the server goes on', async 
   t.same(refused, ['tftp_unreadable'])
 })
 
-t.test('a port that is taken is an error that says how to mend it', async t => {
+t.test('a port that is taken is an error that says how to fix it', async t => {
   const { server } = await serve(t)
   await t.rejects(serve(t, { port: server.port }), { code: 'CANNOT_SERVE_TFTP', message: /--no-tftp/ })
 })

@@ -157,22 +157,19 @@ t.test('the wait follows the round trip that was measured', async t => {
   t.equal(transfer.receive(ack(1), 30).wakeAt, 30 + 120)
 })
 
-t.test(
-  'a client that vanishes after the last block went out has the file, as far as anyone can tell',
-  async t => {
-    const { transfer } = begin(1000)
-    t.match(transfer.gone('connection refused'), { how: 'lost', why: 'connection refused' })
-    transfer.receive(ack(1), 1)
-    t.same(transfer.gone('connection refused'), { how: 'unconfirmed' })
-  },
-)
+t.test('a client that vanishes after the last block was sent probably has the file', async t => {
+  const { transfer } = begin(1000)
+  t.match(transfer.gone('connection refused'), { how: 'lost', why: 'connection refused' })
+  transfer.receive(ack(1), 1)
+  t.same(transfer.gone('connection refused'), { how: 'unconfirmed' })
+})
 
 t.test('waking too early does nothing', async t => {
   const { transfer } = begin(1024)
   t.match(transfer.wake(100), { send: [], wakeAt: 500 })
 })
 
-t.test('a client that only wanted the size is no failure; one that stops later is', async t => {
+t.test('a client that only wanted the size is not a failure; one that stops later is', async t => {
   t.same(begin(1024, { tsize: '0' }).transfer.receive(stop(0), 1).end, { how: 'probed' })
   t.same(begin(1024, { tsize: '0' }).transfer.receive(stop(8), 1).end, { how: 'probed' })
   t.match(begin(1024).transfer.receive(stop(3), 1).end, { how: 'refused', why: /error 3, "enough"/ })

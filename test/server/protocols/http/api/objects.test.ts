@@ -161,7 +161,7 @@ t.test('what no machine could use is refused, with the place', async t => {
   await refused(
     '/v1/templates/ignition/a.ign',
     '{"ignition":\n{"version":"2.2.0"}}',
-    /a.ign:2:12: "2.2.0" is no stable version/,
+    /a.ign:2:12: "2.2.0" is not a stable version/,
     {
       errors: [{ line: 2, column: 12 }],
     },

@@ -13,7 +13,7 @@ import { pack, unpack, UNKNOWN, type Value } from './msgpack.ts'
 /** Attributes of a resource or of the provider; those left out are null. */
 export type Attributes = { readonly [name: string]: Value }
 
-/** What somebody writes down: attributes by type and name, for example `matchbox_group.node`. */
+/** What a user writes: attributes by type and name, for example `matchbox_group.node`. */
 export type Configuration = { readonly [address: string]: Attributes }
 
 /** What a plan would do with each resource; those that stay are left out. */
@@ -46,7 +46,7 @@ export async function startProvider(t: Test, program: string): Promise<Terraform
     stdio: ['ignore', 'pipe', 'ignore'],
     env: {
       ...process.env,
-      // What tells a plugin that it was not started by a curious person.
+      // What shows a plugin that it was not started by hand.
       TF_PLUGIN_MAGIC_COOKIE: 'd602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2',
       PLUGIN_PROTOCOL_VERSIONS: '5',
     },
@@ -204,7 +204,7 @@ function typeOf(address: string): string {
   return address.split('.', 1)[0] ?? ''
 }
 
-/** All attributes of a schema, those that nobody gave as null. */
+/** All attributes of a schema, those that were not given as null. */
 function whole({ block }: Schema, given: Attributes): Attributes {
   return Object.fromEntries(block.attributes.map(({ name }) => [name, given[name] ?? null]))
 }
