@@ -58,7 +58,7 @@ export class AccessTokens {
     const kept = text === undefined ? [] : keptTokens(this.#file, text)
     this.#byHash = new Map(kept.map(token => [token.hash, token]))
     if (text !== undefined) return
-    // Before the list of tokens: a start that ends between the two begins again, and locks nobody out.
+    // Before the list of tokens: a start that ends between the two begins again, and locks no one out.
     const { token, hash, info } = this.#made({ name: BOOTSTRAP, role: 'admin' })
     this.#write(this.#bootstrapFile, `${token}\n`)
     this.#keep(new Map([[hash, { hash, info }]]))
@@ -67,12 +67,12 @@ export class AccessTokens {
   /**
    * Makes a token; it is on disk when this returns.
    *
-   * @throws {BadRequest} when the name is no name, or taken; {CannotWrite} 507, and then there is no such token
+   * @throws {BadRequest} when the name is malformed, or taken; {CannotWrite} 507, and then there is no such token
    */
   create(wanted: NewToken): { readonly token: string } & AccessToken {
     const { name } = wanted
     if (!/^[a-z0-9][a-z0-9._-]{0,62}$/i.test(name)) {
-      throw new BadRequest(`"${name}" is no name for a token: give letters, digits, dots and dashes.`)
+      throw new BadRequest(`"${name}" is not a name for a token: give letters, digits, dots and dashes.`)
     }
     if (this.#named(name) !== undefined) {
       throw new BadRequest(`There is a token "${name}" already. Revoke it first, or choose another name.`)
@@ -151,7 +151,7 @@ function keptTokens(file: string, text: string): KeptToken[] {
     const kept = JSON.parse(text) as KeptToken[]
     if (kept.every(({ hash, info }) => typeof hash === 'string' && typeof info.name === 'string')) return kept
   } catch {
-    // Told below, as is what is JSON and no list of tokens.
+    // Reported below, as is JSON that is not a list of tokens.
   }
   const remedy = 'Restore it, or move it away: the server then makes a new admin.token, and all others end.'
   throw new BrokenState(file, 'does not hold the tokens that the server wrote', remedy)

@@ -9,7 +9,7 @@ import { messageOf } from '#progress/wait.ts'
 import { serverIdentity } from '../agent/authority.ts'
 import { BadSettings } from '../errors.ts'
 
-/** Where the files of a listener lie. */
+/** The paths of a listener's files. */
 export type TlsPaths = {
   readonly certFile: string
   readonly keyFile: string
@@ -24,7 +24,7 @@ export type TlsMaterial = { readonly cert: string; readonly key: string; readonl
 export interface CertificateSource {
   /** What was read last and could be used. */
   readonly material: TlsMaterial
-  /** Tells `listener` of every change from now on. */
+  /** Calls `listener` on every change from now on. */
   onChange(listener: (material: TlsMaterial) => void): void
   /** Looks for a change now. */
   reload(): void
@@ -49,10 +49,10 @@ export class TlsFiles implements CertificateSource {
   #material: TlsMaterial
 
   /**
-   * Reads the files, and watches the directories that they lie in.
+   * Reads the files, and watches the directories that they are in.
    *
    * @param report hears why a change was not taken over; what was read before stays in use
-   * @throws {BadSettings} when a file is missing, or certificate and key are no pair
+   * @throws {BadSettings} when a file is missing, or certificate and key do not belong together
    */
   constructor(paths: TlsPaths, report: (problem: Error) => void) {
     this.#paths = paths
@@ -101,7 +101,7 @@ export class TlsFiles implements CertificateSource {
 /** How often an issued certificate is looked at; it is renewed when two thirds of its time are over. */
 const DAY_MS = 86_400_000
 
-/** A certificate of our own authority. */
+/** A certificate by our own authority. */
 export class IssuedCertificate implements CertificateSource {
   readonly #issue: () => Promise<TlsMaterial>
   readonly #report: (problem: Error) => void

@@ -22,7 +22,7 @@ declare module 'fastify' {
     identity: Identity
   }
   interface FastifyContextConfig {
-    /** What the route takes, where its method does not tell: `read-only` for GET and HEAD, `admin` for all others. */
+    /** The role that the route requires, where it differs from its method's: `read-only` for GET and HEAD, `admin` for all others. */
     access?: Access
   }
 }
@@ -136,7 +136,7 @@ function tokenIn({ headers, method }: FastifyRequest): string | undefined {
   return Buffer.from(text, 'base64').toString().split(':').slice(1).join(':')
 }
 
-/** What a request may do for coming from this host, unless a proxy or a page of someone else stands behind it. */
+/** What a request may do because it comes from this host, unless a proxy or another site's page sent it. */
 function placeOf({ headers, raw }: FastifyRequest, { loopbackOnly, openReads }: AccessPolicy): Identity {
   if (openReads === 'no-one' || isForwarded(headers) || !isOwnPage(headers)) return NOBODY
   if (loopbackOnly) return LOOPBACK

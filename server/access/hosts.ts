@@ -52,7 +52,7 @@ function canonical(text: string): string {
 
 /**
  * Says whether a connection comes from this host: from a loopback address, or from the very address that it goes to. No
- * other host can bring one about. Linux drops packets from outside that carry an address of its own as their source
+ * other host can make such a connection. Linux drops packets from outside whose source is one of the host's own addresses
  * (martians; `accept_local` and `route_localnet` are off unless someone sets them), and even where it did not, our answer
  * would go to ourselves, and the handshake would never end.
  */

@@ -1,4 +1,4 @@
-// Who asks, and what each may do: a token, a client certificate, this very host, or nobody in particular.
+// Who asks, and what each may do: a token, a client certificate, this very host, or no one in particular (`nobody`).
 
 import { isIPv4 } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
@@ -27,7 +27,7 @@ export const LOOPBACK: Identity = { name: 'loopback', role: 'objects', by: 'plac
 /** A request from this host on a listener that others reach as well. */
 export const THIS_HOST: Identity = { name: 'this-host', role: 'read-only', by: 'place' }
 
-/** What a certificate without a role of its own may do; `none` refuses it. */
+/** What a certificate that names no role may do; `none` refuses it. */
 export type CertificateRole = CredentialRole | 'none'
 
 /** Says whether `identity` may do what takes `access`. */
@@ -42,7 +42,7 @@ function levelOf(role: Identity['role']): number {
 
 /**
  * Who shows a client certificate, which the listener has verified. Its name is the first common name, else the serial
- * number. An organisation (O) `pilotlight:read-only` or `pilotlight:admin` gives the role, the lesser where both stand;
+ * number. An organisation (O) `pilotlight:read-only` or `pilotlight:admin` gives the role, the lesser of the two if it has both;
  * any other certificate has the role `otherwise`. Matchbox lets every verified certificate do everything.
  */
 export function identityOfCertificate(

@@ -1,4 +1,4 @@
-// The certificates of all listeners: of the operator's files where there are some, else of our own authority.
+// The certificates of all listeners: the operator's files where there are some, else those of our own authority.
 
 import type { Parts } from '../process/parts.ts'
 import { endOf, IssuedCertificate, TlsFiles, type CertificateSource, type TlsPaths } from './certificates.ts'

@@ -4,7 +4,7 @@ import type { SiteAuthority } from '#model/bundle.ts'
 import type { Store } from '../store/store.ts'
 import { signsUntil, withSigners } from './signers.ts'
 
-/** What came of putting an authority. */
+/** The result of putting an authority. */
 export type AuthorityPut = {
   readonly changed: boolean
   /** Milliseconds since 1970: the end of what the signers can sign that machines get from now on. */
@@ -48,7 +48,7 @@ export class Authorities {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work)
-    this.#last = done.catch(() => {}) // whoever asked for it hears of the failure
+    this.#last = done.catch(() => {}) // the caller sees the failure
     return done
   }
 }

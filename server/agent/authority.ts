@@ -14,7 +14,7 @@ import { BrokenState } from '../errors.ts'
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
 export type ServerIdentity = { readonly ca: string; readonly certificate: string; readonly key: string }
 
-/** Valid since before any clock of ours was set, and without an end (RFC 5280 §4.1.2.5): no clock makes it invalid. */
+/** Valid since before any of our clocks was set, and without an end (RFC 5280 §4.1.2.5): no clock makes it invalid. */
 const LONG_AGO = new Date('2000-01-01T00:00:00Z')
 const NEVER = new Date('9999-12-31T23:59:59Z')
 /** No right clock is before this; what a certificate's end is counted from when the host's clock is. */

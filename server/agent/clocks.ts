@@ -7,6 +7,6 @@ export type Clocks = { readonly wall: () => number; readonly steady: () => numbe
 export type HostClock = {
   /** Names one boot of the host's kernel. */
   readonly run: string
-  /** Milliseconds since that boot, suspends included; nobody sets it. */
+  /** Milliseconds since that boot, suspends included; it cannot be set. */
   readonly now: () => number
 }

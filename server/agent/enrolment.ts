@@ -173,8 +173,8 @@ export class Enrolment {
   }
 
   /**
-   * Gives the bundle, sealed to the machine's key, and spends the boot on it. What goes wrong before spends nothing, and what
-   * an operator decides before that moment holds: also while the bundle is signed and sealed.
+   * Gives the bundle, sealed to the machine's key, and spends the boot on it. A failure before that spends nothing. What an
+   * operator decides before that is respected, also while the bundle is signed and sealed.
    *
    * @throws {WrongAnswer} 403; {KeyRefused} 403; {QuoteRefused} 403; {TokenReplayed} 409
    * @throws {TokenExpired} 403, {UnknownToken} 401, when the token ended meanwhile

@@ -10,7 +10,7 @@ import { isLeaseOf } from '../machines/identity.ts'
 /** Who asks: where from, and what it says of itself. */
 export type Sender = { readonly address: string; readonly labels: Labels }
 
-/** What is known of the sender beside its words. */
+/** What is known of the sender besides what it says. */
 export type Evidence = {
   readonly dhcp: ProvisioningNetwork['dhcp']
   /** The lease of the sender's address; in proxy mode the address that it was heard to ask another server for. */

@@ -77,7 +77,7 @@ export class Reopenings {
   }
 
   /**
-   * By the steady clock; one of an earlier process by the clock of the host, which nobody sets. One of an earlier run of the host
+   * By the steady clock; one of an earlier process by the clock of the host, which cannot be set. One of an earlier run of the host
    * is as old as this run at least, and the wall clock can only shorten that: it must show a time after the opening. So it may
    * be over too early, and an operator opens the machine again.
    */

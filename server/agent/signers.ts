@@ -79,14 +79,14 @@ async function currentSigner(
     return { ...before, earlier: before.earlier.filter(certificate => endOf(certificate) > now) }
   }
   const notAfter = now + (LIFE_DAYS - 1) * dayMs
-  // The name tells it from its predecessor, which is trusted beside it: a chain is built by names.
+  // The name distinguishes it from its predecessor, which is trusted beside it: a chain is built by names.
   const commonName = `pilotlight-${names[purpose]}-${new Date(notAfter).toISOString().slice(0, 10)}`
   const made = await makeAuthority({ commonName }, { notBefore: now - dayMs, notAfter }, [purpose])
   const predecessors = before === undefined ? [] : [before.certificate, ...before.earlier]
   return { ...made, earlier: predecessors.filter(certificate => endOf(certificate) > now) }
 }
 
-/** One that was made by a clock far ahead is not: it would be no good yet, and would be for too long. */
+/** One that was made by a clock far ahead is not: it would not be valid yet, and would be valid for too long. */
 function isYoung(certificate: string, now: number): boolean {
   const made = new X509Certificate(certificate).validFromDate.getTime() + dayMs
   return made <= now + dayMs / 24 && now < made + SUCCESSOR_DAYS * dayMs

@@ -1,5 +1,5 @@
-// Since when machines wait for an operator, so that no wait is without an end: by a clock that nobody sets, and anew after a
-// restart of the server.
+// When machines began to wait for an operator, so that every wait ends. The clock is one that cannot be set; a restart of
+// the server starts the waits again.
 
 /** How many waits of a machine are kept; the one asked for longest ago gives way. */
 const REMEMBERED = 16

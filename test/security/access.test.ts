@@ -19,7 +19,7 @@ t.setTimeout(240_000)
 /** What curl prints instead of an answer's body. */
 const STATUS = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '--max-time', '10']
 
-/** Lists, journals, figures: what tells of the rack, and is not needed to boot. */
+/** Lists, journals, figures: what describes the rack, and is not needed to boot. */
 const READS = [
   '/machines',
   '/machines/52:54:00:20:00:01',
@@ -39,7 +39,7 @@ const READS = [
   '/v1/assets',
 ]
 
-/** What firmware asks, and what tells that the server lives. */
+/** What firmware asks, and what shows that the server is alive. */
 const BOOT = ['/', '/boot.ipxe', '/autoexec.ipxe', '/loaders/', '/healthz', '/readyz', '/ui/']
 
 t.test('another host boots and reads nothing else, unless it shows a token', { skip }, async t => {
@@ -113,7 +113,7 @@ t.test('--public-reads opens what is read, and no change', { skip }, async t => 
   t.equal(await elsewhere('curl', ...STATUS, '-X', 'PUT', '-d', '{}', `${url}/v1/groups/a`), '401')
 })
 
-/** Any server that is not reached from this very host is told so by a proxy: it stands for a stranger below. */
+/** Any server that is not reached from this very host learns that from a proxy: the proxy takes the part of a stranger below. */
 const FORWARDED = { 'x-forwarded-for': '192.0.2.1' }
 
 t.test('every route that is not of the boot or the page takes a token from a stranger', async t => {

@@ -15,7 +15,7 @@ t.setTimeout(120_000) // a busy machine takes its time
 const BODY_BYTES = (1 << 20) - 1
 const ROUTES = ['enroll', 'bundle', 'renew', 'report', 'nothing']
 
-/** A server of its own, its agents' side, and what it takes of the machine. */
+/** A server, the routes of its agents, and the machine that asks. */
 async function attacked(t: Test) {
   const { child, said } = await childServer(t, { statePath: join(t.testdir(), 'state') })
   const serving = said.find(line => line.includes('"text":"serving"')) ?? '{}'

@@ -124,12 +124,12 @@ t.test('a restore ends the tokens of boots that had no bundle yet', async t => {
   t.equal(restored.token('fresh'), undefined)
 })
 
-t.test('a backup of a server under load is as of one moment', { timeout: 120_000 }, async t => {
+t.test('a backup of a server under load is as of one point in time', { timeout: 120_000 }, async t => {
   const folder = t.testdir()
   const [from, to] = [join(folder, 'from'), join(folder, 'to')]
   const server = await childServer(t, { statePath: from })
   const progress = { acknowledged: 0, isOver: false }
-  // Two objects with one number in each transaction: a copy of two moments would have two numbers.
+  // Two objects with one number in each transaction: a copy of two points in time would have two numbers.
   const load = (async () => {
     for (let number = 1; !progress.isOver; number += 1) {
       const changes = ['a', 'b'].map(id => ({
@@ -166,7 +166,7 @@ t.test('a backup of a server under load is as of one moment', { timeout: 120_000
     .filter(({ kind, id }) => kind === 'profile' && /^[ab]$/.test(id))
     .map(({ object }) => Number(/n=(\d+)/.exec(JSON.stringify(object))?.[1]))
   t.equal(numbers.length, 2)
-  t.equal(numbers[0], numbers[1], 'one moment')
+  t.equal(numbers[0], numbers[1], 'one point in time')
   t.ok(numbers[0]! >= before && numbers[0]! <= after, `${before} <= ${numbers[0]} <= ${after}`)
 })
 

@@ -46,7 +46,7 @@ async function attacked(t: Test, dhcp: 'off' | 'proxy'): Promise<Attacked> {
 
 /** What the server keeps of the machine. */
 async function kept(segment: Segment): Promise<Record<string, number>> {
-  await segment.events('ctl-1') // what was told is on disk
+  await segment.events('ctl-1') // what was reported is on disk
   const db = new Database(join(segment.statePath, 'pilotlight.db'), { readonly: true })
   try {
     const count = (table: string) =>
@@ -113,7 +113,7 @@ t.test('nor does a restart of the server between script and config', { skip }, a
   for (let at = 0; at < 3000; at += 1) await stranger.get(script) // more events than are kept of a machine
   await machine.get(script)
   await flood([script, config])
-  await segment.events('ctl-1') // what was told is on disk
+  await segment.events('ctl-1') // what was reported is on disk
   await segment.restart()
   await flood([script, config])
   const token = tokenIn(await machine.get(config))

@@ -13,9 +13,9 @@ const BIN = join(import.meta.dirname, '../../bin/pilotlight')
 /** How a server is started. */
 export type ChildSettings = {
   readonly statePath: string
-  /** What stands before the command: `['nsenter', …]`. */
+  /** What precedes the command: `['nsenter', …]`. */
   readonly within?: readonly string[]
-  /** Serves DHCP, too, which takes root and a network namespace of its own. */
+  /** Serves DHCP, too, which takes root and a separate network namespace. */
   readonly dhcp?: boolean
   /** Serves TFTP, too, which takes root. */
   readonly tftp?: boolean
@@ -47,7 +47,7 @@ export class DidNotStart extends Error {
 }
 
 /**
- * Starts a server on loopback with free ports, without TFTP and DHCP unless told; it is killed with the test.
+ * Starts a server on loopback with free ports, without TFTP and DHCP by default; it is killed with the test.
  *
  * @throws {DidNotStart} when it ends before it listens
  */

@@ -1,5 +1,5 @@
 // A clock that is wrong by years, ahead or behind, at the first start or later (findings 13 to 15): certificates stay valid,
-// nothing is forgotten, and leases run as long as their clients were told.
+// nothing is forgotten, and leases run as long as the ACK said.
 
 import { webcrypto, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -225,14 +225,14 @@ t.test('one pass forgets at most a tenth, the oldest first', async t => {
   t.equal(store.newestEvent(), 50)
 })
 
-t.test('the clock of the process goes on evenly, and tells of jumps of the host', async t => {
+t.test('the clock of the process goes on evenly, and reports jumps of the host', async t => {
   const host = { wall: 1e12, steady: 5000 }
   const clock = new ProcessClock({ wall: () => host.wall, steady: () => host.steady })
   t.teardown(() => clock.close())
   const jumps: number[] = []
   clock.onJump(jump => {
     jumps.push(jump)
-    t.not(clock.now(), host.wall, 'it follows after all were told')
+    t.not(clock.now(), host.wall, 'it follows after all were called')
   })
   host.steady += 1000
   host.wall += 1500
@@ -312,7 +312,7 @@ t.test(
     const after = (expiresAt: number, lastSeen: number | undefined) =>
       leasesAfterJump([{ ...lease, expiresAt }], lastSeen, now)?.[0]?.expiresAt
     t.equal(after(now + HOUR_MS, now - 60_000), undefined, 'as it is')
-    t.equal(after(now - HOUR_MS, now - 2 * HOUR_MS), undefined, 'it ran out while nobody was here')
+    t.equal(after(now - HOUR_MS, now - 2 * HOUR_MS), undefined, 'it ran out while the server was stopped')
     const behind = now + 20 * YEAR_MS
     t.equal(after(behind + HOUR_MS, behind), now + HOUR_MS, 'written by a clock that was ahead')
     const ahead = now - 40 * DAY_MS

@@ -151,22 +151,26 @@ t.test(
   },
 )
 
-t.test('a machine that boots again, also by a card that is not declared, is no copy', { skip }, async t => {
-  const { segment, machine } = await running(t)
-  await machine.do({ do: 'address', address: '10.20.0.240/24' }) // it is switched off
-  const card = { do: 'dhcp', mac: '52:54:00:20:00:99', uuid: UUID } as const
-  await machine.do({ ...card, stage: 'firmware' })
-  await machine.do({ ...card, stage: 'ipxe' })
-  await machine.get(`/ipxe?uuid=${UUID}&mac=${card.mac}`)
-  const token = await bootTo(machine, CTL_1)
-  t.equal((await redeem(machine, token)).status, 200)
-  t.equal((await machine.agent('report', token, { stage: 'ready' })).status, 204)
-  await machine.do({ do: 'dhcp', mac: STRANGER.mac, uuid: STRANGER.uuid, stage: 'firmware', keep: false })
-  t.same(await copies(segment), [])
-  t.match(await segment.machine('ctl-1'), { phase: 'ready', boot: 'b-0003' }, 'the third: the card had one')
-})
+t.test(
+  'a machine that boots again, also by a card that is not declared, is not a copy',
+  { skip },
+  async t => {
+    const { segment, machine } = await running(t)
+    await machine.do({ do: 'address', address: '10.20.0.240/24' }) // it is switched off
+    const card = { do: 'dhcp', mac: '52:54:00:20:00:99', uuid: UUID } as const
+    await machine.do({ ...card, stage: 'firmware' })
+    await machine.do({ ...card, stage: 'ipxe' })
+    await machine.get(`/ipxe?uuid=${UUID}&mac=${card.mac}`)
+    const token = await bootTo(machine, CTL_1)
+    t.equal((await redeem(machine, token)).status, 200)
+    t.equal((await machine.agent('report', token, { stage: 'ready' })).status, 204)
+    await machine.do({ do: 'dhcp', mac: STRANGER.mac, uuid: STRANGER.uuid, stage: 'firmware', keep: false })
+    t.same(await copies(segment), [])
+    t.match(await segment.machine('ctl-1'), { phase: 'ready', boot: 'b-0003' }, 'the third: the card had one')
+  },
+)
 
-t.test('a host with the UUID of a machine that does not run yet is no copy', { skip }, async t => {
+t.test('a host with the UUID of a machine that does not run yet is not a copy', { skip }, async t => {
   const segment = await laySegment(t)
   await segment.put('/v1/machines/ctl-1/bundle', files)
   const stranger = await segment.host()
@@ -176,7 +180,7 @@ t.test('a host with the UUID of a machine that does not run yet is no copy', { s
   t.same(await copies(segment), [])
 })
 
-t.test('a request to the server itself for what a machine would get is no copy', { skip }, async t => {
+t.test('a request to the server itself for what a machine would get is not a copy', { skip }, async t => {
   const { segment } = await running(t)
   await segment.operator.do({ do: 'fetch', url: `http://${SERVER}:8080/ipxe?mac=${MAC}` })
   t.same(await copies(segment), [])

@@ -38,7 +38,7 @@ async function open(t: Test, server: TestServer, localAddress: string): Promise<
   return socket
 }
 
-/** Has strangers ask, each from an address of its own, and gives who was answered, in order; `last` asks after them. */
+/** Has strangers ask, each from its own address, and gives who was answered, in order; `last` asks after them. */
 async function answered(t: Test, server: TestServer, last: string): Promise<string[]> {
   const addresses = Array.from({ length: STRANGERS }, (_, at) => `127.1.0.${at + 1}`)
   const sockets = await Promise.all([...addresses, last].map(address => open(t, server, address)))

@@ -103,7 +103,7 @@ t.test('a client that fetched something keeps its address for longer', { skip },
   t.match(await lease(2), { address, leaseSeconds: 600 }, 'by TFTP')
 })
 
-t.test('TFTP answers a network of ours and no other', { skip }, async t => {
+t.test('TFTP answers our own networks and no other', { skip }, async t => {
   const segment = await laySegment(t, siteOf(), {}, { tftp: true })
   const host = await segment.host()
   await host.do({ do: 'address', address: '10.20.0.77/24' })

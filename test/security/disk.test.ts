@@ -89,7 +89,7 @@ t.test('a full disk is said, changes nothing, and is recovered from', { skip, ti
   t.match(await ask('GET', '/ipxe?mac=52-54-00-20-00-99'), { status: 404 }, 'reads go on')
   t.match(await ask('GET', '/metrics'), { text: /^pilotlight_writes_work 0$/m })
   const errors = server.said.filter(line => line.includes('"level":"error"'))
-  t.equal(errors.length, 1, 'one line tells of it')
+  t.equal(errors.length, 1, 'one line reports it')
 
   rmSync(filling)
   await waitUntil('writes work again', { limitSeconds: 15, everyMs: 100 }, async () => {
@@ -220,7 +220,7 @@ t.test('a certificate whose key is of another one is made anew', async t => {
   t.ok(new X509Certificate(next.certificate).checkPrivateKey(createPrivateKey(next.key)))
 })
 
-t.test('a first start that could not write the first token locks nobody out', async t => {
+t.test('a first start that could not write the first token locks no one out', async t => {
   const statePath = join(t.testdir({ state: {} }), 'state')
   mkdirSync(join(statePath, 'admin.token.new', 'in the way'), { recursive: true })
   t.throws(() => new AccessTokens(statePath, () => 1))

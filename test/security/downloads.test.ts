@@ -22,7 +22,7 @@ const FILE_BYTES = 64 << 20
 /** Bytes that the kernel keeps for a reader: little, so that the rest is with the server. */
 const SMALL_WINDOW = '4096 4096 4096'
 
-/** A server in a network of its own, with hosts 10.99.0.2 to 10.99.0.40 and a machine of the site. */
+/** A server in its own network namespace, with hosts 10.99.0.2 to 10.99.0.40 and a machine of the site. */
 async function served(t: Test, { descriptors }: { readonly descriptors?: number } = {}) {
   const network = await testNetwork(t)
   await network.ip(

@@ -366,7 +366,7 @@ t.test(
     t.match(await redeem(machine, first, key), { status: 200 })
     await machine.agent('report', first, { stage: 'ready' })
     const token = await bootTo(machine, CTL_1)
-    await machine.do({ do: 'address', address: '10.20.0.250/24' }) // it does not answer ARP for a moment
+    await machine.do({ do: 'address', address: '10.20.0.250/24' }) // it does not answer ARP for a short time
     await stranger.do({ do: 'address', address: `${CTL_1.address}/24` })
     const stolen = tokenIn(await stranger.get(`/ignition?mac=${MAC}`))
     for (let keys = 0; keys < 4; keys += 1) t.equal((await redeem(stranger, stolen)).status, 202)

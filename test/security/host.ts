@@ -55,7 +55,7 @@ export type Order =
   | { do: 'flood'; base: string; paths: readonly string[]; addresses: number }
   | { do: 'fetch'; url: string; method?: string; headers?: Record<string, string>; body?: string }
 
-/** What came of it. */
+/** The result of an order; which fields are there depends on `do`. */
 export type Done = {
   readonly error?: string
   readonly address?: string

@@ -27,7 +27,7 @@ const EXPLAIN = 'GET /v1/explain?mac=52:54:00:20:00:01 HTTP/1.1\r\nHost: 127.0.0
 
 const portOf = (server: TestServer) => Number(new URL(server.url).port)
 
-/** The lines of the log that tell of explanations, those that were broken off excepted. */
+/** The lines of the log about explanations, those that were broken off excepted. */
 const explained = (server: TestServer) =>
   server.told.filter(
     ({ text, fields }) => text === 'GET /v1/explain' && !('brokenOff' in fields && fields.brokenOff),

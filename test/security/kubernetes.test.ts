@@ -77,7 +77,7 @@ t.test('a real API server', { skip: missingTools() }, async t => {
     })
 
   await t.test('who reads a secret is written down, and what it holds is not', async t => {
-    const metadata = { name: 'told', namespace: 'default' }
+    const metadata = { name: 'audited', namespace: 'default' }
     await admin.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: { word: SECRET_TEXT } })
     await kubelet.read({ apiVersion: 'v1', kind: 'Secret', ...metadata }).catch(() => {})
     const { user, level } = await written('the write', ofSecret('patch'))
@@ -166,7 +166,7 @@ type PodSpec = {
 /** Picks what was done to the Secret of the test. */
 function ofSecret(verb: string): (event: AuditEvent) => boolean {
   return event =>
-    event.verb === verb && event.objectRef?.resource === 'secrets' && event.objectRef.name === 'told'
+    event.verb === verb && event.objectRef?.resource === 'secrets' && event.objectRef.name === 'audited'
 }
 
 let pods = 0

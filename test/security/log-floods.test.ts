@@ -10,7 +10,7 @@ t.test('sums up the requests of strangers, and writes those of machines and oper
   const lines = (path: string) => server.told.filter(({ text }) => text === `GET ${path}`).length
   const ask = async (path: string, times: number, headers = {}) => {
     for (let at = 0; at < times; at += 1) await (await server.get(path, headers)).text()
-    await server.get('/healthz') // those before it are told of
+    await server.get('/healthz') // those before it are reported
   }
   await ask('/ipxe?x=1', 50)
   t.equal(lines('/ipxe'), 10)

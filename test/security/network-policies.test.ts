@@ -75,7 +75,7 @@ t.test('every pod reaches what its configuration names', async t => {
   t.ok(flows > 100, `${flows} flows`)
 })
 
-t.test('node ports answer whoever reaches the machine', async t => {
+t.test('node ports answer any host that reaches the machine', async t => {
   const open = [...services].filter(([, { ports = [] }]) =>
     ports.some(({ nodePort }) => nodePort !== undefined),
   )

@@ -258,7 +258,7 @@ t.test('a node with pods and guests behind its address', { skip, timeout: 150_00
     await lab.nft('delete table inet pilotlight')
     for (const it of await answers(lab, ofGuests(attacks))) t.ok(it.seen, `before: ${it.line}`)
     const script = join(chartFolder('neutron'), 'files/external-network.sh')
-    // Seen from the node: /sys shows the interfaces of whoever mounts it.
+    // Seen from the node: /sys shows the interfaces of the namespace that mounts it.
     const line = `mount -t sysfs sysfs /sys; exec env ${externalNetwork} bash ${script}`
     for (const _ of ['first', 'again']) await lab.exec('node', 'unshare', '--mount', 'sh', '-euc', line)
     for (const it of await answers(lab, ofGuests(attacks))) t.notOk(it.seen, it.line)

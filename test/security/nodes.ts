@@ -1,4 +1,4 @@
-// A node in network namespaces of its own, with the rules of ignition/firewall.nft.njk: a provisioner, another node, a
+// A node in its own network namespaces, with the rules of ignition/firewall.nft.njk: a provisioner, another node, a
 // pod, a guest on the external network and a guest on a tenant's network, who all leave by the node's address as behind
 // flannel, kube-proxy and external-network.sh.
 
@@ -19,7 +19,7 @@ export type Party =
 /** Numbers of the user and the group that a program has; 0 where it is not said. */
 export type Who = { readonly uid?: number; readonly gid?: number }
 
-/** What an attempt came to: an answer with the address that the other side saw, or why there is none. */
+/** The result of an attempt: an answer with the address that the other side saw, or why there is none. */
 export type Attempt = { readonly seen: string } | { readonly why: string }
 
 /** A laboratory of namespaces, all of which end with `close`. */
@@ -28,7 +28,7 @@ export type NodeLab = {
   nft(rules: string, party?: Party): Promise<void>
   /** Runs a command in a party's namespace, and gives what it printed. */
   exec(party: Party, ...argv: string[]): Promise<string>
-  /** Tries to reach `address`, as root unless told. */
+  /** Tries to reach `address`, as root by default. */
   attempt(party: Party, protocol: 'tcp' | 'udp', address: string, port: number, who?: Who): Promise<Attempt>
   close(): Promise<void>
 }
@@ -51,7 +51,7 @@ mount -t tmpfs none /run && mkdir /run/netns
 for n in wire node other pod guest tenant neighbour liar-pod liar-guest; do ip netns add $n; ip -n $n link set lo up; done
 ip -n wire link add br0 type bridge && ip -n wire addr add 10.20.0.1/24 dev br0 && ip -n wire link set br0 up
 ip -n wire addr add 198.51.100.9/32 dev lo
-ip -n wire addr add 169.254.169.254/32 dev lo # where clouds serve metadata to whoever asks
+ip -n wire addr add 169.254.169.254/32 dev lo # where clouds serve metadata to anyone who asks
 port() { # NAMESPACE INTERFACE ADDRESS BRIDGE-NAMESPACE BRIDGE: an interface there, plugged into a bridge here
   ip -n $4 link add p-$1 type veth peer name $2 netns $1
   ip -n $4 link set p-$1 master $5 up
@@ -149,7 +149,7 @@ if (protocol === 'tcp') {
 }
 `
 
-/** Makes the namespaces and has everybody listen on `ports`. Needs root. */
+/** Makes the namespaces and starts a listener on `ports` in each. Needs root. */
 export async function openNodeLab(ports: readonly number[]): Promise<NodeLab> {
   const own = ['--mount', '--net', '--pid', '--fork', '--kill-child', 'sh', '-euc', topology]
   const maker = spawn('unshare', own, { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -110,7 +110,7 @@ t.test('takes a token from the address of its machine only', { skip }, async t =
   t.equal((await redeem(machine, token)).status, 200, 'the machine itself gets its bundle')
 })
 
-t.test('gives no second bundle in one boot, whoever asks', { skip }, async t => {
+t.test('gives no second bundle in one boot, whatever the sender', { skip }, async t => {
   const segment = await withBundles(await laySegment(t))
   const machine = await segment.host()
   const token = await bootTo(machine, CTL_1)
@@ -169,7 +169,7 @@ t.test(
     const tokens = [next]
     for (let tries = 0; tries < 17; tries += 1)
       tokens.push(tokenIn(await machine.get(`/ignition?mac=${MAC}`)))
-    t.notOk(tokens.includes(''), 'whoever fetched it before uses up nothing')
+    t.notOk(tokens.includes(''), 'an earlier fetch uses up nothing')
     t.match(await redeem(machine, next), { status: 401 }, 'the oldest gave way')
     t.equal((await redeem(machine, tokens.at(-1) ?? '')).status, 200)
   },
@@ -297,7 +297,7 @@ t.test('in proxy mode no packet and no restart between script and config ends a 
   await annoy()
   await machine.get(`/ipxe?uuid=${UUID}&mac=${MAC}`)
   await annoy()
-  await segment.events('ctl-1') // all that was told is on disk
+  await segment.events('ctl-1') // all that was reported is on disk
   await segment.restart()
   const token = tokenIn(await machine.get(`/ignition?uuid=${UUID}&mac=${MAC}`))
   t.equal((await redeem(machine, token)).status, 200)

@@ -45,7 +45,7 @@ const pods = globSync(join(ROOT, 'test/rack/charts/golden/*.yaml')).flatMap(file
   }),
 )
 
-/** The rows of the table of docs/security.md, by the pod's name: what it has, in words. */
+/** The rows of the table of docs/security.md, by the pod's name: what it has, as text. */
 const ROW = /^\| `([a-z0-9-]+)` \| openstack \| (.*?) \|/gm
 const rows = new Map(
   [...readFileSync(join(ROOT, 'docs/security.md'), 'utf8').matchAll(ROW)].map(

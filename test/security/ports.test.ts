@@ -107,7 +107,7 @@ t.test('knows a boot server on the wildcard address by both of its ports', async
   t.notOk(isSharedByWildcard(dnsmasq, '10.20.0.1'))
   t.notOk(isSharedByWildcard(dnsmasq, '0.0.0.0'))
   t.ok(isSharedByWildcard(one, '0.0.0.0'))
-  t.notOk(isSharedByWildcard(one, '10.30.0.1'), 'each has an address of its own')
+  t.notOk(isSharedByWildcard(one, '10.30.0.1'), 'each has its own address')
   t.notOk(isSharedByWildcard('', '0.0.0.0'))
 })
 

@@ -134,32 +134,29 @@ t.test('refuses the token of a boot that has no bundle, whatever earlier boots h
   await t.rejects(renewal.offer(later), { code: 'NOT_DELIVERED' })
 })
 
-t.test(
-  'a key that was approved in place of its own ends no renewal before the other has a bundle',
-  async t => {
-    const { store, key, renewal, who } = await begun()
-    store.spendBoot('ctl-1', 'b-0001', Date.now(), {
-      token: 'x',
-      key: key.recipient,
-      fingerprint: 'SHA256:own',
-    })
-    const seen = { machine: 'ctl-1', address: '10.20.0.11', mac: who.mac, why: 'seen', seenAt: 1 }
-    const own = { ...seen, fingerprint: 'SHA256:own', recipient: key.recipient, boot: 'b-0001' }
-    store.putMachineKey({ ...own, state: 'approved' })
-    store.putMachineKey({
-      ...seen,
-      fingerprint: 'SHA256:x',
-      recipient: 'x',
-      boot: 'b-0002',
-      state: 'approved',
-    })
-    await t.resolves(renewal.offer(who))
-    store.putMachineKey({ ...own, recipient: 'shown with another', boot: 'b-0003', state: 'pending' })
-    await t.resolves(renewal.offer(who), 'nor that somebody shows it')
-    store.putMachineKey({ ...own, recipient: 'shown with another', state: 'rejected' })
-    await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED' })
-  },
-)
+t.test('a key that replaces the approved one ends no renewal before it has a bundle', async t => {
+  const { store, key, renewal, who } = await begun()
+  store.spendBoot('ctl-1', 'b-0001', Date.now(), {
+    token: 'x',
+    key: key.recipient,
+    fingerprint: 'SHA256:own',
+  })
+  const seen = { machine: 'ctl-1', address: '10.20.0.11', mac: who.mac, why: 'seen', seenAt: 1 }
+  const own = { ...seen, fingerprint: 'SHA256:own', recipient: key.recipient, boot: 'b-0001' }
+  store.putMachineKey({ ...own, state: 'approved' })
+  store.putMachineKey({
+    ...seen,
+    fingerprint: 'SHA256:x',
+    recipient: 'x',
+    boot: 'b-0002',
+    state: 'approved',
+  })
+  await t.resolves(renewal.offer(who))
+  store.putMachineKey({ ...own, recipient: 'shown with another', boot: 'b-0003', state: 'pending' })
+  await t.resolves(renewal.offer(who), 'nor that someone shows it')
+  store.putMachineKey({ ...own, recipient: 'shown with another', state: 'rejected' })
+  await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED' })
+})
 
 t.test(
   'a machine that runs renews and reports while a copier waits and after it was opened',

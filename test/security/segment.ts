@@ -1,4 +1,4 @@
-// A provisioning segment for attacks: a whole server with its sockets in a network namespace of its own, and hosts on the
+// A provisioning segment for attacks: a whole server with its sockets in its own network namespace, and hosts on the
 // same bridge that send whatever a test says.
 
 import { spawn } from 'node:child_process'
@@ -117,7 +117,7 @@ export async function redeem(host: Host, token: string, key?: TestKey): Promise<
 }
 
 /**
- * Lays a segment, starts the server on it (TFTP only if told), and publishes `site`; all of it ends with the test.
+ * Lays a segment, starts the server on it (TFTP only on request), and publishes `site`; all of it ends with the test.
  *
  * @param env more of the server's environment
  */

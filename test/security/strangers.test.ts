@@ -171,7 +171,7 @@ t.test('a UUID with MACs at random makes no machine of each', async t => {
   t.ok(known.filter(boot => boot !== undefined).length <= 8, 'and few of the MACs are known')
 })
 
-t.test('forgets the lease of a MAC whose address went to another', async t => {
+t.test('forgets the lease of a MAC whose address another client now has', async t => {
   const table = new LeaseTable()
   for (let at = 0; at < 10_000; at += 1) {
     const lease = { address: '10.20.0.12', mac: macOf(at), state: 'bound', expiresAt: 1 } as const

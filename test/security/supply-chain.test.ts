@@ -32,7 +32,7 @@ t.test('needs no install script', async t => {
   t.strictSame(scripted, ['node_modules/protobufjs'])
 })
 
-t.test('takes every package by its hash, and none from a repository or an address of its own', async t => {
+t.test('takes every package by its hash, and none from another repository or address', async t => {
   t.ok(locked.length > 100)
   const wrong = locked.filter(
     ([, { version, integrity, resolved, link }]) =>

@@ -1,4 +1,4 @@
-// Templates are data of whoever may write objects. Rendering one gives no code on the server, and takes no time that
+// Templates are data of any client that may write objects. Rendering one gives no code on the server, and takes no time that
 // machines would miss.
 
 import t from 'tap'

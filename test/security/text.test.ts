@@ -1,5 +1,5 @@
 // Text from the wire (finding 10, and the lengths of 11): a client hides terminal commands, forged lines and kilobytes in
-// what it tells of itself.
+// what it says about itself.
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -71,7 +71,7 @@ t.test('answers an error that quotes the client without what a terminal obeys', 
   }
 })
 
-t.test('cleans what TFTP and the agent tell as well', async t => {
+t.test('cleans what TFTP and the agent report as well', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const journal = new Journal(
@@ -96,7 +96,7 @@ t.test('cleans what TFTP and the agent tell as well', async t => {
   t.notMatch(kept, UNSAFE)
 })
 
-t.test('renders templates with the labels as they came', async t => {
+t.test('renders templates with the labels as they were sent', async t => {
   const server = await testServer(t)
   await server.put('/v1/profiles/shown', { id: 'shown', generic_id: 'shown.tmpl' })
   await server.put('/v1/templates/generic/shown.tmpl', { text: '{{.request.query.rack}}' })

@@ -70,17 +70,17 @@ t.test('lets the oldest that was never acknowledged give way when every place is
   t.same(refused, ['tftp_way'])
 })
 
-t.test('drops a transfer that nobody acknowledges after seconds, and sent little until then', async t => {
+t.test('drops a transfer that is never acknowledged after seconds, and sent little until then', async t => {
   const { server } = await serve(t, { transfers: 1 })
   const asked = await ask(t, server, '127.0.0.2')
   await new Promise(resolve => setTimeout(resolve, 4500))
   t.equal(asked.bytes(), 3 * 516)
 })
 
-t.test('answers no address that is not on a network of ours', async t => {
+t.test('answers no address that is not on one of our networks', async t => {
   const { server, refused } = await serve(t, { isOurs: address => address !== '127.0.0.9' })
   const foreign = await ask(t, server, '127.0.0.9')
-  await answered(await ask(t, server, '127.0.0.3'), 'the first block of one of ours')
+  await answered(await ask(t, server, '127.0.0.3'), 'the first block to an address on our network')
   t.equal(foreign.bytes(), 0)
   t.same(refused, ['tftp_foreign'])
 })

@@ -202,19 +202,23 @@ t.test('holds a machine that shows the TPM of another one', { skip }, async t =>
   t.match(held, { status: 202, text: /cmp-1 .* its TPM is the one of ctl-1/ })
 })
 
-t.test('refuses a machine without a TPM, and one whose key is not of a TPM, in words', { skip }, async t => {
-  const segment = await segmentWith(t)
-  const machine = await segment.host()
-  const token = await bootTo(machine, CTL_1)
-  const { recipient: key } = await machineKey()
-  const refused = await machine.agent('enroll', token, { key })
-  t.match(refused, {
-    status: 403,
-    text: /the site asks for a TPM \(trust: L3\), and it showed no attestation key/,
-  })
-  t.match(await machine.agent('enroll', token, { key, tpm: { ak: 'AAAA' } }), {
-    status: 400,
-    text: /UNFIT_TPM_KEY/,
-  })
-  t.ok((await segment.events('ctl-1')).some(({ kind }) => kind === 'refused'))
-})
+t.test(
+  'refuses a machine without a TPM, and one whose key is not of a TPM, with a message',
+  { skip },
+  async t => {
+    const segment = await segmentWith(t)
+    const machine = await segment.host()
+    const token = await bootTo(machine, CTL_1)
+    const { recipient: key } = await machineKey()
+    const refused = await machine.agent('enroll', token, { key })
+    t.match(refused, {
+      status: 403,
+      text: /the site asks for a TPM \(trust: L3\), and it showed no attestation key/,
+    })
+    t.match(await machine.agent('enroll', token, { key, tpm: { ak: 'AAAA' } }), {
+      status: 400,
+      text: /UNFIT_TPM_KEY/,
+    })
+    t.ok((await segment.events('ctl-1')).some(({ kind }) => kind === 'refused'))
+  },
+)

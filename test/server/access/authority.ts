@@ -18,7 +18,7 @@ export type Issued = {
   readonly key: string
 }
 
-/** An authority whose files lie in one directory. */
+/** An authority whose files are in one directory. */
 export type TestAuthority = {
   readonly caFile: string
   readonly ca: string

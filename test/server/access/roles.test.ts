@@ -63,7 +63,7 @@ t.test('a token ends when it is revoked, or its time is over', async t => {
 })
 
 t.test(
-  'only hashes are kept, the first token lies in a private file, and a restart changes neither',
+  'only hashes are kept, the first token is in a private file, and a restart changes neither',
   async t => {
     const server = await open(t)
     const token = adminToken(server)
@@ -84,7 +84,7 @@ t.test(
   },
 )
 
-t.test('administration on a listener of its own leaves the boot listener', async t => {
+t.test('administration on a separate listener is not on the boot listener', async t => {
   const server = await open(t, { adminAddress: '127.0.0.1:0' })
   t.equal((await server.get('/boot.ipxe')).status, 200)
   t.equal((await server.get('/healthz')).status, 200)
@@ -96,7 +96,7 @@ t.test('administration on a listener of its own leaves the boot listener', async
   t.equal(await statusOf(`${server.adminUrl}/boot.ipxe`, { ca }), 404)
 })
 
-t.test('a client certificate tells who asks, and its organisation what they may do', async t => {
+t.test('a client certificate says who asks, and its organisation what they may do', async t => {
   const authority = await testAuthority(join(t.testdir(), 'tls'))
   const { caFile, ca } = authority
   const { certFile, keyFile } = await authority.issue('server')
@@ -112,7 +112,7 @@ t.test('a client certificate tells who asks, and its organisation what they may 
   t.equal(await put(admin), 200)
   t.equal(await put(reader), 403, 'the lesser role counts')
   t.equal(await put(plain), 403, 'one without a role has none here')
-  t.equal(await put(stranger), 401, 'one by another authority is nobody')
+  t.equal(await put(stranger), 401, 'one by another authority is anonymous')
   t.equal(await put(), 401)
   const token = bearer(adminToken(server))
   const byToken = { ca, ...reader, method: 'PUT', body: JSON.stringify(site), headers: token }
@@ -147,7 +147,11 @@ t.test('certificates are taken over while the server runs, and a broken one is n
   t.equal(await statusOf(url, { ...client, ca: first.ca, insecure: true }), 200)
   await testAuthority(directory) // another authority, in the same file
   server.reload()
-  t.equal(await statusOf(url, { ...client, ca: first.ca, insecure: true }), 401, 'its clients are nobody now')
+  t.equal(
+    await statusOf(url, { ...client, ca: first.ca, insecure: true }),
+    401,
+    'its clients are anonymous now',
+  )
 })
 
 /** What a request is made with. */
@@ -158,7 +162,7 @@ type Asked = {
   readonly method?: string
   readonly body?: string
   readonly headers?: Record<string, string>
-  /** Believes whatever certificate the server shows. */
+  /** Trusts any certificate that the server shows. */
   readonly insecure?: boolean
 }
 

@@ -25,7 +25,7 @@ async function minted(tokens: BootTokens, boot: string): Promise<string> {
   return made.token
 }
 
-t.test('the age of a token is counted by a clock that nobody sets', async t => {
+t.test('the age of a token is counted by a clock that cannot be set', async t => {
   const { tokens, clock } = tokensOf(t)
   const token = await minted(tokens, 'b-0001')
   clock.wall += 20 * MINUTE

@@ -71,7 +71,7 @@ t.test(
   },
 )
 
-t.test('a machine that does not run, and its own address, are no copies', async t => {
+t.test('a machine that does not run, and its own address, are not copies', async t => {
   const { world, raised, saw } = watch()
   world.up.add('10.20.0.11')
   await saw('request', '10.20.0.11')

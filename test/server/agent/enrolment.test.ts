@@ -1,4 +1,4 @@
-// What a machine that waits for its approval is told, what the journal keeps of it, and what an operator decides while a
+// What a machine that waits for its approval gets, what the journal keeps of it, and what an operator decides while a
 // bundle is on its way.
 
 import t, { type Test } from 'tap'
@@ -155,7 +155,7 @@ t.test('gives no bundle to a boot that an operator closes again, before it is se
   enrolment.reopen(machine, 'ada')
   const opened = await boot('b-0002')
   const asked = opened.begin()
-  t.match(enrolment.close(machine, 'ada'), { machine: 'ctl-1' }, 'the operator is told that it is done')
+  t.match(enrolment.close(machine, 'ada'), { machine: 'ctl-1' }, 'the operator learns that it is done')
   const why = /boot b-0002 is not open any more.*pilotlight machines reopen ctl-1/
   await t.rejects(asked, { code: 'KEY_REFUSED', message: why })
   await t.rejects(opened.begin(), { code: 'KEY_REFUSED', message: why }, 'nor when it asks again')

@@ -17,7 +17,7 @@ const byUuid: Machine = { ...machine, macs: [] }
 const address = '10.20.0.11'
 const full: Evidence = { dhcp: 'full', lease: { mac }, boot: { lease: address } }
 
-t.test('takes a sender for the machine by its lease, never by its words', async t => {
+t.test('takes a sender for the machine by its lease, never by what it says', async t => {
   const rows: [string, Machine, Record<string, string>, Evidence, RegExp | undefined][] = [
     ['its own', machine, { mac, uuid }, full, undefined],
     ['a UUID in the other order of bytes', machine, { mac, uuid: turned }, full, undefined],

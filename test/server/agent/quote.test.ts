@@ -188,7 +188,7 @@ function flipped(bit: number): Uint8Array {
   return copy
 }
 
-/** Says whether `call` succeeds, or throws an error of ours. */
+/** Says whether `call` succeeds, or throws one of our errors. */
 function own(call: () => unknown): boolean {
   try {
     call()

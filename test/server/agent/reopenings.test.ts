@@ -1,4 +1,4 @@
-// How long a machine is open that an operator opened: by a clock that nobody sets, and across restarts.
+// How long a machine is open that an operator opened: by a clock that cannot be set, and across restarts.
 
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
