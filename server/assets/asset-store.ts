@@ -1,6 +1,6 @@
 // The assets on disk, by content: each file's bytes are kept once, in .pilotlight/sha256/ab/DIGEST, and its names are hard
 // links to them. So other tools see plain files, whose links count who needs the bytes; a name is there as a whole or not
-// at all, at whatever moment the process is killed.
+// at all, whenever the process is killed.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream, type Stats } from 'node:fs'
@@ -32,7 +32,7 @@ export type Asset = {
   readonly size: number
   /** Milliseconds since 1970. */
   readonly modifiedMs: number
-  /** Of its bytes, in hexadecimal; undefined for a file that somebody put there past the store. */
+  /** Of its bytes, in hexadecimal; undefined for a file that was put there without the store. */
   readonly sha256: string | undefined
 }
 
@@ -60,7 +60,7 @@ export type Checked = {
 export type Collected = {
   readonly blobs: readonly string[]
   readonly bytes: number
-  /** Of adds that were killed, and downloads that nobody went on with. */
+  /** Of adds that were killed, and downloads that were not continued. */
   readonly leftovers: number
 }
 
@@ -134,7 +134,7 @@ export class AssetStore {
     return assets.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
   }
 
-  /** Reads all kept bytes again, and tells of each whether they are still what was kept. */
+  /** Reads all kept bytes again, and reports for each whether they are still what was kept. */
   async *verify(signal?: AbortSignal): AsyncGenerator<Checked> {
     const names = new Map<string, string[]>()
     for await (const { name, stats } of this.#files()) {
@@ -204,7 +204,7 @@ export class AssetStore {
       const found = hashes.sha256.digest('hex')
       checkDigest(name, 'SHA-256', sha256, found)
       if (hashes.sha512 !== undefined) checkDigest(name, 'SHA-512', sha512, hashes.sha512.digest('hex'))
-      await chmod(incoming, 0o444) // its names share it: whoever wants to change one replaces it
+      await chmod(incoming, 0o444) // its names share it: to change one, replace it
       return await this.#inTurn(async () => {
         const before = await this.get(name)
         expect?.(before)
@@ -260,7 +260,7 @@ export class AssetStore {
     }
   }
 
-  /** Removes bytes that were taken away to be collected; false when somebody named them meanwhile: then they stay. */
+  /** Removes bytes that were set aside for collection; false when they were given a name meanwhile: then they stay. */
   async #discard(away: string, digest: string): Promise<boolean> {
     const { nlink } = await stat(away)
     if (nlink > 1) {
@@ -322,7 +322,7 @@ export class AssetStore {
   }
 
   /**
-   * Where a name lies. The folders above it may be links, as long as they stay in the assets directory.
+   * The path of a name. The folders above it may be links, as long as they stay in the assets directory.
    *
    * @throws {InvalidAssetName}
    */
@@ -386,7 +386,7 @@ async function placeAt(incoming: string, path: string): Promise<void> {
       await syncPath(folder)
       if (first !== undefined) await syncPath(dirname(first))
       return
-    } // somebody removed the folder with the last name in it
+    } // another process removed the folder with the last name in it
   }
 }
 
@@ -409,7 +409,7 @@ function inodeOf({ dev, ino }: Stats): string {
   return `${dev}:${ino}`
 }
 
-/** Says whether nobody writes an incoming file any more. Of writers on other hosts only its age tells. */
+/** Says whether an incoming file has no writer any more. For writers on other hosts only its age shows that. */
 async function isForgotten(path: string, name: string): Promise<boolean> {
   const [, pid, startTicks, host] = /^(\d+)\.(\d+)\.[0-9a-f]+\.(.+)$/.exec(name) ?? []
   if (host === hostname()) return !isAlive({ pid: Number(pid), startTicks: Number(startTicks) })
@@ -464,7 +464,7 @@ function none(error: unknown): [] {
   return []
 }
 
-/** What the file system said against a write, in words; other errors stay as they are. */
+/** Why the file system refused a write, as a text; other errors are unchanged. */
 function refusalOf(name: string, error: unknown): unknown {
   const code = codeOf(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') return new NoSpace(name, { cause: error })

@@ -142,7 +142,7 @@ export class DownloadBuffers {
       if (own > 0) this.#heldBy.set(owner.address, own)
       else this.#heldBy.delete(owner.address)
     }
-    // The longest wait first; one that does not fit holds up no other, of whom less is held.
+    // The longest wait first; one that does not fit holds up no other that needs less.
     for (const waiting of this.#waiting) {
       if (this.#held >= this.#limits.inAll) break
       if (this.#take(waiting.owner, waiting.bytes)) waiting.grant()

@@ -13,11 +13,11 @@ import { messageOf, sleep } from '#progress/wait.ts'
 /** How a download goes about it. */
 export type DownloadOptions = {
   readonly signal?: AbortSignal
-  /** Seconds without a byte after which a connection is given up; 30 unless told. */
+  /** Seconds without a byte after which a connection is given up; 30 by default. */
   readonly stallSeconds?: number
-  /** Attempts in a row that bring nothing, after which it is given up; 6 unless told. */
+  /** Attempts in a row that bring nothing, after which it is given up; 6 by default. */
   readonly attempts?: number
-  /** Milliseconds before the second attempt, doubled for each one after it, up to 15 s; 500 unless told. */
+  /** Milliseconds before the second attempt, doubled for each one after it, up to 15 s; 500 by default. */
   readonly backoffMs?: number
   /** Hears how many bytes are here, of how many as far as that is known, and why it waits, if it does. */
   readonly onProgress?: (here: number, total: number | undefined, waiting?: string) => void
@@ -128,7 +128,7 @@ async function placeOf(
 /** An answer that does not fit what is here, which is forgotten then. */
 class Unusable extends Error {}
 
-/** Writes an answer's bytes from `start` on; those that came before it broke off stay. */
+/** Writes an answer's bytes from `start` on; those received before it broke off stay. */
 async function receive(
   { body }: Response,
   part: string,
@@ -170,7 +170,7 @@ type StallTimer = { readonly signal: AbortSignal; touch(): void; end(): void }
 
 function stallTimer(seconds: number): StallTimer {
   const stalled = new AbortController()
-  const abort = () => stalled.abort(new Error(`not a byte came for ${seconds} s`))
+  const abort = () => stalled.abort(new Error(`no byte received for ${seconds} s`))
   const timer = setTimeout(abort, seconds * 1000)
   return { signal: stalled.signal, touch: () => timer.refresh(), end: () => clearTimeout(timer) }
 }
@@ -187,7 +187,7 @@ async function keep(part: string, url: string, { headers }: Response): Promise<v
 
 async function readKept(part: string, url: string): Promise<Kept | undefined> {
   try {
-    const kept = JSON.parse(await readFile(`${part}.json`, 'utf8')) as Kept // of our own making
+    const kept = JSON.parse(await readFile(`${part}.json`, 'utf8')) as Kept // written by us
     return kept.url === url ? kept : undefined
   } catch {
     return undefined // none, or half written: begin anew

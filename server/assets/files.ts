@@ -7,7 +7,7 @@ import type { BufferShare } from './buffers.ts'
 import { isPublic } from './names.ts'
 import { contentTypeOf, SNIFF_BYTES } from './sniff.ts'
 
-/** An open file, and what is told of it; who opens it closes it. */
+/** An open file, and what is sent about it; the caller that opens it closes it. */
 export type OpenFile = {
   readonly handle: FileHandle
   readonly size: number
@@ -18,8 +18,8 @@ export type OpenFile = {
 }
 
 /**
- * Opens the file that `path` (decoded, below the root) means. Undefined when there is none, or it is no plain file, or
- * it lies outside of `root`, or in the store's own folder, once all links are followed.
+ * Opens the file that `path` (decoded, below the root) means. Undefined when there is none, or it is not a plain file, or
+ * it is outside of `root`, or in the store's own folder, once all links are followed.
  */
 export async function openBelow(root: string, path: string): Promise<OpenFile | undefined> {
   if (path.includes('\0')) return undefined

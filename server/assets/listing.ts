@@ -10,7 +10,7 @@ import { isPublic } from './names.ts'
 export type Folder = { readonly names: readonly string[]; readonly mtimeMs: number }
 
 /**
- * The folder that `path` (decoded, below the root) means. Undefined when there is none, or it lies outside of `root` once all
+ * The folder that `path` (decoded, below the root) means. Undefined when there is none, or it is outside of `root` once all
  * links are followed.
  */
 export async function folderBelow(root: string, path: string): Promise<Folder | undefined> {

@@ -36,7 +36,7 @@ function faultOf(name: string): string | undefined {
   return undefined
 }
 
-/** Says whether `real`, with all links followed, lies in the directory `top` (or is it), and not in the store's folder. */
+/** Says whether `real`, with all links followed, is in the directory `top` (or is it), and not in the store's folder. */
 export function isPublic(top: string, real: string): boolean {
   const inside = top.endsWith(sep) ? top : top + sep
   if (real === top) return true

@@ -40,7 +40,7 @@ export function planOf(method: string, headers: ConditionalHeaders, file: FileSt
 }
 
 /**
- * Reads a `Range` header: the parts that lie in the file, none of which means the whole file; or why it is refused. An
+ * Reads a `Range` header: the parts that are in the file (no part means the whole file), or why it is refused. An
  * empty file has no parts, and clients that always ask for some get it whole.
  */
 export function rangesOf(
@@ -90,7 +90,7 @@ function isListed(tags: string, { etag }: FileState): boolean {
   return tags.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
 }
 
-/** When the file changed, in milliseconds, without what HTTP dates cannot tell. */
+/** When the file changed, in milliseconds, without what HTTP dates cannot express. */
 function secondsOf({ mtimeMs }: FileState): number | undefined {
   return mtimeMs === undefined ? undefined : Math.floor(mtimeMs / 1000) * 1000
 }

@@ -1,4 +1,4 @@
-// What kind of content bytes are, told from the bytes (https://mimesniff.spec.whatwg.org), as Go's file server tells it.
+// The content type of bytes, guessed from the bytes (https://mimesniff.spec.whatwg.org), as Go's file server does it.
 
 /** Bytes that are looked at. */
 export const SNIFF_BYTES = 512

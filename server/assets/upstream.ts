@@ -1,5 +1,5 @@
 // Where the makers of operating systems keep what machines boot from, as far as Matchbox's scripts fetch it. What has to
-// be read to know that is read by whoever calls.
+// be read to know that is read by the caller.
 
 import { PilotlightError } from '#model/error.ts'
 
@@ -27,7 +27,7 @@ export type UpstreamFile = {
   /** Where Matchbox's scripts put it, below the assets directory. */
   readonly name: string
   readonly signatureUrl: string
-  /** In hexadecimal, where the maker tells it. */
+  /** In hexadecimal, where the publisher gives it. */
   readonly sha256?: string
   readonly sha512?: string
 }
@@ -101,11 +101,11 @@ function sha512In(digests: string, name: string): string | undefined {
   return undefined
 }
 
-/** Where all of Fedora CoreOS lies; the URLs in its metadata begin with it. */
+/** Where all of Fedora CoreOS is stored; the URLs in its metadata begin with it. */
 const COREOS = 'https://builds.coreos.fedoraproject.org'
 
 /**
- * A stream tells its newest release in streams/STREAM.json, a release itself in the release.json of its build; both name
+ * A stream names its newest release in streams/STREAM.json, a release itself in the release.json of its build; both name
  * every file with its digest and signature.
  */
 async function fedoraCoreos(wish: ReleaseWish, read: ReadText): Promise<Release> {
@@ -152,7 +152,7 @@ function jsonOf(text: string, place: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new UnknownRelease(`${place} is no JSON: is that a mirror of Fedora CoreOS?`, { cause })
+    throw new UnknownRelease(`${place} is not JSON: is that a mirror of Fedora CoreOS?`, { cause })
   }
 }
 
@@ -172,7 +172,7 @@ function at(value: unknown, path: readonly string[], place: string): unknown {
 function textAt(value: unknown, key: string, place: string): string {
   const text = at(value, [key], place)
   if (typeof text === 'string') return text
-  throw new UnknownRelease(`${place}: "${key}" is no text.`)
+  throw new UnknownRelease(`${place}: "${key}" is not a text.`)
 }
 
 function withoutSlash(url: string): string {

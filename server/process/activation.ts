@@ -73,7 +73,7 @@ function tableOf(name: string): string {
 
 /**
  * Where sockets are bound, by inode: reads a table of proc(5), `/proc/net/udp` and its like. Addresses are in the byte
- * order of the host, in words of four bytes; ports are not.
+ * order of the host, as units of four bytes; ports are not.
  */
 export function boundSockets(table: string): Map<string, { address: string; port: number }> {
   const rows = table

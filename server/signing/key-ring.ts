@@ -29,7 +29,7 @@ export async function openKeyRing(path: string, passphrase: string | undefined):
   } catch (error) {
     throw refuse(`it cannot be read: ${messageOf(error)}`, error)
   }
-  // Whoever gave the key trusts it: neither its age nor the strength of what certifies it is ours to judge.
+  // The operator who gave the key trusts it: we judge neither its age nor the strength of what certifies it.
   const config = {
     minRSABits: 1024,
     rejectHashAlgorithms: new Set<never>(),
@@ -37,7 +37,7 @@ export async function openKeyRing(path: string, passphrase: string | undefined):
     preferredHashAlgorithm: openpgp.enums.hash.sha256,
   }
   let [key] = await openpgp.readPrivateKeys({ binaryKeys, config }).catch((error: unknown) => {
-    throw refuse('it is no binary ring of secret keys', error)
+    throw refuse('it is not a binary ring of secret keys', error)
   })
   if (key === undefined) throw refuse('it holds no secret key')
   if (!key.isDecrypted()) {

@@ -6,7 +6,7 @@ import type { ReadableStream } from 'node:stream/web'
 import type { PublicKey, Signature } from 'openpgp'
 import { PilotlightError } from '#model/error.ts'
 
-/** Who signed, as far as the signature and the key tell. */
+/** The signer, as far as the signature and the key show. */
 export type Signed = {
   /** Of the key, in hexadecimal. */
   readonly fingerprint: string
@@ -103,7 +103,7 @@ async function readSignature(bytes: Uint8Array, path: string): Promise<Signature
   return (
     armored === undefined ? read({ binarySignature: bytes }) : read({ armoredSignature: armored })
   ).catch((cause: unknown) => {
-    throw new BadSignature(`What came as the signature of ${path} is no OpenPGP signature.`, { cause })
+    throw new BadSignature(`The signature of ${path} that was sent is not an OpenPGP signature.`, { cause })
   })
 }
 

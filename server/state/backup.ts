@@ -48,7 +48,7 @@ const STORE = 'pilotlight.db'
 const CONTENTS = 'backup.json'
 /** The copy of the store that a backup makes within the state directory, since that is private and on our own disk. */
 const COPY = 'backup-copy-'
-/** What is not the server's to keep: assets come again from where they came from; the rest belongs to a process that runs. */
+/** What a backup leaves out: assets can be fetched again; the rest belongs to a running process. */
 const LEFT_OUT = /^(?:assets|lock(?:\..*)?|try-write|.*\.new|backup-copy-.*|pilotlight\.db-(?:wal|shm))$/
 
 /**
@@ -122,7 +122,7 @@ export async function restoreBackup(
       const contents = await unpack(plain, statePath, file)
       checkStore(join(statePath, STORE))
       endTokens(join(statePath, STORE))
-      // A restore by root gives the files to whom the directory belongs, which is the server's user.
+      // A restore by root gives the files to the owner of the directory, which is the server's user.
       if (process.getuid?.() === 0) {
         for (const { name } of contents.files) chownSync(join(statePath, name), owner.uid, owner.gid)
       }

@@ -1,4 +1,4 @@
-// One server at a time in a state directory: two would each have an inventory and leases of their own in memory.
+// One server at a time in a state directory: two would each have their own inventory and leases in memory.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const PATIENCE_MS = 5000
 const LOOK_MS = 100
 
 /**
- * Makes the directory where it is missing, and takes it for this process; gives what lets go of it.
+ * Makes the directory where it is missing, and takes it for this process; returns a function that releases it.
  *
  * @throws {CannotMakeDirectory}; {BrokenState} when a restore into it was not finished
  * @throws {StateInUse} when another server has it, and keeps it for five seconds

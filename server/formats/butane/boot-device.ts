@@ -62,7 +62,7 @@ function mirrorDisk(device: string, number: number, kinds: readonly (keyof typeo
   return { device, partitions, wipeTable: true }
 }
 
-/** The superblock of /boot stands at the end of its partition, so that a BIOS GRUB needs to know nothing of RAID. */
+/** The superblock of /boot is at the end of its partition, so that a BIOS GRUB needs to know nothing of RAID. */
 function mirrorRaids(count: number): Raid[] {
   const devicesOf = (label: string) =>
     Array.from({ length: count }, (_, index) => partition(label, index + 1))
@@ -84,7 +84,7 @@ function partition(label: string, number: number): string {
   return `/dev/disk/by-partlabel/${label}-${number}`
 }
 
-/** On these two the volume lies on a partition by number, of a disk that is named. */
+/** On these two the volume is on a numbered partition of a named disk. */
 function luksDevice(layout: string | undefined, device = ''): string | undefined {
   if (layout === 's390x-eckd') return `${device}2`
   return layout === 's390x-zfcp' ? `${device}4` : undefined
@@ -133,14 +133,14 @@ function layoutRules(
 ): void {
   const path = ['bootDevice', 'layout']
   const isS390x = fcos >= 6 && S390X.has(layout)
-  if (!LAYOUTS.has(layout) && !isS390x) error(path, `"${layout}" is no layout that this version knows`)
+  if (!LAYOUTS.has(layout) && !isS390x) error(path, `"${layout}" is not a layout that this version knows`)
   const device = luks?.device ?? ''
   if (isS390x && layout !== 's390x-virt' && device === '')
     error(path, 'luks.device is wanted for this layout')
   else if (isS390x && layout === 's390x-eckd' && !/\/dev\/dasd[a-z]$/.test(device)) {
-    error(path, `luks.device "${device}" is no DASD (/dev/dasda)`)
+    error(path, `luks.device "${device}" is not a DASD (/dev/dasda)`)
   } else if (isS390x && layout === 's390x-zfcp' && !/\/dev\/sd[a-z]$/.test(device)) {
-    error(path, `luks.device "${device}" is no SCSI disk (/dev/sda)`)
+    error(path, `luks.device "${device}" is not a SCSI disk (/dev/sda)`)
   }
   if (layout.startsWith('s390x') && mirror?.devices?.length)
     error(path, 'a mirror is not for the s390x layouts')

@@ -7,7 +7,7 @@ const GO_LAST_BLOCK_BYTES = 5
 
 /**
  * The URL of `content`, and the compression to write beside it. What is compressed already (`compression` is not
- * empty) is not compressed again; otherwise a compression is always told, so that no parent config's is inherited.
+ * empty) is not compressed again; otherwise the compression is always written, so that no parent config's is inherited.
  */
 export function dataUrlOf(
   content: Uint8Array,

@@ -30,7 +30,7 @@ export type LocalFiles = {
 }
 
 /**
- * The files below `root`. Links are followed as long as they stay below it. What lies in `secret` (the server's own
+ * The files below `root`. Links are followed as long as they stay below it. What is in `secret` (the server's own
  * state, when that is kept below `root`) is never read.
  */
 export function localFilesBelow(root: string, secret?: string): LocalFiles {
@@ -48,7 +48,7 @@ export function localFilesBelow(root: string, secret?: string): LocalFiles {
     tree: path =>
       orReason(path, () => {
         const full = inside(path)
-        if (!statSync(full).isDirectory()) throw new Error(`${path} is no directory`)
+        if (!statSync(full).isDirectory()) throw new Error(`${path} is not a directory`)
         if (secret !== undefined && existsSync(secret) && isBelow(full, realpathSync(secret))) {
           throw new Error(`${path} holds the server's own state`)
         }

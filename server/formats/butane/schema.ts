@@ -84,7 +84,7 @@ export function snakeCase(name: string): string {
   return name.replace('MiB', '_mib').replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
-/** A type with its sugar, and without what came after `version`. */
+/** A type with its sugar, and without what was added after `version`. */
 function sugared(type: ObjectType, version: number): ObjectType {
   const fields = [...type.fields, ...(SUGAR.get(type)?.fields ?? [])]
   return {

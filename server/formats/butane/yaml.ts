@@ -1,4 +1,4 @@
-// Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain words: 0644 is octal, null and
+// Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain scalars: 0644 is octal, null and
 // true are few words, and a text field takes any scalar as it was written.
 
 import {
@@ -15,7 +15,7 @@ import {
 import type { Dialect } from '../ignition/read.ts'
 import type { Member, Node } from '../ignition/tree.ts'
 
-/** Text that is no YAML, with the offset of what is wrong. */
+/** Text that is not YAML, with the offset of what is wrong. */
 export class BadYaml extends Error {
   readonly code = 'BAD_YAML'
   readonly offset: number

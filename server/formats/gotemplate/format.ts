@@ -34,7 +34,7 @@ const LONGEST = 8 << 20
 export type Count = (characters: number) => void
 
 /**
- * `fmt.Sprintf`, up to 8 million characters. What does not fit is told in the text, as Go does: `%!d(float64=3)`,
+ * `fmt.Sprintf`, up to 8 million characters. What does not fit is reported in the text, as Go does: `%!d(float64=3)`,
  * `%!s(MISSING)`. `count` hears of each argument that is used again, with all that it holds.
  */
 export function printf(format: string, values: readonly Value[], count: Count): string {

@@ -113,6 +113,6 @@ function sliceOf(of: Value, indexes: readonly Value[]): Value {
   if (indexes.length > (typeof of === 'string' ? 2 : 3)) return refuse(`slice has ${indexes.length} indexes`)
   const length = lengthOf(of)
   const [start = 0, end = length, limit = length] = indexes.map(index => indexOf(index, length))
-  if (start > end || end > limit) return refuse(`slice from ${start} to ${end} is no part`)
+  if (start > end || end > limit) return refuse(`slice from ${start} to ${end} is out of range`)
   return isList(of) ? of.slice(start, end) : byteSlice(of, start, end)
 }

@@ -33,7 +33,7 @@ export type Token = { readonly kind: TokenKind; readonly text: string; readonly 
 /**
  * All tokens of a template; the last is of kind `end`.
  *
- * @throws {GoTemplateError} on what is no token, an action or comment without end, and parentheses without partner
+ * @throws {GoTemplateError} on what is not a token, an action or comment without end, and parentheses without partner
  */
 export function tokensOf(source: string): Token[] {
   const tokens: Token[] = []
@@ -117,7 +117,11 @@ export function tokensOf(source: string): Token[] {
       if (text === undefined) continue
       if (ENDED.has(kind) && !isEnded(here + text.length)) throw unexpected(here + text.length)
       if (kind === 'number' && /[\p{L}\p{Nd}_]/u.test(source[here + text.length] ?? ''))
-        throw new GoTemplateError(source, here, `"${text}${source[here + text.length] ?? ''}" is no number`)
+        throw new GoTemplateError(
+          source,
+          here,
+          `"${text}${source[here + text.length] ?? ''}" is not a number`,
+        )
       return { kind: kind === 'identifier' ? wordKind(text) : kind, text, at: here }
     }
     if (source[here] === '"' || source[here] === "'" || source[here] === '`')

@@ -32,7 +32,7 @@ export type Pipe = {
 /** A word and its arguments. */
 export type Command = { readonly at: number; readonly words: readonly [Operand, ...Operand[]] }
 
-/** What can stand as a word. */
+/** An operand: what can be one word of a command. */
 export type Operand =
   | { readonly kind: 'dot'; readonly at: number }
   | { readonly kind: 'nil'; readonly at: number }

@@ -3,7 +3,7 @@
 /**
  * The shortest digits that mean `size` (not negative): plain from 1e-4 to below 1e6, else with an exponent of two
  * digits. With `wholeInFull` a whole number below 1e21 is plain too: Go prints a million of the metadata as `1e+06`,
- * which nobody who wrote 1000000 has meant.
+ * which is not what 1000000 was meant to be.
  */
 export function floatText(size: number, wholeInFull: boolean): string {
   if (wholeInFull && Number.isInteger(size) && size < 1e21) return String(BigInt(size))

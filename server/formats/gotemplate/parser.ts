@@ -318,7 +318,7 @@ class Parser {
     return token
   }
 
-  /** The next token that is no space; spaces before it are taken. */
+  /** The next token that is not a space; spaces before it are taken. */
   #peekWord(): Token {
     while (this.#peek().kind === 'space') this.#next += 1
     return this.#peek()

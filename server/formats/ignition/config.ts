@@ -1,4 +1,4 @@
-// One entry for whoever has the text of an Ignition config: is it good, for which spec, and what does it say.
+// The entry for callers that have the text of an Ignition config: is it valid, for which spec, and what does it say.
 
 import { checkConfig } from './rules.ts'
 import type { Finding, PlacedFinding } from './findings.ts'
@@ -56,5 +56,5 @@ const VERSION = { severity: 'error', path: ['ignition', 'version'] } as const
 function versionProblem(version: string | undefined): string {
   const known = `3.${OLDEST_SPEC}.0 to 3.${NEWEST_SPEC}.0`
   if (version === undefined || version === '') return `a text is wanted here: ${known}`
-  return `"${version}" is no stable version of the Ignition spec; they go from ${known}`
+  return `"${version}" is not a stable version of the Ignition spec; they go from ${known}`
 }

@@ -1,9 +1,9 @@
 // Reads JSON into a tree with places. JSON.parse would drop two things that decide whether Ignition takes a config:
-// how a number was written, and that a key stood there twice.
+// how a number was written, and that a key was there twice.
 
 import type { Member, Node } from './tree.ts'
 
-/** Text that is no JSON. */
+/** Text that is not JSON. */
 export class BadJson extends Error {
   readonly code = 'BAD_JSON'
   /** Where reading stopped, as an offset into the text. */

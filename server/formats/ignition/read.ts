@@ -1,5 +1,5 @@
 // Takes the fields of a schema out of a document, with the leniency of the decoder that the machine uses: names in
-// any case, null is absent, unknown names are ignored (and told), a wrong type is an error.
+// any case, null is absent, unknown names are ignored (and reported), a wrong type is an error.
 
 import type { Finding } from './findings.ts'
 import type { Field, ObjectType, Type } from './schema.ts'
@@ -17,7 +17,7 @@ export type Dialect = {
   readonly scalar: (node: Node, wanted: 'string' | 'integer' | 'boolean') => Value | undefined
 }
 
-/** Reads `root` as an object of `type`, and tells what does not fit. */
+/** Reads `root` as an object of `type`, and reports what does not fit. */
 export function readFields(
   root: Node,
   type: ObjectType,
@@ -47,7 +47,7 @@ export function isFields(value: Value | undefined): value is Fields {
 function jsonScalar(node: Node, wanted: 'string' | 'integer' | 'boolean'): Value | undefined {
   if (wanted === 'string') return node.kind === 'string' ? node.value : undefined
   if (wanted === 'boolean') return node.kind === 'boolean' ? node.value : undefined
-  // 420.0 and 42e1 are no integers to Go.
+  // 420.0 and 42e1 are not integers to Go.
   const isInteger = node.kind === 'number' && /^-?\d+$/.test(node.text) && isInt64(node.text)
   return isInteger ? node.value : undefined
 }
@@ -83,7 +83,7 @@ function readObject(members: readonly Member[], type: ObjectType, path: Path, re
     }
     const value = readValue(node, field.type, [...path, key], reading)
     if (value === undefined) continue
-    const before = fields[field.name] // a key that stands there twice adds to the first
+    const before = fields[field.name] // a key that is there twice adds to the first
     fields[field.name] = isFields(before) && isFields(value) ? { ...before, ...value } : value
   }
   return fields

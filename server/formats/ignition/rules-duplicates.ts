@@ -7,12 +7,12 @@ import { resourcesOf } from './resources.ts'
 
 type Keyed = { readonly path: Path; readonly key: string }
 
-/** Tells every item whose key an item before it has. */
+/** Reports every item whose key an earlier item has. */
 export function duplicateRules(config: IgnitionConfig, report: Report): void {
   for (const items of listsOf(config)) {
     const seen = new Set<string>()
     for (const { path, key } of items) {
-      if (seen.has(key)) report.error(path, `"${key}" stands here a second time`)
+      if (seen.has(key)) report.error(path, `"${key}" is here a second time`)
       seen.add(key)
     }
   }

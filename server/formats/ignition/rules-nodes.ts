@@ -18,7 +18,7 @@ export function nodeRules({ directories = [], files = [], links = [] }: Storage,
       }
       const { mode } = node
       if (mode !== undefined && (mode < 0 || mode > 0o7777)) {
-        error([...path, 'mode'], `${mode} is no file mode; they go from 0 to 4095 (octal 7777)`)
+        error([...path, 'mode'], `${mode} is not a file mode; they go from 0 to 4095 (octal 7777)`)
       }
     }
   }
@@ -35,7 +35,7 @@ export function nodeRules({ directories = [], files = [], links = [] }: Storage,
   }
 }
 
-/** What holds between nodes: nothing lies below a link, and a hard link is no directory's. */
+/** What holds between nodes: nothing is below a link, and a hard link is not to a directory. */
 export function storageRules(storage: Storage, spec: number, { error, warning }: Report): void {
   const { directories = [], files = [], links = [] } = storage
   const linked = new Set(links.map(link => link.path ?? ''))

@@ -39,7 +39,7 @@ function partitionRules(partition: Partition, path: readonly (string | number)[]
   } else if (label?.includes(':')) error([...path, 'label'], 'a partition label has no colon')
   for (const [name, value] of Object.entries({ guid, typeGuid })) {
     if (!GUID.test(value))
-      error([...path, name], `"${value}" is no GUID (01234567-89AB-CDEF-EDCB-0123456789AB)`)
+      error([...path, name], `"${value}" is not a GUID (01234567-89AB-CDEF-EDCB-0123456789AB)`)
   }
 }
 
@@ -70,7 +70,7 @@ export function filesystemRules(
     if (path !== '') report.error([...at, 'path'], pathProblem(path))
     if (format === '') report.error([...at, 'format'], withoutFormat(filesystem))
     else if (!FORMATS.has(format) || (format === 'none' && spec < 3)) {
-      report.error([...at, 'format'], `"${format}" is no format that this spec knows`)
+      report.error([...at, 'format'], `"${format}" is not a format that this spec knows`)
     }
     report.error([...at, 'label'], labelProblem(filesystem))
     const disk = disks.find(disk => disk.device === device)
@@ -116,7 +116,7 @@ export function raidRules(raids: readonly Raid[], { error }: Report): void {
   for (const [index, { devices = [], level = '', spares = 0 }] of raids.entries()) {
     const path = ['storage', 'raid', index]
     if (!RAID_LEVELS.has(level))
-      error([...path, 'level'], `"${level}" is no RAID level; write raid1, for example`)
+      error([...path, 'level'], `"${level}" is not a RAID level; write raid1, for example`)
     else if (spares !== 0 && WITHOUT_SPARES.has(level)) error([...path, 'level'], `${level} has no spares`)
     if (devices.length === 0) error([...path, 'devices'], 'a RAID needs devices')
     for (const [number, device] of devices.entries()) error([...path, 'devices', number], pathProblem(device))
@@ -159,7 +159,7 @@ export function luksRules(volumes: readonly Luks[], spec: number, report: Report
       if (scheme !== 'http' && scheme !== 'https')
         error([...at, 'url'], 'a Tang server has an http: or https: URL')
       if (thumbprint === '') error([...at, 'thumbprint'], 'a thumbprint is wanted')
-      if (advertisement !== '' && !isJson(advertisement)) error([...at, 'advertisement'], 'this is no JSON')
+      if (advertisement !== '' && !isJson(advertisement)) error([...at, 'advertisement'], 'this is not JSON')
     }
     if (!cex?.enabled) continue
     if (isCustom || isUsual) error([...path, 'cex'], 'cex does not go with clevis')
@@ -176,7 +176,7 @@ function customRules(
   const { config = '', needsNetwork = false, pin = '' } = custom
   if (config === '' && pin === '' && (spec < 3 || !needsNetwork)) return
   if (pin === '') error([...path, 'pin'], 'a pin is wanted')
-  else if (spec < 6 && !PINS.has(pin)) error([...path, 'pin'], `"${pin}" is no pin that this spec knows`)
+  else if (spec < 6 && !PINS.has(pin)) error([...path, 'pin'], `"${pin}" is not a pin that this spec knows`)
   if (config === '') error([...path, 'config'], 'the pin needs a config')
 }
 
@@ -191,7 +191,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** The index of the first value that stood there before; -1 when all differ. */
+/** The index of the first value that was there before; -1 when all differ. */
 function secondOf(values: readonly (string | number | undefined)[]): number {
   return values.findIndex((value, index) => value !== undefined && values.indexOf(value) < index)
 }

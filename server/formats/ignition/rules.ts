@@ -44,7 +44,7 @@ function ignitionRules({ ignition = {} }: IgnitionConfig, spec: number, { error,
     if (text === undefined) continue
     const scheme = parseGoUrl(text)?.scheme
     const path = ['ignition', 'proxy', name]
-    if (scheme === undefined) error(path, 'this is no URL')
+    if (scheme === undefined) error(path, 'this is not a URL')
     else if (scheme !== 'http' && scheme !== 'https') error(path, 'a proxy has an http: or https: URL')
     else if (scheme === 'http' && name === 'httpsProxy')
       warning(path, 'this proxy sees HTTPS over plain HTTP')
@@ -80,7 +80,7 @@ function hashProblem(hash: string, spec: number): string | undefined {
   if (dash < 0) return 'write it as sha512-HEX'
   const digits = HASH_DIGITS.get(hash.slice(0, dash))
   if (digits === undefined || (digits === 64 && spec < 1)) {
-    return `"${hash.slice(0, dash)}" is no hash function that this spec knows`
+    return `"${hash.slice(0, dash)}" is not a hash function that this spec knows`
   }
   return hash.length - dash - 1 === digits ? undefined : `a hash of this function has ${digits} digits`
 }

@@ -11,7 +11,7 @@ export type Field = {
   readonly type: Type
   /** Minor number of the first 3.x spec with this field. */
   readonly since: number
-  /** Written even when empty, because it is what tells its object from others. */
+  /** Written even when empty, because it is what distinguishes its object from others. */
   readonly kept: boolean
 }
 

@@ -6,7 +6,7 @@ export type Node =
   | { readonly kind: 'object'; readonly at: number; readonly members: readonly Member[] }
   | { readonly kind: 'list'; readonly at: number; readonly items: readonly Node[] }
   | { readonly kind: 'string'; readonly at: number; readonly value: string }
-  /** `text` is the number as written: Go tells `420` from `420.0`, and so must we. */
+  /** `text` is the number as written: Go distinguishes `420` from `420.0`, and so must we. */
   | { readonly kind: 'number'; readonly at: number; readonly value: number; readonly text: string }
   | { readonly kind: 'boolean'; readonly at: number; readonly value: boolean; readonly text: string }
   | { readonly kind: 'null'; readonly at: number }

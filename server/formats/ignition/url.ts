@@ -33,7 +33,7 @@ export function parseGoUrl(text: string): GoUrl | undefined {
  */
 export function sourceProblem(source: string, spec: number): string | undefined {
   const url = parseGoUrl(source)
-  if (url === undefined) return 'this is no URL'
+  if (url === undefined) return 'this is not a URL'
   switch (url.scheme) {
     case 'http':
     case 'https':
@@ -52,13 +52,13 @@ export function sourceProblem(source: string, spec: number): string | undefined 
   }
 }
 
-/** Why `text` is no `data:` URL (RFC 2397), as the decoder on the machine sees it; undefined when it is one. */
+/** Why `text` is not a `data:` URL (RFC 2397), as the decoder on the machine sees it; undefined when it is one. */
 function dataUrlProblem(text: string): string | undefined {
   const match = DATA_URL.exec(text)
   if (match === null) return 'this data: URL has no comma, or a bad media type before it'
   const { type, base64, data = '' } = match.groups ?? {}
   if (type !== undefined && !/^(?:x-|text|image|audio|video|application|message|multipart)/i.test(type)) {
-    return `"${type}" is no media type`
+    return `"${type}" is not a media type`
   }
   if (base64 !== undefined) {
     const clean = data.replaceAll('\n', '')
@@ -68,7 +68,7 @@ function dataUrlProblem(text: string): string | undefined {
   if (!/^[\x21\x24-\x3b\x3d\x3f-\x5a\x5f\x61-\x7a\x7e]*$/.test(data)) {
     return 'this data: URL holds a character that must be escaped as %XX'
   }
-  return isEscaped(data) ? undefined : 'this data: URL holds a % that is no escape'
+  return isEscaped(data) ? undefined : 'this data: URL holds a % that is not an escape'
 }
 
 const TOKEN = String.raw`[!#$%&'*+\-.0-9A-Z^_\`a-z{|}~]+`
@@ -93,7 +93,7 @@ function arnProblem(url: GoUrl): string | undefined {
   const isArn = prefix === 'arn' && partition !== '' && service === 's3' && resource.length > 0
   const parts = whole.split('/').length
   const isAccessPoint = resource.join(':').startsWith('accesspoint/')
-  if (!isArn || parts < (isAccessPoint ? 3 : 2)) return 'this is no ARN of an S3 object'
+  if (!isArn || parts < (isAccessPoint ? 3 : 2)) return 'this is not an ARN of an S3 object'
   return versionProblem(url)
 }
 

@@ -3,7 +3,7 @@
 
 import type { Budget } from './budget.ts'
 
-/** A function that templates may call: one of ours, or a macro. */
+/** A function that templates may call: a built-in one, or a macro. */
 export class Callable {
   readonly name: string
   readonly call: Call
@@ -44,7 +44,7 @@ export function memberOf(of: unknown, key: unknown): unknown {
   return Object.hasOwn(of, key) ? dataOf(of[key]) : undefined
 }
 
-/** Functions of JavaScript are no data, wherever they come from. */
+/** Functions of JavaScript are not data, wherever they come from. */
 function dataOf(value: unknown): unknown {
   return typeof value === 'function' ? undefined : value
 }

@@ -1,4 +1,4 @@
-// Adds assets until it is killed, for kill.test.ts: `add-for-ever.ts ROOT FIRST`. Tells each one that was acknowledged.
+// Adds assets until it is killed, for kill.test.ts: `add-for-ever.ts ROOT FIRST`. Prints each one that was acknowledged.
 
 import { writeSync } from 'node:fs'
 import { AssetStore } from '#server/assets/asset-store.ts'

@@ -124,7 +124,7 @@ t.test('files that were there before are listed as not of the store, and may be 
 })
 
 t.test(
-  'verify names each file whose bytes changed, and adding the good ones mends all of its names',
+  'verify names each file whose bytes changed, and adding the good ones repairs all of its names',
   async t => {
     const root = t.testdir()
     const it = store(root)
@@ -142,7 +142,7 @@ t.test(
   },
 )
 
-t.test('what somebody expects is looked at again before the name changes hands', async t => {
+t.test('what a caller expects is checked again before the name changes', async t => {
   const it = store(t.testdir())
   const outcomes = await Promise.allSettled(
     ['one', 'two', 'three'].map(text => it.add('same', bytesOf(text), { expect: isAbsent })),
@@ -171,7 +171,7 @@ t.test('a collection beside adds takes nothing that has a name', async t => {
 })
 
 function isAbsent(now: unknown): void {
-  if (now !== undefined) throw new Error('somebody was faster')
+  if (now !== undefined) throw new Error('someone was faster')
 }
 
 const NAMES = ['a', 'b', 'b/c', 'd/e/f', 'd/e', 'ü'] as const

@@ -98,7 +98,7 @@ t.test('a server that goes silent is asked again', async t => {
   })
   t.ok(readFileSync(path).equals(FILE))
   t.equal(ranges[2], 'bytes=100000-')
-  t.match(waits, [/not a byte came for 0.5 s; again in/, /not a byte came/])
+  t.match(waits, [/no byte received for 0.5 s; again in/, /no byte received/])
 })
 
 t.test('a busy server is asked again, one that says no is not', async t => {

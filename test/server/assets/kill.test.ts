@@ -10,7 +10,7 @@ import { contentOf, NAMES } from './contents.ts'
 const KILLS = 20
 
 t.test(
-  'kill -9 at any moment loses nothing that was acknowledged, and leaves nothing half',
+  'kill -9 at any time loses nothing that was acknowledged, and leaves nothing half',
   { timeout: 120_000 },
   async t => {
     const root = join(t.testdir(), 'assets')

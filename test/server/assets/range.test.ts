@@ -47,7 +47,7 @@ const date = 'Tue, 02 Jan 2024 03:04:05 GMT'
 const before = 'Mon, 01 Jan 2024 03:04:05 GMT'
 const statusOf = (headers: Record<string, string>, method = 'GET') => planOf(method, headers, file).status
 
-t.test('a client that has the file is told so', async t => {
+t.test('a client that has the file gets a 304', async t => {
   t.equal(statusOf({ 'if-none-match': 'W/"a-b", "c"' }), 304)
   t.equal(statusOf({ 'if-modified-since': date }), 304)
   t.equal(statusOf({ 'if-none-match': '"c"', 'if-modified-since': date }), 200)
@@ -57,7 +57,7 @@ t.test('a client that has the file is told so', async t => {
   t.equal(statusOf({}), 200)
 })
 
-t.test('a client that means another state of the file is told so', async t => {
+t.test('a client that means another state of the file gets a 412', async t => {
   t.equal(statusOf({ 'if-match': '"c", "d"' }), 412)
   t.equal(statusOf({ 'if-match': '"c", "a-b"' }), 200)
   t.equal(statusOf({ 'if-unmodified-since': before }), 412)

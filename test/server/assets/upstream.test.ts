@@ -132,7 +132,7 @@ t.test('what is not there, or no such thing, is said with its place', async t =>
     ['flatcar', { channel: 'stable', version: '1.2.3' }, /no version 1.2.3/],
     ['flatcar', { channel: 'st/../able', version: undefined }, /channel is/],
     ['fedora-coreos', { channel: 'stable', version: '1' }, /release.json is not there/],
-    ['fedora-coreos', { channel: 'next', version: undefined }, /no JSON/],
+    ['fedora-coreos', { channel: 'next', version: undefined }, /is not JSON/],
   ] as const
   for (const [of, wish, message] of wishes) {
     await t.rejects(async () => findRelease(of, wish, read), { code: 'UNKNOWN_RELEASE', message })

@@ -118,7 +118,7 @@ t.test('the same server binds no low port by itself, and a socket too many is na
 
 type Line = { readonly level: string; readonly text: string; readonly url?: string }
 
-/** A server in a network of its own, without capabilities, started with sockets that another process opened. */
+/** A server in its own network namespace, without capabilities, started with sockets that another process opened. */
 function serveIn(t: Scope, sockets: readonly string[], flags: readonly string[] = []) {
   const root = join(import.meta.dirname, '../../..')
   const state = t.testdir()

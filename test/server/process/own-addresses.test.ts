@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import t from 'tap'
 import { ownAddresses } from '#server/process/own-addresses.ts'
 
-t.test('gives each address that a listener was told once, and no name', async t => {
+t.test('gives each address that a listener was given once, and no name', async t => {
   t.strictSame(ownAddresses(['10.20.0.1', '10.20.0.1', 'provisioner.example', '2001:db8::1']), ['10.20.0.1'])
   t.strictSame(ownAddresses(['10.20.0.1', '192.0.2.1']), ['10.20.0.1', '192.0.2.1'])
 })

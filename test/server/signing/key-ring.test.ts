@@ -32,7 +32,7 @@ const bodies: readonly [what: string, body: Buffer][] = [
   ['a script', Buffer.from('#!ipxe\nkernel /k a\ninitrd /i\nboot\n')],
   ['nothing', Buffer.alloc(0)],
   ['lines of all kinds', Buffer.from('a \r\nb\n\n c\rd')],
-  ['bytes that are no text', Buffer.from([0x61, 0xff, 0x0a, 0xfe])],
+  ['bytes that are not text', Buffer.from([0x61, 0xff, 0x0a, 0xfe])],
 ]
 
 t.test('GnuPG finds the signatures good, in both forms', { skip: !hasGpg && 'there is no gpg' }, async t => {
@@ -63,5 +63,5 @@ t.test('a ring that cannot be used is refused with the reason', async t => {
   await t.rejects(openKeyRing(ring, undefined), { message: /missing passphrase for encrypted private key/ })
   await t.rejects(openKeyRing(ring, 'wrong'), { message: /does not fit/ })
   await t.rejects(openKeyRing(join(folder, 'none'), ''), { message: /cannot be read/ })
-  await t.rejects(openKeyRing(join(folder, 'ring.pub'), ''), { message: /no binary ring of secret keys/ })
+  await t.rejects(openKeyRing(join(folder, 'ring.pub'), ''), { message: /not a binary ring of secret keys/ })
 })

@@ -54,8 +54,8 @@ t.test('nothing else passes', async t => {
   const refused = { code: 'BAD_SIGNATURE' }
   await t.rejects(verifyDetached(path, good, [maker.publicKey]), refused, 'a byte changed')
   writeFileSync(path, BYTES)
-  await t.rejects(verifyDetached(path, good, [other.publicKey]), refused, 'somebody else signed it')
-  await t.rejects(verifyDetached(path, good, []), refused, 'nobody is trusted')
+  await t.rejects(verifyDetached(path, good, [other.publicKey]), refused, 'someone else signed it')
+  await t.rejects(verifyDetached(path, good, []), refused, 'no one is trusted')
   await t.rejects(
     verifyDetached(path, Buffer.from('404 not found'), [maker.publicKey]),
     refused,

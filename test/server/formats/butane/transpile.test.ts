@@ -91,7 +91,7 @@ t.test('a link that leads out of the data directory is not followed', async t =>
   t.match(localFilesBelow(join(folder, 'data')).read('link'), /leads out of the data directory/)
 })
 
-t.test('the state of the server is not read, where it lies in the data directory', async t => {
+t.test('the state of the server is not read, where it is in the data directory', async t => {
   const folder = t.testdir({ state: { key: 'x' }, text: 'y' })
   const files = localFilesBelow(folder, join(folder, 'state'))
   t.match(files.read('state/key'), /in the server's own state/)

@@ -27,7 +27,7 @@ const GIVES: readonly (readonly [what: string, source: string, text: string])[] 
   ['text alone', 'a {b} }} c', 'a {b} }} c'],
   ['fields of fields', '{{.deep.x.y}}{{(.deep.x).y}}{{(index .deep "x").y}}', 'vvv'],
   ['trimming on both sides', 'a \n{{- .label -}}\n b{{- /* gone */ -}} c', 'apearbc'],
-  ['a sign is no trimming', '{{-3}} {{- -3}} {{3 -}} x', '-3-3 3x'],
+  ['a sign does not trim', '{{-3}} {{- -3}} {{3 -}} x', '-3-3 3x'],
   [
     'numbers of metadata and of the template',
     '{{.count}} {{.ratio}} {{0x1F}} {{1_000}} {{1e3}} {{0o17}} {{017}}',

@@ -1,6 +1,6 @@
-// Configs that stand on both sides of each rule. What is right about them is asked of the real ignition-validate.
+// Configs on both sides of each rule. The real ignition-validate says which of them are right.
 
-/** One config: the spec's minor number, and what stands beside `ignition.version`. */
+/** One config: the spec's minor number, and its members beside `ignition.version`. */
 export type Sample = { readonly spec: number; readonly parts: Record<string, unknown> }
 
 /** The text of a sample. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { CommandFailed, run } from '#host/command.ts'
 import { findTools } from '#images/build.ts'
 
-/** Where the real programs lie, or undefined when they are not built yet. */
+/** The folder of the real programs, or undefined when they are not built yet. */
 export const tools = await findTools()
 
 /** The reason for tap to skip a test which needs them; false when they are there. */

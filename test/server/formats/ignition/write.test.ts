@@ -13,7 +13,7 @@ t.test('specs 3.0 to 3.4 are raised to 3.4.0, with every object written', async 
   }
 })
 
-t.test('later specs are given as they stand', async t => {
+t.test('later specs are given unchanged', async t => {
   const text = '{ "ignition": { "version": "3.6.0" } }\n'
   t.equal(plainIgnition('a.ign', text), text)
 })
@@ -37,7 +37,7 @@ t.test('a config that Matchbox would empty is refused with its reason', async t 
   const cases = [
     ['', /the file is empty/],
     ['{"ignition":{"version":"2.3.0"}}', /ignition\/a.ign .* line 1, column 24: ignition.version: "2.3.0"/],
-    ['{"ignition":{"version":"3.7.0-experimental"}}', /no stable version/],
+    ['{"ignition":{"version":"3.7.0-experimental"}}', /not a stable version/],
     ['{"ignition":{"version":"3.2.0"},"storage":{"files":[{"path":"x"}]}}', /storage.files\[0\].path/],
   ] as const
   for (const [text, message] of cases) {
