@@ -191,7 +191,7 @@ function lost(error) {
   tick()
 }
 
-/** Says how old the picture is, in words that stay the same while nothing changes: they are read out. */
+/** Says how old the picture is, with a text that stays the same while nothing changes: screen readers read it out. */
 function tick() {
   const isAsking = state.answers === 'refused'
   const stale =
@@ -304,7 +304,7 @@ function drawDetails(machine) {
   byId('details').replaceChildren(...rows)
 }
 
-/** A value in words: `rack a, serial S1` for an object. */
+/** A value as text: `rack a, serial S1` for an object. */
 function wordsOf(value) {
   if (typeof value !== 'object' || value === null) return String(value)
   return Object.entries(value)

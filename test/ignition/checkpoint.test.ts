@@ -1,4 +1,4 @@
-// The checkpointer as it runs on a controller, in mount and network namespaces of its own: real sockets, real TLS.
+// The checkpointer as it runs on a controller, in its own mount and network namespaces: real sockets, real TLS.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readdirSync } from 'node:fs'

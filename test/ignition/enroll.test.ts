@@ -190,7 +190,7 @@ t.test(
   },
 )
 
-t.test('makes a key where the initrd made none, and ends for good when it is rejected', { skip }, async t => {
+t.test('makes a key where the initrd made none, and stops when it is rejected', { skip }, async t => {
   const { server, at } = await bootedMachine(t)
   const fetched = fetchBundle(server, at)
   await untilPending(server)
@@ -286,7 +286,7 @@ t.test('says why it gets no other token, and goes on asking', { skip }, async t 
 })
 
 t.test(
-  'takes no token but one of its own machine, of the length of ours, from one config',
+  'takes no token but one of its own machine, with the length of our tokens, from one config',
   { skip },
   async t => {
     const { server, at } = await bootedMachine(t)
@@ -321,7 +321,7 @@ t.test(
     given = configOf('x'.repeat(43))
     asked = 0
     t.match((await ask(`${url}?mac=1&note=[1-9]`)).held, `Bearer ${'x'.repeat(43)}\n`)
-    t.equal(asked, 1, 'brackets are no pattern')
+    t.equal(asked, 1, 'brackets are not a pattern')
     t.notOk(existsSync(at('work/config')), 'what holds a token is removed')
   },
 )
@@ -331,11 +331,11 @@ t.test('counts anew how long keys of others are in its way, once they were not',
   const { status, said } = await runAgent(
     server,
     at,
-    `crowd='{"title":"KEY_REFUSED","detail":"4 other keys of this boot wait"}'
+    `full='{"title":"KEY_REFUSED","detail":"4 other keys of this boot wait"}'
     ask() { status=$next; printf %s "$body" > $work/answer; }
-    next=403 body=$crowd SECONDS=0; fetch_bundle || true
+    next=403 body=$full SECONDS=0; fetch_bundle || true
     next=202 body='{"message":"waits"}' SECONDS=3599; fetch_bundle || true
-    next=403 body=$crowd SECONDS=7000; fetch_bundle || true
+    next=403 body=$full SECONDS=7000; fetch_bundle || true
     echo "since $crowded"
     SECONDS=10700; fetch_bundle`,
   )

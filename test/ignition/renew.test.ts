@@ -1,5 +1,5 @@
 // The agent's whole way to its certificates against a real server: enrolls its key, fetches the bundle, and renews it. It
-// runs in a mount namespace of its own, whose /etc and /run are folders of the test.
+// runs in its own mount namespace, whose /etc and /run are folders of the test.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'

@@ -27,7 +27,7 @@ export type AccessibleNode = {
   readonly name: string
 }
 
-/** A page in a tab of its own. */
+/** A page in its own tab. */
 export type Page = {
   /** Complaints: uncaught errors, and what the console and the content policy said. */
   readonly complaints: readonly string[]
@@ -55,7 +55,7 @@ export type Browser = {
 }
 
 /**
- * Starts the browser with a profile and a home of its own; it resolves no names, so it reaches nothing but addresses.
+ * Starts the browser with its own profile and home; it resolves no names, so it reaches nothing but addresses.
  *
  * @throws an Error with the end of its log, when it does not come up
  */
@@ -63,7 +63,7 @@ export async function openBrowser(): Promise<Browser> {
   const home = mkdtempSync(join(tmpdir(), 'pilotlight-browser-'))
   const args = [
     '--headless=new',
-    '--no-sandbox', // root, whom the sandbox refuses; it sees only our own page
+    '--no-sandbox', // root, which the sandbox refuses; it sees only our own page
     '--disable-gpu',
     '--disable-quic',
     '--disable-sync',
@@ -77,7 +77,7 @@ export async function openBrowser(): Promise<Browser> {
     'about:blank',
   ]
   const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home }
-  // A process group of its own, so that its helpers can be ended with it.
+  // Its own process group, so that its helpers can be ended with it.
   const child = spawn(CHROMIUM, args, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
   const pid = child.pid ?? 0 // without one, the endpoint below says why
   const kill = () => void killGroup(pid)
@@ -108,7 +108,7 @@ export async function openBrowser(): Promise<Browser> {
   }
 }
 
-/** Waits for the line in which the browser tells its address. */
+/** Waits for the line in which the browser prints its address. */
 function endpointOf(child: ChildProcess): Promise<string> {
   let said = ''
   return withDeadline('the start of Chromium', (resolve, reject) => {

@@ -83,7 +83,7 @@ t.test(
     await sees(colleague, 'the same journal', `document.querySelectorAll('#events tr').length === 2`)
     await server.get('/ipxe?mac=52-54-00-20-00-01')
     await sees(page, 'the next boot', `document.getElementById('boots').options.length === 2`)
-    t.equal((await cells(page, '#events tr')).length, 1, 'a new boot has a journal of its own')
+    t.equal((await cells(page, '#events tr')).length, 1, 'a new boot has its own journal')
     await page.evaluate(`boots.value = 'b-0001'; boots.dispatchEvent(new Event('change'))`)
     await sees(page, 'the boot before', `document.querySelectorAll('#events tr').length === 2`)
     await page.evaluate(`${row('cmp-1')}.querySelector('button').click()`)
@@ -288,7 +288,7 @@ async function pageWithRack(t: Test): Promise<{ server: TestServer; page: Page }
   return { server, page }
 }
 
-/** The page of a server that others reach, as one of them sees it: a proxy stands between. */
+/** The page of a server that others reach, as one of them sees it: through a proxy. */
 async function strangersPage(
   t: Test,
 ): Promise<{ server: TestServer; page: Page; proxy: { readonly targets: readonly string[] } }> {
