@@ -105,10 +105,7 @@ t.test(
   async t => {
     const text = run(MISTAKES)
     t.equal(text.status, 1)
-    t.match(
-      text.stdout,
-      /^PL-2001 groups\/torn.json:4:1 error: a key in quotes is wanted\n {2}fix the JSON/m,
-    )
+    t.match(text.stdout, /^PL-2001 groups\/torn.json:4:1 error: a key in quotes is wanted\n {2}fix the JSON/m)
     t.match(text.stderr, /^\S+: \d+ errors, \d+ warnings\n$/)
     const { findings } = JSON.parse(run('--json', MISTAKES).stdout) as { findings: { code: string }[] }
     t.equal(findings.length, EXPECTED.length)
