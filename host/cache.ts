@@ -26,7 +26,7 @@ import { Seats } from './seats.ts'
 export type Input =
   string | number | boolean | null | readonly Input[] | { readonly [name: string]: Input | undefined }
 
-/** What a recipe has at hand while it builds. */
+/** What a recipe can use while it builds. */
 export type Work = {
   /** An empty directory on the cache's file system; its contents at the end are the artefact. */
   readonly directory: string

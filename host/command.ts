@@ -7,7 +7,7 @@ import { delimiter, dirname } from 'node:path'
 import { PilotlightError } from '#model/error.ts'
 import { LONGEST_TIMER_MS } from '#progress/wait.ts'
 
-/** When a command and all it started are killed: nothing waits for ever. */
+/** When a command and all it started are killed: nothing waits forever. */
 export type Limit =
   /** Seconds from its start. */
   | { readonly limitSeconds: number }
@@ -144,7 +144,7 @@ function after(seconds: number, act: () => void): NodeJS.Timeout {
   return setTimeout(act, Math.min(seconds * 1000, LONGEST_TIMER_MS))
 }
 
-/** The groups that run now. They would not hear a Ctrl-C that ends us, so they end with us. */
+/** The groups that run now. They would not receive a Ctrl-C that ends us, so they end with us. */
 const running = new Set<number>()
 process.once('exit', () => running.forEach(pid => endGroup(pid, 'SIGTERM')))
 

@@ -1,4 +1,4 @@
-// Makes directories one level after the other: Node's own recursive mkdir tries for ever where a level can neither be made
+// Makes directories one level after the other: Node's own recursive mkdir tries forever where a level can neither be made
 // nor found, as below /proc.
 
 import { mkdirSync, statSync } from 'node:fs'

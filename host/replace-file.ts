@@ -39,7 +39,7 @@ export function replaceFile(
     try {
       rmSync(next, { force: true })
     } catch {
-      // What is in the way says so in `error`.
+      // Whatever prevents it is in `error`.
     }
     throw error
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { PilotlightError } from '#model/error.ts'
 import { textIfThereSync } from './read-if-there.ts'
 
-/** The variable that holds a site's key, 32 bytes in base64, when it shall not be stored beside what it seals. */
+/** The variable that holds a site's key, 32 bytes in base64, when it must not be stored beside what it seals. */
 export const keyVariable = 'PILOTLIGHT_SECRET_KEY'
 
 /** A key, and where it is from: for messages. */

@@ -50,7 +50,7 @@ export class ImagesVanished extends PilotlightError {
 export type BuildOptions = {
   /** `1.36.3` by default. */
   readonly kubernetes?: string
-  /** The only provisioner that the live system shall trust: its authority, as `readAuthority` gives it. */
+  /** The only provisioner that the live system trusts: its authority, as `readAuthority` gives it. */
   readonly ca?: string
   readonly stage?: Stage
   readonly signal?: AbortSignal

@@ -1,4 +1,4 @@
-// What is in the images, as a bill of materials wants it: Debian packages by dpkg's list in the roots that were built, Go
+// What is in the images, as a bill of materials lists it: Debian packages by dpkg's list in the roots that were built, Go
 // modules as the linker wrote them into each program.
 
 import { readFile } from 'node:fs/promises'

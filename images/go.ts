@@ -33,7 +33,7 @@ export type GoSources = {
   readonly prepare?: (work: Work, scratch: string) => Promise<void>
   /** What `prepare` writes, for the key. */
   readonly preparedBy?: Input
-  /** Further arguments for `go mod edit` when the modules are chosen anew, for example `-replace=…`. */
+  /** Further arguments for `go mod edit` when the modules are chosen again, for example `-replace=…`. */
   readonly requirements?: (work: Work) => Promise<readonly string[]>
   /** The folder with `go.mod` and `go.sum`; `images/go/<name>` by default. */
   readonly locked?: string
@@ -44,7 +44,7 @@ export type GoRecipe = Recipe & {
   /** The folder with its `go.mod` and `go.sum`. */
   readonly locked: string
   /**
-   * Chooses the modules anew by the description's version and writes `go.mod` and `go.sum`. Go's checksum database
+   * Chooses the modules again by the description's version and writes `go.mod` and `go.sum`. Go's checksum database
    * vouches for modules that are new. `work.directory` is an empty directory for scratch files.
    */
   lock(work: Work): Promise<void>

@@ -1,4 +1,4 @@
-// What stays out of the OpenStack layers although Debian's dependencies bring it. The root image is fetched by every machine
+// What stays out of the OpenStack layers although Debian's dependencies would install it. The root image is fetched by every machine
 // and takes up its memory, so what is never run is left out: whole packages, and parts of others.
 
 import { readdir, readFile } from 'node:fs/promises'

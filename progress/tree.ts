@@ -97,7 +97,7 @@ export function secondsOf(node: StageNode, now: number): number {
   return ((node.endedAt ?? now) - node.startedAt) / 1000
 }
 
-/** The deepest stages that run now, oldest first: what a person would want to hear about. */
+/** The deepest stages that run now, oldest first: what a person would want to know about. */
 export function runningLeaves(node: StageNode): StageNode[] {
   const below = node.children.filter(({ state }) => state === 'running').flatMap(runningLeaves)
   return below.length > 0 || node.depth < 0 ? below : [node]

@@ -61,7 +61,7 @@ addEventListener('popstate', () => {
 setInterval(tick, 1000)
 void follow()
 
-/** Reads everything, then waits for events for ever; after any failure it begins again. */
+/** Reads everything, then waits for events forever; after any failure it begins again. */
 async function follow() {
   for (;;) {
     try {

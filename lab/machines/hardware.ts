@@ -18,7 +18,7 @@ export type Hardware = {
 
 /** A machine that has power. */
 export type RunningMachine = {
-  /** Resolves when it lost power, or wants to start over. */
+  /** Resolves when it lost power, or must start over. */
   readonly ended: Promise<'reset' | 'off'>
   /** The power button: the system shuts itself down, if it listens. */
   pressPower(): void

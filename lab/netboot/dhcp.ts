@@ -118,7 +118,7 @@ function encode(
   bytes.set([1, 1, 6, 0])
   view.setUint32(4, transaction)
   view.setUint16(8, elapsedSeconds)
-  view.setUint16(10, BROADCAST) // a UDP socket hears no unicast before its interface has the address
+  view.setUint16(10, BROADCAST) // a UDP socket receives no unicast before its interface has the address
   bytes.set(macBytes(client.mac), 28)
   view.setUint32(236, COOKIE)
   bytes.set([...field, 255], 240)

@@ -45,7 +45,7 @@ export class AccessTokens {
    * beside them, readable to its owner only.
    *
    * @param now milliseconds since 1970
-   * @param onFailure hears of writes that the disk did not take
+   * @param onFailure is called for writes that the disk did not take
    * @throws {BrokenState} when the file is not as it was written; {CannotWrite}
    */
   constructor(statePath: string, now: () => number, onFailure: (error: unknown) => void = () => {}) {
@@ -90,13 +90,13 @@ export class AccessTokens {
   /**
    * Ends a token, from the next request on; that is on disk when this returns.
    *
-   * @throws {NotFound}; {CannotWrite} 507, and then the token is good as before
+   * @throws {NotFound}; {CannotWrite} 507, and then the token is valid as before
    */
   revoke(name: string): void {
     const token = this.#named(name)
     if (token === undefined) throw new NotFound('token', name, "'pilotlight tokens list' lists all.")
     this.#keep(new Map([...this.#byHash].filter(([hash]) => hash !== token.hash)))
-    if (name === BOOTSTRAP) rmSync(this.#bootstrapFile, { force: true }) // it holds nothing that is good any more
+    if (name === BOOTSTRAP) rmSync(this.#bootstrapFile, { force: true }) // nothing in it is valid any more
   }
 
   /** Who shows the token; undefined when it is unknown, revoked or expired. */

@@ -51,7 +51,7 @@ export class TlsFiles implements CertificateSource {
   /**
    * Reads the files, and watches the directories that they are in.
    *
-   * @param report hears why a change was not taken over; what was read before stays in use
+   * @param report is called with the reason why a change was not taken over; what was read before stays in use
    * @throws {BadSettings} when a file is missing, or certificate and key do not belong together
    */
   constructor(paths: TlsPaths, report: (problem: Error) => void) {
@@ -98,7 +98,7 @@ export class TlsFiles implements CertificateSource {
   }
 }
 
-/** How often an issued certificate is looked at; it is renewed when two thirds of its time are over. */
+/** How often an issued certificate is checked; it is renewed when two thirds of its time are over. */
 const DAY_MS = 86_400_000
 
 /** A certificate by our own authority. */
@@ -123,7 +123,7 @@ export class IssuedCertificate implements CertificateSource {
   /**
    * Gives the certificate of `host`, kept under `name` in the state directory, and made when it is not there or due.
    *
-   * @param report hears why it could not be renewed
+   * @param report is called with the reason why it could not be renewed
    */
   static async of(
     { statePath, host, name }: { readonly statePath: string; readonly host: string; readonly name: string },

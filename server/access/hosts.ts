@@ -65,7 +65,7 @@ export function isFromHere({
 }
 
 /**
- * Says whether a request was passed on by a proxy, as far as it says so: where it comes from says nothing then. What a
+ * Says whether a request was passed on by a proxy, as far as it says so: its source address means nothing then. What a
  * client adds by itself only takes rights away from it.
  */
 export function isForwarded(headers: IncomingHttpHeaders): boolean {

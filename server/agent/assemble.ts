@@ -56,8 +56,11 @@ async function keyFor({ name }: CertificateRequest, csrs: SigningRequests) {
     return await keyOfRequest(csr)
   } catch (error) {
     if (!(error instanceof UnfitRequest)) throw error
-    throw new BadRequest(`The signing request "${name}" cannot be signed: ${error.message}. Make it anew.`, {
-      cause: error,
-    })
+    throw new BadRequest(
+      `The signing request "${name}" cannot be signed: ${error.message}. Make a new one.`,
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -24,7 +24,7 @@ const DAY_MS = 86_400_000
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
 /**
- * Gives the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there; the certificate is made anew when it is
+ * Gives the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there; the certificate is made again when it is
  * for another address, signed by another authority, not valid now, or has less than a third of its time left. Keys are readable to us
  * only, and every file is replaced as a whole.
  *
@@ -39,7 +39,7 @@ export async function serverIdentity(
   name = 'agent',
   tell: (text: string) => void = () => {},
 ): Promise<ServerIdentity> {
-  // Loaded here: the package takes a tenth of a second, which a command that only prints its help shall not wait for.
+  // Loaded here: the package takes a tenth of a second, which a command that only prints its help must not wait for.
   const x509 = await import('@peculiar/x509')
   makeDirectory(statePath, { mode: 0o700 })
   const reckoned = Math.max(now, EARLIEST)
@@ -69,7 +69,7 @@ export async function serverIdentity(
       leaf &&
       (leaf.notBefore.getTime() > reckoned || leaf.notAfter.getTime() > reckoned + (LEAF_DAYS + 1) * DAY_MS)
     ) {
-      tell(`${files.certificate} was made by a clock that was ahead: it is made anew.`)
+      tell(`${files.certificate} was made by a clock that was ahead: it is made again.`)
     }
   }
   return await newLeaf()

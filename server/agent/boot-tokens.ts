@@ -1,4 +1,4 @@
-// One-time tokens: minted with a machine's Ignition config, good for one bundle a boot, and for reports as long as that
+// One-time tokens: made with a machine's Ignition config, valid for one bundle a boot, and for reports as long as that
 // boot lasts. Only their hashes are kept.
 //
 // A machine's config may be fetched again (Ignition retries), each time with another token. What a token does before its
@@ -76,7 +76,7 @@ export class BootTokens {
    * that ask at the same time. Or says why the boot gets none, as a clause.
    *
    * What is known of the boot when its first token is made stays: whatever begins later in the machine's name changes
-   * nothing of it. When a boot has had many, the oldest gives way: one that was never shown, else one of those that were.
+   * nothing of it. When a boot has had many, the oldest is dropped: one that was never shown, else one of those that were.
    */
   async mint(machine: string, boot: string, place: BootPlace): Promise<Minted> {
     const steady = this.#clocks.steady()
@@ -118,7 +118,7 @@ export class BootTokens {
   }
 
   /**
-   * Whose token it is. One that was shown in time is good until a bundle is given for another one of this boot or a later
+   * Whose token it is. One that was shown in time is valid until a bundle is given for another one of this boot or a later
    * one.
    *
    * @throws {UnknownToken} 401

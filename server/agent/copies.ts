@@ -28,7 +28,7 @@ export type Sighting = {
 export type CopiesNeeds = {
   /** The boot that a machine runs in: the last that its bundle was given to, or that was ready. */
   readonly runningBoot: (machine: string) => string | undefined
-  /** Says whether a host answers at an address; undefined when it cannot be looked at now. */
+  /** Says whether a host answers at an address; undefined when it cannot be probed now. */
   readonly isUp: (address: string) => Promise<boolean> | undefined
   /** Whether a machine may run at another address than its declared one. */
   readonly isElsewhere: () => boolean

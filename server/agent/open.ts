@@ -32,7 +32,7 @@ export type AgentsNeeds = {
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
-  /** Says whether a host answers at an address; undefined when it cannot be looked at now. */
+  /** Says whether a host answers at an address; undefined when it cannot be probed now. */
   readonly isUp: (address: string) => Promise<boolean> | undefined
   readonly clocks: Clocks
   readonly hostClock: HostClock

@@ -20,7 +20,7 @@ export type Evidence = {
 }
 
 /**
- * Why the sender is not taken for the machine, as a clause; undefined when it is.
+ * Why the sender is not accepted as the machine, as a clause; undefined when it is.
  *
  * Where we give the addresses, or overhear who takes them, its lease must be of a MAC that is declared (for a machine
  * declared by UUID alone: bound with that UUID), and be the one that the firmware of this boot was given. Where DHCP

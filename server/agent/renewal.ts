@@ -61,7 +61,7 @@ export class Renewal {
   }
 
   /**
-   * Gives the archive of what is renewed, sealed to the machine's key. A challenge is good for one renewal. What an operator
+   * Gives the archive of what is renewed, sealed to the machine's key. A challenge is valid for one renewal. What an operator
    * decides while it is signed and sealed holds.
    *
    * @throws {WrongAnswer} 403, and what `offer` throws

@@ -40,7 +40,7 @@ export async function sealText(recipient: string, text: string): Promise<string>
   return armor.encode(await sealTo(recipient, new TextEncoder().encode(text)))
 }
 
-/** Loaded with the first machine that enrolls: a command that only prints its help shall not wait for it. */
+/** Loaded with the first machine that enrolls: a command that only prints its help must not wait for it. */
 function load() {
   return import('age-encryption')
 }

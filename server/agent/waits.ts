@@ -1,7 +1,7 @@
 // When machines began to wait for an operator, so that every wait ends. The clock is one that cannot be set; a restart of
 // the server starts the waits again.
 
-/** How many waits of a machine are kept; the one asked for longest ago gives way. */
+/** How many waits of a machine are kept; the one asked for longest ago is dropped. */
 const REMEMBERED = 16
 
 type Wait = { readonly what: string; readonly since: number }

@@ -41,7 +41,7 @@ export type Wanted = {
   /** Digests of the bytes, in hexadecimal. */
   readonly sha256?: string | undefined
   readonly sha512?: string | undefined
-  /** Throws when what has the name now is not what the caller thinks; looked at just before the name changes hands. */
+  /** Throws when what has the name now is not what the caller thinks; checked just before the name changes. */
   readonly expect?: ((now: Asset | undefined) => void) | undefined
 }
 
@@ -64,7 +64,7 @@ export type Collected = {
   readonly leftovers: number
 }
 
-/** Milliseconds after which what another host or a download left behind is taken for forgotten. */
+/** Milliseconds after which what another host or a download left behind counts as abandoned. */
 const FORGOTTEN_MS = 7 * 86_400_000
 
 /** One assets directory. Several processes may use it at once; `add` of the same name by two of them ends with either. */
@@ -156,7 +156,7 @@ export class AssetStore {
     let bytes = 0
     for await (const { digest, path, stats } of this.#blobs()) {
       if (stats.nlink > 1) continue
-      // Taken away first and looked at again: an add that comes meanwhile has either named it, or brings its own bytes.
+      // Set aside first and checked again: an add in between has either named it, or writes its own bytes.
       const away = join(this.#incoming, `${digest}${UNUSED}`)
       await mkdir(this.#incoming, { recursive: true })
       if (!(await succeeded(rename(path, away), 'ENOENT'))) continue

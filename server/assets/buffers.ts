@@ -56,7 +56,7 @@ export class DownloadBuffers {
 
   /**
    * @param isDeclared says whether an address is that of a declared machine
-   * @param tooSlow hears of a client that did not take what it asked for
+   * @param tooSlow is called for a client that did not take what it asked for
    */
   constructor(
     isDeclared: (address: string) => boolean,

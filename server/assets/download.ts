@@ -190,7 +190,7 @@ async function readKept(part: string, url: string): Promise<Kept | undefined> {
     const kept = JSON.parse(await readFile(`${part}.json`, 'utf8')) as Kept // written by us
     return kept.url === url ? kept : undefined
   } catch {
-    return undefined // none, or half written: begin anew
+    return undefined // none, or half written: begin again
   }
 }
 

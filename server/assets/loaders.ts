@@ -11,7 +11,7 @@ const LOADER = /\.(efi|kpxe|kkpxe|pxe|lkrn|0)$/
 
 /**
  * Reads the loaders of a folder. Links are followed wherever they lead, since packages keep some of them in `/boot`;
- * clients can only name what is in the table. `onProblem` hears of the folder or a file that cannot be read.
+ * clients can only name what is in the table. `onProblem` is called for the folder or a file that cannot be read.
  */
 export async function readLoaders(folder: string, onProblem: (reason: string) => void): Promise<Loaders> {
   const loaders = new Map<string, { bytes: Uint8Array }>()

@@ -1,6 +1,6 @@
 // The content type of bytes, guessed from the bytes (https://mimesniff.spec.whatwg.org), as Go's file server does it.
 
-/** Bytes that are looked at. */
+/** How many bytes are examined. */
 export const SNIFF_BYTES = 512
 
 /** The Content-Type of content that begins with `bytes`. */

@@ -9,7 +9,7 @@ export type SignatureForm = 'binary' | 'armored'
 
 /** What signs. */
 export type Signer = {
-  /** A detached signature of `bytes`, made anew at each call. */
+  /** A detached signature of `bytes`, made at each call. */
   sign(bytes: Uint8Array, form: SignatureForm): Promise<Uint8Array>
 }
 

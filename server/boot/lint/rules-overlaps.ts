@@ -56,7 +56,7 @@ function tellOverlaps(loser: Placed, before: readonly Placed[], findings: Findin
     'PL-2016',
     place,
     what,
-    'narrow one of them, or give the one that shall go first a priority',
+    'narrow one of them, or give the one that is to go first a priority',
   )
 }
 

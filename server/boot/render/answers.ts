@@ -49,7 +49,7 @@ export function matchOf(catalog: Catalog, labels: Labels, address?: string): Mat
   return { labels, group, profile: catalog.profile(group), machine }
 }
 
-/** What is known of who asks beside its labels. */
+/** What is known of the client besides its labels. */
 export function knownOf(machine: Machine | undefined, address: string | undefined): Known {
   return { ...(machine && { macs: machine.macs }), ...(address === undefined ? {} : { address }) }
 }

@@ -12,7 +12,7 @@ export type Served = { readonly text: string } | { readonly problem: string }
 /**
  * What is served for one of our templates, rendered: the same config, without spaces. What its files contain is
  * taken out before it is checked, because configs of many machines hardly differ in anything else; so the check of one
- * is good for all.
+ * is valid for all.
  *
  * @throws {InvalidIgnition} 503, with line and column, when it is not JSON or breaks a rule of its spec
  */

@@ -16,7 +16,7 @@ import type {
   SugaredUser,
 } from './types.ts'
 
-/** What desugaring needs: the spec that comes out, the files beside the config, and who hears of mistakes. */
+/** What desugaring needs: the spec that comes out, the files beside the config, and where mistakes are reported. */
 export type Desugaring = { readonly spec: number; readonly files: LocalFiles; readonly report: Report }
 
 /** The Ignition config of a Butane config, without mount units, trees, boot device and GRUB. */

@@ -17,7 +17,7 @@ import type { ButaneConfig } from './types.ts'
 import { type Variant, variantOf } from './variants.ts'
 import { BadYaml, parseYaml } from './yaml.ts'
 
-/** A Butane text that was looked at. `config` and `spec` are there when nothing is wrong with it. */
+/** A Butane text that was checked. `config` and `spec` are there when nothing is wrong with it. */
 export type Transpiled = {
   /** Paths are those of the YAML. */
   readonly findings: readonly PlacedFinding[]

@@ -30,12 +30,12 @@ export function plainText(value: Value): string {
 /** The longest text that a function gives, in characters. */
 const LONGEST = 8 << 20
 
-/** Takes note of characters that were looked at; it throws when they are too many. */
+/** Counts characters that were examined; it throws when they are too many. */
 export type Count = (characters: number) => void
 
 /**
  * `fmt.Sprintf`, up to 8 million characters. What does not fit is reported in the text, as Go does: `%!d(float64=3)`,
- * `%!s(MISSING)`. `count` hears of each argument that is used again, with all that it holds.
+ * `%!s(MISSING)`. `count` is called for each argument that is used again, with all that it holds.
  */
 export function printf(format: string, values: readonly Value[], count: Count): string {
   const used = new Set<number>()
@@ -237,7 +237,7 @@ function textForm(value: string, form: Form): string {
   return padded(verb === 'X' ? `${prefix}${text}`.toUpperCase() : `${prefix}${text}`, form)
 }
 
-/** Up to `most` characters of a text; no more of it is looked at. */
+/** Up to `most` characters of a text; no more of it is examined. */
 function firstLetters(text: string, most: number): string {
   let end = 0
   for (let left = most; left > 0 && end < text.length; left -= 1) {

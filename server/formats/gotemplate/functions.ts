@@ -15,7 +15,7 @@ type GoFunction = {
 }
 
 /**
- * Calls the function `name`. `count` hears of the characters that it looks at more than once.
+ * Calls the function `name`. `count` is called with the characters that it examines more than once.
  *
  * @throws {BadCall} on a wrong number or kind of arguments
  */

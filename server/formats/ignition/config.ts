@@ -8,7 +8,7 @@ import { CONFIG, NEWEST_SPEC, OLDEST_SPEC } from './schema.ts'
 import { type Node, offsetOf, placeAt } from './tree.ts'
 import type { IgnitionConfig } from './types.ts'
 
-/** A text that was looked at. `config` and `spec` are there when nothing is wrong with it. */
+/** A text that was checked. `config` and `spec` are there when nothing is wrong with it. */
 export type CheckedConfig = {
   readonly findings: readonly PlacedFinding[]
   readonly good?: {

@@ -35,7 +35,7 @@ function readUnit(text: string): { readonly sections: readonly string[]; readonl
       sections.push(section.slice(1, end))
       continue
     }
-    if (sections.length === 0) continue // text before the first section is not looked at
+    if (sections.length === 0) continue // text before the first section is ignored
     if (!line.includes('=')) return bad(at, `"${line.slice(0, 40)}" is neither a section nor NAME=value`)
     while (at < lines.length - 1 && (lines[at] ?? '').endsWith('\\')) {
       at += 1

@@ -1,6 +1,6 @@
 // Leases: the table of them that decisions read, and the choice of a free address. Leases key on
 // the hardware address, because firmware, iPXE and the operating system of one machine send different client
-// identifiers and shall have the same address.
+// identifiers and must have the same address.
 
 import type { Lease } from '#model/lease.ts'
 import type { LeaseChange } from '../../store/leases.ts'

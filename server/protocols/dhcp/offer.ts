@@ -44,7 +44,7 @@ export type DhcpEvent = {
   readonly detail: Readonly<Record<string, string | number>>
   /** Firmware or iPXE asks afresh, so a new boot may have begun. */
   readonly startsBoot?: boolean
-  /** The name of a declared machine whose UUID this packet has, when the client is not taken for that machine. */
+  /** The name of a declared machine whose UUID this packet has, when the client is not accepted as that machine. */
   readonly uuidOf?: string
 }
 
@@ -75,7 +75,7 @@ export const SECONDS = {
   boot: 600,
   /** An operating system of an undeclared machine. */
   unknown: 3600,
-  /** The operating system of a declared machine, which shall outlive a provisioner that is down for a night. */
+  /** The operating system of a declared machine, which must outlive a provisioner that is down for a night. */
   machine: 43_200,
   /** An address that a client found in use. */
   declined: 600,
@@ -184,7 +184,7 @@ function offer(exchange: Exchange): Decision {
   const asked = discoverEvent(exchange)
   const found = addressFor(exchange)
   if ('probe' in found)
-    return { ...silent(`${found.probe} is looked at first`, found.changes), probe: found.probe }
+    return { ...silent(`${found.probe} is probed first`, found.changes), probe: found.probe }
   if ('none' in found)
     return silent(found.none, found.changes, [asked, event(exchange, 'ignored', found.none)])
   const { address } = found
@@ -294,7 +294,7 @@ function release(exchange: Exchange): Decision {
   if (arrival.from.address !== address) return silent(`${arrival.from.address} releases ${address}`)
   return silent(
     'a RELEASE has no answer',
-    // Not forgotten: the machine gets the same address when it comes back, others not before it has rested.
+    // Not forgotten: the machine gets the same address when it returns, others only after a pause.
     [put(exchange, address, 'bound', SECONDS.rest)],
     [event(exchange, 'release', `gives ${address} back`, { address })],
   )

@@ -34,7 +34,7 @@ export class Prober {
     return known !== undefined && known.until > performance.now() ? known.result : undefined
   }
 
-  /** Looks at an address; resolves once `result` has an answer. Undefined while too many others are looked at. */
+  /** Probes an address; resolves once `result` has an answer. Undefined while too many others are probed. */
   look(address: string): Promise<void> | undefined {
     const running = this.#running.get(address)
     if (running !== undefined) return running
@@ -50,7 +50,7 @@ export class Prober {
   }
 }
 
-/** Never rejects: what cannot be looked at counts as free, as it did before anyone looked. */
+/** Never rejects: an address that cannot be probed counts as free, as before the probe. */
 async function probe(address: string): Promise<ProbeResult> {
   const wasKnown = await isResolved(address)
   const answers = await answersUdp(address)

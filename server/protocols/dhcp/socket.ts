@@ -92,10 +92,10 @@ const LOOK_EVERY_MS = 1
 // What waits in the kernel while we are at work: some 1,300 packets. Linux allows as much as net.core.rmem_max.
 const RECEIVE_BYTES = 1 << 20
 
-// Clients wait seconds for an ACK, yet not for ever: a storm is committed in portions.
+// Clients wait seconds for an ACK, yet not forever: a storm is committed in portions.
 const LARGEST_COMMIT = 64
 
-/** The share of the pool's addresses in use that is an alarm, and how often it is looked at. */
+/** The share of the pool's addresses in use that is an alarm, and how often it is checked. */
 const POOL_ALARM = 0.9
 const POOL_ALARM_EVERY_MS = 60_000
 
@@ -144,7 +144,7 @@ export class DhcpServer {
     this.#options.signal?.throwIfAborted()
     const { address } = this.#options
     // dgram cannot say on which interface a broadcast arrived, nor choose one to send a broadcast by. So one socket is
-    // bound to the broadcast address to hear, and one to our own address to speak: the kernel then sends by its interface.
+    // bound to the broadcast address to receive, and one to our own address to send: the kernel then sends by its interface.
     const speaking = await this.#open(address, 67)
     speaking.setBroadcast(true)
     const hearing = await this.#open('255.255.255.255', 67)
@@ -171,7 +171,7 @@ export class DhcpServer {
     if (lease?.state !== 'bound') return
     this.#table.sawAlive(lease.mac)
     const expiresAt = this.#now() + SECONDS.boot * 1000
-    // In memory only: after a restart the address is looked at before another client gets it.
+    // In memory only: after a restart the address is probed before another client gets it.
     if (lease.expiresAt < expiresAt - 60_000)
       this.#table.apply([{ kind: 'put', lease: { ...lease, expiresAt } }])
   }

@@ -1,4 +1,4 @@
-// The TFTP server on the wire, for reading only: one socket hears requests on port 69, each transfer has its own.
+// The TFTP server on the wire, for reading only: one socket receives requests on port 69, each transfer has its own.
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -223,7 +223,7 @@ export class TftpServer {
   // Those who wait go in the order in which they asked, but clients with fewer transfers under way go first, and of one
   // address requests that were repeated.
   #next(): void {
-    if (this.#isChoosing) return // one that gives way ends
+    if (this.#isChoosing) return // one that is dropped ends
     this.#isChoosing = true
     while (!this.#closed) {
       const wanted = this.#fairest()
@@ -452,7 +452,7 @@ class Sending {
   }
 
   // Every acknowledgement moves the deadline, mostly to a later time: the timer stays, and looks at the clock when it
-  // fires. Only an earlier deadline sets it anew.
+  // fires. Only an earlier deadline sets it again.
   #wakeAt(time: number): void {
     if (this.#timer !== undefined && this.#timerAt <= time) return
     clearTimeout(this.#timer)
