@@ -1,13 +1,14 @@
 // Options that several verbs share, described once.
 
 import { Option } from 'commander'
+import { DEFAULT_SERVER_URL } from '#model/endpoint.ts'
 import { ROOT } from './root.ts'
 
 /** Where the Pilotlight server is. */
 export function serverOption(): Option {
   return new Option('--server <url>', 'the Pilotlight server')
     .env('PILOTLIGHT_SERVER')
-    .default('http://127.0.0.1:8080')
+    .default(DEFAULT_SERVER_URL)
 }
 
 /** Where `up` keeps what belongs to one site. */

@@ -4,11 +4,9 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { SETTINGS } from '#server/config.ts'
-import { isLoopback } from '#server/access/identity.ts'
-import { adminTokenFile } from '#server/access/access-tokens.ts'
+import { adminTokenFile, authorityFile, DEFAULT_STATE_PATH } from '#model/endpoint.ts'
+import { isLoopback } from '#model/address.ts'
 import { Failure } from '#model/error.ts'
 import { isListenerOf } from './listeners.ts'
 
@@ -38,7 +36,7 @@ export function localToken(base: string): string | undefined {
   const { hostname, port, protocol } = new URL(base)
   if (!isOnThisHost(hostname)) return undefined
   const { PILOTLIGHT_STATE_PATH: given } = process.env
-  for (const statePath of given ? [given] : [SETTINGS.statePath, SERVICE_STATE]) {
+  for (const statePath of given ? [given] : [DEFAULT_STATE_PATH, SERVICE_STATE]) {
     const token = tokenIn(statePath)
     if (token === undefined) continue
     const { uid } = statSync(adminTokenFile(statePath))
@@ -67,7 +65,7 @@ export function trustServer(base: string): void {
   const { hostname, protocol } = new URL(base)
   if (protocol !== 'https:') return
   const { PILOTLIGHT_CA: file, PILOTLIGHT_STATE_PATH: state } = process.env
-  const own = join(state || SETTINGS.statePath, 'ca.crt')
+  const own = authorityFile(state || DEFAULT_STATE_PATH)
   const path = file || (isOnThisHost(hostname) && existsSync(own) ? own : undefined)
   if (path === undefined) return
   const remedy =

@@ -1,9 +1,8 @@
 // The inventory's routes as the verbs use them: objects with their versions, several writes as one, and the history.
 
 import type { Fault } from '#model/fault.ts'
-import type { Kind } from '#model/kinds.ts'
-import type { Outcome } from '#server/inventory/changes.ts'
-import type { LintFinding } from '#server/boot/lint/findings.ts'
+import type { Kind, WriteResult } from '#model/kinds.ts'
+import type { LintFinding } from '#model/finding.ts'
 import { requireProgress, ServerClient } from './server.ts'
 
 /** An object in a list; templates come without their content. */
@@ -24,14 +23,17 @@ export type SentChange =
   | { readonly action: 'delete'; readonly kind: Kind; readonly id: string; readonly expect?: string }
 
 /** What became of it; of a dry run with what would change. */
-export type ToldOutcome = Pick<Outcome, 'kind' | 'id' | 'result'> & {
+export type ChangeOutcome = {
+  readonly kind: Kind
+  readonly id: string
+  readonly result: WriteResult
   readonly version?: string
   readonly warnings: readonly Fault[]
   readonly diff?: string
 }
 
 /** One write of an object. */
-export type ToldRevision = {
+export type ObjectRevision = {
   readonly revision: number
   readonly at: string
   readonly who: string
@@ -94,36 +96,41 @@ export class InventoryClient {
   }
 
   /** Puts an object in place of the version that was read. */
-  async put(kind: Kind, id: string, body: string | Buffer<ArrayBuffer>, etag: string): Promise<ToldOutcome> {
+  async put(
+    kind: Kind,
+    id: string,
+    body: string | Buffer<ArrayBuffer>,
+    etag: string,
+  ): Promise<ChangeOutcome> {
     const response = await this.#server.request('PUT', pathOf(kind, id), { 'if-match': etag }, body)
-    return (await response.json()) as ToldOutcome
+    return (await response.json()) as ChangeOutcome
   }
 
   /** Makes all changes or none; of a dry run also what the linter says. */
   async transaction(
     changes: readonly SentChange[],
     { dryRun = false } = {},
-  ): Promise<{ readonly outcomes: readonly ToldOutcome[]; readonly lints?: readonly LintFinding[] }> {
+  ): Promise<{ readonly outcomes: readonly ChangeOutcome[]; readonly lints?: readonly LintFinding[] }> {
     const path = `/v1/transactions${dryRun ? '?dryRun=true' : ''}`
     const body = JSON.stringify({ changes })
     const response = await this.#server.request('POST', path, {}, body, TRANSACTION_SECONDS)
-    return (await response.json()) as { outcomes: ToldOutcome[]; lints?: LintFinding[] }
+    return (await response.json()) as { outcomes: ChangeOutcome[]; lints?: LintFinding[] }
   }
 
   /** What was written to an object, newest first. */
-  async history(kind: Kind, id: string): Promise<readonly ToldRevision[]> {
+  async history(kind: Kind, id: string): Promise<readonly ObjectRevision[]> {
     const response = await this.#server.request('GET', `/v1/${kind}s/${encodeURIComponent(id)}/history`)
-    return ((await response.json()) as { items: ToldRevision[] }).items
+    return ((await response.json()) as { items: ObjectRevision[] }).items
   }
 
   /** Makes an object what it was at a revision, unless somebody writes it meanwhile. */
-  async revert(kind: Kind, id: string, revision: number): Promise<ToldOutcome> {
+  async revert(kind: Kind, id: string, revision: number): Promise<ChangeOutcome> {
     const [newest] = await this.history(kind, id)
     const isGone = newest?.action === 'delete'
     const condition = isGone ? { 'if-none-match': '*' } : { 'if-match': (await this.text(kind, id)).etag }
     const path = `/v1/${kind}s/${encodeURIComponent(id)}/revert`
     const response = await this.#server.request('POST', path, condition, JSON.stringify({ revision }))
-    return (await response.json()) as ToldOutcome
+    return (await response.json()) as ChangeOutcome
   }
 }
 

@@ -6,8 +6,8 @@ import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/network.ts'
-import type { AccessToken, NewToken } from '#server/access/access-tokens.ts'
-import type { MachineKeyView, ReopeningView } from '#server/protocols/http/api/machine-keys.ts'
+import type { AccessToken, NewToken } from '#model/token.ts'
+import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import {
   givenToken,
   isOnThisHost,

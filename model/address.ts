@@ -43,3 +43,10 @@ function ipv6Of(text: string): bigint {
   const zeros = Array.from({ length: 8 - front.length - back.length }, () => '0')
   return [...front, ...zeros, ...back].reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n)
 }
+
+/** Says whether only this host can reach a listener that is bound to `address` (an IP address, no name). */
+export function isLoopback(address: string): boolean {
+  if (!address.includes(':')) return address.startsWith('127.') && isIPv4(address)
+  const { bits, width } = parseAddress(address) ?? { bits: 0n, width: 32 }
+  return width === 32 ? bits >> 24n === 127n : bits === 1n
+}

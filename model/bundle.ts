@@ -69,3 +69,11 @@ export type KubeletSigner = {
   /** Certificates of its predecessors whose time is not over: what they signed is still trusted. */
   readonly earlier: readonly string[]
 }
+
+/** Until when the kubelets of a site can renew their certificates without this server, in ISO 8601. */
+export type SiteSigning = {
+  /** By the controllers that have a bundle; left out when none has. */
+  readonly ends?: string
+  /** By controllers that get their bundle from now on. */
+  readonly until?: string
+}

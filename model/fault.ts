@@ -7,3 +7,6 @@ export type Fault = {
   readonly line?: number
   readonly column?: number
 }
+
+/** A position for people: both count from 1. */
+export type Place = { readonly line: number; readonly column: number }

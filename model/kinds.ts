@@ -30,6 +30,9 @@ export type Objects = {
 /** An object with its kind. */
 export type KindedObject = { [K in Kind]: { readonly kind: K; readonly object: Objects[K] } }[Kind]
 
+/** What a write did to an object. */
+export type WriteResult = 'created' | 'changed' | 'unchanged' | 'deleted'
+
 /** The id of an object: that of a machine is its name. */
 export function idOf({ kind, object }: KindedObject): string {
   return kind === 'machine' ? object.name : object.id

@@ -4,6 +4,12 @@ import { statSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import {
+  DEFAULT_ADDRESS,
+  DEFAULT_AGENT_PORT,
+  DEFAULT_HTTP_PORT,
+  DEFAULT_STATE_PATH,
+} from '#model/endpoint.ts'
 import type { CertificateRole } from './access/identity.ts'
 import type { TlsPaths } from './access/certificates.ts'
 import { BadSettings } from './errors.ts'
@@ -84,11 +90,11 @@ export const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** What holds when nobody says otherwise. */
 export const SETTINGS = {
-  address: '127.0.0.1',
-  httpPort: 8080,
-  agentPort: 8443,
+  address: DEFAULT_ADDRESS,
+  httpPort: DEFAULT_HTTP_PORT,
+  agentPort: DEFAULT_AGENT_PORT,
   dataPath: PROJECT_ROOT,
-  statePath: 'server-state',
+  statePath: DEFAULT_STATE_PATH,
   loadersPath: '/usr/lib/ipxe',
   certFile: '/etc/matchbox/server.crt',
   keyFile: '/etc/matchbox/server.key',

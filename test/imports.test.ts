@@ -14,7 +14,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   host: [],
   images: [],
   server: [],
-  client: ['cli', 'server'],
+  client: [],
   'rack/site': ['images/references.ts'],
   'rack/kubernetes': [],
   'rack/cluster': ['rack/kubernetes', 'rack/site/site.ts', 'rack/site/duties.ts', 'images/references.ts'],
@@ -26,7 +26,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'rack/site/duties.ts',
     'images/references.ts',
   ],
-  'rack/up': ['rack', 'client', 'cli', 'server'],
+  'rack/up': ['rack', 'client'],
   lab: ['rack/site'],
   cli: ['client', 'rack', 'server', 'lab', 'images'],
 }

@@ -1,6 +1,7 @@
 // Shell completion: a script per shell that asks `pilotlight __complete` for the words that may come next.
 
 import { Argument, type Command, type Option } from 'commander'
+import { DEFAULT_SERVER_URL } from '#model/endpoint.ts'
 import { show } from '../terminal/show.ts'
 
 /** The shells for which there is a script. */
@@ -66,7 +67,7 @@ const PATIENCE_SECONDS = 0.7
 
 /** The ids that the server knows of a kind (`group` or `groups`); none when it does not answer at once. */
 async function idsOf(kind: string): Promise<string[]> {
-  const { PILOTLIGHT_SERVER: server = 'http://127.0.0.1:8080' } = process.env
+  const { PILOTLIGHT_SERVER: server = DEFAULT_SERVER_URL } = process.env
   const list = kind.endsWith('s') ? kind : `${kind}s`
   try {
     const { ServerClient } = await import('#client/server.ts')

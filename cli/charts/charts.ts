@@ -7,7 +7,7 @@ import { Failure } from '#model/error.ts'
 import { inStage } from '#progress/stage.ts'
 import type { SessionOptions } from '#rack/charts/session.ts'
 import type { ReleaseStatus } from '#rack/charts/verbs/status.ts'
-import { addChartSourceCommands, requireHelm, siteCharts } from './sources.ts'
+import { addChartSourceCommands } from './sources.ts'
 import { EXIT } from '../exit.ts'
 import { freshenKubeconfig } from '../site/kubeconfig.ts'
 import { stateOption } from '../options.ts'
@@ -282,6 +282,7 @@ async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions
       cause,
     })
   })
+  const { requireHelm } = await import('#rack/up/site-charts.ts')
   await requireHelm(flags.tools)
   return options
 }
@@ -289,6 +290,7 @@ async function optionsOf(siteFile: string, flags: Flags): Promise<SessionOptions
 /** Reads and checks the site file, and says where everything lies. */
 async function planOf(siteFile: string, flags: Flags): Promise<SessionOptions> {
   const { readSiteFile } = await import('#rack/site/read.ts')
+  const { siteCharts } = await import('#rack/up/site-charts.ts')
   const site = await readSiteFile(siteFile)
   const stateDirectory = resolve(flags.state)
   const tools = flags.tools === undefined ? {} : { tools: flags.tools }

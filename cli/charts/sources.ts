@@ -1,10 +1,7 @@
 // `pilotlight charts lock` and `package`: where charts come from, and how ours may be handed on.
 
-import { access, constants } from 'node:fs/promises'
-import { delimiter, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { SiteCharts } from '#rack/charts/sources/of-site.ts'
-import type { Site } from '#rack/site/site.ts'
 import { Failure } from '#model/error.ts'
 
 /** Adds both below `charts`. */
@@ -41,6 +38,7 @@ Examples:
   for it in charts/*.tgz; do helm push "$it" oci://registry.example/charts; done`,
     )
     .action(async (folder: string, { tools }: { tools?: string }) => {
+      const { requireHelm } = await import('#rack/up/site-charts.ts')
       await requireHelm(tools)
       const { packageCharts } = await import('#rack/charts/sources/package.ts')
       const archives = await packageCharts(resolve(folder), { helm: await helmIn(tools) })
@@ -74,38 +72,6 @@ function versionsOf(words: readonly string[]): Record<string, string> {
       throw new Failure('BAD_OPTION', `"${word}" names no version`, 'write CHART=VERSION')
     }),
   )
-}
-
-/** The plan of a site, and its charts when they are not ours: for every verb that works with them. */
-export async function siteCharts(
-  siteFile: string,
-  site: Site,
-  { stateDirectory, tools }: { readonly stateDirectory: string; readonly tools?: string },
-): Promise<SiteCharts> {
-  const { chartsOfSite } = await import('#rack/charts/sources/of-site.ts')
-  const { atItsPlace, checkSiteValues } = await import('#rack/up/values.ts')
-  const options = { stateDirectory, helm: await helmIn(tools) }
-  const prepared = await atItsPlace(siteFile, () => chartsOfSite(site, options))
-  await checkSiteValues(siteFile, site, prepared.plan)
-  return prepared
-}
-
-/**
- * Looks whether there is a helm to run, before every chart is blamed for its absence.
- *
- * @throws {Failure} when there is none, with where to get one
- */
-export async function requireHelm(tools: string | undefined): Promise<void> {
-  const folders = [
-    ...(tools === undefined ? [] : [resolve(tools)]),
-    ...(process.env.PATH ?? '').split(delimiter),
-  ]
-  try {
-    await Promise.any(folders.map(folder => access(join(folder, 'helm'), constants.X_OK)))
-  } catch {
-    const remedy = '`pilotlight images build` makes one, and prints its folder as "tools": --tools DIR'
-    throw new Failure('NO_HELM', 'there is no helm, neither in --tools nor on PATH', remedy)
-  }
 }
 
 async function helmIn(tools: string | undefined): Promise<string> {

@@ -1,7 +1,7 @@
 // `pilotlight apply`, `diff` and `delete`: what files say shall be there, in one transaction.
 
 import type { Command } from 'commander'
-import type { InventoryClient, SentChange, ToldOutcome } from '#client/inventory.ts'
+import type { InventoryClient, SentChange, ChangeOutcome } from '#client/inventory.ts'
 import { cleanText } from '#model/clean.ts'
 import { Failure } from '#model/error.ts'
 import type { Kind } from '#model/kinds.ts'
@@ -110,7 +110,7 @@ async function send(
   client: InventoryClient,
   objects: readonly WrittenObject[],
   dryRun: boolean,
-): Promise<readonly ToldOutcome[]> {
+): Promise<readonly ChangeOutcome[]> {
   refuseTwice(objects)
   const changes: SentChange[] = objects.map(({ kind, object }) => ({ action: 'put', kind, object }))
   try {
@@ -148,7 +148,7 @@ function refuseTwice(objects: readonly WrittenObject[]): void {
 }
 
 function tellAll(
-  outcomes: readonly ToldOutcome[],
+  outcomes: readonly ChangeOutcome[],
   { dryRun, json }: { dryRun: boolean; json: boolean },
 ): void {
   if (json) return printJson(outcomes)
@@ -156,13 +156,13 @@ function tellAll(
 }
 
 /** What became of one object, as JSON or as a line. */
-export function tellOne(outcome: ToldOutcome, json: boolean): void {
+export function tellOne(outcome: ChangeOutcome, json: boolean): void {
   if (json) printJson(outcome)
   else tell(outcome)
 }
 
 /** A line an object on the standard output; what is odd about it goes to people. */
-function tell({ kind, id, result, warnings }: ToldOutcome, dryRun = false): void {
+function tell({ kind, id, result, warnings }: ChangeOutcome, dryRun = false): void {
   print(`${kind} ${id} ${result}${dryRun ? ' (dry run)' : ''}`)
   for (const { detail } of warnings)
     process.stderr.write(`${cleanText(`warning ${kind} ${id}: ${detail}`, Infinity)}\n`)

@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import type { Kind } from '#model/kinds.ts'
 import { cleanText } from '#model/clean.ts'
-import type { InventoryClient, ToldRevision } from '#client/inventory.ts'
+import type { InventoryClient, ObjectRevision } from '#client/inventory.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 import { printJson, show } from '../terminal/show.ts'
@@ -18,7 +18,7 @@ type Description = {
   /** The groups of a profile, the profiles of a template. */
   readonly usedBy?: readonly string[]
   /** Newest first; what was written is told by `history`. */
-  readonly history?: readonly Omit<ToldRevision, 'object'>[]
+  readonly history?: readonly Omit<ObjectRevision, 'object'>[]
   /** The last boot of a machine: a text for people, events for programs. */
   readonly journal?: unknown
 }

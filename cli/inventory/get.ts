@@ -2,7 +2,7 @@
 
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { nearest } from '#model/nearest.ts'
-import type { ReopeningView } from '#server/protocols/http/api/machine-keys.ts'
+import type { ReopeningView } from '#model/machine-key.ts'
 import type { InventoryClient } from '#client/inventory.ts'
 import { openLine } from '../server/machines.ts'
 import { serverOption } from '../options.ts'

@@ -1,7 +1,7 @@
 // `pilotlight history`: who wrote an object, when and what, and the way back.
 
 import { InvalidArgumentError, type Command } from 'commander'
-import type { ToldRevision } from '#client/inventory.ts'
+import type { ObjectRevision } from '#client/inventory.ts'
 import type { Kind } from '#model/kinds.ts'
 import { unifiedDiff } from '#server/inventory/diff.ts'
 import { tellOne } from './apply.ts'
@@ -50,7 +50,7 @@ function revisionOf(text: string): number {
 }
 
 /** Each revision with what it changed, newest first. */
-function withDiffs(id: string, history: readonly ToldRevision[]): string {
+function withDiffs(id: string, history: readonly ObjectRevision[]): string {
   return history
     .map(({ revision, at, who, action, object }, index) => {
       const before = history[index + 1]
@@ -60,7 +60,7 @@ function withDiffs(id: string, history: readonly ToldRevision[]): string {
 }
 
 /** A template as its text, anything else as JSON. */
-function textOf(object: ToldRevision['object']): string | undefined {
+function textOf(object: ObjectRevision['object']): string | undefined {
   if (object === undefined) return undefined
   return typeof object.content === 'string' ? object.content : `${JSON.stringify(object, undefined, 2)}\n`
 }

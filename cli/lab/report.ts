@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import type { Lab } from '#lab/lab.ts'
 import { labFiles } from '#lab/state.ts'
-import { adminTokenFile } from '#server/access/access-tokens.ts'
+import { adminTokenFile } from '#model/endpoint.ts'
 
 /**
  * Prints it. `tools` is the folder with kubectl, `told` the lines that `up` ended with; a lab that does not stay has

@@ -1,7 +1,7 @@
 // `pilotlight machines`: what an operator decides on the keys that machines show, and which boots are opened.
 
 import type { Command } from 'commander'
-import type { MachineKeyView, ReopeningView } from '#server/protocols/http/api/machine-keys.ts'
+import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import { cleanText } from '#model/clean.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'

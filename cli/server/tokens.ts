@@ -2,7 +2,7 @@
 
 import { Option, type Command } from 'commander'
 import type { CredentialRole } from '#model/role.ts'
-import type { AccessToken } from '#server/access/access-tokens.ts'
+import type { AccessToken } from '#model/token.ts'
 import { Failure } from '#model/error.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'

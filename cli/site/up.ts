@@ -1,6 +1,7 @@
 // `pilotlight up`: makes a site true.
 
 import { Option, type Command } from 'commander'
+import type { PendingKeys } from '#rack/up/approvals.ts'
 import { Failure } from '#model/error.ts'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
 import { print } from '../terminal/show.ts'
@@ -42,17 +43,19 @@ Examples:
     .action(async (site: string, options: UpFlags) => {
       const { up } = await import('#rack/up/up.ts')
       const { askYes, tellLines } = await import('../terminal/ask.ts')
+      const { askAboutKeys } = await import('./ask-about-keys.ts')
       const { describeUp } = await import('./up-report.ts')
       const { bootLimit, ...rest } = options
       await withProgress(async ({ stage, signal, summary, drawing }) => {
-        const asking = process.stdin.isTTY && process.stderr.isTTY
-        const ask = asking ? (text: string) => askYes(text, drawing, signal) : undefined
+        const show = (text: string) => tellLines(text, drawing)
+        const ask = (text: string) => askYes(text, drawing, signal)
+        const isAtTerminal = process.stdin.isTTY && process.stderr.isTTY
         const given = {
           ...rest,
           site,
           bootLimitSeconds: bootLimit,
-          ...(ask && { ask }),
-          tell: (text: string) => tellLines(text, drawing),
+          ...(isAtTerminal && { approves: (keys: PendingKeys) => askAboutKeys(keys, { ask, show }) }),
+          show,
         }
         const result = await up(given, stage, signal)
         summary()

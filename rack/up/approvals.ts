@@ -1,16 +1,23 @@
 // The approval of machines' keys within `up`: it lists them once and asks, where a terminal is there to ask at.
 
 import { Failure } from '#model/error.ts'
-import { approveCommand, keyTable } from '#cli/server/machines.ts'
 import { Refusal, type ServerClient } from '#client/server.ts'
 import type { Machine } from '#model/machine.ts'
 import { sleep } from '#progress/wait.ts'
-import { bootNumber, isLater } from '#server/machines/boot-id.ts'
-import type { MachineKeyView } from '#server/protocols/http/api/machine-keys.ts'
+import { bootNumber, isLater } from '#model/boot.ts'
+import type { MachineKeyView } from '#model/machine-key.ts'
 import type { Site } from '../site/site.ts'
 
-/** Asks a person a question with yes or no. */
-export type AskYes = (text: string) => Promise<boolean>
+/** Keys that wait for a decision. */
+export type PendingKeys = {
+  /** Those of machines that showed one key: yes approves them. */
+  readonly single: readonly MachineKeyView[]
+  /** Those of each machine that showed several, of which at most one is its own: yes approves none of them. */
+  readonly several: readonly (readonly MachineKeyView[])[]
+}
+
+/** Shows a person keys, and asks whether to approve the single ones; no, where there is none to ask about. */
+export type AskAboutKeys = (keys: PendingKeys) => Promise<boolean>
 
 const POLL_MS = 1000
 
@@ -38,8 +45,13 @@ export function firstBootWarning(
  *
  * @throws {Failure} NEEDS_TERMINAL
  */
-export function requireSomeone({ trust }: Site, boots: readonly Machine[], ask: AskYes | undefined): void {
-  if (ask !== undefined || trust.level === 'L1' || trust.approve !== 'operator' || boots.length === 0) return
+export function requireSomeone(
+  { trust }: Site,
+  boots: readonly Machine[],
+  approves: AskAboutKeys | undefined,
+): void {
+  if (approves !== undefined || trust.level === 'L1' || trust.approve !== 'operator' || boots.length === 0)
+    return
   const names = boots.map(({ name }) => name).join(' ')
   throw new Failure(
     'NEEDS_TERMINAL',
@@ -50,9 +62,9 @@ export function requireSomeone({ trust }: Site, boots: readonly Machine[], ask: 
 
 /** What `up` needs to ask a person at its terminal. */
 export type Terminal = {
-  readonly ask: AskYes
+  readonly approves: AskAboutKeys
   /** Shows a person lines without a question. */
-  readonly tell: (text: string) => void
+  readonly show: (text: string) => void
 }
 
 /** Which boots' keys `up` asks about. */
@@ -82,7 +94,7 @@ export async function newestBoot(client: Pick<ServerClient, 'keys' | 'machines'>
 export async function approveAtTerminal(
   client: Pick<ServerClient, 'keys' | 'machines' | 'decideKey'>,
   boots: readonly Machine[],
-  { ask, tell }: Terminal,
+  terminal: Terminal,
   asked: AskedBoots,
   signal: AbortSignal,
 ): Promise<void> {
@@ -98,7 +110,7 @@ export async function approveAtTerminal(
       ({ name }) => states.get(name)?.phase !== 'ready' && !pending.some(({ machine }) => machine === name),
     )
     if (open.length === 0 && pending.length === 0) return
-    if (open.length === 0) return decideAll(client, pending, { ask, tell })
+    if (open.length === 0) return decideAll(client, pending, terminal)
     await sleep(POLL_MS, signal)
   }
 }
@@ -106,40 +118,31 @@ export async function approveAtTerminal(
 async function decideAll(
   client: Pick<ServerClient, 'decideKey'>,
   pending: readonly MachineKeyView[],
-  { ask, tell }: Terminal,
+  { approves, show }: Terminal,
 ): Promise<void> {
-  const [single, several] = bySenders(pending)
-  const shown = [keyTable(pending), ...several.map(severalText)].join('\n')
-  if (single.length === 0) return tell(shown)
-  const these = single.length === 1 ? 'the key' : `the ${single.length} keys`
-  const names = single.map(({ machine }) => machine).join(' ')
-  if (!(await ask(`${shown}\nCompare with the consoles of the machines. Approve ${these} of ${names}?`))) {
+  const keys = bySenders(pending)
+  const isYes = await approves(keys)
+  if (keys.single.length === 0) return
+  if (!isYes) {
     const remedy =
       'pilotlight machines approve NAME approves one, pilotlight machines reject NAME refuses one; then run it again'
     throw new Failure('KEYS_NOT_APPROVED', 'the keys were not approved', remedy)
   }
-  for (const { machine, fingerprint } of single) {
+  for (const { machine, fingerprint } of keys.single) {
     try {
       await client.decideKey(machine, 'approve', fingerprint, { isOnly: true })
     } catch (error) {
       // Another key came since the question, or another operator decided: the machine's boot goes on as they say.
       if (!(error instanceof Refusal) || error.httpStatus !== 409) throw error
-      tell(`the key of ${machine} was not approved: ${error.message}`)
+      show(`the key of ${machine} was not approved: ${error.message}`)
     }
   }
 }
 
-/** The keys of machines that showed one, and those of each machine that showed several. */
-function bySenders(keys: readonly MachineKeyView[]): [MachineKeyView[], MachineKeyView[][]] {
+function bySenders(keys: readonly MachineKeyView[]): PendingKeys {
   const machines = [...Map.groupBy(keys, ({ machine }) => machine).values()]
-  return [machines.filter(({ length }) => length === 1).flat(), machines.filter(({ length }) => length > 1)]
-}
-
-function severalText(keys: readonly MachineKeyView[]): string {
-  const machine = keys[0]?.machine ?? ''
-  const commands = keys.map(({ fingerprint }) => `\n  ${approveCommand(machine, fingerprint)}`)
-  return (
-    `${machine}: ${keys.length} keys wait, and at most one is its own. Yes approves none of them. ` +
-    `Approve the one that its console shows:${commands.join('')}`
-  )
+  return {
+    single: machines.filter(({ length }) => length === 1).flat(),
+    several: machines.filter(({ length }) => length > 1),
+  }
 }

@@ -3,7 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '#progress/wait.ts'
-import type { SiteSigning } from '#server/protocols/http/api/sites.ts'
+import type { SiteSigning } from '#model/bundle.ts'
 import { ServerClient } from '#client/server.ts'
 
 /** Where the authority of a site may be known. */

@@ -23,7 +23,7 @@ import {
   newestBoot,
   requireSomeone,
   withApproval,
-  type AskYes,
+  type AskAboutKeys,
 } from './approvals.ts'
 import { publish, type Published } from './publish.ts'
 import { BootWatch } from './boots.ts'
@@ -44,10 +44,10 @@ export type UpOptions = {
   readonly bootLimitSeconds: number
   /** Overrides the site file: the first key of each machine is trusted. */
   readonly approve?: 'first-boot'
-  /** Asks whether to approve the keys of machines; there when a terminal is. */
-  readonly ask?: AskYes
+  /** Asks whether to approve keys of machines; there when a terminal is. */
+  readonly approves?: AskAboutKeys
   /** Shows a person a line. */
-  readonly tell?: (line: string) => void
+  readonly show?: (line: string) => void
   /** `cluster` ends before the chart stage. */
   readonly until: 'cluster' | 'openstack'
 }
@@ -82,7 +82,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const client = new ServerClient(options.server)
   client.requirePrivateWire()
   const warning = firstBootWarning(site, options.approve)
-  if (warning !== undefined) options.tell?.(warning)
+  if (warning !== undefined) options.show?.(warning)
   const charts =
     options.until === 'openstack'
       ? await inStage(stage, 'charts', () => prepareCharts(site, options, state, signal))
@@ -107,13 +107,13 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
 async function publishOwnPolicy(
   own: Site,
   client: ServerClient,
-  { approve, tell }: UpOptions,
+  { approve, show }: UpOptions,
 ): Promise<void> {
   try {
     await client.putSite(own.name, compileSite(own))
   } catch (error) {
     const again = 'run  pilotlight up  again without the flag'
-    tell?.(
+    show?.(
       `the server may still have --approve ${approve}, since the site's own policy could not be put: ${messageOf(error)}; ${again}`,
     )
   }
@@ -170,9 +170,10 @@ async function bringUpSite(
       await untilFirstFailure([applied, verification], failure)
       return { charts: await applied, verification: await verification }
     })
-    const { ask, tell = () => undefined } = options
+    const { approves, show = () => undefined } = options
     const asked = { ...after, isPresentKnown: site.network.dhcp !== 'off' }
-    const approved = ask === undefined ? [] : [approveAtTerminal(client, boots, { ask, tell }, asked, parts)]
+    const approved =
+      approves === undefined ? [] : [approveAtTerminal(client, boots, { approves, show }, asked, parts)]
     await untilFirstFailure([all, cluster, openstack, ...approved], failure)
     const done = await openstack
     if (done === undefined) return { kubeconfigPath, signsUntil }
@@ -216,13 +217,13 @@ function allReady(boots: readonly { readonly ready: Promise<void> }[]): Promise<
 async function powerOnAll(
   site: Site,
   client: ServerClient,
-  { powerOn, ask }: UpOptions,
+  { powerOn, approves }: UpOptions,
   stage: Stage,
   signal: AbortSignal,
 ): Promise<Machine[]> {
   const phases = new Map((await client.machines()).map(({ name, phase }) => [name, phase]))
   const boots = site.machines.filter(({ name }) => phases.get(name) !== 'ready')
-  requireSomeone(site, boots, ask)
+  requireSomeone(site, boots, approves)
   if (boots.length === 0) stage.skipped('all are ready')
   else if (powerOn === undefined) stage.done(`switch them on now: ${boots.map(({ name }) => name).join(' ')}`)
   else {
@@ -249,7 +250,7 @@ async function prepareCharts(
   signal: AbortSignal,
 ): Promise<Omit<ChartOptions, 'kubeconfigPath' | 'stage'>> {
   const { renderOffline } = await import('../charts/preflight/preflight.ts')
-  const { requireHelm, siteCharts } = await import('#cli/charts/sources.ts')
+  const { requireHelm, siteCharts } = await import('./site-charts.ts')
   await requireHelm(tools)
   const tooled = { stateDirectory, ...(tools === undefined ? {} : { tools }) }
   const { plan, charts } = await siteCharts(siteFile, site, tooled)

@@ -6,23 +6,11 @@ import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
 import { textIfThereSync } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
-import type { CredentialRole } from '#model/role.ts'
+import { adminTokenFile } from '#model/endpoint.ts'
+import type { AccessToken, NewToken } from '#model/token.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
 import { diskErrorOf } from '../state/write-failure.ts'
 import type { Identity } from './identity.ts'
-
-/** A token as it is listed. */
-export type AccessToken = {
-  readonly name: string
-  readonly role: CredentialRole
-  /** ISO 8601. */
-  readonly created: string
-  /** ISO 8601; after it the token is refused. One without it ends when it is revoked. */
-  readonly expires?: string
-}
-
-/** What a new token is to be. */
-export type NewToken = { readonly name: string; readonly role: CredentialRole; readonly days?: number }
 
 /** A token as it is kept: by its SHA-256, in hex. */
 type KeptToken = { readonly hash: string; readonly info: AccessToken }
@@ -138,11 +126,6 @@ export class AccessTokens {
       throw diskErrorOf(error, path) ?? error
     }
   }
-}
-
-/** Where a first start writes the token of an administrator. */
-export function adminTokenFile(statePath: string): string {
-  return join(statePath, 'admin.token')
 }
 
 /** What a file holds that was written by `#keep`, as a whole. */

@@ -3,8 +3,7 @@
 
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
-import { parseAddress } from '#model/address.ts'
-import { isLoopback } from './identity.ts'
+import { parseAddress, isLoopback } from '#model/address.ts'
 
 /** A request as far as it counts here. */
 export type HostedRequest = Pick<IncomingMessage, 'headersDistinct' | 'socket'> & {

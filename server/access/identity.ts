@@ -1,9 +1,7 @@
 // Who asks, and what each may do: a token, a client certificate, this very host, or no one in particular (`nobody`).
 
-import { isIPv4 } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { cleanLabel } from '#model/clean.ts'
-import { parseAddress } from '#model/address.ts'
 import { ACCESS_ROLE_NAMES, type AccessRoleName, type CredentialRole } from '#model/role.ts'
 
 /** What a route takes: nothing (`open`), or an access role at least. */
@@ -61,11 +59,4 @@ const ROLES: readonly CredentialRole[] = ['read-only', 'admin']
 function valuesOf(field: string | readonly string[] | undefined): readonly string[] {
   if (field === undefined) return []
   return typeof field === 'string' ? [field] : field
-}
-
-/** Says whether only this host can reach a listener that is bound to `address` (an IP address, no name). */
-export function isLoopback(address: string): boolean {
-  if (!address.includes(':')) return address.startsWith('127.') && isIPv4(address)
-  const { bits, width } = parseAddress(address) ?? { bits: 0n, width: 32 }
-  return width === 32 ? bits >> 24n === 127n : bits === 1n
 }

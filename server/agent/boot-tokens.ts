@@ -8,8 +8,8 @@
 // own key was approved.
 
 import { createHash, randomBytes } from 'node:crypto'
+import { isLater } from '#model/boot.ts'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
-import { isLater } from '../machines/boot-id.ts'
 import { Buckets } from '../limits/bucket.ts'
 import type { Store, TokenRecord } from '../store/store.ts'
 import type { Clocks, HostClock } from './clocks.ts'

@@ -1,8 +1,10 @@
 // How a machine gets its bundle: it shows the key that it made in its initrd, the key is approved or waits, and the
 // bundle goes out sealed to it, once a boot, to who can open a challenge with that key.
 
+import { isLater } from '#model/boot.ts'
 import type { BundleFile } from '#model/bundle.ts'
 import { cleanText, LIMITS } from '#model/clean.ts'
+import type { MachineKey } from '#model/machine-key.ts'
 import type { Machine } from '#model/machine.ts'
 import { messageOf } from '#progress/wait.ts'
 import {
@@ -18,11 +20,10 @@ import {
   WrongAnswer,
 } from '../errors.ts'
 import type { Alarms } from '../machines/alarms.ts'
-import { isLater } from '../machines/boot-id.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Reopening, Store, TokenRecord } from '../store/store.ts'
-import { decideKey, trustOf, type MachineKey } from '../inventory/trust.ts'
+import { decideKey, trustOf } from '../inventory/trust.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'

@@ -1,11 +1,11 @@
 // How a machine that runs has its certificates renewed: with the token and the key of the boot that its bundle was given
 // in. It gets certificates for the keys that it has, and what changes while a cluster runs: the signers of its kubelets.
 
+import { isLater } from '#model/boot.ts'
 import type { BundleDescription } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
 import { KeyRefused, NoBundle, NotDelivered, TokenExpired, UnknownToken, WrongAnswer } from '../errors.ts'
 import type { Alarms } from '../machines/alarms.ts'
-import { isLater } from '../machines/boot-id.ts'
 import type { Store } from '../store/store.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'

@@ -1,7 +1,7 @@
 // The memory of downloads: each has one or two buffers, and all together have a limit. So clients that take nothing of what
 // they asked for hold little, and machines of the site always find some.
 
-import { isLoopback } from '../access/identity.ts'
+import { isLoopback } from '#model/address.ts'
 
 /** Bytes of the buffers of downloads. */
 export type BufferLimits = {

@@ -1,7 +1,7 @@
 // What can be written into the inventory, and what comes of it. Types only.
 
 import type { Fault } from '#model/fault.ts'
-import type { Kind, KindedObject, Objects } from '#model/kinds.ts'
+import type { Kind, KindedObject, Objects, WriteResult } from '#model/kinds.ts'
 
 /**
  * What has to be there for a change to be made: a version that was read before, nothing (`absent`), or anything
@@ -18,7 +18,7 @@ export type Change =
 export type Outcome = {
   readonly kind: Kind
   readonly id: string
-  readonly result: 'created' | 'changed' | 'unchanged' | 'deleted'
+  readonly result: WriteResult
   /** Of what is there now: after a deletion the file that it hid, if there is one. */
   readonly version?: string
   /** What was there, and what is there now: the two sides of a diff. */

@@ -2,12 +2,13 @@
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
 import { isRecord } from '#model/check.ts'
+import type { Place } from '#model/fault.ts'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
 import { BadSelector, readSelector, type Selector } from '#model/selector.ts'
 import { BadJson, faultIn, parseJson } from '../formats/ignition/json.ts'
-import { offsetOf, placeAt, type Path, type Place } from '../formats/ignition/tree.ts'
+import { offsetOf, placeAt, type Path } from '../formats/ignition/tree.ts'
 
 /** A file of the data directory that cannot be used; the message says why, and `path` what in it is wrong. */
 export class BrokenFile extends Error {

@@ -1,5 +1,6 @@
 // What machines must show before they get their bundles: the defaults, and the decision on a key.
 
+import type { MachineKey } from '#model/machine-key.ts'
 import type { ApprovalPolicy, Machine, MachineTrust } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 
@@ -17,31 +18,6 @@ export const defaultTrust: MachineTrust = {
 /** What a machine must show. */
 export function trustOf({ trust }: Pick<Machine, 'trust'>): MachineTrust {
   return trust ?? defaultTrust
-}
-
-/** `retired`: it was approved, and another one was approved after it, or an operator opened the machine. */
-export type KeyState = 'pending' | 'approved' | 'rejected' | 'retired'
-
-/** A key that a machine showed, as it is kept. */
-export type MachineKey = {
-  readonly machine: string
-  /** `SHA256:` and the digest in base64 of the age recipient; at L3, of the TPM's attestation key in hexadecimal. */
-  readonly fingerprint: string
-  /** The age recipient that it was last shown with. */
-  readonly recipient: string
-  readonly state: KeyState
-  /** The boot, the address, the MAC and the switch port where it was last seen. */
-  readonly boot: string
-  readonly address: string
-  readonly mac: string
-  readonly port?: string
-  /** Why it is in its state, as a clause. */
-  readonly why: string
-  /** Milliseconds since 1970. */
-  readonly seenAt: number
-  readonly decidedAt?: number
-  /** The operator's name, or `site` when the site's policy decided. */
-  readonly decidedBy?: string
 }
 
 /** What a decision on a key looks at. */

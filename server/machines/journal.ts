@@ -1,10 +1,9 @@
 // The boot journal: every event of a machine belongs to one boot; readers follow it live or read one boot as text.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BootEvent } from '#model/boot.ts'
+import { type BootEvent, bootId } from '#model/boot.ts'
 import { cleanLabel, cleanLines, cleanText } from '#model/clean.ts'
 import type { Machine } from '#model/machine.ts'
-import { bootId } from './boot-id.ts'
 import type { Identifiers, Trust } from './identity.ts'
 import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
 import type { Boot, Store } from '../store/store.ts'

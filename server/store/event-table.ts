@@ -1,8 +1,7 @@
 // Boots and their events in SQLite.
 
-import type { BootEvent } from '#model/boot.ts'
+import { type BootEvent, bootNumber } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
-import { bootNumber } from '../machines/boot-id.ts'
 import type { Database } from './database.ts'
 import type { Boot } from './store.ts'
 

@@ -1,9 +1,9 @@
 // What the boots of machines have had of us, the keys that machines showed, and which machines are open, in SQLite.
 
-import { bootId, bootNumber } from '../machines/boot-id.ts'
+import { bootId, bootNumber } from '#model/boot.ts'
+import type { KeyState, MachineKey } from '#model/machine-key.ts'
 import type { Database } from './database.ts'
 import type { MachineBoot, Recipient, Reopening } from './store.ts'
-import type { KeyState, MachineKey } from '../inventory/trust.ts'
 
 /** The tables `machine_boots`, `machine_keys` and `reopened`. */
 export class IdentityTable {

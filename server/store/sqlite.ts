@@ -2,6 +2,7 @@
 
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { MachineKey } from '#model/machine-key.ts'
 import type { AlarmStore } from './alarms.ts'
 import type { AuditStore } from './audit.ts'
 import type { LeaseStore } from './leases.ts'
@@ -15,7 +16,6 @@ import { StoredLeases } from './sqlite/leases.ts'
 import { StoredObjects } from './sqlite/objects.ts'
 import { IdentityTable } from './identity-table.ts'
 import { SealedTable } from './sealed-table.ts'
-import type { MachineKey } from '../inventory/trust.ts'
 import type { Boot, MachineBoot, Recipient, Reopening, Signing, Store, TokenRecord } from './store.ts'
 
 /** The store in one file. */

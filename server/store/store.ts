@@ -2,7 +2,7 @@
 
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
-import type { MachineKey } from '../inventory/trust.ts'
+import type { MachineKey } from '#model/machine-key.ts'
 
 /** One boot of one machine, as the journal groups events. */
 export type Boot = {

@@ -1,10 +1,11 @@
 // What one "yes" to `up` approves, and what an operator's approval may take the place of, on a whole server.
 
 import t, { type Test } from 'tap'
-import { approveAtTerminal, newestBoot } from '#rack/up/approvals.ts'
+import { askAboutKeys } from '#cli/site/ask-about-keys.ts'
+import { approveAtTerminal, newestBoot, type PendingKeys } from '#rack/up/approvals.ts'
 import { Refusal, type MachineState } from '#client/server.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
-import type { MachineKeyView } from '#server/protocols/http/api/machine-keys.ts'
+import type { MachineKeyView } from '#model/machine-key.ts'
 import { machineKey as ageKey } from '../machine-key.ts'
 import { whyNoNetworks } from '../network.ts'
 import { bootTo, CTL_1, laySegment, redeem, siteOf, tokenIn, trusting, type Segment } from './segment.ts'
@@ -39,7 +40,11 @@ function upAt(segment: Segment) {
     },
   }
   const ask = async (text: string) => asked.push(text) > 0
-  return { client, terminal: { ask, tell: (text: string) => told.push(text) }, asked, told }
+  const show = (text: string) => {
+    told.push(text)
+  }
+  const approves = (keys: PendingKeys) => askAboutKeys(keys, { ask, show })
+  return { client, terminal: { approves, show }, asked, told }
 }
 
 /** A controller in its boot, with its own key and a stranger's; neither was shown yet. */
@@ -93,8 +98,8 @@ t.test(
     const { segment, machine, good, bad, token } = await bootWithTwoKeys(t)
     await redeem(machine, token, bad)
     const { client, terminal, told } = upAt(segment)
-    const ask = async () => (await redeem(machine, token, good)).status === 202
-    await approveAtTerminal(client, [CTL_1], { ...terminal, ask }, { isPresentKnown: true }, limit())
+    const approves = async () => (await redeem(machine, token, good)).status === 202
+    await approveAtTerminal(client, [CTL_1], { ...terminal, approves }, { isPresentKnown: true }, limit())
     t.match(told, [/^the key of ctl-1 was not approved: [^]*showed 2 keys/])
     t.match(await redeem(machine, token, bad), { status: 202 })
   },

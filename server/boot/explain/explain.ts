@@ -1,13 +1,13 @@
 // Why a machine gets what it gets: which group takes it, why not another, what would be served, and what is wrong with
 // any of that.
 
+import type { LintFinding } from '#model/finding.ts'
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Profile } from '#model/profile.ts'
 import type { Labels, Requirement } from '#model/selector.ts'
 import type { Problem } from '../../inventory/data-directory.ts'
 import { lintCatalog } from '../lint/catalog.ts'
-import type { LintFinding } from '../lint/findings.ts'
 import { shownFor, type Known, type Verdict } from '../match/groups.ts'
 import { requirementText } from '../match/words.ts'
 import { knownOf, machineOf, type Sources } from '../render/answers.ts'

@@ -1,9 +1,10 @@
 // Runs the rules: over a data directory on disk, or over a few objects of a running server.
 
+import type { LintFinding } from '#model/finding.ts'
 import type { Group } from '#model/group.ts'
 import type { Profile } from '#model/profile.ts'
-import { type Document } from './document.ts'
-import { Findings, inReadingOrder, type LintFinding } from './findings.ts'
+import type { Document } from './document.ts'
+import { Findings, inReadingOrder } from './findings.ts'
 import { groupRules, orderRules } from './rules-groups.ts'
 import { profileReference, profileRules } from './rules-profiles.ts'
 import { renderRules, templateRules } from './rules-templates.ts'

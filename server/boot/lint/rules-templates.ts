@@ -1,5 +1,6 @@
 // What can be wrong with the files that profiles name: in their syntax, and in what they render to for each group.
 
+import type { LintCode } from '#model/finding.ts'
 import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Profile } from '#model/profile.ts'
@@ -13,7 +14,7 @@ import { cloudText, genericText } from '../render/generic.ts'
 import { isPlainIgnition } from '../render/ignition.ts'
 import { ownScripts } from '../render/ipxe.ts'
 import type { Document } from './document.ts'
-import type { FilePlace, Findings, LintCode } from './findings.ts'
+import type { FilePlace, Findings } from './findings.ts'
 import type { World } from './world.ts'
 
 /** Groups that a profile is rendered for; further ones would give the same findings. */

@@ -1,6 +1,7 @@
 // What is wrong with a config, where, and how a person reads it.
 
-import { pathText, type Path, type Place } from './tree.ts'
+import type { Place } from '#model/fault.ts'
+import { pathText, type Path } from './tree.ts'
 
 /** One thing that a rule has to say. An error makes the config useless to a machine, a warning does not. */
 export type Finding = {

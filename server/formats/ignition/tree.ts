@@ -1,6 +1,8 @@
 // What a config was read from, with places: the shape that JSON and YAML share, so that one reader takes both and
 // every finding can name its line and column.
 
+import type { Place } from '#model/fault.ts'
+
 /** A value of a document. `at` is the offset of its first character in the text. */
 export type Node =
   | { readonly kind: 'object'; readonly at: number; readonly members: readonly Member[] }
@@ -26,9 +28,6 @@ export type Member = { readonly key: string; readonly at: number; readonly value
 
 /** The way to a value: keys and indexes from the root. */
 export type Path = readonly (string | number)[]
-
-/** A position for people: both count from 1. */
-export type Place = { readonly line: number; readonly column: number }
 
 /** Line and column of an offset; a column counts UTF-16 units. */
 export function placeAt(text: string, offset: number): Place {

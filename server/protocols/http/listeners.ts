@@ -3,9 +3,9 @@
 
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { isLoopback } from '#model/address.ts'
 import type { CertificateSource } from '../../access/certificates.ts'
 import type { AccessPolicy } from '../../access/guard.ts'
-import { isLoopback } from '../../access/identity.ts'
 import type { ListenerCertificates } from '../../access/listener-certificates.ts'
 import type { Endpoint, ServerConfig } from '../../config.ts'
 import { CannotListen } from '../../errors.ts'

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ALARM_CODES, ALARMS } from '#model/alarm.ts'
-import { LINT_CODES } from '#server/boot/lint/findings.ts'
+import { LINT_CODES } from '#model/finding.ts'
 import { problemCodes } from '#rack/site/problems.ts'
 
 t.test('each code has a paragraph with its title, and each paragraph a code', async t => {

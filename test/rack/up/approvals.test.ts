@@ -1,8 +1,15 @@
 import t from 'tap'
-import { approveAtTerminal, newestBoot, requireSomeone, withApproval } from '#rack/up/approvals.ts'
+import {
+  approveAtTerminal,
+  newestBoot,
+  requireSomeone,
+  withApproval,
+  type PendingKeys,
+} from '#rack/up/approvals.ts'
 import { keyTable } from '#cli/server/machines.ts'
+import { askAboutKeys } from '#cli/site/ask-about-keys.ts'
 import { Refusal } from '#client/server.ts'
-import type { MachineKeyView } from '#server/protocols/http/api/machine-keys.ts'
+import type { MachineKeyView } from '#model/machine-key.ts'
 import { smallSite } from '../../small-site.ts'
 
 const boots = smallSite.machines
@@ -38,7 +45,11 @@ function segmentWith(keys: readonly MachineKeyView[], { answer = true, present =
     asked?.push(text)
     return answer
   }
-  return { client, terminal: { ask, tell: (text: string) => told?.push(text) }, approved, asked, told }
+  const show = (text: string) => {
+    told?.push(text)
+  }
+  const approves = (keys: PendingKeys) => askAboutKeys(keys, { ask, show })
+  return { client, terminal: { approves, show }, approved, asked, told }
 }
 
 t.test('up fails early where keys must be approved and no one can be asked', async t => {

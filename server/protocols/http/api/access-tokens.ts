@@ -1,7 +1,8 @@
 // Access tokens over the API: made, listed and revoked by administrators.
 
 import type { FastifyPluginCallback } from 'fastify'
-import type { AccessTokens, NewToken } from '../../../access/access-tokens.ts'
+import type { NewToken } from '#model/token.ts'
+import type { AccessTokens } from '../../../access/access-tokens.ts'
 import type { Log } from '../../../log.ts'
 import { pretty } from '../wire/replies.ts'
 

@@ -1,12 +1,12 @@
 // The keys that machines showed, and what an operator decides on them.
 
 import type { FastifyPluginCallback } from 'fastify'
+import type { MachineKeyView, ReopeningView, KeyState, MachineKey } from '#model/machine-key.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Enrolment } from '../../../agent/enrolment.ts'
 import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Reopening } from '../../../store/store.ts'
-import type { KeyState, MachineKey } from '../../../inventory/trust.ts'
 import type { Log } from '../../../log.ts'
 import { limitOf, linkNext, nothingAfter, type PageQuery } from './paging.ts'
 import { problemAnswer } from '../wire/problems.ts'
@@ -124,20 +124,6 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
 
 function idOf({ machine, fingerprint }: MachineKey): string {
   return `${machine}/${fingerprint}`
-}
-
-/** A key as the API shows it: times in ISO 8601. */
-export type MachineKeyView = Omit<MachineKey, 'seenAt' | 'decidedAt'> & {
-  readonly seen: string
-  readonly decided?: string
-}
-
-/** A machine whose next boot an operator opened, as the API shows it: times in ISO 8601. */
-export type ReopeningView = {
-  readonly machine: string
-  readonly who: string
-  readonly at: string
-  readonly until: string
 }
 
 /** What the API shows of a reopening. */

@@ -3,7 +3,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
-import type { BundleDescription, BundleFile, SiteAuthority } from '#model/bundle.ts'
+import type { SiteSigning, BundleDescription, BundleFile, SiteAuthority } from '#model/bundle.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Kind } from '#model/kinds.ts'
 import { type SiteObjects, siteSchema } from '#model/network.ts'
@@ -31,14 +31,6 @@ export type SiteNeeds = {
   /** Until when a site can sign, in milliseconds since 1970; undefined when it has no authority. */
   readonly signing: (site: string) => { readonly ends?: number; readonly until?: number } | undefined
   readonly log: Log
-}
-
-/** Until when the kubelets of a site can renew their certificates without this server, in ISO 8601. */
-export type SiteSigning = {
-  /** By the controllers that have a bundle; left out when none has. */
-  readonly ends?: string
-  /** By controllers that get their bundle from now on. */
-  readonly until?: string
 }
 
 /** Bytes that a bundle may have: certificates, manifests, small archives. */

@@ -1,6 +1,7 @@
 // What the routes of the inventory have in common: conditions, dry runs, bodies, and how an outcome is told.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { LintFinding } from '#model/finding.ts'
 import type { Kind, Objects } from '#model/kinds.ts'
 import { textOf } from '#model/text.ts'
 import { BadRequest } from '../../../errors.ts'
@@ -9,7 +10,6 @@ import { faultIn } from '../../../formats/ignition/json.ts'
 import type { Change, Entry, Outcome } from '../../../inventory/changes.ts'
 import { unifiedDiff } from '../../../inventory/diff.ts'
 import type { Inventory } from '../../../inventory/inventory.ts'
-import type { LintFinding } from '../../../boot/lint/findings.ts'
 import type { Sources } from '../../../boot/render/answers.ts'
 import type { Log } from '../../../log.ts'
 import { isWithin, type JsonShape } from '../../../limits/json-shape.ts'

@@ -1,12 +1,12 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { isLoopback } from '#model/address.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Labels } from '#model/selector.ts'
 import { bytesOf } from '#model/text.ts'
 import { RebootHeld, RebootTooLate, StillStarting } from '../../../errors.ts'
 import { trustOf } from '../../../inventory/trust.ts'
-import { isLoopback } from '../../../access/identity.ts'
 import { objectionTo } from '../../../agent/proof.ts'
 import type { Copies } from '../../../agent/copies.ts'
 import type { Reboot, BootTokens } from '../../../agent/boot-tokens.ts'

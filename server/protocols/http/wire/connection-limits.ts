@@ -3,8 +3,8 @@
 
 import { readFileSync } from 'node:fs'
 import { BlockList, isIPv6, type Server, type Socket } from 'node:net'
+import { isLoopback } from '#model/address.ts'
 import { Buckets, type Rate } from '../../../limits/bucket.ts'
-import { isLoopback } from '../../../access/identity.ts'
 import type { Refuse } from '../../../limits/refusals.ts'
 
 /** How many connections are taken. */

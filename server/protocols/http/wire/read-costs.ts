@@ -1,8 +1,8 @@
 // What reads of people and programs may cost: lists, explanations, journals and metrics are made one after the other, a
 // turn of the event loop each, and charged to their sender by the processor time that they took.
 
-import { isLoopback } from '../../../access/identity.ts'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { isLoopback } from '#model/address.ts'
 import { Bucket, Buckets } from '../../../limits/bucket.ts'
 import { TooManyReads } from '../../../errors.ts'
 import type { ReadLimits } from '../../../limits/http.ts'

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
-import { isLoopback } from '../../../access/identity.ts'
+import { isLoopback } from '#model/address.ts'
 import { Bucket, Buckets } from '../../../limits/bucket.ts'
 import type { LogLimits } from '../../../limits/http.ts'
 import type { Refuse } from '../../../limits/refusals.ts'

@@ -5,8 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { isLoopback } from '#model/address.ts'
 import { Bucket, Buckets } from '../../../limits/bucket.ts'
-import { isLoopback } from '../../../access/identity.ts'
 import type { TurnLimits } from '../../../limits/http.ts'
 import type { Refuse } from '../../../limits/refusals.ts'
 

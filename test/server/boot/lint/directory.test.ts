@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { lintDirectory } from '#server/boot/lint/directory.ts'
-import { LINT_CODES, lintText } from '#server/boot/lint/findings.ts'
+import { LINT_CODES } from '#model/finding.ts'
+import { lintText } from '#server/boot/lint/findings.ts'
 
 const ROOT = join(import.meta.dirname, '../../../..')
 const MISTAKES = join(ROOT, 'test/lint/mistakes')

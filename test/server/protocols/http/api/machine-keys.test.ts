@@ -3,7 +3,7 @@
 import fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { machineKeyRoutes, type MachineKeyNeeds } from '#server/protocols/http/api/machine-keys.ts'
-import type { KeyState, MachineKey } from '#server/inventory/trust.ts'
+import type { KeyState, MachineKey } from '#model/machine-key.ts'
 import { pilotlight } from '../../../../cli/pilotlight.ts'
 import { site, testServer } from '../../../serving.ts'
 
