@@ -6,6 +6,7 @@ import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/network.ts'
+import type { Phase } from '#model/phase.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import {
@@ -18,7 +19,7 @@ import {
 } from './credentials.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
-export type MachineState = Machine & { readonly phase: string; readonly boot?: string }
+export type MachineState = Machine & { readonly phase: Phase; readonly boot?: string }
 
 /** Calls one server; every call has a limit, and an error that says what to do. */
 export class ServerClient {

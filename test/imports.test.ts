@@ -72,7 +72,7 @@ const PURE = [
   'server/state/write-failure.ts',
   'server/assets/{range,names}.ts',
   'server/inventory/{object-check,matchbox-files,matchbox-text,diff}.ts',
-  'server/machines/{identity,phase}.ts',
+  'server/machines/{identity,firmware}.ts',
   'rack/site/{duties,compile}.ts',
   'rack/kubernetes/{objects,judge,judge-pod,readiness}.ts',
   'rack/cluster/{plan,nodes,bundle,certificates,network}.ts',

@@ -3,17 +3,8 @@
 
 /** Seconds that one question for events waits; without an answer for a little longer the page calls itself stale. */
 const WAIT_SECONDS = 5
-const PHASES = {
-  new: { glyph: '○', look: 'fresh' },
-  address: { glyph: '◔', look: 'busy' },
-  loader: { glyph: '◔', look: 'busy' },
-  script: { glyph: '◑', look: 'busy' },
-  kernel: { glyph: '◑', look: 'busy' },
-  config: { glyph: '◕', look: 'busy' },
-  booted: { glyph: '◕', look: 'busy' },
-  ready: { glyph: '●', look: 'good' },
-  failed: { glyph: '✕', look: 'bad' },
-}
+/** How much of a boot's way is done, in quarters. */
+const QUARTERS = ['○', '◔', '◑', '◕', '●']
 
 /** Where the tab keeps its token: until it is closed, and for this origin alone. */
 const TOKEN_KEY = 'pilotlight token'
@@ -24,6 +15,8 @@ class SignInNeeded extends Error {}
 const byId = id => document.getElementById(id)
 const state = {
   machines: [],
+  /** The rows of `/v1/phases`, by name; undefined until they were read. */
+  phases: undefined,
   cursor: 0,
   lastAnswer: Date.now(),
   /** `not yet`, `yes`, `no`, or `refused`: it asks for a token. */
@@ -65,6 +58,7 @@ void follow()
 async function follow() {
   for (;;) {
     try {
+      state.phases ??= new Map((await ask('/v1/phases')).map(row => [row.name, row]))
       await readMachines()
       await drawJournal()
       for (;;) {
@@ -211,7 +205,7 @@ function drawMachines() {
   byId('count').textContent = `${shown.length} of ${state.machines.length}`
   byId('empty').hidden = state.machines.length > 0
   byId('no-match').hidden = shown.length > 0 || state.machines.length === 0
-  const failed = state.machines.filter(({ phase }) => phase === 'failed').length
+  const failed = state.machines.filter(({ phase }) => state.phases.get(phase)?.end === 'bad').length
   document.title = failed > 0 ? `(${failed} failed) Pilotlight` : 'Pilotlight'
   const rows = byId('rows')
   const kept = new Map([...rows.children].map(row => [row.dataset.id, row]))
@@ -247,12 +241,13 @@ function newRow(id) {
 }
 
 function fillRow(row, { id, declared, role, phase, since, address, macs, lastEvent }) {
-  const { glyph, look } = PHASES[phase] ?? PHASES.new
+  const { quarters = 0, end, text = '' } = state.phases.get(phase) ?? {}
   const [nameCell, roleCell, phaseCell, sinceCell, addressCell, macCell, eventCell] = row.children
   nameCell.firstElementChild.setAttribute('aria-current', String(id === params().get('machine')))
   put(roleCell, declared ? role : 'not declared')
-  put(phaseCell, `${glyph} ${phase}`)
-  phaseCell.className = look
+  put(phaseCell, `${end === 'bad' ? '✕' : QUARTERS[quarters]} ${phase}`)
+  phaseCell.className = end ?? (quarters === 0 ? 'fresh' : 'busy')
+  phaseCell.title = text
   if (since === undefined) put(sinceCell, '')
   else if (sinceCell.firstElementChild?.dateTime !== since) {
     const time = document.createElement('time')

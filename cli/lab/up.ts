@@ -14,6 +14,7 @@ import type { Rack, RackMachine } from '#lab/rack.ts'
 import type { LabServer } from '#lab/server.ts'
 import { labFiles } from '#lab/state.ts'
 import { Failure, PilotlightError } from '#model/error.ts'
+import { isReady } from '#model/phase.ts'
 import { graftLines, RELAY_VARIABLE } from '#progress/relay.ts'
 import { inStage } from '#progress/stage.ts'
 import { messageOf } from '#progress/wait.ts'
@@ -194,7 +195,7 @@ async function bootAll(
     await mkdir(labFiles(lab.directory).up, { recursive: true }) // the state of `pilotlight up`, which may come after
     await inStage(stage, 'publish', work => publish(site, client, labFiles(lab.directory).up, work))
   }
-  const ready = new Set((await client.machines()).flatMap(it => (it.phase === 'ready' ? [it.name] : [])))
+  const ready = new Set((await client.machines()).flatMap(it => (isReady(it.phase) ? [it.name] : [])))
   const watch = await BootWatch.start(client, signal)
   try {
     await inStage(stage, 'boot', async boot => {

@@ -3,6 +3,7 @@
 import { Failure } from '#model/error.ts'
 import { Refusal, type ServerClient } from '#client/server.ts'
 import type { Machine } from '#model/machine.ts'
+import { isReady } from '#model/phase.ts'
 import { sleep } from '#progress/wait.ts'
 import { bootNumber, isLater } from '#model/boot.ts'
 import type { MachineKeyView } from '#model/machine-key.ts'
@@ -107,7 +108,7 @@ export async function approveAtTerminal(
       return !asked.isPresentKnown || present === undefined || !isLater(present, boot)
     })
     const open = boots.filter(
-      ({ name }) => states.get(name)?.phase !== 'ready' && !pending.some(({ machine }) => machine === name),
+      ({ name }) => !isReady(states.get(name)?.phase) && !pending.some(({ machine }) => machine === name),
     )
     if (open.length === 0 && pending.length === 0) return
     if (open.length === 0) return decideAll(client, pending, terminal)

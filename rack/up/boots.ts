@@ -3,21 +3,10 @@
 import { PilotlightError } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
+import { endOf, phaseAfter, stepOf } from '#model/phase.ts'
 import type { Stage } from '#progress/stage.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 import type { ServerClient } from '#client/server.ts'
-
-/** The steps of a boot as a person counts them, by the kind of event that ends each. */
-const STEPS: Readonly<Record<string, string>> = {
-  ack: 'address',
-  sent: 'loader',
-  script: 'script',
-  kernel: 'kernel',
-  config: 'config',
-  rootfs: 'root',
-  booted: 'system',
-  ready: 'ready',
-}
 
 /** A machine reported that it failed, with its own words. */
 export class MachineFailed extends PilotlightError {
@@ -26,6 +15,9 @@ export class MachineFailed extends PilotlightError {
     super(`${machine} failed: ${cleanText(event.text)}. All of its boot: pilotlight journal ${machine}`)
   }
 }
+
+/** The events of a server. */
+type EventSource = Pick<ServerClient, 'events' | 'lastEvent'>
 
 type Watched = {
   stage: Stage
@@ -37,7 +29,7 @@ type Watched = {
 
 /** Follows the events of a server from a point on, for as many machines as are asked for. */
 export class BootWatch {
-  readonly #client: ServerClient
+  readonly #client: EventSource
   readonly #watched = new Map<string, Watched>()
   /** How the boots ended that nobody had asked for yet. */
   readonly #ended = new Map<string, BootEvent>()
@@ -47,11 +39,11 @@ export class BootWatch {
   readonly #following: Promise<void>
 
   /** Follows from now on: what happened before is old news. Every wait ends when `signal` is aborted. */
-  static async start(client: ServerClient, signal: AbortSignal): Promise<BootWatch> {
+  static async start(client: EventSource, signal: AbortSignal): Promise<BootWatch> {
     return new BootWatch(client, await client.lastEvent(), signal)
   }
 
-  private constructor(client: ServerClient, after: number, signal: AbortSignal) {
+  private constructor(client: EventSource, after: number, signal: AbortSignal) {
     this.#client = client
     this.#signal = AbortSignal.any([signal, this.#stop.signal])
     this.#following = this.#follow(after).catch((error: unknown) => {
@@ -109,16 +101,17 @@ export class BootWatch {
 
   #take(event: BootEvent): void {
     if (event.machine === undefined) return
-    if (event.kind === 'ready' || event.kind === 'failed') this.#ended.set(event.machine, event)
+    const end = endOf(phaseAfter('new', event))
+    if (end !== undefined) this.#ended.set(event.machine, event)
     const watched = this.#watched.get(event.machine)
     if (watched === undefined) return
-    const step = STEPS[event.kind]
+    const step = stepOf(event.kind)
     if (step !== undefined && !watched.steps.some(done => done.startsWith(`${step} `))) {
       watched.steps.push(`${step} ${((event.at - watched.startedAt) / 1000).toFixed(1)}s`)
     }
     watched.stage.waiting(cleanText(event.text))
-    if (event.kind === 'ready') watched.settle()
-    if (event.kind === 'failed') watched.fail(new MachineFailed(event.machine, event))
+    if (end === 'good') watched.settle()
+    if (end === 'bad') watched.fail(new MachineFailed(event.machine, event))
   }
 }
 

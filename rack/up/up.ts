@@ -6,6 +6,7 @@ import { ServerClient } from '#client/server.ts'
 import { run } from '#host/command.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { Machine } from '#model/machine.ts'
+import { isReady } from '#model/phase.ts'
 import { inStage, type Stage } from '#progress/stage.ts'
 import { messageOf } from '#progress/wait.ts'
 import type { ChartOptions, ChartsResult } from '../charts/verbs/apply.ts'
@@ -222,7 +223,7 @@ async function powerOnAll(
   signal: AbortSignal,
 ): Promise<Machine[]> {
   const phases = new Map((await client.machines()).map(({ name, phase }) => [name, phase]))
-  const boots = site.machines.filter(({ name }) => phases.get(name) !== 'ready')
+  const boots = site.machines.filter(({ name }) => !isReady(phases.get(name)))
   requireSomeone(site, boots, approves)
   if (boots.length === 0) stage.skipped('all are ready')
   else if (powerOn === undefined) stage.done(`switch them on now: ${boots.map(({ name }) => name).join(' ')}`)

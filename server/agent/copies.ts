@@ -6,7 +6,7 @@
 
 import type { Machine } from '#model/machine.ts'
 import type { Alarm } from '../machines/alarms.ts'
-import { isOfFirmware } from '../machines/phase.ts'
+import { isOfFirmware } from '../machines/firmware.ts'
 
 /** What of a machine was seen elsewhere, and what shows that. */
 export type Sighting = {

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type BootEvent, bootId } from '#model/boot.ts'
 import { cleanLabel, cleanLines, cleanText } from '#model/clean.ts'
 import type { Machine } from '#model/machine.ts'
+import { hasReached, phaseAfter, type Phase } from '#model/phase.ts'
 import type { Identifiers, Trust } from './identity.ts'
-import { hasConfig, isOfFirmware, isPastFirmware, leaseShownBy, phaseAfter, type Phase } from './phase.ts'
+import { isOfFirmware, isPastFirmware, leaseShownBy } from './firmware.ts'
 import type { Boot, Store } from '../store/store.ts'
 import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
 
@@ -224,7 +225,7 @@ export class Journal {
     const current = this.currentOf(whose)
     const begun = latest(this.#begun, whose.machine, whose.mac)
     if (begun === undefined || begun.lease !== address) return current
-    if (current !== undefined && at === 'config' && !hasConfig(current.phase)) return current
+    if (current !== undefined && at === 'config' && !hasReached(current.phase, 'config')) return current
     for (const [key, boot] of this.#begun) if (boot.id === begun.id) this.#begun.delete(key)
     this.#follow(this.#current, begun)
     return begun

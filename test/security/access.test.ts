@@ -32,6 +32,7 @@ const READS = [
   '/v1/events',
   '/v1/explain?mac=52-54-00-20-00-01',
   '/v1/problems',
+  '/v1/phases',
   '/v1/groups',
   '/v1/profiles/live/history',
   '/v1/templates/ipxe/boot.ipxe.njk',

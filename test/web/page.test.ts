@@ -58,6 +58,12 @@ t.test('the phase changes by itself when an event comes', { skip }, async t => {
   await server.get('/ipxe?mac=52-54-00-20-00-77')
   await sees(page, 'a stranger', `${row('52:54:00:20:00:77')}?.cells[1].textContent === 'not declared'`)
   t.equal(await page.evaluate('loadedOnce'), true, 'without being loaded again')
+  const asked = `performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/v1/phases')).length`
+  t.equal(await page.evaluate(asked), 1, 'the table of phases is asked for once')
+  t.equal(
+    await page.evaluate(`${row('ctl-1')}.cells[2].title`),
+    'the initrd has its Ignition config, or its bundle',
+  )
 })
 
 t.test(

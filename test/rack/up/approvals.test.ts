@@ -35,7 +35,7 @@ function segmentWith(keys: readonly MachineKeyView[], { answer = true, present =
   const [approved, asked, told]: string[][] = [[], [], []]
   const client = {
     keys: async () => keys,
-    machines: async () => boots.map(machine => ({ ...machine, phase: 'booted', boot: present })),
+    machines: async () => boots.map(machine => ({ ...machine, phase: 'booted' as const, boot: present })),
     decideKey: async (name: string, verb: string, fingerprint?: string, { isOnly = false } = {}) => {
       approved?.push(`${verb} ${name} ${fingerprint}${isOnly ? ' as the only one' : ''}`)
       return keyOf(name)
@@ -181,7 +181,7 @@ t.test('up asks nothing when all are ready', async t => {
   const { client, terminal, asked } = segmentWith([])
   const ready = {
     ...client,
-    machines: async () => boots.map(machine => ({ ...machine, phase: 'ready' })),
+    machines: async () => boots.map(machine => ({ ...machine, phase: 'ready' as const })),
   }
   await approveAtTerminal(ready, boots, terminal, { isPresentKnown }, AbortSignal.timeout(10_000))
   t.strictSame(asked, [])

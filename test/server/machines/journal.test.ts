@@ -2,7 +2,6 @@ import t, { type Test } from 'tap'
 import type { Machine } from '#model/machine.ts'
 import { MachineIndex } from '#server/machines/identity.ts'
 import { Journal, journalText, type Identities, type NewEvent } from '#server/machines/journal.ts'
-import { phaseAfter, PHASES, type Phase } from '#server/machines/phase.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 
 const mac = '52:54:00:20:00:01'
@@ -100,27 +99,6 @@ t.test('a UUID with a foreign MAC writes into no journal but its own', async t =
   const foreign = journal.record({ ...discover, mac: '52:54:00:66:66:66', uuid: machine.uuid ?? '' })
   t.equal(foreign.machine, undefined)
   t.equal(journal.currentOf({ machine }), undefined)
-})
-
-t.test('the phase is the furthest step, and a report leads out of failed', async t => {
-  const steps: [Parameters<typeof phaseAfter>[1], Phase][] = [
-    [{ layer: 'dhcp', kind: 'ack' }, 'address'],
-    [{ layer: 'tftp', kind: 'sent' }, 'loader'],
-    [{ layer: 'tftp', kind: 'failed' }, 'loader'],
-    [{ layer: 'http', kind: 'script' }, 'script'],
-    [{ layer: 'http', kind: 'rootfs' }, 'kernel'],
-    [{ layer: 'http', kind: 'config' }, 'config'],
-    [{ layer: 'dhcp', kind: 'ack' }, 'config'],
-    [{ layer: 'os', kind: 'booted' }, 'booted'],
-    [{ layer: 'http', kind: 'bundle' }, 'booted'],
-    [{ layer: 'os', kind: 'failed' }, 'failed'],
-    [{ layer: 'dhcp', kind: 'ack' }, 'failed'],
-    [{ layer: 'os', kind: 'ready' }, 'ready'],
-    [{ layer: 'os', kind: 'unheard of' }, 'ready'],
-  ]
-  let phase: Phase = PHASES[0]
-  for (const [event, next] of steps)
-    t.equal((phase = phaseAfter(phase, event)), next, `${event.layer} ${event.kind}`)
 })
 
 t.test('all links of a machine write one journal, and declaring it does not begin another', async t => {

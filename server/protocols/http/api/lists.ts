@@ -4,11 +4,11 @@ import type { FastifyPluginCallback } from 'fastify'
 import type { BootEvent } from '#model/boot.ts'
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
+import { PHASES, phaseSchema, type Phase } from '#model/phase.ts'
 import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import { identifiersIn } from '../../../machines/identity.ts'
 import type { CurrentBoot, Journal } from '../../../machines/journal.ts'
-import type { Phase } from '../../../machines/phase.ts'
 import type { Reopening } from '../../../store/store.ts'
 import type { Reopenings } from '../../../agent/reopenings.ts'
 import type { Log } from '../../../log.ts'
@@ -46,7 +46,7 @@ export type MachineView = {
   readonly lastEvent?: Pick<BootEvent, 'layer' | 'kind' | 'text'>
 }
 
-/** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems`. */
+/** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems` and `/v1/phases`. */
 export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) => {
   const { catalog, journal, reopenings, log } = needs
   app.setErrorHandler(problemAnswer(log))
@@ -104,6 +104,13 @@ export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) =
       },
     },
     (_, reply) => pretty(reply, catalog().problems),
+  )
+
+  const phases = { 200: { type: 'array', items: phaseSchema } }
+  app.get(
+    '/v1/phases',
+    { schema: { tags: ['machines'], summary: 'The phases of a boot, in their order', response: phases } },
+    (_, reply) => pretty(reply, PHASES),
   )
   done()
 }
