@@ -8,15 +8,15 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { keystoneUrl } from '#rack/openstack/endpoints.ts'
-import { NamespaceView } from '#rack/charts/kubernetes/observe.ts'
+import { NamespaceView } from '#rack/kubernetes/namespace-view.ts'
 import { connectAdmin, type OpenstackClient } from '#rack/openstack/client.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import type { ReleasePlan } from '#rack/charts/plan/plan.ts'
-import { judgePod } from '#rack/charts/gates/pods.ts'
+import { judgePod } from '#rack/kubernetes/judge-pod.ts'
 import { PromiseWatch } from '#rack/charts/gates/promises.ts'
 import { adminPassword } from '#rack/charts/secrets/secrets.ts'
 import { withSession } from '#rack/charts/session.ts'
-import type { Pod } from '#rack/charts/kubernetes/snapshot.ts'
+import { kinds, type Pod } from '#rack/kubernetes/objects.ts'
 import { sleep, waitUntil } from '#progress/wait.ts'
 import { readSiteFile } from '#rack/site/read.ts'
 
@@ -131,7 +131,7 @@ await withSession(options, [], async ({ api }) => {
         const { name, uid } = pod.metadata
         poller.reset()
         const began = performance.now()
-        await api.remove(`/api/v1/namespaces/${plan.namespace}/pods/${name}?gracePeriodSeconds=0`)
+        await api.remove({ ...kinds.pod, namespace: plan.namespace, name }, { graceSeconds: 0 })
         await waitUntil(`${name} is gone`, { limitSeconds: 60, everyMs: 50 }, async () =>
           (await view.look()).pods.some(({ metadata }) => metadata.uid === uid)
             ? { not: 'there' }
@@ -141,11 +141,11 @@ await withSession(options, [], async ({ api }) => {
         const promises = new PromiseWatch(view, keystoneUrl(site), password)
         await waitUntil(`${release.name} is back`, { limitSeconds: 300, everyMs: 100 }, async () => {
           const pods = lasting((await view.look()).pods, release)
-          const ready = pods.filter(it => judgePod(it, Date.now()).state === 'kept')
+          const ready = pods.filter(it => judgePod(it, Date.now()).state === 'ready')
           if (ready.length < before.length)
             return { not: `${ready.length} of ${before.length} pods are ready` }
-          const verdict = await promises.look(release)
-          return verdict.state === 'kept' ? { value: true } : { not: verdict.reason }
+          const readiness = await promises.look(release)
+          return readiness.state === 'ready' ? { value: true } : { not: readiness.reason }
         })
         const kept = (performance.now() - began) / 1000
         await poller.answered()

@@ -11,7 +11,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { ApiObject } from '#rack/charts/kubernetes/api.ts'
+import { kinds, type KubernetesObject } from '#rack/kubernetes/objects.ts'
 import { connectAdmin } from '#rack/openstack/client.ts'
 import { listHypervisors } from '#rack/openstack/compute.ts'
 import { listAgents } from '#rack/openstack/network.ts'
@@ -34,7 +34,7 @@ const { values: flags } = parseArgs({
 })
 const main = join(import.meta.dirname, '../cli/main.ts')
 const common = [flags.site, '--state', flags.state, '--tools', flags.tools]
-const workloads = ['deployments', 'statefulsets', 'daemonsets'] as const
+const workloads = [kinds.deployment, kinds.statefulset, kinds.daemonset]
 const rounds = Number(flags.rounds)
 const kills = Number(flags.kills)
 
@@ -115,11 +115,11 @@ function pilotlight(args: readonly string[]): Promise<number | null> {
 async function compare({ api, plan }: ChartSession, seen: Seen): Promise<string> {
   const now: Seen = new Map()
   for (const kind of workloads)
-    for (const { metadata } of await api.metadata(`/apis/apps/v1/namespaces/${plan.namespace}/${kind}`))
-      now.set(`${kind} ${metadata.name}`, metadata.uid ?? '')
-  type Secret = ApiObject & { readonly data?: object }
+    for (const { metadata } of await api.listMetadata({ ...kind, namespace: plan.namespace }))
+      now.set(`${kind.kind} ${metadata.name}`, metadata.uid ?? '')
+  type Secret = KubernetesObject & { readonly data?: object }
   for (const { name } of plan.secrets) {
-    const secret = await api.get<Secret>(`/api/v1/namespaces/${plan.namespace}/secrets/${name}`)
+    const secret = await api.read<Secret>({ ...kinds.secret, namespace: plan.namespace, name })
     if (secret !== undefined) now.set(`secret ${name}`, JSON.stringify(secret.data))
   }
   const changed = [...seen].filter(([key, value]) => now.get(key) !== value).map(([key]) => key)
@@ -143,7 +143,7 @@ async function findDoubled({ api, plan, stateDirectory }: ChartSession): Promise
     listHypervisors(cloud),
     cloud.get<{ services: { binary: string; host: string }[] }>('compute', '/os-services'),
     listRevisions(api, plan.namespace),
-    api.metadata(`/apis/batch/v1/namespaces/${plan.namespace}/jobs`),
+    api.listMetadata({ ...kinds.job, namespace: plan.namespace }),
   ])
   const lists: Record<string, string[]> = {
     service: services.services.map(({ type }) => type ?? ''),

@@ -80,6 +80,7 @@ const PURE = [
   'rack/charts/{plan,services,values}/!(defaults).ts',
   'rack/charts/services/*/plan.ts',
   'rack/charts/preflight/capacity.ts',
+  'rack/charts/gates/gates.ts',
   'rack/charts/releases/manifests.ts',
   'rack/openstack/{catalog,endpoints}.ts',
   'lab/netboot/{dhcp,tftp,ipxe-script}.ts',

@@ -13,25 +13,6 @@ export class ChartPlanError extends PilotlightError {
   }
 }
 
-/** The Kubernetes API said no. */
-export class KubernetesRefused extends PilotlightError {
-  readonly code = 'KUBERNETES_REFUSED'
-  /** The HTTP status, for example 409. */
-  readonly status: number
-  constructor(what: string, status: number, said: string) {
-    super(`${what}: the Kubernetes API answered ${status}: ${said}`)
-    this.status = status
-  }
-}
-
-/** The Kubernetes API says nothing. */
-export class ClusterUnreachable extends PilotlightError {
-  readonly code = 'CLUSTER_UNREACHABLE'
-  constructor(server: string, because: string, options: ErrorOptions) {
-    super(`the Kubernetes API at ${server} does not answer: ${because}`, options)
-  }
-}
-
 /** A promise of a release that will not be kept by waiting longer. */
 export class PromiseBroken extends PilotlightError {
   readonly code = 'PROMISE_BROKEN'

@@ -1,13 +1,15 @@
 // What every verb of the chart stage works with: the cluster's API, the site's store, Helm, and the locks of the releases
 // that it changes. Opened for one verb, closed whatever happens.
 
-import { access, mkdtemp, rm } from 'node:fs/promises'
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { takeLock, type Unlock } from '#host/lock.ts'
 import type { Site } from '../site/site.ts'
 import { ChartsLocked } from './errors.ts'
-import { connectApi, type ApiObject, type KubernetesApi } from './kubernetes/api.ts'
+import { connect } from '../kubernetes/connect.ts'
+import { kinds, type KubernetesObject } from '../kubernetes/objects.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
 import { ourCharts, type ChartSource, type UnpackedChart } from './sources/ours.ts'
 import type { HelmOptions } from './releases/helm.ts'
 import type { ChartPlan, ReleasePlan } from './plan/plan.ts'
@@ -29,7 +31,7 @@ export type SessionOptions = {
 
 /** One verb at work. */
 export type ChartSession = Pick<SessionOptions, 'site' | 'plan' | 'stateDirectory' | 'signal'> & {
-  readonly api: KubernetesApi
+  readonly api: KubernetesClient
   readonly store: ChartStore
   readonly helm: HelmOptions
   /** Puts the chart of a release where Helm reads it. */
@@ -51,10 +53,10 @@ export async function withSession<T>(
   const unlock = lockReleases(stateDirectory, changing)
   const changes = changing.length > 0
   const directory = changes ? join(stateDirectory, 'charts') : await mkdtemp(join(tmpdir(), 'pilotlight-'))
-  let api: KubernetesApi | undefined
+  let api: KubernetesClient | undefined
   let store: ChartStore | undefined
   try {
-    api = await connectApi(kubeconfigPath)
+    api = await connect(await readFile(kubeconfigPath, 'utf8'))
     store = new ChartStore(stateDirectory)
     const { charts = ourCharts } = options
     const helm = {
@@ -76,7 +78,7 @@ export async function withSession<T>(
     })
   } finally {
     store?.close()
-    api?.close()
+    await api?.close()
     if (!changes) await rm(directory, { recursive: true, force: true })
     unlock()
   }
@@ -105,8 +107,8 @@ export function lockReleases(stateDirectory: string, releases: readonly string[]
 }
 
 /** What tells this cluster from any other: the UID of its kube-system namespace. */
-export async function clusterId(api: KubernetesApi): Promise<string> {
-  const system = await api.get<ApiObject>('/api/v1/namespaces/kube-system')
+export async function clusterId(api: KubernetesClient): Promise<string> {
+  const system = await api.read<KubernetesObject>({ ...kinds.namespace, name: 'kube-system' })
   return system?.metadata.uid ?? ''
 }
 

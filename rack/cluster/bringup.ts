@@ -10,7 +10,15 @@ import { askReadiness, connect } from '../kubernetes/connect.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { ClusterUnreachable, KubernetesRefused } from '../kubernetes/errors.ts'
 import { judgeDaemonset, judgeDeployment, judgeNodes } from '../kubernetes/judge.ts'
-import type { Daemonset, KubernetesObject, Lease, Manifest, Node, Workload } from '../kubernetes/objects.ts'
+import {
+  kinds,
+  type Daemonset,
+  type KubernetesObject,
+  type Lease,
+  type Manifest,
+  type Node,
+  type Workload,
+} from '../kubernetes/objects.ts'
 import { ready, seenTogether, waiting, type Readiness } from '../kubernetes/readiness.ts'
 import { machinesOf, type Site } from '../site/site.ts'
 import { NodeMismatch } from './errors.ts'
@@ -189,7 +197,7 @@ async function waitForControlPlane({ site, wait, client }: Context): Promise<str
   const admin = await client
   const controllers = machinesOf(site, 'controller').length
   const name = 'kube-apiserver'
-  const key = { apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: 'kube-system', name } as const
+  const key = { ...kinds.daemonset, namespace: 'kube-system', name }
   return waitUntil('control plane', wait, async () =>
     seenTogether([
       judgeDaemonset(name, await admin.read<Daemonset>(key), withoutPods(), controllers),
@@ -200,7 +208,7 @@ async function waitForControlPlane({ site, wait, client }: Context): Promise<str
 }
 
 async function lookAtDeployment(admin: KubernetesClient, name: string): Promise<Readiness> {
-  const key = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'kube-system', name }
+  const key = { ...kinds.deployment, namespace: 'kube-system', name }
   return judgeDeployment(name, await admin.read<Workload>(key), withoutPods())
 }
 
@@ -211,7 +219,7 @@ function withoutPods() {
 
 async function waitForPivot({ wait, client }: Context): Promise<string> {
   const admin = await client
-  const copies = { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', labels: `${copyLabel}=static` }
+  const copies = { ...kinds.pod, namespace: 'kube-system', labels: `${copyLabel}=static` }
   await waitUntil('static copies', wait, async () => {
     const { items } = await admin.list<KubernetesObject>(copies)
     const names = items.map(({ metadata }) => metadata.name)
@@ -255,7 +263,7 @@ async function lookAtNodes(admin: KubernetesClient, site: Site): Promise<Readine
 }
 
 async function listNodes(admin: KubernetesClient): Promise<readonly Node[]> {
-  return (await admin.list<Node>({ apiVersion: 'v1', kind: 'Node' })).items
+  return (await admin.list<Node>(kinds.node)).items
 }
 
 async function waitForDns({ wait, client }: Context): Promise<string> {

@@ -6,9 +6,10 @@
 //   paths of `KubernetesObjectApi` are in lower case, the names in them too, and it writes into the objects it is given.
 // - `KubeConfig` makes a new pool of connections for every request (#2893, fixed for its old agents alone): every
 //   request would make a new TLS connection. `OneConnection` keeps the first.
-// - Its `Watch` ignores lines that it cannot read and errors of the caller's own code (#593, #856), hides why it was
-//   refused, and gives up after 30 s of silence, where bookmarks come once a minute. Its informer asks for no bookmarks
-//   and ends at the first error (#1933). Here `watch` reads the stream, and `watch.ts` keeps the objects.
+// - Its `Watch` ignores lines that it cannot read and errors of the caller's own code (#593, #856: closed, and still so),
+//   hides why it was refused, and gives up after 30 s of silence, where bookmarks come once a minute. Its informer asks
+//   for no bookmarks, and ends at the first error for its caller to start again (#1933). Here `watch` reads the stream,
+//   and `watch.ts` keeps the objects.
 
 import {
   HttpMethod,

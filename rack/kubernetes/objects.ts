@@ -3,6 +3,19 @@
 /** A kind of object and the version of its API: `v1` and `Pod`, `apps/v1` and `Deployment`. */
 export type ObjectKind = { readonly apiVersion: string; readonly kind: string }
 
+/** The kinds that are asked for by more than one room. */
+export const kinds = {
+  namespace: { apiVersion: 'v1', kind: 'Namespace' },
+  node: { apiVersion: 'v1', kind: 'Node' },
+  pod: { apiVersion: 'v1', kind: 'Pod' },
+  secret: { apiVersion: 'v1', kind: 'Secret' },
+  event: { apiVersion: 'v1', kind: 'Event' },
+  deployment: { apiVersion: 'apps/v1', kind: 'Deployment' },
+  statefulset: { apiVersion: 'apps/v1', kind: 'StatefulSet' },
+  daemonset: { apiVersion: 'apps/v1', kind: 'DaemonSet' },
+  job: { apiVersion: 'batch/v1', kind: 'Job' },
+} as const satisfies Readonly<Record<string, ObjectKind>>
+
 /** What names an object. One of a namespaced kind is in the namespace `default` unless another is named. */
 export type ObjectKey = ObjectKind & { readonly name: string; readonly namespace?: string }
 

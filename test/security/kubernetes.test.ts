@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { namespaceObject } from '#rack/charts/kubernetes/namespace.ts'
+import { namespaceObject } from '#rack/charts/namespace.ts'
 import { machineBundle } from '#rack/cluster/bundle.ts'
 import { connect } from '#rack/kubernetes/connect.ts'
 import { renderKubeconfig } from '#rack/cluster/kubeconfig.ts'
@@ -41,7 +41,7 @@ t.test('a real API server', { skip: missingTools() }, async t => {
   const [from, until] = [Date.now() - 60_000, Date.now() + 3600_000]
   const kubelet = await as(await makeLeaf(node, { notBefore: from, notAfter: until }, pki.authorities.ca))
   for (const manifest of access()) await admin.apply(manifest)
-  await admin.apply(namespaceObject('openstack') as Manifest)
+  await admin.apply(namespaceObject('openstack'))
   // What the controller manager would make.
   for (const namespace of ['default', 'kube-system', 'openstack']) {
     await admin.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } })

@@ -4,9 +4,9 @@
 import type { Stage } from '#progress/stage.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { PromiseBroken } from '../errors.ts'
-import type { NamespaceView } from '../kubernetes/observe.ts'
+import type { NamespaceView } from '../../kubernetes/namespace-view.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
-import type { Verdict } from './pods.ts'
+import type { NotReady } from '../../kubernetes/readiness.ts'
 import type { PromiseWatch } from './promises.ts'
 import { redact, type Secrets } from '../secrets/secrets.ts'
 
@@ -26,7 +26,7 @@ export type Awaiting = {
 /**
  * Resolves when every promise of `release` is kept.
  *
- * @throws {PromiseBroken} with cause, mend and the last words of the container that is to blame
+ * @throws {PromiseBroken} with cause, remedy and the last lines of the container that is to blame
  * @throws {WaitedTooLong} after the release's limit, with the reason seen last
  */
 export async function awaitRelease(release: ReleasePlan, awaiting: Awaiting): Promise<void> {
@@ -34,14 +34,14 @@ export async function awaitRelease(release: ReleasePlan, awaiting: Awaiting): Pr
   const limits = { limitSeconds: release.limitSeconds, everyMs: 150, ...(signal ? { signal } : {}) }
   let brokenSince: number | undefined
   const broken = await waitUntil(`release ${release.name}`, limits, async () => {
-    const verdict = await promises.look(release)
-    if (verdict.state === 'kept') return { value: undefined }
-    if (verdict.state === 'broken') {
+    const readiness = await promises.look(release)
+    if (readiness.state === 'ready') return { value: undefined }
+    if (readiness.state === 'broken') {
       // A pod of the version before may be on its way out: what is broken must stay so.
       brokenSince ??= performance.now()
-      if (performance.now() - brokenSince > brokenMs) return { value: verdict }
+      if (performance.now() - brokenSince > brokenMs) return { value: readiness }
     } else brokenSince = undefined
-    const reason = redact(await reasonOf(verdict, view), secrets)
+    const reason = redact(await reasonOf(readiness, view), secrets)
     stage.waiting(reason, release.limitSeconds)
     return { not: reason }
   })
@@ -51,10 +51,7 @@ export async function awaitRelease(release: ReleasePlan, awaiting: Awaiting): Pr
   throw new PromiseBroken(release.name, told, broken.remedy)
 }
 
-async function reasonOf(
-  { reason, suspect }: Exclude<Verdict, { state: 'kept' }>,
-  view: NamespaceView,
-): Promise<string> {
+async function reasonOf({ reason, suspect }: NotReady, view: NamespaceView): Promise<string> {
   const hint = suspect === undefined ? '' : await view.hint(suspect)
   return hint === '' ? reason : `${reason}; ${hint}`
 }

@@ -1,15 +1,16 @@
 // How a release stands now: looks at what it promises, cheap things first. The engine looks until all is kept, `charts
 // status` looks once.
 
+import { messageOf } from '#progress/wait.ts'
 import { asConnectionError } from '../../openstack/identity.ts'
 import { listHypervisors } from '../../openstack/compute.ts'
 import { OpenstackClient } from '../../openstack/client.ts'
 import { listAgents } from '../../openstack/network.ts'
 import { cloudAdmin } from '../../openstack/endpoints.ts'
-import { judge, judgeAgents, judgeHypervisors, type ObjectPromise } from './gates.ts'
-import type { NamespaceView } from '../kubernetes/observe.ts'
+import { judgeAgents, judgeHypervisors, judgePromise, type ObjectPromise } from './gates.ts'
+import type { NamespaceView } from '../../kubernetes/namespace-view.ts'
 import type { Promised, ReleasePlan } from '../plan/plan.ts'
-import type { Verdict } from './pods.ts'
+import { ready, waiting, worstOf, type Readiness } from '../../kubernetes/readiness.ts'
 
 /** A service that comes up has better things to do than to answer: it is asked once in so many milliseconds. */
 const askEveryMs = 1000
@@ -33,29 +34,31 @@ export class PromiseWatch {
    * The first promise that is broken, else the first that is not kept yet. What is asked over the network is only
    * asked once the release's pods are there to answer.
    *
-   * @throws what keeps the Kubernetes API from telling
+   * @throws what keeps the Kubernetes API from showing the objects
    */
-  async look(release: ReleasePlan): Promise<Verdict> {
+  async look(release: ReleasePlan): Promise<Readiness> {
     const seen = await this.#view.look()
     const now = Date.now()
-    const verdicts = release.promises.filter(isOfObjects).map(it => judge(it, release.name, seen, now))
-    const worst = verdicts.find(({ state }) => state === 'broken') ?? verdicts.find(isOpen)
+    const objects = release.promises.filter(isOfObjects)
+    const worst = worstOf(objects.map(it => judgePromise(it, release.name, seen, now)))
     if (worst !== undefined) return worst
     for (const promised of release.promises) {
       if (isOfObjects(promised)) continue
-      const verdict = await this.#ask(promised).catch((error: unknown) => notYet(promised, error))
-      if (isOpen(verdict)) return verdict
+      const readiness = await this.#ask(promised).catch((error: unknown) =>
+        waiting(`${titleOf(promised)}: ${messageOf(error)}`),
+      )
+      if (readiness.state !== 'ready') return readiness
     }
-    return { state: 'kept' }
+    return ready('every promise is kept')
   }
 
-  async #ask(promised: Exclude<Promised, ObjectPromise>): Promise<Verdict> {
+  async #ask(promised: Exclude<Promised, ObjectPromise>): Promise<Readiness> {
     if (promised.kind === 'http') {
       const { url, status } = promised
       return this.#lately(url, () => askHttp(url, status))
     }
     const cloud = await this.#lately('token', () => this.#admin())
-    if (promised.kind === 'token') return { state: 'kept' }
+    if (promised.kind === 'token') return ready('a token was given')
     if (promised.kind === 'agents')
       return judgeAgents(promised, await this.#lately('agents', () => listAgents(cloud)))
     const hypervisors = await this.#lately('hypervisors', () => listHypervisors(cloud))
@@ -100,24 +103,13 @@ export function titleOf(promised: Promised): string {
   }
 }
 
-async function askHttp(url: string, status: number): Promise<Verdict> {
+async function askHttp(url: string, status: number): Promise<Readiness> {
   const options = { signal: AbortSignal.timeout(5000), redirect: 'manual' } as const
   const answer = await fetch(url, options).catch(asConnectionError)
   await answer.body?.cancel()
-  return answer.status === status
-    ? { state: 'kept' }
-    : { state: 'waiting', reason: `${url} answers ${answer.status}` }
+  return answer.status === status ? ready(`${url} answers`) : waiting(`${url} answers ${answer.status}`)
 }
 
 function isOfObjects(promised: Promised): promised is ObjectPromise {
   return ['deployment', 'statefulset', 'daemonset', 'job'].includes(promised.kind)
-}
-
-function isOpen(verdict: Verdict): boolean {
-  return verdict.state !== 'kept'
-}
-
-function notYet(promised: Promised, error: unknown): Verdict {
-  const message = error instanceof Error ? error.message : String(error)
-  return { state: 'waiting', reason: `${titleOf(promised)}: ${message}` }
 }

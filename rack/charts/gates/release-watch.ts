@@ -2,12 +2,12 @@
 
 import type { Stage } from '#progress/stage.ts'
 import { keystoneUrl } from '../../openstack/endpoints.ts'
-import { NamespaceView } from '../kubernetes/observe.ts'
+import { NamespaceView } from '../../kubernetes/namespace-view.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
 import { adminPasswordIn, type Secrets } from '../secrets/secrets.ts'
 import type { ChartSession } from '../session.ts'
 import { awaitRelease } from './await-release.ts'
-import type { Verdict } from './pods.ts'
+import type { Readiness } from '../../kubernetes/readiness.ts'
 import { PromiseWatch } from './promises.ts'
 
 /** Opened for one verb and closed by it. */
@@ -29,7 +29,7 @@ export class ReleaseWatch {
   }
 
   /** How the promises of a release stand now. */
-  look(release: ReleasePlan): Promise<Verdict> {
+  look(release: ReleasePlan): Promise<Readiness> {
     return this.#promises.look(release)
   }
 

@@ -1,6 +1,7 @@
 // What would go wrong, found out before anything is installed: one message a cause, each with its remedy, instead of a time
 // limit that passes minutes later.
 
+import { kinds } from '../../kubernetes/objects.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,19 +94,19 @@ export async function checkCluster(
     status?: { phase?: string }
   }
   const [nodes, pods] = await Promise.all([
-    api.get<{ items: Node[] }>('/api/v1/nodes?resourceVersion=0'),
-    api.get<{ items: Pod[] }>('/api/v1/pods?resourceVersion=0'),
+    api.list<Node>(kinds.node, { isCached: true }),
+    api.list<Pod>(kinds.pod, { isCached: true }),
   ])
   // While the control plane pivots it is there twice: the static copies, of which these are mirrors, will go.
   const lasts = ({ metadata, status }: Pod) =>
     metadata.deletionTimestamp === undefined &&
     metadata.annotations?.['kubernetes.io/config.mirror'] === undefined &&
     !['Succeeded', 'Failed'].includes(status?.phase ?? '')
-  const others = (pods?.items ?? []).filter(pod => pod.metadata.namespace !== plan.namespace && lasts(pod))
+  const others = pods.items.filter(pod => pod.metadata.namespace !== plan.namespace && lasts(pod))
   const used = new Map<string, Requests>()
   for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
     used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
-  return checkPlacement(rendered, nodes?.items ?? [], used, IMAGE_REGISTRY)
+  return checkPlacement(rendered, nodes.items, used, IMAGE_REGISTRY)
 }
 
 /** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */

@@ -1,7 +1,8 @@
 // What Helm keeps of its releases in the cluster, read without Helm, and the repair of what a killed one leaves behind.
 
 import { gunzipSync } from 'node:zlib'
-import type { ApiObject, KubernetesApi } from '../kubernetes/api.ts'
+import { kinds, type KubernetesObject } from '../../kubernetes/objects.ts'
+import type { KubernetesClient } from '../../kubernetes/client.ts'
 import type { Values } from '../values/values.ts'
 
 /** A revision of a release, as Helm keeps it in the cluster. */
@@ -15,17 +16,20 @@ export type HelmRelease = {
 }
 
 /** All revisions that are kept of every release in a namespace, in one question. */
-export async function listRevisions(api: KubernetesApi, namespace: string): Promise<HelmRelease[]> {
-  return revisionsOf(await api.metadata(`/api/v1/namespaces/${namespace}/secrets?labelSelector=owner%3Dhelm`))
+export async function listRevisions(api: KubernetesClient, namespace: string): Promise<HelmRelease[]> {
+  return revisionsOf(await api.listMetadata({ ...kinds.secret, namespace, labels: 'owner=helm' }))
 }
 
 /** The newest revision of every release in a namespace. */
-export async function listReleases(api: KubernetesApi, namespace: string): Promise<Map<string, HelmRelease>> {
+export async function listReleases(
+  api: KubernetesClient,
+  namespace: string,
+): Promise<Map<string, HelmRelease>> {
   return newestReleases(await listRevisions(api, namespace))
 }
 
 /** What the labels of Helm's records say. */
-export function revisionsOf(records: readonly ApiObject[]): HelmRelease[] {
+export function revisionsOf(records: readonly KubernetesObject[]): HelmRelease[] {
   return records.flatMap(({ metadata }) => {
     const { name, version, status, modifiedAt } = metadata.labels ?? {}
     if (name === undefined || version === undefined || status === undefined) return []
@@ -46,12 +50,12 @@ export type HelmRecord = { readonly manifest: string; readonly values: Values }
 
 /** Reads Helm's record of a revision: JSON, packed by gzip, in base64, within a Secret (and that in base64 again). */
 export async function readRecord(
-  api: KubernetesApi,
+  api: KubernetesClient,
   namespace: string,
   { name, revision }: Pick<HelmRelease, 'name' | 'revision'>,
 ): Promise<HelmRecord | undefined> {
-  const path = `/api/v1/namespaces/${namespace}/secrets/${recordName(name, revision)}`
-  const secret = await api.get<{ data?: { release?: string } }>(path)
+  const key = { ...kinds.secret, namespace, name: recordName(name, revision) }
+  const secret = await api.read<{ data?: { release?: string } }>(key)
   if (secret?.data?.release === undefined) return undefined
   const packed = Buffer.from(Buffer.from(secret.data.release, 'base64').toString(), 'base64')
   const record = JSON.parse(gunzipSync(packed).toString()) as { manifest: string; config?: Values }
@@ -72,9 +76,9 @@ export function isPending(release: HelmRelease | undefined): boolean {
  * the release's name, so the next attempt takes it over instead of deleting a running database.
  */
 export async function dropPending(
-  api: KubernetesApi,
+  api: KubernetesClient,
   namespace: string,
   release: HelmRelease,
 ): Promise<void> {
-  await api.remove(`/api/v1/namespaces/${namespace}/secrets/${recordName(release.name, release.revision)}`)
+  await api.remove({ ...kinds.secret, namespace, name: recordName(release.name, release.revision) })
 }

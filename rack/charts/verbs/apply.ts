@@ -2,6 +2,7 @@
 // answers: sandboxes, imports and first starts then overlap with what they wait for, and on two busy cores that is
 // what the time goes into. Only the gates follow the needs, so what is shown and what fails keeps the plan's order.
 
+import { kinds, type Manifest } from '../../kubernetes/objects.ts'
 import { createHash } from 'node:crypto'
 import { Seats } from '#host/seats.ts'
 import type { Stage } from '#progress/stage.ts'
@@ -11,7 +12,7 @@ import { runGraph, type Step } from '../plan/graph.ts'
 import { dropPending, isPending, listReleases, type HelmRelease } from '../releases/records.ts'
 import { isPassing, upgradeInstall } from '../releases/helm.ts'
 import { isApplied, type Phase } from '../store.ts'
-import { namespaceObject } from '../kubernetes/namespace.ts'
+import { namespaceObject } from '../namespace.ts'
 import { chosenOf, groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
 import { checkCluster, renderPlan, type RenderedPlan } from '../preflight/preflight.ts'
 import { ReleaseWatch } from '../gates/release-watch.ts'
@@ -97,18 +98,15 @@ async function prepare(session: ChartSession, rendered: RenderedPlan, stage: Sta
   const { plan, api, stateDirectory, signal } = session
   const kept = await ensureSecrets(plan.secrets, stateDirectory)
   const secrets = textsOf(kept)
-  const namespace = `/api/v1/namespaces/${plan.namespace}`
   // Around a pivot the API may drop a connection: all of this may be asked again.
   const limits = { limitSeconds: 60, stage, ...(signal ? { signal } : {}) }
   const found = await waitUntil('the Kubernetes API takes namespace and secrets', limits, async () => {
-    await api.apply(namespace, namespaceObject(plan.namespace))
+    await api.apply(namespaceObject(plan.namespace))
     const [cluster, deployed, problems] = await Promise.all([
       clusterId(api),
       listReleases(api, plan.namespace),
       checkCluster(session, rendered),
-      ...plan.secrets.map(({ name }) =>
-        api.apply(`${namespace}/secrets/${name}`, secretObject(name, secrets[name] ?? {})),
-      ),
+      ...plan.secrets.map(({ name }) => api.apply(secretObject(name, plan.namespace, secrets[name] ?? {}))),
     ])
     return { value: { cluster, deployed, problems } }
   })
@@ -290,12 +288,11 @@ export function stepsOf(plan: ChartPlan): ReleaseStep[] {
 }
 
 /** A Secret as the API takes it; its data is ours alone, so a key that goes here goes there. */
-function secretObject(name: string, entries: Readonly<Record<string, string>>): object {
+function secretObject(name: string, namespace: string, entries: Readonly<Record<string, string>>): Manifest {
   const data = Object.entries(entries).map(([key, text]) => [key, Buffer.from(text).toString('base64')])
   return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
+    ...kinds.secret,
+    metadata: { name, namespace, labels: { 'app.kubernetes.io/managed-by': 'pilotlight' } },
     data: Object.fromEntries(data),
   }
 }

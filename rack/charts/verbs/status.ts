@@ -2,11 +2,12 @@
 
 import { listReleases } from '../releases/records.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
-import { judgePod } from '../gates/pods.ts'
+import { judgePod } from '../../kubernetes/judge-pod.ts'
 import { ReleaseWatch } from '../gates/release-watch.ts'
 import { keptSecrets, redact } from '../secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
-import type { Pod, Snapshot } from '../kubernetes/snapshot.ts'
+import type { Pod } from '../../kubernetes/objects.ts'
+import type { Snapshot } from '../../kubernetes/namespace-view.ts'
 import type { JournalEntry } from '../store.ts'
 
 /** One release. */
@@ -46,11 +47,11 @@ export async function readStatus(options: SessionOptions): Promise<ReleaseStatus
         const helm = releases.get(release.name)
         const common = commonOf(session, release.name, seen)
         if (helm === undefined) return { ...common, state: 'absent' }
-        const verdict = await watch.look(release)
-        const { reason, remedy } = { reason: undefined, remedy: undefined, ...verdict }
+        const readiness = await watch.look(release)
+        const { reason, remedy } = { reason: undefined, remedy: undefined, ...readiness }
         return {
           ...common,
-          state: verdict.state,
+          state: readiness.state === 'ready' ? 'kept' : readiness.state,
           revision: helm.revision,
           helm: helm.status,
           ...(reason === undefined ? {} : { reason: redact(reason, secrets) }),
@@ -71,14 +72,14 @@ function commonOf({ store }: ChartSession, name: string, { pods }: Snapshot) {
 }
 
 function podStatus(pod: Pod): PodStatus {
-  const verdict = judgePod(pod, Date.now())
+  const readiness = judgePod(pod, Date.now())
   const { nodeName } = pod.spec ?? {}
   const restarts = (pod.status?.containerStatuses ?? []).map(({ restartCount = 0 }) => restartCount)
   return {
     name: pod.metadata.name,
-    ready: verdict.state === 'kept',
+    ready: readiness.state === 'ready',
     restarts: restarts.reduce((sum, count) => sum + count, 0),
     ...(nodeName === undefined ? {} : { node: nodeName }),
-    ...(verdict.state === 'kept' ? {} : { reason: verdict.reason }),
+    ...(readiness.state === 'ready' ? {} : { reason: readiness.reason }),
   }
 }

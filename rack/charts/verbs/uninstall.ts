@@ -3,13 +3,14 @@
 
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
+import { kinds } from '../../kubernetes/objects.ts'
 import { ChartPlanError, ChartsFailed, RemovalRefused } from '../errors.ts'
 import { factsOf } from '../plan/facts.ts'
 import { runGraph, type Step } from '../plan/graph.ts'
 import { listReleases } from '../releases/records.ts'
 import { uninstall, upgradeInstall } from '../releases/helm.ts'
-import { namespaceObject } from '../kubernetes/namespace.ts'
-import { NamespaceView } from '../kubernetes/observe.ts'
+import { namespaceObject } from '../namespace.ts'
+import { NamespaceView } from '../../kubernetes/namespace-view.ts'
 import { connectAdmin } from '../../openstack/client.ts'
 import { listServers } from '../../openstack/compute.ts'
 import { groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
@@ -156,10 +157,10 @@ async function purge(session: ChartSession, above: Stage): Promise<void> {
   const stage = above.child('purge')
   const release = purgeRelease(factsOf(site))
   const watch = new ReleaseWatch(session, {})
-  const namespace = `/api/v1/namespaces/${plan.namespace}`
+  const namespace = { ...kinds.namespace, name: plan.namespace }
   try {
     // An earlier purge may have taken it.
-    await api.apply(namespace, namespaceObject(plan.namespace))
+    await api.apply(namespaceObject(plan.namespace))
     const { path } = await session.unpack(release)
     await upgradeInstall(release.name, path, valuesOf(release), helm)
     await watch.untilKept(release, stage)
@@ -173,7 +174,7 @@ async function purge(session: ChartSession, above: Stage): Promise<void> {
   await api.remove(namespace)
   const limits = { limitSeconds: goneSeconds, stage, ...(signal ? { signal } : {}) }
   await waitUntil(`namespace ${plan.namespace} ends`, limits, async () =>
-    (await api.get(namespace)) === undefined ? { value: true } : { not: 'its objects are being removed' },
+    (await api.read(namespace)) === undefined ? { value: true } : { not: 'its objects are being removed' },
   )
   stage.done('machines, namespace and Secrets')
 }

@@ -1,8 +1,10 @@
 // A real kube-apiserver with a node, but no kubelet: tests report workloads ready by themselves.
 
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
-import { connectApi, type ApiObject, type KubernetesApi } from '#rack/charts/kubernetes/api.ts'
+import { kinds, type KubernetesObject } from '#rack/kubernetes/objects.ts'
+import type { KubernetesClient } from '#rack/kubernetes/client.ts'
 import { connect } from '#rack/kubernetes/connect.ts'
 import { renderKubeconfig, writeKubeconfig } from '#rack/cluster/kubeconfig.ts'
 import { administrators } from '#rack/cluster/manifests/access.ts'
@@ -23,7 +25,7 @@ export const noCluster =
 /** What a test of the chart stage works with. */
 export type ChartCluster = {
   readonly root: string
-  readonly api: KubernetesApi
+  readonly api: KubernetesClient
   /** For every verb. */
   readonly common: {
     readonly kubeconfigPath: string
@@ -55,23 +57,22 @@ export async function startCluster(t: Test): Promise<ChartCluster> {
   )
   for (const manifest of administrators()) await breakGlass.apply(manifest)
   await breakGlass.close()
-  const api = await connectApi(kubeconfigPath)
+  const api = await connect(await readFile(kubeconfigPath, 'utf8'))
   t.teardown(() => api.close())
   const labels = { 'openstack-control-plane': 'enabled', 'openstack-compute-node': 'enabled' }
   const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'ctl-1', labels } }
-  await api.apply('/api/v1/nodes/ctl-1', node)
+  await api.apply(node)
   const kubectl = (...args: string[]) =>
     run(findTool('kubectl') ?? 'kubectl', ['--kubeconfig', kubeconfigPath, '-n', 'openstack', ...args], {
       limitSeconds: 20,
     })
   const reportReady = async () => {
-    for (const kind of ['deployments', 'statefulsets']) {
-      const path = `/apis/apps/v1/namespaces/openstack/${kind}`
-      const list = await api.get<{ items: (ApiObject & { metadata: { generation: number } })[] }>(path)
-      for (const { metadata } of list?.items ?? []) {
-        const counts = { replicas: 1, readyReplicas: 1, updatedReplicas: 1 }
+    for (const kind of [kinds.deployment, kinds.statefulset]) {
+      const { items } = await api.list<KubernetesObject>({ ...kind, namespace: 'openstack' })
+      for (const { metadata } of items) {
+        const counts = { replicas: 1, readyReplicas: 1, availableReplicas: 1, updatedReplicas: 1 }
         const patch = JSON.stringify({ status: { observedGeneration: metadata.generation, ...counts } })
-        await kubectl('patch', kind, metadata.name, '--subresource=status', '--type=merge', '-p', patch)
+        await kubectl('patch', kind.kind, metadata.name, '--subresource=status', '--type=merge', '-p', patch)
       }
     }
   }

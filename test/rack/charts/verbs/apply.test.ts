@@ -4,34 +4,34 @@ import { spawn } from 'node:child_process'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { applyCharts } from '#rack/charts/verbs/apply.ts'
-import { valuesOf } from '#rack/charts/plan/plan.ts'
-import { planCharts } from '#rack/charts/services/plan-charts.ts'
-import { newestReleases, revisionsOf } from '#rack/charts/releases/records.ts'
-import { keptSecrets } from '#rack/charts/secrets/secrets.ts'
-import { copyChart } from '#rack/charts/sources/ours.ts'
-import { ChartStore, storePath } from '#rack/charts/store.ts'
 import { run } from '#host/command.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
+import { valuesOf } from '#rack/charts/plan/plan.ts'
+import { newestReleases, revisionsOf } from '#rack/charts/releases/records.ts'
+import { keptSecrets } from '#rack/charts/secrets/secrets.ts'
+import { planCharts } from '#rack/charts/services/plan-charts.ts'
+import { copyChart } from '#rack/charts/sources/ours.ts'
+import { ChartStore, storePath } from '#rack/charts/store.ts'
+import { applyCharts } from '#rack/charts/verbs/apply.ts'
+import { kinds } from '#rack/kubernetes/objects.ts'
 import { findTool } from '../../cluster/api-server.ts'
 import { smallSite } from '../../../small-site.ts'
 import { noCluster, startCluster } from '../cluster.ts'
 import { infrastructureOf } from '../infrastructure.ts'
 
-const namespace = '/api/v1/namespaces/openstack'
+const namespace = 'openstack'
 
 t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
   const cluster = await startCluster(t)
   const { root, api, common, kubectl, reportUntil } = cluster
   const { kubeconfigPath, stateDirectory, toolsDirectory } = common
   const workloadUids = async () => {
-    const kinds = ['statefulsets', 'deployments']
     const lists = await Promise.all(
-      kinds.map(kind => api.metadata(`/apis/apps/v1/namespaces/openstack/${kind}`)),
+      [kinds.statefulset, kinds.deployment].map(kind => api.listMetadata({ ...kind, namespace })),
     )
     return Object.fromEntries(lists.flat().map(({ metadata }) => [metadata.name, metadata.uid]))
   }
-  const records = () => api.metadata(`${namespace}/secrets?labelSelector=owner%3Dhelm`)
+  const records = () => api.listMetadata({ ...kinds.secret, namespace, labels: 'owner=helm' })
 
   await t.test('kill -9 at any moment leaves what the next run completes, nothing doubled', async t => {
     const script = join(import.meta.dirname, 'apply-until-killed.ts')
@@ -123,7 +123,11 @@ t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 },
   })
 
   await t.test('secrets are in Secrets of the cluster and in no file that tells them', async t => {
-    const secret = await api.get<{ data: Record<string, string> }>(`${namespace}/secrets/mariadb-root`)
+    const secret = await api.read<{ data: Record<string, string> }>({
+      ...kinds.secret,
+      namespace,
+      name: 'mariadb-root',
+    })
     const password = Buffer.from(secret?.data['password'] ?? '', 'base64').toString()
     t.equal(password, (await keptSecrets(stateDirectory))['mariadb-root']?.['password'])
     for (const entry of await readdir(stateDirectory, { recursive: true, withFileTypes: true })) {

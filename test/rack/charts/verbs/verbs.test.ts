@@ -1,6 +1,7 @@
 // The verbs beside apply, against a real kube-apiserver with a real helm: status, diff, rollback, rotation, removal.
 
 import t from 'tap'
+import { kinds } from '#rack/kubernetes/objects.ts'
 import { describeChanges, findChanges } from '#rack/charts/verbs/diff.ts'
 import { applyCharts } from '#rack/charts/verbs/apply.ts'
 import { describeHistory, readHistory } from '#rack/charts/verbs/history.ts'
@@ -12,14 +13,16 @@ import { readStatus } from '#rack/charts/verbs/status.ts'
 import { noCluster, startCluster } from '../cluster.ts'
 import { infrastructureOf } from '../infrastructure.ts'
 
+const rootSecret = { ...kinds.secret, namespace: 'openstack', name: 'mariadb-root' }
+
 t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
   const { api, common, reportUntil } = await startCluster(t)
   const plain = { ...common, ...infrastructureOf() }
   const bigger = { ...common, ...infrastructureOf({ memcached: { conf: { memcached: { memory: 64 } } } }) }
   const memcached = async () => {
     type Deployment = { spec: { template: object } }
-    const path = '/apis/apps/v1/namespaces/openstack/deployments/memcached'
-    return JSON.stringify((await api.get<Deployment>(path))?.spec.template)
+    const key = { ...kinds.deployment, namespace: 'openstack', name: 'memcached' }
+    return JSON.stringify((await api.read<Deployment>(key))?.spec.template)
   }
   const statesOf = async () => (await readStatus(plain)).map(({ name, state }) => `${name} ${state}`)
 
@@ -71,9 +74,7 @@ t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, 
       releases.filter(({ applied }) => applied).map(({ name }) => name),
       ['mariadb'],
     )
-    const secret = await api.get<{ data: { password: string } }>(
-      '/api/v1/namespaces/openstack/secrets/mariadb-root',
-    )
+    const secret = await api.read<{ data: { password: string } }>(rootSecret)
     t.equal(Buffer.from(secret?.data.password ?? '', 'base64').toString(), 'A'.repeat(32))
     const again = await applyCharts(bigger)
     t.ok(again.releases.every(({ applied }) => !applied))
@@ -92,6 +93,6 @@ t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, 
     t.strictSame(removed.toSorted(), ['mariadb', 'memcached', 'rabbitmq'])
     t.strictSame(await statesOf(), ['mariadb absent', 'rabbitmq absent', 'memcached absent'])
     t.strictSame((await removeCharts(options)).removed, [])
-    t.ok(await api.get('/api/v1/namespaces/openstack/secrets/mariadb-root'), 'secrets stay')
+    t.ok(await api.read(rootSecret), 'secrets stay')
   })
 })

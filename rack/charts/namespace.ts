@@ -1,14 +1,15 @@
 // The namespace of a plan, with what its pods may be.
 
+import { kinds, type Manifest } from '../kubernetes/objects.ts'
+
 /**
  * The namespace `name` as an object. Its pods may be privileged: the machine's own network, guests and data are in the hands of
  * some of them (docs/security.md names them). Each that is more than baseline is written into the audit log, and a person who
  * applies one is warned.
  */
-export function namespaceObject(name: string): object {
+export function namespaceObject(name: string): Manifest {
   return {
-    apiVersion: 'v1',
-    kind: 'Namespace',
+    ...kinds.namespace,
     metadata: {
       name,
       labels: {
