@@ -27,7 +27,7 @@ const ODD: readonly Oddity[] = [
   { name: 'mend', seen: /\bmend(?:s|ed|ing)?\b/gi, write: 'fix, remedy' },
   {
     name: 'nobody',
-    seen: /\b(?:nobody|somebody|everybody|anybody|whoever|whom|whomever)\b/gi,
+    seen: /\b(?:nobody|somebody|everybody|anybody|whoever|whomever)\b/gi,
     write: 'no one, someone, "a client that"',
   },
   {
@@ -45,7 +45,8 @@ const ODD: readonly Oddity[] = [
   { name: 'lies', seen: /\b(?:lie|lies|lain|lying)\b/gi, write: 'is, is stored, is in' },
   {
     name: 'of ours, of its own',
-    seen: /\bof (?:ours|yours|theirs|its own|their own|his own|our own|your own)\b/gi,
+    // "of its own boot" is plain; "a boot of its own" is not.
+    seen: /\bof (?:ours|yours|theirs)\b|\bof (?:its|their|his|our|your) own(?= ?[.,;:)'`|]| (?:and|or|for|which|that|made|in|with|without|on|to|by|when|so|is|are|as|below|before|at|from|has|have|over)\b|$)/gi,
     write: 'our, its own X',
   },
   {
@@ -67,7 +68,7 @@ const ODD: readonly Oddity[] = [
   },
   {
     name: 'metaphor',
-    seen: /\bsent home\b|\bat the door\b|\bfirst word\b|\bhas better things\b|\bcrowds?\b|\btrails?\b|\bin mind\b|\bin front of the\b/gi,
+    seen: /\bsent home\b|\bat the door\b|\bfirst word\b|\bhas better things\b|\bcrowds?\b|\btrails?\b|\bin mind\b/gi,
     write: 'closed, before the routes, bucket, index key',
   },
   { name: 'moment, for good', seen: /\bmoments?\b|\bfor good\b/gi, write: 'batch, instant, permanently' },

@@ -38,7 +38,7 @@ export type ImageSet = {
   readonly tools: string
 }
 
-/** Images that were built a moment ago and are no longer in the cache: somebody removed them meanwhile. */
+/** Images that were just built and are no longer in the cache: another process removed them meanwhile. */
 export class ImagesVanished extends PilotlightError {
   readonly code = 'IMAGES_VANISHED'
   constructor(cache: string) {

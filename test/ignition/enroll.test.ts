@@ -336,7 +336,7 @@ t.test('counts anew how long keys of others are in its way, once they were not',
     next=403 body=$full SECONDS=0; fetch_bundle || true
     next=202 body='{"message":"waits"}' SECONDS=3599; fetch_bundle || true
     next=403 body=$full SECONDS=7000; fetch_bundle || true
-    echo "since $crowded"
+    echo "since $full_since"
     SECONDS=10700; fetch_bundle`,
   )
   t.match(said, /since 70\d\d\n[^]*failed: keys of others wait/, said)
