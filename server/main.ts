@@ -9,6 +9,7 @@ import { endsOf, openListenerCertificates, reloadAll } from './access/listener-c
 import { AccessTokens } from './access/access-tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
 import { openAgents } from './agent/open.ts'
+import { openAlarms } from './alarms/open.ts'
 import { openBoot } from './boot/open.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { endpointsOf } from './endpoints.ts'
@@ -126,7 +127,18 @@ async function openAll(
   })
   const { refuse } = new Refusals(log, (reason, times) => metrics.refused(reason, times))
   const isStuck = () => health.trouble() !== undefined
-  const machines = openMachines({ store, catalog, leases, metrics, refuse, isStuck, now: clocks.wall, log })
+  const alarmList = await openAlarms(store.alarms, clocks.wall, parts)
+  const machines = openMachines({
+    store,
+    catalog,
+    leases,
+    alarmList,
+    metrics,
+    refuse,
+    isStuck,
+    now: clocks.wall,
+    log,
+  })
   const { journal, alarms, clients } = machines
   const isUp = probing(new Prober())
   const agents = openAgents(

@@ -5,7 +5,7 @@
 // its address answers, or the token of that boot is used. Nothing here changes what a machine is given.
 
 import type { Machine } from '#model/machine.ts'
-import type { Alarm } from '../machines/alarms.ts'
+import type { Occurrence } from '../machines/alarms.ts'
 import { isOfFirmware } from '../machines/firmware.ts'
 
 /** What of a machine was seen elsewhere, and what shows that. */
@@ -17,7 +17,7 @@ export type Sighting = {
    * another address.
    */
   readonly as: (typeof KINDS)[number]
-  readonly layer: Alarm['layer']
+  readonly layer: Occurrence['layer']
   /** The sender: an IPv4 address for HTTP, a MAC for DHCP. */
   readonly from: string
   /** What was seen, as the beginning of a sentence. */
@@ -34,7 +34,7 @@ export type CopiesNeeds = {
   readonly isElsewhere: () => boolean
   /** The MAC in whose journal a machine's alarms are. */
   readonly macOf: (machine: Machine) => string
-  readonly raise: (alarm: Alarm) => void
+  readonly raise: (alarm: Occurrence) => void
   /** Milliseconds that only grow. */
   readonly clock: () => number
 }

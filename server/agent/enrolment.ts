@@ -5,6 +5,7 @@ import { isLater } from '#model/boot.ts'
 import type { BundleFile } from '#model/bundle.ts'
 import { cleanText, LIMITS } from '#model/clean.ts'
 import type { MachineKey } from '#model/machine-key.ts'
+import type { AlarmKind } from '#model/alarm.ts'
 import type { Machine } from '#model/machine.ts'
 import { messageOf } from '#progress/wait.ts'
 import {
@@ -526,7 +527,7 @@ export class Enrolment {
     this.#alarm(who, 'replayed', text)
   }
 
-  #alarm({ token, machine, mac, address }: Enrolling, kind: string, text: string): void {
+  #alarm({ token, machine, mac, address }: Enrolling, kind: AlarmKind, text: string): void {
     const detail = { from: address }
     this.#needs.alarms.raise({
       kind,

@@ -2,7 +2,7 @@
 // controllers hold. After it kubelets keep what they have until that ends, and then leave the cluster.
 
 import type { Machine } from '#model/machine.ts'
-import type { Alarm } from '../machines/alarms.ts'
+import type { Occurrence } from '../machines/alarms.ts'
 import type { Signing } from '../store/store.ts'
 
 const dayMs = 86_400_000
@@ -28,8 +28,8 @@ export function signingAlarms(
   kept: ReadonlyMap<string, Signing>,
   machines: readonly Machine[],
   now: number,
-): Alarm[] {
-  return machines.flatMap(({ name, role, macs }): Alarm[] => {
+): Occurrence[] {
+  return machines.flatMap(({ name, role, macs }): Occurrence[] => {
     const signing = role === 'controller' ? kept.get(name) : undefined
     if (signing === undefined || signing.until - now > ALARM_DAYS * dayMs) return []
     const day = new Date(signing.until).toISOString().slice(0, 10)

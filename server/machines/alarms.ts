@@ -1,14 +1,16 @@
-// Alarms: what no honest machine does. Each is counted; it is written to the journal and the log too, but not again and
-// again while someone repeats it.
+// Alarms about machines, each time that they are raised: counted, and kept in the list of alarms; written to the journal and
+// the log too, but not again and again while someone repeats it.
 
+import { CODE_OF, type AlarmKind } from '#model/alarm.ts'
 import type { BootEvent } from '#model/boot.ts'
+import type { AlarmList } from '../alarms/alarm-list.ts'
 import type { Log } from '../log.ts'
 import type { Journal } from './journal.ts'
 
-/** Something that an operator should look at. */
-export type Alarm = {
-  /** `refused`, `replayed`, `held`, ...: the kind of the event, and the label of the metric. From a small fixed set. */
-  readonly kind: string
+/** One time that an alarm is raised. */
+export type Occurrence = {
+  /** `refused`, `replayed`, `held`, ...: of which alarm, the kind of the event, and the label of the metric. */
+  readonly kind: AlarmKind
   /** The MAC in whose journal it is written; lower case, colons. */
   readonly mac: string
   /** The declared machine, where there is one. */
@@ -21,43 +23,53 @@ export type Alarm = {
   readonly detail?: BootEvent['detail']
   /** The boot that it is about, when that may not be the current one. */
   readonly boot?: string
+  /** What the alarm is about, where that is not the machine: `pool:10.20.0.100`. */
+  readonly entity?: string
 }
 
-/** How long the same alarm is only counted. */
+/** What raising an alarm needs. */
+export type AlarmsNeeds = {
+  readonly journal: Pick<Journal, 'record'>
+  /** Where alarms are kept as states. */
+  readonly list: Pick<AlarmList, 'raise'>
+  /** Counts one occurrence of a kind, as `pilotlight_alarms_total`. */
+  readonly count: (kind: AlarmKind) => void
+  readonly log: Log
+  /** Milliseconds that only grow. */
+  readonly clock?: () => number
+}
+
+/** How long the same occurrence is only counted. */
 const QUIET_MS = 60_000
-/** How many different alarms of one kind are written for a machine in that time: their texts hold what a sender chose. */
+/** How many different occurrences of one kind are written for a machine in that time: their texts hold what a sender chose. */
 const WRITTEN_AT_ONCE = 10
-/** How many alarms are remembered for that; the oldest is forgotten first. */
+/** How many machines and kinds are remembered for that; the oldest is forgotten first. */
 const REMEMBERED = 1000
 
-/** Where all alarms of a server are raised. */
+/** Where alarms about machines are raised. */
 export class Alarms {
-  readonly #journal: Pick<Journal, 'record'>
-  readonly #count: (kind: string) => void
+  readonly #journal: AlarmsNeeds['journal']
+  readonly #list: AlarmsNeeds['list']
+  readonly #count: AlarmsNeeds['count']
   readonly #log: Log
   readonly #clock: () => number
   /** The reasons, or texts, that were written since a time, by machine (or MAC) and kind. */
   readonly #written = new Map<string, { readonly since: number; readonly texts: Set<string> }>()
 
-  /**
-   * @param count counts one alarm of a kind, as `pilotlight_alarms_total`
-   * @param clock milliseconds that only grow
-   */
-  constructor(
-    journal: Pick<Journal, 'record'>,
-    count: (kind: string) => void,
-    log: Log,
-    clock: () => number = () => performance.now(),
-  ) {
+  constructor({ journal, list, count, log, clock = () => performance.now() }: AlarmsNeeds) {
     this.#journal = journal
+    this.#list = list
     this.#count = count
     this.#log = log
     this.#clock = clock
   }
 
-  /** Counts an alarm; writes it to the journal and the log unless the same, or ten others of its kind, were within a minute. */
-  raise({ kind, mac, machine, layer, reason, text, detail, boot }: Alarm): void {
+  /** Counts an occurrence; writes it to the journal and the log unless the same, or ten others of its kind, were within a minute. */
+  raise(occurrence: Occurrence): void {
+    const { kind, mac, machine, layer, reason, text, detail, boot } = occurrence
     this.#count(kind)
+    const { entity = machine === undefined ? `mac:${mac}` : `machine:${machine}` } = occurrence
+    this.#list.raise({ code: CODE_OF[kind], entity, reason: text })
     const about = `${machine ?? mac} ${kind}`
     const now = this.#clock()
     const before = this.#written.get(about)

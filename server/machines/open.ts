@@ -3,6 +3,7 @@
 import type { BootEvent } from '#model/boot.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
+import type { AlarmList } from '../alarms/alarm-list.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
 import { Alarms } from './alarms.ts'
@@ -17,6 +18,8 @@ export type MachinesNeeds = {
     machine(known: { mac?: string; uuid?: string; name?: string; address?: string }): Machine | undefined
   }
   readonly leases: Leases
+  /** Where alarms are kept. */
+  readonly alarmList: Pick<AlarmList, 'raise'>
   readonly metrics: {
     bootEvent(event: Pick<BootEvent, 'layer' | 'kind'>, stored: Promise<unknown>): void
     alarm(kind: string): void
@@ -52,13 +55,13 @@ export type Machines = {
 
 /** Reads the journal of the boots that go on. */
 export function openMachines(needs: MachinesNeeds): Machines {
-  const { store, catalog, leases, metrics, refuse, isStuck, now, log } = needs
+  const { store, catalog, leases, alarmList, metrics, refuse, isStuck, now, log } = needs
   const onLost = (error: unknown) => {
     if (!isStuck()) log('error', `A boot event could not be kept: ${causesOf(error)}`)
   }
   const onStoring = metrics.bootEvent.bind(metrics)
   const journal = new Journal(store, () => catalog, now, onLost, { refuse, onStoring })
-  const alarms = new Alarms(journal, kind => metrics.alarm(kind), log)
+  const alarms = new Alarms({ journal, list: alarmList, count: kind => metrics.alarm(kind), log })
   const clients = new Clients(leases.leaseAt, leases.mode, leases.isOpen)
   const isDeclared = (address: string) => {
     const mac = clients.macOf(address)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Authorities } from '#server/agent/authorities.ts'
 import { Renewal } from '#server/agent/renewal.ts'
-import type { Alarm } from '#server/machines/alarms.ts'
+import type { Occurrence } from '#server/machines/alarms.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { machineBundle, siteAuthority } from '#rack/cluster/bundle.ts'
 import { run } from '#host/command.ts'
@@ -35,7 +35,7 @@ async function begun() {
   store.putBundle('ctl-1', description)
   const key = await machineKey()
   store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true, key: key.recipient })
-  const alarms: Alarm[] = []
+  const alarms: Occurrence[] = []
   const clocks = { wall: () => now, steady: () => now }
   const renewal = new Renewal({
     store,

@@ -1,6 +1,7 @@
 // Findings 6 and 11: undeclared machines leave little, and reports of one boot are bounded.
 
 import t, { type Test } from 'tap'
+import { AlarmList } from '#server/alarms/alarm-list.ts'
 import { Alarms } from '#server/machines/alarms.ts'
 import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
 import { MachineIndex } from '#server/machines/identity.ts'
@@ -184,15 +185,12 @@ t.test('a flood of refusals and packets hides no intruder', async t => {
   const { store, journal, clock } = journalOf(t)
   const mac = machine.macs[0]!
   const whose = { mac, machine: machine.name, layer: 'http' } as const
-  const alarms = new Alarms(
-    journal,
-    () => {},
-    () => {},
-    () => clock.now,
-  )
+  const list = await AlarmList.open(store.alarms, () => clock.now)
+  const alarms = new Alarms({ journal, list, count: () => {}, log: () => {}, clock: () => clock.now })
   for (let at = 0; at < 2500; at += 1) {
     alarms.raise({ ...whose, kind: 'refused', reason: 'the UUID', text: `the UUID ${at} is not its own` })
   }
+  t.match([...list.all()], [{ id: 'PL-7001:machine:ctl-1', count: 2500 }], 'one alarm that counts them')
   const written = () => store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 })
   t.equal(written().length, 1, 'one alarm a minute for one reason')
   for (let at = 0; at < 2500; at += 1) {

@@ -29,7 +29,13 @@ export type Reservations = Pick<MachineIndex, 'machine' | 'revision' | 'byUuidAl
  * What no healthy network does: a declared machine's address is in use by another host (`declined`), or the pool is nearly
  * full (`pool`). The MAC is that of the client whose packet showed it.
  */
-export type DhcpAlarm = { readonly kind: 'declined' | 'pool'; readonly mac: string; readonly text: string }
+export type DhcpAlarm = {
+  readonly kind: 'declined' | 'pool'
+  readonly mac: string
+  readonly text: string
+  /** What it is about, where that is not the machine of the MAC. */
+  readonly entity?: string
+}
 
 /** What the DHCP server needs. */
 export type DhcpOptions = {
@@ -311,18 +317,35 @@ export class DhcpServer {
 
   #lookAtPool(mac: string): void {
     const now = performance.now()
-    if (this.#subnet === undefined || now - this.#poolLookedAt < POOL_ALARM_EVERY_MS) return
-    const { first, last, network } = this.#subnet
-    const most = (last - first + 1) * POOL_ALARM
-    if (this.#table.size < most) return
+    if (now - this.#poolLookedAt < POOL_ALARM_EVERY_MS || !this.#poolMayBeFull()) return
     this.#poolLookedAt = now
+    const full = this.fullPool()
+    if (full !== undefined) this.#options.alarm?.({ kind: 'pool', mac, ...full })
+  }
+
+  #poolMayBeFull(): boolean {
+    if (this.#subnet === undefined) return false
+    const { first, last } = this.#subnet
+    return this.#table.size >= (last - first + 1) * POOL_ALARM
+  }
+
+  /** The pool when nine tenths of it are leased; undefined while there is room. Looks at each lease. */
+  fullPool(): { readonly entity: string; readonly text: string } | undefined {
+    if (this.#subnet === undefined || !this.#poolMayBeFull()) return undefined
+    const { first, last, network } = this.#subnet
+    const size = last - first + 1
     const running = this.#table.running(this.#now(), address => this.#subnet?.pools(address) === true)
-    if (running < most) return
+    if (running < size * POOL_ALARM) return undefined
     const { pool } = network
     const text =
-      `${running} of ${last - first + 1} addresses of the pool ${pool.first} to ${pool.last} are leased. ` +
+      `${running} of ${size} addresses of the pool ${pool.first} to ${pool.last} are leased. ` +
       "Enlarge it in the site file, or find out who takes them: 'pilotlight get machines' lists those not declared."
-    this.#options.alarm?.({ kind: 'pool', mac, text })
+    return { entity: `pool:${pool.first}`, text }
+  }
+
+  /** Every lease, expired or not, also those that were only offered. */
+  leases(): Iterable<Lease> {
+    return this.#table.all()
   }
 
   #decide(bytes: Uint8Array, arrival: Arrival): Decision | undefined {

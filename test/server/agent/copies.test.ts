@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Copies, type Sighting } from '#server/agent/copies.ts'
-import type { Alarm } from '#server/machines/alarms.ts'
+import type { Occurrence } from '#server/machines/alarms.ts'
 import type { Machine } from '#model/machine.ts'
 
 const machine: Machine = {
@@ -13,7 +13,7 @@ const machine: Machine = {
 
 function watch({ isElsewhere = false } = {}) {
   const world = { now: 0, boot: 'b-0001' as string | undefined, up: new Set<string>(), looks: 0, asked: 0 }
-  const raised: Alarm[] = []
+  const raised: Occurrence[] = []
   const copies = new Copies({
     runningBoot: () => {
       world.asked += 1

@@ -8,7 +8,7 @@ import { Enrolment, heldText } from '#server/agent/enrolment.ts'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
 import { BootTokens } from '#server/agent/boot-tokens.ts'
-import type { Alarm } from '#server/machines/alarms.ts'
+import type { Occurrence } from '#server/machines/alarms.ts'
 import type { Journal } from '#server/machines/journal.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { defaultTrust } from '#server/inventory/trust.ts'
@@ -49,7 +49,7 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
   const host = { run: 'first', now: () => 5000 }
   const reopenings = new Reopenings(store, clocks, host)
   const tokens = new BootTokens(store, reopenings, clocks, host)
-  const alarms: Alarm[] = []
+  const alarms: Occurrence[] = []
   let declared: Machine | undefined = machine
   const enrolment = new Enrolment({
     store,
