@@ -45,18 +45,36 @@ export async function makeAuthority(
   validity: Validity,
   purposes: readonly Purpose[] = [],
 ): Promise<KeyPair> {
+  const { privateKey } = newKeys()
+  const certificate = await selfSigned(nameOf(subject), validity, privateKey, purposes)
+  return { certificate, key: privatePem(privateKey) }
+}
+
+/** The same authority for another time: its name and key are kept, so what it signed stays good. */
+export async function remakeAuthority(authority: KeyPair, validity: Validity): Promise<KeyPair> {
+  const { X509Certificate } = await library()
+  const { subject } = new X509Certificate(authority.certificate)
+  const certificate = await selfSigned(subject, validity, createPrivateKey(authority.key), [])
+  return { certificate, key: authority.key }
+}
+
+async function selfSigned(
+  name: Library.JsonName | string,
+  validity: Validity,
+  key: KeyObject,
+  purposes: readonly Purpose[],
+): Promise<string> {
   const x509 = await library()
-  const keys = newKeys()
-  const publicKey = await forSigning(keys.publicKey, ['verify'])
+  const publicKey = await forSigning(createPublicKey(key), ['verify'])
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: nameOf(subject),
-    issuer: nameOf(subject),
+    subject: name,
+    issuer: name,
     notBefore: new Date(validity.notBefore),
     notAfter: new Date(validity.notAfter),
     signingAlgorithm: algorithm,
     publicKey,
-    signingKey: await forSigning(keys.privateKey, ['sign']),
+    signingKey: await forSigning(key, ['sign']),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(
@@ -67,7 +85,7 @@ export async function makeAuthority(
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
     ],
   })
-  return { certificate: pem(certificate), key: privatePem(keys.privateKey) }
+  return pem(certificate)
 }
 
 /** Makes a leaf with a new key, signed by `authority`, good for exactly its purposes. */
