@@ -5,6 +5,7 @@ import { isIPv4 } from 'node:net'
 import type { Fault } from './fault.ts'
 import { normaliseMac } from './mac.ts'
 import { nearest } from './nearest.ts'
+import { isRecord } from './record.ts'
 import type { Schema } from './schema.ts'
 import { BadSelector, readSelector } from './selector.ts'
 import { bytesOf } from './text.ts'
@@ -20,11 +21,6 @@ export type Read = { readonly value: Readonly<Record<string, unknown>>; readonly
 export function readObject(schema: Schema, value: Readonly<Record<string, unknown>>): Read {
   const faults: Fault[] = []
   return { value: readFields(schema as ObjectSchema, value, '', faults), faults }
-}
-
-/** Says whether a value is a JSON object. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 type ObjectSchema = Schema & { readonly properties: Readonly<Record<string, Schema>> }

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { Kind } from '#model/kinds.ts'
 import { cleanText } from '#model/clean.ts'
 import type { InventoryClient, ObjectRevision } from '#client/inventory.ts'
+import { isRecord } from '#model/record.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 import { printJson, show } from '../terminal/show.ts'
@@ -127,8 +128,7 @@ function fieldLines(fields: Fields): string[] {
 
 function flat(fields: object, above = ''): [string, unknown][] {
   return Object.entries(fields).flatMap(([key, value]: [string, unknown]): [string, unknown][] => {
-    const isFolder = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isFolder && Object.keys(value).length > 0
+    return isRecord(value) && Object.keys(value).length > 0
       ? flat(value, `${above}${key}.`)
       : [[cleanText(above + key, Infinity), value]]
   })

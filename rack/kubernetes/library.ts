@@ -20,7 +20,7 @@ import {
   type RequestContext,
   type ResponseContext,
 } from '@kubernetes/client-node'
-import { isRecord } from '#model/check.ts'
+import { isRecord } from '#model/record.ts'
 import type {
   Change,
   ContainerLog,

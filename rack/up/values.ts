@@ -1,12 +1,12 @@
 // Checks the values of a site file against the charts that take them, and tells the place of each mistake in the file.
 
 import { readFile } from 'node:fs/promises'
+import { isRecord } from '#model/record.ts'
 import { checkValues } from '../charts/values/check-values.ts'
 import { chartDefaults } from '../charts/values/defaults.ts'
 import { ChartPlanError } from '../charts/errors.ts'
 import { chartFolder } from '../charts/sources/ours.ts'
 import type { ChartPlan } from '../charts/plan/plan.ts'
-import { isMap } from '../charts/values/values.ts'
 import { YamlReader } from '../site/document.ts'
 import type { Site } from '../site/site.ts'
 
@@ -20,7 +20,7 @@ export async function checkSiteValues(path: string, site: Site, plan: ChartPlan)
   const found = await Promise.all(
     plan.releases.map(async ({ name, chart }) => {
       const values = site.openstack.values[name]
-      if (!isMap(values)) return []
+      if (!isRecord(values)) return []
       const problems = checkValues(await chartDefaults(chartFolder(chart)), values)
       return problems.map(problem => ({ ...problem, path: ['openstack', 'values', name, ...problem.path] }))
     }),

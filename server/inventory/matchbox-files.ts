@@ -1,8 +1,8 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
 // were written for: field names in any case, unknown fields ignored, nothing after the value.
 
-import { isRecord } from '#model/check.ts'
 import type { Place } from '#model/fault.ts'
+import { isRecord } from '#model/record.ts'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'

@@ -1,7 +1,8 @@
 // What an object must be before it is kept, whoever brings it: REST, gRPC or a site. Everything wrong is reported at once,
 // each with a JSON pointer into the object.
 
-import { isRecord, readObject } from '#model/check.ts'
+import { isRecord } from '#model/record.ts'
+import { readObject } from '#model/check.ts'
 import type { Fault } from '#model/fault.ts'
 import { SCHEMAS, type Kind, type KindedObject, type Objects } from '#model/kinds.ts'
 import { machineFaults } from '#model/machine.ts'

@@ -2,7 +2,8 @@
 // installed, as the scheduler and the kubelet would judge it later and one by one. Pure.
 
 import { parseAllDocuments } from 'yaml'
-import { isMap, type Values } from '../values/values.ts'
+import { isRecord } from '#model/record.ts'
+import { type Values } from '../values/values.ts'
 
 /** The equal pods of one workload. */
 export type PodGroup = {
@@ -40,7 +41,7 @@ const toldImages = 50
 export function podGroupsOf(release: string, manifest: string): PodGroup[] {
   return parseAllDocuments(manifest).flatMap(document => {
     const object: unknown = document.toJS()
-    if (!isMap(object)) return []
+    if (!isRecord(object)) return []
     const pod = mapAt(object, 'spec', 'template', 'spec')
     if (!Array.isArray(pod['containers'])) return []
     const { kind } = object
@@ -245,9 +246,9 @@ function nodesFor({ nodeSelector }: PodGroup, nodes: readonly Node[]): Node[] {
 }
 
 function mapAt(value: Values, ...path: readonly string[]): Values {
-  return path.reduce<Values>((map, key) => (isMap(map[key]) ? map[key] : {}), value)
+  return path.reduce<Values>((map, key) => (isRecord(map[key]) ? map[key] : {}), value)
 }
 
 function mapsIn(list: unknown): Values[] {
-  return Array.isArray(list) ? list.filter(isMap) : []
+  return Array.isArray(list) ? list.filter(isRecord) : []
 }

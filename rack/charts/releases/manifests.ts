@@ -2,7 +2,8 @@
 // of Secrets only that they change, and of anything that looks like one only that, too.
 
 import { parseAllDocuments } from 'yaml'
-import { isMap, showPath, type Values } from '../values/values.ts'
+import { isRecord } from '#model/record.ts'
+import { showPath, type Values } from '../values/values.ts'
 
 /** How one object changes. */
 export type ObjectDiff = {
@@ -53,15 +54,15 @@ function objectsOf(manifest: string): Map<string, Values> {
   const found = new Map<string, Values>()
   for (const document of parseAllDocuments(manifest)) {
     const object: unknown = document.toJS()
-    if (!isMap(object)) continue
-    const { name } = isMap(object['metadata']) ? object['metadata'] : {}
+    if (!isRecord(object)) continue
+    const { name } = isRecord(object['metadata']) ? object['metadata'] : {}
     found.set(`${String(object['kind'])} ${String(name)}`, object)
   }
   return found
 }
 
 function diffValues(was: unknown, is: unknown, path: readonly string[], isSecret: boolean): KeyDiff[] {
-  if (isMap(was) && isMap(is)) {
+  if (isRecord(was) && isRecord(is)) {
     const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
     return keys.flatMap(key => diffValues(was[key], is[key], [...path, key], isSecret))
   }
@@ -89,7 +90,7 @@ function byName(list: readonly unknown[]): Map<string, unknown> {
 }
 
 function nameOf(item: unknown, index: number): string {
-  const name = isMap(item) ? item['name'] : undefined
+  const name = isRecord(item) ? item['name'] : undefined
   return typeof name === 'string' ? name : String(index)
 }
 

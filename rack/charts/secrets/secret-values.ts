@@ -1,8 +1,9 @@
 // Secrets in Helm values, for charts that want passwords there: a value that is a reference in every layer, plan and
 // diff, and becomes the text only in what Helm is given.
 
+import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
-import { isMap, type Values } from '../values/values.ts'
+import type { Values } from '../values/values.ts'
 import type { Secrets } from './secrets.ts'
 
 const pattern = /^secret:\/\/([a-z0-9-]+)\/([\w.-]+)$/
@@ -23,7 +24,7 @@ export function withSecretTexts(values: Values, secrets: Secrets): Values {
 
 function replaced(value: unknown, secrets: Secrets): unknown {
   if (Array.isArray(value)) return value.map(it => replaced(it, secrets))
-  if (isMap(value))
+  if (isRecord(value))
     return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, replaced(it, secrets)]))
   const [, secret = '', key = ''] = (typeof value === 'string' && pattern.exec(value)) || []
   if (secret === '') return value

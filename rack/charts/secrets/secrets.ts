@@ -6,10 +6,10 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { textIfThere } from '#host/read-if-there.ts'
 import { openKey, seal, unseal } from '#host/seal.ts'
+import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
 import { ADMIN_SECRET, type SecretEntry, type SecretPlan } from '../plan/plan.ts'
 import { ChartStore } from '../store.ts'
-import { isMap } from '../values/values.ts'
 
 /** Texts by key, by the secret's name. */
 export type Secrets = Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -172,7 +172,7 @@ function plainPath(stateDirectory: string): string {
 async function readPlain(stateDirectory: string): Promise<KeptSecret[]> {
   const path = plainPath(stateDirectory)
   const read = parsed((await textIfThere(path)) ?? '{}')
-  if (!isMap(read))
+  if (!isRecord(read))
     throw new ChartPlanError(
       `${path} holds no secrets. Put back the file that belongs to this cloud; new secrets would lock it out of its own database.`,
     )

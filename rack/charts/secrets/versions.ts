@@ -2,11 +2,11 @@
 // values then name the secret's version, and by the library chart that is part of the hash of jobs and of pods.
 
 import { parseAllDocuments } from 'yaml'
+import { isRecord } from '#model/record.ts'
 import { renderChart } from '../releases/helm.ts'
 import { valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
 import type { KeptSecret } from './secrets.ts'
 import type { ChartSession } from '../session.ts'
-import { isMap } from '../values/values.ts'
 
 /** The session's plan, with the versions of rotated secrets among the values of the releases that use them. */
 export async function withSecretVersions(
@@ -43,9 +43,9 @@ export function secretsIn(manifest: string): Set<string> {
   const found = new Set<string>()
   const walk = (value: unknown): void => {
     if (Array.isArray(value)) return value.forEach(walk)
-    if (!isMap(value)) return
+    if (!isRecord(value)) return
     for (const [key, inner] of Object.entries(value)) {
-      if (['secretKeyRef', 'secretRef', 'secret'].includes(key) && isMap(inner)) {
+      if (['secretKeyRef', 'secretRef', 'secret'].includes(key) && isRecord(inner)) {
         const name = inner['name'] ?? inner['secretName']
         if (typeof name === 'string') found.add(name)
       }

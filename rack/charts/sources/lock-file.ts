@@ -4,7 +4,7 @@
 import { parseDocument } from 'yaml'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
-import { isMap } from '../values/values.ts'
+import { isRecord } from '#model/record.ts'
 import { ChartLockError } from './errors.ts'
 
 /** One chart, pinned. */
@@ -39,10 +39,10 @@ export function parseLock(path: string, text: string): ChartLock {
   const [syntax] = document.errors
   if (syntax !== undefined) throw new ChartLockError(`${path}: ${syntax.message}. ${REMAKE}`)
   const read: unknown = document.toJS()
-  if (!isMap(read) || typeof read['source'] !== 'string' || !isMap(read['charts']))
+  if (!isRecord(read) || typeof read['source'] !== 'string' || !isRecord(read['charts']))
     throw new ChartLockError(`${path} has no source, or no charts. ${REMAKE}`)
   for (const [name, pin] of Object.entries(read['charts'])) {
-    const { version, sha256 } = isMap(pin) ? pin : {}
+    const { version, sha256 } = isRecord(pin) ? pin : {}
     if (typeof version === 'string' && typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256)) continue
     throw new ChartLockError(`${path}: chart ${name} has no version, or no SHA-256 of 64 digits. ${REMAKE}`)
   }

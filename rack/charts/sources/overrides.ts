@@ -3,8 +3,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { isRecord } from '#model/record.ts'
 import type { ChartPlan } from '../plan/plan.ts'
-import { isMap, type ValueLayer } from '../values/values.ts'
+import type { ValueLayer } from '../values/values.ts'
 import { ChartLockError } from './errors.ts'
 
 /**
@@ -49,7 +50,7 @@ async function readLayer(path: string): Promise<ValueLayer[]> {
   if (text === undefined) return []
   const values: unknown = parse(text)
   if (values === null) return []
-  if (!isMap(values))
+  if (!isRecord(values))
     throw new ChartLockError(`${path} holds no map of values. Mend it, or leave the feature out.`)
   return [{ origin: path, values }]
 }

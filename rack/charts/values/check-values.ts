@@ -1,6 +1,7 @@
 // What a site file's values may be: a chart's own values say which keys there are and of what type each is. Pure.
 
-import { isMap, type Values } from './values.ts'
+import { isRecord } from '#model/record.ts'
+import { type Values } from './values.ts'
 
 /** One value that a chart cannot take. */
 export type ValueProblem = {
@@ -40,7 +41,7 @@ function checkMap(
     const below = isOpen || open.some(place => place.join('\0') === path.join('\0'))
     if (!(key in defaults)) return below ? [] : unknownKey(path, defaults)
     const known = defaults[key]
-    if (isMap(known) && isMap(value))
+    if (isRecord(known) && isRecord(value))
       return checkMap(known, value, path, below || Object.keys(known).length === 0)
     return checkType(known, value, path, below)
   })
@@ -63,7 +64,7 @@ function checkType(
 
 /** A value in a few words: of a map only its keys. */
 function shown(value: unknown): string {
-  return isMap(value) ? `a map with the keys ${Object.keys(value).join(' ')}` : JSON.stringify(value)
+  return isRecord(value) ? `a map with the keys ${Object.keys(value).join(' ')}` : JSON.stringify(value)
 }
 
 function unknownKey(path: readonly string[], defaults: Values): ValueProblem[] {

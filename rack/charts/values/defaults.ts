@@ -3,7 +3,8 @@
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { textIfThere } from '#host/read-if-there.ts'
-import { isMap, mergeValues, type Values } from './values.ts'
+import { isRecord } from '#model/record.ts'
+import { mergeValues, type Values } from './values.ts'
 
 /**
  * The values of the chart in a folder, over those that it imports from the charts it depends on (`import-values` by
@@ -16,8 +17,8 @@ export async function chartDefaults(chart: string): Promise<Values> {
       const inside = await readYaml(join(chart, 'charts', name, 'values.yaml'))
       const beside = join(chart, repository.replace(/^file:\/\//, ''), 'values.yaml')
       const values = inside ?? (repository.startsWith('file://') ? await readYaml(beside) : undefined) ?? {}
-      const exported = isMap(values['exports']) ? values['exports'] : {}
-      return names.flatMap(it => (typeof it === 'string' && isMap(exported[it]) ? [exported[it]] : []))
+      const exported = isRecord(values['exports']) ? values['exports'] : {}
+      return names.flatMap(it => (typeof it === 'string' && isRecord(exported[it]) ? [exported[it]] : []))
     }),
   )
   const own = (await readYaml(join(chart, 'values.yaml'))) ?? {}
@@ -36,5 +37,5 @@ type ChartFile = {
 async function readYaml(path: string): Promise<Values | undefined> {
   const text = await textIfThere(path)
   const read: unknown = text === undefined ? undefined : parse(text)
-  return isMap(read) ? read : undefined
+  return isRecord(read) ? read : undefined
 }

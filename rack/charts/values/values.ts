@@ -1,5 +1,6 @@
 // Helm values in layers: maps merged key by key, everything else replaced by whoever lies above.
 
+import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
 
 /** A map of Helm values, as YAML would hold it. */
@@ -17,7 +18,7 @@ export function mergeValues(under: Values, over: Values): Values {
   const merged: Record<string, unknown> = { ...under }
   for (const [key, value] of Object.entries(over)) {
     const below = merged[key]
-    merged[key] = isMap(below) && isMap(value) ? mergeValues(below, value) : value
+    merged[key] = isRecord(below) && isRecord(value) ? mergeValues(below, value) : value
   }
   return merged
 }
@@ -40,7 +41,7 @@ export function siteValuesOf(values: Values, releases: readonly string[]): Reado
           `"${name}" in openstack.values is no release of this plan. Its releases: ${releases.join(', ')}.`,
           { place: ['openstack', 'values', name] },
         )
-      if (!isMap(own))
+      if (!isRecord(own))
         throw new ChartPlanError(
           `openstack.values.${name} is not a map. Write the release's values below it.`,
           { place: ['openstack', 'values', name] },
@@ -85,12 +86,7 @@ export function showPath(path: readonly string[]): string {
 function leavesOf(values: Values, above: readonly string[]): { path: readonly string[]; value: unknown }[] {
   return Object.entries(values).flatMap(([key, value]) => {
     const path = [...above, key]
-    const isLeaf = !isMap(value) || Object.keys(value).length === 0
+    const isLeaf = !isRecord(value) || Object.keys(value).length === 0
     return isLeaf ? [{ path, value }] : leavesOf(value, path)
   })
-}
-
-/** Whether a value is a map, neither list nor scalar. */
-export function isMap(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

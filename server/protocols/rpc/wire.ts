@@ -2,6 +2,7 @@
 
 import { fieldsOf, withEmpties, withoutEmpties } from '#model/fields.ts'
 import { goEscaped } from '#model/go-json.ts'
+import { isRecord } from '#model/record.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { compareBytes } from '#model/order.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
@@ -84,7 +85,7 @@ function metadataOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     throw new BadMetadata(`metadata is not JSON: ${(error as Error).message}`, { cause: error }) // a SyntaxError
   }
   if (value === null) return {}
-  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown> // no array, not null
+  if (isRecord(value)) return value
   const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
   throw new BadMetadata(`json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`)
 }
@@ -92,7 +93,7 @@ function metadataOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 /** JSON as Go writes it: compact, keys in byte order, and nothing that means something in HTML. */
 function goJson(value: unknown): string {
   const sorted = JSON.stringify(value, (_, field: unknown) =>
-    typeof field === 'object' && field !== null && !Array.isArray(field)
+    isRecord(field)
       ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => compareBytes(a, b)))
       : field,
   )

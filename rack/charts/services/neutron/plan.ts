@@ -1,7 +1,8 @@
 // Networks: Neutron's server, and its agents on the machines that run and connect guests.
 
+import { isRecord } from '#model/record.ts'
 import { publicUrl } from '../../../openstack/endpoints.ts'
-import { isMap, mergeValues, type Values } from '../../values/values.ts'
+import { mergeValues, type Values } from '../../values/values.ts'
 import {
   daemonset,
   dbSync,
@@ -74,7 +75,7 @@ export const neutron: Planner = facts => {
 
 /** Which backend the site chose; anything else than the two is the chart's to refuse. */
 function backendOf(site: Values): keyof typeof layer2Agents {
-  const network = isMap(site['neutron']) ? site['neutron']['network'] : undefined
-  const backend = isMap(network) ? network['backend'] : undefined
+  const network = isRecord(site['neutron']) ? site['neutron']['network'] : undefined
+  const backend = isRecord(network) ? network['backend'] : undefined
   return Array.isArray(backend) && backend[0] === 'openvswitch' ? 'openvswitch' : 'linuxbridge'
 }

@@ -2,7 +2,7 @@
 // dry runs.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { isRecord } from '#model/check.ts'
+import { isRecord } from '#model/record.ts'
 import { idOf, type Kind, type KindedObject } from '#model/kinds.ts'
 import type { Template } from '#model/template.ts'
 import { bytesOf } from '#model/text.ts'
