@@ -2,7 +2,7 @@
 // and how to build it; the same inputs are built once, by one process at a time, and appear whole or not at
 // all.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PilotlightError } from '#model/error.ts'
@@ -81,7 +81,7 @@ export class BuildFailed extends PilotlightError {
  */
 export function keyOf(recipe: Recipe): string {
   const text = canonical([recipe.name, recipe.inputs, (recipe.needs ?? []).map(keyOf)])
-  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+  return hash('sha256', text).slice(0, 12)
 }
 
 /** The artefact of `recipe` if the cache has it, without building anything. */

@@ -1,7 +1,7 @@
 // A bill of materials as CycloneDX 1.5 has it in JSON (ECMA-424's predecessor, bom-1.5.schema.json): what there is of
 // packages, as values in and a document out.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** A package or program, as others know it. */
 export type Part = {
@@ -82,7 +82,7 @@ function componentOf(part: Part, within: string): Component {
 
 /** A UUID of version 8 (RFC 9562 §5.8) from the SHA-256 of a text. */
 function uuidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex')
+  const hex = hash('sha256', text)
   const variant = ((Number.parseInt(hex.slice(16, 18), 16) & 0x3f) | 0x80).toString(16)
   return [
     hex.slice(0, 8),

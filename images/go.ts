@@ -2,7 +2,7 @@
 // versions bend another's. Which version of which module goes in, with the hash of each, is committed in
 // `go/<name>/go.mod` and `go.sum`; a build changes neither, and fails where they do not suffice.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -84,7 +84,7 @@ export function goRecipe(programs: GoPrograms, sources: GoSources = {}): GoRecip
 /** SHA-256 of a small file; null where there is none. */
 function digestOf(path: string): string | null {
   try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex')
+    return hash('sha256', readFileSync(path))
   } catch {
     return null
   }

@@ -1,6 +1,6 @@
 // The documents of an OCI image layout (image-spec 1.1), as data: configuration, manifest and index. Pure.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 import type { Layer } from './layers.ts'
 
@@ -71,7 +71,7 @@ const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 
 function blobOf(document: unknown): Blob {
   const bytes = new TextEncoder().encode(JSON.stringify(document))
-  return { digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, bytes }
+  return { digest: `sha256:${hash('sha256', bytes)}`, bytes }
 }
 
 function descriptor(mediaType: string, blob: Blob): Descriptor {

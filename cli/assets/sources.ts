@@ -1,7 +1,7 @@
 // What `pilotlight assets add` and `get` bring: files and URLs, with what is known of them beforehand. One is fetched,
 // checked, and only then handed to its place.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -152,7 +152,7 @@ async function bringOne(
 /** Downloads a URL to where it waits to be taken; a download that broke off goes on. */
 async function fetched(url: string, { place, stage, signal }: Bringing): Promise<string> {
   const { download } = await import('#server/assets/download.ts')
-  const file = join(place.downloads(), createHash('sha256').update(url).digest('hex'))
+  const file = join(place.downloads(), hash('sha256', url))
   const tell = teller(stage)
   await download(url, file, { signal, onProgress: tell })
   return file
@@ -205,7 +205,7 @@ async function verified(file: string, signature: Uint8Array, { keys, stage }: Br
 }
 
 async function addBytes(name: string, bytes: Uint8Array, { place }: Bringing): Promise<void> {
-  const path = join(place.downloads(), createHash('sha256').update(name).digest('hex'))
+  const path = join(place.downloads(), hash('sha256', name))
   await writeFile(path, bytes)
   await place.add(name, path, {}, true)
   await rm(path, { force: true })

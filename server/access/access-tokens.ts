@@ -1,6 +1,6 @@
 // Bearer tokens of people and programs. The file keeps their hashes, names and roles; a token itself is shown once.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
@@ -141,5 +141,5 @@ function keptTokens(file: string, text: string): KeptToken[] {
 }
 
 function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
+  return hash('sha256', token)
 }

@@ -7,7 +7,7 @@
 // is one bundle a boot, and what a stranger does in the machine's name ends nothing of the machine, unless the stranger's
 // own key was approved.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { isLater } from '#model/boot.ts'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import { Buckets } from '../limits/bucket.ts'
@@ -211,5 +211,5 @@ export class BootTokens {
 }
 
 function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
+  return hash('sha256', token)
 }

@@ -1,12 +1,12 @@
 // Charts from a source, pinned by a lock file: what is installed is what was looked at when it was locked, byte for byte,
 // wherever it comes from today.
 
-import { createHash } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { run } from '#host/command.ts'
+import { sha256OfFile } from '#host/digest.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
 import { ChartLockError } from './errors.ts'
@@ -100,11 +100,8 @@ async function versionOf(folder: string): Promise<string> {
   return version
 }
 
-async function digestOf({ kind, path }: FetchedChart): Promise<string> {
-  if (kind === 'folder') return digestOfFolder(path)
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
+function digestOf({ kind, path }: FetchedChart): Promise<string> {
+  return kind === 'folder' ? digestOfFolder(path) : sha256OfFile(path)
 }
 
 async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {

@@ -2,8 +2,8 @@
 // answers: sandboxes, imports and first starts then overlap with what they wait for, and on two busy cores that is
 // what the time goes into. Only the gates follow the needs, so what is shown and what fails keeps the plan's order.
 
+import { hash } from 'node:crypto'
 import { kinds, type Manifest } from '../../kubernetes/objects.ts'
-import { createHash } from 'node:crypto'
 import { Seats } from '#host/seats.ts'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
@@ -298,5 +298,5 @@ function secretObject(name: string, namespace: string, entries: Readonly<Record<
 }
 
 function hashOf(...texts: readonly string[]): string {
-  return createHash('sha256').update(texts.join('\0')).digest('hex').slice(0, 16)
+  return hash('sha256', texts.join('\0')).slice(0, 16)
 }
