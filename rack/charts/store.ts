@@ -1,9 +1,10 @@
 // What the chart stage keeps of a site, in one SQLite file of its state directory: sealed secrets and the journal. Every
 // commit is on disk before the next thing happens, and two processes never make different secrets.
 
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
+import type Sqlite from 'better-sqlite3'
+import { openDatabase } from '#host/sqlite.ts'
 import { ChartPlanError } from './errors.ts'
 
 /** A secret as it lies in the store. */
@@ -67,11 +68,7 @@ export class ChartStore {
   constructor(stateDirectory: string) {
     const path = storePath(stateDirectory)
     mkdirSync(stateDirectory, { recursive: true, mode: 0o700 })
-    this.#sqlite = new Sqlite(path)
-    chmodSync(path, 0o600)
-    this.#sqlite.pragma('busy_timeout = 10000')
-    this.#sqlite.pragma('journal_mode = WAL')
-    this.#sqlite.pragma('synchronous = FULL')
+    this.#sqlite = openDatabase(path, 10_000)
     this.atOnce(() => this.#migrate(path))
   }
 

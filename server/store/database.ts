@@ -1,9 +1,10 @@
 // One SQLite file: write-ahead log, a schema that is brought up to date, and commits that several writers share.
 
-import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Sqlite from 'better-sqlite3'
+import type Sqlite from 'better-sqlite3'
 import { makeDirectory } from '#host/make-directory.ts'
+import { openDatabase } from '#host/sqlite.ts'
 import { BrokenState, CannotWrite, NewerStore } from '../errors.ts'
 import { diskErrorOf, RESTORE } from '../state/write-failure.ts'
 
@@ -261,17 +262,11 @@ export class Database {
   }
 }
 
-/** The file, which keeps what was committed even when the power fails. */
+/** The file, which only its owner reads: tokens are in it as hashes and bundles sealed, but also who has which address. */
 function openFile(path: string): Sqlite.Database {
   if (path !== ':memory:') makeDirectory(dirname(path), { mode: 0o700 })
   try {
-    const sqlite = new Sqlite(path)
-    if (path !== ':memory:') chmodSync(path, 0o600) // only hashes of tokens and sealed bundles, but also who has which address
-    sqlite.pragma('journal_mode = WAL')
-    sqlite.pragma('synchronous = FULL')
-    sqlite.pragma('foreign_keys = ON')
-    sqlite.pragma('busy_timeout = 5000')
-    return sqlite
+    return openDatabase(path, 5000)
   } catch (cause) {
     const known = diskErrorOf(cause, path)
     if (known instanceof CannotWrite) throw known
