@@ -5,6 +5,7 @@
 
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { FLOORS, pointsUp, roomOf } from '../test/floors.ts'
 
 /** Lines that count as said twice. */
 const SHARED = 6
@@ -36,6 +37,20 @@ console.table({
   'dependencies for development': Object.keys(devDependencies).length,
 })
 
+const inside = code.filter(file => file.startsWith('server/'))
+const room = (file: string) => roomOf(file) ?? dirname(file)
+const arrows = arrowsBetween(inside, room)
+console.log('server/, in the rooms that test/floors.ts lists:')
+console.table({
+  rooms: new Set(inside.map(room)).size,
+  floors: FLOORS.length,
+  'arrows between rooms': arrows.length,
+  'arrows that point up': arrows.filter(([from, to]) => pointsUp(from, to)).length,
+  'imports that point up': upward().length,
+  'longest function of server/main.ts': longestFunction('server/main.ts'),
+})
+for (const line of upward()) console.log(`up: ${line}`)
+
 /** Our files that a file imports, types included. */
 function importsOf(file: string): string[] {
   const names = (texts.get(file) ?? '').matchAll(/(?:from|import\()\s*'([#.][^']+\.ts)'/g)
@@ -52,6 +67,35 @@ function exportsOf(text: string): boolean[] {
       ? [(lines[at - 1] ?? '').trimEnd().endsWith('*/')]
       : [],
   )
+}
+
+/** Which groups import which others, each pair once. */
+function arrowsBetween(files: readonly string[], groupOf: (file: string) => string): [string, string][] {
+  const found = files.flatMap(file =>
+    (needs.get(file) ?? [])
+      .filter(target => files.includes(target) && groupOf(file) !== groupOf(target))
+      .map(target => `${groupOf(file)} ${groupOf(target)}`),
+  )
+  return [...new Set(found)].map(pair => pair.split(' ') as [string, string]) // two groups, as was just joined
+}
+
+/** The imports of the server that point up. */
+function upward(): string[] {
+  return inside.flatMap(file =>
+    (needs.get(file) ?? [])
+      .filter(target => pointsUp(roomOf(file) ?? '', roomOf(target) ?? ''))
+      .map(target => `${file} > ${target}`),
+  )
+}
+
+/** Lines of the longest function at the top level of a file. */
+function longestFunction(file: string): number {
+  const lines = (texts.get(file) ?? '').split('\n')
+  const lengths = lines.map((line, at) => {
+    if (!/^(export )?(async )?function/.test(line)) return 0
+    return lines.findIndex((later, end) => end > at && later === '}') - at + 1
+  })
+  return Math.max(0, ...lengths)
 }
 
 function largestRoom(): string {

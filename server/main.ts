@@ -34,7 +34,7 @@ import { serveRpc } from './protocols/rpc/open.ts'
 import { serveTftp } from './protocols/tftp/open.ts'
 import { openState } from './state/open.ts'
 import { openPruning } from './state/pruning.ts'
-import { diskErrorOf } from './state/write-failure.ts'
+import { diskErrorOf } from './process/write-failure.ts'
 import { openStore } from './store/open.ts'
 
 /** A server that runs. */

@@ -3,6 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { pointsUp, roomOf } from './floors.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const LEAVES = ['model', 'progress', 'host']
@@ -59,6 +60,44 @@ t.test('protocol folders of the server never import each other, but HTTP serves 
   t.strictSame(crossings, [])
 })
 
+t.test(
+  'the parts of HTTP meet in http/app.ts: its wire knows no routes, and no routes know others',
+  async t => {
+    const parts = ['wire', 'boot', 'api', 'agent']
+    const crossings = parts.flatMap(part =>
+      importsOf(`server/protocols/http/${part}/*.ts`).filter(
+        ({ target }) =>
+          target.startsWith('server/protocols/http/') &&
+          !['wire', part].some(may => target.startsWith(`server/protocols/http/${may}/`)),
+      ),
+    )
+    t.strictSame(crossings, [])
+  },
+)
+
+/** Imports in the server that point up, each with its reason. */
+const UPWARD: Readonly<Record<string, string>> = {
+  'server/store/sqlite/objects.ts > server/access/audit.ts':
+    'the entry of a write is made in the transaction of the write, by a pure function',
+  'server/store/sqlite/alarms.ts > server/alarms/transitions.ts':
+    'the next state of an alarm is decided in its transaction, by a pure function',
+}
+
+t.test('in the server every import points to a lower floor, or has its reason', async t => {
+  const imports = importsOf('server/**/*.ts').filter(({ target }) => target.startsWith('server/'))
+  const files = new Set(imports.flatMap(({ file, target }) => [file, target]))
+  t.strictSame(
+    [...files].filter(file => roomOf(file) === undefined),
+    [],
+    'every file is in a room of test/floors.ts',
+  )
+  const upward = imports.filter(({ file, target }) => pointsUp(roomOf(file) ?? '', roomOf(target) ?? ''))
+  t.strictSame(
+    upward.map(({ file, target }) => `${file} > ${target}`).toSorted(),
+    Object.keys(UPWARD).toSorted(),
+  )
+})
+
 /** Code that takes values and gives values: whole folders, and single files beside the edge that they decide for. */
 const PURE = [
   'model/*.ts',
@@ -67,9 +106,9 @@ const PURE = [
   'server/formats/butane/!(local-files).ts',
   'server/protocols/dhcp/{packet,options,raw-options,offer,subnet}.ts',
   'server/protocols/tftp/{packet,transfer,name}.ts',
-  'server/agent/{bundle,quote}.ts',
+  'server/agent/{bundle,proof,quote,trust}.ts',
   'server/limits/{bucket,http}.ts',
-  'server/state/write-failure.ts',
+  'server/process/write-failure.ts',
   'server/assets/{range,names}.ts',
   'server/inventory/{object-check,matchbox-files,matchbox-text,diff}.ts',
   'server/machines/{identity,firmware}.ts',

@@ -9,7 +9,7 @@ import { replaceFile } from '#host/replace-file.ts'
 import { adminTokenFile } from '#model/endpoint.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
-import { diskErrorOf } from '../state/write-failure.ts'
+import { diskErrorOf } from '../process/write-failure.ts'
 import type { Identity } from './identity.ts'
 
 /** A token as it is kept: by its SHA-256, in hex. */

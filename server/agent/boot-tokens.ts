@@ -12,7 +12,7 @@ import { isLater } from '#model/boot.ts'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import { Buckets } from '../limits/bucket.ts'
 import type { Store, TokenRecord } from '../store/store.ts'
-import type { Clocks, HostClock } from './clocks.ts'
+import type { Clocks, HostClock } from '../process/clocks.ts'
 import type { Reopenings } from './reopenings.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */

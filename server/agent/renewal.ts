@@ -13,7 +13,7 @@ import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Enrolling } from './enrolment.ts'
 import { sealText, sealTo } from './sealing.ts'
 import { keepSigning } from './signers.ts'
-import type { Clocks } from './clocks.ts'
+import type { Clocks } from '../process/clocks.ts'
 
 /** What renewal needs of the service. */
 export type RenewalNeeds = {

@@ -3,8 +3,8 @@
 import type { Machine } from '#model/machine.ts'
 import { NotReopened } from '../errors.ts'
 import type { Reopening, Store } from '../store/store.ts'
-import { trustOf } from '../inventory/trust.ts'
-import type { Clocks, HostClock } from './clocks.ts'
+import { trustOf } from './trust.ts'
+import type { Clocks, HostClock } from '../process/clocks.ts'
 
 /** What reopenings are kept in. */
 export type ReopeningStore = Pick<Store, 'reopenMachine' | 'reopenings' | 'isReopened' | 'closeReopened'>

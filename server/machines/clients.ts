@@ -2,7 +2,9 @@
 // curious curl out of the journal.
 
 import type { ProvisioningNetwork } from '#model/network.ts'
-import type { AssetKind } from '../boot/render/ipxe.ts'
+
+/** What a boot script makes a machine fetch: the kind of the event in its journal. */
+export type AssetKind = 'kernel' | 'initrd' | 'rootfs'
 
 /** Whose an address is. */
 export type ClientLease = { readonly mac: string; readonly uuid?: string }

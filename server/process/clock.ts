@@ -1,15 +1,13 @@
 // The clock of this process: it goes on evenly when a person or NTP sets the host's clock, and reports by how much that was.
 
 import type { Log } from '../log.ts'
+import type { Clocks } from './clocks.ts'
 import type { Parts } from './parts.ts'
 
 /** How often the two clocks are compared. */
 const COMPARE_MS = 5000
 /** Further apart than this the host's clock was set; below, it is slewed, and followed silently. */
 const JUMP_MS = 2000
-
-/** Two clocks in milliseconds: since 1970, which may be set at any time, and one that only grows. */
-export type HostClocks = { readonly wall: () => number; readonly steady: () => number }
 
 /** Opens the clock of the process, and logs when the host's clock was set. */
 export function openClock(log: Log, parts: Parts): ProcessClock {
@@ -25,13 +23,13 @@ export function openClock(log: Log, parts: Parts): ProcessClock {
 
 /** Milliseconds since 1970 that never jump while one thing is decided: leases live by it. */
 export class ProcessClock {
-  readonly #host: HostClocks
+  readonly #host: Clocks
   readonly #timer: NodeJS.Timeout
   readonly #listeners: ((jumpMs: number) => void)[] = []
   /** Milliseconds from the steady clock to the wall clock, as compared last. */
   #base: number
 
-  constructor(host: HostClocks = { wall: () => Date.now(), steady: () => performance.now() }) {
+  constructor(host: Clocks = { wall: () => Date.now(), steady: () => performance.now() }) {
     this.#host = host
     this.#base = host.wall() - host.steady()
     this.#timer = setInterval(() => this.compare(), COMPARE_MS).unref()

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { uptime } from 'node:os'
-import type { HostClock } from '../agent/clocks.ts'
+import type { HostClock } from './clocks.ts'
 
 /** Where Linux names the boot of its kernel; a unit whose `ProcSubset=pid` hides it says the same in PILOTLIGHT_BOOT_ID. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'

@@ -27,7 +27,7 @@ import { MalformedTar, readTarHeader, tarEnd, tarHeader, tarPadding } from '#hos
 import { BadBackup, NewerStore, NothingToBackUp, StateInUse, StateNotEmpty } from '../errors.ts'
 import { checkPages, knownSchema } from '../store/database.ts'
 import { isUnfinished, UNFINISHED } from './lock.ts'
-import { diskErrorOf } from './write-failure.ts'
+import { diskErrorOf } from '../process/write-failure.ts'
 
 /** What a backup is encrypted with: a passphrase, or age recipients (`age1…`). */
 export type BackupSeal = { readonly passphrase: string } | { readonly recipients: readonly string[] }

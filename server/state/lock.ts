@@ -6,7 +6,7 @@ import { takeLock, type Unlock } from '#host/lock.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { sleep } from '#progress/wait.ts'
 import { BrokenState, StateInUse } from '../errors.ts'
-import { diskErrorOf } from './write-failure.ts'
+import { diskErrorOf } from '../process/write-failure.ts'
 
 /** How long a server that is just ending may take. */
 const PATIENCE_MS = 5000

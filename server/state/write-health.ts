@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from 'n
 import { join } from 'node:path'
 import { BrokenState, CannotWrite } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
-import { diskErrorOf } from './write-failure.ts'
+import { diskErrorOf } from '../process/write-failure.ts'
 
 /** How often a disk that took no write is tried again. */
 const TRY_MS = 1000

@@ -6,7 +6,7 @@ import type Sqlite from 'better-sqlite3'
 import { makeDirectory } from '#host/make-directory.ts'
 import { openDatabase } from '#host/sqlite.ts'
 import { BrokenState, CannotWrite, NewerStore } from '../errors.ts'
-import { diskErrorOf, RESTORE } from '../state/write-failure.ts'
+import { diskErrorOf, RESTORE } from '../process/write-failure.ts'
 
 /** How long work that nobody waits for may wait for other work to share its commit. */
 const PATIENT_MS = 20

@@ -14,7 +14,8 @@ import { contextOf, type Endpoints } from './context.ts'
 import { goDataOf, type GoTemplates } from './go-templates.ts'
 import { grubConfig, grubFilesOf, grubPath } from './grub.ts'
 import { isPlainIgnition, plainIgnition, renderedIgnition } from './ignition.ts'
-import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts, type AssetKind } from './ipxe.ts'
+import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts } from './ipxe.ts'
+import { type AssetKind } from '../../machines/clients.ts'
 import type { Templates } from './templates.ts'
 
 /** What makes texts of files. */

@@ -2,6 +2,7 @@
 
 import type { Profile } from '#model/profile.ts'
 import { NothingToServe } from '../../errors.ts'
+import type { AssetKind } from '../../machines/clients.ts'
 
 /** What a machine loads to boot. */
 export type BootFiles = {
@@ -10,9 +11,6 @@ export type BootFiles = {
   readonly args: readonly string[]
   readonly initrds: readonly { readonly name: string; readonly url: string }[]
 }
-
-/** Which boot event a fetched asset means. */
-export type AssetKind = 'kernel' | 'initrd' | 'rootfs'
 
 /**
  * A profile is ours, and a template throughout, when one of its files is (`*.njk`); otherwise it is a Matchbox profile

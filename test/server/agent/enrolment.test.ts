@@ -11,7 +11,7 @@ import { BootTokens } from '#server/agent/boot-tokens.ts'
 import type { Occurrence } from '#server/machines/alarms.ts'
 import type { Journal } from '#server/machines/journal.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
-import { defaultTrust } from '#server/inventory/trust.ts'
+import { defaultTrust } from '#server/agent/trust.ts'
 import { machineKey } from '../../machine-key.ts'
 
 const START = Date.parse('2026-11-29T12:00:00Z')

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import type { Machine } from '#model/machine.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
-import { defaultTrust } from '#server/inventory/trust.ts'
+import { defaultTrust } from '#server/agent/trust.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
