@@ -1,7 +1,9 @@
 // Who is behind a client's address: what lets a plain file download become an event of somebody's boot, and keeps a
 // curious curl out of the journal.
 
+import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
+import type { Identities } from './identity.ts'
 
 /** What a boot script makes a machine fetch: the kind of the event in its journal. */
 export type AssetKind = 'kernel' | 'initrd' | 'rootfs'
@@ -14,6 +16,7 @@ const REMEMBERED = 50_000
 
 /** The machines' addresses as DHCP gave them, or, where somebody else's DHCP did, as their boot requests showed them. */
 export class Clients {
+  readonly #identities: () => Identities
   readonly #leaseAt: (address: string) => ClientLease | undefined
   readonly #dhcp: () => ProvisioningNetwork['dhcp']
   readonly #isOpen: () => boolean
@@ -23,15 +26,18 @@ export class Clients {
   >()
 
   /**
+   * @param identities the declared machines
    * @param leaseAt the lease of an address; in proxy mode what a client was heard to ask another server for
    * @param dhcp whether our DHCP server gives all addresses of the network, none, or only overhears them
    * @param isOpen whether the leases are known: they are not while the server starts
    */
   constructor(
+    identities: () => Identities,
     leaseAt: (address: string) => ClientLease | undefined,
     dhcp: () => ProvisioningNetwork['dhcp'],
     isOpen: () => boolean = () => true,
   ) {
+    this.#identities = identities
     this.#isOpen = isOpen
     this.#leaseAt = leaseAt
     this.#dhcp = dhcp
@@ -65,6 +71,18 @@ export class Clients {
   /** The MAC behind an address. */
   macOf(address: string): string | undefined {
     return this.#leaseAt(address)?.mac ?? this.#seen.get(address)?.mac
+  }
+
+  /**
+   * Who is at an address: the machine of the MAC that its request names, or else of the MAC behind it; where that is not
+   * declared, the machine whose address it is. Any of it may be wrong: it is for logs, and for who is served first.
+   */
+  whoIsAt(
+    address: string,
+    named?: string,
+  ): { readonly mac: string | undefined; readonly machine: Machine | undefined } {
+    const mac = named ?? this.macOf(address)
+    return { mac, machine: this.#identities().machine({ mac, address }) }
   }
 
   /** What the file at `path` is for the machine at `address`: undefined for files that its script did not name. */

@@ -55,8 +55,14 @@ export type Trust = 'as given' | 'claimed'
 /** A machine, and the identifier that it was found by. */
 export type Found = { readonly machine: Machine; readonly by: KnownBy }
 
+/** Who knows the declared machines, always as of now. */
+export interface Identities {
+  /** The machine of these identifiers; they are taken `as given` unless told. */
+  machine(known: Identifiers, trust?: Trust): Machine | undefined
+}
+
 /** The declared machines by all that they are known by. Looking one up takes the same time however many there are. */
-export class MachineIndex {
+export class MachineIndex implements Identities {
   readonly #by: Readonly<Record<KnownBy, Keys>> = {
     name: new Keys(),
     mac: new Keys(),

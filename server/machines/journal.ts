@@ -5,7 +5,7 @@ import { type BootEvent, bootId } from '#model/boot.ts'
 import { cleanLabel, cleanLines, cleanText } from '#model/clean.ts'
 import type { Machine } from '#model/machine.ts'
 import { hasReached, phaseAfter, type Phase } from '#model/phase.ts'
-import type { Identifiers, Trust } from './identity.ts'
+import type { Identities } from './identity.ts'
 import { isOfFirmware, isPastFirmware, leaseShownBy } from './firmware.ts'
 import type { Boot, Store } from '../store/store.ts'
 import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
@@ -42,11 +42,6 @@ export type CurrentBoot = Boot & {
   readonly port?: string
   /** The switch ports that DHCP of this boot's firmware came from, `''` for none; two of them at most. */
   readonly ports?: readonly string[]
-}
-
-/** What the journal asks of the inventory. */
-export interface Identities {
-  machine(known: Identifiers, trust?: Trust): Machine | undefined
 }
 
 type JournalStore = Pick<

@@ -1,22 +1,20 @@
 // What is known of the machines while the server runs: their journal, the alarms about them, and who is at an address.
 
 import type { BootEvent } from '#model/boot.ts'
-import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { AlarmList } from '../alarms/alarm-list.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
 import { Alarms } from './alarms.ts'
 import { Clients, type ClientLease } from './clients.ts'
+import type { Identities } from './identity.ts'
 import { Journal, type JournalOptions } from './journal.ts'
 
 /** What the machines need of the service. */
 export type MachinesNeeds = {
   readonly store: ConstructorParameters<typeof Journal>[0]
   /** Who is declared, always as of now. */
-  readonly catalog: {
-    machine(known: { mac?: string; uuid?: string; name?: string; address?: string }): Machine | undefined
-  }
+  readonly catalog: Identities
   readonly leases: Leases
   /** Where alarms are kept. */
   readonly alarmList: Pick<AlarmList, 'raise'>
@@ -62,11 +60,8 @@ export function openMachines(needs: MachinesNeeds): Machines {
   const onStoring = metrics.bootEvent.bind(metrics)
   const journal = new Journal(store, () => catalog, now, onLost, { refuse, onStoring })
   const alarms = new Alarms({ journal, list: alarmList, count: kind => metrics.alarm(kind), log })
-  const clients = new Clients(leases.leaseAt, leases.mode, leases.isOpen)
-  const isDeclared = (address: string) => {
-    const mac = clients.macOf(address)
-    return catalog.machine({ address, ...(mac === undefined ? {} : { mac }) }) !== undefined
-  }
+  const clients = new Clients(() => catalog, leases.leaseAt, leases.mode, leases.isOpen)
+  const isDeclared = (address: string) => clients.whoIsAt(address).machine !== undefined
   const resume: Machines['resume'] = (report, parts) => {
     const stopping = new AbortController()
     const resuming = journal.resumeStrangers(stopping.signal).catch(report)

@@ -7,10 +7,11 @@ import type { Machine } from '#model/machine.ts'
 import type { Profile } from '#model/profile.ts'
 import type { Labels, Requirement } from '#model/selector.ts'
 import type { Problem } from '../../inventory/data-directory.ts'
+import type { Found, KnownBy } from '../../machines/identity.ts'
 import { lintCatalog } from '../lint/catalog.ts'
 import { shownFor, type Known, type Verdict } from '../match/groups.ts'
 import { requirementText } from '../match/words.ts'
-import { knownOf, machineOf, type Sources } from '../render/answers.ts'
+import { foundBy, knownOf, type Sources } from '../render/answers.ts'
 import { pagesOf, type Page } from './pages.ts'
 
 /** The answer to "what happens when this machine boots?". */
@@ -19,8 +20,8 @@ export type Explanation = {
   readonly labels: Labels
   /** What was given and cannot be used, as a text each. */
   readonly dropped: readonly string[]
-  /** The declared machine. */
-  readonly machine?: Pick<Machine, 'name' | 'role' | 'address' | 'macs'>
+  /** The declared machine, and by which of the labels it is known. */
+  readonly machine?: NamedMachine
   /** How many groups there are. */
   readonly groups: number
   /** The group that takes the machine. */
@@ -34,6 +35,9 @@ export type Explanation = {
   /** Files of the data directory that cannot be used: one of them may be the group that is missing. */
   readonly problems: readonly Problem[]
 }
+
+/** A declared machine, and the label that it was found by. */
+export type NamedMachine = Pick<Machine, 'name' | 'role' | 'address' | 'macs'> & { readonly by: KnownBy }
 
 /** A group, and why it wins or loses. */
 export type Candidate = {
@@ -57,7 +61,8 @@ export function explain(
   { given, assetsPath }: { readonly given: Labels; readonly assetsPath: string | undefined },
 ): Explanation {
   const { catalog } = sources
-  const machine = machineOf(catalog, labels)
+  const found = foundBy(catalog, labels)
+  const machine = found?.machine
   const known = knownOf(machine, machine?.address)
   const nearest = catalog.groups.nearest(labels, known, RIVALS)
   const rivals = nearest.filter(({ fit }) => fit !== 'none')
@@ -67,7 +72,7 @@ export function explain(
   return {
     labels,
     dropped: droppedOf(given, labels),
-    ...(machine && { machine: pick(machine) }),
+    ...(found && { machine: pick(found) }),
     groups: catalog.groups.size,
     ...(winner && { winner: candidate(winner, winsBy(winner, rivals)) }),
     losers: losers.map(loser => candidate(loser, losesBy(loser, winner, labels, known))),
@@ -136,6 +141,6 @@ function droppedOf(given: Labels, labels: Labels): string[] {
   })
 }
 
-function pick({ name, role, address, macs }: Machine): Pick<Machine, 'name' | 'role' | 'address' | 'macs'> {
-  return { name, role, address, macs }
+function pick({ machine: { name, role, address, macs }, by }: Found): NamedMachine {
+  return { name, role, address, macs, by }
 }

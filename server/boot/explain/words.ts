@@ -3,17 +3,14 @@
 import { problemText } from '../../inventory/data-directory.ts'
 import { lintText } from '../lint/findings.ts'
 import { selectorText } from '../match/words.ts'
-import type { Candidate, Explanation } from './explain.ts'
+import type { Candidate, Explanation, NamedMachine } from './explain.ts'
 import type { Page } from './pages.ts'
 
 /** Lines that each begin with a word for their subject. The script is shown in full, other pages by their size. */
 export function explanationText(it: Explanation): string {
   const shown = Object.entries(it.labels).map(([key, value]) => `${key}=${value}`)
   const lines = [
-    line(
-      'machine',
-      it.machine ? `${it.machine.name}, ${it.machine.role} at ${it.machine.address}` : 'not declared',
-    ),
+    line('machine', it.machine ? machineText(it.machine) : 'not declared'),
     line('shows', shown.join(' ') || 'no labels'),
     ...it.dropped.map(text => line('dropped', text)),
     ...winnerLines(it),
@@ -25,6 +22,10 @@ export function explanationText(it: Explanation): string {
     ...it.problems.map(problem => line('problem', problemText(problem))),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function machineText({ name, role, address, by }: NamedMachine): string {
+  return `${name}, ${role} at ${address}, known by its ${by === 'mac' ? 'MAC' : 'UUID'}`
 }
 
 const WIDTH = 10

@@ -8,6 +8,7 @@ import type { Labels } from '#model/selector.ts'
 import { NothingToServe } from '../../errors.ts'
 import type { LocalFiles } from '../../formats/butane/local-files.ts'
 import type { Catalog } from '../../inventory/catalog.ts'
+import type { Found } from '../../machines/identity.ts'
 import type { Known } from '../match/groups.ts'
 import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
@@ -39,13 +40,19 @@ export type Match = {
 }
 
 /**
- * Matches labels to group and profile. `address` is where the request comes from.
+ * Matches labels to group and profile.
  *
+ * @param address where the request comes from
+ * @param machine the machine that the labels name
  * @throws {NoMatchingGroup} 404
  * @throws {UnknownProfile} 404
  */
-export function matchOf(catalog: Catalog, labels: Labels, address?: string): Match {
-  const machine = machineOf(catalog, labels)
+export function matchOf(
+  catalog: Catalog,
+  labels: Labels,
+  address?: string,
+  machine = machineOf(catalog, labels),
+): Match {
   const group = catalog.group(labels, knownOf(machine, address))
   return { labels, group, profile: catalog.profile(group), machine }
 }
@@ -55,9 +62,17 @@ export function knownOf(machine: Machine | undefined, address: string | undefine
   return { ...(machine && { macs: machine.macs }), ...(address === undefined ? {} : { address }) }
 }
 
-/** The declared machine that these labels name, as given: this says what it would be served, and not who asks. */
-export function machineOf(catalog: Catalog, { mac, uuid }: Labels): Machine | undefined {
-  return catalog.machine({ mac, uuid })
+/**
+ * The declared machine that these labels name, and by which of them. They are taken as given: this decides what it would be
+ * served, and not who asks. Of the labels only these two count, as in Matchbox; a serial is for selectors.
+ */
+export function foundBy(catalog: Catalog, { mac, uuid }: Labels): Found | undefined {
+  return catalog.identities.find({ mac, uuid })
+}
+
+/** The declared machine that these labels name. */
+export function machineOf(catalog: Catalog, labels: Labels): Machine | undefined {
+  return foundBy(catalog, labels)?.machine
 }
 
 /**

@@ -92,8 +92,8 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
         mayLog: logLines(refuse, isDeclared, strangers.logLines),
         machineOf: (address, query) => {
           service.sawAlive(address)
-          const mac = parseLabels(query).mac ?? clients.macOf(address)
-          return catalog().machine({ address, mac })?.name ?? mac
+          const { mac, machine } = clients.whoIsAt(address, parseLabels(query).mac)
+          return machine?.name ?? mac
         },
       },
     },

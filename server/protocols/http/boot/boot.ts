@@ -161,7 +161,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       throw error
     }
     try {
-      const answered = answer(matchOf(catalog, labels, request.ip), from)
+      const answered = answer(matchOf(catalog, labels, request.ip, machine), from)
       return answered instanceof Promise ? answered.catch(failed) : answered
     } catch (error) {
       return failed(error)

@@ -102,10 +102,12 @@ t.test('where no group fits, that is the answer', async t => {
 })
 const groups1: Group[] = [{ id: 'one', profile: 'p', selector: { mac: '52:54:00:20:00:99' } }]
 
-t.test('a declared machine is named, and known by each of its MACs', async t => {
+t.test('a declared machine is named, known by each of its MACs and by its UUID', async t => {
   const text = explanationText(ask('mac=52-54-00-20-00-02&rack=a'))
-  t.match(text, /^machine {3}cmp-1, compute at 10.20.0.12$/m)
+  t.match(text, /^machine {3}cmp-1, compute at 10.20.0.12, known by its MAC$/m)
   t.match(text, /^shows {5}mac=52:54:00:20:00:02 rack=a$/m)
+  const { machine } = ask('mac=52-54-00-66-66-66&uuid=44454C4C-0000-1020-8020-B4C04F303232')
+  t.match(machine, { name: 'cmp-1', by: 'uuid' }, 'in either order of bytes')
 })
 
 t.test('any query is explained', async () => {
