@@ -31,7 +31,13 @@ export function missingTools(): string | false {
 }
 
 /** Where the two answer. */
-export type ApiServer = { readonly server: string; readonly etcd: string; close(): Promise<void> }
+export type ApiServer = {
+  readonly server: string
+  readonly etcd: string
+  /** Kills the API server, starts it again, and resolves when it is ready. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
 
 /** Starts both, and gives the API's URL once it is ready. */
 export async function startApiServer(site: Site, pki: Pki, root: string): Promise<ApiServer> {
@@ -62,14 +68,10 @@ export async function startApiServer(site: Site, pki: Pki, root: string): Promis
     child.stdout.pipe(log)
     child.stderr.pipe(log)
     processes.push(child)
+    return child
   }
   const close = async () => {
-    for (const child of processes.toReversed()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      const ended = new Promise(resolve => child.once('exit', resolve))
-      child.kill('SIGKILL') // nothing in it is worth keeping
-      await ended
-    }
+    for (const child of processes.toReversed()) await end(child)
   }
   start(
     'etcd',
@@ -82,21 +84,40 @@ export async function startApiServer(site: Site, pki: Pki, root: string): Promis
     ),
   )
   const [, ...flags] = commandOf(staticPod(site, 'kube-apiserver')).map(turned)
-  start('kube-apiserver', flags, {})
+  let apiServer = start('kube-apiserver', flags, {})
   const server = `https://127.0.0.1:${apiPort}`
+  const restart = async () => {
+    await end(apiServer)
+    apiServer = start('kube-apiserver', flags, {})
+    await untilReady(server, pki)
+  }
+  try {
+    await untilReady(server, pki)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { server, etcd: `https://127.0.0.1:${etcdPort}`, restart, close }
+}
+
+async function untilReady(server: string, pki: Pki): Promise<void> {
   const client = await connect(adminKubeconfig(pki, server))
   try {
     await waitUntil('the API server on loopback', { limitSeconds: 60 }, async () => {
       const said = await askReadiness(client)
       return said === 'ok' ? { value: true } : { not: said }
     })
-  } catch (error) {
-    await close()
-    throw error
   } finally {
     await client.close()
   }
-  return { server, etcd: `https://127.0.0.1:${etcdPort}`, close }
+}
+
+/** Kills a process, nothing in which is worth keeping, and waits for its end. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise(resolve => child.once('exit', resolve))
+  child.kill('SIGKILL')
+  await ended
 }
 
 function commandOf(pod: { readonly [field: string]: unknown }): string[] {
