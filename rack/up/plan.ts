@@ -1,17 +1,26 @@
 // `pilotlight plan`: says what `up` would do, in order, without touching anything.
 
 import { selectorTexts } from '#model/selector.ts'
+import type { ChartPlan } from '../charts/plan/plan.ts'
 import { planCharts } from '../charts/services/plan-charts.ts'
 import { planCluster } from '../cluster/plan.ts'
 import { checkDataDirectory } from '../site/check-data.ts'
 import { compileSite } from '../site/compile.ts'
 import { readSiteFile } from '../site/read.ts'
+import type { Site } from '../site/site.ts'
 import { signingSentences, type SigningPlaces } from './plan-signing.ts'
 import { trustSentences } from './plan-trust.ts'
+import { stepsOf, type StepId } from './steps.ts'
 import { atItsPlace, checkSiteValues } from './values.ts'
 
-/** One step as `plan` prints it, and as `plan --json` gives it. */
-export type PlannedStep = { readonly stage: string; readonly step: string; readonly awaits: string }
+/** One line of a plan, as `plan --json` gives it. */
+export type PlannedStep = {
+  /** The step of `up` that it is part of; `trust` and `signing` are said of `publish`. */
+  readonly stage: string
+  readonly step: string
+  /** What ends it, or what it is after. */
+  readonly awaits: string
+}
 
 /** Reads and checks a site, and gives the steps that would make it true. */
 export async function planSite(
@@ -23,30 +32,49 @@ export async function planSite(
   await checkDataDirectory(site, dataPath)
   const charts = await atItsPlace(sitePath, async () => planCharts(site))
   await checkSiteValues(sitePath, site, charts)
-  const { groups } = compileSite(site)
   const signing = await signingSentences(site.name, places, Date.now())
-  return [
-    ...groups.map(({ id, profile, selector }) => ({
-      stage: 'publish',
+  const facts = { site, charts, signing }
+  return stepsOf('openstack').flatMap(({ id }) =>
+    LINES[id](facts).map(line => ({ stage: id, awaits: '', ...line })),
+  )
+}
+
+type Facts = { readonly site: Site; readonly charts: ChartPlan; readonly signing: readonly string[] }
+type Line = Pick<PlannedStep, 'step'> & Partial<PlannedStep>
+
+/** What a plan says of each step of `up`. */
+export const LINES: { readonly [Id in StepId]: (facts: Facts) => readonly Line[] } = {
+  charts: ({ charts: { releases } }) => [
+    { step: `${releases.length} charts rendered, nothing installed yet` },
+  ],
+  publish: ({ site, signing }) => [
+    ...compileSite(site).groups.map(({ id, profile, selector }) => ({
       step: `group ${id}: ${Object.entries(selectorTexts(selector ?? {}))
         .map(pair => pair.join('='))
         .join(' ')} boots profile ${profile}`,
-      awaits: '',
     })),
-    ...trustSentences(site).map(step => ({ stage: 'trust', step, awaits: '' })),
-    ...signing.map(step => ({ stage: 'signing', step, awaits: '' })),
-    ...site.machines.map(({ name, role, address }) => ({
-      stage: 'boot',
+    ...trustSentences(site).map(step => ({ stage: 'trust', step })),
+    ...signing.map(step => ({ stage: 'signing', step })),
+  ],
+  'power on': ({ site: { machines } }) => [
+    {
+      step: machines.map(({ name }) => name).join(' '),
+      awaits: '--power-on, or someone who switches them on',
+    },
+  ],
+  approve: () => [], // said by `trust`
+  boot: ({ site: { machines } }) =>
+    machines.map(({ name, role, address }) => ({
       step: `${name} as ${role} at ${address}`,
       awaits: 'its report "ready"',
     })),
-    ...planCluster(site).map(({ title, waitsFor }) => ({ stage: 'cluster', step: title, awaits: waitsFor })),
-    ...charts.releases.map(({ name, needs }) => ({
-      stage: 'openstack',
+  cluster: ({ site }) => planCluster(site).map(({ title, waitsFor }) => ({ step: title, awaits: waitsFor })),
+  openstack: ({ charts: { releases } }) =>
+    releases.map(({ name, needs }) => ({
       step: `release ${name}`,
       awaits: needs.length === 0 ? '' : `after ${needs.join(', ')}`,
     })),
-  ]
+  verify: () => [{ step: 'a guest of the new cloud', awaits: 'its address, and its answer' }],
 }
 
 /** The steps as a table for a person. */

@@ -22,7 +22,7 @@ t.test('a machine that cannot be switched on is named, with what its command sai
     }),
     {
       status: EXIT.failed,
-      err: /error ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}mend --power-on/,
+      err: /error ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}fix --power-on/,
     },
   )
 })
