@@ -1,4 +1,4 @@
-// What the host itself must have: commands from Debian packages, root, Go, room on the disk. What can be
+// Sees to it that a host has what a task needs: commands from Debian packages, root, Go, room on the disk. What can be
 // installed is; the rest is reported in one message with the command that fixes it.
 
 import { access, constants, mkdir, statfs } from 'node:fs/promises'
@@ -30,81 +30,6 @@ export class PrerequisitesMissing extends PilotlightError {
     this.missing = missing
   }
 }
-
-/** For building images. */
-export const imagePrerequisites: readonly Prerequisite[] = [
-  { root: true, why: 'images are made in mount namespaces and with chroot' },
-  { go: '1.26', why: 'Kubernetes, containerd and the other programs are built from Go modules' },
-  { gigabytes: 20, why: 'images and their parts, and what Go keeps while it builds' },
-  { command: 'mmdebstrap', package: 'mmdebstrap', why: 'makes Debian roots' },
-  { command: 'mksquashfs', package: 'squashfs-tools', why: 'packs the live root' },
-  { command: 'tar', package: 'tar', why: 'packs image layers' },
-  { command: 'unshare', package: 'util-linux', why: 'keeps the mounts of a build apart' },
-  { command: 'gcc', package: 'gcc', why: 'builds pause, and the C parts of runc and Ignition' },
-  { command: 'pkg-config', package: 'pkg-config', why: 'finds libseccomp for runc' },
-  { command: '/usr/include/stdlib.h', package: 'libc6-dev', why: 'the C library of static programs' },
-  { command: '/usr/include/blkid/blkid.h', package: 'libblkid-dev', why: 'Ignition reads disk labels' },
-  { command: '/usr/include/seccomp.h', package: 'libseccomp-dev', why: 'runc confines system calls' },
-  {
-    command: '/usr/share/keyrings/debian-archive-keyring.gpg',
-    package: 'debian-archive-keyring',
-    why: 'checks what Debian signed',
-  },
-]
-
-/** For running a virtual rack. */
-export const labPrerequisites: readonly Prerequisite[] = [
-  { root: true, why: 'a rack is network namespaces, bridges and mounts' },
-  { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'machines of the driver qemu' },
-  { command: '/usr/share/OVMF/OVMF_CODE_4M.fd', package: 'ovmf', why: 'the firmware of UEFI machines' },
-  { command: '/usr/lib/ipxe/snponly.efi', package: 'ipxe', why: 'the loader that machines fetch by TFTP' },
-  { command: 'swtpm', package: 'swtpm', why: 'the TPM of machines that have one' },
-  { command: 'ip', package: 'iproute2', why: 'the network between the machines' },
-  { command: 'nft', package: 'nftables', why: "the rack's way out, where one is asked for" },
-  { command: 'nsenter', package: 'util-linux', why: 'runs the server inside the rack' },
-  { command: 'mount', package: 'mount', why: 'the roots of container machines' },
-]
-
-/** For asking a running cloud with the real client. */
-export const openstackClientPrerequisites: readonly Prerequisite[] = [
-  { command: 'openstack', package: 'python3-openstackclient', why: 'asks the cloud as its users would' },
-]
-
-/** For running every test: independent peers, and what looks at results as a user would. */
-export const testPrerequisites: readonly Prerequisite[] = [
-  { command: 'atftp', package: 'atftp', why: 'an independent TFTP client' },
-  { command: 'dnsmasq', package: 'dnsmasq-base', why: 'an independent DHCP and TFTP server' },
-  { command: 'udhcpc', package: 'udhcpc', why: 'an independent DHCP client' },
-  { command: 'openssl', package: 'openssl', why: 'judges the certificates' },
-  { command: 'curl', package: 'curl', why: 'asks the API as an operator would' },
-  { command: 'chromium', package: 'chromium', why: 'shows the page' },
-  { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'runs the verification guest' },
-  { command: 'grub-script-check', package: 'grub-common', why: 'judges the configurations for GRUB' },
-  { command: 'gpg', package: 'gpg', why: 'judges the signatures' },
-  { command: 'tpm2_quote', package: 'tpm2-tools', why: 'asks an emulated TPM as a machine does' },
-  { command: 'ping', package: 'iputils-ping', why: "knocks at a guest's address" },
-  { command: 'tempest', package: 'tempest', why: "OpenStack's own tests of a running cloud" },
-  { command: 'dropbear', package: 'dropbear-bin', why: 'lets Tempest log in to its servers' },
-  { command: 'cpio', package: 'cpio', why: "packs what Tempest's servers boot" },
-  { command: 'docker-registry', package: 'docker-registry', why: 'an independent OCI registry, for charts' },
-  { command: 'nginx', package: 'nginx-light', why: 'the peer that serving files is measured against' },
-  {
-    command: '/usr/lib/python3/dist-packages/heatclient/__init__.py',
-    package: 'python3-heatclient',
-    why: "the client's words for stacks",
-  },
-  {
-    command: '/usr/lib/python3/dist-packages/oslo_service/__init__.py',
-    package: 'python3-oslo.service',
-    why: 'what services of OpenStack are launched by',
-  },
-  { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
-  {
-    command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',
-    package: 'vagrant-libvirt',
-    why: 'the provider of the workstation rack',
-  },
-]
 
 /**
  * Sees to it that the host has all of `needs`: missing packages are installed with apt-get, without questions

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirectory } from '#host/artefacts.ts'
 import { findArtefact, obtainAll, type Recipe } from '#host/cache.ts'
-import { ensurePrerequisites, imagePrerequisites } from '#host/prerequisites.ts'
+import { ensurePrerequisites } from '#host/prerequisites.ts'
 import { PilotlightError } from '#model/error.ts'
 import { silentStage, type Stage } from '#progress/stage.ts'
 import { trustingInitrdRecipe } from './authority.ts'
@@ -13,6 +13,7 @@ import { hostToolsRecipe } from './go-tools.ts'
 import { guestRecipe } from './guest.ts'
 import { initrdRecipe } from './initrd.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
+import { imagePrerequisites } from './prerequisites.ts'
 import { DEFAULT_KUBERNETES } from './references.ts'
 import { rootfsRecipe } from './rootfs.ts'
 
@@ -113,14 +114,6 @@ export async function findImages(
     guest: guest.path,
     tools: tools.path,
   }
-}
-
-/** The host's tools (see {@link ImageSet}) if the cache has them: tests ask, and are skipped without. */
-export async function findTools(
-  options: Pick<BuildOptions, 'kubernetes' | 'cache'> = {},
-): Promise<string | undefined> {
-  const { kubernetes = DEFAULT_KUBERNETES, cache = cacheDirectory() } = options
-  return (await findArtefact(hostToolsRecipe(kubernetesRecipe(kubernetes)), cache))?.path
 }
 
 function partsOf(options: Pick<BuildOptions, 'kubernetes' | 'ca'>): Record<ImagePart, Recipe> {

@@ -1,15 +1,12 @@
 // What every test may rely on: the peers from Debian's packages and from Go modules, and the images. Run by `npm test`, safe to repeat.
 
 import { obtainAll } from '#host/cache.ts'
-import {
-  ensurePrerequisites,
-  labPrerequisites,
-  openstackClientPrerequisites,
-  testPrerequisites,
-} from '#host/prerequisites.ts'
+import { ensurePrerequisites } from '#host/prerequisites.ts'
 import { buildImages } from '#images/build.ts'
+import { labPrerequisites, openstackClientPrerequisites } from '#lab/prerequisites.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
+import { testPrerequisites } from './prerequisites.ts'
 import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 
 const drawing = drawProgress()

@@ -170,8 +170,8 @@ function isDriver(text: string | undefined): text is RackMachine['driver'] {
 }
 
 async function prepare(site: Site | undefined, { stage, signal }: LongWork): Promise<ImageSet> {
-  const { ensurePrerequisites, labPrerequisites, openstackClientPrerequisites } =
-    await import('#host/prerequisites.ts')
+  const { ensurePrerequisites } = await import('#host/prerequisites.ts')
+  const { labPrerequisites, openstackClientPrerequisites } = await import('#lab/prerequisites.ts')
   const { buildImages } = await import('#images/build.ts')
   await inStage(stage, 'packages', inner =>
     ensurePrerequisites(inner, [...labPrerequisites, ...openstackClientPrerequisites]),

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { run } from '#host/command.ts'
-import { findTools } from '#images/build.ts'
 import { directoryFiles } from '#server/boot/render/directory-files.ts'
 import { Templates } from '#server/boot/render/templates.ts'
+import { findTools } from '../built-tools.ts'
 
 const templates = new Templates(directoryFiles(join(import.meta.dirname, '../..')))
 const tools = await findTools()

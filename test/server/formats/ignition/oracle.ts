@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CommandFailed, run } from '#host/command.ts'
-import { findTools } from '#images/build.ts'
+import { findTools } from '../../../built-tools.ts'
 
 /** The folder of the real programs, or undefined when they are not built yet. */
 export const tools = await findTools()

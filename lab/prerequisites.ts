@@ -1,0 +1,21 @@
+// What a host must have to run a virtual rack, and to ask its cloud.
+
+import type { Prerequisite } from '#host/prerequisites.ts'
+
+/** For running a virtual rack. */
+export const labPrerequisites: readonly Prerequisite[] = [
+  { root: true, why: 'a rack is network namespaces, bridges and mounts' },
+  { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'machines of the driver qemu' },
+  { command: '/usr/share/OVMF/OVMF_CODE_4M.fd', package: 'ovmf', why: 'the firmware of UEFI machines' },
+  { command: '/usr/lib/ipxe/snponly.efi', package: 'ipxe', why: 'the loader that machines fetch by TFTP' },
+  { command: 'swtpm', package: 'swtpm', why: 'the TPM of machines that have one' },
+  { command: 'ip', package: 'iproute2', why: 'the network between the machines' },
+  { command: 'nft', package: 'nftables', why: "the rack's way out, where one is asked for" },
+  { command: 'nsenter', package: 'util-linux', why: 'runs the server inside the rack' },
+  { command: 'mount', package: 'mount', why: 'the roots of container machines' },
+]
+
+/** For asking a running cloud with the real client. */
+export const openstackClientPrerequisites: readonly Prerequisite[] = [
+  { command: 'openstack', package: 'python3-openstackclient', why: 'asks the cloud as its users would' },
+]
