@@ -18,7 +18,7 @@ import { DEFAULT_KUBERNETES } from './references.ts'
 import { rootfsRecipe } from './rootfs.ts'
 
 /** The parts that can be asked for by themselves. */
-export type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs' | 'guest'
+type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs' | 'guest'
 
 /** Paths of finished images. */
 export type ImageSet = {

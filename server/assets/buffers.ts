@@ -14,7 +14,7 @@ export type BufferLimits = {
 }
 
 /** Room for 64 KB of 2,000 downloads; of 768 strangers; of as many as one address may have connections. */
-export const BUFFER_LIMITS: BufferLimits = {
+const BUFFER_LIMITS: BufferLimits = {
   inAll: 128 << 20,
   ofStrangers: 48 << 20,
   perStranger: 4 << 20,

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
 /** Of all rows, at most so many at once: a clock that is wrong for days takes days to do harm, and is reported meanwhile. */
-export const PRUNED_SHARE = 0.1
+const PRUNED_SHARE = 0.1
 
 /** What pruning asks of the store. */
 export interface PrunedStore {

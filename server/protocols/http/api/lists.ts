@@ -25,7 +25,7 @@ export type ListNeeds = {
 }
 
 /** A machine as `GET /machines` shows it: what was declared, and what was seen. */
-export type MachineView = {
+type MachineView = {
   /** The name, or the MAC of undeclared hardware. */
   readonly id: string
   readonly declared: boolean

@@ -127,7 +127,7 @@ function idOf({ machine, fingerprint }: MachineKey): string {
 }
 
 /** What the API shows of a reopening. */
-export function reopeningView({ machine, who, at, until }: Reopening): ReopeningView {
+function reopeningView({ machine, who, at, until }: Reopening): ReopeningView {
   return { machine, who, at: new Date(at).toISOString(), until: new Date(until).toISOString() }
 }
 
