@@ -121,8 +121,8 @@ async function openAll(
     leaseAt: (client: string) => dhcp?.leaseAt(client),
   }
   const sawAlive = (client: string) => dhcp?.sawAlive(client)
-  const metrics = new Metrics(VERSION, () => {
-    const signing = agents.signingEnds()
+  const metrics = new Metrics(VERSION, async () => {
+    const signing = await agents.signingEnds()
     return measure({ catalog, journal, health, storePath, signing, certificates: endsOf(certificates) })
   })
   const { refuse } = new Refusals(log, (reason, times) => metrics.refused(reason, times))
@@ -141,8 +141,20 @@ async function openAll(
   })
   const { journal, alarms, clients } = machines
   const isUp = probing(new Prober())
-  const agents = openAgents(
-    { store, catalog, journal, alarms, clients, isUp, clocks, hostClock: hostClock(), onJump, log },
+  const agents = await openAgents(
+    {
+      store: store.machines,
+      secrets: store.secrets,
+      catalog,
+      journal,
+      alarms,
+      clients,
+      isUp,
+      clocks,
+      hostClock: hostClock(),
+      onJump,
+      log,
+    },
     parts,
   )
   const { ca } = await serverIdentity(statePath, config.agent.host, clocks.wall())

@@ -73,10 +73,10 @@ export class Metrics {
     "Unix time until which a site's controllers can renew the certificates of kubelets",
     ['site'],
   )
-  readonly #measure: () => Measured
+  readonly #measure: () => Promise<Measured>
 
   /** @param version of Pilotlight, for `pilotlight_build_info` */
-  constructor(version: string, measure: () => Measured) {
+  constructor(version: string, measure: () => Promise<Measured>) {
     this.#measure = measure
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('build_info', 'Which Pilotlight runs', ['version']).set({ version }, 1)
@@ -118,7 +118,7 @@ export class Metrics {
 
   /** Everything in Prometheus' text format. */
   async text(): Promise<string> {
-    const { objects, machines, problems, storeBytes, writes, certificates, signing } = this.#measure()
+    const { objects, machines, problems, storeBytes, writes, certificates, signing } = await this.#measure()
     this.#machines.reset() // a phase that no machine is in any more
     for (const [kind, count] of Object.entries(objects)) this.#objects.set({ kind }, count)
     for (const [phase, count] of Object.entries(machines)) this.#machines.set({ phase }, count)

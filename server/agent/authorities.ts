@@ -1,7 +1,7 @@
 // The authorities of all sites: what `pilotlight up` gives, with the signers that we make for it and renew.
 
 import type { SiteAuthority } from '#model/bundle.ts'
-import type { Store } from '../store/store.ts'
+import type { AuthorityStore } from '../store/secrets.ts'
 import { signsUntil, withSigners } from './signers.ts'
 
 /** The result of putting an authority. */
@@ -13,42 +13,45 @@ export type AuthorityPut = {
 
 /** The authorities that the store keeps. */
 export class Authorities {
-  readonly #store: Pick<Store, 'sites' | 'authority' | 'putAuthority'>
+  readonly #store: AuthorityStore
   readonly #now: () => number
-  /** One change at a time: two would each make a signer, and only one would be kept. */
-  #last: Promise<unknown> = Promise.resolve()
 
   /** @param now milliseconds since 1970 */
-  constructor(store: Pick<Store, 'sites' | 'authority' | 'putAuthority'>, now: () => number) {
+  constructor(store: AuthorityStore, now: () => number) {
     this.#store = store
     this.#now = now
   }
 
   /** Replaces what signs for a site; its signers of kubelet certificates stay while they are young. */
-  put(site: string, authority: SiteAuthority): Promise<AuthorityPut> {
-    return this.#inTurn(async () => {
-      const whole = await withSigners(authority, this.#store.authority(site), this.#now())
-      const changed = this.#store.putAuthority(site, whole)
-      return { changed, signsUntil: signsUntil(whole) ?? 0 }
-    })
+  async put(site: string, authority: SiteAuthority): Promise<AuthorityPut> {
+    const { changed, kept } = await this.#replace(site, authority)
+    return { changed, signsUntil: (kept && signsUntil(kept)) ?? 0 }
   }
 
   /** Gives every signer that is 30 days old a successor; gives the sites that have new ones. */
-  renewSigners(): Promise<string[]> {
-    return this.#inTurn(async () => {
-      const renewed: string[] = []
-      for (const name of await this.#store.sites()) {
-        const kept = this.#store.authority(name)
-        if (kept === undefined) continue
-        if (this.#store.putAuthority(name, await withSigners(kept, kept, this.#now()))) renewed.push(name)
-      }
-      return renewed
-    })
+  async renewSigners(): Promise<string[]> {
+    const renewed: string[] = []
+    for (const site of await this.#store.authoritySites()) {
+      if ((await this.#replace(site)).changed) renewed.push(site)
+    }
+    return renewed
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work)
-    this.#last = done.catch(() => {}) // the caller sees the failure
-    return done
+  /**
+   * Keeps an authority, the one before unless another is given, with its signers. Making signers takes a while: where another
+   * one was kept meanwhile, it begins again from that, whose signers are young.
+   */
+  async #replace(
+    site: string,
+    given?: SiteAuthority,
+  ): Promise<{ readonly changed: boolean; readonly kept?: SiteAuthority }> {
+    for (;;) {
+      const before = await this.#store.authority(site)
+      const wanted = given ?? before
+      if (wanted === undefined) return { changed: false }
+      const kept = await withSigners(wanted, before, this.#now())
+      if (JSON.stringify(kept) === JSON.stringify(before)) return { changed: false, kept }
+      if (await this.#store.replaceAuthority(site, before, kept)) return { changed: true, kept }
+    }
   }
 }

@@ -11,8 +11,17 @@ import { hash, randomBytes } from 'node:crypto'
 import { isLater } from '#model/boot.ts'
 import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
 import { Buckets } from '../limits/bucket.ts'
-import type { Store, TokenRecord } from '../store/store.ts'
+import type {
+  ChangingRecord,
+  MachineBoot,
+  MachineRecord,
+  MachineRecords,
+  TokenRecord,
+} from '../store/machine-records.ts'
+import type { BundleStore } from '../store/secrets.ts'
 import type { Clocks, HostClock } from '../process/clocks.ts'
+import type { KnownRecords, RunningBoot } from './known-records.ts'
+import { refusalOf } from './refusals.ts'
 import type { Reopenings } from './reopenings.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */
@@ -21,22 +30,15 @@ const FIRST_USE_MINUTES = 15
 const TOKENS_A_BOOT = 16
 const FIRST_USE_MS = FIRST_USE_MINUTES * 60_000
 
-/** What the tokens are kept in. */
-export type TokenStore = Pick<
-  Store,
-  | 'together'
-  | 'addToken'
-  | 'token'
-  | 'tokensOf'
-  | 'useToken'
-  | 'forgetToken'
-  | 'bundle'
-  | 'machineBoot'
-  | 'lastUsedBoot'
-  | 'putMachineBoot'
-  | 'spendBoot'
-  | 'closeReopened'
->
+/** What the tokens need of the service. */
+export type TokenNeeds = {
+  readonly store: Pick<MachineRecords, 'change' | 'read' | 'token'>
+  readonly bundles: Pick<BundleStore, 'hasBundle'>
+  readonly running: KnownRecords['running']
+  readonly reopenings: Pick<Reopenings, 'isOpen'>
+  readonly clocks: Clocks
+  readonly host: HostClock
+}
 
 /**
  * What DHCP shows of a boot: whose it is, its switch port, and that another port was named in it, too. Where it shows
@@ -57,18 +59,12 @@ export type Reboot = { readonly last: string; readonly isReopened: boolean }
 
 /** The tokens that the store knows. */
 export class BootTokens {
-  readonly #store: TokenStore
-  readonly #reopenings: Pick<Reopenings, 'isOpen'>
-  readonly #clocks: Clocks
-  readonly #host: HostClock
+  readonly #needs: TokenNeeds
   /** How often the config of a boot may be fetched with a token, where anyone can ask for it. */
   readonly #fetches = new Buckets({ perSecond: 1 / 60, burst: 2 * TOKENS_A_BOOT })
 
-  constructor(store: TokenStore, reopenings: Pick<Reopenings, 'isOpen'>, clocks: Clocks, host: HostClock) {
-    this.#store = store
-    this.#reopenings = reopenings
-    this.#clocks = clocks
-    this.#host = host
+  constructor(needs: TokenNeeds) {
+    this.#needs = needs
   }
 
   /**
@@ -79,31 +75,32 @@ export class BootTokens {
    * nothing of it. When a boot has had many, the oldest is dropped: one that was never shown, else one of those that were.
    */
   async mint(machine: string, boot: string, place: BootPlace): Promise<Minted> {
-    const steady = this.#clocks.steady()
+    const steady = this.#needs.clocks.steady()
     if (!place.proven && !this.#fetches.of(`${machine} ${boot}`, steady).take(steady)) {
       return { refused: 'the config of this boot was fetched too often' }
     }
     const token = randomBytes(32).toString('base64url')
     const hash = hashOf(token)
-    // Decided in the transaction: what another request does to this boot meanwhile is before it or after it.
-    return this.#store.together((): Minted => this.#add(token, hash, machine, boot, place))
+    // Decided in the step: what another request does to this boot meanwhile is before it or after it.
+    return this.#needs.store.change(machine, record =>
+      this.#add(record, { token, hash, machine, boot }, place),
+    )
   }
 
   #add(
-    token: string,
-    hash: string,
-    machine: string,
-    boot: string,
+    record: ChangingRecord,
+    made: { readonly token: string; readonly hash: string; readonly machine: string; readonly boot: string },
     { proven, isElsewhere = false, port, isPortMoved = false }: BootPlace,
   ): Minted {
-    const known = this.#store.machineBoot(machine, boot)
+    const { token, hash, machine, boot } = made
+    const { clocks, host } = this.#needs
+    const known = record.boot(boot)
     if (known?.bundleAt !== undefined) return { refused: 'the bundle of this boot was fetched already' }
     if (known?.token !== undefined) return { refused: 'the system of this boot runs already' }
-    if (known !== undefined && known.tokens >= TOKENS_A_BOOT) this.#makeRoom(machine, boot)
-    const until = this.#clocks.wall() + FIRST_USE_MS
-    const made = { run: this.#host.run, at: this.#host.now() }
+    if (known !== undefined && known.tokens >= TOKENS_A_BOOT) makeRoom(record, boot)
+    const until = clocks.wall() + FIRST_USE_MS
     const isFirst = known === undefined
-    const had = {
+    const had: MachineBoot = {
       ...known,
       machine,
       boot,
@@ -113,7 +110,7 @@ export class BootTokens {
       ...(isFirst && port !== undefined && { port }),
       isPortMoved: isPortMoved || known?.isPortMoved === true || (!isFirst && known.port !== port),
     }
-    this.#store.addToken({ hash, machine, boot, until, made }, had)
+    record.addToken({ hash, machine, boot, until, made: { run: host.run, at: host.now() } }, had)
     return { token, isFirst }
   }
 
@@ -124,78 +121,94 @@ export class BootTokens {
    * @throws {UnknownToken} 401
    * @throws {TokenExpired} 403, when a bundle was given for another one, or it was not used in time
    */
-  use(token: string): TokenRecord {
-    return this.#good(hashOf(token))
+  async use(token: string): Promise<TokenRecord> {
+    const { store, clocks } = this.#needs
+    const known = await store.token(hashOf(token))
+    if (known === undefined) throw new UnknownToken()
+    if (known.usedAt !== undefined)
+      return store.read(known.machine, record => this.goodIn(record, known.hash))
+    const used = await store.change(known.machine, record =>
+      refusalOf(() => {
+        const good = this.goodIn(record, known.hash)
+        if (good.usedAt === undefined && record.boot(good.boot)?.token === undefined)
+          record.useToken(good.hash, clocks.wall())
+        return good
+      }),
+    )
+    if ('refusal' in used) throw used.refusal
+    return used.value
   }
 
-  /** Looks again whether a token that was in use is still good, after a wait. Throws what `use` throws. */
-  requireGood({ hash }: TokenRecord): void {
-    this.#good(hash)
-  }
-
-  #good(hash: string): TokenRecord {
-    const record = this.#store.token(hash)
-    if (record === undefined) throw new UnknownToken()
-    const { machine, boot } = record
-    const last = this.#store.lastUsedBoot(machine)
-    const known = this.#store.machineBoot(machine, boot)
+  /** The same, inside a step: looks again whether a token that was in use is still good. Throws what `use` throws. */
+  goodIn(record: MachineRecord, hash: string): TokenRecord {
+    const token = record.token(hash)
+    if (token === undefined) throw new UnknownToken()
+    const { machine, boot } = token
+    const last = record.lastUsedBoot()
+    const known = record.boot(boot)
     if (last !== undefined && isLater(last.boot, boot)) {
       throw new TokenExpired(machine, `is of boot ${boot}; this is boot ${last.boot}`)
     }
-    if (known?.token === hash) return record
+    if (known?.token === hash) return token
     if (known?.token !== undefined) {
       throw new TokenExpired(machine, 'is void: the bundle was given for another one of the same boot')
     }
     if (known === undefined) throw new TokenExpired(machine, `is of boot ${boot}, which was long ago`)
-    if (record.usedAt === undefined) {
-      if (this.#isTooOld(record)) throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
-      this.#store.useToken(hash, this.#clocks.wall())
-    }
-    return record
+    if (token.usedAt === undefined && this.#isTooOld(token))
+      throw new TokenExpired(machine, `was good for ${FIRST_USE_MINUTES} minutes`)
+    return token
   }
 
   /**
-   * Spends the boot of a token in use on the machine's bundle: it is the token of the boot from now on.
+   * Inside a step: spends the boot of a token in use on the machine's bundle: it is the token of the boot from now on.
    *
    * @param to the key that the bundle is sealed to, and the fingerprint that was approved for it
    * @throws {TokenReplayed} 409, when it was spent before, or a later boot was
    */
-  spend(
+  spendIn(
+    record: ChangingRecord,
     { hash, machine, boot }: TokenRecord,
     to: { readonly key: string; readonly fingerprint: string },
   ): void {
-    if (!this.#store.spendBoot(machine, boot, this.#clocks.wall(), { token: hash, ...to })) {
+    if (!record.spend(boot, this.#needs.clocks.wall(), { token: hash, ...to }))
       throw new TokenReplayed(machine)
-    }
-    this.#store.closeReopened(machine, boot)
+    record.closeReopened(boot)
   }
 
   /** Keeps that the machine reported `ready`: in a boot that got its bundle, or where there is none to get. */
-  ready({ hash, machine, boot }: TokenRecord): void {
-    const known = this.#store.machineBoot(machine, boot)
-    if (known === undefined || known.readyAt !== undefined) return
-    if (known.token === undefined && this.#store.bundle(machine) !== undefined) return
-    this.#store.putMachineBoot({ ...known, token: known.token ?? hash, readyAt: this.#clocks.wall() })
+  async ready({ hash, machine, boot }: TokenRecord): Promise<void> {
+    const { store, bundles, clocks } = this.#needs
+    const getsBundle = await bundles.hasBundle(machine)
+    await store.change(machine, record => {
+      const known = record.boot(boot)
+      if (known === undefined || known.readyAt !== undefined) return
+      if (known.token === undefined && getsBundle) return
+      record.putBoot({ ...known, token: known.token ?? hash, readyAt: clocks.wall() })
+    })
+  }
+
+  /** Says at once whether a boot is a second one: the machine was ready in an earlier boot. */
+  isReboot(machine: string, boot: string): boolean {
+    return this.#readyBefore(machine, boot) !== undefined
   }
 
   /**
    * What makes a boot a second one: the machine was ready in an earlier boot, `last`. Undefined when it was not.
    * `isReopened` when an operator opened it.
    */
-  rebootOf(machine: string, boot: string): Reboot | undefined {
-    const last = this.#store.lastUsedBoot(machine)
-    if (last?.readyAt === undefined || last.boot === boot) return undefined
-    // A boot that has a token was let in before, and may fetch its config again.
-    const hasToken = this.#store.machineBoot(machine, boot) !== undefined
-    return { last: last.boot, isReopened: hasToken || this.#reopenings.isOpen(machine, boot) }
+  async rebootOf(machine: string, boot: string): Promise<Reboot | undefined> {
+    const last = this.#readyBefore(machine, boot)
+    if (last === undefined) return undefined
+    const isReopened = await this.#needs.store.read(machine, record => {
+      // A boot that has a token was let in before, and may fetch its config again.
+      return record.boot(boot) !== undefined || this.#needs.reopenings.isOpen(record, boot)
+    })
+    return { last: last.boot, isReopened }
   }
 
-  #makeRoom(machine: string, boot: string): void {
-    const tokens = this.#store.tokensOf(machine, boot)
-    if (tokens.length < TOKENS_A_BOOT) return
-    const oldest = tokens.find(({ usedAt }) => usedAt === undefined) ?? tokens[0]
-    if (oldest === undefined) return
-    this.#store.forgetToken(oldest.hash)
+  #readyBefore(machine: string, boot: string): RunningBoot | undefined {
+    const last = this.#needs.running.get(machine)
+    return last?.readyAt === undefined || last.boot === boot ? undefined : last
   }
 
   /**
@@ -203,11 +216,20 @@ export class BootTokens {
    * the wall clock can only shorten that: it must show a time within the token's own.
    */
   #isTooOld({ until, made }: TokenRecord): boolean {
-    const now = this.#host.now()
-    if (made?.run === this.#host.run) return now - made.at > FIRST_USE_MS
-    const wall = this.#clocks.wall()
+    const { host, clocks } = this.#needs
+    const now = host.now()
+    if (made?.run === host.run) return now - made.at > FIRST_USE_MS
+    const wall = clocks.wall()
     return now > FIRST_USE_MS || wall > until || wall < until - FIRST_USE_MS
   }
+}
+
+/** When a boot has had many tokens, the oldest gives way: one that was never shown, else one of those that were. */
+function makeRoom(record: ChangingRecord, boot: string): void {
+  const tokens = record.tokensOf(boot)
+  if (tokens.length < TOKENS_A_BOOT) return
+  const oldest = tokens.find(({ usedAt }) => usedAt === undefined) ?? tokens[0]
+  if (oldest !== undefined) record.forgetToken(oldest.hash)
 }
 
 function hashOf(token: string): string {

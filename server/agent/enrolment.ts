@@ -23,16 +23,24 @@ import {
 import type { Alarms } from '../machines/alarms.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
-import type { Reopening, Store, TokenRecord } from '../store/store.ts'
+import type {
+  ChangingRecord,
+  MachineRecord,
+  MachineRecords,
+  Reopening,
+  TokenRecord,
+} from '../store/machine-records.ts'
+import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { decideKey, trustOf } from './trust.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Clocks } from '../process/clocks.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
+import { refusalOf } from './refusals.ts'
 import type { Reopenings } from './reopenings.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
-import { keepSigning } from './signers.ts'
+import { signingOf } from './signers.ts'
 import type { BootTokens } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
 
@@ -46,18 +54,9 @@ const REMEMBERED = 16
 
 /** What enrolment needs of the service. */
 export type EnrolmentNeeds = {
-  readonly store: Pick<
-    Store,
-    | 'bundle'
-    | 'authority'
-    | 'machineBoot'
-    | 'lastUsedBoot'
-    | 'machineKeys'
-    | 'putMachineKey'
-    | 'closeReopened'
-    | 'putSigning'
-  >
-  readonly tokens: Pick<BootTokens, 'requireGood' | 'spend'>
+  readonly store: Pick<MachineRecords, 'change' | 'read' | 'keys'>
+  readonly secrets: Pick<BundleStore & AuthorityStore, 'bundle' | 'authority'>
+  readonly tokens: Pick<BootTokens, 'goodIn' | 'spendIn'>
   readonly reopenings: Reopenings
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Alarms, 'raise'>
@@ -111,6 +110,10 @@ type Challenge = {
   readonly ak: AttestationKey | undefined
 }
 
+/** A step on a machine's record, with what it has to report once it is on disk: a step may be done again. */
+type Step<T> = (record: ChangingRecord, reports: Report[]) => T
+type Report = () => void
+
 /** Keys, approvals and challenges of all machines. */
 export class Enrolment {
   readonly #needs: EnrolmentNeeds
@@ -134,9 +137,9 @@ export class Enrolment {
    * @throws {TokenReplayed} 409, when the bundle of this boot was given; {NoBundle} 503, when there is none yet
    */
   async enroll(who: Enrolling, { key, tpm }: Shown): Promise<Enrolled> {
-    const { store, clocks } = this.#needs
+    const { secrets, clocks } = this.#needs
     const { token, machine } = who
-    this.#refuseSpent(who)
+    await this.#step(machine.name, (record, reports) => this.#refuseSpent(record, who, reports))
     await requireRecipient(key)
     const trust = trustOf(machine)
     if (trust.level === 'L3' && tpm === undefined) {
@@ -145,13 +148,13 @@ export class Enrolment {
       throw new KeyRefused(machine.name, why)
     }
     const ak = tpm === undefined ? undefined : attestationKey(Buffer.from(tpm.ak, 'base64'))
-    const bundle = store.bundle(machine.name)
+    const bundle = await secrets.bundle(machine.name)
     if (bundle === undefined) throw new NoBundle(machine.name)
     const fingerprint = trust.level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
     const { deadlineMinutes } = trust
     const wait = `${token.boot} ${fingerprint}`
     const isLate = this.#waits.hasBeenOver(machine.name, wait, deadlineMinutes)
-    const decided = this.#decide(who, key, fingerprint, { isProven: false, isLate })
+    const decided = await this.#decide(who, key, fingerprint, { isProven: false, isLate })
     if (decided.state === 'rejected') {
       this.#alarm(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`)
       throw new KeyRefused(machine.name, `its key ${fingerprint} was rejected`)
@@ -186,9 +189,9 @@ export class Enrolment {
     who: Enrolling,
     { answer, csrs = {}, quote }: Asked,
   ): Promise<{ sealed: Uint8Array; files: number; measured?: string }> {
-    const { store, tokens, clocks } = this.#needs
+    const { secrets, tokens, clocks } = this.#needs
     const { token, machine } = who
-    this.#refuseSpent(who)
+    await this.#step(machine.name, (record, reports) => this.#refuseSpent(record, who, reports))
     const challenge = this.#challenges.get(machine.name)?.find(it => {
       return it.boot === token.boot && isSameAnswer(it.answer, answer)
     })
@@ -202,31 +205,34 @@ export class Enrolment {
     const measured = level === 'L3' ? this.#requireQuote(who, quote, { ak, data }) : undefined
     // An operator may have rejected it since the challenge.
     const fingerprint = level === 'L3' && ak !== undefined ? ak.fingerprint : fingerprintOf(key)
-    const { state } = this.#decide(who, key, fingerprint, { isProven: true, isLate: false })
+    const { state } = await this.#decide(who, key, fingerprint, { isProven: true, isLate: false })
     if (state !== 'approved') throw new KeyRefused(machine.name, `its key ${fingerprint} is ${state}`)
-    const description = store.bundle(machine.name)
+    const description = await secrets.bundle(machine.name)
     if (description === undefined) throw new NoBundle(machine.name)
-    const authority = description.site === undefined ? undefined : store.authority(description.site)
+    const authority = description.site === undefined ? undefined : await secrets.authority(description.site)
     const files: BundleFile[] = await assembleBundle(description, authority, csrs, clocks.wall())
     const archive = bundleArchive(files, Math.floor(clocks.wall() / 1000))
     const sealed = await sealTo(key, archive)
-    // From here to the spending nothing waits: what was decided on meanwhile is before it.
-    this.#requireStill(who, fingerprint)
-    try {
-      tokens.spend(token, { key, fingerprint })
-    } catch (error) {
-      this.#replayed(who)
-      throw error
-    }
-    keepSigning(store, machine.name, description)
+    const signing = signingOf(description, authority)
+    // One step: what was decided on meanwhile is before it, and whatever comes after finds the boot spent.
+    await this.#step(machine.name, (record, reports) => {
+      this.#requireStill(record, who, fingerprint, reports)
+      try {
+        tokens.spendIn(record, token, { key, fingerprint })
+      } catch (error) {
+        if (error instanceof TokenReplayed) this.#replayed(who, reports)
+        throw error
+      }
+      if (signing !== undefined) record.putSigning(signing)
+    })
     this.#challenges.delete(machine.name)
     this.#waits.end(machine.name)
     return { sealed, files: files.length, ...(measured !== undefined && { measured }) }
   }
 
   /** The keys of a machine, or of all machines. */
-  keys(machine?: string): readonly MachineKey[] {
-    return this.#needs.store.machineKeys(machine)
+  keys(machine?: string): Promise<readonly MachineKey[]> {
+    return this.#needs.store.keys(machine)
   }
 
   /**
@@ -238,12 +244,12 @@ export class Enrolment {
    * @throws {OtherKeyApproved} 409, when a key of the same boot or a later one is approved: two keys in one boot are of two
    *   senders, and a key of an earlier boot is gone with it
    */
-  approve(machine: Machine, wanted: WantedKey, who: string): MachineKey {
+  approve(machine: Machine, wanted: WantedKey, who: string): Promise<MachineKey> {
     return this.#settle(machine, wanted, { state: 'approved', why: `${who} approved it`, who })
   }
 
   /** An operator rejects a key: a machine that shows it is refused. Throws what `approve` throws. */
-  reject(machine: Machine, wanted: WantedKey, who: string): MachineKey {
+  reject(machine: Machine, wanted: WantedKey, who: string): Promise<MachineKey> {
     return this.#settle(machine, wanted, { state: 'rejected', why: `${who} rejected it`, who })
   }
 
@@ -251,8 +257,8 @@ export class Enrolment {
    * An operator opens the next boot of a machine, of those without a token so far: it gets one, and its key is decided on
    * as a first one, until the site's deadline. Until then the key that is pinned stays so, and a machine that runs goes on.
    */
-  reopen(machine: Machine, who: string): Reopening {
-    const opened = this.#needs.reopenings.open(machine, who)
+  async reopen(machine: Machine, who: string): Promise<Reopening> {
+    const opened = await this.#needs.reopenings.open(machine, who)
     const until = new Date(opened.until).toISOString().slice(0, 16)
     const { deadlineMinutes } = trustOf(machine)
     const text =
@@ -267,8 +273,8 @@ export class Enrolment {
    *
    * @throws {NotReopened} 404, when it is not open
    */
-  close(machine: Machine, who: string): Reopening {
-    const closed = this.#needs.reopenings.close(machine.name)
+  async close(machine: Machine, who: string): Promise<Reopening> {
+    const closed = await this.#needs.reopenings.close(machine.name)
     this.#tell(machine, 'closed', `${who} closed ${machine.name}, which ${closed.who} had opened`)
     return closed
   }
@@ -279,8 +285,8 @@ export class Enrolment {
   }
 
   /** Closes the machines whose time is over, and says so in their journals. */
-  closeEnded(machineOf: (name: string) => Machine | undefined): void {
-    for (const { machine: name, who } of this.#needs.reopenings.removeEnded()) {
+  async closeEnded(machineOf: (name: string) => Machine | undefined): Promise<void> {
+    for (const { machine: name, who } of await this.#needs.reopenings.removeEnded()) {
       const machine = machineOf(name)
       if (machine === undefined) continue
       const text =
@@ -304,31 +310,34 @@ export class Enrolment {
       why,
       who,
     }: { readonly state: 'approved' | 'rejected'; readonly why: string; readonly who: string },
-  ): MachineKey {
-    const { store, clocks, journal } = this.#needs
-    const known = store.machineKeys(machine.name)
-    const waiting = known.filter(key => key.state === 'pending')
-    const wanted = fingerprint === undefined ? waiting : known.filter(key => key.fingerprint === fingerprint)
-    const [key] = wanted
-    if (key === undefined) {
-      if (fingerprint === undefined) throw new NoKeyWaits(machine.name)
-      const remedy = `'pilotlight machines pending' lists what waits.`
-      throw new NotFound(`key of ${machine.name}`, fingerprint, remedy)
-    }
-    if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
-    // Two keys in one boot are of two senders: an operator who approves one of them names it.
-    const others = known.filter(it => it.fingerprint !== key.fingerprint && !isLater(key.boot, it.boot))
-    if (state === 'approved') {
-      const approved = others.find(it => it.state === 'approved')
-      if (approved !== undefined) throw new OtherKeyApproved(machine.name, key, approved)
-      if (isOnly && others.length > 0) throw new AmbiguousKey(machine.name, [key, ...others])
-    }
-    const decided: MachineKey = { ...key, state, why, decidedAt: clocks.wall(), decidedBy: who }
-    store.putMachineKey(decided)
-    if (state === 'approved') store.closeReopened(machine.name, key.boot)
-    const text = `${who} ${state} the key ${key.fingerprint} of ${machine.name}, seen at ${key.address}`
-    journal.record({ mac: key.mac, layer: 'http', kind: state, text, boot: key.boot })
-    return decided
+  ): Promise<MachineKey> {
+    const { clocks, journal } = this.#needs
+    return this.#step(machine.name, (record, reports) => {
+      const known = record.keys()
+      const waiting = known.filter(key => key.state === 'pending')
+      const wanted =
+        fingerprint === undefined ? waiting : known.filter(key => key.fingerprint === fingerprint)
+      const [key] = wanted
+      if (key === undefined) {
+        if (fingerprint === undefined) throw new NoKeyWaits(machine.name)
+        const remedy = `'pilotlight machines pending' lists what waits.`
+        throw new NotFound(`key of ${machine.name}`, fingerprint, remedy)
+      }
+      if (wanted.length > 1) throw new AmbiguousKey(machine.name, wanted)
+      // Two keys in one boot are of two senders: an operator who approves one of them names it.
+      const others = known.filter(it => it.fingerprint !== key.fingerprint && !isLater(key.boot, it.boot))
+      if (state === 'approved') {
+        const approved = others.find(it => it.state === 'approved')
+        if (approved !== undefined) throw new OtherKeyApproved(machine.name, key, approved)
+        if (isOnly && others.length > 0) throw new AmbiguousKey(machine.name, [key, ...others])
+      }
+      const decided: MachineKey = { ...key, state, why, decidedAt: clocks.wall(), decidedBy: who }
+      record.putKey(decided)
+      if (state === 'approved') record.closeReopened(key.boot)
+      const text = `${who} ${state} the key ${key.fingerprint} of ${machine.name}, seen at ${key.address}`
+      reports.push(() => journal.record({ mac: key.mac, layer: 'http', kind: state, text, boot: key.boot }))
+      return decided
+    })
   }
 
   /**
@@ -339,25 +348,44 @@ export class Enrolment {
     who: Enrolling,
     recipient: string,
     fingerprint: string,
-    { isProven, isLate }: { readonly isProven: boolean; readonly isLate: boolean },
+    how: { readonly isProven: boolean; readonly isLate: boolean },
+  ): Promise<MachineKey> {
+    return this.#step(who.machine.name, (record, reports) =>
+      this.#decideIn(record, reports, who, { recipient, fingerprint, ...how }),
+    )
+  }
+
+  #decideIn(
+    record: ChangingRecord,
+    reports: Report[],
+    who: Enrolling,
+    shown: {
+      readonly recipient: string
+      readonly fingerprint: string
+      readonly isProven: boolean
+      readonly isLate: boolean
+    },
   ): MachineKey {
-    const { store, reopenings, clients, journal, clocks } = this.#needs
+    const { reopenings, clients, journal, clocks } = this.#needs
     const { machine, token, mac, address } = who
-    const known = store.machineKeys(machine.name)
-    const { port, proven, isPortMoved = false } = store.machineBoot(machine.name, token.boot) ?? {}
+    const { recipient, fingerprint, isProven, isLate } = shown
+    const known = record.keys()
+    const { port, proven, isPortMoved = false } = record.boot(token.boot) ?? {}
     const current = journal.currentOf({ machine })?.id
     const boot = {
       id: token.boot,
       isPortMoved,
       isSuperseded: current !== undefined && isLater(current, token.boot),
-      isReopened: reopenings.isOpen(machine.name, token.boot),
+      isReopened: reopenings.isOpen(record, token.boot),
     }
     const dhcp = proven === true ? clients.dhcp : 'off'
     const own = known.find(key => key.fingerprint === fingerprint)
-    const elsewhere = own?.state === 'approved' ? undefined : this.#otherOwner(machine, fingerprint)
+    // Another machine that this TPM is approved for: it was moved, or answers for a machine that it is not in.
+    const isNew = own?.state !== 'approved' && trustOf(machine).level === 'L3'
+    const elsewhere = isNew ? record.otherOwner(fingerprint) : undefined
     const decided = decideKey({ machine, fingerprint, known, elsewhere, dhcp, port, boot })
     const { state } = decided
-    if (state === 'approved') this.#refuseClosed(who, machine, own)
+    if (state === 'approved') this.#refuseClosed(record, { who, machine, own }, reports)
     const why =
       state === 'pending' && isLate
         ? 'no operator approved it in time, and the machine asks no more: switch it off and on'
@@ -389,34 +417,25 @@ export class Enrolment {
     }
     const isNews = own?.state !== state || own.boot !== token.boot || (state === 'pending' && own.why !== why)
     if (!isKept || !isNews) return key
-    if (state === 'pending') this.#requireRoom(who, fingerprint, known)
+    if (state === 'pending') this.#requireRoom(who, { fingerprint, known }, reports)
     if (isPortMoved && own?.boot !== token.boot) {
-      this.#alarm(
-        who,
-        'moved',
-        `DHCP of ${machine.name} came from more than one switch port in boot ${token.boot}`,
-      )
+      const text = `DHCP of ${machine.name} came from more than one switch port in boot ${token.boot}`
+      reports.push(() => this.#alarm(who, 'moved', text))
     }
     if (own?.port !== undefined && port !== undefined && own.port !== port && own.boot !== token.boot) {
       const text = `${machine.name} shows its key at switch port ${port}; it was at ${own.port}`
-      this.#alarm(who, 'moved', text)
+      reports.push(() => this.#alarm(who, 'moved', text))
     }
-    store.putMachineKey(key)
-    if (state === 'approved') store.closeReopened(machine.name, token.boot)
+    record.putKey(key)
+    if (state === 'approved') record.closeReopened(token.boot)
     if (state === 'pending') {
       const late = new ApprovalTooLate(machine.name, trustOf(machine).deadlineMinutes)
-      this.#alarm(who, 'held', isLate ? late.message : heldText(key))
+      reports.push(() => this.#alarm(who, 'held', isLate ? late.message : heldText(key)))
     }
     if (state === 'approved') {
       const text = `${address} shows the key ${fingerprint}: approved, since ${key.why}`
-      journal.record({
-        mac,
-        layer: 'http',
-        kind: 'approved',
-        text,
-        detail: { fingerprint },
-        boot: token.boot,
-      })
+      const event = { mac, layer: 'http', kind: 'approved', text, boot: token.boot } as const
+      reports.push(() => journal.record({ ...event, detail: { fingerprint } }))
     }
     return key
   }
@@ -445,17 +464,12 @@ export class Enrolment {
     }
   }
 
-  /** Another machine that this TPM is approved for: it was moved, or answers for a machine that it is not in. */
-  #otherOwner(machine: Machine, fingerprint: string): string | undefined {
-    if (trustOf(machine).level !== 'L3') return undefined
-    const same = this.#needs.store.machineKeys().find(key => {
-      return key.fingerprint === fingerprint && key.state === 'approved' && key.machine !== machine.name
-    })
-    return same?.machine
-  }
-
   /** Several keys of a boot may wait, but not any number. */
-  #requireRoom(who: Enrolling, fingerprint: string, known: readonly MachineKey[]): void {
+  #requireRoom(
+    who: Enrolling,
+    { fingerprint, known }: { readonly fingerprint: string; readonly known: readonly MachineKey[] },
+    reports: Report[],
+  ): void {
     const { machine, token } = who
     const waiting = known.filter(it => {
       return it.boot === token.boot && it.state === 'pending' && it.fingerprint !== fingerprint
@@ -470,28 +484,26 @@ export class Enrolment {
     const why = isCrowded
       ? `${elsewhere.length} other keys wait that were shown from other addresses than ${machine.address}`
       : `${waiting.length} other keys that this boot showed wait already; reject those that are not its own, or boot it again`
-    this.#alarm(
-      who,
-      'refused',
-      `the key ${fingerprint} of ${machine.name} at ${who.address} is refused: ${why}`,
-    )
+    const text = `the key ${fingerprint} of ${machine.name} at ${who.address} is refused: ${why}`
+    reports.push(() => this.#alarm(who, 'refused', text))
     throw new KeyRefused(machine.name, why)
   }
 
   /** Refuses what was good when the bundle was begun, and is not any more. */
-  #requireStill(who: Enrolling, fingerprint: string): void {
-    const { store, tokens, machineOf } = this.#needs
+  #requireStill(record: MachineRecord, who: Enrolling, fingerprint: string, reports: Report[]): void {
+    const { tokens, machineOf } = this.#needs
     const { token } = who
-    this.#refuseSpent(who)
-    tokens.requireGood(token)
+    this.#refuseSpent(record, who, reports)
+    tokens.goodIn(record, token.hash)
     const machine = machineOf(token.machine)
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
-    const own = store.machineKeys(machine.name).find(key => key.fingerprint === fingerprint)
-    this.#refuseClosed(who, machine, own)
+    const own = record.keys().find(key => key.fingerprint === fingerprint)
+    this.#refuseClosed(record, { who, machine, own }, reports)
     const isGood = trustOf(machine).level === 'L1' ? own?.state !== 'rejected' : own?.state === 'approved'
     if (isGood) return
     const why = `its key ${fingerprint} is ${own?.state ?? 'forgotten'}`
-    this.#alarm(who, 'refused', `${machine.name} at ${who.address} gets no bundle: ${why} since it asked`)
+    const text = `${machine.name} at ${who.address} gets no bundle: ${why} since it asked`
+    reports.push(() => this.#alarm(who, 'refused', text))
     throw new KeyRefused(machine.name, why)
   }
 
@@ -499,32 +511,51 @@ export class Enrolment {
    * Refuses a boot that got its token while its machine was open, and is not the one that it was open for: an operator closed
    * it, its time is over, or another boot had it. A key that was approved in this boot has had it.
    */
-  #refuseClosed(who: Enrolling, machine: Machine, own: MachineKey | undefined): void {
-    const { store, reopenings } = this.#needs
+  #refuseClosed(
+    record: MachineRecord,
+    {
+      who,
+      machine,
+      own,
+    }: { readonly who: Enrolling; readonly machine: Machine; readonly own: MachineKey | undefined },
+    reports: Report[],
+  ): void {
+    const { reopenings } = this.#needs
     const { boot } = who.token
-    const last = store.lastUsedBoot(machine.name)
+    const last = record.lastUsedBoot()
     const isReboot = last?.readyAt !== undefined && last.boot !== boot
     if (!isReboot || trustOf(machine).reboot !== 'approve') return
     if (own?.state === 'approved' && own.boot === boot) return
-    if (own?.state === 'rejected' || reopenings.isOpen(machine.name, boot)) return
+    if (own?.state === 'rejected' || reopenings.isOpen(record, boot)) return
     const why =
       `it was ready in boot ${last.boot}, and boot ${boot} is not open any more. ` +
       `If that is the machine:  pilotlight machines reopen ${machine.name}  and switch it off and on`
-    this.#alarm(who, 'refused', `${machine.name} at ${who.address} gets no bundle: ${why}`)
+    const text = `${machine.name} at ${who.address} gets no bundle: ${why}`
+    reports.push(() => this.#alarm(who, 'refused', text))
     throw new KeyRefused(machine.name, why)
   }
 
-  #refuseSpent(who: Enrolling): void {
-    const { token, machine } = who
-    if (this.#needs.store.machineBoot(token.machine, token.boot)?.bundleAt === undefined) return
-    this.#replayed(who)
-    throw new TokenReplayed(machine.name)
+  #refuseSpent(record: MachineRecord, who: Enrolling, reports: Report[]): void {
+    if (record.boot(who.token.boot)?.bundleAt === undefined) return
+    this.#replayed(who, reports)
+    throw new TokenReplayed(who.machine.name)
   }
 
-  #replayed(who: Enrolling): void {
+  #replayed(who: Enrolling, reports: Report[]): void {
     const { token, machine, address } = who
     const text = `${address} asked for the bundle of ${machine.name} a second time in boot ${token.boot}`
-    this.#alarm(who, 'replayed', text)
+    reports.push(() => this.#alarm(who, 'replayed', text))
+  }
+
+  /** Does a step on a machine's record. What it reports is reported, and what it refuses is thrown, once it is on disk. */
+  async #step<T>(machine: string, step: Step<T>): Promise<T> {
+    const { done, reports } = await this.#needs.store.change(machine, record => {
+      const toReport: Report[] = []
+      return { done: refusalOf(() => step(record, toReport)), reports: toReport }
+    })
+    for (const report of reports) report()
+    if ('refusal' in done) throw done.refusal
+    return done.value
   }
 
   #alarm({ token, machine, mac, address }: Enrolling, kind: AlarmKind, text: string): void {

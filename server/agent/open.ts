@@ -8,25 +8,24 @@ import type { Alarms } from '../machines/alarms.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Parts } from '../process/parts.ts'
-import type { Store } from '../store/store.ts'
+import type { MachineRecords } from '../store/machine-records.ts'
+import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { Authorities } from './authorities.ts'
 import type { Clocks, HostClock } from '../process/clocks.ts'
 import { Copies, sightingIn } from './copies.ts'
-import { Enrolment, type EnrolmentNeeds } from './enrolment.ts'
-import { Renewal, type RenewalNeeds } from './renewal.ts'
-import { Reopenings, type ReopeningStore } from './reopenings.ts'
+import { Enrolment } from './enrolment.ts'
+import { knownRecords } from './known-records.ts'
+import { Renewal } from './renewal.ts'
+import { Reopenings } from './reopenings.ts'
 import { signsUntil } from './signers.ts'
 import { signingAlarms, signingEnds } from './signing-ends.ts'
-import { BootTokens, type TokenStore } from './boot-tokens.ts'
+import { BootTokens } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
 
 /** What the agents' side needs of the service. */
 export type AgentsNeeds = {
-  readonly store: ReopeningStore &
-    TokenStore &
-    EnrolmentNeeds['store'] &
-    RenewalNeeds['store'] &
-    Pick<Store, 'sites' | 'authority' | 'putAuthority' | 'signings'>
+  readonly store: MachineRecords
+  readonly secrets: BundleStore & AuthorityStore
   /** Who is declared, always as of now. */
   readonly catalog: DeclaredMachines
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
@@ -59,31 +58,44 @@ export type Agents = {
   /** Boots that wait for an operator. */
   readonly waits: Waits
   /** Milliseconds since 1970 at which each site's cluster can no longer renew certificates by itself. */
-  readonly signingEnds: () => Record<string, number>
+  readonly signingEnds: () => Promise<Record<string, number>>
   /** The same of one site: by its controllers as they are (`ends`), and as they would be from now on (`until`). */
-  readonly signingOf: (site: string) => { readonly ends?: number; readonly until?: number } | undefined
+  readonly signingOf: (
+    site: string,
+  ) => Promise<{ readonly ends?: number; readonly until?: number } | undefined>
 }
 
 /** Opens it. */
-export function openAgents(needs: AgentsNeeds, parts: Parts): Agents {
-  const { store, catalog, journal, alarms, clients, clocks, hostClock, isUp } = needs
+export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agents> {
+  const { store, secrets, catalog, journal, alarms, clients, clocks, hostClock, isUp } = needs
   const machineOf = (name: string) => catalog.machine({ name })
-  const authorities = new Authorities(store, clocks.wall)
-  const reopenings = new Reopenings(store, clocks, hostClock)
-  const tokens = new BootTokens(store, reopenings, clocks, hostClock)
+  const { running, reopened } = await knownRecords(store)
+  const authorities = new Authorities(secrets, clocks.wall)
+  const reopenings = new Reopenings(store, reopened, clocks, hostClock)
+  const tokens = new BootTokens({ store, bundles: secrets, running, reopenings, clocks, host: hostClock })
   const copies = new Copies({
-    runningBoot: machine => store.lastUsedBoot(machine)?.boot,
+    runningBoot: machine => running.get(machine)?.boot,
     isUp,
     isElsewhere: () => clients.dhcp === 'off',
     macOf: machine => journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '',
     raise: alarm => alarms.raise(alarm),
     clock: clocks.steady,
   })
-  const enrolment = new Enrolment({ store, tokens, reopenings, journal, alarms, clients, machineOf, clocks })
-  const renewal = new Renewal({ store, alarms, machineOf, clocks })
+  const enrolment = new Enrolment({
+    store,
+    secrets,
+    tokens,
+    reopenings,
+    journal,
+    alarms,
+    clients,
+    machineOf,
+    clocks,
+  })
+  const renewal = new Renewal({ store, secrets, alarms, machineOf, clocks })
   renewSigners(authorities, needs, parts)
   closeInTime(enrolment, needs, parts)
-  const endsOfSites = () => signingEnds(store.signings(), catalog.machines)
+  const endsOfSites = async () => signingEnds(await store.signings(), catalog.machines)
   return {
     authorities,
     reopenings,
@@ -97,10 +109,10 @@ export function openAgents(needs: AgentsNeeds, parts: Parts): Agents {
     renewal,
     waits: new Waits(clocks.steady),
     signingEnds: endsOfSites,
-    signingOf: site => {
-      const authority = store.authority(site)
+    signingOf: async site => {
+      const authority = await secrets.authority(site)
       if (authority === undefined) return undefined
-      const ends = endsOfSites()[site]
+      const ends = (await endsOfSites())[site]
       const until = signsUntil(authority)
       return { ...(ends !== undefined && { ends }), ...(until !== undefined && { until }) }
     },
@@ -122,7 +134,8 @@ function renewSigners(
   const renew = async () => {
     for (const site of await authorities.renewSigners())
       log('info', 'signers of kubelet certificates have successors', { site })
-    for (const alarm of signingAlarms(store.signings(), catalog.machines, clocks.wall())) alarms.raise(alarm)
+    const signings = await store.signings()
+    for (const alarm of signingAlarms(signings, catalog.machines, clocks.wall())) alarms.raise(alarm)
   }
   const look = () => {
     renew().catch((error: unknown) => {
@@ -144,12 +157,12 @@ function renewSigners(
 /** Closes the machines that an operator opened when their time is over. */
 function closeInTime(enrolment: Enrolment, { catalog, log }: AgentsNeeds, parts: Parts): void {
   const look = () => {
-    try {
-      enrolment.closeEnded(name => catalog.machine({ name }))
-    } catch (error) {
-      // They count as closed all the same; on disk they are at the next try.
-      if (!(error instanceof CannotWrite)) log('error', `A machine could not be closed: ${causesOf(error)}`)
-    }
+    enrolment
+      .closeEnded(name => catalog.machine({ name }))
+      .catch((error: unknown) => {
+        // They count as closed all the same; on disk they are at the next try.
+        if (!(error instanceof CannotWrite)) log('error', `A machine could not be closed: ${causesOf(error)}`)
+      })
   }
   const timer = setInterval(look, 10_000)
   parts.add('the closing of opened machines', { close: () => clearInterval(timer) })

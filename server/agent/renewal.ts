@@ -6,21 +6,21 @@ import type { BundleDescription } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
 import { KeyRefused, NoBundle, NotDelivered, TokenExpired, UnknownToken, WrongAnswer } from '../errors.ts'
 import type { Alarms } from '../machines/alarms.ts'
-import type { Store } from '../store/store.ts'
+import type { ChangingRecord, MachineRecord, MachineRecords } from '../store/machine-records.ts'
+import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Enrolling } from './enrolment.ts'
+import { refusalOf } from './refusals.ts'
 import { sealText, sealTo } from './sealing.ts'
-import { keepSigning } from './signers.ts'
+import { signingOf } from './signers.ts'
 import type { Clocks } from '../process/clocks.ts'
 
 /** What renewal needs of the service. */
 export type RenewalNeeds = {
-  readonly store: Pick<
-    Store,
-    'bundle' | 'authority' | 'machineBoot' | 'lastUsedBoot' | 'machineKeys' | 'putSigning'
-  >
+  readonly store: Pick<MachineRecords, 'change'>
+  readonly secrets: Pick<BundleStore & AuthorityStore, 'bundle' | 'authority'>
   readonly alarms: Pick<Alarms, 'raise'>
   /** A machine as it is declared now. */
   readonly machineOf: (name: string) => Machine | undefined
@@ -53,7 +53,7 @@ export class Renewal {
    *   the machine is gone; {KeyRefused} 403; {NoBundle} 503
    */
   async offer(who: Enrolling): Promise<RenewalOffer> {
-    const { key, description } = this.#allowed(who)
+    const { key, description } = await this.#allowed(who)
     const answer = newAnswer()
     this.#challenges.set(who.machine.name, { boot: who.token.boot, answer })
     const requests = description.requests.map(({ name, key: path }) => ({ name, key: path }))
@@ -71,16 +71,16 @@ export class Renewal {
     who: Enrolling,
     { answer, csrs }: { readonly answer: string; readonly csrs: SigningRequests },
   ): Promise<{ sealed: Uint8Array; files: number }> {
-    const { store, clocks } = this.#needs
+    const { secrets, clocks } = this.#needs
     const { name } = who.machine
-    const { key, description } = this.#allowed(who)
+    const { key, description } = await this.#allowed(who)
     const challenge = this.#challenges.get(name)
     if (challenge?.boot !== who.token.boot || !isSameAnswer(challenge.answer, answer)) {
       this.#alarm(who, `${who.address} answered the challenge of ${name} wrongly, for a renewal`)
       throw new WrongAnswer(name)
     }
     this.#challenges.delete(name)
-    const authority = description.site === undefined ? undefined : store.authority(description.site)
+    const authority = description.site === undefined ? undefined : await secrets.authority(description.site)
     const renewed = {
       ...description,
       files: [],
@@ -88,40 +88,69 @@ export class Renewal {
     }
     const files = await assembleBundle(renewed, authority, csrs, clocks.wall())
     const sealed = await sealTo(key, bundleArchive(files, Math.floor(clocks.wall() / 1000)))
-    this.#allowed(who) // an operator may have rejected it meanwhile
-    keepSigning(store, name, description)
+    const signing = signingOf(description, authority)
+    await this.#allowed(who, record => {
+      // an operator may have rejected it meanwhile
+      if (signing !== undefined) record.putSigning(signing)
+    })
     return { sealed, files: files.length }
   }
 
-  /** The key of the machine's boot, if that was given a bundle and its key is still good. */
-  #allowed(who: Enrolling): { key: string; description: BundleDescription } {
-    const { store, machineOf } = this.#needs
-    const { token, machine } = who
-    if (machineOf(machine.name) === undefined) throw new UnknownToken() // it was taken out of its site
-    const last = store.lastUsedBoot(machine.name)
-    if (last !== undefined && isLater(last.boot, token.boot))
-      throw new TokenExpired(machine.name, `is of boot ${token.boot}; this is boot ${last.boot}`)
-    const boot = store.machineBoot(machine.name, token.boot)
-    if (boot?.key === undefined || boot.bundleAt === undefined) throw new NotDelivered(machine.name)
-    // The bundle was given for a key that was approved then; it holds until a later boot gets one (the token ends) or an
-    // operator rejects it. That another key was approved since, or waits, ends nothing of a machine that runs.
-    const known = store.machineKeys(machine.name).find(({ fingerprint, recipient }) => {
-      return boot.fingerprint === undefined ? recipient === boot.key : fingerprint === boot.fingerprint
+  /**
+   * The key of the machine's boot, if that was given a bundle and its key is still good, and what it renews; `step` is done
+   * with the look at it.
+   */
+  async #allowed(
+    who: Enrolling,
+    step: (record: ChangingRecord) => void = () => {},
+  ): Promise<{ key: string; description: BundleDescription }> {
+    const { store, secrets, machineOf } = this.#needs
+    const { name } = who.machine
+    if (machineOf(name) === undefined) throw new UnknownToken() // it was taken out of its site
+    const description = await secrets.bundle(name)
+    let alarm: string | undefined
+    const allowed = await store.change(name, record => {
+      alarm = undefined
+      return refusalOf(() => {
+        const { key, rejected } = keyOf(record, who)
+        if (rejected !== undefined) {
+          alarm = `${name} asks for a renewal with the key ${rejected}, which is rejected`
+          throw new KeyRefused(name, `its key ${rejected} is rejected`)
+        }
+        step(record)
+        return key
+      })
     })
-    if (known?.state === 'rejected') {
-      this.#alarm(
-        who,
-        `${machine.name} asks for a renewal with the key ${known.fingerprint}, which is ${known.state}`,
-      )
-      throw new KeyRefused(machine.name, `its key ${known.fingerprint} is ${known.state}`)
-    }
-    const description = store.bundle(machine.name)
-    if (description === undefined) throw new NoBundle(machine.name)
-    return { key: boot.key, description }
+    if (alarm !== undefined) this.#alarm(who, alarm)
+    if ('refusal' in allowed) throw allowed.refusal
+    if (description === undefined) throw new NoBundle(name)
+    return { key: allowed.value, description }
   }
 
   #alarm({ token, machine, mac, address }: Enrolling, text: string): void {
     const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
     this.#needs.alarms.raise({ kind: 'refused', ...where, text, detail: { from: address } })
   }
+}
+
+/**
+ * The key that a boot's bundle was sealed to; and its fingerprint, where an operator rejected that.
+ *
+ * @throws {TokenExpired} {NotDelivered}
+ */
+function keyOf(
+  record: MachineRecord,
+  { token, machine }: Enrolling,
+): { readonly key: string; readonly rejected?: string } {
+  const last = record.lastUsedBoot()
+  if (last !== undefined && isLater(last.boot, token.boot))
+    throw new TokenExpired(machine.name, `is of boot ${token.boot}; this is boot ${last.boot}`)
+  const boot = record.boot(token.boot)
+  if (boot?.key === undefined || boot.bundleAt === undefined) throw new NotDelivered(machine.name)
+  // The bundle was given for a key that was approved then; it holds until a later boot gets one (the token ends) or an
+  // operator rejects it. That another key was approved since, or waits, ends nothing of a machine that runs.
+  const known = record.keys().find(({ fingerprint, recipient }) => {
+    return boot.fingerprint === undefined ? recipient === boot.key : fingerprint === boot.fingerprint
+  })
+  return { key: boot.key, ...(known?.state === 'rejected' && { rejected: known.fingerprint }) }
 }

@@ -2,78 +2,95 @@
 
 import type { Machine } from '#model/machine.ts'
 import { NotReopened } from '../errors.ts'
-import type { Reopening, Store } from '../store/store.ts'
+import type { MachineRecord, MachineRecords, Reopening } from '../store/machine-records.ts'
 import { trustOf } from './trust.ts'
 import type { Clocks, HostClock } from '../process/clocks.ts'
 
-/** What reopenings are kept in. */
-export type ReopeningStore = Pick<Store, 'reopenMachine' | 'reopenings' | 'isReopened' | 'closeReopened'>
-
 /** The machines that are open. */
 export class Reopenings {
-  readonly #store: ReopeningStore
+  readonly #store: Pick<MachineRecords, 'change'>
   readonly #clocks: Clocks
+  /** As the store has them. */
+  readonly #kept: ReadonlyMap<string, Reopening>
   /** When those of this process were opened, by the steady clock. */
-  readonly #opened = new Map<string, number>()
+  readonly #opened = new Map<string, { readonly until: number; readonly steady: number }>()
   readonly #host: HostClock
 
-  constructor(store: ReopeningStore, clocks: Clocks, host: HostClock) {
+  /** @param kept what was opened, also when its time is over, followed by who gives it */
+  constructor(
+    store: Pick<MachineRecords, 'change'>,
+    kept: ReadonlyMap<string, Reopening>,
+    clocks: Clocks,
+    host: HostClock,
+  ) {
     this.#store = store
+    this.#kept = kept
     this.#clocks = clocks
     this.#host = host
   }
 
-  /** Opens the next boot of a machine until the site's deadline, in place of an earlier reopening; on disk when it returns. */
-  open(machine: Machine, who: string): Reopening {
+  /** Opens the next boot of a machine until the site's deadline, in place of an earlier reopening; on disk when it resolves. */
+  async open(machine: Machine, who: string): Promise<Reopening> {
     const at = this.#clocks.wall()
     const until = at + trustOf(machine).deadlineMinutes * 60_000
     const made = { run: this.#host.run, at: this.#host.now() }
     const opened = { machine: machine.name, at, until, who, made }
-    this.#store.reopenMachine(opened)
-    this.#opened.set(machine.name, this.#clocks.steady())
+    const steady = this.#clocks.steady()
+    await this.#store.change(machine.name, record => record.reopen(opened))
+    this.#opened.set(machine.name, { until, steady })
     return opened
   }
 
   /**
-   * Closes a machine before its time; on disk when it returns. Gives what was closed.
+   * Closes a machine before its time; on disk when it resolves. Gives what was closed.
    *
    * @throws {NotReopened} 404, when it is not open
    */
-  close(machine: string): Reopening {
-    const opened = this.of(machine)
-    if (opened === undefined) throw new NotReopened(machine)
-    this.#store.closeReopened(machine)
-    return opened
+  async close(machine: string): Promise<Reopening> {
+    const closed = await this.#store.change(machine, record => {
+      const opened = this.#current(record.reopening())
+      if (opened !== undefined) record.closeReopened()
+      return opened
+    })
+    if (closed === undefined) throw new NotReopened(machine)
+    return closed
   }
 
   /** The reopening of a machine, as long as it is open; `until` is by the wall clock of now. */
   of(machine: string): Reopening | undefined {
-    return this.#store.reopenings(machine).flatMap(it => this.#current(it))[0]
+    return this.#current(this.#kept.get(machine))
   }
 
   /** All machines that are open. */
   all(): Reopening[] {
-    return this.#store.reopenings().flatMap(it => this.#current(it))
+    return [...this.#kept.values()].flatMap(it => this.#current(it) ?? [])
   }
 
-  /** Says whether a boot is one that the machine is open for. */
-  isOpen(machine: string, boot: string): boolean {
-    return this.#store.isReopened(machine, boot) && this.of(machine) !== undefined
+  /** Says whether a boot is one that the machine is open for, by its record. */
+  isOpen(record: Pick<MachineRecord, 'isReopened' | 'reopening'>, boot: string): boolean {
+    return record.isReopened(boot) && this.#current(record.reopening()) !== undefined
   }
 
-  /** Removes those whose time is over, and gives them; on disk when it returns. */
-  removeEnded(): Reopening[] {
-    const ended = this.#store.reopenings().filter(it => this.#leftMs(it) <= 0)
-    for (const { machine } of ended) {
-      this.#store.closeReopened(machine)
+  /** Removes those whose time is over, and gives them; on disk when it resolves. */
+  async removeEnded(): Promise<Reopening[]> {
+    const ended: Reopening[] = []
+    for (const { machine } of [...this.#kept.values()].filter(it => this.#leftMs(it) <= 0)) {
+      const removed = await this.#store.change(machine, record => {
+        const opened = record.reopening() // an operator may have opened it again
+        if (opened === undefined || this.#leftMs(opened) > 0) return undefined
+        record.closeReopened()
+        return opened
+      })
+      if (removed === undefined) continue
       this.#opened.delete(machine)
+      ended.push(removed)
     }
     return ended
   }
 
-  #current(kept: Reopening): Reopening[] {
-    const left = this.#leftMs(kept)
-    return left > 0 ? [{ ...kept, until: this.#clocks.wall() + left }] : []
+  #current(kept: Reopening | undefined): Reopening | undefined {
+    const left = kept === undefined ? 0 : this.#leftMs(kept)
+    return kept !== undefined && left > 0 ? { ...kept, until: this.#clocks.wall() + left } : undefined
   }
 
   /**
@@ -84,7 +101,7 @@ export class Reopenings {
   #leftMs({ machine, at, until, made }: Reopening): number {
     const opened = this.#opened.get(machine)
     const whole = until - at
-    if (opened !== undefined) return whole - (this.#clocks.steady() - opened)
+    if (opened?.until === until) return whole - (this.#clocks.steady() - opened.steady)
     const now = this.#host.now()
     if (made?.run === this.#host.run) return whole - (now - made.at)
     const wall = this.#clocks.wall()

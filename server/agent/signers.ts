@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto'
 import { makeAuthority, type Purpose } from '#host/x509.ts'
 import type { BundleDescription, KubeletSigner, SiteAuthority } from '#model/bundle.ts'
-import type { Store } from '../store/store.ts'
+import type { Signing } from '../store/machine-records.ts'
 
 const dayMs = 86_400_000
 const LIFE_DAYS = 90 // one of them is before it was made: clocks differ
@@ -56,18 +56,16 @@ export function signsUntil({ kubelets }: SiteAuthority): number | undefined {
 }
 
 /**
- * Keeps until when a machine can renew certificates of its cluster, after it was given what it needs for that: the
- * end of the signers in its bundle. Machines without signers are not kept.
+ * Until when a machine can renew certificates of its cluster, once it was given what it needs for that: the end of the
+ * signers in its bundle. Undefined for a machine without signers.
  */
-export function keepSigning(
-  store: Pick<Store, 'authority' | 'putSigning'>,
-  machine: string,
+export function signingOf(
   { site, secrets }: BundleDescription,
-): void {
-  if (site === undefined || !secrets.some(({ renews }) => renews === true)) return
-  const authority = store.authority(site)
+  authority: SiteAuthority | undefined,
+): Signing | undefined {
+  if (site === undefined || !secrets.some(({ renews }) => renews === true)) return undefined
   const until = authority && signsUntil(authority)
-  if (until !== undefined) store.putSigning(machine, { site, until })
+  return until === undefined ? undefined : { site, until }
 }
 
 async function currentSigner(

@@ -3,7 +3,7 @@
 
 import type { Machine } from '#model/machine.ts'
 import type { Occurrence } from '../machines/alarms.ts'
-import type { Signing } from '../store/store.ts'
+import type { Signing } from '../store/machine-records.ts'
 
 const dayMs = 86_400_000
 /** Days before the end from which on it is an alarm. A machine that reaches us renews every day. */

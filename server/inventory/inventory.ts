@@ -9,7 +9,7 @@ import { Catalog } from './catalog.ts'
 import type { Change, Entry, Outcome } from './changes.ts'
 import { problemText, type DataDirectory, type FileChange } from './data-directory.ts'
 import { checkObject } from './object-check.ts'
-import type { ObjectStore, Revision, RowChange, RowOutcome } from '../store/objects.ts'
+import type { ObjectStore, Revision, RowChange, RowOutcome, StoredNetwork } from '../store/objects.ts'
 import { referenceWarnings } from './references.ts'
 import { templateFiles, type TemplateFiles } from './template-files.ts'
 
@@ -55,18 +55,21 @@ export class Inventory {
   static async open(store: ObjectStore, now: () => number, log: Log): Promise<Inventory> {
     const inventory = new Inventory(store, now, log)
     const { catalog } = inventory
-    const { objects, networks } = await store.follow({
+    const setNetworks = (networks: readonly StoredNetwork[]) => {
+      catalog.networks = networks.map(({ network }) => network)
+    }
+    await store.follow({
+      begin: ({ objects, networks }) => {
+        for (const stored of objects) catalog.setStored(stored.kind, stored.id, stored)
+        setNetworks(networks)
+      },
       objects: outcomes => {
         for (const { kind, id, before, after } of outcomes) {
           if (before !== after) catalog.setStored(kind, id, after)
         }
       },
-      networks: all => {
-        catalog.networks = all.map(({ network }) => network)
-      },
+      networks: setNetworks,
     })
-    for (const stored of objects) catalog.setStored(stored.kind, stored.id, stored)
-    catalog.networks = networks.map(({ network }) => network)
     return inventory
   }
 

@@ -3,17 +3,14 @@
 import { bootId, bootNumber } from '#model/boot.ts'
 import type { KeyState, MachineKey } from '#model/machine-key.ts'
 import type { Database } from './database.ts'
-import type { MachineBoot, Recipient, Reopening } from './store.ts'
+import type { MachineBoot, Recipient, Reopening } from './machine-records.ts'
 
 /** The tables `machine_boots`, `machine_keys` and `reopened`. */
 export class IdentityTable {
   readonly #db: Database
-  /** The latest boots with a bundle, as they are in the table: each packet and request in a machine's name asks for its. */
-  readonly #lastUsed = new Map<string, MachineBoot | undefined>()
 
   constructor(db: Database) {
     this.#db = db
-    db.whenUndone(() => this.#lastUsed.clear())
   }
 
   boot(machine: string, boot: string): MachineBoot | undefined {
@@ -27,15 +24,19 @@ export class IdentityTable {
 
   /** The latest boot of a machine that a bundle was given to. */
   lastUsedBoot(machine: string): MachineBoot | undefined {
-    if (this.#lastUsed.has(machine)) return this.#lastUsed.get(machine)
     const [row] = this.#db.all<BootRow>(
       'SELECT * FROM machine_boots WHERE machine = ? AND token IS NOT NULL ORDER BY boot DESC LIMIT 1',
       machine,
     )
-    const last = row && machineBootOf(row)
-    this.#lastUsed.set(machine, last)
-    if (this.#lastUsed.size > MACHINES_REMEMBERED) this.#lastUsed.delete(this.#lastUsed.keys().next().value!) // it has one
-    return last
+    return row && machineBootOf(row)
+  }
+
+  /** The same of every machine that has one. */
+  lastUsedBoots(): MachineBoot[] {
+    // SQLite takes the other columns from the row that has the maximum.
+    return this.#db
+      .all<BootRow>('SELECT *, max(boot) FROM machine_boots WHERE token IS NOT NULL GROUP BY machine')
+      .map(machineBootOf)
   }
 
   /** Keeps a boot, and forgets those of the machine that began long before, with their tokens; in the transaction of its caller. */
@@ -43,7 +44,6 @@ export class IdentityTable {
     const { machine, boot, tokens, proven, isElsewhere, port, isPortMoved } = known
     const { token, key, fingerprint, bundleAt, readyAt } = known
     const number = bootNumber(boot)
-    if (token !== undefined) this.#lastUsed.delete(machine)
     this.#db.run(
       `INSERT OR REPLACE INTO machine_boots 
          (machine, boot, tokens, proven, elsewhere, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
@@ -99,7 +99,6 @@ export class IdentityTable {
    * boot has its bundle.
    */
   spendBoot(machine: string, boot: string, at: number, to?: Recipient): boolean {
-    this.#lastUsed.delete(machine)
     const { changes } = this.#db.run(
       `UPDATE machine_boots SET bundle_at = ?, token = coalesce(?, token), key = coalesce(?, key),
          fingerprint = coalesce(?, fingerprint)
@@ -123,6 +122,17 @@ export class IdentityTable {
         ? this.#db.all<KeyRow>('SELECT * FROM machine_keys ORDER BY machine, seen_at DESC')
         : this.#db.all<KeyRow>('SELECT * FROM machine_keys WHERE machine = ? ORDER BY seen_at DESC', machine)
     return rows.map(keyOf)
+  }
+
+  /** Another machine that a key is approved for. */
+  otherOwner(machine: string, fingerprint: string): string | undefined {
+    const [row] = this.#db.all<{ machine: string }>(
+      `SELECT machine FROM machine_keys WHERE fingerprint = ? AND machine <> ? AND state = 'approved'
+       ORDER BY machine LIMIT 1`,
+      fingerprint,
+      machine,
+    )
+    return row?.machine
   }
 
   /** Keeps a key. One that becomes approved retires the one before; of those that nobody decided on, only the last are kept. */
@@ -205,9 +215,6 @@ export class IdentityTable {
     else this.#db.run('DELETE FROM reopened WHERE machine = ? AND after_boot < ?', machine, bootNumber(boot))
   }
 }
-
-/** Machines whose latest boot is remembered; more than can be declared. */
-const MACHINES_REMEMBERED = 70_000
 
 type ReopeningRow = {
   machine: string

@@ -70,6 +70,8 @@ export type StoredNetwork = { readonly name: string; readonly network: Provision
 
 /** Hears what is committed, in the order of the commits, before the writer does. */
 export type ObjectFollower = {
+  /** Called once, first, with everything that is kept. */
+  begin(all: Snapshot): void
   /** What a write changed. */
   objects(outcomes: readonly RowOutcome[]): void
   /** All networks, after one of them changed. */
@@ -78,15 +80,15 @@ export type ObjectFollower = {
 
 /** Everything that is kept. */
 export type Snapshot = {
-  /** Those of no site, then those of each site in the order of its file. To be read at once: nothing is awaited meanwhile. */
+  /** Those of no site, then those of each site in the order of its file. To be read before `begin` returns. */
   readonly objects: Iterable<StoredObject>
   readonly networks: readonly StoredNetwork[]
 }
 
 /** Where objects outlive the process. */
 export interface ObjectStore {
-  /** Gives what there is, and calls `follower` with every change after that; there is one follower. */
-  follow(follower: ObjectFollower): Promise<Snapshot>
+  /** Gives `follower` what there is, and then every change; there is one follower. Resolves once it has begun. */
+  follow(follower: ObjectFollower): Promise<void>
   /**
    * Makes all changes or none; resolves once they are on disk, together with others of the same batch. Each looks at what
    * the one before it left, and so do the writes of others: of two that expect the same revision one fails.

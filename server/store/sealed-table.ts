@@ -48,13 +48,25 @@ export class SealedTable {
     return row && JSON.parse(this.#open(row))
   }
 
+  /** Says whether there is a value, without opening it. */
+  has(kind: Kind, name: string): boolean {
+    return this.#db.all('SELECT 1 FROM sealed WHERE kind = ? AND name = ?', kind, name).length > 0
+  }
+
+  /** The names of a kind. */
+  names(kind: Kind): string[] {
+    return this.#db
+      .all<{ name: string }>('SELECT name FROM sealed WHERE kind = ? ORDER BY name', kind)
+      .map(({ name }) => name)
+  }
+
   /** Every name of a kind with its value. */
   all(kind: Kind): [string, unknown][] {
     const rows = this.#db.all<Row>('SELECT kind, name, sealed FROM sealed WHERE kind = ?', kind)
     return rows.map(row => [row.name, JSON.parse(this.#open(row))])
   }
 
-  /** Says whether the value differs from the one that was there. It is on disk when this returns. */
+  /** Says whether the value differs from the one that was there; in the transaction of its caller. */
   write(kind: Kind, name: string, value: object): boolean {
     const text = JSON.stringify(value)
     const [before] = this.#db.all<Row>(

@@ -105,7 +105,7 @@ t.test(
 
     await server.close()
     const store = new SqliteStore(join(statePath, 'pilotlight.db'))
-    t.ok(store.signings().has('ctl-1'))
+    t.ok((await store.machines.signings()).has('ctl-1'))
     store.close()
   },
 )

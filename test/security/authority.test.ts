@@ -61,7 +61,7 @@ t.test('the server keeps keys and secrets sealed: its files show none of them', 
   for (const [name = '', text = ''] of read()) for (const line of known) t.notOk(text.includes(line), name)
   await server.close()
   const store = new SqliteStore(join(server.statePath, 'pilotlight.db'))
-  const { kubelets } = store.authority(smallSite.name) ?? {}
+  const { kubelets } = (await store.secrets.authority(smallSite.name)) ?? {}
   store.close()
   const made = [kubelets?.client.key, kubelets?.server.key].map(key => key?.split('\n')[1] ?? '')
   t.ok(made.every(line => line.length === 64))
@@ -189,7 +189,7 @@ t.test('an earlier store with bundles in clear is emptied of them when it is ope
   t.ok(readFileSync(path, 'latin1').includes(secret))
 
   const store = new SqliteStore(path)
-  t.equal(store.bundle('ctl-1'), undefined)
+  t.equal(await store.secrets.bundle('ctl-1'), undefined)
   for (const name of readdirSync(join(path, '..')))
     t.notOk(readFileSync(join(path, '..', name), 'latin1').includes(secret), name)
   store.close()
@@ -201,7 +201,7 @@ t.test(
     const directory = t.testdir()
     const path = join(directory, 'pilotlight.db')
     const store = new SqliteStore(path)
-    store.putAuthority('small', authority)
+    await store.secrets.replaceAuthority('small', undefined, authority)
     store.close()
     writeFileSync(join(directory, 'store.key'), Buffer.alloc(32).toString('base64'))
     const wanted = {

@@ -10,6 +10,7 @@ import { run, type CommandFailed } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { makeBackup, restoreBackup } from '#server/state/backup.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
+import { objectsOf } from '../server/store/contract.ts'
 import { site } from '../server/serving.ts'
 import { testPki } from '../site-pki.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
@@ -109,19 +110,23 @@ t.test('a restore ends the tokens of boots that had no bundle yet', async t => {
     ['shown', 'b-0002'],
     ['fresh', 'b-0003'],
   ] as const) {
-    store.addToken({ hash, machine: 'ctl-1', boot: id, until: 4e12 }, { ...boot, boot: id })
+    await store.machines.change('ctl-1', record =>
+      record.addToken({ hash, machine: 'ctl-1', boot: id, until: 4e12 }, { ...boot, boot: id }),
+    )
   }
-  store.spendBoot('ctl-1', 'b-0001', 3, { token: 'runs', key: 'age1', fingerprint: 'SHA256:one' })
-  store.useToken('shown', 3)
+  await store.machines.change('ctl-1', record => {
+    record.spend('b-0001', 3, { token: 'runs', key: 'age1', fingerprint: 'SHA256:one' })
+    record.useToken('shown', 3)
+  })
   store.close()
   const seal = { passphrase: 'correct horse battery staple' }
   await makeBackup(from, file, { seal, version: '1', now: Date.now() })
   await restoreBackup(file, to, seal)
   const restored = new SqliteStore(join(to, 'pilotlight.db'))
   t.teardown(() => restored.close())
-  t.match(restored.token('runs'), { boot: 'b-0001' }, 'that of a machine that runs and renews')
-  t.equal(restored.token('shown'), undefined)
-  t.equal(restored.token('fresh'), undefined)
+  t.match(await restored.machines.token('runs'), { boot: 'b-0001' }, 'that of a machine that runs and renews')
+  t.equal(await restored.machines.token('shown'), undefined)
+  t.equal(await restored.machines.token('fresh'), undefined)
 })
 
 t.test('a backup of a server under load is as of one point in time', { timeout: 120_000 }, async t => {
@@ -162,7 +167,7 @@ t.test('a backup of a server under load is as of one point in time', { timeout: 
   await run(BIN, [...restore, to], { limitSeconds: 60 })
   const store = new SqliteStore(join(to, 'pilotlight.db'))
   t.teardown(() => store.close())
-  const numbers = [...(await store.objects.follow({ objects: () => {}, networks: () => {} })).objects]
+  const numbers = (await objectsOf(store.objects))
     .filter(({ kind, id }) => kind === 'profile' && /^[ab]$/.test(id))
     .map(({ object }) => Number(/n=(\d+)/.exec(JSON.stringify(object))?.[1]))
   t.equal(numbers.length, 2)

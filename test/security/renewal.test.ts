@@ -7,6 +7,8 @@ import t from 'tap'
 import { Authorities } from '#server/agent/authorities.ts'
 import { Renewal } from '#server/agent/renewal.ts'
 import type { Occurrence } from '#server/machines/alarms.ts'
+import type { MachineKey } from '#model/machine-key.ts'
+import type { MachineBoot, Recipient } from '#server/store/machine-records.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { machineBundle, siteAuthority } from '#rack/cluster/bundle.ts'
 import { run } from '#host/command.ts'
@@ -26,19 +28,27 @@ const description = machineBundle(smallSite, pki, machine)
 const keys = await Promise.all(description.requests.map(makeKey))
 const csrs = Object.fromEntries(keys.map(({ name, csr }) => [name, csr]))
 
+const putBoot = ({ machines }: SqliteStore, boot: MachineBoot) =>
+  machines.change(boot.machine, record => record.putBoot(boot))
+const putKey = ({ machines }: SqliteStore, key: MachineKey) =>
+  machines.change(key.machine, record => record.putKey(key))
+const spendBoot = ({ machines }: SqliteStore, name: string, boot: string, at: number, to?: Recipient) =>
+  machines.change(name, record => record.spend(boot, at, to))
+
 async function begun() {
   const store = new SqliteStore(':memory:')
   let now = Date.now()
-  const authorities = new Authorities(store, () => now)
+  const authorities = new Authorities(store.secrets, () => now)
   await store.objects.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: now })
   await authorities.put(smallSite.name, siteAuthority(pki))
-  store.putBundle('ctl-1', description)
+  await store.secrets.putBundle('ctl-1', description)
   const key = await machineKey()
-  store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true, key: key.recipient })
+  await putBoot(store, { machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true, key: key.recipient })
   const alarms: Occurrence[] = []
   const clocks = { wall: () => now, steady: () => now }
   const renewal = new Renewal({
-    store,
+    store: store.machines,
+    secrets: store.secrets,
     clocks,
     machineOf: () => machine,
     alarms: { raise: alarm => void alarms.push(alarm) },
@@ -51,7 +61,7 @@ async function begun() {
 t.test('gives certificates for the keys that the machine has, and the successors of signers', async t => {
   const { store, key, renewal, who, authorities, pass } = await begun()
   await t.rejects(renewal.offer(who), { code: 'NOT_DELIVERED' }, 'not before the bundle')
-  t.ok(store.spendBoot('ctl-1', 'b-0001', Date.now()))
+  t.ok(await spendBoot(store, 'ctl-1', 'b-0001', Date.now()))
   pass(31 * day)
   t.strictSame(await authorities.renewSigners(), [smallSite.name])
   const { challenge, requests } = await renewal.offer(who)
@@ -86,12 +96,12 @@ t.test('gives certificates for the keys that the machine has, and the successors
   t.equal(certificate.publicKey.export({ type: 'spki', format: 'pem' }), own, 'for the key that it has')
   t.ok(certificate.validToDate.getTime() > Date.now() + 390 * day)
   t.equal(read('etc/kubernetes/kube-apiserver/client-ca.crt').split('BEGIN CERTIFICATE').length - 1, 3)
-  t.ok((store.signings().get('ctl-1')?.until ?? 0) > Date.now() + 115 * day)
+  t.ok(((await store.machines.signings()).get('ctl-1')?.until ?? 0) > Date.now() + 115 * day)
 })
 
 t.test('refuses another answer, an answer used twice, and a rejected key', async t => {
   const { store, key, renewal, who, alarms } = await begun()
-  store.spendBoot('ctl-1', 'b-0001', Date.now())
+  await spendBoot(store, 'ctl-1', 'b-0001', Date.now())
   const { challenge } = await renewal.offer(who)
   await t.rejects(renewal.renew(who, { answer: 'guessed', csrs }), { code: 'WRONG_ANSWER' })
   t.match(alarms, [{ kind: 'refused', machine: 'ctl-1', text: /answered the challenge of ctl-1 wrongly/ }])
@@ -101,13 +111,13 @@ t.test('refuses another answer, an answer used twice, and a rejected key', async
 
   const seen = { boot: 'b-0001', address: '10.20.0.11', mac: who.mac, why: 'lost', seenAt: 1 }
   const shown = { machine: 'ctl-1', fingerprint: 'SHA256:x', recipient: key.recipient }
-  store.putMachineKey({ ...shown, ...seen, state: 'rejected' })
+  await putKey(store, { ...shown, ...seen, state: 'rejected' })
   await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED', message: /is rejected/ })
 })
 
 t.test('refuses a key that is rejected, and a boot that ends, while what is renewed is signed', async t => {
   const { store, key, renewal, who } = await begun()
-  store.spendBoot('ctl-1', 'b-0001', Date.now())
+  await spendBoot(store, 'ctl-1', 'b-0001', Date.now())
   const asked = async () => {
     const { challenge } = await renewal.offer(who)
     const answer = await key.open(challenge)
@@ -118,45 +128,48 @@ t.test('refuses a key that is rejected, and a boot that ends, while what is rene
   const seen = { boot: 'b-0001', address: '10.20.0.11', mac: who.mac, why: 'lost', seenAt: 1 }
   const shown = { machine: 'ctl-1', fingerprint: 'SHA256:x', recipient: key.recipient, ...seen }
   const rejected = await asked()
-  store.putMachineKey({ ...shown, state: 'rejected' })
+  await putKey(store, { ...shown, state: 'rejected' })
   await t.rejects(rejected.renewed, { code: 'KEY_REFUSED', message: /is rejected/ })
-  store.putMachineKey({ ...shown, state: 'approved' })
+  await putKey(store, { ...shown, state: 'approved' })
   const ended = await asked()
-  store.putMachineBoot({ machine: 'ctl-1', boot: 'b-0002', tokens: 1, proven: true })
-  store.spendBoot('ctl-1', 'b-0002', Date.now(), { token: 'y', key: 'age1', fingerprint: 'SHA256:y' })
+  await putBoot(store, { machine: 'ctl-1', boot: 'b-0002', tokens: 1, proven: true })
+  await spendBoot(store, 'ctl-1', 'b-0002', Date.now(), { token: 'y', key: 'age1', fingerprint: 'SHA256:y' })
   await t.rejects(ended.renewed, { code: 'TOKEN_EXPIRED' })
 })
 
 t.test('refuses the token of a boot that has no bundle, whatever earlier boots had', async t => {
   const { store, renewal, who } = await begun()
-  store.spendBoot('ctl-1', 'b-0001', Date.now())
+  await spendBoot(store, 'ctl-1', 'b-0001', Date.now())
   const later = { ...who, token: { ...who.token, boot: 'b-0002' } }
   await t.rejects(renewal.offer(later), { code: 'NOT_DELIVERED' })
 })
 
-t.test('a key that replaces the approved one ends no renewal before it has a bundle', async t => {
-  const { store, key, renewal, who } = await begun()
-  store.spendBoot('ctl-1', 'b-0001', Date.now(), {
-    token: 'x',
-    key: key.recipient,
-    fingerprint: 'SHA256:own',
-  })
-  const seen = { machine: 'ctl-1', address: '10.20.0.11', mac: who.mac, why: 'seen', seenAt: 1 }
-  const own = { ...seen, fingerprint: 'SHA256:own', recipient: key.recipient, boot: 'b-0001' }
-  store.putMachineKey({ ...own, state: 'approved' })
-  store.putMachineKey({
-    ...seen,
-    fingerprint: 'SHA256:x',
-    recipient: 'x',
-    boot: 'b-0002',
-    state: 'approved',
-  })
-  await t.resolves(renewal.offer(who))
-  store.putMachineKey({ ...own, recipient: 'shown with another', boot: 'b-0003', state: 'pending' })
-  await t.resolves(renewal.offer(who), 'nor that someone shows it')
-  store.putMachineKey({ ...own, recipient: 'shown with another', state: 'rejected' })
-  await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED' })
-})
+t.test(
+  'a key that was approved in place of its own ends no renewal before the other has a bundle',
+  async t => {
+    const { store, key, renewal, who } = await begun()
+    await spendBoot(store, 'ctl-1', 'b-0001', Date.now(), {
+      token: 'x',
+      key: key.recipient,
+      fingerprint: 'SHA256:own',
+    })
+    const seen = { machine: 'ctl-1', address: '10.20.0.11', mac: who.mac, why: 'seen', seenAt: 1 }
+    const own = { ...seen, fingerprint: 'SHA256:own', recipient: key.recipient, boot: 'b-0001' }
+    await putKey(store, { ...own, state: 'approved' })
+    await putKey(store, {
+      ...seen,
+      fingerprint: 'SHA256:x',
+      recipient: 'x',
+      boot: 'b-0002',
+      state: 'approved',
+    })
+    await t.resolves(renewal.offer(who))
+    await putKey(store, { ...own, recipient: 'shown with another', boot: 'b-0003', state: 'pending' })
+    await t.resolves(renewal.offer(who), 'nor that somebody shows it')
+    await putKey(store, { ...own, recipient: 'shown with another', state: 'rejected' })
+    await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED' })
+  },
+)
 
 t.test(
   'a machine that runs renews and reports while a copier waits and after it was opened',

@@ -72,8 +72,13 @@ async function stateOfSite(t: Test, daysAgo: number): Promise<string> {
   const store = new SqliteStore(join(statePath, 'pilotlight.db'))
   const made = Date.now() - daysAgo * day
   await store.objects.putSite(smallSite.name, compileSite(smallSite), { who: 'test', at: made })
-  const { signsUntil } = await new Authorities(store, () => made).put(smallSite.name, siteAuthority(pki))
-  store.putSigning('ctl-1', { site: smallSite.name, until: signsUntil })
+  const { signsUntil } = await new Authorities(store.secrets, () => made).put(
+    smallSite.name,
+    siteAuthority(pki),
+  )
+  await store.machines.change('ctl-1', record =>
+    record.putSigning({ site: smallSite.name, until: signsUntil }),
+  )
   store.close()
   return statePath
 }

@@ -208,11 +208,17 @@ t.test('gives no boot number twice, also when only its token was stored', async 
   const { store, journal, open } = journalOf(t)
   t.equal(journal.record(discover(machine.macs[0]!)).id, 'b-0001')
   const boot = { machine: 'ctl-1', boot: 'b-000f', tokens: 1, proven: true }
-  await store.together(() => store.addToken({ hash: 'a', machine: 'ctl-1', boot: 'b-000f', until: 1 }, boot))
+  await store.machines.change('ctl-1', record =>
+    record.addToken({ hash: 'a', machine: 'ctl-1', boot: 'b-000f', until: 1 }, boot),
+  )
   const next = () => open().record(discover(macOf(1))).id
   t.equal(next(), 'b-0010')
-  await store.together(() => store.addToken({ hash: 'b', machine: 'ctl-1', boot: 'b-fffe', until: 1 }, boot))
-  await store.together(() => store.addToken({ hash: 'c', machine: 'ctl-1', boot: 'b-10000', until: 1 }, boot))
+  await store.machines.change('ctl-1', record =>
+    record.addToken({ hash: 'b', machine: 'ctl-1', boot: 'b-fffe', until: 1 }, boot),
+  )
+  await store.machines.change('ctl-1', record =>
+    record.addToken({ hash: 'c', machine: 'ctl-1', boot: 'b-10000', until: 1 }, boot),
+  )
   t.equal(open().record(discover(macOf(2))).id, 'b-10001')
 })
 

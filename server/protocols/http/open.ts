@@ -13,7 +13,8 @@ import type { Log } from '../../log.ts'
 import type { Machines } from '../../machines/open.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Parts } from '../../process/parts.ts'
-import type { Store } from '../../store/store.ts'
+import type { ObjectStore } from '../../store/objects.ts'
+import type { BundleStore } from '../../store/secrets.ts'
 import type { ApiNeeds } from './api/routes.ts'
 import type { Readiness } from './api/health.ts'
 import type { HttpNeeds } from './app.ts'
@@ -28,7 +29,10 @@ export type HttpService = {
   readonly certificates: ListenerCertificates
   readonly accessTokens: AccessTokens
   readonly inventory: Inventory
-  readonly store: Pick<Store, 'bundle' | 'putBundle' | 'sites'> & ApiNeeds['store']
+  readonly store: {
+    readonly objects: Pick<ObjectStore, 'networks'>
+    readonly secrets: Pick<BundleStore, 'hasBundle' | 'putBundle'>
+  } & ApiNeeds['store']
   readonly machines: Machines
   readonly agents: Agents
   readonly boot: Pick<BootFiles, 'sources' | 'loaders' | 'signer'>
@@ -103,7 +107,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       journal,
       clients,
       tokens,
-      hasBundle: machine => store.bundle(machine) !== undefined,
+      hasBundle: machine => store.secrets.hasBundle(machine),
       waits,
       alarms,
       copies,
@@ -129,10 +133,10 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       accessTokens,
       enrolment,
       reopenings,
-      sites: () => store.sites(),
+      sites: async () => (await store.objects.networks()).map(({ name }) => name),
       signing: signingOf,
       putAuthority: authorities.put.bind(authorities),
-      putBundle: store.putBundle.bind(store),
+      putBundle: store.secrets.putBundle.bind(store.secrets),
       signal: stopping,
       log,
     },

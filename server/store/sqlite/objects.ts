@@ -13,7 +13,6 @@ import type {
   Revision,
   RowChange,
   RowOutcome,
-  Snapshot,
   StoredNetwork,
 } from '../objects.ts'
 import type { StoredAudit } from './audit.ts'
@@ -23,7 +22,7 @@ export class StoredObjects implements ObjectStore {
   readonly #db: Database
   readonly #table: ObjectTable
   readonly #audit: StoredAudit
-  #follower: ObjectFollower = { objects: () => {}, networks: () => {} }
+  #follower: Omit<ObjectFollower, 'begin'> = { objects: () => {}, networks: () => {} }
 
   constructor(db: Database, table: ObjectTable, audit: StoredAudit) {
     this.#db = db
@@ -31,10 +30,10 @@ export class StoredObjects implements ObjectStore {
     this.#audit = audit
   }
 
-  async follow(follower: ObjectFollower): Promise<Snapshot> {
+  async follow(follower: ObjectFollower): Promise<void> {
     this.#db.flush()
     this.#follower = follower
-    return { objects: this.#table.all(), networks: this.#networks() }
+    follower.begin({ objects: this.#table.all(), networks: this.#networks() })
   }
 
   write(changes: readonly RowChange[], author: Author): Promise<RowOutcome[]> {

@@ -10,6 +10,9 @@ import { fingerprintOf } from '#server/agent/sealing.ts'
 import { BootTokens } from '#server/agent/boot-tokens.ts'
 import type { Occurrence } from '#server/machines/alarms.ts'
 import type { Journal } from '#server/machines/journal.ts'
+import { knownRecords } from '#server/agent/known-records.ts'
+import type { MachineKey } from '#model/machine-key.ts'
+import type { TokenRecord } from '#server/store/machine-records.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { defaultTrust } from '#server/agent/trust.ts'
 import { machineKey } from '../../machine-key.ts'
@@ -47,12 +50,24 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
     trust,
   }
   const host = { run: 'first', now: () => 5000 }
-  const reopenings = new Reopenings(store, clocks, host)
-  const tokens = new BootTokens(store, reopenings, clocks, host)
+  const { machines } = store
+  let onBundle: (() => void) | undefined
+  const secrets = {
+    bundle: (name: string) => {
+      onBundle?.()
+      return store.secrets.bundle(name)
+    },
+    authority: (site: string) => store.secrets.authority(site),
+    hasBundle: (name: string) => store.secrets.hasBundle(name),
+  }
+  const { running, reopened } = await knownRecords(machines)
+  const reopenings = new Reopenings(machines, reopened, clocks, host)
+  const tokens = new BootTokens({ store: machines, bundles: secrets, running, reopenings, clocks, host })
   const alarms: Occurrence[] = []
   let declared: Machine | undefined = machine
   const enrolment = new Enrolment({
-    store,
+    store: machines,
+    secrets,
     tokens,
     reopenings,
     clocks,
@@ -61,14 +76,14 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
     alarms: { raise: alarm => void alarms.push(alarm) },
     clients: { dhcp: 'full' },
   })
-  store.putBundle('ctl-1', { files: [], requests: [], secrets: [] })
+  await store.secrets.putBundle('ctl-1', { files: [], requests: [], secrets: [] })
   const tokenOf = async (id: string) => {
     const made = await tokens.mint('ctl-1', id, { proven: true })
     if ('refused' in made) throw new Error(made.refused)
-    const token = tokens.use(made.token)
+    const token = await tokens.use(made.token)
     return { token, machine, mac: machine.macs[0] ?? '', address: machine.address }
   }
-  /** Lets a boot in: it has its token, and asks. The bundle is being sealed when `begin` returns. */
+  /** Lets a boot in: it has its token, and asks. Its key was let pass, and the bundle is about to be sealed, when `begin` resolves. */
   const boot = async (id: string) => {
     const who = await tokenOf(id)
     const { token } = who
@@ -77,24 +92,48 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
     const enrolled = await enroll()
     if (enrolled.status !== 'approved') throw new Error(enrolled.message)
     const answer = await key.open(enrolled.challenge)
-    const begin = () => {
+    const begin = async () => {
+      const letPass = new Promise<void>(resolve => {
+        onBundle = resolve
+      })
       const asked = enrolment.bundle(who, { answer })
       asked.catch(() => undefined) // looked at later
-      return asked
+      await Promise.race([letPass, asked.catch(() => undefined)])
+      return { asked }
     }
     return { token, enroll, begin, fingerprint: fingerprintOf(key.recipient) }
   }
   const remove = () => (declared = undefined)
-  const isGiven = (id: string) => store.machineBoot('ctl-1', id)?.bundleAt !== undefined
-  return { store, clock, tokens, enrolment, machine, alarms, tokenOf, boot, remove, isGiven }
+  const isGiven = (id: string) => machines.read('ctl-1', record => record.boot(id)?.bundleAt !== undefined)
+  const putKey = (key: MachineKey) => machines.change('ctl-1', record => record.putKey(key))
+  const spend = (token: TokenRecord, to: { key: string; fingerprint: string }) =>
+    machines.change('ctl-1', record => tokens.spendIn(record, token, to))
+  return {
+    machines,
+    clock,
+    tokens,
+    enrolment,
+    machine,
+    alarms,
+    tokenOf,
+    boot,
+    remove,
+    isGiven,
+    putKey,
+    spend,
+  }
 }
 
 for (const level of ['L1', 'L2'] as const) {
   t.test(`gives no bundle when an operator rejects the key while it is sealed, at ${level}`, async t => {
-    const { store, enrolment, machine, alarms, boot, isGiven } = await asking(t, { level })
+    const { machines, putKey, enrolment, machine, alarms, boot, isGiven } = await asking(t, { level })
     const { begin, fingerprint } = await boot('b-0001')
-    const asked = begin()
-    t.equal(store.machineKeys('ctl-1')[0]?.state, level === 'L1' ? undefined : 'approved', 'it was let pass')
+    const { asked } = await begin()
+    t.equal(
+      (await machines.keys('ctl-1'))[0]?.state,
+      level === 'L1' ? undefined : 'approved',
+      'it was let pass',
+    )
     const seen = {
       machine: 'ctl-1',
       fingerprint,
@@ -103,10 +142,10 @@ for (const level of ['L1', 'L2'] as const) {
       address: machine.address,
     }
     if (level === 'L1')
-      store.putMachineKey({ ...seen, mac: machine.macs[0] ?? '', why: 'shown', seenAt: 1, state: 'pending' })
-    enrolment.reject(machine, { fingerprint }, 'ada')
+      await putKey({ ...seen, mac: machine.macs[0] ?? '', why: 'shown', seenAt: 1, state: 'pending' })
+    await enrolment.reject(machine, { fingerprint }, 'ada')
     await t.rejects(asked, { code: 'KEY_REFUSED', message: /is rejected/ })
-    t.equal(isGiven('b-0001'), false)
+    t.equal(await isGiven('b-0001'), false)
     t.match(alarms, [
       { kind: 'refused', text: /gets no bundle: its key SHA256:.* is rejected since it asked/ },
     ])
@@ -115,14 +154,14 @@ for (const level of ['L1', 'L2'] as const) {
   t.test(
     `gives no bundle to a boot when a later one gets its own while it is sealed, at ${level}`,
     async t => {
-      const { tokens, boot, isGiven } = await asking(t, { level, reboot: 'auto' })
+      const { spend, boot, isGiven } = await asking(t, { level, reboot: 'auto' })
       const early = await boot('b-0001')
       const late = await boot('b-0002')
-      const asked = early.begin()
-      tokens.spend(late.token, { key: 'age1late', fingerprint: 'SHA256:late' })
+      const { asked } = await early.begin()
+      await spend(late.token, { key: 'age1late', fingerprint: 'SHA256:late' })
       await t.rejects(asked, { code: 'TOKEN_EXPIRED', message: /is of boot b-0001; this is boot b-0002/ })
-      t.equal(isGiven('b-0001'), false)
-      t.throws(() => tokens.spend(early.token, { key: 'age1', fingerprint: 'SHA256:early' }), {
+      t.equal(await isGiven('b-0001'), false)
+      await t.rejects(spend(early.token, { key: 'age1', fingerprint: 'SHA256:early' }), {
         code: 'TOKEN_REPLAYED',
       })
     },
@@ -131,40 +170,46 @@ for (const level of ['L1', 'L2'] as const) {
 
 t.test('gives no bundle to a machine that is taken out of its site while it is sealed', async t => {
   const { boot, remove, isGiven } = await asking(t, {})
-  const asked = (await boot('b-0001')).begin()
+  const { asked } = await (await boot('b-0001')).begin()
   remove()
   await t.rejects(asked, { code: 'UNKNOWN_TOKEN' })
-  t.equal(isGiven('b-0001'), false)
+  t.equal(await isGiven('b-0001'), false)
 })
 
 t.test('gives no bundle when another key of the machine is approved while it is sealed', async t => {
-  const { store, machine, boot, isGiven } = await asking(t, {})
-  const asked = (await boot('b-0001')).begin()
+  const { putKey, machine, boot, isGiven } = await asking(t, {})
+  const { asked } = await (await boot('b-0001')).begin()
   const other = { machine: 'ctl-1', fingerprint: 'SHA256:other', recipient: 'age1', boot: 'b-0002' }
   const place = { address: machine.address, mac: machine.macs[0] ?? '', why: 'shown', seenAt: 1 }
-  store.putMachineKey({ ...other, ...place, state: 'approved' })
+  await putKey({ ...other, ...place, state: 'approved' })
   await t.rejects(asked, { code: 'KEY_REFUSED', message: /is retired/ })
-  t.equal(isGiven('b-0001'), false)
+  t.equal(await isGiven('b-0001'), false)
 })
 
 t.test('gives no bundle to a boot that an operator closes again, before it is sealed or while', async t => {
   const { tokens, enrolment, machine, alarms, boot, isGiven } = await asking(t, { level: 'L1' })
   const first = await boot('b-0001')
-  await first.begin()
-  tokens.ready(first.token)
-  enrolment.reopen(machine, 'ada')
+  await (
+    await first.begin()
+  ).asked
+  await tokens.ready(first.token)
+  await enrolment.reopen(machine, 'ada')
   const opened = await boot('b-0002')
-  const asked = opened.begin()
-  t.match(enrolment.close(machine, 'ada'), { machine: 'ctl-1' }, 'the operator learns that it is done')
+  const { asked } = await opened.begin()
+  t.match(await enrolment.close(machine, 'ada'), { machine: 'ctl-1' }, 'the operator learns that it is done')
   const why = /boot b-0002 is not open any more.*pilotlight machines reopen ctl-1/
   await t.rejects(asked, { code: 'KEY_REFUSED', message: why })
-  await t.rejects(opened.begin(), { code: 'KEY_REFUSED', message: why }, 'nor when it asks again')
+  await t.rejects(
+    (await opened.begin()).asked,
+    { code: 'KEY_REFUSED', message: why },
+    'nor when it asks again',
+  )
   await t.rejects(opened.enroll(), { code: 'KEY_REFUSED', message: why })
-  t.equal(isGiven('b-0002'), false)
+  t.equal(await isGiven('b-0002'), false)
   t.match(alarms, [{ kind: 'refused', text: why }])
-  enrolment.reopen(machine, 'ada')
+  await enrolment.reopen(machine, 'ada')
   const next = await boot('b-0003')
-  t.match(await next.begin(), { files: 0 }, 'one that is opened anew gets it')
+  t.match(await (await next.begin()).asked, { files: 0 }, 'one that is opened anew gets it')
 })
 
 t.test(
@@ -172,12 +217,14 @@ t.test(
   async t => {
     const { tokens, enrolment, machine, boot } = await asking(t, {})
     const first = await boot('b-0001')
-    await first.begin()
-    tokens.ready(first.token)
-    enrolment.reopen(machine, 'ada')
+    await (
+      await first.begin()
+    ).asked
+    await tokens.ready(first.token)
+    await enrolment.reopen(machine, 'ada')
     const opened = await boot('b-0002')
-    const asked = opened.begin()
-    t.throws(() => enrolment.close(machine, 'ada'), { code: 'NOT_REOPENED' }, 'its key has had the opening')
+    const { asked } = await opened.begin()
+    await t.rejects(enrolment.close(machine, 'ada'), { code: 'NOT_REOPENED' }, 'its key has had the opening')
     t.match(await opened.enroll(), { status: 'approved' })
     t.match(await asked, { files: 0 })
   },

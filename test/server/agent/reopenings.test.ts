@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import type { Machine } from '#model/machine.ts'
+import { knownRecords } from '#server/agent/known-records.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { defaultTrust } from '#server/agent/trust.ts'
 
@@ -11,44 +12,45 @@ const DAY = 86_400_000
 const machine: Machine = { name: 'ctl-1', macs: [], role: 'controller', address: '10.20.0.11', labels: {} }
 const START = Date.parse('2026-11-29T12:00:00Z')
 
-function reopeningsOf(t: Test) {
+async function reopeningsOf(t: Test) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const clock = { wall: START, steady: 5000, host: 90 * MINUTE, run: 'first' }
   const clocks = { wall: () => clock.wall, steady: () => clock.steady }
-  const start = () => new Reopenings(store, clocks, { run: clock.run, now: () => clock.host })
+  const { machines } = store
+  const { reopened } = await knownRecords(machines)
+  const start = () => new Reopenings(machines, reopened, clocks, { run: clock.run, now: () => clock.host })
+  const reopenings = start()
+  const isOpen = (name: string, boot: string) =>
+    machines.read(name, record => reopenings.isOpen(record, boot))
   const pass = (milliseconds: number) => {
     clock.wall += milliseconds
     clock.steady += milliseconds
     clock.host += milliseconds
   }
-  return { store, clock, start, pass, reopenings: start() }
+  return { store, clock, start, pass, isOpen, reopened, reopenings }
 }
 
 t.test("a machine is open until its site's deadline, and closes by itself", async t => {
-  const { reopenings, store, pass } = reopeningsOf(t)
+  const { reopenings, reopened, isOpen, pass } = await reopeningsOf(t)
   const short: Machine = { ...machine, name: 'ctl-2', trust: { ...defaultTrust, deadlineMinutes: 5 } }
-  t.equal(reopenings.open(machine, 'ada').until, START + 60 * MINUTE)
-  t.equal(reopenings.open(short, 'ada').until, START + 5 * MINUTE)
+  t.equal((await reopenings.open(machine, 'ada')).until, START + 60 * MINUTE)
+  t.equal((await reopenings.open(short, 'ada')).until, START + 5 * MINUTE)
   pass(5 * MINUTE)
   t.strictSame(
     reopenings.all().map(({ machine }) => machine),
     ['ctl-1'],
   )
-  t.equal(reopenings.isOpen('ctl-2', 'b-0001'), false)
-  t.equal(reopenings.isOpen('ctl-1', 'b-0001'), true)
-  t.match(reopenings.removeEnded(), [{ machine: 'ctl-2', who: 'ada' }])
-  t.strictSame(
-    store.reopenings().map(({ machine }) => machine),
-    ['ctl-1'],
-    'on disk, too',
-  )
-  t.strictSame(reopenings.removeEnded(), [])
+  t.equal(await isOpen('ctl-2', 'b-0001'), false)
+  t.equal(await isOpen('ctl-1', 'b-0001'), true)
+  t.match(await reopenings.removeEnded(), [{ machine: 'ctl-2', who: 'ada' }])
+  t.strictSame([...reopened.keys()], ['ctl-1'], 'on disk, too')
+  t.strictSame(await reopenings.removeEnded(), [])
 })
 
 t.test('a clock that is set makes it neither longer nor shorter', async t => {
-  const { reopenings, clock, pass } = reopeningsOf(t)
-  reopenings.open(machine, 'ada')
+  const { reopenings, clock, pass } = await reopeningsOf(t)
+  await reopenings.open(machine, 'ada')
   clock.wall += 400 * DAY
   t.equal(reopenings.of('ctl-1')?.until, clock.wall + 60 * MINUTE, 'the end moves with the clock')
   clock.wall -= 800 * DAY
@@ -59,8 +61,8 @@ t.test('a clock that is set makes it neither longer nor shorter', async t => {
 })
 
 t.test('a restart makes it neither longer nor shorter, whatever the clock says then', async t => {
-  const { reopenings, clock, start, pass } = reopeningsOf(t)
-  reopenings.open(machine, 'ada')
+  const { reopenings, clock, start, pass } = await reopeningsOf(t)
+  await reopenings.open(machine, 'ada')
   pass(20 * MINUTE)
   clock.steady = 0
   for (const wall of [clock.wall, START - 400 * DAY, START + 400 * DAY]) {
@@ -77,7 +79,7 @@ t.test('a restart makes it neither longer nor shorter, whatever the clock says t
 })
 
 t.test('after a restart of the host it is open only where both clocks allow it', async t => {
-  const { reopenings, store, clock, start } = reopeningsOf(t)
+  const { reopenings, store, clock, start } = await reopeningsOf(t)
   const isOpen = (hostMs: number, wallMs: number) => {
     Object.assign(clock, { run: 'second', steady: 0, host: hostMs, wall: START + wallMs })
     return start().of('ctl-1') !== undefined
@@ -89,17 +91,19 @@ t.test('after a restart of the host it is open only where both clocks allow it',
     t.notOk(isOpen(MINUTE, 2 * DAY))
     t.notOk(isOpen(MINUTE, -MINUTE), 'the clock was set back, so nothing says how long the host was off')
   }
-  reopenings.open(machine, 'ada')
+  await reopenings.open(machine, 'ada')
   look()
-  store.reopenMachine({ machine: 'ctl-1', at: START, until: START + 60 * MINUTE, who: 'ada' })
+  await store.machines.change('ctl-1', record =>
+    record.reopen({ machine: 'ctl-1', at: START, until: START + 60 * MINUTE, who: 'ada' }),
+  )
   look() // of a version that did not keep the host's clock
 })
 
 t.test('an operator closes it again, once', async t => {
-  const { reopenings, start } = reopeningsOf(t)
-  reopenings.open(machine, 'ada')
-  t.match(reopenings.close('ctl-1'), { machine: 'ctl-1', who: 'ada' })
-  t.equal(reopenings.isOpen('ctl-1', 'b-0001'), false)
-  t.throws(() => reopenings.close('ctl-1'), { code: 'NOT_REOPENED' })
+  const { reopenings, isOpen, start } = await reopeningsOf(t)
+  await reopenings.open(machine, 'ada')
+  t.match(await reopenings.close('ctl-1'), { machine: 'ctl-1', who: 'ada' })
+  t.equal(await isOpen('ctl-1', 'b-0001'), false)
+  await t.rejects(reopenings.close('ctl-1'), { code: 'NOT_REOPENED' })
   t.equal(start().of('ctl-1'), undefined, 'after a restart, too')
 })

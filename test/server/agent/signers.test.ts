@@ -59,7 +59,7 @@ t.test(
     const store = new SqliteStore(':memory:')
     t.teardown(() => store.close())
     let now = start
-    const authorities = new Authorities(store, () => now)
+    const authorities = new Authorities(store.secrets, () => now)
     await store.objects.putSite('rack-1', site, { who: 'test', at: now })
     const first = await authorities.put('rack-1', given)
     t.strictSame(first, { changed: true, signsUntil: start + 89 * day })
@@ -68,7 +68,7 @@ t.test(
     t.strictSame(await authorities.renewSigners(), [])
     now += 30 * day
     t.strictSame(await authorities.renewSigners(), ['rack-1'])
-    t.equal(store.authority('rack-1')?.kubelets?.client.earlier.length, 1)
+    t.equal((await store.secrets.authority('rack-1'))?.kubelets?.client.earlier.length, 1)
     const both = await Promise.all([authorities.put('rack-1', given), authorities.renewSigners()])
     t.match(both, [{ changed: false }, []])
   },

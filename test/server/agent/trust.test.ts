@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Machine, MachineTrust } from '#model/machine.ts'
 import { decideKey, defaultTrust, type KeyQuestion } from '#server/agent/trust.ts'
-import { type MachineKey } from '#model/machine-key.ts'
+import type { MachineKey } from '#model/machine-key.ts'
 
 const labels = { rack: 'a', serial: 'S1' }
 const plain: Machine = {

@@ -5,11 +5,21 @@ import type { Test } from 'tap'
 import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/network.ts'
-import type { ObjectStore, RowChange, RowOutcome, StoredNetwork } from '#server/store/objects.ts'
 import type { Alarm } from '#model/alarm.ts'
 import { alarmOf } from '#server/alarms/transitions.ts'
 import type { AlarmStore } from '#server/store/alarms.ts'
 import type { AuditStore, NewAuditEntry } from '#server/store/audit.ts'
+import { bootId } from '#model/boot.ts'
+import type { KeyState, MachineKey } from '#model/machine-key.ts'
+import type { MachineBoot, MachineRecords, TokenRecord } from '#server/store/machine-records.ts'
+import type { AuthorityStore, BundleStore } from '#server/store/secrets.ts'
+import type {
+  ObjectStore,
+  RowChange,
+  RowOutcome,
+  StoredNetwork,
+  StoredObject,
+} from '#server/store/objects.ts'
 import type { LeaseStore } from '#server/store/leases.ts'
 
 /** Opens an empty store, closed with its test; `again` closes it and opens what it kept. */
@@ -63,7 +73,6 @@ export function leaseContract(t: Test, open: Open<LeaseStore>): void {
 }
 
 const author = { who: 'ada', at: 1000 }
-const unfollowed = { objects: () => {}, networks: () => {} }
 const groupOf = (id: string, profile = 'p'): Group => ({ id, profile })
 const putGroup = (id: string, more: { profile?: string; expect?: number } = {}): RowChange => {
   const { profile, ...rest } = more
@@ -149,7 +158,7 @@ export function objectContract(t: Test, open: Open<ObjectStore>): void {
     const { store } = await open(t)
     await store.write([putGroup('a')], author)
     let heard = 0
-    await store.follow({ objects: () => (heard += 1), networks: () => {} })
+    await store.follow({ begin: () => {}, objects: () => (heard += 1), networks: () => {} })
     const tried = [putGroup('a', { profile: 'q' }), putGroup('b'), { kind: 'group', id: 'a' } as const]
     const outcomes = await store.dryRun(tried, author)
     t.same(
@@ -171,7 +180,10 @@ export function objectContract(t: Test, open: Open<ObjectStore>): void {
     await store.write([putGroup('a')], author)
     const known = new Map<string, unknown>()
     let networks: readonly StoredNetwork[] = []
-    const { objects } = await store.follow({
+    await store.follow({
+      begin: ({ objects }) => {
+        for (const { kind, id, object } of objects) known.set(`${kind} ${id}`, object)
+      },
       objects: outcomes => {
         for (const { kind, id, after } of outcomes) {
           if (after?.object === undefined) known.delete(`${kind} ${id}`)
@@ -182,7 +194,6 @@ export function objectContract(t: Test, open: Open<ObjectStore>): void {
         networks = all
       },
     })
-    for (const { kind, id, object } of objects) known.set(`${kind} ${id}`, object)
     const last = store.write([putGroup('a', { profile: 'p9' })], author)
     await Promise.all([store.write([putGroup('b')], author), last, store.putSite('rack-1', site, author)])
     t.same(known.get('group a'), groupOf('a', 'p9'))
@@ -212,7 +223,7 @@ export function objectContract(t: Test, open: Open<ObjectStore>): void {
       message: /address "10.20.0.11"/,
     })
     t.same(
-      Array.from((await store.follow(unfollowed)).objects, ({ object }) => object),
+      (await objectsOf(store)).map(({ object }) => object),
       [...site.profiles, ...site.machines, ...site.groups],
       'a refused site leaves no trace, and objects are in the order of their file',
     )
@@ -266,8 +277,319 @@ export function objectContract(t: Test, open: Open<ObjectStore>): void {
   })
 }
 
-const idsOf = async (store: ObjectStore) =>
-  Array.from((await store.follow(unfollowed)).objects, ({ kind, id }) => `${kind} ${id}`)
+const machineBoot = (boot: string, more: Partial<MachineBoot> = {}): MachineBoot => ({
+  machine: 'ctl-1',
+  boot,
+  tokens: 1,
+  proven: true,
+  ...more,
+})
+const tokenOf = (hash: string, boot: string): TokenRecord => ({ hash, machine: 'ctl-1', boot, until: 5 })
+const keyOf = (fingerprint: string, state: KeyState, more: Partial<MachineKey> = {}): MachineKey => ({
+  machine: 'ctl-1',
+  fingerprint,
+  recipient: 'age1x',
+  state,
+  boot: 'b-0001',
+  address: '10.20.0.11',
+  mac: '52:54:00:20:00:01',
+  why: 'shown',
+  seenAt: 1,
+  ...more,
+})
+const to = { token: 'h', key: 'age1', fingerprint: 'SHA256:one' }
+const RACERS = Array.from({ length: 8 }, (_, at) => at)
+
+const keep = (store: MachineRecords, boot: string, hash = 'h') =>
+  store.change('ctl-1', record => record.addToken(tokenOf(hash, boot), machineBoot(boot)))
+const bootOf = (store: MachineRecords, boot: string) => store.read('ctl-1', record => record.boot(boot))
+const authorityOf = (name: string) => ({ signers: {}, secrets: { name } })
+
+/** The contract of what is kept of each machine. */
+export function recordContract(t: Test, open: Open<MachineRecords>): void {
+  t.test('a token and its boot are kept with all their fields', async t => {
+    const { store, again } = await open(t)
+    const made = { run: 'first', at: 7 }
+    const had = { isElsewhere: true, port: 'eth1', isPortMoved: true, key: 'age1', fingerprint: 'SHA256:one' }
+    const boot = machineBoot('b-0001', { ...had, token: 'h', bundleAt: 3, readyAt: 4, proven: false })
+    await store.change('ctl-1', record => {
+      record.addToken({ ...tokenOf('h', 'b-0001'), made }, boot)
+      record.useToken('h', 2)
+      record.reopen({ machine: 'ctl-1', at: 1, until: 9, who: 'ada', made })
+      record.putSigning({ site: 'rack-1', until: 9 })
+    })
+    const kept = await again()
+    t.same(await kept.token('h'), { ...tokenOf('h', 'b-0001'), made, usedAt: 2 })
+    t.same(await bootOf(kept, 'b-0001'), boot)
+    t.same(await kept.read('ctl-1', record => record.lastUsedBoot()), boot)
+    t.same(await kept.read('ctl-1', record => record.reopening()), {
+      machine: 'ctl-1',
+      at: 1,
+      until: 9,
+      who: 'ada',
+      made,
+    })
+    t.same([...(await kept.signings())], [['ctl-1', { site: 'rack-1', until: 9 }]])
+    t.equal(
+      await kept.read('cmp-1', record => record.token('h')),
+      undefined,
+      'it is the token of another machine',
+    )
+  })
+
+  t.test('a step that throws changes nothing, and takes no other with it', async t => {
+    const { store } = await open(t)
+    const results = await Promise.allSettled([
+      keep(store, 'b-0001', 'a'),
+      store.change('ctl-1', record => {
+        record.addToken(tokenOf('b', 'b-0002'), machineBoot('b-0002'))
+        throw new Error('not this one')
+      }),
+      keep(store, 'b-0003', 'c'),
+      keep(store, 'b-0003', 'c'),
+    ])
+    t.same(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'rejected'],
+      'nor does one that adds a token that is there',
+    )
+    t.same(await Promise.all(['a', 'b', 'c'].map(async hash => (await store.token(hash))?.boot)), [
+      'b-0001',
+      undefined,
+      'b-0003',
+    ])
+    t.equal(await bootOf(store, 'b-0002'), undefined)
+  })
+
+  t.test('steps at the same time see each other: none counts from what another one has changed', async t => {
+    const { store } = await open(t)
+    await Promise.all(
+      RACERS.map(at =>
+        store.change('ctl-1', record => {
+          const known = record.boot('b-0001')
+          const tokens = (known?.tokens ?? 0) + 1
+          record.addToken(tokenOf(`h${at}`, 'b-0001'), machineBoot('b-0001', { tokens }))
+        }),
+      ),
+    )
+    t.equal((await bootOf(store, 'b-0001'))?.tokens, RACERS.length)
+    t.same(
+      await store.read('ctl-1', record => record.tokensOf('b-0001').map(({ hash }) => hash)),
+      RACERS.map(at => `h${at}`),
+      'in the order in which they were made',
+    )
+  })
+
+  t.test('of those that spend a boot at the same time exactly one does', async t => {
+    const { store, again } = await open(t)
+    await keep(store, 'b-0001')
+    const spend = (at: number) => store.change('ctl-1', record => record.spend('b-0001', at, to))
+    t.same(
+      (await Promise.all(RACERS.map(spend))).filter(isSpent => isSpent),
+      [true],
+    )
+    t.equal(
+      await (await again()).change('ctl-1', record => record.spend('b-0001', 9, to)),
+      false,
+      'nor later',
+    )
+  })
+
+  t.test('a boot is not spent after a later one, nor one that no one knows', async t => {
+    const { store } = await open(t)
+    await keep(store, 'b-0001')
+    await keep(store, 'b-0002', 'i')
+    const spend = (boot: string) => store.change('ctl-1', record => record.spend(boot, 3, to))
+    t.same(await Promise.all(['b-0002', 'b-0001', 'b-0003'].map(spend)), [true, false, false])
+    t.match(await store.read('ctl-1', record => record.lastUsedBoot()), {
+      boot: 'b-0002',
+      bundleAt: 3,
+      ...to,
+    })
+  })
+
+  t.test('of those that approve another key of a machine at the same time exactly one does', async t => {
+    const { store } = await open(t)
+    const approve = (at: number) =>
+      store.change('ctl-1', record => {
+        if (record.keys().some(({ state }) => state === 'approved')) return false
+        record.putKey(keyOf(`SHA256:${at}`, 'approved'))
+        return true
+      })
+    t.equal((await Promise.all(RACERS.map(approve))).filter(isApproved => isApproved).length, 1)
+    t.equal((await store.keys('ctl-1')).length, 1)
+  })
+
+  t.test('of machines that show the same key at the same time exactly one has it approved', async t => {
+    const { store } = await open(t)
+    const approve = (at: number) =>
+      store.change(`cmp-${at}`, record => {
+        const other = record.otherOwner('SHA256:tpm')
+        if (other === undefined) record.putKey(keyOf('SHA256:tpm', 'approved', { machine: `cmp-${at}` }))
+        return other
+      })
+    const others = await Promise.all(RACERS.map(approve))
+    const [owner, ...rest] = [...new Set(others.filter(other => other !== undefined))]
+    t.equal(others.filter(other => other === undefined).length, 1)
+    t.same(rest, [])
+    t.same(
+      (await store.keys()).map(({ machine }) => machine),
+      [owner],
+    )
+  })
+
+  t.test('a key that becomes approved retires the one before', async t => {
+    const { store } = await open(t)
+    await store.change('ctl-1', record => record.putKey(keyOf('one', 'approved', { seenAt: 1 })))
+    await store.change('ctl-1', record => record.putKey(keyOf('two', 'approved', { seenAt: 2 })))
+    t.match(await store.keys('ctl-1'), [
+      { fingerprint: 'two', state: 'approved' },
+      { fingerprint: 'one', state: 'retired' },
+    ])
+  })
+
+  t.test('no number of keys that wait pushes out one that was approved or rejected', async t => {
+    const { store } = await open(t)
+    await store.change('ctl-1', record => {
+      record.putKey(keyOf('bad', 'rejected', { seenAt: 1 }))
+      record.putKey(keyOf('good', 'approved', { seenAt: 2 }))
+      for (let at = 3; at < 40; at += 1) record.putKey(keyOf(`waits ${at}`, 'pending', { seenAt: at }))
+    })
+    const kept = (await store.keys('ctl-1')).map(({ fingerprint }) => fingerprint)
+    t.ok(kept.includes('bad') && kept.includes('good'), kept.join(' '))
+    t.equal(kept.length, 22)
+    t.ok(kept.includes('waits 39') && !kept.includes('waits 3'))
+  })
+
+  t.test('a boot whose key waits or is approved is kept, however many boots others begin', async t => {
+    const { store } = await open(t)
+    const had = { proven: false, isElsewhere: true }
+    const ids = Array.from({ length: 400 }, (_, at) => bootId(at + 1))
+    await store.change('ctl-1', record => {
+      for (const [at, id] of ids.entries()) {
+        record.addToken(tokenOf(id, id), machineBoot(id, had))
+        if (at === 0) record.putKey(keyOf('waits', 'pending', { boot: id }))
+        if (at === 1) record.putKey(keyOf('good', 'approved', { boot: id }))
+      }
+    })
+    const kept = await store.read('ctl-1', record => ids.filter(id => record.boot(id) !== undefined))
+    t.same(kept.slice(0, 3), ['b-0001', 'b-0002', bootId(400 - 127)])
+    t.equal(kept.length, 130)
+    t.ok((await store.token('b-0001')) && (await store.token('b-0002')) && !(await store.token('b-0003')))
+  })
+
+  t.test('the boot that was used last is remembered, however many began since', async t => {
+    const { store } = await open(t)
+    await keep(store, 'b-0001')
+    await store.change('ctl-1', record => {
+      record.spend('b-0001', 3, to)
+      for (let number = 2; number < 400; number += 1) record.putBoot(machineBoot(bootId(number)))
+    })
+    t.match(await store.read('ctl-1', record => record.lastUsedBoot()), { boot: 'b-0001', bundleAt: 3 })
+  })
+
+  t.test(
+    'a machine is open for boots without a token, and of those that close it exactly one does',
+    async t => {
+      const { store } = await open(t)
+      await keep(store, 'b-0002')
+      await store.change('ctl-1', record => record.reopen({ machine: 'ctl-1', at: 1, until: 9, who: 'ada' }))
+      const isOpen = (boot: string) => store.read('ctl-1', record => record.isReopened(boot))
+      t.same(await Promise.all(['b-0001', 'b-0002', 'b-0003'].map(isOpen)), [false, false, true])
+      await store.change('ctl-1', record => record.closeReopened('b-0002'))
+      t.equal(await isOpen('b-0003'), true, 'it was not opened for that boot')
+      const close = () =>
+        store.change('ctl-1', record => {
+          const opened = record.reopening()
+          record.closeReopened('b-0003')
+          return opened?.who
+        })
+      t.same(
+        (await Promise.all(RACERS.map(close))).filter(who => who !== undefined),
+        ['ada'],
+      )
+    },
+  )
+
+  t.test(
+    'a follower knows what each machine used last and what is open, before the one who changed it',
+    async t => {
+      const { store } = await open(t)
+      await keep(store, 'b-0001')
+      await store.change('ctl-1', record => record.spend('b-0001', 3, to))
+      const used = new Map<string, string>()
+      const opened = new Set<string>()
+      const note = ({ machine, boot }: MachineBoot) => used.set(machine, boot)
+      await store.follow({
+        begin: all => all.used.forEach(note),
+        used: note,
+        reopened: (machine, reopening) => {
+          if (reopening === undefined) opened.delete(machine)
+          else opened.add(machine)
+        },
+      })
+      t.same([...used], [['ctl-1', 'b-0001']])
+      await keep(store, 'b-0002', 'i')
+      t.equal(used.get('ctl-1'), 'b-0001', 'it has its token alone')
+      await store.change('ctl-1', record => record.spend('b-0002', 4, { ...to, token: 'i' }))
+      t.equal(used.get('ctl-1'), 'b-0002')
+      await store.change('ctl-1', record => record.reopen({ machine: 'ctl-1', at: 1, until: 9, who: 'ada' }))
+      t.same([...opened], ['ctl-1'])
+      await store.change('ctl-1', record => record.closeReopened())
+      t.same([...opened], [])
+      const failing = store.change('cmp-1', record => {
+        record.reopen({ machine: 'cmp-1', at: 1, until: 9, who: 'ada' })
+        throw new Error('undone')
+      })
+      await t.rejects(failing, { message: 'undone' })
+      t.same([...opened], [], 'of what was undone it hears nothing')
+    },
+  )
+}
+
+/** The contract of what 'pilotlight up' gives and no one reads back. */
+export function secretContract(t: Test, open: Open<BundleStore & AuthorityStore>): void {
+  const bundle = { files: [{ path: '/etc/x', mode: 0o600, content: 'x' }], requests: [], secrets: [] }
+
+  t.test('a bundle is kept as it was put, and putting the same again changes nothing', async t => {
+    const { store, again } = await open(t)
+    t.same([await store.hasBundle('ctl-1'), await store.bundle('ctl-1')], [false, undefined])
+    t.same(await Promise.all([store.putBundle('ctl-1', bundle), store.putBundle('ctl-1', bundle)]), [
+      true,
+      false,
+    ])
+    const kept = await again()
+    t.same([await kept.hasBundle('ctl-1'), await kept.bundle('ctl-1')], [true, bundle])
+    t.equal(await kept.putBundle('ctl-1', { ...bundle, files: [] }), true)
+  })
+
+  t.test('of those that replace the same authority at the same time exactly one does', async t => {
+    const { store, again } = await open(t)
+    const first = authorityOf('first')
+    const begin = () => store.replaceAuthority('rack-1', undefined, first)
+    t.same(await Promise.all([begin(), begin()]), [true, false])
+    const replace = (at: number) => store.replaceAuthority('rack-1', first, authorityOf(`${at}`))
+    const replaced = await Promise.all(RACERS.map(replace))
+    t.equal(replaced.filter(isReplaced => isReplaced).length, 1)
+    const kept = await again()
+    t.same(await kept.authority('rack-1'), authorityOf(String(replaced.indexOf(true))))
+    t.same(await kept.authoritySites(), ['rack-1'])
+    t.equal(await kept.authority('rack-2'), undefined)
+  })
+}
+
+/** Everything in a store, in its order. */
+export async function objectsOf(store: ObjectStore): Promise<StoredObject[]> {
+  const found: StoredObject[] = []
+  await store.follow({
+    begin: ({ objects }) => found.push(...objects),
+    objects: () => {},
+    networks: () => {},
+  })
+  return found
+}
+
+const idsOf = async (store: ObjectStore) => (await objectsOf(store)).map(({ kind, id }) => `${kind} ${id}`)
 const revisionOf = ([outcome]: readonly RowOutcome[]) => outcome?.after?.revision ?? 0
 
 async function byAddress(store: LeaseStore) {

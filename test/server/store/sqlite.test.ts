@@ -4,9 +4,17 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import Database from 'better-sqlite3'
-import { type BootEvent, bootId } from '#model/boot.ts'
+import type { BootEvent } from '#model/boot.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
-import { alarmContract, auditContract, leaseContract, objectContract, type Open } from './contract.ts'
+import {
+  alarmContract,
+  auditContract,
+  leaseContract,
+  objectContract,
+  recordContract,
+  secretContract,
+  type Open,
+} from './contract.ts'
 
 /** A store in a file; the part of it that a contract is about. */
 const opening =
@@ -27,6 +35,14 @@ objectContract(
   t,
   opening(store => store.objects),
 )
+recordContract(
+  t,
+  opening(store => store.machines),
+)
+secretContract(
+  t,
+  opening(store => store.secrets),
+)
 leaseContract(
   t,
   opening(store => store.leases),
@@ -41,6 +57,7 @@ auditContract(
 )
 
 const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }
+const machineBoot = { machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true }
 const event = (id: number): BootEvent => ({
   id,
   at: 1000 + id,
@@ -52,85 +69,15 @@ const event = (id: number): BootEvent => ({
   detail: { id },
 })
 
-t.test('the bundle of a boot is handed out once, and the boot that was used last is remembered', async t => {
+t.test('a token shares the commit of the events that wait', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const used = { machine: 'ctl-1', boot: 'b-0001', tokens: 2, proven: true, token: 'h' }
-  t.equal(store.spendBoot('ctl-1', 'b-0001', 3), false, 'a boot that nobody knows')
-  store.addToken({ hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 }, used)
-  t.same(store.token('h'), { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 })
-  t.same(store.machineBoot('ctl-1', 'b-0001'), used)
-  t.equal(store.spendBoot('ctl-1', 'b-0001', 3), true)
-  t.equal(store.spendBoot('ctl-1', 'b-0001', 4), false)
-  t.same(store.machineBoot('ctl-1', 'b-0001'), { ...used, bundleAt: 3 })
-  for (let number = 2; number < 40; number += 1) {
-    store.putMachineBoot({
-      machine: 'ctl-1',
-      boot: `b-${number.toString(16).padStart(4, '0')}`,
-      tokens: 1,
-      proven: true,
-    })
-  }
-  t.same(store.lastUsedBoot('ctl-1'), { ...used, bundleAt: 3 }, 'however many boots began since')
-})
-
-t.test('a token is kept with its boot and the events that wait, or none of them', async t => {
-  const store = new SqliteStore(':memory:')
-  t.teardown(() => store.close())
-  const token = { hash: 'h', machine: 'ctl-1', boot: 'b-0001', until: 5 }
-  const had = { machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true }
   let isKept = false
   const kept = store.append(boot, event(1)).then(() => (isKept = true))
-  await store.together(() => store.addToken(token, had))
+  await store.machines.change('ctl-1', record => record.putBoot(machineBoot))
   await Promise.resolve() // what is on disk resolves at once, what waits for its own commit after some milliseconds
-  t.equal(isKept, true, 'they share its commit')
+  t.equal(isKept, true)
   await kept
-  await t.rejects(
-    store.together(() => store.addToken(token, { ...had, tokens: 2 })),
-    'one that is there already',
-  )
-  t.same(store.machineBoot('ctl-1', 'b-0001'), had)
-})
-
-t.test('no number of keys that wait pushes out one that was approved or rejected', async t => {
-  const store = new SqliteStore(':memory:')
-  t.teardown(() => store.close())
-  const shown = { machine: 'ctl-1', recipient: 'age1x', address: '10.20.0.11', mac: boot.mac, why: 'seen' }
-  const put = (fingerprint: string, state: 'approved' | 'rejected' | 'pending', seenAt: number) =>
-    store.putMachineKey({ ...shown, boot: 'b-0001', fingerprint, state, seenAt })
-  put('bad', 'rejected', 1)
-  put('good', 'approved', 2)
-  for (let at = 3; at < 40; at += 1) put(`waits ${at}`, 'pending', at)
-  const kept = store.machineKeys('ctl-1').map(({ fingerprint }) => fingerprint)
-  t.ok(kept.includes('bad') && kept.includes('good'), kept.join(' '))
-  t.equal(kept.length, 22)
-  t.ok(kept.includes('waits 39') && !kept.includes('waits 3'))
-})
-
-t.test('a boot whose key waits or is approved is kept, however many boots others begin', async t => {
-  const store = new SqliteStore(':memory:')
-  t.teardown(() => store.close())
-  const had = { machine: 'ctl-1', tokens: 1, proven: false, isElsewhere: true }
-  const key = {
-    machine: 'ctl-1',
-    recipient: 'age1x',
-    address: '10.20.0.11',
-    mac: boot.mac,
-    why: 'seen',
-    seenAt: 1,
-  }
-  for (let number = 1; number <= 400; number += 1) {
-    const id = bootId(number)
-    store.addToken({ hash: id, machine: 'ctl-1', boot: id, until: 5 }, { ...had, boot: id })
-    if (number === 1) store.putMachineKey({ ...key, boot: id, fingerprint: 'waits', state: 'pending' })
-    if (number === 2) store.putMachineKey({ ...key, boot: id, fingerprint: 'good', state: 'approved' })
-  }
-  const kept = Array.from({ length: 400 }, (_, at) => bootId(at + 1)).filter(id =>
-    store.machineBoot('ctl-1', id),
-  )
-  t.same(kept.slice(0, 3), ['b-0001', 'b-0002', bootId(400 - 127)])
-  t.equal(kept.length, 130)
-  t.ok(store.token('b-0001') && store.token('b-0002') && !store.token('b-0003'))
 })
 
 t.test('readers see events before their commit has gone to disk', async t => {
@@ -210,7 +157,7 @@ t.test(
     t.teardown(() => store.close())
     const boots = () => store.bootsOf({ macs: [boot.mac] }, 10)
     const first = store.append(boot, event(1)) // in the commit that is undone, and done again without the other
-    const failing = store.together(() => {
+    const failing = store.machines.change('ctl-1', () => {
       throw new Error('not kept')
     })
     await t.rejects(failing, { message: 'not kept' })

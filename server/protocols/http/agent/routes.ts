@@ -17,7 +17,7 @@ import type { Alarms } from '../../../machines/alarms.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import type { Journal } from '../../../machines/journal.ts'
-import type { TokenRecord } from '../../../store/store.ts'
+import type { TokenRecord } from '../../../store/machine-records.ts'
 import { Buckets } from '../../../limits/bucket.ts'
 import type { AgentLimits } from '../../../limits/http.ts'
 import { isWithin } from '../../../limits/json-shape.ts'
@@ -68,20 +68,19 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   const { catalog, tokens, enrolment, renewal, journal, alarms, copies, clients, refuse, log } = needs
   const reports = new Reports()
   const buckets = new Buckets(needs.strangers.agents.perAddress)
-  app.addHook('onRequest', (request, reply, next) => {
+  app.addHook('onRequest', async (request, reply) => {
     try {
-      admitSender(request, reply)
-      next()
+      await admitSender(request, reply)
     } catch (error) {
       void reply.header('connection', 'close') // what is left of its body is not read
-      next(error as Error) // thrown by those above
+      throw error
     }
   })
   parseShallow(app, ({ ip }, body) => charge(ip, body.length / BYTES_OF_A_TOKEN))
   app.setErrorHandler(problemAnswer(log))
 
   app.post<{ Body: Shown }>('/agent/v1/enroll', taking('enroll', enrollBody), async (request, reply) => {
-    const answer = await enrolment.enroll(holderOf(request), request.body)
+    const answer = await enrolment.enroll(await holderOf(request), request.body)
     return reply
       .code(answer.status === 'waiting' ? 202 : 200)
       .header('cache-control', 'no-store')
@@ -89,7 +88,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   })
 
   app.post<{ Body: Asked }>('/agent/v1/bundle', taking('bundle', askedBody), async (request, reply) => {
-    const who = holderOf(request)
+    const who = await holderOf(request)
     const { sealed, files, measured } = await enrolment.bundle(who, request.body)
     const firmware = measured === undefined ? {} : { firmware: measured }
     const detail = { files, bytes: sealed.length, ...firmware }
@@ -99,7 +98,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   })
 
   app.post<{ Body: Renewing }>('/agent/v1/renew', taking('renew', renewBody), async (request, reply) => {
-    const who = holderOf(request)
+    const who = await holderOf(request)
     const { answer, csrs = {} } = request.body
     void reply.header('cache-control', 'no-store')
     if (answer === undefined) return reply.send(await renewal.offer(who))
@@ -110,18 +109,18 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     return reply.type('application/octet-stream').send(sealed)
   })
 
-  app.post<{ Body: Report }>('/agent/v1/report', taking('report', reportBody), (request, reply) => {
-    const { token, mac } = holderOf(request)
+  app.post<{ Body: Report }>('/agent/v1/report', taking('report', reportBody), async (request, reply) => {
+    const { token, mac } = await holderOf(request)
     const { stage, text } = request.body
     const tail = admit(token.boot, request.body, reply)
-    if (stage === 'ready') tokens.ready(token)
+    if (stage === 'ready') await tokens.ready(token)
     tell(token, mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
     return reply.code(204).send()
   })
   done()
 
   /** Lets a request in whose token is good; throws for any other. */
-  function admitSender(request: FastifyRequest, reply: FastifyReply): void {
+  async function admitSender(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { ip } = request
     const now = performance.now()
     const own = buckets.of(ip, now)
@@ -131,12 +130,9 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
       void reply.header('retry-after', seconds)
       throw new TooManyTokens(ip, seconds)
     }
-    try {
-      holderOf(request)
-    } catch (error) {
-      charge(ip, 1)
-      throw error
-    }
+    charge(ip, 1) // before anything is awaited: those that it sends meanwhile find less
+    await holderOf(request)
+    charge(ip, -1) // only a token that is not good costs something
   }
 
   function charge(address: string, cost: number): void {
@@ -162,10 +158,10 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
    * Who holds the token of a request. A token comes with the config, over plain HTTP: who reads the wire has it, too. So it
    * is good from the machine's own address only, where DHCP shows whose that is.
    */
-  function holderOf(request: FastifyRequest): Enrolling {
+  async function holderOf(request: FastifyRequest): Promise<Enrolling> {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
     if (secret === undefined) throw new UnknownToken()
-    const token = tokens.use(secret)
+    const token = await tokens.use(secret)
     const machine = catalog().machine({ name: token.machine })
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
     const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''

@@ -6,7 +6,7 @@ import type { Machine } from '#model/machine.ts'
 import type { Enrolment } from '../../../agent/enrolment.ts'
 import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
-import type { Reopening } from '../../../store/store.ts'
+import type { Reopening } from '../../../store/machine-records.ts'
 import type { Log } from '../../../log.ts'
 import { limitOf, linkNext, nothingAfter, type PageQuery } from './paging.ts'
 import { problemAnswer } from '../wire/problems.ts'
@@ -59,8 +59,8 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
         },
       },
     },
-    ({ query }, reply) => {
-      const { items, next } = keyPage(enrolment.keys(), query)
+    async ({ query }, reply) => {
+      const { items, next } = keyPage(await enrolment.keys(), query)
       const { state } = query
       linkNext(reply, '/v1/keys', query, next, state === undefined ? {} : { state })
       return pretty(reply, items.map(viewOf))
@@ -70,8 +70,8 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
   app.get<ByName & { Querystring: PageQuery }>(
     '/v1/machines/:name/keys',
     { schema: about('The keys that a machine showed, the last one first') },
-    ({ params: { name }, query }, reply) => {
-      const { items, next } = keyPage(enrolment.keys(known(name).name), query)
+    async ({ params: { name }, query }, reply) => {
+      const { items, next } = keyPage(await enrolment.keys(known(name).name), query)
       linkNext(reply, `/v1/machines/${encodeURIComponent(name)}/keys`, query, next)
       return pretty(reply, items.map(viewOf))
     },
@@ -81,9 +81,9 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
     app.post<OnKey>(
       `/v1/machines/:name/${verb}`,
       { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
-      ({ params: { name }, body, identity }, reply) => {
+      async ({ params: { name }, body, identity }, reply) => {
         const machine = known(name)
-        const key = enrolment[verb](machine, body ?? {}, identity.name)
+        const key = await enrolment[verb](machine, body ?? {}, identity.name)
         log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
         return pretty(reply, viewOf(key))
       },
@@ -93,8 +93,8 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
   app.post<ByName>(
     '/v1/machines/:name/reopen',
     { schema: about('opens the next boot of a machine that was ready, or whose key was pinned') },
-    ({ params: { name }, identity }, reply) => {
-      const opened = enrolment.reopen(known(name), identity.name)
+    async ({ params: { name }, identity }, reply) => {
+      const opened = await enrolment.reopen(known(name), identity.name)
       log('info', 'machine opened', { machine: name, who: identity.name })
       return pretty(reply, reopeningView(opened))
     },
@@ -102,8 +102,8 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
   app.delete<ByName>(
     '/v1/machines/:name/reopen',
     { schema: about('closes a machine that was opened, before its time') },
-    ({ params: { name }, identity }, reply) => {
-      const closed = enrolment.close(known(name), identity.name)
+    async ({ params: { name }, identity }, reply) => {
+      const closed = await enrolment.close(known(name), identity.name)
       log('info', 'machine closed', { machine: name, who: identity.name })
       return pretty(reply, reopeningView(closed))
     },

@@ -24,12 +24,12 @@ import { authorityBody, bundleBody } from './site-bodies.ts'
 export type SiteNeeds = {
   readonly catalog: () => Catalog
   readonly inventory: Pick<Inventory, 'putSite'>
-  readonly putBundle: (machine: string, bundle: BundleDescription) => boolean
+  readonly putBundle: (machine: string, bundle: BundleDescription) => Promise<boolean>
   /** The names of all sites. */
   readonly sites: () => Promise<readonly string[]>
   readonly putAuthority: (site: string, authority: SiteAuthority) => Promise<AuthorityPut>
   /** Until when a site can sign, in milliseconds since 1970; undefined when it has no authority. */
-  readonly signing: (site: string) => { readonly ends?: number; readonly until?: number } | undefined
+  readonly signing: (site: string) => Promise<{ readonly ends?: number; readonly until?: number } | undefined>
   readonly log: Log
 }
 
@@ -79,8 +79,8 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
   app.get<{ Params: { name: string } }>(
     '/v1/sites/:name/signing',
     { schema: { tags: ['sites'], summary: 'Until when a cluster renews certificates without this server' } },
-    ({ params: { name } }, reply) => {
-      const found = signing(name)
+    async ({ params: { name } }, reply) => {
+      const found = await signing(name)
       if (found === undefined) throw new NotFound('authority of site', name, "'pilotlight up' puts it.")
       const { ends, until } = found
       const view: SiteSigning = {
@@ -102,13 +102,13 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       },
       bodyLimit: BUNDLE_BYTES,
     },
-    ({ params: { name }, body }, reply) => {
+    async ({ params: { name }, body }, reply) => {
       if (catalog().machine({ name }) === undefined) {
         throw new NotFound('machine', name, 'Declare it in the site file first.')
       }
       const bundle = Array.isArray(body) ? { files: body, requests: [], secrets: [] } : body
       checkPaths(bundle)
-      const changed = putBundle(name, bundle)
+      const changed = await putBundle(name, bundle)
       const { files, requests, secrets } = bundle
       const counts = { files: files.length, certificates: requests.length, secrets: secrets.length }
       log('info', changed ? 'bundle changed' : 'bundle as before', { machine: name, ...counts })

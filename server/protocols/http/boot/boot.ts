@@ -42,8 +42,8 @@ export type BootNeeds = {
   readonly sources: () => Sources
   readonly journal: Pick<Journal, 'record' | 'currentOf' | 'arrive' | 'bootAt'>
   readonly clients: Pick<Clients, 'booted' | 'macOf' | 'mayBe' | 'leaseAt' | 'dhcp' | 'isOpen'>
-  readonly tokens: Pick<BootTokens, 'mint' | 'rebootOf'>
-  readonly hasBundle: (machine: string) => boolean
+  readonly tokens: Pick<BootTokens, 'mint' | 'isReboot' | 'rebootOf'>
+  readonly hasBundle: (machine: string) => Promise<boolean>
   /** Boots that wait for an operator. */
   readonly waits: Pick<Waits, 'isOver'>
   readonly alarms: Pick<Alarms, 'raise'>
@@ -95,7 +95,8 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       }
       // A signature is of the script as it is for everyone: no text of one boot is put into what is signed.
       const held = needs.signer === undefined && from?.machine ? heldAt(from.machine, request.ip) : undefined
-      return plain(reply, held === undefined ? script : withNotice(script, held.message))
+      if (held === undefined) return plain(reply, script)
+      return held.then(why => plain(reply, why === undefined ? script : withNotice(script, why.message)))
     }),
   )
 
@@ -210,7 +211,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     )
     let refusal = objection ?? 'it is in no boot'
     if (objection === undefined && boot !== undefined) {
-      const reboot = holdReboot(machine, boot, address)
+      const reboot = await holdReboot(machine, boot, address)
       const isElsewhere = dhcp === 'off' && address !== machine.address
       const place = { proven: dhcp !== 'off', isElsewhere, ...placeOf(boot) }
       const minted = await tokens.mint(machine.name, boot.id, place)
@@ -240,8 +241,13 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
    * A machine that gets a bundle and was ready boots again: by the site's policy the boot waits for an operator until the
    * site's deadline. 503, because Ignition asks again then; and 403 after it.
    */
-  function holdReboot(machine: Machine, boot: CurrentBoot, address: string): Reboot | undefined {
-    const { reboot, held } = rebootOf(machine, boot)
+  async function holdReboot(
+    machine: Machine,
+    boot: CurrentBoot,
+    address: string,
+  ): Promise<Reboot | undefined> {
+    if (!tokens.isReboot(machine.name, boot.id)) return undefined
+    const { reboot, held } = await rebootOf(machine, boot)
     const { mac, id } = boot
     if (held !== undefined) {
       const where = { mac, machine: machine.name, layer: 'http', boot: id } as const
@@ -252,12 +258,12 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   /** The boot as a second one, where it is one of a machine that gets a bundle; and why it is held, where it is. */
-  function rebootOf(
+  async function rebootOf(
     machine: Machine,
     { id }: CurrentBoot,
-  ): { reboot?: Reboot; held?: RebootHeld | RebootTooLate } {
-    const reboot = tokens.rebootOf(machine.name, id)
-    if (reboot === undefined || !hasBundle(machine.name)) return {}
+  ): Promise<{ reboot?: Reboot; held?: RebootHeld | RebootTooLate }> {
+    const reboot = await tokens.rebootOf(machine.name, id)
+    if (reboot === undefined || !(await hasBundle(machine.name))) return {}
     const { reboot: policy, deadlineMinutes } = trustOf(machine)
     if (policy !== 'approve' || reboot.isReopened) return { reboot }
     const isOver = waits.isOver(machine.name, id, deadlineMinutes)
@@ -267,10 +273,11 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     return { reboot, held }
   }
 
-  /** Why the config of the boot at an address will be held. */
-  function heldAt(machine: Machine, address: string): Error | undefined {
+  /** Why the config of the boot at an address will be held; nothing is awaited for the many that are not second ones. */
+  function heldAt(machine: Machine, address: string): Promise<Error | undefined> | undefined {
     const boot = bootOf(machine, address)
-    return boot && rebootOf(machine, boot).held
+    if (boot === undefined || !tokens.isReboot(machine.name, boot.id)) return undefined
+    return rebootOf(machine, boot).then(({ held }) => held)
   }
 
   function bootOf(machine: Machine, address: string): CurrentBoot | undefined {
@@ -320,7 +327,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
 }
 
 /** An answer that is sent, or what is sent once it is there. */
-type Answer = FastifyReply | Promise<Buffer>
+type Answer = FastifyReply | Promise<FastifyReply | Buffer>
 
 /** Who asks, as its journal is found: `machine` when the sender is taken for a declared one. */
 type Asker = { readonly mac: string; readonly machine?: Machine }

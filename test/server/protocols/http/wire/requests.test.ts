@@ -97,7 +97,7 @@ t.test('a phase that no machine is in any more counts none', async t => {
   let machines: Record<string, number> = { script: 2 }
   const writes = { work: true, failures: 0, freeBytes: 1 }
   const measured = { objects: {}, problems: 0, storeBytes: 1, writes, certificates: {}, signing: {} }
-  const metrics = new Metrics('1', () => ({ ...measured, machines }))
+  const metrics = new Metrics('1', async () => ({ ...measured, machines }))
   t.match(await metrics.text(), 'pilotlight_machines{phase="script"} 2')
   machines = { ready: 2 }
   t.notMatch(await metrics.text(), 'phase="script"')

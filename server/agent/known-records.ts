@@ -1,0 +1,35 @@
+// What of the machines' records must be known at once, since packets and requests that ask for it wait for nothing: held in
+// memory, and followed.
+
+import type { MachineBoot, MachineRecords, Reopening } from '../store/machine-records.ts'
+
+/** The boot that a machine runs in, or was in last: the latest that its bundle was given to, or that was ready. */
+export type RunningBoot = Pick<MachineBoot, 'boot' | 'readyAt'>
+
+/** By the machine's name, always as they are on disk. */
+export type KnownRecords = {
+  readonly running: ReadonlyMap<string, RunningBoot>
+  /** What was opened, also when its time is over. */
+  readonly reopened: ReadonlyMap<string, Reopening>
+}
+
+/** Reads them, and keeps them as the store has them from then on. */
+export async function knownRecords(store: Pick<MachineRecords, 'follow'>): Promise<KnownRecords> {
+  const running = new Map<string, RunningBoot>()
+  const reopened = new Map<string, Reopening>()
+  const used = ({ machine, boot, readyAt }: MachineBoot) => {
+    running.set(machine, { boot, ...(readyAt !== undefined && { readyAt }) })
+  }
+  await store.follow({
+    begin: all => {
+      for (const boot of all.used) used(boot)
+      for (const reopening of all.reopened) reopened.set(reopening.machine, reopening)
+    },
+    used,
+    reopened: (machine, reopening) => {
+      if (reopening === undefined) reopened.delete(machine)
+      else reopened.set(machine, reopening)
+    },
+  })
+  return { running, reopened }
+}

@@ -1,0 +1,133 @@
+// What is kept of each machine beside its boot journal: what its boots have had of us (tokens, a bundle), the keys that it
+// showed, whether its next boot is open, and until when it signs.
+
+import type { MachineKey } from '#model/machine-key.ts'
+
+/** A token as it is kept: never itself, only its hash. */
+export type TokenRecord = {
+  /** SHA-256, in hex. */
+  readonly hash: string
+  readonly machine: string
+  readonly boot: string
+  /** Milliseconds since 1970, until which it must be used first. */
+  readonly until: number
+  /** The run of the host in which it was made, and when by the host's own clock; none of a version that did not keep it. */
+  readonly made?: { readonly run: string; readonly at: number }
+  /** Milliseconds since 1970, when it was first shown. */
+  readonly usedAt?: number
+}
+
+/** What one boot of a declared machine has had of us. */
+export type MachineBoot = {
+  readonly machine: string
+  /** For example `b-001f`. */
+  readonly boot: string
+  /** How many tokens were made for it. */
+  readonly tokens: number
+  /** DHCP showed whose boot it is. */
+  readonly proven: boolean
+  /** DHCP showed nothing, and its sender was not at the machine's declared address: anyone may have begun it. */
+  readonly isElsewhere?: boolean
+  /** The switch port, as the relay of DHCP named it before its first token was made. */
+  readonly port?: string
+  /** DHCP of this boot came from more than one switch port. */
+  readonly isPortMoved?: boolean
+  /** The hash of the token that the bundle was given for. */
+  readonly token?: string
+  /** The age recipient that the bundle was sealed to, and the fingerprint that was approved for it. */
+  readonly key?: string
+  readonly fingerprint?: string
+  /** Milliseconds since 1970, when the bundle was handed out. */
+  readonly bundleAt?: number
+  /** Milliseconds since 1970, when the machine reported `ready`. */
+  readonly readyAt?: number
+}
+
+/** Who got a bundle: by which token (its hash), sealed to which key. */
+export type Recipient = { readonly token: string; readonly key: string; readonly fingerprint: string }
+
+/** An operator opened the next boot of a machine; times in milliseconds since 1970. */
+export type Reopening = {
+  readonly machine: string
+  readonly at: number
+  readonly until: number
+  readonly who: string
+  /** The run of the host in which it was opened, and when by the host's own clock; none of a version that did not keep it. */
+  readonly made?: { readonly run: string; readonly at: number }
+}
+
+/** Until when a controller can sign certificates of its cluster: the end of the signers that it was given. */
+export type Signing = {
+  readonly site: string
+  /** Milliseconds since 1970. */
+  readonly until: number
+}
+
+/** What is kept of one machine, to be looked at. */
+export interface MachineRecord {
+  boot(id: string): MachineBoot | undefined
+  /** The latest boot that a bundle was given to, or that was ready. */
+  lastUsedBoot(): MachineBoot | undefined
+  token(hash: string): TokenRecord | undefined
+  /** The tokens of a boot, in the order in which they were made. */
+  tokensOf(boot: string): TokenRecord[]
+  /** The keys that it showed, the one seen last first. */
+  keys(): MachineKey[]
+  /** Another machine that a key is approved for; a TPM that was moved has the same one. */
+  otherOwner(fingerprint: string): string | undefined
+  /** The last time that it was opened, also when that is over. */
+  reopening(): Reopening | undefined
+  /** Says whether a boot is one that the machine was opened for, also when its time is over. */
+  isReopened(boot: string): boolean
+}
+
+/** The same, to be changed. */
+export interface ChangingRecord extends MachineRecord {
+  /** Keeps what a boot has had, in place of what was known of it. */
+  putBoot(boot: MachineBoot): void
+  /** Marks the bundle of a boot as handed out, and to whom; false when it or that of a later boot was before. */
+  spend(boot: string, at: number, to?: Recipient): boolean
+  /** Keeps a token, the last of those that its boot has had, and what the boot has had with it. */
+  addToken(token: TokenRecord, of: MachineBoot): void
+  /** Marks a token as shown. */
+  useToken(hash: string, at: number): void
+  forgetToken(hash: string): void
+  /** Keeps a key; one that becomes approved retires the one before. */
+  putKey(key: MachineKey): void
+  /** Opens the next boot that has no token yet; what is pinned stays until that boot's key is decided on. */
+  reopen(reopening: Reopening): void
+  /** Closes the machine; of a boot whose key was decided on only when it was opened for that boot. */
+  closeReopened(boot?: string): void
+  putSigning(signing: Signing): void
+}
+
+/** Hears what is committed, in the order of the commits, before the one who changed it does. */
+export type RecordFollower = {
+  /** Called once, first: the latest boot of each machine as `used` gives it, and what was opened. */
+  begin(all: { readonly used: readonly MachineBoot[]; readonly reopened: readonly Reopening[] }): void
+  /** The latest boot that a bundle was given to, or that was ready, after it changed. */
+  used(boot: MachineBoot): void
+  /** A machine was opened, or closed: then without a reopening. */
+  reopened(machine: string, reopening: Reopening | undefined): void
+}
+
+/** Where what is known of machines outlives the process. */
+export interface MachineRecords {
+  /**
+   * Does `step` on what is kept of one machine, all of it or nothing, as if no other step ran at the same time, whatever
+   * machine that is of; resolves with its result once that is on disk, in one commit with other steps of the same batch.
+   * A step that throws changes nothing. It may be done again when another step of its batch fails: it changes the record
+   * alone, and reports what it has to report by its result.
+   */
+  change<T>(machine: string, step: (record: ChangingRecord) => T): Promise<T>
+  /** Looks at what is kept of one machine: as it is between two steps. */
+  read<T>(machine: string, look: (record: MachineRecord) => T): Promise<T>
+  /** The token with a hash, and whose it is. */
+  token(hash: string): Promise<TokenRecord | undefined>
+  /** The keys that a machine showed, or all machines; the one seen last first. */
+  keys(machine?: string): Promise<MachineKey[]>
+  /** Until when each controller can sign, by the machine's name. */
+  signings(): Promise<Map<string, Signing>>
+  /** Gives `follower` what there is, and then every change; there is one follower. Resolves once it has begun. */
+  follow(follower: RecordFollower): Promise<void>
+}
