@@ -222,6 +222,8 @@ export class LibraryClient implements KubernetesClient {
     if (request.body !== undefined) context.setBody(request.body)
     context.setSignal(deadline.signal)
     await this.#config.applySecurityAuthentication(context)
+    // A machine that lost its power answers nothing: behind silence there may be a connection that leads nowhere.
+    deadline.onOver = () => this.#config.leave(context.getDispatcher())
     return this.#http
       .send(context)
       .toPromise()
@@ -263,9 +265,10 @@ export class LibraryClient implements KubernetesClient {
   }
 }
 
-/** The library's kubeconfig, with one pool of connections for all requests. */
+/** The library's kubeconfig, with one pool of connections for all requests. With HTTP/2 it holds a single one. */
 class OneConnection extends KubeConfig {
-  #pool: ReturnType<RequestContext['getDispatcher']>
+  #pool: Pool | undefined
+  readonly #left = new Set<Pool>()
 
   override async applySecurityAuthentication(context: RequestContext): Promise<void> {
     await super.applySecurityAuthentication(context)
@@ -273,15 +276,29 @@ class OneConnection extends KubeConfig {
     if (this.#pool !== undefined) context.setDispatcher(this.#pool)
   }
 
+  /** Gives later requests new connections, if `pool` is still the one for all; those under way end by themselves. */
+  leave(pool: Pool | undefined): void {
+    if (pool === undefined || pool !== this.#pool) return
+    this.#pool = undefined
+    this.#left.add(pool)
+    const closed = () => this.#left.delete(pool)
+    pool.close().then(closed, closed)
+  }
+
   async close(): Promise<void> {
-    await this.#pool?.destroy()
+    const pools = this.#pool === undefined ? [...this.#left] : [...this.#left, this.#pool]
+    await Promise.all(pools.map(pool => pool.destroy()))
   }
 }
+
+type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>
 
 /** Ends what takes too long, or what the caller's signal ends. */
 class Deadline {
   readonly seconds: number
   readonly signal: AbortSignal
+  /** Called when the time is over. */
+  onOver: (() => void) | undefined
   readonly #outer: AbortSignal | undefined
   readonly #over = new AbortController()
   #timer: NodeJS.Timeout
@@ -312,7 +329,10 @@ class Deadline {
   }
 
   #start(): NodeJS.Timeout {
-    return setTimeout(() => this.#over.abort(), this.seconds * 1000)
+    return setTimeout(() => {
+      this.onOver?.()
+      this.#over.abort()
+    }, this.seconds * 1000)
   }
 }
 

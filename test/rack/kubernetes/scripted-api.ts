@@ -1,22 +1,22 @@
-// An HTTPS server on loopback that plays the Kubernetes API by a script: for what a real one does too seldom to wait for.
+// An HTTPS server on loopback that plays the Kubernetes API by a script, over HTTP/2 as a real one does: for what that does
+// too seldom to wait for.
 
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Test } from 'tap'
 import { makeAuthority, makeLeaf } from '#host/x509.ts'
+import type { KubernetesClient, Limits } from '#rack/kubernetes/client.ts'
 import { connect } from '#rack/kubernetes/connect.ts'
-import { type KubernetesClient, type Limits } from '#rack/kubernetes/client.ts'
 import { renderKubeconfig } from '#rack/cluster/kubeconfig.ts'
+
+export type Answer = Http2ServerResponse
 
 /** A request as it came, and what answers it. */
 export type Exchange = {
-  readonly method: string
-  readonly path: string
   readonly query: URLSearchParams
   readonly body: string
-  readonly answer: ServerResponse
+  readonly answer: Answer
 }
 
 /** The server, and a client of it. */
@@ -42,23 +42,23 @@ export async function scriptApi(
   const theirs = await makeLeaf({ ...leaf, purposes: ['client'] }, validity, authority)
   const tls = { cert: own.certificate, key: own.key, ca: authority.certificate, requestCert: true }
   const asked: string[] = []
-  let connections = 0
-  const server = createServer(tls, (request, answer) => {
+  const sockets: Socket[] = []
+  const server = createSecureServer(tls, (request, answer) => {
     void bodyOf(request).then(body => {
-      const { pathname: path, searchParams: query } = new URL(request.url ?? '', 'https://host')
-      const kinds = KINDS[path]
-      if (kinds !== undefined) return sendJson(answer, 200, { kind: 'APIResourceList', resources: kinds })
+      const { pathname, searchParams: query } = new URL(request.url, 'https://host')
+      const resources = KINDS[pathname]
+      if (resources !== undefined) return sendJson(answer, 200, { kind: 'APIResourceList', resources })
       asked.push(`${request.method} ${request.url}`)
-      script({ method: request.method ?? '', path, query, body, answer })
+      script({ query, body, answer })
     })
   })
-  server.on('secureConnection', () => (connections += 1))
+  server.on('secureConnection', socket => sockets.push(socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // it listens on TCP
   const close = () => {
     server.close()
-    server.closeAllConnections()
+    for (const socket of sockets) socket.destroy()
   }
   const url = `https://127.0.0.1:${port}`
   const client = await connect(renderKubeconfig(url, authority.certificate, 'a test', theirs), limits)
@@ -66,17 +66,22 @@ export async function scriptApi(
     await client.close()
     close()
   })
-  return { client, asked, connections: () => connections, close }
+  return { client, asked, connections: () => sockets.length, close }
 }
 
 /** Answers with JSON. */
-export function sendJson(answer: ServerResponse, status: number, value: object): void {
+export function sendJson(answer: Answer, status: number, value: object): void {
   answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 }
 
 /** Answers with a refusal as the API words it. */
-export function refuse(answer: ServerResponse, code: number, message: string): void {
+export function refuse(answer: Answer, code: number, message: string): void {
   sendJson(answer, code, statusOf(code, message))
+}
+
+/** Ends the connection, whatever else is under way on it. */
+export function breakOff(answer: Answer): void {
+  answer.stream.session?.destroy()
 }
 
 /** The Status object of a refusal. */
@@ -93,7 +98,7 @@ const KINDS: Readonly<Record<string, readonly object[]>> = {
   '/apis/rbac.authorization.k8s.io/v1': [{ name: 'clusterroles', kind: 'ClusterRole', namespaced: false }],
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+async function bodyOf(request: Http2ServerRequest): Promise<string> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) text += String(chunk)
   return text

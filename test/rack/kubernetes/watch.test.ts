@@ -1,11 +1,18 @@
 // The watch against a scripted API: it goes on from the last version, lists anew only when it must, and ends by itself.
 
-import type { ServerResponse } from 'node:http'
 import t, { type Test } from 'tap'
 import type { KubernetesObject } from '#rack/kubernetes/objects.ts'
 import { Followed } from '#rack/kubernetes/watch.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { refuse, scriptApi, sendJson, statusOf, type Exchange } from './scripted-api.ts'
+import {
+  breakOff,
+  refuse,
+  scriptApi,
+  sendJson,
+  statusOf,
+  type Answer,
+  type Exchange,
+} from './scripted-api.ts'
 
 const pods = { apiVersion: 'v1', kind: 'Pod', namespace: 'n' }
 
@@ -15,7 +22,7 @@ const pod = (name: string, resourceVersion: string) => ({
 
 /** One answer of a script: a list, or what is done with the stream of a watch. */
 type Turn = { readonly list: readonly string[]; readonly at: string } | Act
-type Act = (stream: ServerResponse) => void
+type Act = (stream: Answer) => void
 
 /** An API whose answers are `turns`, one a request in this order; after the last one nothing is answered any more. */
 async function follow(t: Test, turns: readonly Turn[], silenceSeconds = 5) {
@@ -61,11 +68,11 @@ async function follow(t: Test, turns: readonly Turn[], silenceSeconds = 5) {
   }
 }
 
-const line = (stream: ServerResponse, type: string, object: object) =>
+const line = (stream: Answer, type: string, object: object) =>
   stream.write(`${JSON.stringify({ type, object })}\n`)
 
 /** Begins a watch, and says nothing. */
-const open = (stream: ServerResponse) => stream.writeHead(200).flushHeaders()
+const open = (stream: Answer) => stream.writeHead(200)
 
 t.test('what is listed is kept up to date by the changes', async t => {
   const it = await follow(t, [
@@ -114,7 +121,7 @@ t.test('a connection that breaks within a change goes on from the version before
     stream => {
       line(stream, 'ADDED', pod('a', '11'))
       stream.write('{"type":"ADDED","object":{"metad')
-      setTimeout(() => stream.destroy(), 20)
+      setTimeout(() => breakOff(stream), 20)
     },
     stream => line(stream, 'ADDED', pod('b', '12')),
   ])
@@ -158,7 +165,7 @@ t.test('a watch that falls silent is begun again', async t => {
 })
 
 t.test('an API that ends each watch at once is not stormed', async t => {
-  const ends = Array.from({ length: 100 }, () => (stream: ServerResponse) => {
+  const ends = Array.from({ length: 100 }, () => (stream: Answer) => {
     open(stream)
     stream.end()
   })
@@ -180,7 +187,7 @@ t.test('a first list that fails is tried again with the next question', async t 
 })
 
 t.test('objects that nothing keeps up to date are not shown for long', async t => {
-  const it = await follow(t, [{ list: ['a'], at: '10' }, ...Array<Turn>(40).fill(stream => stream.destroy())])
+  const it = await follow(t, [{ list: ['a'], at: '10' }, ...Array<Turn>(40).fill(breakOff)])
   t.strictSame(await it.names(), ['a'])
   await t.rejects(
     waitUntil('an error', { limitSeconds: 15, everyMs: 50 }, async () => {
