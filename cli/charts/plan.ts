@@ -1,45 +1,40 @@
-// What `pilotlight charts plan` prints: the releases, or the values of one with the origin of each.
+// `pilotlight charts plan`: the releases, and the values of one.
 
-import { titleOf } from '#rack/charts/gates/promises.ts'
-import { chosenOf, type ChartPlan, type ReleasePlan } from '#rack/charts/plan/plan.ts'
-import { chartFolder } from '#rack/charts/sources/ours.ts'
-import { chartDefaults } from '#rack/charts/values/defaults.ts'
-import { explainLayers, showPath, type ExplainedValue } from '#rack/charts/values/values.ts'
+import type { Command } from 'commander'
+import type { SessionOptions } from '#rack/charts/session.ts'
+import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './of-site.ts'
 
-/** Something to print, as data and as lines. */
-export type Told = { readonly data: object; readonly lines: readonly string[] }
-
-/** The plan: releases with needs and promises, and the names of the secrets. */
-export function explainPlan({ name, namespace, releases, secrets }: ChartPlan): Told {
-  const lines = releases.flatMap(({ name: release, needs, after, group, promises }) => [
-    [
-      release,
-      ...(needs.length > 0 ? [`needs ${needs.join(', ')}`] : []),
-      ...(after.length > 0 ? [`installed after ${after.join(', ')}`] : []),
-      ...(group === undefined ? [] : [`together with group ${group}`]),
-    ].join('; '),
-    ...promises.map(promised => `    ${titleOf(promised)}`),
-  ])
-  const data = { plan: name, namespace, releases, secrets: secrets.map(it => it.name) }
-  return { data, lines: [...lines, `secrets: ${data.secrets.join(' ')}`] }
+/** Defines `charts plan`. */
+export function definePlan(command: Command): void {
+  ofSite(command)
+    .option('--values [release]', 'every merged value with its origin, of one release or of all')
+    .option('--check', 'renders all charts, and looks whether the cluster can carry them')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pilotlight charts plan site.yaml\n  pilotlight charts plan site.yaml --values nova\n  pilotlight charts plan site.yaml --check',
+    )
+    .action(async (site: string, flags: ChartsFlags & { values?: string | true; check?: boolean }) => {
+      if (flags.check) return checkPlan(await sessionOf(site, flags), flags)
+      const options = await planOf(site, flags)
+      const { explainPlan, explainValues } = await import('./explain-plan.ts')
+      const told =
+        flags.values === undefined
+          ? explainPlan(options.plan)
+          : await explainValues(options.plan, flags.values)
+      print(flags, told.data, told.lines)
+    })
 }
 
-/** Every value of a release, or of all (`true`), with its origin; lists that replaced lists are pointed out. */
-export async function explainValues(plan: ChartPlan, which: string | true): Promise<Told> {
-  const releases = which === true ? plan.releases : chosenOf(plan, [which]).releases
-  const told = await Promise.all(releases.map(async release => ({ release, values: await layered(release) })))
-  const lines = told.flatMap(({ release, values }) => [release.name, ...values.map(valueLine)])
-  const data = Object.fromEntries(told.map(({ release, values }) => [release.name, values]))
-  return { data: { values: data }, lines }
-}
-
-async function layered({ chart, layers }: ReleasePlan): Promise<ExplainedValue[]> {
-  const defaults = { origin: 'chart', values: await chartDefaults(chartFolder(chart)) }
-  return explainLayers([defaults, ...layers])
-}
-
-function valueLine({ path, value, origin, replaced }: ExplainedValue): string {
-  const isList = Array.isArray(value) && Array.isArray(replaced?.value)
-  const note = isList ? `, instead of the whole list of the ${replaced?.origin}` : ''
-  return `    ${showPath(path)}: ${JSON.stringify(value)}  (${origin}${note})`
+async function checkPlan(options: SessionOptions, flags: ChartsFlags): Promise<void> {
+  const { withSession } = await import('#rack/charts/session.ts')
+  const { PreflightFailed } = await import('#rack/charts/errors.ts')
+  const { checkCluster, renderPlan } = await import('#rack/charts/preflight/preflight.ts')
+  const pods = await withSession(options, [], async session => {
+    const rendered = await renderPlan(session)
+    const problems = await checkCluster(session, rendered)
+    if (problems.length > 0) throw new PreflightFailed(problems)
+    return rendered
+  })
+  const line = `all ${options.plan.releases.length} charts render, and ${pods.length} workloads find their nodes, images, memory and processors`
+  print(flags, { ok: true, workloads: pods }, [line])
 }

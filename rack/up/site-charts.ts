@@ -19,10 +19,15 @@ export async function siteCharts(
   site: Site,
   { stateDirectory, tools }: { readonly stateDirectory: string; readonly tools?: string },
 ): Promise<SiteCharts> {
-  const options = { stateDirectory, helm: await helmIn(tools === undefined ? undefined : resolve(tools)) }
+  const options = { stateDirectory, helm: await helmProgram(tools) }
   const prepared = await atItsPlace(siteFile, () => chartsOfSite(site, options))
   await checkSiteValues(siteFile, site, prepared.plan)
   return prepared
+}
+
+/** The helm of the folder `tools`, or of PATH where it is not given or has none: a path or a name, for a command line. */
+export function helmProgram(tools: string | undefined): Promise<string> {
+  return helmIn(tools === undefined ? undefined : resolve(tools))
 }
 
 /**

@@ -5,12 +5,12 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { freshenKubeconfig } from '#cli/site/kubeconfig.ts'
+import { freshenKubeconfig } from '#rack/up/kubeconfig.ts'
 import { siteKey } from '#rack/up/site-key.ts'
 import { keepKubeconfig, renderKubeconfig } from '#rack/cluster/kubeconfig.ts'
 import { ensurePki, mintAdministrator } from '#rack/cluster/pki.ts'
 import { smallSite } from '../../small-site.ts'
-import { pilotlight } from '../pilotlight.ts'
+import { pilotlight } from '../../cli/pilotlight.ts'
 
 const siteFile = join(import.meta.dirname, '../../../lab/racks/small/site.yaml')
 const hour = 60 * 60 * 1000

@@ -1,0 +1,78 @@
+// What the verbs of `pilotlight charts` on a site share: their flags, what they work with, and how they print.
+
+import { access } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { Failure } from '#model/error.ts'
+import type { SessionOptions } from '#rack/charts/session.ts'
+import { stateOption } from '../options.ts'
+
+/** The flags of all of them. */
+export type ChartsFlags = {
+  readonly state: string
+  readonly kubeconfig?: string
+  readonly tools?: string
+  readonly json?: boolean
+}
+
+/** Adds the site and the flags of all of them. */
+export function ofSite(command: Command): Command {
+  return command
+    .argument('<site>', 'site file')
+    .addOption(stateOption())
+    .option('--kubeconfig <file>', "the cluster's; the state directory's unless told")
+    .option('--tools <dir>', 'where helm lies (PATH otherwise)')
+    .option('--json', 'as JSON')
+}
+
+/** What a verb works with that asks the cluster: the same as `planOf`, with a kubeconfig that lasts, and a helm. */
+export async function sessionOf(siteFile: string, flags: ChartsFlags): Promise<SessionOptions> {
+  const options = await planOf(siteFile, flags)
+  const { kubeconfigPath, site } = options
+  if (flags.kubeconfig === undefined) {
+    const { freshenKubeconfig } = await import('#rack/up/kubeconfig.ts')
+    await freshenKubeconfig(site, options.stateDirectory)
+  }
+  await access(kubeconfigPath).catch((cause: unknown) => {
+    const remedy = 'name the directory that `up` used (--state DIR), or a kubeconfig (--kubeconfig FILE)'
+    throw new Failure('NOT_FOUND', `there is no cluster to ask: no ${kubeconfigPath}`, remedy, {
+      cause,
+    })
+  })
+  const { requireHelm } = await import('#rack/up/site-charts.ts')
+  await requireHelm(flags.tools)
+  return options
+}
+
+/** What a verb works with that asks no cluster: the site file, read and checked, and its plan. */
+export async function planOf(siteFile: string, flags: ChartsFlags): Promise<SessionOptions> {
+  const { readSiteFile } = await import('#rack/site/read.ts')
+  const { siteCharts } = await import('#rack/up/site-charts.ts')
+  const site = await readSiteFile(siteFile)
+  const stateDirectory = resolve(flags.state)
+  const tools = flags.tools === undefined ? {} : { tools: flags.tools }
+  const { plan, charts } = await siteCharts(siteFile, site, { stateDirectory, ...tools })
+  return {
+    site,
+    plan,
+    charts,
+    stateDirectory,
+    kubeconfigPath: resolve(flags.kubeconfig ?? join(stateDirectory, 'kubeconfig')),
+    ...(flags.tools === undefined ? {} : { toolsDirectory: resolve(flags.tools) }),
+  }
+}
+
+/** Prints a result as JSON where `--json` was given, else its lines. */
+export function print({ json }: ChartsFlags, data: object, lines: readonly string[]): void {
+  const text = json
+    ? JSON.stringify({ apiVersion: 'pilotlight/v1', ...data }, undefined, 2)
+    : lines.join('\n')
+  process.stdout.write(`${text}\n`)
+}
+
+/** A whole number greater than 0 from an argument. */
+export function numberOf(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new Failure('BAD_OPTION', `"${text}" is no number`, 'give a whole number greater than 0')
+}

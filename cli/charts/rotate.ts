@@ -1,0 +1,40 @@
+// `pilotlight charts rotate`: new texts for secrets.
+
+import type { Command } from 'commander'
+import { Failure } from '#model/error.ts'
+import { withProgress } from '../terminal/with-progress.ts'
+import { ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+
+/** Defines `charts rotate`. */
+export function defineRotate(command: Command): void {
+  ofSite(command)
+    .argument('[secrets...]', 'for example nova-db keystone-fernet-keys')
+    .option('--all', 'every secret that can be rotated')
+    .addHelpText(
+      'after',
+      `
+A new password is set by the service's own job; its pods are made anew beside. In between, new connections of the old
+pods are refused, for seconds. Keystone's Fernet keys move on without any of that.
+
+Examples:
+  pilotlight charts rotate site.yaml nova-db keystone-fernet-keys
+  pilotlight charts rotate site.yaml --all`,
+    )
+    .action(async (site: string, names: string[], flags: ChartsFlags & { all?: boolean }) => {
+      if ((names.length === 0) !== (flags.all === true))
+        throw new Failure('BAD_OPTION', 'rotate what?', 'name secrets, or say --all')
+      const options = await sessionOf(site, flags)
+      const { rotateAndApply } = await import('#rack/charts/verbs/rotate.ts')
+      await withProgress(async ({ stage, signal, summary }) => {
+        const all = flags.all ? 'all' : names
+        const { releases, rotated: secrets } = await rotateAndApply({ ...options, stage, signal }, all)
+        const rotated = secrets.map(({ name, version }) => `${name} version ${version}`)
+        summary()
+        const rolled = releases.filter(({ applied }) => applied).map(({ name }) => name)
+        print(flags, { rotated, rolled }, [
+          `rotated: ${rotated.join(', ')}`,
+          `rolled: ${rolled.join(' ') || 'nothing had to be'}`,
+        ])
+      })
+    })
+}
