@@ -4,6 +4,7 @@ import type { Fault } from '#model/fault.ts'
 import { idOf, type Kind } from '#model/kinds.ts'
 import type { SiteObjects } from '#model/network.ts'
 import { InvalidObject, NotStored, PreconditionFailed, ReadOnlyObject, UnknownRevision } from '../errors.ts'
+import type { Auditing } from '../store/audit.ts'
 import type { Log } from '../log.ts'
 import { Catalog } from './catalog.ts'
 import type { Change, Entry, Outcome } from './changes.ts'
@@ -17,6 +18,8 @@ import { templateFiles, type TemplateFiles } from './template-files.ts'
 export type WriteOptions = {
   /** Who writes. */
   readonly who: string
+  /** The start of its entry in the audit log, which is committed with it. */
+  readonly audit?: Auditing | undefined
   /** Only say what would happen. */
   readonly dryRun?: boolean
   /** Called by a dry run while what it tries stands in the catalog. */
@@ -107,11 +110,11 @@ export class Inventory {
    */
   async write(
     changes: readonly Change[],
-    { who, dryRun = false, look = () => {}, lenient = false }: WriteOptions,
+    { who, audit, dryRun = false, look = () => {}, lenient = false }: WriteOptions,
   ): Promise<Outcome[]> {
     const checked = this.#checked(changes, lenient)
     const rows = checked.map(({ change }) => this.#rowOf(change, lenient))
-    const author = { who, at: this.#now() }
+    const author = { who, at: this.#now(), audit }
     const before = checked.map(({ change }) => this.get(change.kind, changedId(change)))
     const outcomes = await (dryRun ? this.#store.dryRun(rows, author) : this.#store.write(rows, author))
     if (dryRun) this.#during(outcomes, look)
@@ -154,8 +157,12 @@ export class Inventory {
    *
    * @throws {SiteConflict} 409
    */
-  putSite(name: string, objects: SiteObjects, who: string): Promise<boolean> {
-    return this.#store.putSite(name, objects, { who, at: this.#now() })
+  putSite(
+    name: string,
+    objects: SiteObjects,
+    { who, audit }: Pick<WriteOptions, 'who' | 'audit'>,
+  ): Promise<boolean> {
+    return this.#store.putSite(name, objects, { who, at: this.#now(), audit })
   }
 
   /** Checks all objects, and tells of everything that is wrong with any of them. */

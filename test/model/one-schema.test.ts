@@ -3,6 +3,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { alarmSchema } from '#model/alarm.ts'
+import { auditSchema } from '#model/audit.ts'
+import { leaseSchema } from '#model/lease.ts'
+import { accessRoleSchema } from '#model/role.ts'
+import { shownSchema } from '#model/time.ts'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import { KINDS, SCHEMAS } from '#model/kinds.ts'
 import type { Schema } from '#model/schema.ts'
@@ -117,9 +122,29 @@ t.test('gRPC carries every field that Matchbox has', async t => {
   )
 })
 
+t.test(
+  "alarms, audit entries, leases and roles are described by their schemas, and no other list's items",
+  async t => {
+    const { url } = await testServer(t)
+    const { paths } = (await (await fetch(`${url}/v1/openapi.json`)).json()) as OpenApi
+    const lists = { alarms: alarmSchema, audit: auditSchema, leases: leaseSchema, roles: accessRoleSchema }
+    for (const [name, schema] of Object.entries(lists)) {
+      const { items } =
+        paths[`/v1/${name}`]?.get?.responses['200']?.content['application/json']?.schema?.properties ?? {}
+      t.strictSame(fieldsOf(items?.items as Schema), fieldsOf(shownSchema(schema)), name)
+    }
+  },
+)
+
 type OpenApi = {
   readonly paths: Readonly<
-    Record<string, { put?: { requestBody?: { content: Record<string, { schema?: Schema }> } } }>
+    Record<
+      string,
+      {
+        put?: { requestBody?: { content: Record<string, { schema?: Schema }> } }
+        get?: { responses: Record<string, { content: Record<string, { schema?: Schema }> }> }
+      }
+    >
   >
 }
 

@@ -1,7 +1,10 @@
 // HTTP as a part of the server: hands to each of its rooms what that room declares, and opens the listeners.
 
+import type { Lease } from '#model/lease.ts'
 import type { AccessTokens } from '../../access/access-tokens.ts'
 import type { ListenerCertificates } from '../../access/listener-certificates.ts'
+import type { AlarmList } from '../../alarms/alarm-list.ts'
+import type { AuditStore } from '../../store/audit.ts'
 import type { Agents } from '../../agent/open.ts'
 import { DownloadBuffers } from '../../assets/buffers.ts'
 import type { BootFiles } from '../../boot/open.ts'
@@ -37,6 +40,14 @@ export type HttpService = {
   readonly agents: Agents
   readonly boot: Pick<BootFiles, 'sources' | 'loaders' | 'signer'>
   readonly readiness: () => Readiness
+  /** The alarms of this server. */
+  readonly alarmList: AlarmList
+  /** Who changed what. */
+  readonly audit: AuditStore
+  /** Every lease of DHCP. */
+  readonly leases: () => Iterable<Lease>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
   /** Gets each address that a TCP connection came from. */
   readonly sawAlive: (address: string) => void
   readonly metrics: Metrics
@@ -139,6 +150,10 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       putBundle: store.secrets.putBundle.bind(store.secrets),
       signal: stopping,
       log,
+      alarmList: service.alarmList,
+      audit: service.audit,
+      leases: service.leases,
+      now: service.now,
     },
     agent: {
       catalog,

@@ -6,6 +6,7 @@ import type { Kind } from '#model/kinds.ts'
 import type { Labels } from '#model/selector.ts'
 import { bytesOf, textOf } from '#model/text.ts'
 import type { CredentialRole } from '#model/role.ts'
+import { auditing } from '../../access/audit.ts'
 import type { Identity } from '../../access/identity.ts'
 import type { Catalog } from '../../inventory/catalog.ts'
 import type { Change } from '../../inventory/changes.ts'
@@ -31,12 +32,15 @@ export type CallNeeds = {
   readonly log: Log
 }
 
+/** Who makes a call, and the address that it comes from. */
+export type Caller = Identity & { readonly from: string }
+
 /** One call: who may make it, and what it answers. */
 export type Call = {
   readonly role: CredentialRole
   /** The id or name that a request is about, for the log. */
   readonly about: (request: never) => string
-  readonly answer: (request: never, by: Identity) => object | Promise<object>
+  readonly answer: (request: never, by: Caller) => object | Promise<object>
 }
 
 type ById = { readonly id: string }
@@ -119,14 +123,15 @@ export function matchboxCalls({
     return entry.object
   }
 
-  async function remove(kind: Kind, id: string, by: Identity): Promise<void> {
+  async function remove(kind: Kind, id: string, by: Caller): Promise<void> {
     if (inventory.get(kind, id) === undefined) throw absent('remove', kind, id)
     await write({ action: 'delete', kind, id }, by)
   }
 
   /** Writes as Matchbox does: whatever a template holds is kept; what is wrong with it shows when it is served. */
-  async function write(change: Change, by: Identity): Promise<void> {
-    const outcomes = await inventory.write([change], { who: by.name, lenient: true })
+  async function write(change: Change, by: Caller): Promise<void> {
+    const audit = auditing(by, by.from, `${change.kind}.${change.action}`)
+    const outcomes = await inventory.write([change], { who: by.name, audit, lenient: true })
     for (const { kind, id, warnings } of outcomes) {
       for (const { detail } of warnings) log('warn', detail, { kind, id, who: by.name })
     }
@@ -155,7 +160,7 @@ function reading<Request>(about: (request: Request) => string, answer: (request:
 /** A call that changes something, and answers with an empty message. */
 function writing<Request>(
   about: (request: Request) => string,
-  change: (request: Request, by: Identity) => Promise<void>,
+  change: (request: Request, by: Caller) => Promise<void>,
 ): Call {
   return { role: 'admin', about, answer: (request: Request, by) => change(request, by).then(() => ({})) }
 }

@@ -119,7 +119,8 @@ function handler(name: string, call: Call, needs: RpcNeeds): handleUnaryCall<nev
 
     async function answer(): Promise<object> {
       requireRole(by, call.role)
-      return await call.answer(given.request, by)
+      const from = given.getPeer().replace(/:\d+$/, '')
+      return await call.answer(given.request, { ...by, from })
     }
 
     function tell(code: status, send: () => void, reason?: string): void {

@@ -1,9 +1,11 @@
 // Access tokens over the API: made, listed and revoked by administrators.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { ACCESS_ROLES, accessRoleSchema } from '#model/role.ts'
 import type { NewToken } from '#model/token.ts'
 import type { AccessTokens } from '../../../access/access-tokens.ts'
 import type { Log } from '../../../log.ts'
+import { noteChange } from './audit.ts'
 import { pretty } from '../wire/replies.ts'
 
 /** What these routes need of the service. */
@@ -11,6 +13,11 @@ export type AccessTokenNeeds = {
   readonly accessTokens: Pick<AccessTokens, 'create' | 'list' | 'revoke'>
   readonly log: Log
 }
+
+const rolesSchema = {
+  type: 'object',
+  properties: { items: { type: 'array', items: accessRoleSchema } },
+} as const
 
 const tokenBody = {
   type: 'object',
@@ -23,7 +30,7 @@ const tokenBody = {
   },
 } as const
 
-/** `GET /v1/tokens`, `POST /v1/tokens`, `DELETE /v1/tokens/{name}`. */
+/** `GET /v1/tokens`, `POST /v1/tokens`, `DELETE /v1/tokens/{name}`, and `GET /v1/roles`. */
 export const accessTokenRoutes: FastifyPluginCallback<AccessTokenNeeds> = (
   app,
   { accessTokens, log },
@@ -37,8 +44,14 @@ export const accessTokenRoutes: FastifyPluginCallback<AccessTokenNeeds> = (
 
   app.post<{ Body: NewToken }>(
     '/v1/tokens',
-    { schema: { ...about('makes an access token, and shows it this once'), body: tokenBody } },
+    {
+      config: { audit: 'token.create' },
+      schema: { ...about('makes an access token, and shows it this once'), body: tokenBody },
+    },
     (request, reply) => {
+      const { name, role, days } = request.body
+      const lasting = days === undefined ? '' : ` for ${days} days`
+      noteChange(request, { name, summary: `role ${role}${lasting}` })
       const made = accessTokens.create(request.body)
       log('info', 'token made', { token: made.name, role: made.role, who: request.identity.name })
       return pretty(reply.code(201).header('cache-control', 'no-store'), made)
@@ -47,13 +60,19 @@ export const accessTokenRoutes: FastifyPluginCallback<AccessTokenNeeds> = (
 
   app.delete<{ Params: { name: string } }>(
     '/v1/tokens/:name',
-    { schema: about('ends an access token') },
+    { config: { audit: 'token.revoke' }, schema: about('ends an access token') },
     (request, reply) => {
       const { name } = request.params
       accessTokens.revoke(name)
       log('info', 'token revoked', { token: name, who: request.identity.name })
       return reply.code(204).send()
     },
+  )
+
+  app.get(
+    '/v1/roles',
+    { schema: { ...about('What each access role may do'), response: { 200: rolesSchema } } },
+    (_, reply) => pretty(reply, { items: ACCESS_ROLES }),
   )
   done()
 }

@@ -8,6 +8,7 @@ import { BadRequest, NotFound, NotStored, PreconditionFailed } from '../../../er
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
+import { noteAudited, noteChange } from './audit.ts'
 import { etagOf, isListed } from './writes.ts'
 import { problem } from './openapi.ts'
 
@@ -81,7 +82,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
   app.put<ByName>(
     '/v1/assets/*',
     {
-      config: { access: 'objects', longBody: true },
+      config: { access: 'objects', audit: 'asset.put', longBody: true },
       schema: {
         tags,
         summary: 'Uploads an asset, of any size; it takes its name once all of it is on disk',
@@ -100,6 +101,8 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
           if (request.raw.complete || !request.raw.destroyed) throw error
           throw new BadRequest(`The upload of "${name}" broke off. Nothing was kept.`, { cause: error })
         })
+      if (result === 'unchanged') noteAudited(request)
+      else noteChange(request, { summary: `${added.size} bytes, sha256 ${added.sha256 ?? 'unknown'}` })
       log('info', `asset ${result}`, { asset: name, bytes: added.size, who: request.identity.name })
       const place = name.split('/').map(encodeURIComponent).join('/')
       if (result === 'created') void reply.code(201).header('location', `/v1/assets/${place}`)
@@ -111,7 +114,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
   app.delete<ByName>(
     '/v1/assets/*',
     {
-      config: { access: 'objects' },
+      config: { access: 'objects', audit: 'asset.delete' },
       schema: {
         tags,
         summary: 'Takes the name of an asset away; `pilotlight assets gc` frees its bytes',

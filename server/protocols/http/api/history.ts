@@ -3,6 +3,7 @@
 import type { FastifyPluginCallback } from 'fastify'
 import type { Kind } from '#model/kinds.ts'
 import { BadRequest, NotStored, PreconditionRequired } from '../../../errors.ts'
+import { auditingOf, noteAudited } from './audit.ts'
 import { linkNext, pageOf, type PageQuery } from './paging.ts'
 import { pretty } from '../wire/replies.ts'
 import { answerOutcome, expectationOf, isDryRun, jsonBody, pluralOf, type InventoryNeeds } from './writes.ts'
@@ -40,7 +41,11 @@ export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly ki
 
   app.post<ById>(
     `${folder}/revert`,
-    documented({ tags, summary: `Makes a ${kind} again what it was at {"revision": 12}`, isWrite: true }),
+    documented({
+      tags,
+      summary: `Makes a ${kind} again what it was at {"revision": 12}`,
+      audit: `${kind}.revert`,
+    }),
     async (request, reply) => {
       const { id } = request.params
       const { revision } = (jsonBody(request) ?? {}) as { revision?: unknown } // its type is looked at next
@@ -50,8 +55,9 @@ export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly ki
       const expect = expectationOf(request, inventory.get(kind, id))
       if (expect === undefined) throw new PreconditionRequired('Going back undoes every write since.')
       const dryRun = isDryRun(request)
-      const options = { who: request.identity.name, dryRun, expect }
+      const options = { who: request.identity.name, audit: auditingOf(request), dryRun, expect }
       const [outcome] = await inventory.revert(kind, id, revision as number, options) // an integer, as was just asked
+      noteAudited(request)
       return answerOutcome(reply, outcome!, dryRun ? [] : undefined) // one change, one outcome
     },
   )

@@ -8,6 +8,7 @@ import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Reopening } from '../../../store/machine-records.ts'
 import type { Log } from '../../../log.ts'
+import { noteChange } from './audit.ts'
 import { limitOf, linkNext, nothingAfter, type PageQuery } from './paging.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
@@ -80,10 +81,16 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
   for (const verb of ['approve', 'reject'] as const) {
     app.post<OnKey>(
       `/v1/machines/:name/${verb}`,
-      { schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody } },
-      async ({ params: { name }, body, identity }, reply) => {
+      {
+        config: { audit: `machine.${verb}` },
+        schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody },
+      },
+      async (request, reply) => {
+        const { body, identity } = request
+        const { name } = request.params
         const machine = known(name)
         const key = await enrolment[verb](machine, body ?? {}, identity.name)
+        noteChange(request, { summary: `key ${key.fingerprint}` })
         log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
         return pretty(reply, viewOf(key))
       },
@@ -92,7 +99,10 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
 
   app.post<ByName>(
     '/v1/machines/:name/reopen',
-    { schema: about('opens the next boot of a machine that was ready, or whose key was pinned') },
+    {
+      config: { audit: 'machine.reopen' },
+      schema: about('opens the next boot of a machine that was ready, or whose key was pinned'),
+    },
     async ({ params: { name }, identity }, reply) => {
       const opened = await enrolment.reopen(known(name), identity.name)
       log('info', 'machine opened', { machine: name, who: identity.name })
@@ -101,7 +111,10 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
   )
   app.delete<ByName>(
     '/v1/machines/:name/reopen',
-    { schema: about('closes a machine that was opened, before its time') },
+    {
+      config: { audit: 'machine.close' },
+      schema: about('closes a machine that was opened, before its time'),
+    },
     async ({ params: { name }, identity }, reply) => {
       const closed = await enrolment.close(known(name), identity.name)
       log('info', 'machine closed', { machine: name, who: identity.name })

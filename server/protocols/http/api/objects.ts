@@ -71,14 +71,23 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => 
 
   app.put<ById>(
     one,
-    documented({ tags, summary: `Puts a ${kind} in place of what is there`, body: kind, isWrite: true }),
+    documented({
+      tags,
+      summary: `Puts a ${kind} in place of what is there`,
+      body: kind,
+      audit: `${kind}.put`,
+    }),
     (request, reply) => write(request, reply, { action: 'put', ...objectIn(request) }),
   )
 
   if (kind !== 'template') {
     app.patch<ById>(
       one,
-      documented({ tags, summary: `Changes fields of a ${kind}: a JSON merge patch`, isWrite: true }),
+      documented({
+        tags,
+        summary: `Changes fields of a ${kind}: a JSON merge patch`,
+        audit: `${kind}.patch`,
+      }),
       (request, reply) => {
         const entry = known(request)
         const object = mergePatch(entry.object, jsonBody(request))
@@ -89,8 +98,10 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => 
     )
   }
 
-  app.delete<ById>(one, documented({ tags, summary: `Removes a ${kind}`, isWrite: true }), (request, reply) =>
-    write(request, reply, { action: 'delete', kind, id: request.params['*'] }),
+  app.delete<ById>(
+    one,
+    documented({ tags, summary: `Removes a ${kind}`, audit: `${kind}.delete` }),
+    (request, reply) => write(request, reply, { action: 'delete', kind, id: request.params['*'] }),
   )
   done()
 

@@ -137,17 +137,19 @@ export function documented({
   summary,
   body,
   object,
-  isWrite = false,
+  audit,
 }: {
   readonly tags: readonly string[]
   readonly summary: string
   readonly body?: Kind
   readonly object?: Kind
-  readonly isWrite?: boolean
+  /** Of a route that writes: what the audit log calls it. */
+  readonly audit?: string
 }): RouteShorthandOptions {
+  const isWrite = audit !== undefined
   const answer = isWrite ? outcome : object === undefined ? { type: 'object' } : SCHEMAS[object]
   return {
-    ...(isWrite ? { config: { access: 'objects' } } : {}),
+    ...(isWrite ? { config: { access: 'objects', audit } } : {}),
     bodyLimit: body === 'template' ? LARGEST_BODY : LARGEST_OBJECT,
     validatorCompiler: () => () => true,
     serializerCompiler: () => value => JSON.stringify(value),

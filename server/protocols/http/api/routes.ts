@@ -6,6 +6,9 @@ import { guard, type AccessPolicy } from '../../../access/guard.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import type { ReadCosts } from '../wire/read-costs.ts'
+import { alarmRoutes, type AlarmNeeds } from './alarms.ts'
+import { auditRoutes, auditWrites, type AuditNeeds } from './audit.ts'
+import { leaseRoutes, type LeaseNeeds } from './leases.ts'
 import { siteRoutes, type SiteNeeds } from './sites.ts'
 import type { InventoryNeeds } from './writes.ts'
 import { assetStoreRoutes, type AssetStoreNeeds } from './assets.ts'
@@ -30,7 +33,10 @@ export type ApiNeeds = ListNeeds &
   ExplainNeeds &
   MetricsNeeds &
   MachineKeyNeeds &
-  AccessTokenNeeds & { readonly log: Log }
+  AccessTokenNeeds &
+  AlarmNeeds &
+  AuditNeeds &
+  LeaseNeeds & { readonly log: Log }
 
 /** What they need of their listener: who may do what there, and the time that reads may take. */
 type ListenerNeeds = { readonly policy: AccessPolicy; readonly reads: Pick<ReadCosts, 'limit'> }
@@ -38,6 +44,7 @@ type ListenerNeeds = { readonly policy: AccessPolicy; readonly reads: Pick<ReadC
 /** All of them, behind the guard. */
 export async function apiRoutes(app: FastifyInstance, needs: ApiNeeds & ListenerNeeds): Promise<void> {
   guard(app, needs.policy)
+  auditWrites(app, needs)
   needs.reads.limit(app)
   app.setErrorHandler(problemAnswer(needs.log))
   await describeRoutes(app)
@@ -50,6 +57,9 @@ export async function apiRoutes(app: FastifyInstance, needs: ApiNeeds & Listener
   await app.register(explainRoutes, needs)
   await app.register(metricsRoutes, needs)
   await app.register(accessTokenRoutes, needs)
+  await app.register(alarmRoutes, needs)
+  await app.register(auditRoutes, needs)
+  await app.register(leaseRoutes, needs)
   await app.register(pageRoutes)
 }
 

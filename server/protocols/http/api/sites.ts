@@ -15,6 +15,7 @@ import { BadRequest, InvalidObject, NotFound, SecretInClear } from '../../../err
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Inventory } from '../../../inventory/inventory.ts'
 import { checkObject } from '../../../inventory/object-check.ts'
+import { auditingOf, noteAudited, noteChange } from './audit.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
@@ -47,13 +48,16 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
     '/v1/sites/:name',
     {
+      config: { audit: 'site.put' },
       schema: { tags: ['sites'], summary: 'Replaces all that a site declares', body: siteSchema },
       bodyLimit: BUNDLE_BYTES,
     },
     async (request, reply) => {
       const { params, body } = request
       const { name } = params
-      const changed = await inventory.putSite(name, checkedSite(body), request.identity.name)
+      const by = { who: request.identity.name, audit: auditingOf(request) }
+      const changed = await inventory.putSite(name, checkedSite(body), by)
+      noteAudited(request)
       log('info', changed ? 'site changed' : 'site as before', { site: name, machines: body.machines.length })
       return reply.send({ changed })
     },
@@ -63,14 +67,19 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
     '/v1/sites/:name/authority',
     {
       onRequest: refuseInClear,
+      config: { audit: 'site.authority' },
       schema: { tags: ['sites'], summary: 'Replaces what signs for a site', body: authorityBody },
       bodyLimit: BUNDLE_BYTES,
     },
-    async ({ params: { name }, body }, reply) => {
+    async (request, reply) => {
+      const { body } = request
+      const { name } = request.params
       if (!(await sites()).includes(name)) throw new NotFound('site', name, 'Put it first.')
       checkSigners(body)
       const put = await putAuthority(name, body)
       const signers = Object.keys(body.signers).join(' ')
+      if (put.changed) noteChange(request, { summary: `signers ${signers}` })
+      else noteAudited(request)
       log('info', put.changed ? 'authority changed' : 'authority as before', { site: name, signers })
       return reply.send(put)
     },
@@ -95,6 +104,7 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
     '/v1/machines/:name/bundle',
     {
       onRequest: refuseInClear,
+      config: { audit: 'machine.bundle' },
       schema: {
         tags: ['machines'],
         summary: 'Replaces what a machine fetches once in a boot',
@@ -102,13 +112,16 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       },
       bodyLimit: BUNDLE_BYTES,
     },
-    async ({ params: { name }, body }, reply) => {
+    async (request, reply) => {
+      const { body } = request
+      const { name } = request.params
       if (catalog().machine({ name }) === undefined) {
         throw new NotFound('machine', name, 'Declare it in the site file first.')
       }
       const bundle = Array.isArray(body) ? { files: body, requests: [], secrets: [] } : body
       checkPaths(bundle)
       const changed = await putBundle(name, bundle)
+      if (!changed) noteAudited(request)
       const { files, requests, secrets } = bundle
       const counts = { files: files.length, certificates: requests.length, secrets: secrets.length }
       log('info', changed ? 'bundle changed' : 'bundle as before', { machine: name, ...counts })

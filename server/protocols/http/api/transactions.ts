@@ -24,7 +24,7 @@ export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, ne
   app.post(
     '/v1/transactions',
     {
-      ...documented({ tags: [], summary: '', isWrite: true }),
+      ...documented({ tags: [], summary: '', audit: 'transaction.make' }),
       bodyLimit: LARGEST_BODY,
       schema: transactionSchema,
     },

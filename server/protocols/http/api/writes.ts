@@ -13,6 +13,7 @@ import type { Inventory } from '../../../inventory/inventory.ts'
 import type { Sources } from '../../../boot/render/answers.ts'
 import type { Log } from '../../../log.ts'
 import { isWithin, type JsonShape } from '../../../limits/json-shape.ts'
+import { auditingOf, noteAudited } from './audit.ts'
 import { lintChanges } from '../../../boot/lint/catalog.ts'
 
 /** What these routes need of the service. */
@@ -116,12 +117,18 @@ export async function writeChanges(
   needs: InventoryNeeds,
 ): Promise<{ readonly outcomes: readonly Outcome[]; readonly lints?: readonly LintFinding[] }> {
   const who = request.identity.name
-  if (!isDryRun(request)) return { outcomes: await needs.inventory.write(changes, { who }) }
+  if (!isDryRun(request)) {
+    const outcomes = await needs.inventory.write(changes, { who, audit: auditingOf(request) })
+    noteAudited(request)
+    return { outcomes }
+  }
   let lints: readonly LintFinding[] = []
   const look = () => {
     lints = lintChanges(changes, needs.sources(), needs.assetsPath)
   }
-  return { outcomes: await needs.inventory.write(changes, { who, dryRun: true, look }), lints }
+  const outcomes = await needs.inventory.write(changes, { who, dryRun: true, look })
+  noteAudited(request)
+  return { outcomes, lints }
 }
 
 /** Tells what became of one change; `lints` are those of a dry run. */

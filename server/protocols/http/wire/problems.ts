@@ -6,6 +6,13 @@ import { InvalidObject, ServerError } from '../../../errors.ts'
 import { causesOf, type Log } from '../../../log.ts'
 import { plain } from './replies.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The code of the problem that the request is answered with. */
+    refusedAs?: string
+  }
+}
+
 /** What Matchbox answers to everything that is not there; loaders and scripts have learned to expect it. */
 const NOT_FOUND_TEXT = '404 page not found\n'
 
@@ -54,6 +61,7 @@ function faultText({ statusCode, validation, validationContext = 'request' }: Re
 export function problemAnswer(log: Log) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, code, text } = statusOf(error)
+    request.refusedAs = code
     if (status === 500)
       log('error', causesOf(error), { code, url: cleanText(request.url, LIMITS.requestTarget) })
     if (status === 503) void reply.header('retry-after', '1')
