@@ -13,11 +13,11 @@ const kills = Number(process.argv[2] ?? 300)
 const folder = mkdtempSync(join(tmpdir(), 'bench-crash-'))
 const began = Date.now()
 try {
-  const tell = (round: number) => {
+  const onRound = (round: number) => {
     if (round % 25 === 0)
       console.log(`${round} of ${kills} kills, ${Math.round((Date.now() - began) / 1000)} s`)
   }
-  const { wrong, ...figures } = await crash(folder, { kills, random: Math.random, tell })
+  const { wrong, ...figures } = await crash(folder, { kills, random: Math.random, onRound })
   console.table({ ...figures, wrong: wrong.length })
   for (const one of wrong) console.log(one)
   process.exitCode = wrong.length === 0 ? 0 : 1

@@ -2,7 +2,7 @@
 
 import { PilotlightError } from '#model/error.ts'
 
-/** What went wrong in the lab, where, and how to fix it. */
+/** What failed in the lab, where, and how to fix it. */
 export class LabError extends PilotlightError {
   /**
    * For programs: `BAD_NAME` what no lab can be called, `LOCKED` another process brings the lab up, `NEEDS_ROOT` no right to make namespaces, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` the

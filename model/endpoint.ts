@@ -1,4 +1,4 @@
-// Where a server is unless it is told otherwise: what its own settings and its callers have to agree on before the first call.
+// Where a server is by default: what its own settings and its callers have to agree on before the first call.
 
 import { join } from 'node:path'
 

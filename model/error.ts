@@ -4,7 +4,7 @@
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
- * An error that Pilotlight gives on purpose: what went wrong and where, in a sentence for a person, and a code for programs.
+ * An error that Pilotlight gives on purpose: what failed and where, in a sentence for a person, and a code for programs.
  * The cause, where there is one, is kept apart from the message.
  */
 export abstract class PilotlightError extends Error {
@@ -18,7 +18,7 @@ export abstract class PilotlightError extends Error {
   }
 }
 
-/** An error that needs no class of its own: no code catches it by its type, and it carries nothing but its texts. */
+/** An error that needs no separate class: no code catches it by its type, and it carries nothing but its texts. */
 export class Failure extends PilotlightError {
   readonly code: ErrorCode
 

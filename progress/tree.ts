@@ -113,8 +113,8 @@ export type SummaryRow = {
 
 /** A row for each stage down to `depth`; below the first level, skipped stages are left out. */
 export function summaryRows(node: StageNode, now: number, depth = 1): SummaryRow[] {
-  const told = node.children.filter(child => child.depth === 0 || child.state !== 'skipped')
-  return told.flatMap(child => [
+  const listed = node.children.filter(child => child.depth === 0 || child.state !== 'skipped')
+  return listed.flatMap(child => [
     {
       title: `${'  '.repeat(child.depth)}${child.title}`,
       seconds: secondsOf(child, now),

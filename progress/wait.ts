@@ -15,7 +15,7 @@ export type WaitOptions = {
   readonly signal?: AbortSignal
 }
 
-/** Thrown when the limit has passed; carries the last reason seen, so that the message tells the layer. */
+/** Thrown when the limit has passed; carries the last reason seen, so that the message names the layer. */
 export class WaitedTooLong extends PilotlightError {
   readonly code = 'WAITED_TOO_LONG'
   readonly reason: string

@@ -18,7 +18,7 @@ import {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; `nobody` on the boot routes, which never ask for it. */
+    /** Who asks; `nobody` on the boot routes, where it is never needed. */
     identity: Identity
   }
   interface FastifyContextConfig {

@@ -27,14 +27,14 @@ const DAY_MS = 86_400_000
  *
  * @throws {BrokenState} when what is kept of the authority cannot be read; {CannotMakeDirectory}
  * @param now milliseconds since 1970; a clock that is wrong by years, now or when something was made, does no harm
- * @param tell gets a sentence for what was made again because a clock was wrong
+ * @param report gets a sentence for what was made again because a clock was wrong
  */
 export async function serverIdentity(
   statePath: string,
   address: string,
   now: number,
   name = 'agent',
-  tell: (text: string) => void = () => {},
+  report: (text: string) => void = () => {},
 ): Promise<ServerIdentity> {
   makeDirectory(statePath, { mode: 0o700 })
   const reckoned = Math.max(now, EARLIEST)
@@ -64,7 +64,7 @@ export async function serverIdentity(
       (leaf.validFromDate.getTime() > reckoned ||
         leaf.validToDate.getTime() > reckoned + (LEAF_DAYS + 1) * DAY_MS)
     ) {
-      tell(`${files.certificate} was made by a clock that was ahead: it is made again.`)
+      report(`${files.certificate} was made by a clock that was ahead: it is made again.`)
     }
   }
   const made = await newLeaf()
@@ -83,7 +83,7 @@ export async function serverIdentity(
       const again = await remakeAuthority({ certificate: ca, key: caKey }, ALWAYS)
       replaceFile(files.ca, again.certificate, { mode: 0o644 })
       const was = `${validFromDate.toISOString()} to ${validToDate.toISOString()}`
-      tell(
+      report(
         `${files.ca} was valid from ${was}, which the clock does not fit: it was made again with the same key.`,
       )
       return again

@@ -2,7 +2,7 @@
 // boot lasts. Only their hashes are kept.
 //
 // A machine's config may be fetched again (Ignition retries), each time with another token. What a token does before its
-// bundle is given, whoever uses it, ends no other one: it may enroll a key and report. The token that the bundle is given for
+// bundle is given, by any sender, ends no other one: it may enroll a key and report. The token that the bundle is given for
 // is the token of the boot: it voids the others and those of earlier boots, and from then on the boot gets none. So there
 // is one bundle a boot, and what a stranger does in the machine's name ends nothing of the machine, unless the stranger's
 // own key was approved.

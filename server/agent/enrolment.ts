@@ -264,7 +264,7 @@ export class Enrolment {
     const text =
       `${who} opened the next boot of ${machine.name}: its key is taken as a first one. ` +
       `The machine must have its bundle by ${until}Z (${deadlineMinutes} min)`
-    this.#tell(machine, 'reopened', text)
+    this.#record(machine, 'reopened', text)
     return opened
   }
 
@@ -292,11 +292,11 @@ export class Enrolment {
       const text =
         `${name} is closed: ${who} opened it, and no boot got its bundle within ${trustOf(machine).deadlineMinutes} minutes. ` +
         `To open it again:  pilotlight machines reopen ${name}`
-      this.#tell(machine, 'closed', text)
+      this.#record(machine, 'closed', text)
     }
   }
 
-  #tell(machine: Machine, kind: string, text: string): void {
+  #record(machine: Machine, kind: string, text: string): void {
     const { journal } = this.#needs
     const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0]
     if (mac !== undefined) journal.record({ mac, machine: machine.name, layer: 'http', kind, text })

@@ -15,10 +15,10 @@ const LOADER = /\.(efi|kpxe|kkpxe|pxe|lkrn|0)$/
  */
 export async function readLoaders(folder: string, onProblem: (reason: string) => void): Promise<Loaders> {
   const loaders = new Map<string, { bytes: Uint8Array }>()
-  const told = (error: unknown) => onProblem(messageOf(error))
-  const names = await readdir(folder).catch(error => (told(error), []))
+  const report = (error: unknown) => onProblem(messageOf(error))
+  const names = await readdir(folder).catch(error => (report(error), []))
   for (const name of names.filter(name => LOADER.test(name))) {
-    await readFile(join(folder, name)).then(bytes => loaders.set(name, { bytes }), told)
+    await readFile(join(folder, name)).then(bytes => loaders.set(name, { bytes }), report)
   }
   return loaders
 }

@@ -67,8 +67,8 @@ export function findRelease(of: Distribution, wish: ReleaseWish, read: ReadText)
 async function flatcar(wish: ReleaseWish, read: ReadText): Promise<Release> {
   const { channel, version: wanted = 'current', arch = 'amd64', withInstallImage = false } = wish
   const base = withoutSlash(wish.baseUrl ?? `https://${channel}.release.flatcar-linux.net`)
-  const told = await read(`${base}/${arch}-usr/${wanted}/version.txt`)
-  const [, version] = /^FLATCAR_VERSION=([\w.+-]+)\r?$/m.exec(told ?? '') ?? []
+  const text = await read(`${base}/${arch}-usr/${wanted}/version.txt`)
+  const [, version] = /^FLATCAR_VERSION=([\w.+-]+)\r?$/m.exec(text ?? '') ?? []
   if (version === undefined) {
     throw new UnknownRelease(
       `Flatcar ${channel} has no version ${wanted} for ${arch} at ${base}. 'current' is the newest.`,
@@ -115,13 +115,13 @@ async function fedoraCoreos(wish: ReleaseWish, read: ReadText): Promise<Release>
   const place = isNewest
     ? `${base}/streams/${channel}.json`
     : `${base}/prod/streams/${channel}/builds/${wanted}/release.json`
-  const told = await read(place)
-  if (told === undefined) {
+  const text = await read(place)
+  if (text === undefined) {
     throw new UnknownRelease(
       `Fedora CoreOS has no ${isNewest ? `stream ${channel}` : `${wanted} in ${channel}`}: ${place} is not there.`,
     )
   }
-  const metadata = jsonOf(told, place)
+  const metadata = jsonOf(text, place)
   const platform = at(metadata, ['architectures', arch, isNewest ? 'artifacts' : 'media', 'metal'], place)
   const formats = at(platform, [isNewest ? 'formats' : 'artifacts'], place)
   const version = isNewest ? textAt(platform, 'release', place) : wanted

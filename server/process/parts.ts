@@ -7,7 +7,7 @@ export interface Part {
   close(): void | Promise<void>
 }
 
-/** Seconds that a part may take to close, unless it was added with a limit of its own. */
+/** Seconds that a part may take to close, unless it was added with another limit. */
 const CLOSE_SECONDS = 10
 
 type Added = { readonly name: string; readonly part: Part; readonly limitSeconds: number }

@@ -17,7 +17,7 @@ export type Signed = {
   readonly signedMs: number
 }
 
-/** A signature that does not hold, or that nobody of those who are trusted made. */
+/** A signature that is not valid, or that no trusted key made. */
 export class BadSignature extends PilotlightError {
   readonly code = 'BAD_SIGNATURE'
 }

@@ -84,7 +84,7 @@ t.test('no route gives an authority or a bundle back, and only an admin puts one
   ).json()) as { token: string }
   const reader = { authorization: `Bearer ${token}` }
   t.equal((await server.put(`/v1/sites/${smallSite.name}/authority`, authority, reader)).status, 403)
-  const logged = JSON.stringify(server.told)
+  const logged = JSON.stringify(server.records)
   for (const line of known) t.notOk(logged.includes(line), 'nor in the log')
 })
 

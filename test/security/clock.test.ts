@@ -95,13 +95,13 @@ t.test('an authority that an earlier version made with a clock ahead is made aga
     signingKey,
   })
   writeFileSync(join(statePath, 'ca.crt'), ahead.toString('pem'))
-  const told: string[] = []
-  const next = await serverIdentity(statePath, '127.0.0.1', now, 'agent', text => told.push(text))
+  const reports: string[] = []
+  const next = await serverIdentity(statePath, '127.0.0.1', now, 'agent', text => reports.push(text))
   const made = new X509Certificate(next.ca)
   t.ok(made.validFromDate.getTime() < now && made.validToDate.getTime() > now + 100 * YEAR_MS)
   t.ok(new X509Certificate(ca).publicKey.equals(made.publicKey))
   t.ok(new X509Certificate(next.certificate).verify(made.publicKey))
-  t.match(told, [
+  t.match(reports, [
     /ca\.crt was valid from .+ to .+, which the clock does not fit: it was made again with the same key/,
   ])
   t.strictSame(await serverIdentity(statePath, '127.0.0.1', now), next, 'once')

@@ -29,7 +29,7 @@ const portOf = (server: TestServer) => Number(new URL(server.url).port)
 
 /** The lines of the log about explanations, those that were broken off excepted. */
 const explained = (server: TestServer) =>
-  server.told.filter(
+  server.records.filter(
     ({ text, fields }) => text === 'GET /v1/explain' && !('brokenOff' in fields && fields.brokenOff),
   )
 

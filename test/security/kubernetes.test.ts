@@ -110,7 +110,7 @@ t.test('a real API server', { skip: missingTools() }, async t => {
     const lease = { name: 'ctl-1', namespace: 'kube-node-lease' }
     await admin.apply({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: lease, spec: {} })
     await admin.read({ apiVersion: 'v1', kind: 'ConfigMap', name: 'marker', namespace: 'default' })
-    await written('what came later', ({ objectRef }) => objectRef?.name === 'marker')
+    await written('what was added later', ({ objectRef }) => objectRef?.name === 'marker')
     const events = log()
     t.strictSame(
       events.filter(({ stage }) => stage === 'RequestReceived'),

@@ -7,7 +7,7 @@ import { site, testServer } from '../server/serving.ts'
 t.test('sums up the requests of strangers, and writes those of machines and operators', async t => {
   const rate = { perSecond: 0.01, burst: 10 }
   const server = await testServer(t, { strangers: { logLines: { perAddress: rate, inAll: rate } } })
-  const lines = (path: string) => server.told.filter(({ text }) => text === `GET ${path}`).length
+  const lines = (path: string) => server.records.filter(({ text }) => text === `GET ${path}`).length
   const ask = async (path: string, times: number, headers = {}) => {
     for (let at = 0; at < times; at += 1) await (await server.get(path, headers)).text()
     await server.get('/healthz') // those before it are reported

@@ -45,13 +45,13 @@ t.test('logs what a request holds as escapes, at most 512 characters of it', asy
   await once(socket, 'close')
   await server.get(`/groups/${ATTACK}`)
   await (await server.get(`/v1/profiles/${'z'.repeat(4000)}`)).text()
-  const told = await waitUntil('all are logged', { limitSeconds: 5, everyMs: 10 }, async () =>
-    server.told.filter(({ text }) => text.startsWith('GET')).length >= 2
-      ? { value: server.told }
+  const records = await waitUntil('all are logged', { limitSeconds: 5, everyMs: 10 }, async () =>
+    server.records.filter(({ text }) => text.startsWith('GET')).length >= 2
+      ? { value: server.records }
       : { not: 'not yet' },
   )
-  const json = linesOf(told, 'json')
-  for (const format of ['json', 'text'] as const) t.notMatch(linesOf(told, format), UNSAFE, format)
+  const json = linesOf(records, 'json')
+  for (const format of ['json', 'text'] as const) t.notMatch(linesOf(records, format), UNSAFE, format)
   for (const line of json.split('\n')) t.ok(line.length < 1500, `${line.length} characters`)
 })
 
@@ -105,10 +105,10 @@ t.test('renders templates with the labels as they were sent', async t => {
   t.equal(await answer.text(), 'REQUEST_QUERY_RACK=\x1b[2J\x9b\nREQUEST_RAW_QUERY=rack=%1b%5b2J%c2%9b\n')
 })
 
-function linesOf(told: TestServer['told'], format: 'json' | 'text'): string {
+function linesOf(records: TestServer['records'], format: 'json' | 'text'): string {
   let lines = ''
   const log = lineLog({ format, level: 'debug', stream: { write: text => (lines += text) } })
-  for (const { level, text, fields } of told) log(level, text, { ...fields })
+  for (const { level, text, fields } of records) log(level, text, { ...fields })
   log.flush()
   return lines
 }

@@ -17,7 +17,7 @@ t.test('an address may bring its port, as Go writes them', async t => {
   })
 })
 
-t.test("Matchbox's own defaults, where nobody says otherwise", async t => {
+t.test("Matchbox's own defaults, where nothing else is set", async t => {
   const dataPath = join(t.testdir(), 'matchbox')
   mkdirSync(join(dataPath, 'assets'), { recursive: true })
   const paths = { dataPath, assetsPath: join(dataPath, 'assets') }
@@ -46,14 +46,14 @@ t.test("Matchbox's own defaults, where nobody says otherwise", async t => {
   t.equal(MATCHBOX_SETTINGS.assetsPath, '/var/lib/matchbox/assets')
 })
 
-t.test("every name that Matchbox's levels have stands for one of ours", async t => {
+t.test('every name of a level in Matchbox means one of our levels', async t => {
   for (const level of ['panic', 'FATAL', 'Error']) t.equal(levelOf(level), 'error')
   for (const level of ['warn', 'WARNING']) t.equal(levelOf(level), 'warn')
   for (const level of ['debug', 'trace']) t.equal(levelOf(level), 'debug')
   t.throws(() => levelOf('loud'), { message: /log-level is "loud"; it takes one of/ })
 })
 
-t.test('administration has our own certificate, unless somebody names another', async t => {
+t.test('administration has our own certificate, unless another is named', async t => {
   t.match(adminOf({}), { host: '0.0.0.0', port: 8444, tls: undefined })
   const files = { certFile: '/c', keyFile: '/k' }
   t.match(adminOf(files), { tls: { ...files, caFile: undefined } })

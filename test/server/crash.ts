@@ -9,7 +9,7 @@ import { sleep } from '#progress/wait.ts'
 import { testAuthority, type Issued } from './access/authority.ts'
 import { groupWriter } from './protocols/rpc/group-writer.ts'
 
-/** What a run came to. */
+/** The result of a run. */
 export type CrashFigures = {
   readonly kills: number
   /** Kills before the server answered: of its start, or of the recovery from the kill before. */
@@ -33,11 +33,15 @@ const OPEN_SECONDS = 120
 /**
  * Runs `kills` rounds over one state directory in `folder`.
  *
- * @param random gives numbers from 0 to 1: the moments of the kills
+ * @param random gives numbers from 0 to 1: the times of the kills
  */
 export async function crash(
   folder: string,
-  { kills, random, tell = () => {} }: { kills: number; random: () => number; tell?: (round: number) => void },
+  {
+    kills,
+    random,
+    onRound = () => {},
+  }: { kills: number; random: () => number; onRound?: (round: number) => void },
 ): Promise<CrashFigures> {
   const certificates = await certificatesIn(join(folder, 'tls'))
   const writers = Array.from({ length: REST_WRITERS + RPC_WRITERS }, (): Known => ({
@@ -48,7 +52,7 @@ export async function crash(
   const wrong: string[] = []
   const counts = { starting: 0, acknowledged: 0, cutOff: 0, kept: 0 }
   for (let round = 1; round <= kills; round += 1) {
-    tell(round)
+    onRound(round)
     const server = start(folder, certificates)
     if (random() < 0.1) {
       await sleep(random() * 1000)
@@ -133,7 +137,7 @@ async function kill(server: ChildProcess): Promise<void> {
   await exit
 }
 
-/** Sends the number of a writer's objects, 0 for their removal; false when the server went away before it answered. */
+/** Sends the number of a writer's objects, 0 for their removal; false when the server ended before it answered. */
 type Send = (n: number) => Promise<boolean>
 
 /** Writes for as long as the server lives; now and then a removal. */
@@ -165,7 +169,7 @@ function overRest(url: string, writer: number): Send {
       signal: AbortSignal.timeout(20_000),
     }).catch(() => undefined)
     if (answer === undefined) return false
-    // An answer whose head came is an acknowledgement.
+    // An answer whose head was received is an acknowledgement.
     if (!answer.ok) throw new Error(`writer ${writer}: ${answer.status} ${await answer.text()}`)
     await answer.text().catch(() => '')
     return true

@@ -5,7 +5,7 @@ import { serverConfig } from '#server/config.ts'
 import { serve } from '#server/main.ts'
 import { site, testServer } from './serving.ts'
 
-t.test('closing lets nobody wait, and nothing is lost', async t => {
+t.test('closing keeps no client waiting, and loses nothing', async t => {
   const server = await testServer(t)
   await server.put('/v1/sites/rack-1', site)
   const waiting = server.get('/v1/events?wait=60').then(
@@ -38,18 +38,21 @@ t.test('settings that cannot work are refused by name', async t => {
   t.equal(serverConfig({ address: '10.20.0.1', assetsPath: '' }).assetsPath, undefined)
 })
 
-t.test('two servers never work in one state directory, and who is gone locks nobody out', async t => {
-  const server = await testServer(t)
-  const { statePath } = server
-  await t.rejects(testServer(t, { statePath }), {
-    code: 'STATE_IN_USE',
-    message: `state-path ${statePath} is in use by the server with the process id ${process.pid}. Stop that one`,
-  })
-  t.equal((await server.get('/healthz')).status, 200, 'the first one serves on')
-  await server.close()
-  writeFileSync(join(statePath, 'lock'), JSON.stringify({ pid: process.pid, startTicks: 1 }))
-  await t.resolves(testServer(t, { statePath }))
-})
+t.test(
+  'two servers never work in one state directory, and one that has ended locks no other out',
+  async t => {
+    const server = await testServer(t)
+    const { statePath } = server
+    await t.rejects(testServer(t, { statePath }), {
+      code: 'STATE_IN_USE',
+      message: `state-path ${statePath} is in use by the server with the process id ${process.pid}. Stop that one`,
+    })
+    t.equal((await server.get('/healthz')).status, 200, 'the first one serves on')
+    await server.close()
+    writeFileSync(join(statePath, 'lock'), JSON.stringify({ pid: process.pid, startTicks: 1 }))
+    await t.resolves(testServer(t, { statePath }))
+  },
+)
 
 t.test('state that was damaged is named, with what to do', async t => {
   for (const [name, message] of [
@@ -84,11 +87,11 @@ t.test('a port that is taken is named, and nothing stays open', async t => {
   const options = { signal: new AbortController().signal, log: () => {} }
   await t.rejects(serve(serverConfig({ address: '127.0.0.1', ...settings }), options), {
     code: 'CANNOT_LISTEN',
-    message: new RegExp(`127.0.0.1, TCP port ${httpPort}: somebody else has it`),
+    message: new RegExp(`127.0.0.1, TCP port ${httpPort}: another process has it`),
   })
 })
 
-t.test('what is put wrong is told as a problem', async t => {
+t.test('a file with a mistake is reported as a problem', async t => {
   const server = await testServer(t)
   const refused = async (body: unknown, detail: RegExp, status = 400) => {
     const answer = await server.put('/v1/sites/rack-1', body)

@@ -22,9 +22,9 @@ export type TestServer = {
   /** The lines of the log: level and text. */
   readonly logged: string[]
   /** The same with their fields. */
-  readonly told: { readonly level: LogLevel; readonly text: string; readonly fields: object }[]
+  readonly records: { readonly level: LogLevel; readonly text: string; readonly fields: object }[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
-  /** As `admin` where only they may (sites and bundles), unless `headers` have an `authorization`: `''` is nobody's. */
+  /** As `admin` where only they may (sites and bundles), unless `headers` have an `authorization`: `''` is anonymous. */
   put(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   delete(path: string, headers?: Record<string, string>): Promise<Response>
@@ -38,10 +38,10 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
   const statePath = settings.statePath ?? join(t.testdir(), 'state')
   const stop = new AbortController()
   const logged: string[] = []
-  const told: TestServer['told'] = []
+  const records: TestServer['records'] = []
   const log: Log = (level, text, fields = {}) => {
     logged.push(`${level} ${text}`)
-    told.push({ level, text, fields })
+    records.push({ level, text, fields })
   }
   const server = await serve(
     serverConfig({
@@ -76,7 +76,7 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
       return admin()
     },
     logged,
-    told,
+    records,
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: 'manual' }),
     put: (path, body, headers = {}) =>
       send('PUT', path, body, { ...(/^\/v1\/sites\/|\/bundle$/.test(path) ? admin() : {}), ...headers }),

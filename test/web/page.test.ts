@@ -271,9 +271,9 @@ t.test(
       ['/assets/plain.txt', undefined],
       ['/boot.ipxe', undefined],
     ] as const) {
-      const told = (await server.get(path)).headers.get('content-security-policy')
-      if (policy === undefined) t.equal(told, null, path)
-      else t.match(told, policy, path)
+      const sent = (await server.get(path)).headers.get('content-security-policy')
+      if (policy === undefined) t.equal(sent, null, path)
+      else t.match(sent, policy, path)
     }
   },
 )

@@ -28,7 +28,7 @@ export function overlapRules(placed: readonly Placed[], findings: Findings): voi
   let patterned: Placed[] = []
   for (const loser of placed) {
     if (tier[0] !== undefined && compareTier(tier[0], loser) !== 0) [tier, patterned] = [[], []]
-    tellOverlaps(loser, isPatterned(loser.group) ? tier : patterned, findings)
+    reportOverlaps(loser, isPatterned(loser.group) ? tier : patterned, findings)
     tier.push(loser)
     if (isPatterned(loser.group)) patterned.push(loser)
   }
@@ -37,7 +37,7 @@ export function overlapRules(placed: readonly Placed[], findings: Findings): voi
 /** Other groups that are named. */
 const NAMED = 3
 
-function tellOverlaps(loser: Placed, before: readonly Placed[], findings: Findings): void {
+function reportOverlaps(loser: Placed, before: readonly Placed[], findings: Findings): void {
   const overlaps = before.flatMap(winner => overlapOf(winner, loser) ?? [])
   const [first] = overlaps
   if (first === undefined) return

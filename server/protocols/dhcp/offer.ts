@@ -327,7 +327,7 @@ function overhear(exchange: Exchange): Decision {
   const { message, world, machine } = exchange
   const address = wantedAddressOf(message)
   if (!world.subnet.holds(address)) return silent(`asks another server for ${address}`)
-  // Anyone can send this in any name. A declared address is its machine's, whoever asks for it; a machine has no other.
+  // Anyone can send this in any name. A declared address belongs to its machine, whichever client asks for it; a machine has no other.
   const owner = world.machines.machine({ address })
   if (owner !== undefined && owner !== machine) {
     return silent(`asks another server for ${address}, which is the address of ${owner.name}`)

@@ -109,11 +109,11 @@ function handler(name: string, call: Call, needs: RpcNeeds): handleUnaryCall<nev
     const began = performance.now()
     const by = whoCalls(given, needs.certificateRole)
     void answer().then(
-      message => tell(status.OK, () => reply(null, message)),
+      message => finish(status.OK, () => reply(null, message)),
       (error: unknown) => {
         const { code, message, cause } = failureOf(error)
         if (code === status.INTERNAL) needs.log('error', causesOf(cause), { call: name })
-        tell(code, () => reply({ code, details: message }), message)
+        finish(code, () => reply({ code, details: message }), message)
       },
     )
 
@@ -123,7 +123,7 @@ function handler(name: string, call: Call, needs: RpcNeeds): handleUnaryCall<nev
       return await call.answer(given.request, { ...by, from })
     }
 
-    function tell(code: status, send: () => void, reason?: string): void {
+    function finish(code: status, send: () => void, reason?: string): void {
       const word = status[code]
       needs.metrics.call(name, word)
       needs.log('info', `rpc ${name}`, {

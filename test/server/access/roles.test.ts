@@ -132,7 +132,7 @@ t.test('certificates are taken over while the server runs, and a broken one is n
   t.same(await shown(), ['first', 'first'])
 
   writeFileSync(keyFile, 'no key')
-  await waitUntil('the log tells', { limitSeconds: 10, everyMs: 50 }, async () =>
+  await waitUntil('the log reports it', { limitSeconds: 10, everyMs: 50 }, async () =>
     server.logged.some(line => line.includes('cannot be used')) ? { value: true } : { not: 'nothing told' },
   )
   t.same(await shown(), ['first', 'first'], 'what is broken changes nothing')

@@ -30,7 +30,7 @@ function ask(trust: Partial<MachineTrust> | undefined, more: Partial<KeyQuestion
   return decideKey({ ...question, ...more })
 }
 
-t.test('goes by the TPM that a machine is declared with, whoever showed it before', async t => {
+t.test('goes by the TPM that a machine is declared with, whichever machine showed it before', async t => {
   const tpm = `SHA256:${'0123456789abcdef'.repeat(4)}`
   const machine: Machine = { ...plain, tpm, trust: { ...defaultTrust, level: 'L3', approve: 'first-boot' } }
   const l3 = (more: Partial<KeyQuestion>) => ask(undefined, { machine, fingerprint: tpm, ...more })

@@ -95,7 +95,7 @@ t.test(
 )
 
 t.test(
-  'templates are files of any name, machines are checked, and what is no object is left alone',
+  'templates are files of any name, machines are checked, and what is not an object is left alone',
   async t => {
     const path = t.testdir({
       ignition: {

@@ -59,7 +59,7 @@ function idOfChange(it: Change): string {
   return it.action === 'delete' ? it.id : (it.object as Group).id
 }
 
-/** The model: what was put, what lies in files, and which files were hidden as they were. */
+/** The model: what was put, what is in files, and which files were hidden as they were. */
 class Model {
   stored = new Map<string, Group>()
   files = new Map<string, Group>()
@@ -137,7 +137,7 @@ t.test('whatever is written in whatever order, the inventory is what the model i
       }
       same(inventory, model)
     }
-    // Whoever opens the same store afresh knows the same.
+    // A second inventory over the same store knows the same.
     const again = await Inventory.open(
       store.objects,
       () => 1000,

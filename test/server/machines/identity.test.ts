@@ -109,20 +109,23 @@ t.test('a serial that two machines are declared with finds neither, until one of
   t.equal(index.machine({ serial: 'CZ1234' }), twin)
 })
 
-t.test('of two machines with one MAC the last by name is found, in whatever order they came', async t => {
-  const twin = { ...bonded, name: 'ctl-2' }
-  for (const machines of [
-    [bonded, twin],
-    [twin, bonded],
-  ]) {
-    const index = new MachineIndex(machines)
-    t.equal(index.machine({ mac: '52:54:00:20:00:01' }), twin)
-    index.remove(twin)
-    t.equal(index.machine({ mac: '52:54:00:20:00:01' }), bonded, 'and then the other')
-    index.remove(bonded)
-    t.equal(index.machine({ mac: '52:54:00:20:00:01' }), undefined)
-  }
-})
+t.test(
+  'of two machines with one MAC the last by name is found, in whatever order they were added',
+  async t => {
+    const twin = { ...bonded, name: 'ctl-2' }
+    for (const machines of [
+      [bonded, twin],
+      [twin, bonded],
+    ]) {
+      const index = new MachineIndex(machines)
+      t.equal(index.machine({ mac: '52:54:00:20:00:01' }), twin)
+      index.remove(twin)
+      t.equal(index.machine({ mac: '52:54:00:20:00:01' }), bonded, 'and then the other')
+      index.remove(bonded)
+      t.equal(index.machine({ mac: '52:54:00:20:00:01' }), undefined)
+    }
+  },
+)
 
 t.test('a lease is of the machine whose MAC it is bound to, or whose UUID when that is all', async t => {
   t.ok(isLeaseOf(bonded, { mac: '52:54:00:20:00:0f' }))

@@ -118,25 +118,28 @@ t.test('a restart goes on with the same boots and numbers', async t => {
   const { journal, open, store } = journalOf(t)
   journal.record(discover)
   const before = journal.record(script)
-  store.eventsAfter(0, { limit: 1 }) // a read waits for what was told before
+  store.eventsAfter(0, { limit: 1 }) // a read waits for what was reported before
   const after = open()
   t.same(after.currentOf({ mac }), before)
   t.equal(after.record({ ...script, kind: 'kernel' }).id, 'b-0001')
   t.equal(after.record(discover).id, 'b-0002')
 })
 
-t.test('a reader waits for events, gets them in order, and is let go when there are none', async t => {
-  const { journal } = journalOf(t)
-  const { signal } = new AbortController()
-  t.same(await journal.after(0, { limitMs: 0, signal }), [], 'who does not wait gets what is there')
-  const waiting = journal.after(0, { limitMs: 10_000, signal })
-  journal.record(discover)
-  t.match(await waiting, [{ id: 1, kind: 'discover' }])
-  const stop = new AbortController()
-  const none = journal.after(1, { limitMs: 10_000, signal: stop.signal })
-  stop.abort()
-  t.same(await none, [])
-})
+t.test(
+  'a reader waits for events, gets them in order, and gets an empty answer when there are none',
+  async t => {
+    const { journal } = journalOf(t)
+    const { signal } = new AbortController()
+    t.same(await journal.after(0, { limitMs: 0, signal }), [], 'who does not wait gets what is there')
+    const waiting = journal.after(0, { limitMs: 10_000, signal })
+    journal.record(discover)
+    t.match(await waiting, [{ id: 1, kind: 'discover' }])
+    const stop = new AbortController()
+    const none = journal.after(1, { limitMs: 10_000, signal: stop.signal })
+    stop.abort()
+    t.same(await none, [])
+  },
+)
 
 t.test('one boot reads as a text', async t => {
   const { journal, store, clock } = journalOf(t, new MachineIndex([machine]))

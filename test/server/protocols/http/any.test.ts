@@ -1,4 +1,4 @@
-// Whatever a client sends and whatever lies in the data directory: an answer, in time, and never a 500.
+// Whatever a client sends and whatever is in the data directory: an answer, in time, and never a 500.
 
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'

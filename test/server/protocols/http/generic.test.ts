@@ -60,7 +60,7 @@ t.test('a part of a generic page is sent for a range', async t => {
   )
 })
 
-t.test('what cannot be rendered is not found, and the reason tells the place', async t => {
+t.test('what cannot be rendered is not found, and the reason names the place', async t => {
   const server = await testServer(t, dataDirectory(t))
   const answer = await server.get('/generic?t=broken')
   t.equal(answer.status, 404)

@@ -95,7 +95,7 @@ t.test('an agent that reports without end is answered 429', async t => {
   t.equal(logs.filter(bytes => bytes > 1000).length, 4, 'logs are left out after 256 KB')
 })
 
-t.test('a token of an earlier boot, or of nobody, opens nothing', async t => {
+t.test('a token of an earlier boot, or an unknown one, opens nothing', async t => {
   const server = await serverWithTokens(t)
   await server.put('/v1/machines/ctl-1/bundle', files)
   const before = await tokenOf(server, '52-54-00-20-00-01')

@@ -97,7 +97,7 @@ t.test('what is not what was announced is refused, and nothing of it is kept', a
   t.notOk(existsSync(join(assetsPath, 'bad')))
 })
 
-t.test('nobody overwrites what they have not seen', async t => {
+t.test('a client overwrites only what it has seen', async t => {
   const { call } = await withAssets(t)
   const fresh = { 'if-none-match': '*' }
   t.equal((await call('PUT', '/v1/assets/a', 'one', fresh)).status, 201)
@@ -115,7 +115,7 @@ t.test('nobody overwrites what they have not seen', async t => {
   t.equal(racers.filter(({ status }) => status === 201).length, 1)
 })
 
-t.test("the store's own folder and what lies outside are nobody's", async t => {
+t.test("no client reaches the store's own folder or what is outside", async t => {
   const { call, assetsPath, server } = await withAssets(t)
   await call('PUT', '/v1/assets/a', 'text')
   symlinkSync('../outside', join(assetsPath, 'out'))
@@ -141,7 +141,7 @@ t.test("the store's own folder and what lies outside are nobody's", async t => {
   t.notMatch(server.logged.join('\n'), /^error/m)
 })
 
-t.test('an upload takes its time, but one that stops is let go, and its bytes with it', async t => {
+t.test('an upload takes its time, but one that stops is closed, and its bytes are dropped', async t => {
   const limits = { headersMs: 1000, requestMs: 400, keepAliveMs: 1000, idleMs: 1500, checkMs: 50 }
   const { server, assetsPath } = await withAssets(t, { limits })
   const slow = request(`${server.url}/v1/assets/slow`, { method: 'PUT' })
@@ -177,7 +177,7 @@ t.test('an upload takes its time, but one that stops is let go, and its bytes wi
 t.test('uploads take the role of an administrator, and a server without a directory says so', async t => {
   const { call, server } = await withAssets(t)
   const page = { origin: 'http://elsewhere.example' }
-  t.equal((await call('PUT', '/v1/assets/a', 'x', page)).status, 401, 'a page of somebody else')
+  t.equal((await call('PUT', '/v1/assets/a', 'x', page)).status, 401, "another site's page")
   const { paths } = (await (await server.get('/v1/openapi.json')).json()) as { paths: Record<string, object> }
   t.match(paths, { '/v1/assets': { get: {} }, '/v1/assets/{id}': { get: {}, put: {}, delete: {} } })
   const bare = await testServer(t, { statePath: join(t.testdirName, 'bare'), assetsPath: '' })

@@ -181,7 +181,7 @@ t.test('what no machine could use is refused, with the place', async t => {
   t.match(warned.json, { warnings: [{ pointer: '/profile', detail: /no profile "nowhere"/ }] })
 })
 
-t.test('history tells who wrote what, and leads back', async t => {
+t.test('history says who wrote what, and any revision can be restored', async t => {
   const server = await testServer(t)
   await call(server, 'PUT', '/v1/groups/default', { body: group })
   await call(server, 'PUT', '/v1/groups/default', { body: { ...group, profile: 'local' } })
@@ -348,7 +348,7 @@ t.test('a body of more values, levels or bytes than an object has is refused', a
   t.match(await status('PUT', '/v1/templates/generic/large', large), /^201 /, 'a template is its bytes')
 })
 
-t.test('a route that is not there is a problem of its own', async t => {
+t.test('a route that is not there is a separate problem', async t => {
   const { status, json } = await call(await testServer(t), 'POST', '/v1/nothing')
   t.match(
     { status, json },
@@ -377,5 +377,5 @@ t.test('the routes describe themselves', async t => {
   const undocumented = Object.keys(paths).filter(
     path => !documented.includes(path.replaceAll(/\/\{[^}]*\}.*/g, '')),
   )
-  t.strictSame(undocumented, [], 'docs/api.md tells of each')
+  t.strictSame(undocumented, [], 'docs/api.md has each')
 })

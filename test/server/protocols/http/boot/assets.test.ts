@@ -85,7 +85,7 @@ t.test('nothing outside of the folder is served, however it is asked for', async
     t.equal(await status(path), plain === undefined ? 404 : 307, path)
     if (plain !== undefined) t.equal(await status(plain), 404, plain)
   }
-  t.equal(await status('/assets/x#%E6'), 404, 'a name that is no UTF-8')
+  t.equal(await status('/assets/x#%E6'), 404, 'a name that is not UTF-8')
   t.equal(await status('/assets/kernel'), 200, 'a link within the folder is followed')
 })
 
@@ -147,7 +147,7 @@ t.test('boot loaders come from a table, links of their package included', async 
 t.test('what a machine downloads is in its journal, with size and time', async t => {
   const server = await testServer(t, folders(t))
   await server.put('/v1/sites/rack-1', site)
-  await server.get('/assets/live/vmlinuz') // before the script: somebody who looks around
+  await server.get('/assets/live/vmlinuz') // before the script: a person who looks around
   await server.get('/ipxe?mac=52-54-00-20-00-01')
   for (const name of ['vmlinuz', 'initrd.img', 'rootfs.squashfs']) {
     await (await server.get(`/assets/live/${name}`)).arrayBuffer()
@@ -165,7 +165,7 @@ t.test('what a machine downloads is in its journal, with size and time', async t
   t.equal(journal.trim().split('\n').length, 5)
 })
 
-t.test('a client that goes away ends its download, and the journal tells', async t => {
+t.test('a client that disconnects ends its download, and the journal says so', async t => {
   const settings = folders(t)
   writeFileSync(join(settings.assetsPath, 'live/rootfs.squashfs'), Buffer.alloc(64 << 20))
   const server = await testServer(t, settings)

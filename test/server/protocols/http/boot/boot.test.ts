@@ -38,7 +38,7 @@ t.test('a declared machine boots by what it is', async t => {
   t.match(await none.json(), { detail: /^cmp-1 has not booted yet\. Switch it on/ })
 })
 
-t.test('a machine that nobody declared is told so, waits, and shows up', async t => {
+t.test('an undeclared machine gets a script that says so, waits, and is listed', async t => {
   const server = await testServer(t)
   for (let asks = 0; asks < 3; asks += 1) {
     const answer = await server.get('/ipxe?mac=52-54-00-20-00-99')

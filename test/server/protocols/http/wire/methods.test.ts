@@ -32,7 +32,7 @@ t.test(
 )
 
 t.test(
-  'for people and loaders a wrong method is told in plain text, and Matchbox’s routes take all',
+  'for people and loaders a wrong method is a plain text error, and Matchbox’s routes accept all',
   async t => {
     const server = await testServer(t)
     for (const path of [
@@ -82,7 +82,7 @@ t.test('the path of a route is taken by its pattern, and each part stays one par
 
 t.test('no method gets a 500', async t => {
   const server = await testServer(t)
-  // CONNECT and upgrades have no answer of ours; fetch knows no others of these.
+  // CONNECT and upgrades get no answer from us; fetch knows no others of these.
   const failed: string[] = []
   for (const method of METHODS.filter(it => !['CONNECT', 'TRACE', 'TRACK'].includes(it))) {
     for (const path of ['/v1/groups/x', '/groups', '/assets/x', '/loaders/x']) {

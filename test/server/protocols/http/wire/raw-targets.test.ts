@@ -34,7 +34,7 @@ t.test('raw bytes in a request line are taken as they come', async t => {
   t.match(utf8, /connection: close/i, 'the connection ends with the answer')
   const body = JSON.parse(utf8.slice(utf8.indexOf('\r\n\r\n'))) as unknown
   t.strictSame(body, { ip: '127.0.0.1', query: 'n=blüte', labels: { n: 'blüte' } })
-  t.match(await ask('GET /x?n=\xff HTTP/1.0\r\n\r\n'), /"n":"\\udcff"/, 'bytes that are no UTF-8 are kept')
+  t.match(await ask('GET /x?n=\xff HTTP/1.0\r\n\r\n'), /"n":"\\udcff"/, 'bytes that are not UTF-8 are kept')
 })
 
 t.test('what else the parser refuses gets a plain 400', async t => {

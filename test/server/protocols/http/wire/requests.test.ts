@@ -1,4 +1,4 @@
-// What the server tells of itself: logs, metrics, and whether it is ready.
+// What the server reports about itself: logs, metrics, and whether it is ready.
 
 import { join } from 'node:path'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -54,16 +54,16 @@ t.test('lines of one turn are written together, and an error at once', async t =
   )
 })
 
-t.test('a request is told with its client, machine, status and duration', async t => {
+t.test('a request is logged with its client, machine, status and duration', async t => {
   const server = await testServer(t)
   await server.put('/v1/sites/rack-1', site)
   await (await server.get('/ipxe?mac=52-54-00-20-00-01')).text()
   await (await server.get('/healthz')).text()
-  const told = await waitUntil('both are told', { limitSeconds: 5, everyMs: 10 }, async () => {
-    const lines = server.told.filter(({ text }) => /\/(?:ipxe|healthz)/.test(text))
+  const records = await waitUntil('both are logged', { limitSeconds: 5, everyMs: 10 }, async () => {
+    const lines = server.records.filter(({ text }) => /\/(?:ipxe|healthz)/.test(text))
     return lines.length === 2 ? { value: lines } : { not: `${lines.length} of 2` }
   })
-  const [script, health] = told
+  const [script, health] = records
   t.match(script, {
     level: 'info',
     text: 'GET /ipxe',

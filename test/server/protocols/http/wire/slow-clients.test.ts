@@ -1,4 +1,4 @@
-// Clients that dawdle, go away, or send whatever: each costs a connection for a while, and nobody else anything.
+// Clients that are slow, disconnect, or send anything at all: each costs one connection for a while, and other clients nothing.
 
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -38,7 +38,7 @@ async function drip(port: number, text: string, piece: string): Promise<string> 
   }
 }
 
-t.test('a client that dawdles is let go, wherever it stops', async t => {
+t.test('a slow client is disconnected, wherever it stops', async t => {
   const server = await testServer(t, { limits: HASTY })
   const port = Number(new URL(server.url).port)
   const silent = connect(port, '127.0.0.1')
@@ -58,7 +58,7 @@ t.test('a client that dawdles is let go, wherever it stops', async t => {
   t.equal((await server.get('/healthz')).status, 200)
 })
 
-t.test('a client that never reads its answer is let go', async t => {
+t.test('a client that never reads its answer is disconnected', async t => {
   const assets = join(t.testdir(), 'assets')
   mkdirSync(assets)
   writeFileSync(join(assets, 'big'), Buffer.alloc(64 << 20))
@@ -70,7 +70,7 @@ t.test('a client that never reads its answer is let go', async t => {
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
   await once(socket, 'connect')
   socket.pause().write('GET /assets/big HTTP/1.1\r\nHost: x\r\n\r\n')
-  await waitUntil('the log tells', { limitSeconds: 15, everyMs: 50 }, async () =>
+  await waitUntil('the log reports it', { limitSeconds: 15, everyMs: 50 }, async () =>
     server.logged.some(line => line.includes('GET /assets/big'))
       ? { value: true }
       : { not: 'it is being sent' },
@@ -79,14 +79,14 @@ t.test('a client that never reads its answer is let go', async t => {
   socket.destroy()
 })
 
-t.test('TLS that is never finished is let go', async t => {
+t.test('a TLS handshake that is never finished is closed', async t => {
   const server = await testServer(t, { limits: HASTY })
   const socket = connect(Number(new URL(server.agentUrl).port), '127.0.0.1')
   await lastWords(socket)
   t.pass('it hung up')
 })
 
-t.test('a server that stops lets an answer under way end, and waits for nobody else', async t => {
+t.test('a server that stops lets an answer under way end, and waits for no other client', async t => {
   const assets = join(t.testdir(), 'assets')
   mkdirSync(assets)
   writeFileSync(join(assets, 'big'), Buffer.alloc(32 << 20))
@@ -104,10 +104,10 @@ t.test('a server that stops lets an answer under way end, and waits for nobody e
   let bytes = 0
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) bytes += piece.value.length
   await closing
-  t.ok(bytes > 30 << 20, 'the download came to its end')
+  t.ok(bytes > 30 << 20, 'the download was completed')
 })
 
-t.test('a server that stops waits no longer than it was told', async t => {
+t.test('a server that stops waits no longer than its limit', async t => {
   const assets = join(t.testdir(), 'assets')
   mkdirSync(assets)
   writeFileSync(join(assets, 'big'), Buffer.alloc(64 << 20))

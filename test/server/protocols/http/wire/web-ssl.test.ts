@@ -21,7 +21,7 @@ t.test('with -web-ssl boot files come by HTTPS, and machines are sent to it', as
   t.equal(answer.statusCode, 200)
   t.match(Buffer.concat(await answer.toArray()).toString(), 'chain')
   t.match(
-    server.told.find(({ text }) => text === 'serving'),
+    server.records.find(({ text }) => text === 'serving'),
     { fields: { url: https } },
   )
   await t.rejects(server.get('/'), 'plain HTTP is not spoken there')
