@@ -1,4 +1,4 @@
-// The settings of the server: what each means, its unit, what it is when nobody sets it, and what is refused.
+// The settings of the server: what each means, its unit, its default, and what is refused.
 
 import { statSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
@@ -53,7 +53,7 @@ export type ServerConfig = {
   readonly assetsPath: string | undefined
   /** Where the store, our certificate authority and the access tokens are kept; private to us. */
   readonly statePath: string
-  /** Where boot loaders lie, as Debian's `ipxe` package puts them. */
+  /** The folder of boot loaders, as in Debian's `ipxe` package. */
   readonly loadersPath: string
   /** An OpenPGP key ring to sign boot files with, and what opens its key. */
   readonly keyRingPath: string | undefined
@@ -81,14 +81,14 @@ export type ClientLimits = {
   readonly keepAliveMs: number
   /** Without a byte in either direction, while an answer is on its way. */
   readonly idleMs: number
-  /** How often the first two are looked at. */
+  /** How often the first two are checked. */
   readonly checkMs: number
 }
 
 /** The project's root: a checkout is itself the data directory that a fresh server serves. */
 export const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** What holds when nobody says otherwise. */
+/** The defaults. */
 export const SETTINGS = {
   address: DEFAULT_ADDRESS,
   httpPort: DEFAULT_HTTP_PORT,
@@ -121,7 +121,7 @@ export const MATCHBOX_SETTINGS = {
   tftp: false,
 } as const
 
-/** Settings as somebody gives them: what is left out has its value of `SETTINGS`. Addresses may bring their port. */
+/** Settings as given: what is left out has its value of `SETTINGS`. Addresses may include a port. */
 export type GivenSettings = {
   readonly [Key in keyof typeof SETTINGS]?: Widened<(typeof SETTINGS)[Key]> | undefined
 } & {

@@ -1,5 +1,5 @@
-// Every error that the server gives on purpose: a code for programs, a status for HTTP, and a message that tells
-// what, where, and how to mend it. Anything else thrown is our bug and answers 500.
+// Every error that the server gives on purpose: a code for programs, a status for HTTP, and a message that says
+// what, where, and how to fix it. Anything else thrown is our bug and answers 500.
 
 import { PilotlightError } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
@@ -26,7 +26,7 @@ export class NoMatchingGroup extends ServerError {
   }
 }
 
-/** A group names a profile which nobody has declared. */
+/** A group names a profile that does not exist. */
 export class UnknownProfile extends ServerError {
   readonly code = 'UNKNOWN_PROFILE'
   readonly statusCode = 404
@@ -54,8 +54,8 @@ export class UnknownTemplate extends ServerError {
 }
 
 /**
- * A template of ours that cannot be rendered; the reason names the line and what is missing. 503, because iPXE and
- * Ignition ask again then: the boot goes on once the template is mended.
+ * One of our templates that cannot be rendered; the reason names the line and what is missing. 503, because iPXE and
+ * Ignition ask again then: the boot goes on once the template is fixed.
  */
 export class TemplateFailed extends ServerError {
   readonly code = 'TEMPLATE_FAILED'
@@ -66,7 +66,7 @@ export class TemplateFailed extends ServerError {
 }
 
 /**
- * A config that no machine could use. 503, because Ignition asks again then: the boot goes on once the file is mended.
+ * A config that no machine could use. 503, because Ignition asks again then: the boot goes on once the file is fixed.
  */
 export class InvalidIgnition extends ServerError {
   readonly code = 'INVALID_IGNITION'
@@ -90,7 +90,7 @@ export class InvalidCloudConfig extends ServerError {
   readonly code = 'INVALID_CLOUD_CONFIG'
   readonly statusCode = 404
   constructor(name: string, reason: string) {
-    super(`${name} renders to something that is no cloud config: ${reason}`)
+    super(`${name} renders to something that is not a cloud config: ${reason}`)
   }
 }
 
@@ -170,7 +170,7 @@ export class BadRequest extends ServerError {
   readonly statusCode = 400
 }
 
-/** Two sites, or a site and somebody else, claim the same thing. */
+/** Two sites, or a site and another client, claim the same thing. */
 export class SiteConflict extends ServerError {
   readonly code = 'SITE_CONFLICT'
   readonly statusCode = 409
@@ -207,7 +207,7 @@ export class PreconditionFailed extends ServerError {
         ? `${kind} "${cleanLabel(id)}" is not there (any more). Read the list again.`
         : wantsNone
           ? `${kind} "${cleanLabel(id)}" is there already, at version ${version}; If-None-Match: * only creates. Send If-Match to change it.`
-          : `${kind} "${cleanLabel(id)}" is at version ${version}: somebody wrote it since it was read. Read it, and change that.`,
+          : `${kind} "${cleanLabel(id)}" is at version ${version}: someone wrote it since it was read. Read it, and change that.`,
     )
   }
 }
@@ -217,7 +217,7 @@ export class PreconditionRequired extends ServerError {
   readonly code = 'PRECONDITION_REQUIRED'
   readonly statusCode = 428
   constructor(what: string) {
-    super(`${what} Send If-Match with the ETag that was read, so that nobody else's change is lost.`)
+    super(`${what} Send If-Match with the ETag that was read, so that no other change is lost.`)
   }
 }
 
@@ -265,7 +265,7 @@ export class InvalidObject extends ServerError {
   }
 }
 
-/** A call that needs to know who asks, and was not told. */
+/** A call that needs credentials, and has none. */
 export class NotAuthenticated extends ServerError {
   readonly code = 'NOT_AUTHENTICATED'
   readonly statusCode = 401
@@ -293,7 +293,7 @@ export class ForeignHost extends ServerError {
   }
 }
 
-/** A call by somebody who is known, and may not do it. */
+/** A call by a known client that may not do it. */
 export class NotAllowed extends ServerError {
   readonly code = 'NOT_ALLOWED'
   readonly statusCode = 403
@@ -304,7 +304,7 @@ export class NotAllowed extends ServerError {
   }
 }
 
-/** Keys of a site, or a bundle, that came over plain HTTP from another host. */
+/** Keys of a site, or a bundle, that were sent over plain HTTP from another host. */
 export class SecretInClear extends ServerError {
   readonly code = 'SECRET_IN_CLEAR'
   readonly statusCode = 403
@@ -341,7 +341,7 @@ export class TokenElsewhere extends ServerError {
   readonly statusCode = 403
   constructor(machine: { readonly name: string; readonly address: string }, from: string) {
     super(
-      `${from} showed the token of ${machine.name}, which is good from ${machine.address} only. ` +
+      `${from} showed the token of ${machine.name}, which is valid from ${machine.address} only. ` +
         'If that is the machine itself, its route to this server must leave by the card that it booted with.',
     )
   }
@@ -563,7 +563,7 @@ export class StateInUse extends ServerError {
   readonly statusCode = 409
   constructor(path: string, holder: number | undefined) {
     const who = holder === undefined ? 'another server' : `the server with the process id ${holder}`
-    super(`state-path ${path} is in use by ${who}. Stop that one, or give this one a state-path of its own.`)
+    super(`state-path ${path} is in use by ${who}. Stop that one, or give this one its own state-path.`)
   }
 }
 
@@ -586,7 +586,7 @@ export class CannotListen extends ServerError {
 }
 
 function listenAdvice({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EADDRINUSE') return 'somebody else has it. Stop that one, or choose another port.'
+  if (code === 'EADDRINUSE') return 'another process has it. Stop that one, or choose another port.'
   if (code === 'EACCES') return 'the port is privileged. Run as root, or choose one above 1023.'
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
   return `${message}.`
@@ -621,7 +621,7 @@ export class AssetInTheWay extends ServerError {
   readonly code = 'ASSET_IN_THE_WAY'
   readonly statusCode = 409
   constructor(name: string, reason: string, options?: ErrorOptions) {
-    super(`asset "${name}" cannot be put there: ${reason}. Choose another name, or mend it.`, options)
+    super(`asset "${name}" cannot be put there: ${reason}. Choose another name, or fix it.`, options)
   }
 }
 
@@ -687,7 +687,7 @@ export class QuoteRefused extends ServerError {
   readonly statusCode = 403
   constructor(reason: string) {
     super(
-      `The quote of the machine's TPM is refused: ${reason}. Nothing was given out. Start the machine anew; ` +
+      `The quote of the machine's TPM is refused: ${reason}. Nothing was given out. Restart the machine; ` +
         'if it is refused again, something between the machine and this server answers in its place.',
     )
   }

@@ -33,7 +33,7 @@ const FALSE = /^(?:0|f|F|FALSE|false|False)$/
 
 /**
  * Turns the arguments of `serve` that are written as Matchbox takes them (one dash, `-flag value` or `-flag=value`) and
- * its environment into ours. Where there is any of either, `--matchbox` stands first: what nobody sets has Matchbox's
+ * its environment into ours. Where there is any of either, `--matchbox` is put first: what is not set has Matchbox's
  * value then. Arguments in our own spelling are left as they are, and count before the environment.
  */
 export function withoutMatchboxFlags(

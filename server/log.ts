@@ -1,4 +1,4 @@
-// How the server tells what it does: one line a thing, with fields for programs.
+// How the server logs what it does: one line for each event, with fields for programs.
 
 import { escapeJson } from '#model/clean.ts'
 
@@ -20,7 +20,7 @@ export const LOG_LEVELS = {
 /** `json` for programs, `text` for people (logfmt: `key=value`). */
 export type LogFormat = 'json' | 'text'
 
-/** Takes one thing to tell. */
+/** Logs one event. */
 export interface Log {
   (level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>): void
 }
@@ -28,7 +28,7 @@ export interface Log {
 /** Where lines go, and which. */
 export type LogSettings = {
   readonly stream: { write(text: string): unknown }
-  /** The least that is told; `info` unless said. */
+  /** The lowest level that is logged; `info` by default. */
   readonly level?: LogLevel
   readonly format?: LogFormat
 }
@@ -40,7 +40,7 @@ export type LineLog = Log & { flush(): void }
 
 /**
  * Writes each thing as one line. Lines of one turn of the event loop are written together, since a write for each
- * request would cost more than most requests; an error is written at once, with what stands before it.
+ * request would cost more than most requests; an error is written at once, with all lines before it.
  */
 export function lineLog({ stream, level: least = 'info', format = 'json' }: LogSettings): LineLog {
   const lineOf = format === 'json' ? jsonLine : textLine

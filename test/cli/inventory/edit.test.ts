@@ -24,7 +24,7 @@ t.test('an edit is put back, unless somebody was faster', async t => {
   const late = await pilotlight(['edit', 'group', 'g'], { env })
   t.match(late, {
     status: EXIT.refused,
-    err: /"g" was not changed\n.*somebody wrote it since[^]*your text is kept/,
+    err: /"g" was not changed\n.*someone wrote it since[^]*your text is kept/,
   })
   t.match(await pilotlight(['get', 'group', 'g', '--json'], { env }), { out: /meanwhile/ })
 })

@@ -79,7 +79,7 @@ t.test('a cloud config is served when it is one', async t => {
   t.equal(junk.status, 404)
   t.match(
     junk.headers.get('x-reason') ?? '',
-    /cloud\/junk.yaml renders to something that is no cloud config: line 3, column 1: /,
+    /cloud\/junk.yaml renders to something that is not a cloud config: line 3, column 1: /,
   )
   t.equal((await server.get('/cloud?t=ordered')).status, 200, 'no item of a list is compared with the others')
 })

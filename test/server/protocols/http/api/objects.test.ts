@@ -64,7 +64,7 @@ t.test('who read an older version does not overwrite a newer one', async t => {
   t.equal((await call(server, 'PUT', '/v1/groups/default', { body: other, headers: ifMatch })).status, 200)
   t.match(await call(server, 'PUT', '/v1/groups/default', { body: group, headers: ifMatch }), {
     status: 412,
-    json: { title: 'PRECONDITION_FAILED', detail: /somebody wrote it since it was read/ },
+    json: { title: 'PRECONDITION_FAILED', detail: /someone wrote it since it was read/ },
   })
   t.equal((await call(server, 'DELETE', '/v1/groups/default', { headers: ifMatch })).status, 412)
   const fresh = { 'if-none-match': '*' }
