@@ -275,7 +275,7 @@ export class Enrolment {
    */
   async close(machine: Machine, who: string): Promise<Reopening> {
     const closed = await this.#needs.reopenings.close(machine.name)
-    this.#tell(machine, 'closed', `${who} closed ${machine.name}, which ${closed.who} had opened`)
+    this.#record(machine, 'closed', `${who} closed ${machine.name}, which ${closed.who} had opened`)
     return closed
   }
 
