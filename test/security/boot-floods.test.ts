@@ -7,31 +7,31 @@ import t, { type Test } from 'tap'
 import { machineKey } from '../machine-key.ts'
 import { whyNoNetworks } from '../network.ts'
 import {
+  BUNDLE_FILES,
   CTL_1,
   HTTP,
   laySegment,
+  MAC,
   redeem,
   siteOf,
   tokenIn,
   trusting,
+  UUID,
   type Host,
   type Segment,
 } from './segment.ts'
 
-const [MAC = ''] = CTL_1.macs
-const UUID = CTL_1.uuid ?? ''
 /** The addresses that ask: more than any number that the server remembers of a machine. */
 const ADDRESSES = 3000
 t.setTimeout(600_000) // a busy machine takes its time
 const skip = whyNoNetworks()
-const files = [{ path: '/etc/kubernetes/pki/ca.crt', mode: 0o600, content: 'secret\n' }]
 
 type Attacked = { segment: Segment; machine: Host; stranger: Host; flood: (paths: string[]) => Promise<void> }
 
 /** A segment with a machine at its declared address, and a host with 65,536 addresses. */
 async function attacked(t: Test, dhcp: 'off' | 'proxy'): Promise<Attacked> {
   const segment = await laySegment(t, siteOf({ dhcp }, trusting({ level: 'L2' })))
-  await segment.put('/v1/machines/ctl-1/bundle', files)
+  await segment.put('/v1/machines/ctl-1/bundle', BUNDLE_FILES)
   const [machine, stranger] = [await segment.host(), await segment.host()]
   await machine.do({ do: 'address', address: `${CTL_1.address}/24` })
   await stranger.do({ do: 'address', address: '10.20.0.77/24' })

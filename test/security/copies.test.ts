@@ -6,29 +6,29 @@ import type { BootEvent } from '#model/boot.ts'
 import { whyNoNetworks } from '../network.ts'
 import {
   bootTo,
+  BUNDLE_FILES,
   CTL_1,
   laySegment,
+  MAC,
   redeem,
   SERVER,
   siteOf,
   STRANGER,
   tokenIn,
+  UUID,
   type Host,
   type Segment,
 } from './segment.ts'
 
-const [MAC = ''] = CTL_1.macs
-const UUID = CTL_1.uuid ?? ''
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
 const skip = whyNoNetworks()
-const files = [{ path: '/etc/kubernetes/pki/ca.crt', mode: 0o600, content: 'secret\n' }]
 
 type Running = { segment: Segment; machine: Host; stranger: Host; token: string }
 
 /** A segment whose controller runs: it has its bundle and reported ready. */
 async function running(t: Test, dhcp: 'full' | 'proxy' = 'full'): Promise<Running> {
   const segment = await laySegment(t, siteOf({ dhcp }))
-  await segment.put('/v1/machines/ctl-1/bundle', files)
+  await segment.put('/v1/machines/ctl-1/bundle', BUNDLE_FILES)
   const [machine, stranger] = [await segment.host(), await segment.host()]
   const token = dhcp === 'full' ? await bootTo(machine, CTL_1) : await bootBeside(machine)
   t.equal((await redeem(machine, token)).status, 200)
@@ -172,7 +172,7 @@ t.test(
 
 t.test('a host with the UUID of a machine that does not run yet is not a copy', { skip }, async t => {
   const segment = await laySegment(t)
-  await segment.put('/v1/machines/ctl-1/bundle', files)
+  await segment.put('/v1/machines/ctl-1/bundle', BUNDLE_FILES)
   const stranger = await segment.host()
   await stranger.do({ do: 'dhcp', mac: STRANGER.mac, uuid: UUID, stage: 'firmware' })
   const machine = await segment.host()

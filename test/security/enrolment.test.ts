@@ -8,6 +8,7 @@ import {
   bootTo,
   CTL_1,
   laySegment,
+  MAC,
   redeem,
   SERVER,
   siteOf,
@@ -19,7 +20,6 @@ import {
 
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
 const skip = whyNoNetworks()
-const [MAC = ''] = CTL_1.macs
 const secret = 'the content of the bundle'
 const files = [{ path: '/etc/secret', mode: 0o600, content: secret }]
 

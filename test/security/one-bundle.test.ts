@@ -5,28 +5,31 @@ import { machineKey } from '../machine-key.ts'
 import { whyNoNetworks } from '../network.ts'
 import {
   bootTo,
+  BUNDLE_FILES,
   CMP_1,
   CTL_1,
   L1,
   laySegment,
+  MAC,
   redeem,
   SERVER,
   siteOf,
   STRANGER,
   tokenIn,
   trusting,
+  UUID,
   type Host,
   type Segment,
 } from './segment.ts'
 
-const [MAC = ''] = CTL_1.macs
-const UUID = CTL_1.uuid ?? ''
 t.setTimeout(300_000) // each lays a segment and starts a server, while others use the machine
 const skip = whyNoNetworks()
-const files = [{ path: '/etc/kubernetes/pki/ca.crt', mode: 0o600, content: 'secret\n' }]
+
+/** A token of the machine's config, which `host` asks for. */
+const tokenOf = async (host: Host) => tokenIn(await host.get(`/ignition?mac=${MAC}`))
 
 async function withBundles(segment: Segment): Promise<Segment> {
-  for (const name of ['ctl-1', 'cmp-1']) await segment.put(`/v1/machines/${name}/bundle`, files)
+  for (const name of ['ctl-1', 'cmp-1']) await segment.put(`/v1/machines/${name}/bundle`, BUNDLE_FILES)
   return segment
 }
 
@@ -309,15 +312,14 @@ t.test('where DHCP shows nothing, a script for a stranger ends no boot', { skip 
   await stranger.do({ do: 'address', address: '10.20.0.77/24' })
   const machine = await segment.host()
   await machine.do({ do: 'address', address: '10.20.0.11/24' })
-  const token = async (host: Host) => tokenIn(await host.get(`/ignition?mac=${MAC}`))
   await machine.get(`/ipxe?mac=${MAC}`)
   await stranger.get(`/ipxe?mac=${MAC}`)
-  for (let tries = 0; tries < 10; tries += 1) await token(stranger) // more than a boot has
-  t.match(await token(machine), /^[\w-]{43}$/)
+  for (let tries = 0; tries < 10; tries += 1) await tokenOf(stranger) // more than a boot has
+  t.match(await tokenOf(machine), /^[\w-]{43}$/)
   const before = await segment.machine('ctl-1')
   await stranger.get(`/ipxe?mac=${MAC}`)
   t.not((await segment.machine('ctl-1'))['boot'], before['boot'])
-  t.match(await token(machine), /^[\w-]{43}$/, 'and again, for an answer that was lost')
+  t.match(await tokenOf(machine), /^[\w-]{43}$/, 'and again, for an answer that was lost')
   t.match(await segment.machine('ctl-1'), { boot: before['boot'] })
 })
 

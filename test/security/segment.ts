@@ -61,6 +61,13 @@ export const CTL_1: Machine = {
   address: '10.20.0.11',
   labels: {},
 }
+/** CTL_1's own MAC and UUID. */
+export const [MAC = ''] = CTL_1.macs
+export const UUID = CTL_1.uuid ?? ''
+
+/** What a bundle holds, where a test does not care. */
+export const BUNDLE_FILES = [{ path: '/etc/kubernetes/pki/ca.crt', mode: 0o600, content: 'secret\n' }]
+
 export const CMP_1: Machine = {
   name: 'cmp-1',
   macs: [],

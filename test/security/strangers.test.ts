@@ -10,17 +10,11 @@ import type { Machine } from '#model/machine.ts'
 import { Reports } from '#server/agent/reports.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { JOURNAL_LIMITS, StrangerBoots, type JournalLimits } from '#server/machines/stranger-boots.ts'
+import { controller } from '../controller.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 
-const machine: Machine = {
-  name: 'ctl-1',
-  macs: ['52:54:00:20:00:01'],
-  role: 'controller',
-  address: '10.20.0.11',
-  labels: {},
-}
-const identities = new MachineIndex([machine])
+const identities = new MachineIndex([controller])
 
 const macOf = (at: number) =>
   `02:00:00:00:${[at >> 8, at & 255].map(byte => byte.toString(16).padStart(2, '0')).join(':')}`
@@ -55,16 +49,16 @@ function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
 
 t.test('keeps the newest undeclared machines, in memory and in the store', async t => {
   const { store, journal, macs } = journalOf(t, { strangers: 100 })
-  journal.record(discover(machine.macs[0]!))
+  journal.record(discover(controller.macs[0]!))
   for (let at = 0; at < 1000; at += 1) journal.record(discover(macOf(at)))
   t.equal(journal.all().length, 101)
-  t.ok(journal.currentOf({ machine }), 'and the declared one')
+  t.ok(journal.currentOf({ machine: controller }), 'and the declared one')
   t.ok(journal.currentOf({ mac: macOf(999) }))
   store.eventsAfter(0, { limit: 1 }) // what waits is on disk
   store.eventsAfter(0, { limit: 1 })
   const kept = macs()
   t.ok(kept.size >= 101 && kept.size <= 101 + 64, `${kept.size} in the store`)
-  t.ok(kept.has(machine.macs[0]!) && kept.has(macOf(999)) && !kept.has(macOf(0)))
+  t.ok(kept.has(controller.macs[0]!) && kept.has(macOf(999)) && !kept.has(macOf(0)))
 })
 
 t.test('keeps no more bytes of them than are allowed', async t => {
@@ -86,11 +80,11 @@ t.test('takes a rack of 2,000 new machines at once, and few of a flood', async t
 t.test('keeps few events of one machine, and always those that took a token', async t => {
   const { store, journal, clock, refused } = journalOf(t)
   for (let at = 0; at < 5000; at += 1) journal.record(discover(macOf(1)))
-  for (let at = 0; at < 5000; at += 1) journal.record(discover(machine.macs[0]!))
+  for (let at = 0; at < 5000; at += 1) journal.record(discover(controller.macs[0]!))
   t.equal(store.eventsAfter(0, { machine: macOf(1), limit: 10_000 }).length, 200)
   t.equal(store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 }).length, 2000)
   t.equal(refused.length, 4800 + 3000)
-  const ready = journal.record({ mac: machine.macs[0]!, layer: 'os', kind: 'ready', text: 'runs' })
+  const ready = journal.record({ mac: controller.macs[0]!, layer: 'os', kind: 'ready', text: 'runs' })
   t.equal(store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 }).at(-1)?.kind, 'ready')
   t.equal(ready.phase, 'ready')
   clock.now += 60_000
@@ -133,18 +127,18 @@ t.test('a restart removes what an earlier version kept beyond that', async t => 
     { strangers: new StrangerBoots({ ...JOURNAL_LIMITS, newStrangers: { perSecond: 1, burst: 10_000 } }) },
   )
   t.equal(journal.all().length, 0)
-  before.record(discover(machine.macs[0]!))
+  before.record(discover(controller.macs[0]!))
   for (let at = 0; at < 1500; at += 1) before.record(discover(macOf(at)))
   t.equal(macs().size, 1501)
   await open().resumeStrangers(never)
   const kept = macs()
   t.ok(kept.size <= 101 + 200, `${kept.size} in the store`)
-  t.ok(kept.has(machine.macs[0]!) && kept.has(macOf(1499)) && !kept.has(macOf(0)))
+  t.ok(kept.has(controller.macs[0]!) && kept.has(macOf(1499)) && !kept.has(macOf(0)))
 })
 
 t.test('a UUID with MACs at random makes no machine of each', async t => {
   const byUuid: Machine = {
-    ...machine,
+    ...controller,
     name: 'cmp-1',
     macs: [],
     uuid: '5a0e7f00-0020-4000-8000-000000000002',
@@ -183,8 +177,8 @@ t.test('forgets the lease of a MAC whose address another client now has', async 
 
 t.test('a flood of refusals and packets hides no intruder', async t => {
   const { store, journal, clock } = journalOf(t)
-  const mac = machine.macs[0]!
-  const whose = { mac, machine: machine.name, layer: 'http' } as const
+  const mac = controller.macs[0]!
+  const whose = { mac, machine: controller.name, layer: 'http' } as const
   const list = await AlarmList.open(store.alarms, () => clock.now)
   const alarms = new Alarms({ journal, list, count: () => {}, log: () => {}, clock: () => clock.now })
   for (let at = 0; at < 2500; at += 1) {
@@ -206,7 +200,7 @@ t.test('a flood of refusals and packets hides no intruder', async t => {
 
 t.test('gives no boot number twice, also when only its token was stored', async t => {
   const { store, journal, open } = journalOf(t)
-  t.equal(journal.record(discover(machine.macs[0]!)).id, 'b-0001')
+  t.equal(journal.record(discover(controller.macs[0]!)).id, 'b-0001')
   const boot = { machine: 'ctl-1', boot: 'b-000f', tokens: 1, proven: true }
   await store.machines.change('ctl-1', record =>
     record.addToken({ hash: 'a', machine: 'ctl-1', boot: 'b-000f', until: 1 }, boot),

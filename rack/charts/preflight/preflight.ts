@@ -1,13 +1,13 @@
 // What would go wrong, found out before anything is installed: one message a cause, each with its remedy, instead of a time
 // limit that passes minutes later.
 
-import { kinds } from '../../kubernetes/objects.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CommandFailed } from '#host/command.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
-import { PreflightFailed } from '../errors.ts'
+import { kinds } from '../../kubernetes/objects.ts'
+import { PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
 import { ourCharts } from '../sources/ours.ts'
 import { renderChart } from '../releases/helm.ts'
 import {
@@ -21,7 +21,6 @@ import {
 } from './capacity.ts'
 import { valuesOf } from '../plan/plan.ts'
 import { helmIn, type ChartSession, type SessionOptions } from '../session.ts'
-import { ChartLockError, ChartNotFound } from '../sources/errors.ts'
 import type { Values } from '../values/values.ts'
 
 /** The pods that the plan's charts make. Needs no cluster: `up` asks for it while the machines are still off. */

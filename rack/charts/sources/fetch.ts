@@ -5,7 +5,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { CommandFailed, run } from '#host/command.ts'
-import { ChartNotFound } from './errors.ts'
+import { ChartNotFound } from '../errors.ts'
 
 /** A chart as it was found: an archive, or a folder with its files. */
 export type FetchedChart = { readonly kind: 'archive' | 'folder'; readonly path: string }

@@ -5,7 +5,7 @@ import { parseDocument } from 'yaml'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { isRecord } from '#model/record.ts'
-import { ChartLockError } from './errors.ts'
+import { ChartLockError } from '../errors.ts'
 
 /** One chart, pinned. */
 export type ChartPin = {

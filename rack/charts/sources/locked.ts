@@ -9,7 +9,7 @@ import { run } from '#host/command.ts'
 import { sha256OfFile } from '#host/digest.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
-import { ChartLockError } from './errors.ts'
+import { ChartLockError } from '../errors.ts'
 import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
 import type { ChartLock, ChartPin } from './lock-file.ts'
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { access, cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { ChartNotFound } from './errors.ts'
+import { ChartNotFound } from '../errors.ts'
 
 const servicesDirectory = join(import.meta.dirname, '../services')
 

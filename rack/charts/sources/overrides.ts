@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { isRecord } from '#model/record.ts'
 import type { ChartPlan } from '../plan/plan.ts'
 import type { ValueLayer } from '../values/values.ts'
-import { ChartLockError } from './errors.ts'
+import { ChartLockError } from '../errors.ts'
 
 /**
  * The plan with a layer below all others for each file `<folder>/<chart>/<words>.yaml` that is there.

@@ -1,15 +1,7 @@
 import t from 'tap'
 import { Copies, type Sighting } from '#server/agent/copies.ts'
 import type { Occurrence } from '#server/machines/alarms.ts'
-import type { Machine } from '#model/machine.ts'
-
-const machine: Machine = {
-  name: 'ctl-1',
-  macs: ['52:54:00:20:00:01'],
-  role: 'controller',
-  address: '10.20.0.11',
-  labels: {},
-}
+import { controller } from '../../controller.ts'
 
 function watch({ isElsewhere = false } = {}) {
   const world = { now: 0, boot: 'b-0001' as string | undefined, up: new Set<string>(), looks: 0, asked: 0 }
@@ -29,10 +21,10 @@ function watch({ isElsewhere = false } = {}) {
     clock: () => world.now,
   })
   const saw = async (as: Sighting['as'], from: string) => {
-    copies.saw({ machine, as, layer: 'http', from, text: `${from} says so` })
+    copies.saw({ machine: controller, as, layer: 'http', from, text: `${from} says so` })
     await Promise.resolve().then(() => {}) // a look at an address
   }
-  const alive = (boot: string, address: string) => copies.alive(machine, { boot, address })
+  const alive = (boot: string, address: string) => copies.alive(controller, { boot, address })
   return { world, raised, copies, saw, alive }
 }
 

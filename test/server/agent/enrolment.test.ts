@@ -16,6 +16,7 @@ import type { TokenRecord } from '#server/store/machine-records.ts'
 import { SqliteStore } from '#server/store/sqlite.ts'
 import { defaultTrust } from '#server/agent/trust.ts'
 import { machineKey } from '../../machine-key.ts'
+import { controller } from '../../controller.ts'
 
 const START = Date.parse('2026-11-29T12:00:00Z')
 
@@ -41,14 +42,7 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
   const clock = { steady: 5000 }
   const clocks = { wall: () => START, steady: () => clock.steady }
   const trust = { ...defaultTrust, approve: 'first-boot', ...given } as const
-  const machine: Machine = {
-    name: 'ctl-1',
-    macs: ['52:54:00:20:00:01'],
-    role: 'controller',
-    address: '10.20.0.11',
-    labels: {},
-    trust,
-  }
+  const machine: Machine = { ...controller, trust }
   const host = { run: 'first', now: () => 5000 }
   const { machines } = store
   let onBundle: (() => void) | undefined
