@@ -7,7 +7,7 @@ import { print, printJson } from '../terminal/show.ts'
 /** Defines `journal`. */
 export function defineJournal(command: Command): void {
   command
-    .argument('<machine>', 'name of the machine')
+    .argument('<machine>', 'its name, MAC, UUID, serial or address')
     .addOption(serverOption())
     .option('--boot <id>', 'an earlier boot')
     .option('--json', 'as JSON')

@@ -51,7 +51,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
       const events = await journal.after(after, {
         limitMs: wait * 1000,
         signal: AbortSignal.any([signal, gone.signal]),
-        ...(machine === undefined ? {} : { machine: normaliseMac(machine) ?? machine }),
+        ...(machine === undefined ? {} : { machine: nameOf(machine) }),
       })
       return reply.header('cache-control', 'no-store').send({ events, last: events.at(-1)?.id ?? after })
     },
@@ -84,6 +84,11 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
     ({ params: { name } }, reply) => pretty(reply, bootsOf(name)),
   )
   done()
+
+  /** The machine as events have it: the name of a declared one, however it was asked for, or the MAC of another. */
+  function nameOf(asked: string): string {
+    return catalog().machine(identifiersIn(asked))?.name ?? normaliseMac(asked) ?? asked
+  }
 
   function bootsOf(name: string) {
     const machine = catalog().machine(identifiersIn(name))

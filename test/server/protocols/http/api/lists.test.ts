@@ -10,7 +10,7 @@ t.test('the table of phases is part of the API, which describes it', async t => 
   t.match(paths['/v1/phases'], { get: { responses: { 200: { content } } } })
 })
 
-t.test('a machine and its journal are found by any identifier, in any form', async t => {
+t.test('a machine, its journal and its events are found by any identifier, in any form', async t => {
   const server = await testServer(t)
   const [first, ...others] = site.machines
   const labels = { ...first!.labels, serial: 'CZ1234' } // the site has machines
@@ -19,6 +19,8 @@ t.test('a machine and its journal are found by any identifier, in any form', asy
   for (const id of ['ctl-1', '52:54:00:20:00:01', '5254.0020.0001', 'CZ1234', '10.20.0.11']) {
     t.match(await (await server.get(`/machines/${id}`)).json(), { id: 'ctl-1', phase: 'script' }, id)
     t.match(await (await server.get(`/v1/machines/${id}/journal`)).text(), /^ctl-1 b-0001 /, id)
+    const followed = await server.get(`/v1/events?machine=${encodeURIComponent(id)}`)
+    t.match(await followed.json(), { events: [{ machine: 'ctl-1', kind: 'script' }] }, id)
   }
   for (const id of ['4c4c4544-0000-2010-8020-b4c04f303232', '{44454C4C-0000-1020-8020-B4C04F303232}'])
     t.match(await (await server.get(`/machines/${encodeURIComponent(id)}`)).json(), { id: 'cmp-1' }, id)
