@@ -41,7 +41,7 @@ export type BringUp = {
   readonly signal?: AbortSignal
   /** The API's URL when it is not at the site's address, as in a test. */
   readonly server?: string
-  /** Told of each step that is done: who waits for less than the whole may go on. */
+  /** Called after each step, for a caller that needs less than the whole. */
   readonly reached?: (step: ClusterStepId) => void
 }
 
@@ -140,7 +140,7 @@ async function allowAdministrators(
     for (const manifest of administrators()) await admin.apply(manifest)
     return
   } catch {
-    // Not yet an administrator, or the API was away for a moment: the retries below tell.
+    // Not yet an administrator, or the API did not answer for a moment: the retries below find out.
   }
   const { certificate } = pki.authorities.ca
   const pair = await mintAdministrator(pki.authorities.ca, 'break-glass')

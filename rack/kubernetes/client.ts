@@ -20,13 +20,13 @@ export interface KubernetesClient {
   /** Deletes the object; it is no error when there is none. Finalizers and graceful ends may take longer than the call. */
   remove(key: ObjectKey, options?: { readonly graceSeconds?: number }): Promise<void>
   /**
-   * Gives what changes in a selection after `version`, once the API has agreed to tell. The changes end when the API
-   * ends them, which it does within minutes; they throw {KubernetesRefused} of status 410 when `version` is too old.
+   * Gives what changes in a selection after `version`, once the API has accepted the watch. The changes end when the
+   * API ends them, which it does within minutes; they throw {KubernetesRefused} of status 410 when `version` is too old.
    */
   watch<T>(of: Selection, version: string, signal: AbortSignal): Promise<AsyncIterable<Change<T>>>
   /** Gives the last 20 lines of a container; with `previous`, of the container before its last restart. */
   log(of: ContainerLog): Promise<string>
-  /** Asks for any path of the API as text, whatever the status of the answer. */
+  /** Gets any path of the API as text, whatever the status of the answer. */
   text(path: string, options?: TextOptions): Promise<{ readonly status: number; readonly text: string }>
   /** Closes the connection; what is still under way fails. */
   close(): Promise<void>

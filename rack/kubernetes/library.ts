@@ -244,9 +244,11 @@ export class LibraryClient implements KubernetesClient {
     try {
       for await (const chunk of stream) {
         deadline.restart()
-        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-        rest = lines.pop() ?? ''
-        if (rest.length > changeLimit) throw new Error(`a change is longer than ${changeLimit} characters`)
+        const text = decoder.decode(chunk, { stream: true })
+        const end = text.lastIndexOf('\n')
+        const lines = end < 0 ? [] : (rest + text.slice(0, end)).split('\n')
+        rest = end < 0 ? rest + text : text.slice(end + 1) // what is long is only put together at its end
+        if (rest.length > changeLimit) throw new KubernetesRefused(what, 200, 'a change without an end')
         for (const line of lines) yield changeIn<T>(what, line)
       }
     } catch (error) {
@@ -363,23 +365,31 @@ function selectorsOf({ labels, fields }: Selection): Record<string, string> {
   }
 }
 
-/** Reads one line of a watch. An error in the stream is a Status, as that of any other refusal. */
+/**
+ * Reads one line of a watch. An error in the stream is a Status, as that of any other refusal.
+ *
+ * @throws {KubernetesRefused} for an error, and for a line that cannot be read: what it would have said is lost
+ */
 function changeIn<T>(what: string, line: string): Change<T> {
-  const change: unknown = JSON.parse(line)
-  if (!isRecord(change) || !isRecord(change['object'])) throw new Error('a line of the watch is not a change')
+  const change = parsed(line)
+  if (!isRecord(change) || !isRecord(change['object']))
+    throw new KubernetesRefused(what, 200, `no change, but ${line.slice(0, 200)}`)
   const { type, object } = change
   if (type === 'ERROR') throw new KubernetesRefused(what, Number(object['code']), String(object['message']))
   return change as Change<T> // the caller knows the kind
 }
 
 function messageIn(text: string): string {
+  const status = parsed(text)
+  return isRecord(status) && 'message' in status ? String(status['message']) : text.slice(0, 200)
+}
+
+function parsed(text: string): unknown {
   try {
-    const status: unknown = JSON.parse(text)
-    if (isRecord(status) && 'message' in status) return String(status['message'])
+    return JSON.parse(text)
   } catch {
-    // not JSON: shown as it is
+    return undefined
   }
-  return text.slice(0, 200)
 }
 
 /** What went wrong at the bottom: `fetch failed` says nothing, its cause does. */

@@ -27,7 +27,7 @@ export type Snapshot = {
   readonly jobs: readonly Job[]
 }
 
-/** What is seen of one namespace, shared by all who wait in it. */
+/** What is seen of one namespace, shared by everything that waits for its objects. */
 export class NamespaceView {
   readonly #api: KubernetesClient
   readonly #namespace: string

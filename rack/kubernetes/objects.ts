@@ -48,7 +48,7 @@ export type Labels = Readonly<Record<string, string>>
 export type KubernetesObject = { readonly metadata: Meta }
 
 /** The part of an object's metadata that is read. */
-export type Meta = {
+type Meta = {
   readonly name: string
   readonly namespace?: string
   readonly uid?: string

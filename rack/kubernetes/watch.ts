@@ -14,8 +14,8 @@ const leastWatchMs = 300
 /**
  * The objects of a selection, as a watch shows them. It begins at the first question, and runs until `signal`.
  *
- * A watch that ends, or loses its connection, goes on from the last version that it saw. A refusal, of which 410 Gone
- * (the version is too old) is the usual one, is answered by a new list.
+ * A watch that ends, or loses its connection, goes on from the last version that it saw. After a refusal everything is
+ * listed again: usually it is 410 Gone, the version is too old.
  */
 export class Followed<T extends KubernetesObject> {
   readonly #client: KubernetesClient
