@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import type { Lab } from '#lab/lab.ts'
+import type { FinishedLab } from '#lab/up/up.ts'
 import { Failure } from '#model/error.ts'
 import { EXIT } from '../exit.ts'
 import { withProgress } from '../terminal/with-progress.ts'
@@ -23,10 +24,17 @@ export function defineLab(command: Command): void {
     .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
     .addHelpText('after', EXAMPLES)
     .action(async (rackFile: string, options: LabUpFlags) => {
-      const { labUp } = await import('./up.ts')
-      await withProgress(work =>
-        labUp({ ...options, keep: options.keep ?? false, rackFile, root: ROOT }, work),
-      )
+      const { labUp } = await import('#lab/up/up.ts')
+      const { showLab } = await import('./report.ts')
+      await withProgress(({ stage, signal, wouldLeave, drawing, summary }) => {
+        const note = (line: string) => drawing.line(line)
+        const finished = async (seen: FinishedLab) => {
+          summary()
+          await showLab(seen)
+        }
+        const work = { stage, signal, wouldLeave, note, finished }
+        return labUp({ ...options, keep: options.keep ?? false, rackFile, root: ROOT }, work)
+      })
     })
   lab.addHelpText('after', () => `\nWithout a command it does \`up\`:\n${usageOf(up)}\n${EXAMPLES}`)
 

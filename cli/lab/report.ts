@@ -1,29 +1,23 @@
 // What a finished `pilotlight lab up` tells a person: the nodes, what `up` said, and how to look around.
 
 import { join } from 'node:path'
-import type { Lab } from '#lab/lab.ts'
 import { labFiles } from '#lab/state.ts'
+import type { FinishedLab } from '#lab/up/up.ts'
 import { adminTokenFile } from '#model/endpoint.ts'
 
 /**
- * Prints it. `tools` is the folder with kubectl, `told` the lines that `up` ended with; a lab that does not stay has
- * nothing to look around in.
+ * Prints it; nothing for a lab whose machines only booted. A lab that does not stay has nothing to look around in.
  *
  * @throws {CommandFailed} when the cluster does not answer
  */
-export async function showLab(
-  lab: Lab,
-  hostUrl: string,
-  tools: string,
-  told: readonly string[],
-  stays: boolean,
-): Promise<void> {
+export async function showLab({ lab, hostUrl, tools, upLines, stays }: FinishedLab): Promise<void> {
+  if (upLines === undefined) return
   const { up, serverState } = labFiles(lab.directory)
   const kubectl = [join(tools, 'kubectl'), '--kubeconfig', join(up, 'kubeconfig')]
   const { run } = await import('#host/command.ts')
   const [command = '', ...args] = lab.inRack([...kubectl, 'get', 'nodes'])
   say((await run(command, args, { limitSeconds: 30 })).stdout.trimEnd())
-  say(`\n${told.join('\n')}`)
+  say(`\n${upLines.join('\n')}`)
   if (!stays) return say('\nthe rack is taken down now; to look around in it:  npm run lab -- --keep')
   const [machine] = lab.rack.machines
   const exec = `bin/pilotlight lab exec --lab ${lab.name}`
