@@ -1,91 +1,25 @@
-// What `pilotlight assets add` and `get` bring: files and URLs, with what is known of them beforehand. One is fetched,
-// checked, and only then handed to its place.
+// Brings files and what URLs give into an assets directory or to a server. One is fetched, checked, and only then handed
+// to its place.
 
 import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { PublicKey } from 'openpgp'
+import type { AddedAsset, ListedAsset } from '#model/asset.ts'
 import { Failure } from '#model/error.ts'
 import { inStage, type Stage } from '#progress/stage.ts'
-import type { AddedAsset, AssetPlace, Digests, ListedAsset } from './places.ts'
-
-/** One file to bring. */
-export type AssetSource = Digests & {
-  /** A path, or a URL of HTTP. */
-  readonly from: string
-  readonly name: string
-  /** Where its detached signature is: a path, or a URL. */
-  readonly signature?: string
-  /** The signature is kept beside the file, as NAME.sig; that it is not there matters only to who has a key. */
-  readonly keepSignature?: boolean
-}
+import { readKeys, verifyDetached } from '../signing/signature.ts'
+import { download } from './download.ts'
+import type { AssetPlace } from './place.ts'
+import { isUrl, type AssetSource } from './sources.ts'
 
 /** What came of one. */
 export type BroughtAsset = AddedAsset & { readonly signedBy?: string }
 
-const REMEDY = 'a line is:  URL [NAME] [sha256=HEX] [sha512=HEX] [sig=URL]'
-
-/**
- * Reads a list of URLs: one a line, with a name and digests behind it; `#` begins a comment.
- *
- * @throws {Failure} BAD_INPUT with the line
- */
-export function sourcesIn(text: string, file: string): AssetSource[] {
-  const sources = text.split(/\r?\n/).flatMap((line, index) => {
-    const [from, ...words] = line
-      .replace(/(^|\s)#.*$/, '')
-      .trim()
-      .split(/\s+/)
-    if (from === undefined || from === '') return []
-    const refuse = (reason: string) => new Failure('BAD_INPUT', `${file}:${index + 1}: ${reason}`, REMEDY)
-    if (!isUrl(from)) throw refuse(`"${from}" is no URL of HTTP`)
-    const given: { name?: string; sha256?: string; sha512?: string; signature?: string } = {}
-    for (const word of words) {
-      const [, key = '', value = ''] = /^(sha256|sha512|sig)=(.*)$/.exec(word) ?? []
-      if (key === 'sig') given.signature = value
-      else if (key === 'sha256' || key === 'sha512') {
-        const fault = digestFault(key, value)
-        if (fault !== undefined) throw refuse(fault)
-        given[key] = value.toLowerCase()
-      } else if (given.name === undefined) given.name = word
-      else throw refuse(`"${word}" is one word too many`)
-    }
-    return [{ ...given, from, name: given.name ?? nameOf(from) }]
-  })
-  const seen = new Map<string, string>()
-  for (const { name, from } of sources) {
-    const other = seen.get(name)
-    if (other !== undefined) {
-      throw new Failure('BAD_INPUT', `${file}: ${other} and ${from} would both be "${name}"`, REMEDY)
-    }
-    seen.set(name, from)
-  }
-  return sources
-}
-
-/** What is wrong with a digest that somebody gave; undefined when nothing is. */
-export function digestFault(algorithm: 'sha256' | 'sha512', text: string): string | undefined {
-  const digits = algorithm === 'sha256' ? 64 : 128
-  return new RegExp(`^[0-9a-f]{${digits}}$`, 'i').test(text)
-    ? undefined
-    : `${algorithm} takes ${digits} hexadecimal digits, not "${text}"`
-}
-
-/** Says whether a source is fetched over HTTP. */
-export function isUrl(text: string): boolean {
-  return /^https?:\/\//.test(text) && URL.canParse(text)
-}
-
-/** The name that a file has if nobody says. */
-export function nameOf(from: string): string {
-  return isUrl(from) ? decodeURIComponent(basename(new URL(from).pathname)) : basename(from)
-}
-
 /** The public keys in a file. */
 export async function keysIn(file: string | undefined): Promise<PublicKey[]> {
   if (file === undefined) return []
-  const { readKeys } = await import('#server/signing/signature.ts')
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
@@ -151,7 +85,6 @@ async function bringOne(
 
 /** Downloads a URL to where it waits to be taken; a download that broke off goes on. */
 async function fetched(url: string, { place, stage, signal }: Bringing): Promise<string> {
-  const { download } = await import('#server/assets/download.ts')
   const file = join(place.downloads(), hash('sha256', url))
   const tell = teller(stage)
   await download(url, file, { signal, onProgress: tell })
@@ -199,7 +132,6 @@ async function signatureOf(source: AssetSource, { keys, signal }: Bringing): Pro
 
 async function verified(file: string, signature: Uint8Array, { keys, stage }: Bringing): Promise<string> {
   stage.waiting('checking its signature')
-  const { verifyDetached } = await import('#server/signing/signature.ts')
   const { users, keyId } = await verifyDetached(file, signature, keys)
   return `${users[0] ?? 'a key without a name'} (${keyId.toUpperCase()})`
 }
