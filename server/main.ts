@@ -3,17 +3,20 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Alarm } from '#model/alarm.ts'
 import { contains } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { endsOf, openListenerCertificates, reloadAll } from './access/listener-certificates.ts'
 import { AccessTokens } from './access/access-tokens.ts'
 import { serverIdentity } from './agent/authority.ts'
 import { openAgents } from './agent/open.ts'
-import { openAlarms } from './alarms/open.ts'
+import { openAlarms, watchAlarms } from './alarms/open.ts'
+import { serverConditions } from './alarms/server-conditions.ts'
 import { openBoot } from './boot/open.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { endpointsOf } from './endpoints.ts'
 import type { Catalog } from './inventory/catalog.ts'
+import { problemText } from './inventory/data-directory.ts'
 import { openInventory } from './inventory/open.ts'
 import { Refusals } from './limits/refusals.ts'
 import { causesOf, type Log } from './log.ts'
@@ -217,6 +220,25 @@ async function openAll(
     dhcp = await serveDhcp({ ...of, events: { record }, alarms, refuse, report }, parts)
   }
   inherited.reportUnused(log)
+
+  const fullPool = ({ entity }: Alarm) => dhcp?.fullPool()?.entity === entity
+  await watchAlarms(
+    alarmList,
+    {
+      conditions: serverConditions({
+        statePath,
+        trouble: () => health.trouble(),
+        dataPath,
+        problems: () => catalog.problems.map(problemText),
+        loadersPath: config.loadersPath,
+        missingLoaders: boot.missingLoaders,
+      }),
+      endings: [...agents.alarmEndings, { code: 'PL-7007', isOver: alarm => !fullPool(alarm) }],
+      isDeclared: name => catalog.machine({ name }) !== undefined,
+    },
+    log,
+    parts,
+  )
 
   const logStopping = () => {
     state = 'stopping'

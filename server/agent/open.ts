@@ -10,6 +10,8 @@ import type { Journal } from '../machines/journal.ts'
 import type { Parts } from '../process/parts.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
+import type { Ending } from '../alarms/conditions.ts'
+import { alarmEndings } from './alarm-endings.ts'
 import { Authorities } from './authorities.ts'
 import type { Clocks, HostClock } from '../process/clocks.ts'
 import { Copies, sightingIn } from './copies.ts'
@@ -53,6 +55,8 @@ export type Agents = {
   readonly copies: Copies
   /** Looks whether an event of DHCP shows a copy of a machine that runs. */
   readonly sawDhcp: (event: Parameters<typeof sightingIn>[0]) => void
+  /** When the alarms about keys and signers are over. */
+  readonly alarmEndings: readonly Ending[]
   readonly enrolment: Enrolment
   readonly renewal: Renewal
   /** Boots that wait for an operator. */
@@ -95,9 +99,11 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
   const renewal = new Renewal({ store, secrets, alarms, machineOf, clocks })
   renewSigners(authorities, needs, parts)
   closeInTime(enrolment, needs, parts)
+  const endings = alarmEndings({ store, machineOf, now: clocks.wall })
   const endsOfSites = async () => signingEnds(await store.signings(), catalog.machines)
   return {
     authorities,
+    alarmEndings: endings,
     reopenings,
     tokens,
     copies,

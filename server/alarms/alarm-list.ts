@@ -14,6 +14,8 @@ const CLEARED_KEPT = 5000
 /** How soon alarms are written, and how many at once: a flood shall not fill the disk's time. */
 const WRITE_MS = 1000
 const WRITTEN_AT_ONCE = 500
+/** How long a disk that took nothing is left alone. */
+const RETRY_MS = 10_000
 
 /** Kinds of entities whose names come from the wire. */
 const UNDECLARED = /^mac:/
@@ -117,11 +119,7 @@ export class AlarmList {
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#writing
-    while (this.#changed.size > 0) {
-      const left = this.#changed.size
-      await this.#write()
-      if (this.#changed.size >= left) return
-    }
+    while (this.#changed.size > 0) if (!(await this.#write())) return
   }
 
   #put(alarm: Alarm): void {
@@ -147,25 +145,27 @@ export class AlarmList {
     }
   }
 
-  #writeSoon(): void {
+  #writeSoon(delayMs = WRITE_MS): void {
     this.#timer ??= setTimeout(() => {
-      this.#writing = this.#write().finally(() => {
+      this.#writing = this.#write().then(isTaken => {
         this.#timer = undefined
-        if (this.#changed.size > 0) this.#writeSoon()
+        if (this.#changed.size > 0) this.#writeSoon(isTaken ? WRITE_MS : RETRY_MS)
       })
-    }, WRITE_MS).unref()
+    }, delayMs).unref()
   }
 
-  /** Writes some of what changed. What the disk does not take stays to be written; its health is reported elsewhere. */
-  async #write(): Promise<void> {
+  /** Writes some of what changed, and says whether the disk took it; what it did not take is written later. Its health is reported elsewhere. */
+  async #write(): Promise<boolean> {
     const ids = [...this.#changed].slice(0, WRITTEN_AT_ONCE)
     for (const id of ids) this.#changed.delete(id)
     const kept = ids.flatMap(id => this.#alarms.get(id) ?? [])
     const forgotten = ids.filter(id => !this.#alarms.has(id))
     try {
       await this.#store.keep(kept, forgotten)
+      return true
     } catch {
       for (const id of ids) this.#changed.add(id)
+      return false
     }
   }
 }

@@ -34,6 +34,8 @@ export type BootFiles = {
   /** What each request is answered from. */
   readonly sources: () => Sources
   readonly loaders: Loaders
+  /** Why each loader that is missing could not be read. */
+  readonly missingLoaders: readonly string[]
   /** Undefined where nothing is signed. */
   readonly signer: Signer | undefined
   /** What an iPXE without an embedded script looks for beside itself; undefined where there is no template of it. */
@@ -49,7 +51,9 @@ const AUTOEXEC = 'ipxe/autoexec.ipxe.njk'
  */
 export async function openBoot({ catalog, endpoints, settings, log }: BootService): Promise<BootFiles> {
   const { dataPath, statePath, loadersPath, keyRingPath, keyRingPassphrase } = settings
+  const missingLoaders: string[] = []
   const loaders = await readLoaders(loadersPath, reason => {
+    missingLoaders.push(reason)
     log('warn', `A boot loader is missing, machines that need it cannot boot: ${reason}`)
   })
   const signer = keyRingPath === undefined ? undefined : await openKeyRing(keyRingPath, keyRingPassphrase)
@@ -59,6 +63,7 @@ export async function openBoot({ catalog, endpoints, settings, log }: BootServic
   return {
     sources: () => ({ catalog, templates, goTemplates, localFiles, endpoints: endpoints() }),
     loaders,
+    missingLoaders,
     signer,
     autoexec: () => (templates.has(AUTOEXEC) ? templates.render(AUTOEXEC, endpoints()) : undefined),
   }

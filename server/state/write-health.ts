@@ -13,6 +13,8 @@ const TRY_BYTES = 65_536
 
 /** Why nothing can be kept now. */
 export type WriteTrouble = {
+  /** What is wrong: the disk takes no write, or the store is damaged. */
+  readonly kind: 'disk' | 'store'
   /** For people, without a path: `the disk of the state directory is full`. */
   readonly reason: string
   /** Milliseconds of `performance.now()` when it began. */
@@ -70,12 +72,12 @@ export class WriteHealth {
     this.#failures += 1
     if (known instanceof BrokenState) {
       if (this.#damage === undefined) this.#log('error', causesOf(known))
-      this.#damage ??= { reason: 'the store is damaged', since: performance.now() }
+      this.#damage ??= { kind: 'store', reason: 'the store is damaged', since: performance.now() }
       return
     }
     if (this.#trouble !== undefined) return
     this.#log('error', `${causesOf(known)} Until then nothing is changed, and no machine gets an address.`)
-    this.#trouble = { reason: known.reason, since: performance.now() }
+    this.#trouble = { kind: 'disk', reason: known.reason, since: performance.now() }
     this.#timer = setTimeout(() => this.#try(), TRY_MS).unref()
   }
 

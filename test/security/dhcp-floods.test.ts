@@ -271,4 +271,7 @@ t.test('a pool that is nearly full is an alarm like any other', { skip: whyNoNet
     [{ text: '9 of 10 addresses of the pool 10.20.0.100 to 10.20.0.109 are leased. Enlarge it' }],
     'in the journal of the client that it was seen with, too',
   )
+  t.match(JSON.parse(await segment.read('/v1/alarms')), {
+    items: [{ id: 'PL-7007:pool:10.20.0.100', state: 'active', count: 1 }],
+  })
 })

@@ -62,8 +62,9 @@ export function auditWrites(app: FastifyInstance, { audit, now, log }: AuditNeed
   })
   app.addHook('onSend', (request, { statusCode }, payload, next) => {
     const start = request.routeOptions.config.audit === undefined ? undefined : auditingOf(request)
-    const isNone = statusCode === 401 || (request.changed === 'none' && statusCode < 400) // 401: nobody showed who it was
-    if (start === undefined || isNone) return next(null, payload)
+    // 401: the client showed no role. 507: nothing was done, and the disk does not take the entry either.
+    const isNone = request.changed === 'none' && statusCode < 400
+    if (start === undefined || isNone || statusCode === 401 || statusCode === 507) return next(null, payload)
     const [kind = ''] = start.action.split('.')
     const { name = nameIn(request), summary } = request.changed === 'none' ? {} : (request.changed ?? {})
     const outcome = statusCode < 400 ? 'done' : statusCode < 500 ? 'refused' : 'failed'
