@@ -57,7 +57,7 @@ export type Found = { readonly machine: Machine; readonly by: KnownBy }
 
 /** Who knows the declared machines, always as of now. */
 export interface Identities {
-  /** The machine of these identifiers; they are taken `as given` unless told. */
+  /** The machine of these identifiers; they are taken `as given` where no trust is named. */
   machine(known: Identifiers, trust?: Trust): Machine | undefined
 }
 
