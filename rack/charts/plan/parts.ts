@@ -1,11 +1,11 @@
 // What the plan of a service is made of: its releases, their promises and secrets, and what the API services of OpenStack
 // have in common.
 
-import { cloudAdmin } from '../../openstack/endpoints.ts'
+import { cloudAdmin, publicUrl, type PublicService } from '../../openstack/endpoints.ts'
 import type { OptionalService } from '../../site/site.ts'
 import type { Layout, SiteFacts } from './facts.ts'
 import type { Promised, ReleasePlan, SecretPlan } from './plan.ts'
-import type { Values } from '../values/values.ts'
+import { mergeValues, type Values } from '../values/values.ts'
 
 /** What one service brings to a plan. */
 export type PlanPart = { readonly releases: readonly ReleasePlan[]; readonly secrets: readonly SecretPlan[] }
@@ -85,31 +85,58 @@ export const adminAccount = {
   project_name: cloudAdmin.project,
 }
 
-/** Passwords of a service's own: for its databases, and for its account at Keystone. */
-export function serviceSecrets(service: string): SecretPlan[] {
-  return [passwordSecret(`${service}-db`), passwordSecret(`${service}-keystone`)]
+/** What is said of a service with an API of OpenStack: the rest follows from its name and the site. */
+export type ApiService = Pick<ReleaseWords, 'needs' | 'group' | 'layouts'> & {
+  /** Of all its containers: the components, by name, and its job. */
+  readonly image: string
+  readonly components: readonly string[]
+  /** Its keys below the charts' `endpoints`: each is reached from outside at the public address. */
+  readonly endpoints: readonly string[]
+  /** Values beside those of images and endpoints. */
+  readonly values?: Values
+  /** Secrets beside its passwords at the database and at Keystone. */
+  readonly secrets?: readonly SecretPlan[]
+  /** What its workloads on controllers promise, after the job that fills its database. */
+  readonly servers: readonly Promised[]
+  /** A path of its API, and the status that it answers once the service works: 200 unless given. */
+  readonly answers: { readonly path: string; readonly status?: number }
+  /** What is promised beyond its API: agents on machines. */
+  readonly agents?: readonly Promised[]
 }
 
-/** The job that fills the service's database, and makes its account and its entries in the catalog. */
-export const dbSync = (service: string): Promised => job(`${service}-db-sync`, 'db-sync')
-
-/**
- * The values of a service that follow from the site: `image` for all of its containers (the components by name, and
- * those of its job), and the public address of its endpoints (keys of the charts' `endpoints`).
- */
-export function serviceValues(
-  service: string,
-  facts: SiteFacts,
-  words: { image: string; components: readonly string[]; endpoints: readonly string[] },
-): Values {
-  const { image, components, endpoints } = words
+/** The part of a service with an API, a database and an account at Keystone. */
+export function apiService(service: PublicService, facts: SiteFacts, words: ApiService): PlanPart {
+  const { image, components, endpoints, values = {}, secrets = [], servers, answers, agents = [] } = words
+  const { needs, group, layouts } = words
   const tags = [...components, 'db_sync'].map(name => `${service}_${name}`)
   const outside = { host_fqdn_override: { public: facts.address } }
-  return {
+  const common = {
     images: { tags: Object.fromEntries([...tags, 'db_init', 'ks_user'].map(tag => [tag, image])) },
     endpoints: {
       identity: { auth: { admin: adminAccount } },
       ...Object.fromEntries(endpoints.map(name => [name, outside])),
     },
+  }
+  return {
+    secrets: [passwordSecret(`${service}-db`), passwordSecret(`${service}-keystone`), ...secrets],
+    releases: [
+      release(service, facts, {
+        values: mergeValues(common, values),
+        promises: [
+          // Fills the service's database, and makes its account and its entries in the catalog.
+          job(`${service}-db-sync`, 'db-sync'),
+          ...servers,
+          {
+            kind: 'http',
+            url: `${publicUrl(facts.site, service)}${answers.path}`,
+            status: answers.status ?? 200,
+          },
+          ...agents,
+        ],
+        ...(needs && { needs }),
+        ...(group !== undefined && { group }),
+        ...(layouts && { layouts }),
+      }),
+    ],
   }
 }

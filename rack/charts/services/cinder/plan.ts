@@ -1,34 +1,13 @@
 // Block storage, where a site asks for it.
 
-import { publicUrl } from '../../../openstack/endpoints.ts'
-import {
-  dbSync,
-  deployment,
-  release,
-  serviceSecrets,
-  serviceValues,
-  statefulset,
-  type Planner,
-} from '../../plan/parts.ts'
+import { apiService, deployment, statefulset, type Planner } from '../../plan/parts.ts'
 
-export const cinder: Planner = facts => ({
-  secrets: serviceSecrets('cinder'),
-  releases: [
-    release('cinder', facts, {
-      needs: ['keystone', 'rabbitmq'],
-      values: serviceValues('cinder', facts, {
-        image: facts.images.openstackExtra,
-        components: ['api', 'scheduler', 'volume'],
-        endpoints: ['volumev3'],
-      }),
-      promises: [
-        dbSync('cinder'),
-        deployment('cinder-api'),
-        statefulset('cinder-scheduler'),
-        statefulset('cinder-volume'),
-        // 300: the API lists its versions.
-        { kind: 'http', url: `${publicUrl(facts.site, 'cinder')}/`, status: 300 },
-      ],
-    }),
-  ],
-})
+export const cinder: Planner = facts =>
+  apiService('cinder', facts, {
+    needs: ['keystone', 'rabbitmq'],
+    image: facts.images.openstackExtra,
+    components: ['api', 'scheduler', 'volume'],
+    endpoints: ['volumev3'],
+    servers: [deployment('cinder-api'), ...['cinder-scheduler', 'cinder-volume'].map(statefulset)],
+    answers: { path: '/', status: 300 }, // it lists its versions
+  })

@@ -1,34 +1,14 @@
 // Orchestration, where a site asks for it.
 
-import { publicUrl } from '../../../openstack/endpoints.ts'
-import {
-  dbSync,
-  deployment,
-  passwordSecret,
-  release,
-  serviceSecrets,
-  serviceValues,
-  statefulset,
-  type Planner,
-} from '../../plan/parts.ts'
+import { apiService, deployment, passwordSecret, statefulset, type Planner } from '../../plan/parts.ts'
 
-export const heat: Planner = facts => ({
-  secrets: [...serviceSecrets('heat'), passwordSecret('heat-domain'), passwordSecret('heat-encryption')],
-  releases: [
-    release('heat', facts, {
-      needs: ['keystone', 'rabbitmq'],
-      values: serviceValues('heat', facts, {
-        image: facts.images.openstackExtra,
-        components: ['api', 'cfn', 'engine'],
-        endpoints: ['orchestration', 'cloudformation'],
-      }),
-      promises: [
-        dbSync('heat'),
-        deployment('heat-api'),
-        deployment('heat-cfn'),
-        statefulset('heat-engine'),
-        { kind: 'http', url: `${publicUrl(facts.site, 'heat')}/healthcheck`, status: 200 },
-      ],
-    }),
-  ],
-})
+export const heat: Planner = facts =>
+  apiService('heat', facts, {
+    needs: ['keystone', 'rabbitmq'],
+    image: facts.images.openstackExtra,
+    components: ['api', 'cfn', 'engine'],
+    endpoints: ['orchestration', 'cloudformation'],
+    secrets: ['heat-domain', 'heat-encryption'].map(passwordSecret),
+    servers: [...['heat-api', 'heat-cfn'].map(deployment), statefulset('heat-engine')],
+    answers: { path: '/healthcheck' },
+  })

@@ -1,17 +1,8 @@
 // Networks: Neutron's server, and its agents on the machines that run and connect guests.
 
 import { isRecord } from '#model/record.ts'
-import { publicUrl } from '../../../openstack/endpoints.ts'
-import { mergeValues, type Values } from '../../values/values.ts'
-import {
-  daemonset,
-  dbSync,
-  deployment,
-  release,
-  serviceSecrets,
-  serviceValues,
-  type Planner,
-} from '../../plan/parts.ts'
+import { apiService, daemonset, deployment, type Planner } from '../../plan/parts.ts'
+import type { Values } from '../../values/values.ts'
 
 /** The agent of layer 2, which runs where guests are, by the chart's `network.backend`. */
 const layer2Agents = {
@@ -27,50 +18,40 @@ export const neutron: Planner = facts => {
   const { values, external } = facts.site.openstack
   const layer2 = layer2Agents[backendOf(values)]
   const agents = [layer2.component, ...onNetworkNodes]
-  const server = serviceValues('neutron', facts, {
+  return apiService('neutron', facts, {
+    needs: ['keystone', 'rabbitmq'],
+    group: 'compute',
     image: openstackControl,
     components: ['server'],
     endpoints: ['network'],
-  })
-  return {
-    secrets: serviceSecrets('neutron'),
-    releases: [
-      release('neutron', facts, {
-        needs: ['keystone', 'rabbitmq'],
-        group: 'compute',
-        values: mergeValues(server, {
-          images: {
-            tags: Object.fromEntries(
-              agents.map(name => [`neutron_${name.replace('-', '_')}`, openstackCompute]),
-            ),
-          },
-          network: {
-            external: {
-              cidr: external.cidr,
-              interface: external.interface ?? null,
-              nodes: facts.networkNodes,
-              machines: [facts.site.network.subnet],
-              cluster: [facts.site.cluster.podCidr, facts.site.cluster.serviceCidr],
-              resolvers: facts.site.network.dns,
-            },
-          },
-          conf: { neutron: { DEFAULT: { global_physnet_mtu: facts.mtu } } },
-        }),
-        promises: [
-          dbSync('neutron'),
-          deployment('neutron-server'),
-          { kind: 'http', url: `${publicUrl(facts.site, 'neutron')}/`, status: 200 },
-          ...agents.map(name => daemonset(`neutron-${name}`)),
-          { kind: 'agents', binaries: [layer2.binary], hosts: facts.computes },
-          {
-            kind: 'agents',
-            binaries: onNetworkNodes.map(name => `neutron-${name}`),
-            hosts: facts.networkNodes,
-          },
-        ],
-      }),
+    values: {
+      images: {
+        tags: Object.fromEntries(agents.map(name => [`neutron_${name.replace('-', '_')}`, openstackCompute])),
+      },
+      network: {
+        external: {
+          cidr: external.cidr,
+          interface: external.interface ?? null,
+          nodes: facts.networkNodes,
+          machines: [facts.site.network.subnet],
+          cluster: [facts.site.cluster.podCidr, facts.site.cluster.serviceCidr],
+          resolvers: facts.site.network.dns,
+        },
+      },
+      conf: { neutron: { DEFAULT: { global_physnet_mtu: facts.mtu } } },
+    },
+    servers: [deployment('neutron-server')],
+    answers: { path: '/' },
+    agents: [
+      ...agents.map(name => daemonset(`neutron-${name}`)),
+      { kind: 'agents', binaries: [layer2.binary], hosts: facts.computes },
+      {
+        kind: 'agents',
+        binaries: onNetworkNodes.map(name => `neutron-${name}`),
+        hosts: facts.networkNodes,
+      },
     ],
-  }
+  })
 }
 
 /** Which backend the site chose; anything else than the two is the chart's to refuse. */
