@@ -12,6 +12,7 @@
 import { machinesOf, type Site } from '../../site/site.ts'
 import { components, partOf, type Component, type Part } from './components.ts'
 import {
+  daemonSet,
   fromField,
   hostPath,
   labelsOf,
@@ -68,22 +69,14 @@ export function controlPlane(site: Site): Manifest[] {
 
 function apiserverDaemonSet(site: Site): Manifest {
   const name = 'kube-apiserver'
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'DaemonSet',
-    metadata: { name, namespace: 'kube-system', labels: labelsOf(name) },
-    spec: {
-      selector: { matchLabels: { [nameLabel]: name } },
-      // The next version starts beside the last one. While both answer 127.0.0.1 a probe may be told "ready" by
-      // the old copy, so the new one has to stay ready for as long as a start takes.
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-      minReadySeconds: 10,
-      template: {
-        metadata: { labels: labelsOf(name) },
-        spec: selfHosted(podSpec(partOf(site, name, 'self-hosted')), { nodeSelector: onControllers }),
-      },
-    },
+  // The next version starts beside the last one. While both answer 127.0.0.1 a probe may be told "ready" by
+  // the old copy, so the new one has to stay ready for as long as a start takes.
+  const rolling = {
+    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    minReadySeconds: 10,
   }
+  const pod = selfHosted(podSpec(partOf(site, name, 'self-hosted')), { nodeSelector: onControllers })
+  return daemonSet(name, rolling, pod)
 }
 
 function deployment(site: Site, name: Component): Manifest {

@@ -69,33 +69,36 @@ export function apiEnvironment(site: Site): object[] {
   ]
 }
 
-/** A DaemonSet in kube-system that makes every node usable: it comes up whatever is wrong with the node. */
-export function nodeDaemon(
-  name: string,
-  containers: readonly object[],
-  volumes: readonly object[],
-): Manifest {
+/** A DaemonSet in kube-system with pods of this spec; `rolling` says how one version follows another. */
+export function daemonSet(name: string, rolling: object, pod: object): Manifest {
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
     metadata: { name, namespace: 'kube-system', labels: labelsOf(name) },
     spec: {
       selector: { matchLabels: { [nameLabel]: name } },
-      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
-      template: {
-        metadata: { labels: labelsOf(name) },
-        spec: {
-          serviceAccountName: name,
-          hostNetwork: true,
-          tolerations: tolerateEverything,
-          priorityClassName: 'system-node-critical',
-          terminationGracePeriodSeconds: 5,
-          containers,
-          volumes,
-        },
-      },
+      ...rolling,
+      template: { metadata: { labels: labelsOf(name) }, spec: pod },
     },
   }
+}
+
+/** A DaemonSet in kube-system that makes every node usable: it comes up whatever is wrong with the node. */
+export function nodeDaemon(
+  name: string,
+  containers: readonly object[],
+  volumes: readonly object[],
+): Manifest {
+  const rolling = { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } } }
+  return daemonSet(name, rolling, {
+    serviceAccountName: name,
+    hostNetwork: true,
+    tolerations: tolerateEverything,
+    priorityClassName: 'system-node-critical',
+    terminationGracePeriodSeconds: 5,
+    containers,
+    volumes,
+  })
 }
 
 /** Gives a cluster role to one subject. */
