@@ -30,6 +30,7 @@ import type {
   ObjectList,
   TextOptions,
 } from './client.ts'
+import { Deadline } from './deadline.ts'
 import { ClusterUnreachable, KubernetesRefused, UnfitKubeconfig } from './errors.ts'
 import type { KubernetesObject, Manifest, ObjectKey, ObjectKind, Selection } from './objects.ts'
 
@@ -294,49 +295,6 @@ class OneConnection extends KubeConfig {
 }
 
 type Pool = NonNullable<ReturnType<RequestContext['getDispatcher']>>
-
-/** Ends what takes too long, or what the caller's signal ends. */
-class Deadline {
-  readonly seconds: number
-  readonly signal: AbortSignal
-  /** Called when the time is over. */
-  onOver: (() => void) | undefined
-  readonly #outer: AbortSignal | undefined
-  readonly #over = new AbortController()
-  #timer: NodeJS.Timeout
-
-  constructor(seconds: number, outer?: AbortSignal) {
-    this.seconds = seconds
-    this.#outer = outer
-    this.signal = outer === undefined ? this.#over.signal : AbortSignal.any([outer, this.#over.signal])
-    this.#timer = this.#start()
-  }
-
-  get isOver(): boolean {
-    return this.#over.signal.aborted
-  }
-
-  /** Gives the whole time once more. */
-  restart(): void {
-    this.#timer.refresh()
-  }
-
-  end(): void {
-    clearTimeout(this.#timer)
-  }
-
-  /** @throws the reason of the caller's signal, when that is what ended it */
-  throwIfAborted(): void {
-    this.#outer?.throwIfAborted()
-  }
-
-  #start(): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.onOver?.()
-      this.#over.abort()
-    }, this.seconds * 1000)
-  }
-}
 
 type Request = {
   readonly query?: Readonly<Record<string, string>>

@@ -14,7 +14,7 @@ import { redact, type Secrets } from '../secrets/secrets.ts'
 const brokenMs = 3000
 
 /** What is needed to wait. */
-export type Awaiting = {
+type Awaiting = {
   readonly promises: PromiseWatch
   readonly view: NamespaceView
   /** What no reason may show. */
