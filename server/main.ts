@@ -135,6 +135,7 @@ async function openAll(
     store,
     catalog,
     leases,
+    address,
     alarmList,
     metrics,
     refuse,
@@ -142,7 +143,7 @@ async function openAll(
     now: clocks.wall,
     log,
   })
-  const { journal, alarms, clients } = machines
+  const { journal, alarms, clients, isOwn } = machines
   const isUp = probing(new Prober())
   const agents = await openAgents(
     {
@@ -152,6 +153,7 @@ async function openAll(
       journal,
       alarms,
       clients,
+      isOwn,
       isUp,
       clocks,
       hostClock: hostClock(),

@@ -21,13 +21,13 @@ const LEAF_DAYS = 365
 const DAY_MS = 86_400_000
 
 /**
- * Gives the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there; the certificate is made again when it is
- * for another address, signed by another authority, not valid now, or has less than a third of its time left. Keys are readable to us
- * only, and every file is replaced as a whole.
+ * Returns the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there. The
+ * certificate is made again when it is for another address, signed by another authority, not valid now, or has less than a
+ * third of its time left. Only we can read the keys, and every file is replaced as a whole.
  *
- * @throws {BrokenState} when what is kept of the authority cannot be read; {CannotMakeDirectory}
  * @param now milliseconds since 1970; a clock that is wrong by years, now or when something was made, does no harm
  * @param report gets a sentence for what was made again because a clock was wrong
+ * @throws {BrokenState} when what is kept of the authority cannot be read; {CannotMakeDirectory}
  */
 export async function serverIdentity(
   statePath: string,
@@ -37,89 +37,100 @@ export async function serverIdentity(
   report: (text: string) => void = () => {},
 ): Promise<ServerIdentity> {
   makeDirectory(statePath, { mode: 0o700 })
-  const reckoned = Math.max(now, EARLIEST)
-  const files = {
-    ca: join(statePath, 'ca.crt'),
-    caKey: join(statePath, 'ca.key'),
-    certificate: join(statePath, `${name}.crt`),
-    key: join(statePath, `${name}.key`),
-  }
+  const at = { reckoned: Math.max(now, EARLIEST), report }
+  const authority = await authorityIn(statePath, at)
+  const leaf = await leafIn(join(statePath, name), address, authority, at)
+  return { ca: authority.certificate, ...leaf }
+}
+
+/** The time that is reckoned with, in milliseconds since 1970, and what gets a sentence for what a wrong clock made. */
+type At = { readonly reckoned: number; readonly report: (text: string) => void }
+
+/** The authority of the state directory: as it is kept, with the same key where its times do not fit the clock, or new. */
+async function authorityIn(statePath: string, { reckoned, report }: At): Promise<KeyPair> {
+  const files = { certificate: join(statePath, 'ca.crt'), key: join(statePath, 'ca.key') }
   const kept = {
-    ca: await textIfThere(files.ca),
-    caKey: await textIfThere(files.caKey),
     certificate: await textIfThere(files.certificate),
     key: await textIfThere(files.key),
   }
-  const authority =
-    kept.ca !== undefined && kept.caKey !== undefined
-      ? await keptAuthority(kept.ca, kept.caKey)
-      : await newAuthority()
-  const ca = authority.certificate
-  if (kept.certificate !== undefined && kept.key !== undefined) {
-    const leaf = certificateIn(kept.certificate)
-    if (leaf && isPair(leaf, kept.key) && isGood(leaf, new X509Certificate(ca)))
-      return { ca, certificate: kept.certificate, key: kept.key }
-    if (
-      leaf &&
-      (leaf.validFromDate.getTime() > reckoned ||
-        leaf.validToDate.getTime() > reckoned + (LEAF_DAYS + 1) * DAY_MS)
-    ) {
-      report(`${files.certificate} was made by a clock that was ahead: it is made again.`)
-    }
+  if (kept.certificate === undefined || kept.key === undefined) {
+    const commonName = `Pilotlight provisioning ${randomBytes(4).toString('hex')}`
+    const made = await makeAuthority({ commonName }, ALWAYS)
+    replaceFile(files.key, made.key, { mode: 0o600 })
+    replaceFile(files.certificate, made.certificate, { mode: 0o644 })
+    return made
   }
-  const made = await newLeaf()
-  replaceFile(files.key, made.key, { mode: 0o600 })
-  replaceFile(files.certificate, made.certificate, { mode: 0o644 })
-  return { ca, ...made }
-
-  async function keptAuthority(ca: string, caKey: string): Promise<KeyPair> {
-    const certificate = certificateIn(ca)
-    if (certificate !== undefined && keyIn(caKey) !== undefined) {
-      const { validFromDate, validToDate } = certificate
-      const isValid =
-        validFromDate.getTime() <= reckoned && validToDate.getTime() > reckoned + LEAF_DAYS * DAY_MS
-      if (isValid) return { certificate: ca, key: caKey }
-      // With its key and name: what was signed before, and machines that know the old certificate, go on.
-      const again = await remakeAuthority({ certificate: ca, key: caKey }, ALWAYS)
-      replaceFile(files.ca, again.certificate, { mode: 0o644 })
-      const was = `${validFromDate.toISOString()} to ${validToDate.toISOString()}`
-      report(
-        `${files.ca} was valid from ${was}, which the clock does not fit: it was made again with the same key.`,
-      )
-      return again
-    }
-    const [file, what] = certificate === undefined ? [files.ca, 'certificate'] : [files.caKey, 'private key']
+  const pair = { certificate: kept.certificate, key: kept.key }
+  const certificate = certificateIn(pair.certificate)
+  if (certificate === undefined || keyIn(pair.key) === undefined) {
+    const [file, what] =
+      certificate === undefined ? [files.certificate, 'certificate'] : [files.key, 'private key']
     const remedy =
       'Restore it, or move ca.crt and ca.key away: a new authority is made, which machines learn at their next boot.'
     throw new BrokenState(file, `holds no ${what}`, remedy)
   }
+  const { validFromDate, validToDate } = certificate
+  const isValid = validFromDate.getTime() <= reckoned && validToDate.getTime() > reckoned + LEAF_DAYS * DAY_MS
+  if (isValid) return pair
+  // With its key and name: what was signed before, and machines that know the old certificate, go on.
+  const again = await remakeAuthority(pair, ALWAYS)
+  replaceFile(files.certificate, again.certificate, { mode: 0o644 })
+  const was = `${validFromDate.toISOString()} to ${validToDate.toISOString()}`
+  report(
+    `${files.certificate} was valid from ${was}, which the clock does not fit: it was made again with the same key.`,
+  )
+  return again
+}
 
-  async function newAuthority(): Promise<KeyPair> {
-    const commonName = `Pilotlight provisioning ${randomBytes(4).toString('hex')}`
-    const made = await makeAuthority({ commonName }, ALWAYS)
-    replaceFile(files.caKey, made.key, { mode: 0o600 })
-    replaceFile(files.ca, made.certificate, { mode: 0o644 })
-    return made
+/** The certificate for `address` at `path` (without `.crt` and `.key`): as it is kept while it is good, or new. */
+async function leafIn(
+  path: string,
+  address: string,
+  authority: KeyPair,
+  { reckoned, report }: At,
+): Promise<KeyPair> {
+  const files = { certificate: `${path}.crt`, key: `${path}.key` }
+  const certificate = await textIfThere(files.certificate)
+  const key = await textIfThere(files.key)
+  if (certificate !== undefined && key !== undefined) {
+    const leaf = certificateIn(certificate)
+    const by = new X509Certificate(authority.certificate)
+    if (leaf && isPair(leaf, key) && isGood(leaf, { address, by, reckoned })) return { certificate, key }
+    if (leaf && isAhead(leaf, reckoned)) {
+      report(`${files.certificate} was made by a clock that was ahead: it is made again.`)
+    }
   }
+  const names = isIP(address) === 0 ? { dns: [address], addresses: [] } : { dns: [], addresses: [address] }
+  const wanted = { commonName: address, purposes: ['server' as const], ...names }
+  const validity = { notBefore: ALWAYS.notBefore, notAfter: reckoned + LEAF_DAYS * DAY_MS }
+  const made = await makeLeaf(wanted, validity, authority)
+  replaceFile(files.key, made.key, { mode: 0o600 })
+  replaceFile(files.certificate, made.certificate, { mode: 0o644 })
+  return made
+}
 
-  function newLeaf(): Promise<KeyPair> {
-    const names = isIP(address) === 0 ? { dns: [address], addresses: [] } : { dns: [], addresses: [address] }
-    const leaf = { commonName: address, purposes: ['server' as const], ...names }
-    const validity = { notBefore: ALWAYS.notBefore, notAfter: reckoned + LEAF_DAYS * DAY_MS }
-    return makeLeaf(leaf, validity, authority)
-  }
+/** Says whether a certificate is for the address, signed by the authority, valid, and has a third of its time left. */
+function isGood(
+  leaf: X509Certificate,
+  {
+    address,
+    by,
+    reckoned,
+  }: { readonly address: string; readonly by: X509Certificate; readonly reckoned: number },
+): boolean {
+  const left = leaf.validToDate.getTime() - reckoned
+  const named = isIP(address) === 0 ? leaf.checkHost(address, { subject: 'never' }) : leaf.checkIP(address)
+  return (
+    !isAhead(leaf, reckoned) &&
+    left > (LEAF_DAYS * DAY_MS) / 3 &&
+    named !== undefined &&
+    leaf.verify(by.publicKey)
+  )
+}
 
-  function isGood(leaf: X509Certificate, by: X509Certificate): boolean {
-    const left = leaf.validToDate.getTime() - reckoned
-    const named = isIP(address) === 0 ? leaf.checkHost(address, { subject: 'never' }) : leaf.checkIP(address)
-    return (
-      leaf.validFromDate.getTime() <= reckoned &&
-      left > (LEAF_DAYS * DAY_MS) / 3 &&
-      left < (LEAF_DAYS + 1) * DAY_MS && // else it was made by a clock that was ahead
-      named !== undefined &&
-      leaf.verify(by.publicKey)
-    )
-  }
+/** Says whether a certificate was made by a clock that was ahead: it begins later, or ends later than one made now. */
+function isAhead({ validFromDate, validToDate }: X509Certificate, reckoned: number): boolean {
+  return validFromDate.getTime() > reckoned || validToDate.getTime() > reckoned + (LEAF_DAYS + 1) * DAY_MS
 }
 
 function certificateIn(pem: string): X509Certificate | undefined {

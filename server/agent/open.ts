@@ -5,8 +5,6 @@ import type { Machine } from '#model/machine.ts'
 import { CannotWrite } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Alarms } from '../machines/alarms.ts'
-import type { Clients } from '../machines/clients.ts'
-import type { Journal } from '../machines/journal.ts'
 import type { Parts } from '../process/parts.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
@@ -14,6 +12,7 @@ import type { Ending } from '../alarms/conditions.ts'
 import { alarmEndings } from './alarm-endings.ts'
 import { Authorities } from './authorities.ts'
 import type { Clocks, HostClock } from '../process/clocks.ts'
+import { ConfigTokens, type ConfigTokenNeeds } from './config-tokens.ts'
 import { Copies, sightingIn } from './copies.ts'
 import { Enrolment } from './enrolment.ts'
 import { knownRecords } from './known-records.ts'
@@ -30,9 +29,11 @@ export type AgentsNeeds = {
   readonly secrets: BundleStore & AuthorityStore
   /** Who is declared, always as of now. */
   readonly catalog: DeclaredMachines
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly journal: ConfigTokenNeeds['journal']
   readonly alarms: Pick<Alarms, 'raise'>
-  readonly clients: Pick<Clients, 'dhcp'>
+  readonly clients: ConfigTokenNeeds['clients']
+  /** Says whether an address is of the provisioner's own host. */
+  readonly isOwn: (address: string) => boolean
   /** Says whether a host answers at an address; undefined when it cannot be probed now. */
   readonly isUp: (address: string) => Promise<boolean> | undefined
   readonly clocks: Clocks
@@ -59,8 +60,7 @@ export type Agents = {
   readonly alarmEndings: readonly Ending[]
   readonly enrolment: Enrolment
   readonly renewal: Renewal
-  /** Boots that wait for an operator. */
-  readonly waits: Waits
+  readonly configTokens: ConfigTokens
   /** Milliseconds since 1970 at which each site's cluster can no longer renew certificates by itself. */
   readonly signingEnds: () => Promise<Record<string, number>>
   /** The same of one site: by its controllers as they are (`ends`), and as they would be from now on (`until`). */
@@ -71,7 +71,7 @@ export type Agents = {
 
 /** Opens it. */
 export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agents> {
-  const { store, secrets, catalog, journal, alarms, clients, clocks, hostClock, isUp } = needs
+  const { store, secrets, catalog, journal, alarms, clients, clocks, hostClock, isUp, isOwn } = needs
   const machineOf = (name: string) => catalog.machine({ name })
   const { running, reopened } = await knownRecords(store)
   const authorities = new Authorities(secrets, clocks.wall)
@@ -97,6 +97,9 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     clocks,
   })
   const renewal = new Renewal({ store, secrets, alarms, machineOf, clocks })
+  const waits = new Waits(clocks.steady)
+  const hasBundle = secrets.hasBundle.bind(secrets)
+  const configTokens = new ConfigTokens({ tokens, clients, journal, alarms, waits, hasBundle, isOwn })
   renewSigners(authorities, needs, parts)
   closeInTime(enrolment, needs, parts)
   const endings = alarmEndings({ store, machineOf, now: clocks.wall })
@@ -113,7 +116,7 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     },
     enrolment,
     renewal,
-    waits: new Waits(clocks.steady),
+    configTokens,
     signingEnds: endsOfSites,
     signingOf: async site => {
       const authority = await secrets.authority(site)

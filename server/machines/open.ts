@@ -1,5 +1,6 @@
 // What is known of the machines while the server runs: their journal, the alarms about them, and who is at an address.
 
+import { isLoopback } from '#model/address.ts'
 import type { BootEvent } from '#model/boot.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { AlarmList } from '../alarms/alarm-list.ts'
@@ -16,6 +17,8 @@ export type MachinesNeeds = {
   /** Who is declared, always as of now. */
   readonly catalog: Identities
   readonly leases: Leases
+  /** The address that the server was told to listen on. */
+  readonly address: string
   /** Where alarms are kept. */
   readonly alarmList: Pick<AlarmList, 'raise'>
   readonly metrics: {
@@ -47,13 +50,15 @@ export type Machines = {
   readonly clients: Clients
   /** Says whether an address is leased to a declared machine, or kept for one. */
   readonly isDeclared: (address: string) => boolean
+  /** Says whether an address is of the provisioner's own host, where an operator looks at what machines are served. */
+  readonly isOwn: (address: string) => boolean
   /** Takes up the boots of undeclared machines beside what the server does from now on. */
   readonly resume: (report: (problem: Error) => void, parts: Parts) => void
 }
 
 /** Reads the journal of the boots that go on. */
 export function openMachines(needs: MachinesNeeds): Machines {
-  const { store, catalog, leases, alarmList, metrics, refuse, isStuck, now, log } = needs
+  const { store, catalog, leases, address: ownAddress, alarmList, metrics, refuse, isStuck, now, log } = needs
   const onLost = (error: unknown) => {
     if (!isStuck()) log('error', `A boot event could not be kept: ${causesOf(error)}`)
   }
@@ -71,5 +76,6 @@ export function openMachines(needs: MachinesNeeds): Machines {
     }
     parts.add('the journal of undeclared machines', { close })
   }
-  return { journal, alarms, clients, isDeclared, resume }
+  const isOwn = (address: string) => isLoopback(address) || address === ownAddress
+  return { journal, alarms, clients, isDeclared, isOwn, resume }
 }

@@ -10,7 +10,7 @@ import { agentRoutes, type AgentNeeds } from './agent/routes.ts'
 import { healthRoutes, type HealthNeeds } from './api/health.ts'
 import { apiRoutes, type ApiNeeds } from './api/routes.ts'
 import { assetRoutes, type AssetNeeds } from './boot/assets.ts'
-import { bootRoutes, type BootNeeds } from './boot/boot.ts'
+import { bootRoutes, type BootNeeds } from './boot/routes.ts'
 import { answerErrors, newApp, type WireNeeds } from './wire/server.ts'
 import { plainPlace } from './wire/targets.ts'
 

@@ -34,7 +34,7 @@ export type HttpService = {
   readonly inventory: Inventory
   readonly store: {
     readonly objects: Pick<ObjectStore, 'networks'>
-    readonly secrets: Pick<BundleStore, 'hasBundle' | 'putBundle'>
+    readonly secrets: Pick<BundleStore, 'putBundle'>
   } & ApiNeeds['store']
   readonly machines: Machines
   readonly agents: Agents
@@ -93,8 +93,9 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
   const { config, inventory, store, readiness, accessTokens, metrics, refuse, log } = service
   const { sources, loaders, signer } = service.boot
   const { assetsPath, limits, strangers } = config
-  const { journal, alarms, clients, isDeclared } = service.machines
-  const { tokens, copies, enrolment, renewal, reopenings, authorities, waits, signingOf } = service.agents
+  const { journal, alarms, clients, isDeclared, isOwn } = service.machines
+  const { tokens, configTokens, copies, enrolment, renewal, reopenings, authorities, signingOf } =
+    service.agents
   const catalog = () => inventory.catalog
   return {
     wire: {
@@ -113,18 +114,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       },
     },
     health: { readiness },
-    boot: {
-      sources,
-      journal,
-      clients,
-      tokens,
-      hasBundle: machine => store.secrets.hasBundle(machine),
-      waits,
-      alarms,
-      copies,
-      signer,
-      log,
-    },
+    boot: { sources, journal, clients, configTokens, copies, isOwn, signer, log },
     assets: {
       assetsPath,
       loaders,

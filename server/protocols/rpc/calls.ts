@@ -49,12 +49,8 @@ type WithConfig = ByName & { readonly config: Uint8Array }
 type WithLabels = { readonly labels: Labels }
 
 /** All calls, by service and method. */
-export function matchboxCalls({
-  inventory,
-  catalog,
-  dataPath,
-  log,
-}: CallNeeds): Record<string, Record<string, Call>> {
+export function matchboxCalls(needs: CallNeeds): Record<string, Record<string, Call>> {
+  const files = new MatchboxFiles(needs)
   return {
     Groups: {
       GroupPut: writing<{ group: WireGroup | null }>(
@@ -63,13 +59,13 @@ export function matchboxCalls({
           if (group === null) throw missing('group')
           if (group.id === '') throw asInMatchbox('Id is required')
           if (group.profile === '') throw asInMatchbox('Group requires a Profile')
-          await write({ action: 'put', kind: 'group', object: readGroup(group) }, by)
+          await files.write({ action: 'put', kind: 'group', object: readGroup(group) }, by)
         },
       ),
-      GroupGet: reading<ById>(idOf, ({ id }) => ({ group: wireGroup(known('group', id)) })),
-      GroupDelete: writing<ById>(idOf, ({ id }, by) => remove('group', id, by)),
+      GroupGet: reading<ById>(idOf, ({ id }) => ({ group: wireGroup(files.known('group', id)) })),
+      GroupDelete: writing<ById>(idOf, ({ id }, by) => files.remove('group', id, by)),
       GroupList: reading(nothing, () => ({
-        groups: inventory.list('group').map(({ object }) => wireGroup(object)),
+        groups: needs.inventory.list('group').map(({ object }) => wireGroup(object)),
       })),
     },
     Profiles: {
@@ -78,58 +74,76 @@ export function matchboxCalls({
         async ({ profile }, by) => {
           if (profile === null) throw missing('profile')
           if (profile.id === '') throw asInMatchbox('Id is required')
-          await write({ action: 'put', kind: 'profile', object: profileOf(profile) }, by)
+          await files.write({ action: 'put', kind: 'profile', object: profileOf(profile) }, by)
         },
       ),
-      ProfileGet: reading<ById>(idOf, ({ id }) => ({ profile: wireProfile(known('profile', id)) })),
-      ProfileDelete: writing<ById>(idOf, ({ id }, by) => remove('profile', id, by)),
+      ProfileGet: reading<ById>(idOf, ({ id }) => ({ profile: wireProfile(files.known('profile', id)) })),
+      ProfileDelete: writing<ById>(idOf, ({ id }, by) => files.remove('profile', id, by)),
       ProfileList: reading(nothing, () => ({
-        profiles: inventory.list('profile').map(({ object }) => wireProfile(object)),
+        profiles: needs.inventory.list('profile').map(({ object }) => wireProfile(object)),
       })),
     },
-    Ignition: templateCalls('Ignition', 'ignition'),
-    Generic: templateCalls('Generic', 'generic'),
-    Select: {
-      SelectGroup: reading<WithLabels>(labelsOf, ({ labels }) => ({ group: wireGroup(selected(labels)) })),
-      SelectProfile: reading<WithLabels>(labelsOf, ({ labels }) => {
-        const profile = catalog.profiles.get(selected(labels).profile)
-        if (profile === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Profile')
-        return { profile: wireProfile(profile) }
-      }),
-    },
+    Ignition: templateCalls(files, 'Ignition', 'ignition'),
+    Generic: templateCalls(files, 'Generic', 'generic'),
+    Select: selectCalls(needs),
+  }
+}
+
+/** Put, get and delete of files in one folder. */
+function templateCalls(files: MatchboxFiles, prefix: string, folder: string): Record<string, Call> {
+  return {
+    [`${prefix}Put`]: writing<WithConfig>(nameOf, ({ name, config }, by) => {
+      const object = { id: `${folder}/${name}`, content: textOf(config) }
+      return files.write({ action: 'put', kind: 'template', object }, by)
+    }),
+    [`${prefix}Get`]: reading<ByName>(nameOf, ({ name }) => ({
+      config: bytesOf(files.known('template', `${folder}/${name}`).content),
+    })),
+    [`${prefix}Delete`]: writing<ByName>(nameOf, ({ name }, by) =>
+      files.remove('template', `${folder}/${name}`, by),
+    ),
+  }
+}
+
+/** Which group and profile labels are matched to. */
+function selectCalls({ catalog }: Pick<CallNeeds, 'catalog'>): Record<string, Call> {
+  const selected = (labels: Labels) => {
+    const group = catalog.groups.select(labels)
+    if (group === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Group')
+    return group
+  }
+  return {
+    SelectGroup: reading<WithLabels>(labelsOf, ({ labels }) => ({ group: wireGroup(selected(labels)) })),
+    SelectProfile: reading<WithLabels>(labelsOf, ({ labels }) => {
+      const profile = catalog.profiles.get(selected(labels).profile)
+      if (profile === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Profile')
+      return { profile: wireProfile(profile) }
+    }),
+  }
+}
+
+/** The inventory as Matchbox has it: files, with its texts for those that are not there. */
+class MatchboxFiles {
+  readonly #needs: CallNeeds
+
+  constructor(needs: CallNeeds) {
+    this.#needs = needs
   }
 
-  /** Put, get and delete of files in one folder. */
-  function templateCalls(prefix: string, folder: string): Record<string, Call> {
-    return {
-      [`${prefix}Put`]: writing<WithConfig>(nameOf, ({ name, config }, by) =>
-        write(
-          { action: 'put', kind: 'template', object: { id: `${folder}/${name}`, content: textOf(config) } },
-          by,
-        ),
-      ),
-      [`${prefix}Get`]: reading<ByName>(nameOf, ({ name }) => ({
-        config: bytesOf(known('template', `${folder}/${name}`).content),
-      })),
-      [`${prefix}Delete`]: writing<ByName>(nameOf, ({ name }, by) =>
-        remove('template', `${folder}/${name}`, by),
-      ),
-    }
-  }
-
-  function known<K extends Kind>(kind: K, id: string) {
-    const entry = inventory.get(kind, id)
-    if (entry === undefined) throw absent('open', kind, id)
+  known<K extends Kind>(kind: K, id: string) {
+    const entry = this.#needs.inventory.get(kind, id)
+    if (entry === undefined) throw this.#absent('open', kind, id)
     return entry.object
   }
 
-  async function remove(kind: Kind, id: string, by: Caller): Promise<void> {
-    if (inventory.get(kind, id) === undefined) throw absent('remove', kind, id)
-    await write({ action: 'delete', kind, id }, by)
+  async remove(kind: Kind, id: string, by: Caller): Promise<void> {
+    if (this.#needs.inventory.get(kind, id) === undefined) throw this.#absent('remove', kind, id)
+    await this.write({ action: 'delete', kind, id }, by)
   }
 
   /** Writes as Matchbox does: whatever a template holds is kept; what is wrong with it shows when it is served. */
-  async function write(change: Change, by: Caller): Promise<void> {
+  async write(change: Change, by: Caller): Promise<void> {
+    const { inventory, log } = this.#needs
     const audit = auditing(by, by.from, `${change.kind}.${change.action}`)
     const outcomes = await inventory.write([change], { who: by.name, audit, lenient: true })
     for (const { kind, id, warnings } of outcomes) {
@@ -137,14 +151,9 @@ export function matchboxCalls({
     }
   }
 
-  function selected(labels: Labels) {
-    const group = catalog.groups.select(labels)
-    if (group === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Group')
-    return group
-  }
-
   /** What Matchbox says of a file that is not there, or that it cannot read. */
-  function absent(action: 'open' | 'remove', kind: Kind, id: string): CallFailed {
+  #absent(action: 'open' | 'remove', kind: Kind, id: string): CallFailed {
+    const { catalog, dataPath } = this.#needs
     const file = kind === 'template' ? id : `${kind}s/${id}.json`
     const problem = catalog.problems.find(it => it.file === file)
     if (problem !== undefined && action === 'open') return asInMatchbox(problem.reason)

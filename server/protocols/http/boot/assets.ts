@@ -27,7 +27,8 @@ export type AssetNeeds = {
 
 /** `GET /assets/*` and `GET /loaders/{name}`. */
 export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done) => {
-  const { assetsPath, loaders, journal, clients, downloads } = needs
+  const { assetsPath, clients } = needs
+  const events = new DownloadEvents(needs.journal)
   app.setErrorHandler(plainAnswer(needs.log))
 
   if (assetsPath !== undefined) {
@@ -39,57 +40,45 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     })
     app.all('/assets/*', async (request, reply) => {
       const path = decodedPath(request)
-      const below = path.slice('/assets'.length)
       const asset = clients.assetOf(request.ip, path)
-      const event = asset && { ...asset, path }
-      if (below.endsWith('/index.html')) return redirect(request, reply, './')
-      const folder = await folderBelow(assetsPath, below)
-      if (folder === undefined) {
-        const file = await openBelow(assetsPath, below.replace(/\/$/, ''))
-        if (file === undefined || !below.endsWith('/')) return await answer(request, reply, file, event)
-        await file.handle.close()
-        return redirect(request, reply, `../${basename(below)}`)
-      }
-      if (!below.endsWith('/')) return redirect(request, reply, `${basename(below)}/`)
-      const index = await openBelow(assetsPath, `${below}index.html`)
-      if (index !== undefined) return await answer(request, reply, index, event)
-      return list(request, reply, folder)
+      const download = asset && { ...asset, path }
+      const found = await foundAt(assetsPath, path.slice('/assets'.length))
+      if ('redirect' in found) return redirect(request, reply, found.redirect)
+      if ('folder' in found) return list(request, reply, found.folder)
+      return await answer(request, reply, found.file, download)
     })
   }
 
   app.get<{ Params: { name: string } }>('/loaders/:name', (request, reply) => {
-    const { name } = request.params
+    const path = `/loaders/${request.params.name}`
     const mac = clients.macOf(request.ip)
-    const event = mac === undefined ? undefined : { mac, kind: 'loader', path: `/loaders/${name}` }
-    const loader = loaders.get(name)
-    if (loader === undefined) return missing(reply, event, `/loaders/${name}`)
-    if (event && request.method === 'GET') {
-      tell(event, 'loader', `fetched ${event.path}`, { path: event.path, bytes: loader.bytes.length })
-    }
+    const download = mac === undefined ? undefined : { mac, kind: 'loader', path }
+    const loader = needs.loaders.get(request.params.name)
+    if (loader === undefined) return missing(reply, download, path)
+    if (download && request.method === 'GET') events.loader(download, loader.bytes.length)
     return reply.type('application/octet-stream').send(loader.bytes)
   })
-
   done()
 
   async function answer(
     request: FastifyRequest,
     reply: FastifyReply,
     file: OpenFile | undefined,
-    event: Download | undefined,
+    download: Download | undefined,
   ): Promise<FastifyReply> {
-    if (file === undefined) return missing(reply, event, decodedPath(request))
+    if (file === undefined) return missing(reply, download, decodedPath(request))
     try {
-      return await send(request, reply, file, event)
+      return await send(request, reply, file, download)
     } finally {
       await file.handle.close()
     }
   }
 
-  function missing(reply: FastifyReply, event: Download | undefined, path: string): FastifyReply {
+  function missing(reply: FastifyReply, download: Download | undefined, path: string): FastifyReply {
     void reply
       .header('x-reason', `There is no file ${encodeURI(path.toWellFormed())}.`)
       .header('x-content-type-options', 'nosniff')
-    if (event) tell(event, 'refused', `asked for ${path}, which is not there`, { status: 404 })
+    if (download) events.missing(download, path)
     return plain(reply.code(404), '404 page not found\n')
   }
 
@@ -97,26 +86,12 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     request: FastifyRequest,
     reply: FastifyReply,
     file: OpenFile,
-    event: Download | undefined,
+    download: Download | undefined,
   ): Promise<FastifyReply> {
-    const headers = request.headers as ConditionalHeaders // none of those read there comes as a list
-    void reply.headers({
-      'accept-ranges': 'bytes',
-      etag: file.etag,
-      'last-modified': new Date(file.mtimeMs).toUTCString(),
-    })
-    const plan = planOf(request.method === 'HEAD' ? 'HEAD' : 'GET', headers, file)
-    if (plan.status === 416) return refuseRange(reply, plan.reason, file.size)
-    void reply.code(plan.status)
-    if (plan.status === 304 || plan.status === 412) return reply.send()
-    const parts: readonly Range[] = plan.status === 206 ? plan.parts : [{ start: 0, length: file.size }]
-    const [first] = plan.status === 206 ? plan.parts : []
-    if (first !== undefined) void reply.header('content-range', contentRange(first, file.size))
-    const { frames, end, type } = framesOf(parts, file)
-    if (parts.length > 1) void reply.removeHeader('content-range')
+    const content = contentFor(request, reply, file)
+    if (content === undefined) return reply
+    const { parts, frames, end } = content
     const texts = [...frames, end].map(text => Buffer.from(text))
-    const length = [...texts, ...parts].reduce((sum, piece) => sum + piece.length, 0)
-    void reply.headers({ 'content-type': type, 'content-length': length, ...apartFromPage(file.type) })
     reply.hijack()
     const { raw } = reply
     raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>)
@@ -127,7 +102,7 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     const began = performance.now()
     const wanted = parts.reduce((sum, part) => sum + part.length, 0)
     let sent = 0
-    const share = downloads.shareOf(request.ip)
+    const share = needs.downloads.shareOf(request.ip)
     for (const [turn, part] of parts.entries()) {
       if ((texts[turn]?.length ?? 0) > 0) raw.write(texts[turn])
       sent += await sendFile(file.handle, part, raw, share)
@@ -135,34 +110,105 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     if (sent === wanted) raw.end(texts.at(-1))
     else raw.destroy()
     const milliseconds = Math.round(performance.now() - began)
-    if (event) tellDownload(event, sent, wanted, milliseconds)
+    if (download) events.ended(download, { sent, wanted, milliseconds })
     return reply
-  }
-
-  function tellDownload(event: Download, sent: number, length: number, milliseconds: number): void {
-    const detail = { path: event.path, bytes: sent, milliseconds }
-    const size = `${(sent / 1e6).toFixed(1)} MB of ${event.path} in ${(milliseconds / 1000).toFixed(2)} s`
-    if (sent === length) tell(event, event.kind, `fetched ${size}`, detail)
-    else
-      tell(
-        event,
-        'broken',
-        `broke off after ${size}, ${((length - sent) / 1e6).toFixed(1)} MB were left`,
-        detail,
-      )
-  }
-
-  function tell(
-    { mac }: Download,
-    kind: string,
-    text: string,
-    detail: Record<string, string | number>,
-  ): void {
-    journal.record({ mac, layer: 'http', kind, text, detail })
   }
 }
 
+/** What is at a path below the assets directory. */
+type Found =
+  { readonly redirect: string } | { readonly folder: Folder } | { readonly file: OpenFile | undefined }
+
+/** Looks for a file or a folder as Go's file server does: a folder has a `/` at its end, and `index.html` stands for it. */
+async function foundAt(assetsPath: string, below: string): Promise<Found> {
+  if (below.endsWith('/index.html')) return { redirect: './' }
+  const folder = await folderBelow(assetsPath, below)
+  if (folder === undefined) {
+    const file = await openBelow(assetsPath, below.replace(/\/$/, ''))
+    if (file === undefined || !below.endsWith('/')) return { file }
+    await file.handle.close()
+    return { redirect: `../${basename(below)}` }
+  }
+  if (!below.endsWith('/')) return { redirect: `${basename(below)}/` }
+  const index = await openBelow(assetsPath, `${below}index.html`)
+  return index === undefined ? { folder } : { file: index }
+}
+
+/** What of a file is sent: its parts, and the texts before each of them and after the last. */
+type Content = {
+  readonly parts: readonly Range[]
+  readonly frames: readonly string[]
+  readonly end: string
+}
+
+/** Sets status and headers of a file; undefined when the whole answer was sent, because none of the file is. */
+function contentFor(request: FastifyRequest, reply: FastifyReply, file: OpenFile): Content | undefined {
+  const headers = request.headers as ConditionalHeaders // none of those read there comes as a list
+  void reply.headers({
+    'accept-ranges': 'bytes',
+    etag: file.etag,
+    'last-modified': new Date(file.mtimeMs).toUTCString(),
+  })
+  const plan = planOf(request.method === 'HEAD' ? 'HEAD' : 'GET', headers, file)
+  if (plan.status === 416) return void refuseRange(reply, plan.reason, file.size)
+  void reply.code(plan.status)
+  if (plan.status === 304 || plan.status === 412) return void reply.send()
+  const parts: readonly Range[] = plan.status === 206 ? plan.parts : [{ start: 0, length: file.size }]
+  const [only, ...others] = plan.status === 206 ? plan.parts : []
+  if (only !== undefined && others.length === 0) {
+    void reply.header('content-range', contentRange(only, file.size))
+  }
+  const { frames, end, type } = framesOf(parts, file)
+  const texts = [...frames, end].map(text => Buffer.byteLength(text))
+  const length = [...texts, ...parts.map(part => part.length)].reduce((sum, bytes) => sum + bytes, 0)
+  void reply.headers({ 'content-type': type, 'content-length': length, ...apartFromPage(file.type) })
+  return { parts, frames, end }
+}
+
+/** A file that a machine fetches: `kind` is the kind of the event in its journal. */
 type Download = { readonly mac: string; readonly kind: string; readonly path: string }
+
+/** What the journal of a machine keeps of its downloads. */
+class DownloadEvents {
+  readonly #journal: AssetNeeds['journal']
+
+  constructor(journal: AssetNeeds['journal']) {
+    this.#journal = journal
+  }
+
+  /** A boot loader of so many bytes was sent. */
+  loader(download: Download, bytes: number): void {
+    this.#record(download, 'loader', `fetched ${download.path}`, { path: download.path, bytes })
+  }
+
+  /** There is no such file. */
+  missing(download: Download, path: string): void {
+    this.#record(download, 'refused', `asked for ${path}, which is not there`, { status: 404 })
+  }
+
+  /** A file was sent, as a whole or until its client closed the connection. */
+  ended(
+    download: Download,
+    { sent, wanted, milliseconds }: { sent: number; wanted: number; milliseconds: number },
+  ): void {
+    const { path, kind } = download
+    const detail = { path, bytes: sent, milliseconds }
+    const size = `${megabytes(sent)} of ${path} in ${(milliseconds / 1000).toFixed(2)} s`
+    if (sent === wanted) this.#record(download, kind, `fetched ${size}`, detail)
+    else {
+      const text = `broke off after ${size}, ${megabytes(wanted - sent)} were left`
+      this.#record(download, 'broken', text, detail)
+    }
+  }
+
+  #record({ mac }: Download, kind: string, text: string, detail: Record<string, string | number>): void {
+    this.#journal.record({ mac, layer: 'http', kind, text, detail })
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}
 
 /** What stands around the parts of an answer: nothing, unless there are several. */
 function framesOf(

@@ -1,0 +1,184 @@
+// What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
+
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { bytesOf } from '#model/text.ts'
+import type { ConfigTokens } from '../../../agent/config-tokens.ts'
+import { parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
+import {
+  grubOf,
+  ignitionTextOf,
+  knownOf,
+  machineOf,
+  MATCHBOX_BOOT_SCRIPT,
+  matchOf,
+  scriptOf,
+  type Match,
+  type Sources,
+} from '../../../boot/render/answers.ts'
+import { cloudText, genericText } from '../../../boot/render/generic.ts'
+import { metadataText } from '../../../boot/render/metadata.ts'
+import type { Log } from '../../../log.ts'
+import type { Clients } from '../../../machines/clients.ts'
+import type { Journal } from '../../../machines/journal.ts'
+import type { Signer } from '../../../signing/key-ring.ts'
+import { sendContent } from '../wire/content.ts'
+import { plainAnswer } from '../wire/problems.ts'
+import { targetOf } from '../wire/raw-targets.ts'
+import { plain } from '../wire/replies.ts'
+import { Askers, type Asker, type AskerNeeds } from './askers.ts'
+import { addPage, isForSignature } from './signatures.ts'
+
+/** What these routes need of the service. */
+export type BootNeeds = Omit<AskerNeeds, 'catalog'> & {
+  readonly sources: () => Sources
+  readonly journal: Pick<Journal, 'arrive'>
+  readonly clients: Pick<Clients, 'booted' | 'dhcp'>
+  readonly configTokens: Pick<ConfigTokens, 'give' | 'heldAt'>
+  /** Signs what is served, where there is a key ring. */
+  readonly signer?: Signer | undefined
+  readonly log: Log
+}
+
+/** `/`, `/boot.ipxe`, `/autoexec.ipxe`, `/ipxe`, `/grub`, `/ignition`, `/generic`, `/cloud`, `/metadata`. */
+export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) => {
+  const { sources, journal, clients, configTokens, log } = needs
+  const askers = new Askers({ ...needs, catalog: () => sources().catalog })
+  const page = addPage.bind(undefined, app, needs.signer)
+  app.setErrorHandler(plainAnswer(log))
+  // Matchbox reads the query and nothing else, whatever the method: a body of any kind is let pass.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_, payload, parsed) => {
+    payload.resume()
+    parsed(null)
+  })
+
+  app.all('/', (request, reply) => {
+    if (request.headers.accept?.includes('text/html')) return reply.redirect('/ui/', 302)
+    return plain(reply, 'matchbox\n')
+  })
+  for (const path of ['/boot.ipxe', '/boot.ipxe.0', '/autoexec.ipxe']) {
+    const name = path === '/autoexec.ipxe' ? 'ipxe/autoexec.ipxe.njk' : 'ipxe/boot.ipxe.njk'
+    page(path, (_, reply) => {
+      const { templates, endpoints } = sources()
+      return plain(reply, templates.has(name) ? templates.render(name, endpoints) : MATCHBOX_BOOT_SCRIPT)
+    })
+  }
+  page('/ipxe', answering(sendScript))
+  page(
+    '/grub',
+    answering(({ match, reply }) => plain(reply, grubOf(sources(), match))),
+  )
+  page('/ignition', answering(sendConfig))
+  for (const [path, textIn] of [
+    ['/generic', genericText],
+    ['/cloud', cloudText],
+  ] as const) {
+    const send = ({ match, rawQuery, request, reply }: Asked) =>
+      sendContent(request, reply, bytesOf(textIn(sources(), { ...match, rawQuery })))
+    page(path, answering(send))
+  }
+  page('/metadata', sendMetadata)
+  done()
+
+  /** Finds who asks, and the group and profile of the labels; when the answer fails, the journal of who asks says why. */
+  function answering(answer: (asked: Asked) => Answer) {
+    return (request: FastifyRequest, reply: FastifyReply): Answer => {
+      const rawQuery = rawQueryOf(targetOf(request.raw))
+      const labels = parseLabels(rawQuery)
+      const { catalog } = sources()
+      const isLooked = isForSignature(request)
+      const machine = machineOf(catalog, labels)
+      const from = isLooked ? undefined : askers.senderOf(request.ip, labels, machine)
+      if (!isLooked) askers.lookForCopies(request.ip, pathOf(request), labels)
+      const failed = (error: unknown): never => {
+        if (from !== undefined) askers.refused(from, pathOf(request), error)
+        throw error
+      }
+      try {
+        const match = matchOf(catalog, labels, request.ip, machine)
+        const answered = answer({ match, rawQuery, from, request, reply })
+        return answered instanceof Promise ? answered.catch(failed) : answered
+      } catch (error) {
+        return failed(error)
+      }
+    }
+  }
+
+  /** `/ipxe`: the boot script of a match. */
+  function sendScript({ match, from, request, reply }: Asked): Answer {
+    const { script, assets } = scriptOf(sources(), match)
+    if (from !== undefined) {
+      clients.booted(request.ip, from.mac, assets)
+      journal.arrive(from, { address: request.ip, at: 'script' })
+      askers.record(from, {
+        kind: 'script',
+        text: `runs profile ${match.profile.id}`,
+        detail: { profile: match.profile.id, group: match.group.id, from: request.ip },
+        // Where DHCP shows no boot, its script is the first that we see of it.
+        startsBoot: clients.dhcp === 'off',
+      })
+    }
+    // A signature is of the script as it is for everyone: no text of one boot is put into what is signed.
+    const isAlike = needs.signer !== undefined
+    const held = isAlike || !from?.machine ? undefined : configTokens.heldAt(from.machine, request.ip)
+    if (held === undefined) return plain(reply, script)
+    return held.then(why => plain(reply, why === undefined ? script : withNotice(script, why.message)))
+  }
+
+  /** `/ignition`: the config of a match, with the token of its boot where the machine itself asks. */
+  async function sendConfig({ match, rawQuery, from, request, reply }: Asked): Promise<Buffer> {
+    const { machine, labels, profile } = match
+    const address = request.ip
+    if (from !== undefined && journal.arrive(from, { address, at: 'config' }) === undefined) {
+      const text = 'asks for its config, without a script from here'
+      askers.record(from, { kind: 'asked', text, detail: {} })
+    }
+    const mayGet = machine !== undefined && !isForSignature(request)
+    const given = mayGet ? await configTokens.give(machine, { address, labels }) : undefined
+    const token = given?.token ?? ''
+    const config = ignitionTextOf(sources(), match, { token, rawQuery })
+    // In a declared machine's name it is the machine's own step only with a token; else an alarm says who asked.
+    if (from !== undefined && (machine === undefined || token !== '')) {
+      const detail = { profile: profile.id, bytes: Buffer.byteLength(config) }
+      const text = `fetched ${profile.ignition_id ?? ''}`
+      askers.record(from, { kind: 'config', text, detail, ...(given && { boot: given.boot }) })
+    }
+    // Bytes, because Fastify would add a character set to a text, and Matchbox has none.
+    void reply.type('application/json')
+    return Buffer.from(config)
+  }
+
+  /** `/metadata`: of the group alone; the profile need not exist. */
+  function sendMetadata(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const query = rawQueryOf(targetOf(request.raw))
+    const labels = parseLabels(query)
+    const { catalog } = sources()
+    if (!isForSignature(request)) askers.lookForCopies(request.ip, pathOf(request), labels)
+    const group = catalog.group(labels, knownOf(machineOf(catalog, labels), request.ip))
+    const text = metadataText(group, labels, query)
+    return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
+  }
+}
+
+/** A request that was matched. */
+type Asked = {
+  readonly match: Match
+  /** The query as it was sent. */
+  readonly rawQuery: string
+  /** Who asks; undefined when someone looks at what a machine would get. */
+  readonly from: Asker | undefined
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+/** An answer that is sent, or what is sent once it is there. */
+type Answer = FastifyReply | Promise<FastifyReply | Buffer>
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
+/** A script of iPXE that first shows a text, for the person in front of the machine: what Ignition prints gives no reasons. */
+function withNotice(script: string, text: string): string {
+  return script.replace(/^#!ipxe\r?\n/, start => `${start}echo ${text}\n`)
+}
