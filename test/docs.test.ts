@@ -17,6 +17,16 @@ t.test('every link within the project leads somewhere', async t => {
       if (!/^[a-z]+:/.test(target)) t.ok(existsSync(join(ROOT, dirname(page), target)), `${page}: ${target}`)
 })
 
+t.test('every link to a heading leads to one', async t => {
+  const anchors = new Map(pages.map(({ page, text }) => [page, anchorsOf(text)]))
+  for (const { page, text } of pages)
+    for (const [, target = '', anchor = ''] of text.matchAll(/\]\(([^)#\s]*)#([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      const linked = target === '' ? page : join(dirname(page), target)
+      t.ok(anchors.get(linked)?.has(anchor), `${page}: ${target}#${anchor}`)
+    }
+})
+
 t.test('every file and folder that a page names is there', async t => {
   const folders = globSync('*/', { cwd: ROOT, withFileTypes: true }).map(({ name }) => name)
   for (const { page, text } of pages)
@@ -51,3 +61,16 @@ t.test('every verb that a page names is one', async t => {
     for (const [, verb = ''] of text.matchAll(/(?:^ *|[`/(])pilotlight ([a-z]+)\b/gm))
       t.ok(verbs.has(verb), `${page}: pilotlight ${verb}`)
 })
+
+/** The anchors that GitHub gives the headings of a page: in lower case, without punctuation, `-` for a space. */
+function anchorsOf(text: string): Set<string> {
+  const headings = text.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)
+  return new Set(
+    [...headings].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}

@@ -1,5 +1,5 @@
 // The unit in a machine with systemd: a container machine of the lab, whose own boot is of no further interest. The project is
-// copied to /opt/pilotlight there as docs/access.md has it, a second network stands in for a provisioning network, and
+// copied to /opt/pilotlight there as docs/service.md has it, a second network stands in for a provisioning network, and
 // the lab's network-boot client, which shares no code with the server, boots from it.
 
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
