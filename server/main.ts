@@ -49,7 +49,7 @@ export type RunningServer = {
   readonly adminPort: number | undefined
   /** Of gRPC, where it is on. */
   readonly rpcPort: number | undefined
-  /** Reads the certificates again, as happens by itself where the file system tells of changes. */
+  /** Reads the certificates again, which also happens by itself when the file system reports a change. */
   reload(): void
   /** Takes nothing new, lets answers under way end for a while, closes every port, and puts everything on disk. */
   close(): Promise<void>

@@ -93,7 +93,14 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const firmware = measured === undefined ? {} : { firmware: measured }
     const detail = { files, bytes: sealed.length, ...firmware }
     const vouched = measured === undefined ? '' : `; firmware by its TPM ${measured}`
-    tell(who.token, who.mac, 'http', 'bundle', `fetched ${files} files, sealed to its key${vouched}`, detail)
+    record(
+      who.token,
+      who.mac,
+      'http',
+      'bundle',
+      `fetched ${files} files, sealed to its key${vouched}`,
+      detail,
+    )
     return reply.type('application/octet-stream').header('cache-control', 'no-store').send(sealed)
   })
 
@@ -103,7 +110,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     void reply.header('cache-control', 'no-store')
     if (answer === undefined) return reply.send(await renewal.offer(who))
     const { sealed, files } = await renewal.renew(who, { answer, csrs })
-    tell(who.token, who.mac, 'http', 'renewed', `fetched ${files} files anew, certificates among them`, {
+    record(who.token, who.mac, 'http', 'renewed', `fetched ${files} files anew, certificates among them`, {
       files,
     })
     return reply.type('application/octet-stream').send(sealed)
@@ -114,7 +121,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const { stage, text } = request.body
     const tail = admit(token.boot, request.body, reply)
     if (stage === 'ready') await tokens.ready(token)
-    tell(token, mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
+    record(token, mac, 'os', stage, text ?? `reports ${stage}`, tail === undefined ? {} : { log: tail })
     return reply.code(204).send()
   })
   done()
@@ -185,7 +192,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     return { token, machine, mac, address }
   }
 
-  function tell(
+  function record(
     { boot }: TokenRecord,
     mac: string,
     layer: 'http' | 'os',
@@ -202,7 +209,7 @@ function taking(route: keyof typeof BODY_BYTES, body: object) {
   return { schema: { body }, bodyLimit: BODY_BYTES[route] }
 }
 
-/** Has `app` parse JSON alone, after a look at its shape; `onBody` hears of each body before that. */
+/** Has `app` parse JSON alone, and only if its shape is small. `onBody` gets each body before that. */
 function parseShallow(app: FastifyInstance, onBody: (request: FastifyRequest, body: string) => void): void {
   const parse = app.getDefaultJsonParser('error', 'error') as FastifyBodyParser<string>
   app.removeAllContentTypeParsers()

@@ -62,7 +62,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
     {
       schema: {
         tags: ['machines'],
-        summary: 'One boot of a machine, the latest unless told, as text or JSON',
+        summary: 'One boot of a machine, by default the latest, as text or JSON',
       },
     },
     (request, reply) => {

@@ -1,4 +1,4 @@
-// Signs of life for whoever keeps the server running: `/healthz` says that it answers, `/readyz` that machines may boot.
+// Signs of life, for what keeps the server running: `/healthz` says that it answers, `/readyz` that machines may boot.
 
 import type { FastifyPluginCallback } from 'fastify'
 import { pretty } from '../wire/replies.ts'

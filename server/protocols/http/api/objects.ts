@@ -91,7 +91,7 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => 
       (request, reply) => {
         const entry = known(request)
         const object = mergePatch(entry.object, jsonBody(request))
-        // What was read is what is merged into: somebody else's write in between is a conflict.
+        // The patch is merged into what was read: a write by another client in between is a conflict.
         const expect = expectationOf(request, entry) ?? entry.version
         return write(request, reply, { action: 'put', ...named(kind, object, entry.id), expect })
       },
@@ -137,7 +137,7 @@ function named(kind: Kind, object: unknown, id: string): KindedObject {
     throw new BadRequest(`The body is no JSON object, as a ${kind} is.`)
   }
   const given = { [key]: id, ...object } as Record<string, unknown>
-  const it = { kind, object: given } as unknown as KindedObject // what it lacks is told when it is checked
+  const it = { kind, object: given } as unknown as KindedObject // the check reports what it lacks
   if (idOf(it) !== id) {
     throw new BadRequest(
       `The ${key} in the body is ${JSON.stringify(given[key])}, in the path "${id}". Use one.`,

@@ -1,4 +1,4 @@
-// The operator's page at /ui/: the files of web/ as they stand, under a policy that lets nothing else in.
+// The operator's page at /ui/: the files of web/ unchanged, under a content security policy that allows no other source.
 
 import { readFileSync } from 'node:fs'
 import type { FastifyPluginCallback } from 'fastify'

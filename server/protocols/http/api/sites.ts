@@ -149,7 +149,7 @@ function checkSigners({ signers }: SiteAuthority): void {
   }
 }
 
-/** Refuses a path that cannot be delivered: the one who puts it is told, not the machine. */
+/** Refuses a path that cannot be delivered: so the client that puts it gets the error, and not the machine. */
 function checkPaths({ files, requests, secrets }: BundleDescription): void {
   const paths = [
     ...files.map(({ path }) => path),

@@ -16,7 +16,7 @@ import {
 } from './writes.ts'
 import { documented, transactionSchema } from './openapi.ts'
 
-/** Changes of one transaction at most: nobody else is served while it is made. */
+/** Changes of one transaction at most: no other request is served while it is made. */
 const MOST_CHANGES = 10_000
 
 /** `POST /v1/transactions`. */

@@ -1,4 +1,4 @@
-// What the routes of the inventory have in common: conditions, dry runs, bodies, and how an outcome is told.
+// What the routes of the inventory have in common: conditions, dry runs, bodies, and how an outcome is answered.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LintFinding } from '#model/finding.ts'
@@ -86,7 +86,7 @@ export function isDryRun({ query }: Pick<FastifyRequest, 'query'>): boolean {
 /**
  * Reads a body as JSON.
  *
- * @throws {BadRequest} 400, also when it is wider or deeper than `most`: nobody else is served while it is parsed
+ * @throws {BadRequest} 400, also when it is wider or deeper than `most`: no other request is served while it is parsed
  */
 export function jsonBody({ body }: Pick<FastifyRequest, 'body'>, most: JsonShape = OBJECT_SHAPE): unknown {
   const text = textBody({ body })

@@ -119,7 +119,7 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
 type Found =
   { readonly redirect: string } | { readonly folder: Folder } | { readonly file: OpenFile | undefined }
 
-/** Looks for a file or a folder as Go's file server does: a folder has a `/` at its end, and `index.html` stands for it. */
+/** Looks for a file or a folder as Go's file server does: the path of a folder ends with `/`, and its `index.html` is served for it. */
 async function foundAt(assetsPath: string, below: string): Promise<Found> {
   if (below.endsWith('/index.html')) return { redirect: './' }
   const folder = await folderBelow(assetsPath, below)
@@ -210,7 +210,7 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }
 
-/** What stands around the parts of an answer: nothing, unless there are several. */
+/** The texts around the parts of an answer: empty, unless there are several parts. */
 function framesOf(
   parts: readonly Range[],
   { type, size }: OpenFile,

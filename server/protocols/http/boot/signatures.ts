@@ -33,7 +33,7 @@ export function addPage(
       url: `${path}${ending}`,
       config: { signature: form },
       onRequest: (request, _, next) => {
-        // The whole page is signed, whatever part of it somebody asks for.
+        // The whole page is signed, whatever part of it the client asks for.
         for (const name of ['range', 'if-range', 'if-none-match', 'if-match']) delete request.headers[name]
         next()
       },
@@ -47,7 +47,7 @@ export function addPage(
   }
 }
 
-/** Says whether a request is for the signature of a page: somebody checks it, and boots nothing with it. */
+/** Says whether a request is for the signature of a page: its client checks a page, and boots nothing with it. */
 export function isForSignature(request: FastifyRequest): boolean {
   return request.routeOptions.config.signature !== undefined
 }

@@ -95,7 +95,7 @@ export class ConnectionCaps {
   watch(server: Server, { isTls }: { readonly isTls: boolean }): void {
     this.#servers.push(server)
     server.prependListener('connection', (socket: Socket) => {
-      // A request that is told again (raw-targets.ts) comes on a connection that was counted.
+      // A request that is parsed again (raw-targets.ts) comes on a connection that was counted.
       if (typeof socket.setNoDelay === 'function') this.#take(socket, isTls)
     })
   }

@@ -1,5 +1,4 @@
-// Which connections of a listener wait for a request: those can be let go at once when the server stops, whatever their
-// clients had in mind.
+// Which connections of a listener are idle: those are closed at once when the server stops.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
@@ -26,7 +25,7 @@ export class Connections {
     })
   }
 
-  /** Lets go of all that wait for a request, and of each other once it has its answer. */
+  /** Closes all idle connections at once, and each other one once it has its answer. */
   close(): void {
     this.#closing = true
     for (const socket of this.#quiet.values()) socket.destroy()

@@ -1,4 +1,4 @@
-// How a text made for one request is sent: with its length, its kind told from its bytes, whole or in parts.
+// How a text made for one request is sent: with its length and a content type found from its bytes, whole or in parts.
 
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -47,7 +47,7 @@ export function contentRange({ start, length }: Range, size: number): string {
   return `bytes ${start}-${start + length - 1}/${size}`
 }
 
-/** What stands before each part of a `multipart/byteranges` answer, and after the last (RFC 9110 §14.6). */
+/** The texts before each part of a `multipart/byteranges` answer, and after the last (RFC 9110 §14.6). */
 export function multipart(
   parts: readonly Range[],
   type: string,

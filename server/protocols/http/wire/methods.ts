@@ -1,4 +1,4 @@
-// Which methods a path takes, for whoever comes with another one (RFC 9110 §15.5.6).
+// Which methods a path takes, for the answer to a request with another one (RFC 9110 §15.5.6).
 
 import type { FastifyInstance } from 'fastify'
 

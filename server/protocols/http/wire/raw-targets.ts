@@ -1,5 +1,5 @@
-// Request lines with raw bytes above 0x7F, which Node's parser refuses and Matchbox takes: such a request is told again,
-// percent-encoded, and what it said at first is kept beside it.
+// Request lines with raw bytes above 0x7F, which Node's parser refuses and Matchbox takes: such a request is parsed a second
+// time with its target percent-encoded, and the target as it was received is kept.
 
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
@@ -9,48 +9,47 @@ import { Server as TlsServer } from 'node:tls'
 
 /** The target of a request as it was received, bytes as Latin-1. */
 export function targetOf(request: IncomingMessage): string {
-  return retoldTargets.get(request.socket) ?? request.url ?? ''
+  return replayedTargets.get(request.socket) ?? request.url ?? ''
 }
 
 /**
  * Fastify's `clientErrorHandler` for the app of this server: answers what Node's parser refused. A request whose target
- * has raw bytes is told again, with the same connection behind it and for the last time on it; anything else is a 400 in
- * Matchbox's words.
+ * has raw bytes is parsed again, on the same connection and as its last one; anything else gets a 400 with Matchbox's text.
  */
 export function answerRefused(server: () => EventEmitter) {
   return (error: ParserError, socket: Socket): void => {
-    if (retold.has(socket)) return // what comes after such a request is not read
-    const mayBeTold = error.code === 'HPE_INVALID_URL' && !withBody.has(socket)
-    const again = mayBeTold ? encoded(error) : undefined
+    if (replayed.has(socket)) return // what comes after such a request is not read
+    const mayBeReplayed = error.code === 'HPE_INVALID_URL' && !withBody.has(socket)
+    const again = mayBeReplayed ? encoded(error) : undefined
     if (again === undefined) {
-      const isHandshake = /^ERR_(?:TLS|SSL)_/.test(error.code) // nobody is there yet who could read
+      const isHandshake = /^ERR_(?:TLS|SSL)_/.test(error.code) // the client cannot read yet
       if (socket.writable && !isHandshake) socket.end(statusOf(error.code) + REFUSAL)
       else socket.destroy()
       return
     }
-    retold.add(socket)
-    const connection = new Retold(socket, again.packet)
-    retoldTargets.set(connection, again.target)
+    replayed.add(socket)
+    const connection = new Replayed(socket, again.packet)
+    replayedTargets.set(connection, again.target)
     const to = server()
     to.emit(to instanceof TlsServer ? 'secureConnection' : 'connection', connection)
   }
 }
 
 /**
- * Takes note of a request whose body may end within a packet: what was received last does not begin with the next request
- * then, and is not told again. To be called with each request of a server, as it is parsed.
+ * Takes note of a request whose body may end within a packet: then what was received last does not begin with the next
+ * request, and is not parsed again. To be called with each request of a server, as it is parsed.
  */
 export function noteBody({ headers, socket }: IncomingMessage): void {
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
     withBody.add(socket)
 }
 
-/** What Node's parser says: the bytes that came last, and how many of them it took. */
+/** The error of Node's parser: the bytes that came last, and how many of them it took. */
 type ParserError = { readonly code: string; readonly rawPacket: unknown; readonly bytesParsed?: number }
 
 const withBody = new WeakSet<Duplex>()
-const retold = new WeakSet<Socket>()
-const retoldTargets = new WeakMap<Duplex, string>()
+const replayed = new WeakSet<Socket>()
+const replayedTargets = new WeakMap<Duplex, string>()
 
 const REFUSAL = '\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request'
 
@@ -86,7 +85,7 @@ function encoded({
 const REQUEST_LINE = /^([A-Z]+) ([\x21-\x7e\x80-\xff]+) (HTTP\/1\.[01])\r\n/
 
 /** A connection that brings one request, and answers into the socket where it came from. */
-class Retold extends Duplex {
+class Replayed extends Duplex {
   readonly #socket: Socket
 
   constructor(socket: Socket, packet: Buffer) {

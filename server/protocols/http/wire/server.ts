@@ -44,7 +44,7 @@ export function newApp(
     },
     clientErrorHandler: answerRefused(() => app.server),
     forceCloseConnections: 'idle',
-    requestTimeout: 0, // limitBodies tells routes apart
+    requestTimeout: 0, // limitBodies has limits by route
     ajv: {
       customOptions: {
         keywords: [...OWN_KEYWORDS],
@@ -73,7 +73,7 @@ export function newApp(
   return app
 }
 
-/** Client certificates are asked for, and looked at by the guard: who has a token needs none. */
+/** Client certificates are requested but not required, since a token serves as well; the guard checks them. */
 function tlsOptions({ cert, key, ca }: TlsMaterial) {
   return {
     cert,
@@ -110,7 +110,7 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
     }
     void reply.header('x-content-type-options', 'nosniff')
     if (!isForPrograms) return plain(reply.code(404), '404 page not found\n')
-    const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md tells of all, and of those below /v1 GET /v1/openapi.json.`
+    const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md lists all routes, and GET /v1/openapi.json those below /v1.`
     return answer(Object.assign(new Error(what), { statusCode: 404 }), request, reply)
   }
 }

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The body may be of any size: only a client that stops sending is let go. */
+    /** The body may be of any size: only the connection of a client that stops sending is closed. */
     longBody?: boolean
   }
 }
@@ -16,7 +16,7 @@ export function limitBodies(app: FastifyInstance, milliseconds: number): void {
     const { raw, routeOptions } = request
     if (hasBody(request) && routeOptions.config?.longBody !== true) {
       const timer = setTimeout(() => {
-        // What Node itself tells of such a request, so that it is answered in the same words.
+        // The error that Node itself gives for such a request, so that the answer is the same.
         const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
         if (!raw.complete) app.server.emit('clientError', error, raw.socket)
       }, milliseconds).unref() // a body that is refused does not close, and would hold up the process

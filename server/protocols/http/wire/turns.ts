@@ -1,6 +1,6 @@
 // In which order requests are handled: one of a connection at a time, a few in each turn of the event loop, and none
-// whose client is gone. So a client that pipelines thousands of requests waits for itself, and packets of DHCP and TFTP
-// are read in between.
+// whose client has closed the connection. So a client that pipelines thousands of requests delays only itself, and packets
+// of DHCP and TFTP are read in between.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
@@ -35,7 +35,7 @@ export class Turns {
 
   /**
    * @param isDeclared says whether an address is that of a declared machine: its requests go first
-   * @param onAbuse hears of an address whose connection was closed for what it sent
+   * @param onAbuse gets an address whose connection was closed for what it sent
    */
   constructor(
     refuse: Refuse,
@@ -159,7 +159,7 @@ export class Turns {
   }
 }
 
-/** What else came with the same bytes is parsed by Node, but makes no request of ours that would have to be aborted. */
+/** Node parses what else came with the same bytes, but we get no request from it that would have to be aborted. */
 function ignoreRest(socket: Duplex & { parser?: { onIncoming?: unknown } | null }): void {
   if (typeof socket.parser?.onIncoming === 'function') socket.parser.onIncoming = () => 0
 }
