@@ -39,6 +39,19 @@ t.test('every file and folder that a page names is there', async t => {
     }
 })
 
+t.test('the files that a way through the code passes are there', async t => {
+  const [design = ''] = pages.flatMap(({ page, text }) => (page === 'docs/design.md' ? [text] : []))
+  for (const section of design.split(/^## /m)) {
+    const [, folder] = /Paths are below `([\w/]+)`/.exec(section) ?? []
+    if (folder === undefined) continue
+    for (const [, path = ''] of section.matchAll(/`([\w-]+(?:\/[\w-]+)*\.ts)`/g))
+      t.ok(
+        [folder, '.'].some(from => existsSync(join(ROOT, from, path))),
+        `${folder}: ${path}`,
+      )
+  }
+})
+
 t.test(
   'the security page has a test for each finding of the review, and a row for each attack test',
   async t => {
