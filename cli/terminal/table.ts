@@ -2,7 +2,7 @@
 
 import type { Selector } from '#model/selector.ts'
 import { cleanText } from '#model/clean.ts'
-import { selectorText } from '#server/boot/match/words.ts'
+import { selectorText } from '#server/boot/match/selector-text.ts'
 
 /** Keys of the values, which are the headings too. */
 export type Columns = readonly string[]

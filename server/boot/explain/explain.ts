@@ -10,7 +10,7 @@ import type { Problem } from '../../inventory/data-directory.ts'
 import type { Found, KnownBy } from '../../machines/identity.ts'
 import { lintCatalog } from '../lint/catalog.ts'
 import { shownFor, type Known, type Verdict } from '../match/groups.ts'
-import { requirementText } from '../match/words.ts'
+import { requirementText } from '../match/selector-text.ts'
 import { foundBy, knownOf, type Sources } from '../render/answers.ts'
 import { pagesOf, type Page } from './pages.ts'
 

@@ -4,7 +4,7 @@ import type { Group } from '#model/group.ts'
 import { type Selector, isList } from '#model/selector.ts'
 import { compareTier, type Ranked } from '../match/order.ts'
 import { commonLabels, takesAll } from '../match/overlap.ts'
-import { selectorText } from '../match/words.ts'
+import { selectorText } from '../match/selector-text.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
 

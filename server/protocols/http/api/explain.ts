@@ -3,7 +3,7 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { bytesOf } from '#model/text.ts'
 import { explain } from '../../../boot/explain/explain.ts'
-import { explanationText } from '../../../boot/explain/words.ts'
+import { explanationText } from '../../../boot/explain/explanation-text.ts'
 import { givenLabels, parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
 import type { Sources } from '../../../boot/render/answers.ts'
 import { targetOf } from '../wire/raw-targets.ts'

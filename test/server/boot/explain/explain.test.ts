@@ -1,7 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { explain } from '#server/boot/explain/explain.ts'
-import { explanationText } from '#server/boot/explain/words.ts'
+import { explanationText } from '#server/boot/explain/explanation-text.ts'
 import type { Group } from '#model/group.ts'
 import type { Profile } from '#model/profile.ts'
 import { templateFiles } from '#server/inventory/template-files.ts'

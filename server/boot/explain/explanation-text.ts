@@ -2,7 +2,7 @@
 
 import { problemText } from '../../inventory/data-directory.ts'
 import { lintText } from '../lint/findings.ts'
-import { selectorText } from '../match/words.ts'
+import { selectorText } from '../match/selector-text.ts'
 import type { Candidate, Explanation, NamedMachine } from './explain.ts'
 import type { Page } from './pages.ts'
 
