@@ -40,7 +40,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'get',
-    summary: 'lists machines, groups, profiles, templates, or problems of the data directory',
+    summary: 'lists machines, groups, profiles, templates, alarms, leases, and more',
     load: async () => (await import('./inventory/get.ts')).defineGet,
   },
   {
@@ -152,6 +152,11 @@ export const VERBS: readonly Verb[] = [
     name: 'machines',
     summary: 'keys of machines: pending, approve, reject; and boots: reopen',
     load: async () => (await import('./server/machines.ts')).defineMachines,
+  },
+  {
+    name: 'alarms',
+    summary: 'what an operator says of alarms: ack, clear; `get alarms` lists them',
+    load: async () => (await import('./server/alarms.ts')).defineAlarms,
   },
   {
     name: 'version',

@@ -1,5 +1,7 @@
 // The server's HTTP API as the command line uses it.
 
+import type { Alarm } from '#model/alarm.ts'
+import { isRecord } from '#model/record.ts'
 import { ERROR_CODES, Failure, PilotlightError, type ErrorCode } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
@@ -20,6 +22,9 @@ import {
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
 export type MachineState = Machine & { readonly phase: Phase; readonly boot?: string }
+
+/** An alarm as the API gives it, as far as it is told here. */
+export type AlarmView = Pick<Alarm, 'id' | 'state' | 'reason'>
 
 /** Calls one server; every call has a limit, and an error that says what to do. */
 export class ServerClient {
@@ -172,7 +177,12 @@ export class ServerClient {
     return (await this.#json('GET', '/v1/reopened')) as ReopeningView[]
   }
 
-  /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`, `/v1/keys`. */
+  /** Acknowledges an alarm, or clears it. */
+  async decideAlarm(id: string, verb: 'acknowledge' | 'clear'): Promise<AlarmView> {
+    return (await this.#json('POST', `/v1/alarms/${encodeURIComponent(id)}/${verb}`)) as AlarmView
+  }
+
+  /** A whole list of those that come in pages: `/machines`, `/groups`, `/profiles`, `/v1/keys`, `/v1/alarms`, … */
   async list(path: string): Promise<readonly unknown[]> {
     const items: unknown[] = []
     const asked = new Set<string>()
@@ -180,8 +190,9 @@ export class ServerClient {
       requireProgress(asked, next)
       const response = await this.#call('GET', next, { headers: { accept: 'application/json' } }, 10)
       const page: unknown = await response.json()
-      if (!Array.isArray(page)) return [...items, page]
-      items.push(...(page as unknown[]))
+      const part: unknown = isRecord(page) ? page['items'] : page // the lists below /v1 are objects with `items`
+      if (!Array.isArray(part)) return [...items, page]
+      items.push(...(part as unknown[]))
       next = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1]
     }
     return items

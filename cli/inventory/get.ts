@@ -1,6 +1,7 @@
 // `pilotlight get`: the server's lists as a table for people, or whole for programs.
 
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
+import { Failure } from '#model/error.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ReopeningView } from '#model/machine-key.ts'
 import type { InventoryClient } from '#client/inventory.ts'
@@ -22,7 +23,19 @@ const COLUMNS = {
   profiles: ['id', 'ignition_id', 'source', 'name'],
   templates: ['id', 'bytes', 'source', 'modified', 'who'],
   problems: ['file', 'line', 'column', 'reason'],
+  alarms: ['id', 'severity', 'state', 'since', 'count', 'reason', 'repair'],
+  leases: ['address', 'mac', 'state', 'expiresAt', 'uuid'],
+  audit: ['id', 'at', 'who', 'from', 'action', 'entity', 'outcome', 'code', 'summary'],
 } as const satisfies Record<string, Columns>
+
+/** The lists of what is only read: where each is, and whether there is a route for one of its items. */
+const READ_ONLY = {
+  machines: { path: '/machines', hasOne: true },
+  problems: { path: '/v1/problems', hasOne: false },
+  alarms: { path: '/v1/alarms', hasOne: true },
+  leases: { path: '/v1/leases', hasOne: false },
+  audit: { path: '/v1/audit', hasOne: false },
+} as const satisfies Partial<Record<keyof typeof COLUMNS, object>>
 
 type List = keyof typeof COLUMNS
 const LISTS = Object.keys(COLUMNS) as readonly List[] // its own keys, none other
@@ -51,6 +64,7 @@ What -o yaml gives of groups, profiles and templates, apply takes.
 
 Examples:
   pilotlight get machines
+  pilotlight get alarms
   pilotlight get groups -o yaml > groups.yaml
   pilotlight get template ignition/node.bu -o json`,
     )
@@ -61,6 +75,10 @@ Examples:
     })
 }
 
+function isReadOnly(list: List): list is keyof typeof READ_ONLY {
+  return Object.hasOwn(READ_ONLY, list)
+}
+
 /** What there is; `forTable` with what the server knows of an object beside its fields. */
 async function rowsOf(
   list: List,
@@ -68,13 +86,17 @@ async function rowsOf(
   server: string,
   forTable: boolean,
 ): Promise<readonly Row[]> {
-  if (list === 'machines' || list === 'problems') {
+  if (isReadOnly(list)) {
     const { ServerClient } = await import('#client/server.ts')
-    const path = list === 'problems' ? '/v1/problems' : '/machines'
+    const { path, hasOne } = READ_ONLY[list]
     const client = new ServerClient(server)
-    const found =
-      id === undefined ? await client.list(path) : await client.get(`${path}/${encodeURIComponent(id)}`)
-    return (Array.isArray(found) ? found : [found]) as Row[]
+    if (id !== undefined && hasOne) return [(await client.get(`${path}/${encodeURIComponent(id)}`)) as Row]
+    const rows = (await client.list(path)) as Row[]
+    if (id === undefined) return rows
+    const [key] = COLUMNS[list]
+    const one = rows.filter(row => String(row[key]) === id)
+    if (one.length > 0) return one
+    throw new Failure('NOT_FOUND', `no ${key} "${id}" is in the list`, `'pilotlight get ${list}' lists all`)
   }
   const { InventoryClient: Client } = await import('#client/inventory.ts')
   const client = new Client(server)

@@ -1,0 +1,47 @@
+// `pilotlight alarms`: what an operator says of alarms. `pilotlight get alarms` lists them.
+
+import type { Command } from 'commander'
+import { serverOption } from '../options.ts'
+import { print } from '../terminal/show.ts'
+
+const VERBS = [
+  {
+    name: 'ack',
+    does: 'acknowledge',
+    description: 'acknowledges alarms: they stay in the list until they are over',
+  },
+  {
+    name: 'clear',
+    does: 'clear',
+    description: 'says that alarms are over; one that is raised again begins anew',
+  },
+] as const
+
+/** Defines `alarms`. */
+export function defineAlarms(command: Command): void {
+  command.addHelpText(
+    'after',
+    `
+'pilotlight help CODE' explains the alarms of a code, for example PL-7003.
+
+Examples:
+  pilotlight get alarms
+  pilotlight alarms ack PL-7003:machine:ctl-1
+  pilotlight alarms clear PL-7001:machine:ctl-1 PL-7005:machine:ctl-1`,
+  )
+  for (const { name, does, description } of VERBS) {
+    command
+      .command(name)
+      .description(description)
+      .argument('<id...>', 'as the list shows it')
+      .addOption(serverOption())
+      .action(async (ids: readonly string[], { server }: { readonly server: string }) => {
+        const { ServerClient } = await import('#client/server.ts')
+        const client = new ServerClient(server)
+        for (const id of ids) {
+          const { state } = await client.decideAlarm(id, does)
+          print(`${id} is ${state}`)
+        }
+      })
+  }
+}
