@@ -3,12 +3,12 @@
 
 import { spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import type { Recipe, Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
+import { inScratch } from '#host/scratch.ts'
 import { PilotlightError } from '#model/error.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { containerImagesRecipe } from './container-images.ts'
@@ -16,8 +16,8 @@ import { containerdRecipe } from './go-tools.ts'
 import { blobPath } from './oci.ts'
 
 /**
- * The recipe of containerd's root directory with every image unpacked, in `<artefact>/containerd`. A
- * our own containerd fills it and is stopped. The layers' archives are dropped (their content is
+ * The recipe of containerd's root directory with every image unpacked, in `<artefact>/containerd`. Our
+ * own containerd fills it and is stopped. The layers' archives are dropped (their content is
  * unpacked); manifests and configurations stay, which is all that the CRI reads of an image that is there.
  */
 export function storeRecipe(kubernetes: string): Recipe {
@@ -31,33 +31,34 @@ export function storeRecipe(kubernetes: string): Recipe {
       const layout = work.needs[images.name]! // both are in `needs`
       const programs = work.needs[containerdRecipe.name]!
       const root = join(work.directory, 'containerd')
-      const state = await mkdtemp(join(tmpdir(), 'pilotlight-')) // a socket's path may have 104 bytes at most
-      const socket = join(state, 'containerd.sock')
-      const config = join(state, 'containerd.toml')
-      await writeFile(config, buildConfig(root, state, socket))
-      await whileRunning(work, programs, config, socket, async () => {
-        const archive = join(work.directory, '.images.tar')
-        await run(
-          'tar',
-          ['--create', `--file=${archive}`, `--directory=${layout}`, '--exclude=./.built.json', '.'],
-          {
-            limitSeconds: 300,
-            log: work.log,
-          },
-        )
-        work.stage.waiting('import', 900)
-        await run(
-          join(programs, 'ctr'),
-          [`--address=${socket}`, '--namespace=k8s.io', 'images', 'import', archive],
-          {
-            limitSeconds: 900,
-            log: work.log,
-            ...(work.signal ? { signal: work.signal } : {}),
-          },
-        )
-        await rm(archive)
+      // Not below the work's folder: a socket's path may have 104 bytes at most.
+      await inScratch(async state => {
+        const socket = join(state, 'containerd.sock')
+        const config = join(state, 'containerd.toml')
+        await writeFile(config, buildConfig(root, state, socket))
+        await whileRunning(work, programs, config, socket, async () => {
+          const archive = join(work.directory, '.images.tar')
+          await run(
+            'tar',
+            ['--create', `--file=${archive}`, `--directory=${layout}`, '--exclude=./.built.json', '.'],
+            {
+              limitSeconds: 300,
+              log: work.log,
+            },
+          )
+          work.stage.waiting('import', 900)
+          await run(
+            join(programs, 'ctr'),
+            [`--address=${socket}`, '--namespace=k8s.io', 'images', 'import', archive],
+            {
+              limitSeconds: 900,
+              log: work.log,
+              ...(work.signal ? { signal: work.signal } : {}),
+            },
+          )
+          await rm(archive)
+        })
       })
-      await rm(state, { recursive: true })
       await dropLayers(layout, root)
     },
   }

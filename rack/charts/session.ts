@@ -1,10 +1,10 @@
 // What every verb of the chart stage works with: the cluster's API, the site's store, Helm, and the locks of the releases
 // that it changes. Opened for one verb, closed whatever happens.
 
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { takeLock, type Unlock } from '#host/lock.ts'
+import { inScratch } from '#host/scratch.ts'
 import type { Site } from '../site/site.ts'
 import { ChartsLocked } from './errors.ts'
 import { connect } from '../kubernetes/connect.ts'
@@ -49,10 +49,22 @@ export async function withSession<T>(
   changing: readonly string[],
   work: (session: ChartSession) => Promise<T>,
 ): Promise<T> {
+  const unlock = lockReleases(options.stateDirectory, changing)
+  try {
+    if (changing.length > 0) return await runIn(join(options.stateDirectory, 'charts'), options, work)
+    return await inScratch(directory => runIn(directory, options, work))
+  } finally {
+    unlock()
+  }
+}
+
+/** Runs `work` with a session that puts its charts together in a folder. */
+async function runIn<T>(
+  directory: string,
+  options: SessionOptions,
+  work: (session: ChartSession) => Promise<T>,
+): Promise<T> {
   const { site, plan, kubeconfigPath, stateDirectory, signal } = options
-  const unlock = lockReleases(stateDirectory, changing)
-  const changes = changing.length > 0
-  const directory = changes ? join(stateDirectory, 'charts') : await mkdtemp(join(tmpdir(), 'pilotlight-'))
   let api: KubernetesClient | undefined
   let store: ChartStore | undefined
   try {
@@ -79,8 +91,6 @@ export async function withSession<T>(
   } finally {
     store?.close()
     await api?.close()
-    if (!changes) await rm(directory, { recursive: true, force: true })
-    unlock()
   }
 }
 

@@ -1,10 +1,11 @@
-// Files that are replaced as a whole, and files that may be missing.
+// Files that are replaced as a whole, files that may be missing, and folders that last as long as their work.
 
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { bytesIfThere, textIfThere, textIfThereSync } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
+import { inScratch } from '#host/scratch.ts'
 
 const modeOf = (path: string) => statSync(path).mode & 0o777
 
@@ -46,4 +47,21 @@ t.test('only a missing file reads as undefined', async t => {
   await t.rejects(textIfThere(join(directory, 'folder')), { code: 'EISDIR' })
   await t.rejects(bytesIfThere(join(path, 'below')), { code: 'ENOTDIR' })
   t.throws(() => textIfThereSync(join(directory, 'folder')), { code: 'EISDIR' })
+})
+
+t.test('a scratch folder is there while its work runs, and is removed however that ends', async t => {
+  const seen: string[] = []
+  const result = await inScratch(async directory => {
+    seen.push(directory)
+    writeFileSync(join(directory, 'file'), 'text')
+    return readdirSync(directory)
+  })
+  t.strictSame(result, ['file'])
+  const failing = inScratch(async directory => {
+    seen.push(directory)
+    throw new Error(`stopped with ${readdirSync(directory).length} files`)
+  })
+  await t.rejects(failing, { message: 'stopped with 0 files' })
+  t.equal(new Set(seen).size, 2)
+  for (const directory of seen) t.throws(() => statSync(directory), { code: 'ENOENT' })
 })

@@ -1,10 +1,8 @@
 // What would go wrong, found out before anything is installed: one message a cause, each with its remedy, instead of a time
 // limit that passes minutes later.
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { CommandFailed } from '#host/command.ts'
+import { inScratch } from '#host/scratch.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
 import { kinds } from '../../kubernetes/objects.ts'
 import { PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
@@ -34,17 +32,14 @@ export type RenderedPlan = readonly PodGroup[]
  */
 export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<RenderedPlan> {
   const { plan, toolsDirectory, charts = ourCharts, signal } = options
-  const directory = await mkdtemp(join(tmpdir(), 'pilotlight-'))
-  try {
-    const helm = {
-      helm: await helmIn(toolsDirectory),
-      namespace: plan.namespace,
-      ...(signal ? { signal } : {}),
-    }
-    return await renderPlan({ plan, helm, unpack: release => charts.unpack(release.chart, directory) })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
+  const helm = {
+    helm: await helmIn(toolsDirectory),
+    namespace: plan.namespace,
+    ...(signal ? { signal } : {}),
   }
+  return inScratch(directory =>
+    renderPlan({ plan, helm, unpack: release => charts.unpack(release.chart, directory) }),
+  )
 }
 
 /**

@@ -1,13 +1,13 @@
 // Charts from a source, pinned by a lock file: what is installed is what was looked at when it was locked, byte for byte,
 // wherever it comes from today.
 
-import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { run } from '#host/command.ts'
 import { sha256OfFile } from '#host/digest.ts'
 import { replaceFile } from '#host/replace-file.ts'
+import { inScratch } from '#host/scratch.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
 import { ChartLockError } from '../errors.ts'
 import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
@@ -102,13 +102,4 @@ async function versionOf(folder: string): Promise<string> {
 
 function digestOf({ kind, path }: FetchedChart): Promise<string> {
   return kind === 'folder' ? digestOfFolder(path) : sha256OfFile(path)
-}
-
-async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'pilotlight-'))
-  try {
-    return await work(directory)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
 }

@@ -2,6 +2,7 @@
 // does not go.
 
 import type { Stage } from '#progress/stage.ts'
+import { messageOf } from '#progress/wait.ts'
 import { ChartPlanError } from '../errors.ts'
 import { dropPending, isPending, listReleases, listRevisions, type HelmRelease } from '../releases/records.ts'
 import { rollback } from '../releases/helm.ts'
@@ -47,7 +48,7 @@ export async function rollbackRelease(
     try {
       await watch.untilKept(release, stage)
     } catch (error) {
-      note('failed', { cause: error instanceof Error ? error.message : String(error) })
+      note('failed', { cause: messageOf(error) })
       throw error
     } finally {
       watch.close()
