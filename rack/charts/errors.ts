@@ -5,7 +5,7 @@ import { PilotlightError } from '#model/error.ts'
 /** A plan that cannot be run: an unknown need, a circle, values for a release that is not in it. */
 export class ChartPlanError extends PilotlightError {
   readonly code = 'CHART_PLAN'
-  /** Where it stands in the site file, when it does: keys from the top. */
+  /** Its place in the site file, if it has one: keys from the top. */
   readonly place?: readonly string[]
   constructor(message: string, options: ErrorOptions & { readonly place?: readonly string[] } = {}) {
     super(message, options)

@@ -15,16 +15,16 @@ import type { HelmOptions } from './releases/helm.ts'
 import type { ChartPlan, ReleasePlan } from './plan/plan.ts'
 import { ChartStore } from './store.ts'
 
-/** What a verb is told. */
+/** The options of a verb. */
 export type SessionOptions = {
   readonly site: Site
   readonly plan: ChartPlan
   readonly kubeconfigPath: string
   /** Where secrets, journal and rendered charts of this site are kept. */
   readonly stateDirectory: string
-  /** Where helm lies; on the PATH unless told, or unless it is not there. */
+  /** The folder of helm; without it, or if helm is not in it, the PATH is searched. */
   readonly toolsDirectory?: string
-  /** Where the plan's charts come from; ours unless told. */
+  /** Where the plan's charts come from; our own by default. */
   readonly charts?: ChartSource
   readonly signal?: AbortSignal
 }
@@ -40,7 +40,7 @@ export type ChartSession = Pick<SessionOptions, 'site' | 'plan' | 'stateDirector
 
 /**
  * Runs `work` in a session that holds the locks of the releases `changing`. One that changes none puts its charts
- * together where it disturbs nobody.
+ * together in a temporary folder.
  *
  * @throws {ChartsLocked} while another process changes one of them
  */
@@ -116,7 +116,7 @@ export function lockReleases(stateDirectory: string, releases: readonly string[]
   }
 }
 
-/** What tells this cluster from any other: the UID of its kube-system namespace. */
+/** What identifies this cluster: the UID of its kube-system namespace. */
 export async function clusterId(api: KubernetesClient): Promise<string> {
   const system = await api.read<KubernetesObject>({ ...kinds.namespace, name: 'kube-system' })
   return system?.metadata.uid ?? ''

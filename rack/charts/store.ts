@@ -7,7 +7,7 @@ import type Sqlite from 'better-sqlite3'
 import { openDatabase } from '#host/sqlite.ts'
 import { ChartPlanError } from './errors.ts'
 
-/** A secret as it lies in the store. */
+/** A secret as it is stored. */
 export type SealedSecret = { readonly name: string; readonly version: number; readonly sealed: Uint8Array }
 
 /** How far a release is. */
@@ -29,7 +29,7 @@ export type JournalEntry = {
   readonly cause?: string
 }
 
-/** Where the store of a state directory lies. */
+/** The path of a state directory's store. */
 export function storePath(stateDirectory: string): string {
   return join(stateDirectory, 'openstack.sqlite')
 }

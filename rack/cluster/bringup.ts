@@ -130,7 +130,7 @@ async function applyObjects({ site, pki, server, wait, client }: Context): Promi
 
 /**
  * Gives the administrators their right. In a new cluster only the group that is built into the API server may do that:
- * its certificate is minted for this one step, and kept nowhere.
+ * its certificate is issued for this one step, and kept nowhere.
  */
 async function allowAdministrators(
   admin: KubernetesClient,
@@ -140,7 +140,7 @@ async function allowAdministrators(
     for (const manifest of administrators()) await admin.apply(manifest)
     return
   } catch {
-    // Not yet an administrator, or the API did not answer for a moment: the retries below find out.
+    // Not yet an administrator, or the API did not answer for a short time: the retries below find out.
   }
   const { certificate } = pki.authorities.ca
   const pair = await mintAdministrator(pki.authorities.ca, 'break-glass')

@@ -55,7 +55,7 @@ const controllerSecrets: readonly SecretFile[] = [
   { path: `${directories.apiserver}/encryption.yaml`, secret: 'encryption.yaml' },
   { path: `${directories.controllerManager}/sa.key`, secret: 'service-account.key' },
   // The server makes these, and successors of them. The kubelets' signers are trusted for one thing each: the API server
-  // takes clients of the one, and believes kubelets with certificates of the other. No one else trusts them at all.
+  // takes clients of the one, and trusts kubelets with certificates of the other. No one else trusts them at all.
   ...['client-ca.crt', 'kubelet-ca.crt'].map(name => renewing(directories.apiserver, name)),
   ...['kubelet-client-signer', 'kubelet-serving-signer'].flatMap(name =>
     ['crt', 'key'].map(ending => renewing(directories.controllerManager, `${name}.${ending}`)),
@@ -97,7 +97,7 @@ function kubeletConfiguration(site: Site): string {
     seccompDefault: true,
     tlsCertFile: `${at}/serving.crt`,
     tlsPrivateKeyFile: `${at}/serving.key`,
-    // Both are renewed by the kubelet itself, through the API; it starts with those that came with its bundle.
+    // Both are renewed by the kubelet itself, through the API; it starts with those in its bundle.
     rotateCertificates: true,
     serverTLSBootstrap: true,
     tlsMinVersion: 'VersionTLS12',
@@ -135,7 +135,7 @@ function etcdEnvironment(site: Site, machine: Machine): string {
     ETCD_INITIAL_CLUSTER_TOKEN: site.name,
     ETCD_INITIAL_CLUSTER_STATE: 'new',
     ETCD_STRICT_RECONFIG_CHECK: 'true',
-    // Nobody here speaks JSON to etcd; the gateway would call etcd as a client, with a certificate for servers.
+    // Nothing here speaks JSON to etcd; the gateway would call etcd as a client, with a certificate for servers.
     ETCD_ENABLE_GRPC_GATEWAY: 'false',
     ETCD_CERT_FILE: `${at}/server.crt`,
     ETCD_KEY_FILE: `${at}/server.key`,
@@ -173,7 +173,7 @@ function apiserverFiles({ authorities, serviceAccount }: Pki): BundleFile[] {
   ]
 }
 
-/** Nobody is anonymous, except who asks whether the server lives: the kubelet's probes show no certificate. */
+/** No request is anonymous, except those that ask whether the server is alive: the kubelet's probes show no certificate. */
 function authentication(): string {
   return stringify({
     apiVersion: 'apiserver.config.k8s.io/v1',

@@ -1,5 +1,5 @@
 // Which certificates a site needs: who they name, for what, signed by whom. Pure data: the server signs those of machines
-// (pki.ts makes its authority), and `pilotlight` mints those of administrators.
+// (pki.ts makes its authority), and `pilotlight` issues those of administrators.
 
 import type { CertificateRequest } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
@@ -27,7 +27,7 @@ export const administratorLeaves: Readonly<Record<Administrator, Leaf>> = {
   'break-glass': administrator('pilotlight-break-glass', groups.breakGlass),
 }
 
-/** Days that a certificate of a machine is good for. */
+/** Days that a certificate of a machine is valid. */
 const machineDays = 365
 
 /** The certificates of `machine`, in the order in which they are asked for. Its keys are made by itself. */

@@ -1,4 +1,4 @@
-// Where the cluster's files lie on a machine, and which ports its parts listen on. Constants only: the bundle,
+// Where the cluster's files are on a machine, and which ports its parts listen on. Constants only: the bundle,
 // the manifests and the tests agree by reading them here. `ignition/` repeats the paths it needs.
 
 /** Directories on a machine. */
@@ -11,7 +11,7 @@ export const directories = {
   checkpointer: '/etc/kubernetes/checkpointer',
   /** Static copies of the control plane, ready to be activated. */
   kept: '/etc/kubernetes/checkpoint',
-  /** What the kubelet runs without being told by an API server. */
+  /** What the kubelet runs without an API server. */
   active: '/etc/kubernetes/manifests',
   etcd: '/etc/etcd',
   /** What API servers write of requests: `audit.log` and `audit-static.log`, each with its earlier pieces. */

@@ -18,13 +18,13 @@ export type Pki = {
   readonly serviceAccount: { readonly publicKey: string; readonly privateKey: string }
   /** 32 bytes in base64: encrypts Secrets in etcd. */
   readonly encryptionKey: string
-  /** The administrator of this run: minted now, good for `administratorHours`, kept nowhere here. */
+  /** The administrator of this run: issued now, valid for `administratorHours`, kept nowhere here. */
   readonly admin: KeyPair
-  /** What this call made or renewed, in words; empty when all was there. */
+  /** What this call made or renewed, as texts; empty when all was there. */
   readonly changes: readonly string[]
 }
 
-/** Hours that the certificate of an administrator is good for. */
+/** Hours that the certificate of an administrator is valid. */
 export const administratorHours = 8
 
 const hour = 60 * 60 * 1000
@@ -138,7 +138,7 @@ async function keptEncryptionKey(kept: Store, fresh: boolean, changes: string[])
   return made
 }
 
-/** Says whether a PKI directory has anything sealed: then its key must be there, and is never made anew. */
+/** Says whether a PKI directory has anything sealed: then its key must be there, and is never made again. */
 export async function hasSealedPki(directory: string): Promise<boolean> {
   const names = await readdir(directory).catch(() => [])
   return names.some(name => name.endsWith(sealedEnding))
@@ -217,7 +217,7 @@ class Store {
   damage(what: string): string {
     return (
       `The PKI in ${this.#directory} is damaged: ${what}. Nothing was changed. Restore the file from a backup; ` +
-      `or, to give up the cluster that uses it, remove the directory and build the cluster anew.`
+      `or, to give up the cluster that uses it, remove the directory and build the cluster again.`
     )
   }
 

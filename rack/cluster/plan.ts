@@ -11,7 +11,7 @@ export type ClusterStepId =
 export type ClusterStep = {
   readonly id: ClusterStepId
   readonly title: string
-  /** The state that ends the step, in words. */
+  /** The state that ends the step, as people read it. */
   readonly waitsFor: string
   /** After so many seconds it gives up and says what is missing. */
   readonly limitSeconds: number

@@ -4,7 +4,7 @@ import { stringify } from 'yaml'
 import { groups } from './layout.ts'
 
 /**
- * The audit policy: who asked for what, and what came of it, never with a body that may hold a secret. Reads by the
+ * The audit policy: who asked for what, and the outcome, never with a body that may hold a secret. Reads by the
  * system itself and its heartbeats, which are nearly all there is, are left out: they would cost more than the rest of the
  * cluster's bring-up writes.
  */
@@ -66,7 +66,7 @@ export function auditPolicy(): string {
 }
 
 /**
- * What pods may be where a namespace does not say: baseline, by the version of the API server. Nobody is exempt; the
+ * What pods may be where a namespace does not say: baseline, by the version of the API server. No one is exempt; the
  * namespaces that need more say so by their labels (docs/security.md).
  */
 export function admission(): string {

@@ -4,7 +4,7 @@ import type { KubernetesObject, Manifest, ObjectKey, Selection } from './objects
 
 /**
  * The API of one cluster, on one kept connection. Every call ends within `Limits.requestSeconds`; a watch ends when the
- * API ends it, when nothing came for `Limits.silenceSeconds`, or by its signal.
+ * API ends it, when nothing was received for `Limits.silenceSeconds`, or by its signal.
  *
  * Each call throws {KubernetesRefused} when the API answers with an error, and {ClusterUnreachable} when it does not.
  */
@@ -17,7 +17,7 @@ export interface KubernetesClient {
   list<T>(of: Selection, options?: ListOptions): Promise<ObjectList<T>>
   /** Gives the metadata of the objects alone: names and labels of Secrets, without what they hold. */
   listMetadata(of: Selection): Promise<readonly KubernetesObject[]>
-  /** Deletes the object; it is no error when there is none. Finalizers and graceful ends may take longer than the call. */
+  /** Deletes the object; it is not an error when there is none. Finalizers and graceful ends may take longer than the call. */
   remove(key: ObjectKey, options?: { readonly graceSeconds?: number }): Promise<void>
   /**
    * Gives what changes in a selection after `version`, once the API has accepted the watch. The changes end when the

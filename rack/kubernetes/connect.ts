@@ -17,7 +17,7 @@ export async function connect(kubeconfig: string, limits = usualLimits): Promise
 }
 
 /**
- * Asks whether the API is ready: `ok`, or what is missing in its own words.
+ * Asks whether the API is ready: `ok`, or its own text about what is missing.
  *
  * @throws {ClusterUnreachable} while nothing answers there
  */

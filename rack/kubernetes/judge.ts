@@ -1,15 +1,15 @@
 // Whether Kubernetes objects are there yet: Deployments, StatefulSets, DaemonSets, Jobs and nodes (pods: judge-pod.ts).
 // One rule each, the same for the bring-up and for the charts. Pure: judged from what the API shows.
 //
-// A status is only believed when it has seen the newest wish (`observedGeneration`), and only pods of the newest
-// version count, so that a change is not taken for done because the pods before it are well.
+// A status only counts when it is about the newest specification (`observedGeneration`), and only pods of the newest
+// version count, so that a change does not count as done because the pods before it are well.
 
 import { conditionOf, isOutdated, secondsSince, unschedulableGraceSeconds, worstPod } from './judge-pod.ts'
 import type { Daemonset, Job, Labels, Node, Pod, Workload } from './objects.ts'
 import { broken, ready, waiting, type Readiness } from './readiness.ts'
 
 /**
- * What is seen beside an object: pods, among which the reason is looked for (none where nobody looked), and the time,
+ * What is seen beside an object: pods, among which the reason is looked for (none where they were not read), and the time,
  * in milliseconds since 1970, which is compared with the times that the cluster wrote.
  */
 export type Beside = { readonly pods: readonly Pod[]; readonly now: number }
@@ -34,7 +34,7 @@ function judgeWorkload(
   if (!isObserved(seen)) return waiting(`the change of ${kind} ${name} is not taken up yet`)
   const wanted = seen.spec?.replicas ?? 1
   const { replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = seen.status ?? {}
-  const outdated = Math.max(0, replicas - updatedReplicas) // available ones are taken for these first
+  const outdated = Math.max(0, replicas - updatedReplicas) // available ones count as these first
   const available = Math.min(updatedReplicas, Math.max(0, availableReplicas - outdated))
   if (available >= wanted && replicas <= wanted) return ready(`${name} ${wanted} of ${wanted} available`)
   const own = podsWith(seen.spec?.selector?.matchLabels ?? {}, pods)

@@ -350,7 +350,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What went wrong at the bottom: `fetch failed` says nothing, its cause does. */
+/** The root cause of an error: `fetch failed` says nothing, its cause does. */
 function innermost(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
   if (!(error instanceof Error)) return String(error)

@@ -15,7 +15,7 @@ import {
 import type { Suspect } from './readiness.ts'
 import { Followed } from './watch.ts'
 
-/** How long what is known of one container is kept, in milliseconds: logs and events cost a question each. */
+/** How long what is known of one container is kept, in milliseconds: logs and events cost a request each. */
 const hintMs = 5000
 
 /** All that is seen of a namespace at one time. */
@@ -71,21 +71,21 @@ export class NamespaceView {
     const known = this.#hints.get(key)
     if (known !== undefined && now - known.at < hintMs) return known.text
     // What has only just begun to wait is most often done before its log would be here.
-    const text = known === undefined ? Promise.resolve('') : this.#tell(suspect, 1)
+    const text = known === undefined ? Promise.resolve('') : this.#logEnd(suspect, 1)
     this.#hints.set(key, { at: now, text })
     return text
   }
 
   /** The same with the last `lines` lines, for the message of a failure. */
   lastWords(suspect: Suspect, lines = 8): Promise<string> {
-    return this.#tell(suspect, lines)
+    return this.#logEnd(suspect, lines)
   }
 
   close(): void {
     this.#ended.abort()
   }
 
-  async #tell({ pod, container, previous }: Suspect, lines: number): Promise<string> {
+  async #logEnd({ pod, container, previous }: Suspect, lines: number): Promise<string> {
     const [warning, log] = await Promise.all([
       this.#lastWarning(pod).catch(() => undefined),
       container === undefined

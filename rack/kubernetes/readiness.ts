@@ -13,7 +13,7 @@ export type NotReady = { readonly reason: string; readonly suspect?: Suspect } &
   { readonly state: 'waiting' } | { readonly state: 'broken'; readonly remedy: string }
 )
 
-/** The container whose log tells more, and whether the one before its last restart does. */
+/** The container whose log says more, and whether the one before its last restart does. */
 export type Suspect = { readonly pod: string; readonly container?: string; readonly previous: boolean }
 
 /** It is there. */

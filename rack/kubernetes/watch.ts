@@ -52,7 +52,7 @@ export class Followed<T extends KubernetesObject> {
     void this.#follow()
   }
 
-  /** Lists everything anew; the API server answers from its memory instead of asking etcd. */
+  /** Lists everything again; the API server answers from its memory instead of asking etcd. */
   async #list(): Promise<void> {
     const { items, version } = await this.#client.list<T>(this.#of, { isCached: true })
     this.#objects.clear()

@@ -10,7 +10,7 @@ import { asFailedCall, askToken, type Credentials, type Token } from './identity
 /** What is sent: JSON, or bytes as they are. */
 type Body = { readonly json: object } | { readonly bytes: Blob }
 
-// Asked for by name, so that a newer cloud answers in the same words. Nova's 2.48 tells of the hypervisor, 2.53 gives
+// Asked for by name, so that a newer cloud answers in the same form. Nova's 2.48 names the hypervisor, 2.53 gives
 // UUIDs; Placement's 1.10 has candidates; 2.88 of Nova would leave fields out.
 const headers: Readonly<Partial<Record<ServiceType, Readonly<Record<string, string>>>>> = {
   compute: { 'openstack-api-version': 'compute 2.79' },
@@ -95,7 +95,7 @@ export class OpenstackClient {
     const used = this.#token
     const first = await this.#sendOnce(method, url, service, body)
     if (first.status !== 401) return accepted(first, method, url, service)
-    // It ran out, or Keystone's keys were renewed. Another call may have seen the same a moment before.
+    // It ran out, or Keystone's keys were renewed. Another call may have seen the same shortly before.
     if (this.#token === used) this.#token = await askToken(this.authUrl, this.#who)
     return accepted(await this.#sendOnce(method, url, service, body), method, url, service)
   }

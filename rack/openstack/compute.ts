@@ -24,7 +24,7 @@ export type Server = {
   readonly 'OS-EXT-SRV-ATTR:host'?: string | null
 }
 
-/** The driver that runs a server, as it tells of itself. */
+/** The driver that runs a server, as it reports itself. */
 export type Diagnostics = {
   /** For example `libvirt`. */
   readonly driver: string
@@ -63,7 +63,7 @@ export async function countCandidates(
   return allocation_requests.length
 }
 
-/** Makes a flavor without a disk of its own: its servers run from their image. Gives its id. */
+/** Makes a flavor without a disk: its servers run from their image. Gives its id. */
 export async function createFlavor(
   cloud: OpenstackClient,
   flavor: { readonly name: string; readonly vcpus: number; readonly ram: number; readonly disk: number },

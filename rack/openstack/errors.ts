@@ -32,7 +32,7 @@ export class NoSuchService extends PilotlightError {
   }
 }
 
-/** The message within an error's JSON, which each service wraps in its own way; text that is no JSON as it stands. */
+/** The message within an error's JSON, which each service wraps in its own way; text that is not JSON is given unchanged. */
 export function wordsIn(said: string): string {
   try {
     const found = messageWithin(JSON.parse(said))

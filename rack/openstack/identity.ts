@@ -3,7 +3,7 @@
 import { CloudRefused, NoAnswer } from './errors.ts'
 import type { Catalog } from './catalog.ts'
 
-/** A token as Keystone gave it. The id is a secret: whoever has it is the user. */
+/** A token as Keystone gave it. The id is a secret: anyone who has it is the user. */
 export type Token = {
   readonly id: string
   /** ISO 8601, UTC. */
@@ -53,7 +53,7 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
   }
 }
 
-/** Throws what is behind fetch's own words, which are only `fetch failed`. */
+/** Throws the cause of fetch's error, whose own message is only `fetch failed`. */
 export function asConnectionError(error: unknown): never {
   throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
 }

@@ -1,8 +1,8 @@
-// Glance's calls: an image is described first, then its bytes are sent, then Glance tells what it stored.
+// Glance's calls: an image is described first, then its bytes are sent, then Glance reports what it stored.
 
 import type { OpenstackClient } from './client.ts'
 
-/** How the bytes are to be read, and what the guest needs besides. Properties stand beside the fields, as in the API. */
+/** How the bytes are to be read, and what the guest needs besides. Properties are beside the fields, as in the API. */
 export type ImageDescription = {
   readonly name: string
   /** `aki` and `ari` are a kernel and its initramfs. */
@@ -17,7 +17,7 @@ export type Image = {
   readonly name: string
   readonly status: string
   readonly size: number | null
-  /** The digest of the stored bytes, in hexadecimal, and how it was made: `sha512` unless the cloud is told otherwise. */
+  /** The digest of the stored bytes, in hexadecimal, and how it was made: `sha512` unless the cloud is configured otherwise. */
   readonly os_hash_value: string | null
   readonly os_hash_algo: string | null
 }

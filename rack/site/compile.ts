@@ -6,7 +6,7 @@ import type { SiteObjects } from '#model/network.ts'
 import type { Site } from './site.ts'
 
 /**
- * What the server must know of a site. Profiles stay empty: those of the roles lie in the data directory
+ * What the server must know of a site. Profiles stay empty: those of the roles are in the data directory
  * that every fresh server serves, so a site only adds its machines and one group for each.
  */
 export function compileSite(site: Site): SiteObjects {

@@ -1,4 +1,4 @@
-// A YAML document that knows where each of its values stands, so that every complaint names line and column.
+// A YAML document that knows where each of its values is, so that every complaint names line and column.
 
 import {
   CST,
@@ -45,7 +45,7 @@ export class YamlReader {
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
     this.#root = document.contents
     for (const error of document.errors) {
-      const remedy = 'mend the YAML there: check indentation, quotes and brackets'
+      const remedy = 'fix the YAML there: check indentation, quotes and brackets'
       this.#problems.push(this.#problem('PL-1001', error.pos[0], error.message, remedy))
     }
     if (this.#problems.length > 0) throw new FileProblems(this.#problems.slice(0, 1))
@@ -79,7 +79,7 @@ export class YamlReader {
     return true
   }
 
-  /** Says whether a mapping stands at the path. */
+  /** Says whether there is a mapping at the path. */
   isMap(path: Path): boolean {
     return isMap(this.#node(path))
   }
@@ -98,7 +98,7 @@ export class YamlReader {
     return 0
   }
 
-  /** Says whether anything stands at the path. */
+  /** Says whether there is anything at the path. */
   has(path: Path): boolean {
     return this.#node(path) !== undefined
   }
@@ -177,7 +177,7 @@ function refuseLarge(file: string, text: string): void {
   const parser = new Parser(lines.addNewLine)
   let marks = 0
   for (const lexeme of new Lexer().lex(text)) {
-    for (const _ of parser.next(lexeme)); // gives whole documents, of which only the nesting is looked at
+    for (const _ of parser.next(lexeme)); // gives whole documents, of which only the nesting is checked
     if (MARKS.has(CST.tokenType(lexeme))) marks += 1
     const { stack, offset } = parser
     const top = stack.at(-1)

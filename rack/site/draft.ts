@@ -23,7 +23,7 @@ export function layoutOf({ computes }: SiteAnswers): 'all-in-one' | 'standard' {
   return computes.length === 0 ? 'all-in-one' : 'standard'
 }
 
-/** The text of the site file. The answers are taken as they are: parseSite tells what is wrong with them. */
+/** The text of the site file. The answers are taken as they are: parseSite reports what is wrong with them. */
 export function draftSite(answers: SiteAnswers): string {
   const { name, subnet, dhcp, controllers, computes, external, waves } = answers
   const machines = [
@@ -31,7 +31,7 @@ export function draftSite(answers: SiteAnswers): string {
     ...machineLines('cmp', 'compute', computes),
   ]
   return [
-    `# ${layoutOf(answers)}: ${told(controllers, 'controller')}${computes.length > 0 ? `, ${told(computes, 'compute machine')}` : ''}. What it would do:  pilotlight plan FILE`,
+    `# ${layoutOf(answers)}: ${countOf(controllers, 'controller')}${computes.length > 0 ? `, ${countOf(computes, 'compute machine')}` : ''}. What it would do:  pilotlight plan FILE`,
     `name: ${scalar(name)}`,
     'network:',
     `  subnet: ${scalar(subnet)}`,
@@ -65,7 +65,7 @@ function externalLines(external: SiteAnswers['external']): string[] {
   ]
 }
 
-function told(list: readonly unknown[], word: string): string {
+function countOf(list: readonly unknown[], word: string): string {
   return `${list.length} ${word}${list.length === 1 ? '' : 's'}`
 }
 

@@ -9,7 +9,7 @@ export type Duty = 'control-plane' | 'compute' | 'network'
 
 /**
  * The machines with a duty, in the order of the file. A site without compute machines is all-in-one: its controllers
- * do everything. The external network lies on one machine, the first that runs guests, unless the site names an
+ * do everything. The external network is on one machine, the first that runs guests, unless the site names an
  * interface through which every machine that runs guests reaches it.
  */
 export function machinesWith(site: Site, duty: Duty): Machine[] {

@@ -1,4 +1,4 @@
-// What is wrong in a file that a person wrote: code, place, what, and how to mend it.
+// What is wrong in a file that a person wrote: code, place, what, and how to fix it.
 
 import { PilotlightError } from '#model/error.ts'
 
@@ -15,7 +15,7 @@ export type Problem = {
   readonly remedy: string
 }
 
-/** Every kind of mistake that files can have; the texts stand in docs/errors.md. */
+/** Every kind of mistake that files can have; docs/errors.md has the texts. */
 export const problemCodes = {
   'PL-1001': 'not readable as YAML',
   'PL-1002': 'unknown key',

@@ -110,7 +110,7 @@ function readExternal(reader: YamlReader): { settings: ExternalNetwork; network:
   // Linux takes 15 characters, no slash and no blank (dev_valid_name in the kernel).
   if (name !== undefined && !/^[^\s/:]{1,15}$/.test(name)) {
     const remedy = 'write the name that `ip link` shows on the network nodes, for example  interface: eth1'
-    reader.complain('PL-1004', [...place, 'interface'], `"${name}" is no name of an interface`, remedy)
+    reader.complain('PL-1004', [...place, 'interface'], `"${name}" is not the name of an interface`, remedy)
   }
   return { settings: { cidr, ...(name === undefined ? {} : { interface: name }) }, network }
 }

@@ -135,7 +135,7 @@ function expectApart(
         'PL-1006',
         blamed.path,
         what,
-        'machines, pods, services and floating IPs each need a network of their own',
+        'machines, pods, services and floating IPs each need their own network',
       )
     }
   }

@@ -158,7 +158,7 @@ async function bringUpCharts({ kubeconfigPath, stage, signal, of }: Work): Promi
   return applyCharts({ ...of('charts'), kubeconfigPath, signal, stage })
 }
 
-/** Seconds in which a service must answer, from the moment when the charts are applied. */
+/** Seconds in which a service must answer, from the time when the charts are applied. */
 const SERVICE_LIMIT_SECONDS = 600
 
 async function verifyCloud({ site, options, state, stage, signal }: Work): Promise<Verification> {

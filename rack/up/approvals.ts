@@ -22,7 +22,7 @@ export type AskAboutKeys = (keys: PendingKeys) => Promise<boolean>
 
 const POLL_MS = 1000
 
-/** The site with the approval that `up` was told by a flag. */
+/** The site with the approval that a flag of `up` gave. */
 export function withApproval(site: Site, approve: 'first-boot' | undefined): Site {
   return approve === undefined || site.trust.level === 'L1'
     ? site
@@ -36,7 +36,7 @@ export function firstBootWarning(
 ): string | undefined {
   if (approve === undefined || trust.level === 'L1') return undefined
   return (
-    `trust on first use: the first key that each of ${machines.length} machines shows is approved without a look, whoever sends it, ` +
+    `trust on first use: the first key that each of ${machines.length} machines shows is approved unseen, whatever its sender, ` +
     'and pinned; compare afterwards:  pilotlight journal NAME. When up ends, the server has the policy of the site file again'
   )
 }
@@ -133,7 +133,7 @@ async function decideAll(
     try {
       await client.decideKey(machine, 'approve', fingerprint, { isOnly: true })
     } catch (error) {
-      // Another key came since the question, or another operator decided: the machine's boot goes on as they say.
+      // Another key arrived since the question, or another operator decided: the machine's boot goes on as they say.
       if (!(error instanceof Refusal) || error.httpStatus !== 409) throw error
       show(`the key of ${machine} was not approved: ${error.message}`)
     }

@@ -1,4 +1,4 @@
-// Follows the boots of a site's machines, and shows each as a stage that tells how far it is.
+// Follows the boots of a site's machines, and shows each as a stage that says how far it is.
 
 import { PilotlightError } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
@@ -8,7 +8,7 @@ import type { Stage } from '#progress/stage.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 import type { ServerClient } from '#client/server.ts'
 
-/** A machine reported that it failed, with its own words. */
+/** A machine reported that it failed, with its own message. */
 export class MachineFailed extends PilotlightError {
   readonly code = 'MACHINE_FAILED'
   constructor(machine: string, event: BootEvent) {
@@ -31,7 +31,7 @@ type Watched = {
 export class BootWatch {
   readonly #client: EventSource
   readonly #watched = new Map<string, Watched>()
-  /** How the boots ended that nobody had asked for yet. */
+  /** The ends of boots that were not waited for yet. */
   readonly #ended = new Map<string, BootEvent>()
   #lost: Error | undefined
   readonly #stop = new AbortController()
@@ -117,6 +117,6 @@ export class BootWatch {
 
 function lastWord({ steps }: Watched): string {
   return steps.length === 0
-    ? 'no DHCP request came: is it powered, and its network port on this network?'
+    ? 'no DHCP request was received: is it powered, and its network port on this network?'
     : steps.join(', ')
 }

@@ -1,4 +1,4 @@
-// The kubeconfig of a site's administrator, minted for some hours from the authority in the state directory of `up`.
+// The kubeconfig of a site's administrator, issued for some hours by the authority in the state directory of `up`.
 
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -33,11 +33,11 @@ export async function mintKubeconfig(
   return new X509Certificate(pair.certificate).validToDate
 }
 
-/** Less of its life than this, and a kubeconfig is made anew before a long verb uses it. */
+/** Less of its life than this, and a kubeconfig is renewed before a long verb uses it. */
 const enoughMs = 2 * 60 * 60 * 1000
 
 /**
- * Sees to it that the kubeconfig of the state directory outlives a verb that uses it: mints an administrator where
+ * Sees to it that the kubeconfig of the state directory outlives a verb that uses it: issues a certificate for an administrator where
  * the last one's time is nearly over, and the state directory has the authority to.
  */
 export async function freshenKubeconfig(site: Site, stateDirectory: string): Promise<void> {
@@ -48,6 +48,6 @@ export async function freshenKubeconfig(site: Site, stateDirectory: string): Pro
   const until = new X509Certificate(Buffer.from(base64, 'base64')).validToDate.getTime()
   if (until - Date.now() > enoughMs) return
   await mintKubeconfig(site, stateDirectory, 'admin', path).catch((error: unknown) => {
-    if (!(error instanceof Failure)) throw error // it is another directory's, as told by --state
+    if (!(error instanceof Failure)) throw error // it is another directory's, given by --state
   })
 }

@@ -13,7 +13,7 @@ export type UpOptions = {
   readonly dataPath: string
   /** A command that switches a machine on; `{name}` stands for the machine. */
   readonly powerOn?: string
-  /** Where kubectl and helm lie; on PATH unless given. */
+  /** The folder of kubectl and helm; PATH is searched without it. */
   readonly tools?: string
   /** Seconds in which a machine must be ready after power-on. */
   readonly bootLimitSeconds: number

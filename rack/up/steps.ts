@@ -7,7 +7,7 @@ export type StepId =
 /** What a step can wait for: the end of another one, or a point on its way. */
 export type Point = StepId | 'controllers ready' | 'nodes labelled'
 
-/** One step. It may be run again at any time: what is done already is only looked at. */
+/** One step. It may be run again at any time: what is done already is only checked. */
 export type UpStep = {
   readonly id: StepId
   /** It starts as soon as all of these are reached. */

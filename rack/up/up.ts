@@ -18,7 +18,7 @@ import { firstBootWarning, withApproval } from './approvals.ts'
 import type { UpOptions } from './options.ts'
 import { runSteps, stepsOf, type StepId, type Until } from './steps.ts'
 
-/** What a finished `up` leaves behind for whoever looks around. */
+/** What a finished `up` leaves behind for the operator. */
 export type UpResult = {
   readonly kubeconfigPath: string
   /** Milliseconds since 1970 until which the kubelets can renew their certificates while the server is away. */

@@ -1,4 +1,4 @@
-// Checks the values of a site file against the charts that take them, and tells the place of each mistake in the file.
+// Checks the values of a site file against the charts that take them, and reports the place of each mistake in the file.
 
 import { readFile } from 'node:fs/promises'
 import { isRecord } from '#model/record.ts'
@@ -33,9 +33,9 @@ export async function checkSiteValues(path: string, site: Site, plan: ChartPlan)
 }
 
 /**
- * Runs what plans a site, and tells the place of a mistake that stands in the site file.
+ * Runs what plans a site, and reports the place of a mistake that is in the site file.
  *
- * @throws {FileProblems} for a mistake with a place; anything else as it came
+ * @throws {FileProblems} for a mistake with a place; anything else unchanged
  */
 export async function atItsPlace<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {

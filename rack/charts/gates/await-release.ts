@@ -47,8 +47,8 @@ export async function awaitRelease(release: ReleasePlan, awaiting: Awaiting): Pr
   })
   if (broken === undefined) return
   const words = broken.suspect === undefined ? '' : await view.lastWords(broken.suspect)
-  const told = `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`
-  throw new PromiseBroken(release.name, told, broken.remedy)
+  const reason = `${broken.reason}${words && `\n  ${words.replaceAll('\n', '\n  ')}`}`
+  throw new PromiseBroken(release.name, reason, broken.remedy)
 }
 
 async function reasonOf({ reason, suspect }: NotReady, view: NamespaceView): Promise<string> {

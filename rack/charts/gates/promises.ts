@@ -1,4 +1,4 @@
-// How a release stands now: looks at what it promises, cheap things first. The engine looks until all is kept, `charts
+// The present state of a release: looks at what it promises, cheap things first. The engine looks until all is kept, `charts
 // status` looks once.
 
 import { messageOf } from '#progress/wait.ts'
@@ -12,7 +12,7 @@ import type { NamespaceView } from '../../kubernetes/namespace-view.ts'
 import type { Promised, ReleasePlan } from '../plan/plan.ts'
 import { ready, waiting, worstOf, type Readiness } from '../../kubernetes/readiness.ts'
 
-/** A service that comes up has better things to do than to answer: it is asked once in so many milliseconds. */
+/** Milliseconds between two requests to a service that is starting: answering would slow its start. */
 const askEveryMs = 1000
 
 /** Looks at the promises of releases. */
@@ -76,7 +76,7 @@ export class PromiseWatch {
     return answer
   }
 
-  /** One client for all questions; whoever comes first connects it. */
+  /** One client for all questions; the first caller connects it. */
   #admin(): Promise<OpenstackClient> {
     if (this.#cloud !== undefined) return this.#cloud
     const { user, project } = cloudAdmin

@@ -28,7 +28,7 @@ export class ReleaseWatch {
     this.#signal = signal
   }
 
-  /** How the promises of a release stand now. */
+  /** The present state of a release's promises. */
   look(release: ReleasePlan): Promise<Readiness> {
     return this.#promises.look(release)
   }

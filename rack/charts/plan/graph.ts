@@ -73,7 +73,7 @@ export function newlyBlocked(steps: readonly Step[], states: ReadonlyMap<string,
 
 /**
  * Runs every step once its needs are done, all that may run at the same time. A failure stops only the steps that
- * need it; the others go on to their end. Never throws for a step: the outcome tells.
+ * need it; the others go on to their end. Never throws for a step: the outcome says it.
  *
  * @throws {ChartPlanError} before anything is started, when the graph cannot be run
  */

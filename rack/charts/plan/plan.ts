@@ -29,11 +29,11 @@ export type ReleasePlan = {
    */
   readonly after: readonly string[]
   readonly promises: readonly Promised[]
-  /** Seconds for the promises, from the moment when the needs are met. */
+  /** Seconds for the promises, from the time when the needs are met. */
   readonly limitSeconds: number
 }
 
-/** What a release promises, of the kind that can be looked at. */
+/** What a release promises, of the kind that can be checked. */
 export type Promised =
   | { readonly kind: 'deployment'; readonly name: string }
   | { readonly kind: 'statefulset'; readonly name: string }

@@ -34,8 +34,8 @@ export type Node = {
 /** One reason why a plan cannot run, for a person. */
 export type PlacementProblem = { readonly release: string; readonly what: string; readonly remedy: string }
 
-/** The kubelet tells of no more images than this (its `nodeStatusMaxImages`). */
-const toldImages = 50
+/** The kubelet reports no more images than this (its `nodeStatusMaxImages`). */
+const reportedImages = 50
 
 /** The pods that rendered objects would make. */
 export function podGroupsOf(release: string, manifest: string): PodGroup[] {
@@ -106,21 +106,21 @@ function missingImages(
   for (const group of groups)
     for (const image of group.images.filter(name => name.startsWith(`${registry}/`)))
       for (const node of nodesFor(group, nodes)) {
-        const told = node.status?.images ?? []
-        // A young node has told of none yet, and none tells of more than the biggest.
-        if (told.length === 0 || told.length >= toldImages) continue
-        if (told.some(({ names = [] }) => names.includes(image))) continue
+        const reported = node.status?.images ?? []
+        // A new node has reported none yet, and no node reports more than the biggest.
+        if (reported.length === 0 || reported.length >= reportedImages) continue
+        if (reported.some(({ names = [] }) => names.includes(image))) continue
         problems.set(`${image} ${node.metadata.name}`, {
           release: group.release,
           what: `${group.workload} wants the image ${image}, which node ${node.metadata.name} does not have`,
-          remedy: `${registry} is no registry: images of that name come with the node's own. Correct images.tags, or build the images again and boot the machine: pilotlight images`,
+          remedy: `${registry} is not a registry: images of that name come with the node's own. Correct images.tags, or build the images again and boot the machine: pilotlight images`,
         })
       }
   return [...problems.values()]
 }
 
 /**
- * Puts the pods on the nodes, the biggest first, each where most memory is left; tells what does not fit, once a
+ * Puts the pods on the nodes, the biggest first, each where most memory is left; reports what does not fit, once a
  * resource. The scheduler may do it otherwise, but not much better.
  */
 function tooLittle(
@@ -233,7 +233,7 @@ function isEnough(room: Requests, wanted: Requests): boolean {
   return room.memoryBytes >= wanted.memoryBytes && room.milliCpu >= wanted.milliCpu
 }
 
-/** A node that has not told yet is taken to be big enough. */
+/** A node that has not reported yet is assumed to be big enough. */
 function allocatable({ status }: Node): Requests {
   if (status?.allocatable === undefined) return { memoryBytes: Infinity, milliCpu: Infinity }
   const { memory, cpu } = status.allocatable

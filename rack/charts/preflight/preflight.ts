@@ -25,7 +25,7 @@ import type { Values } from '../values/values.ts'
 export type RenderedPlan = readonly PodGroup[]
 
 /**
- * Renders every chart of the plan where it disturbs nobody, without a cluster.
+ * Renders every chart of the plan in a temporary folder, without a cluster.
  *
  * @throws {PreflightFailed} with each chart that is missing or does not take its values
  * @throws what keeps every chart from being rendered: no helm, a full disk, the signal's reason
@@ -57,7 +57,7 @@ export async function renderPlan({
 }): Promise<RenderedPlan> {
   const problems: PlacementProblem[] = []
   const groups: PodGroup[] = []
-  // One after another: all at once would take both processors from whoever boots meanwhile.
+  // One after another: all at once would take both processors from the machines that boot meanwhile.
   for (const release of plan.releases) {
     try {
       const { path } = await unpack(release)

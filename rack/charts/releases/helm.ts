@@ -17,7 +17,7 @@ export type HelmOptions = {
 
 /**
  * Installs or upgrades a release, and gives its new revision. Returns as soon as the objects are stored, and the chart's
- * hooks have run where it has some: `limitSeconds` is theirs. The values lie in no file and on no command line.
+ * hooks have run where it has some: `limitSeconds` is theirs. The values are in no file and on no command line.
  *
  * @throws {CommandFailed} with what Helm said
  */
@@ -45,7 +45,7 @@ export async function rollback(name: string, revision: number, options: HelmOpti
   await callHelm(['rollback', name, String(revision), '--history-max', String(keptRevisions)], options)
 }
 
-/** Removes a release with its objects; returns when they are told to go. A release that is not there is fine. */
+/** Removes a release with its objects; returns once their deletion is requested. A release that is not there is fine. */
 export async function uninstall(name: string, options: HelmOptions): Promise<void> {
   await callHelm(['uninstall', name, '--ignore-not-found'], options)
 }
@@ -72,7 +72,7 @@ async function callHelm(
 ): Promise<string> {
   const { helm, namespace, kubeconfigPath, directory, signal } = options
   const all = [...args, '--namespace', namespace, '--kubeconfig', kubeconfigPath]
-  const cache = join(directory, '.cache') // not in somebody's home
+  const cache = join(directory, '.cache') // not in the user's home
   // If we are killed Helm goes with us: a Helm that works on behind our back could meet the next run's.
   const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', helm, ...all], {
     limitSeconds,
@@ -85,7 +85,7 @@ async function callHelm(
 }
 
 /**
- * Whether Helm failed only because the API could not be reached, so that the same call may succeed a moment later. That
+ * Whether Helm failed only because the API could not be reached, so that the same call may succeed shortly after. That
  * includes an API server that stops in the pivot: its calls to itself reach its successor, whose loopback certificate it does
  * not know, and it answers "failed to allocate IP: … x509".
  */

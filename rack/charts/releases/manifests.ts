@@ -20,7 +20,7 @@ export type KeyDiff = {
   readonly after?: string
 }
 
-/** What stands in the place of a secret. */
+/** What replaces a secret in what is shown. */
 const hidden = '•••'
 const secretWords = /passw|secret|token|credential|private|transport_url|connection|\bkey$/i
 

@@ -8,7 +8,7 @@ import type { Secrets } from './secrets.ts'
 
 const pattern = /^secret:\/\/([a-z0-9-]+)\/([\w.-]+)$/
 
-/** What stands in values for a key of a secret: `secret://nova-db/password`. */
+/** What values have in place of a key of a secret: `secret://nova-db/password`. */
 export function secretReference(secret: string, key: string): string {
   return `secret://${secret}/${key}`
 }

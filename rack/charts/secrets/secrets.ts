@@ -1,5 +1,5 @@
 // The secrets of a site's cloud: generated once, sealed in the store of its state directory, the same at every rerun
-// until somebody rotates them.
+// until they are rotated.
 
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
@@ -39,7 +39,7 @@ export async function ensureSecrets(
 }
 
 /**
- * Changes what is kept, in one step that no other process sees half of: `change` gets it all, and gives what shall be
+ * Changes what is kept, in one step that no other process sees half of: `change` gets it all, and gives what is to be
  * there; what it leaves out stays.
  */
 export async function changeSecrets(
@@ -74,8 +74,8 @@ export async function changeSecrets(
 }
 
 /**
- * Gives the secrets as an earlier `ensureSecrets` kept them, and none where there was no such call: for whoever uses the
- * cloud, and must never make secrets of its own.
+ * Gives the secrets as an earlier `ensureSecrets` kept them, and none where there was no such call: for callers that use the
+ * cloud, and must never make secrets.
  */
 export async function keptSecrets(stateDirectory: string): Promise<Secrets> {
   return textsOf(await listSecrets(stateDirectory))
@@ -135,7 +135,7 @@ export function generateText(entry: Exclude<SecretEntry, { text: string }>, rand
   return entry.generate === 'password' ? bytes.toString('base64url') : `${bytes.toString('base64url')}=`
 }
 
-/** Puts dots where any text of the secrets stands: for log lines and messages that people see. */
+/** Replaces any text of the secrets by dots: for log lines and messages that people see. */
 export function redact(text: string, secrets: Secrets): string {
   const values = Object.values(secrets).flatMap(entries => Object.values(entries))
   return values

@@ -1,4 +1,4 @@
-// After a rotation: which releases use a secret, so that their jobs run again and their pods are made anew. A release's
+// After a rotation: which releases use a secret, so that their jobs run again and their pods are replaced. A release's
 // values then name the secret's version, and by the library chart that is part of the hash of jobs and of pods.
 
 import { parseAllDocuments } from 'yaml'

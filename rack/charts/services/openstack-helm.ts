@@ -29,7 +29,7 @@ type Upstream = {
   readonly uses?: readonly string[]
   /** Secrets beyond those of its accounts. */
   readonly secrets?: readonly SecretPlan[]
-  /** Its public endpoint: which of ours, its key below `network`, and its key below `endpoints` with the port's name. */
+  /** Its public endpoint: which of our endpoints, its key below `network`, and its key below `endpoints` with the port's name. */
   readonly endpoint?: { service: PublicService; network: string; type: string; port: string }
   readonly values?: Values
 }

@@ -13,7 +13,7 @@ export type FetchedChart = { readonly kind: 'archive' | 'folder'; readonly path:
 /** How a chart is asked for. */
 export type ChartWanted = {
   readonly name: string
-  /** The newest there is, unless told. A registry has no newest: there it must be told. */
+  /** The newest there is, by default. A registry has no newest: there it must be given. */
   readonly version?: string
 }
 
@@ -26,7 +26,7 @@ export type FetchOptions = {
   readonly signal?: AbortSignal
 }
 
-/** The kinds of source, told by how the text begins. */
+/** The kinds of source, by how the text begins. */
 export function kindOfSource(source: string): 'oci' | 'http' | 'folder' {
   if (source.startsWith('oci://')) return 'oci'
   return /^https?:\/\//.test(source) ? 'http' : 'folder'

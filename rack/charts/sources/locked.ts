@@ -1,4 +1,4 @@
-// Charts from a source, pinned by a lock file: what is installed is what was looked at when it was locked, byte for byte,
+// Charts from a source, pinned by a lock file: what is installed is what was reviewed when it was locked, byte for byte,
 // wherever it comes from today.
 
 import { cp, mkdir, readFile, rm } from 'node:fs/promises'
@@ -72,7 +72,7 @@ async function fetchPinned(
     if (digest !== pin.sha256)
       throw new ChartLockError(
         `Chart ${name} ${pin.version} from ${source} is not the one that was locked: its SHA-256 is ${digest}, ` +
-          `and the lock file says ${pin.sha256}. Somebody changed it. Look at it, then: pilotlight charts lock SITE --update.`,
+          `and the lock file says ${pin.sha256}. Someone changed it. Look at it, then: pilotlight charts lock SITE --update.`,
       )
     if (fetched.kind === 'folder') return fetched
     await mkdir(cache, { recursive: true })

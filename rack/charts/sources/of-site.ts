@@ -55,7 +55,7 @@ export async function lockSiteCharts(
     ...options
   }: SourceOptions & {
     readonly update: boolean
-    /** By chart; a registry must be told. */
+    /** By chart; required for a registry. */
     readonly versions?: Readonly<Record<string, string>>
   },
 ): Promise<{ path: string; lock: ChartLock }> {

@@ -7,7 +7,7 @@ import { ChartNotFound } from '../errors.ts'
 
 const servicesDirectory = join(import.meta.dirname, '../services')
 
-/** The folder of the library chart, on which all of ours depend. */
+/** The folder of the library chart, on which all our charts depend. */
 export const libraryFolder = join(servicesDirectory, 'lib')
 
 /** The folder of one of our charts, beside the plan of its service. */

@@ -11,7 +11,7 @@ import { ChartLockError } from '../errors.ts'
 /**
  * The plan with a layer below all others for each file `<folder>/<chart>/<words>.yaml` that is there.
  *
- * @throws {ChartLockError} when one of them is no YAML map
+ * @throws {ChartLockError} when one of them is not a YAML map
  */
 export async function withOverrides(
   plan: ChartPlan,
@@ -51,6 +51,6 @@ async function readLayer(path: string): Promise<ValueLayer[]> {
   const values: unknown = parse(text)
   if (values === null) return []
   if (!isRecord(values))
-    throw new ChartLockError(`${path} holds no map of values. Mend it, or leave the feature out.`)
+    throw new ChartLockError(`${path} holds no map of values. Fix it, or leave the feature out.`)
   return [{ origin: path, values }]
 }

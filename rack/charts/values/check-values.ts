@@ -25,7 +25,7 @@ const open = [
   ['pod', 'affinity'],
 ]
 
-/** Compares `values` with the values that the chart has of its own. */
+/** Compares `values` with the chart's own values. */
 export function checkValues(defaults: Values, values: Values): ValueProblem[] {
   return checkMap(defaults, values, [], false)
 }

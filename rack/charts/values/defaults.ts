@@ -1,4 +1,4 @@
-// The values that a chart has of its own, read from its folder as Helm reads them.
+// A chart's own values, read from its folder as Helm reads them.
 
 import { join } from 'node:path'
 import { parse } from 'yaml'

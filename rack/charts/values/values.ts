@@ -1,4 +1,4 @@
-// Helm values in layers: maps merged key by key, everything else replaced by whoever lies above.
+// Helm values in layers: maps merged key by key, everything else replaced by the layer above.
 
 import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
@@ -6,9 +6,9 @@ import { ChartPlanError } from '../errors.ts'
 /** A map of Helm values, as YAML would hold it. */
 export type Values = { readonly [key: string]: unknown }
 
-/** Values from one place, over what lies below. */
+/** Values from one place, over the layers below. */
 export type ValueLayer = {
-  /** Whose they are, in words for a person: `layout all-in-one`, `inventory`, `site file`. */
+  /** Where they come from, as people read it: `layout all-in-one`, `inventory`, `site file`. */
   readonly origin: string
   readonly values: Values
 }
@@ -31,14 +31,14 @@ export function mergeLayers(layers: readonly ValueLayer[]): Values {
 /**
  * The site file's values by release, each a map.
  *
- * @throws {ChartPlanError} when one is for no release of the plan, or is no map
+ * @throws {ChartPlanError} when one is for no release of the plan, or is not a map
  */
 export function siteValuesOf(values: Values, releases: readonly string[]): ReadonlyMap<string, Values> {
   return new Map(
     Object.entries(values).map(([name, own]) => {
       if (!releases.includes(name))
         throw new ChartPlanError(
-          `"${name}" in openstack.values is no release of this plan. Its releases: ${releases.join(', ')}.`,
+          `"${name}" in openstack.values is not a release of this plan. Its releases: ${releases.join(', ')}.`,
           { place: ['openstack', 'values', name] },
         )
       if (!isRecord(own))
@@ -57,11 +57,11 @@ export type ExplainedValue = {
   readonly path: readonly string[]
   readonly value: unknown
   readonly origin: string
-  /** Whose value lay there before; a list replaces a list as a whole, which surprises. */
+  /** The origin of the value that it replaced; a list replaces a list as a whole, which may surprise. */
   readonly replaced?: { readonly origin: string; readonly value: unknown }
 }
 
-/** Every value that is no map, in the order of the keys, with its origin. */
+/** Every value that is not a map, in the order of the keys, with its origin. */
 export function explainLayers(layers: readonly ValueLayer[]): ExplainedValue[] {
   const found = new Map<string, ExplainedValue>()
   for (const { origin, values } of layers)

@@ -27,7 +27,7 @@ const helmsAtOnce = 2
 /** How often helm is called for a release while it loses its connection to the API. */
 const helmAttempts = 4
 
-/** What the chart stage is told. */
+/** The options of the chart stage. */
 export type ChartOptions = SessionOptions & {
   readonly stage: Stage
   /** Only these releases, whatever else the plan has; what they need is taken to be there. */
@@ -36,7 +36,7 @@ export type ChartOptions = SessionOptions & {
   readonly rendered?: RenderedPlan
 }
 
-/** How a release came up. */
+/** How the start of a release ended. */
 export type ReleaseResult = {
   readonly name: string
   readonly revision: number
@@ -46,7 +46,7 @@ export type ReleaseResult = {
   readonly seconds: number
 }
 
-/** What a finished stage tells. */
+/** What a finished stage reports. */
 export type ChartsResult = {
   readonly namespace: string
   readonly releases: readonly ReleaseResult[]
@@ -54,7 +54,7 @@ export type ChartsResult = {
 
 /**
  * Installs the plan's releases and waits until each keeps its promises. It may be run again after anything: what is
- * as wanted is only looked at.
+ * as wanted is only checked.
  *
  * @throws {PreflightFailed} with what would keep it from coming up, before anything is installed
  * @throws {ChartsFailed} with the cause of each release that did not come up
@@ -172,10 +172,10 @@ class ChartRun {
       if (act === 'apply') await this.#helms.use(() => this.#apply(release, progress))
       else await this.#gate(release, progress)
     } catch (error) {
-      const told = new Error(redact(messageOf(error), this.#prepared.secrets), { cause: error })
-      this.#write(release.name, 'failed', told.message)
-      progress.stage.failed(told)
-      throw told
+      const redacted = new Error(redact(messageOf(error), this.#prepared.secrets), { cause: error })
+      this.#write(release.name, 'failed', redacted.message)
+      progress.stage.failed(redacted)
+      throw redacted
     }
   }
 
@@ -261,7 +261,7 @@ class ChartRun {
 
 /**
  * The plan as a graph: each release is applied, then gated. Members of a group wait for what all members outside of it want,
- * and no gate of theirs opens before all are installed.
+ * and none of their gates opens before all are installed.
  */
 export function stepsOf(plan: ChartPlan): ReleaseStep[] {
   return plan.releases.flatMap(release => {

@@ -12,7 +12,7 @@ import { withSecretVersions } from '../secrets/versions.ts'
 /** What would change of one release. */
 export type ReleaseChange = {
   readonly name: string
-  /** Helm's revision that stands now; absent when it is not installed. */
+  /** Helm's current revision; absent when it is not installed. */
   readonly revision?: number
   readonly objects: readonly ObjectDiff[]
 }
@@ -47,7 +47,7 @@ async function changeOf(
   return { name, objects, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
 }
 
-/** The names of keys tell most secrets; the texts that we know tell the rest. */
+/** The names of keys reveal most secrets; the texts that we know reveal the rest. */
 function withoutSecrets(diff: ObjectDiff, secrets: Secrets): ObjectDiff {
   const keys = diff.keys.map(({ key, before, after }) => ({
     key,

@@ -12,11 +12,11 @@ import { keptSecrets } from '../secrets/secrets.ts'
 import { clusterId, withSession, type SessionOptions } from '../session.ts'
 import type { Phase } from '../store.ts'
 
-/** What was brought back, and as which revision it stands now. */
+/** What was brought back, and the revision that it has now. */
 export type RollbackResult = { readonly release: string; readonly to: number; readonly revision: number }
 
 /**
- * Brings a revision of a release back, the one before the last unless told, and waits until its promises are kept. The
+ * Brings a revision of a release back, the one before the last by default, and waits until its promises are kept. The
  * next `apply` installs what the plan says again.
  *
  * @throws {ChartPlanError} when there is no such release or revision

@@ -5,7 +5,7 @@ import { rotateSecrets } from '../secrets/rotation.ts'
 import { changeSecrets, type KeptSecret } from '../secrets/secrets.ts'
 import { applyCharts, type ChartOptions, type ChartsResult } from './apply.ts'
 
-/** What was rotated, and how the releases came up with it. */
+/** What was rotated, and how the releases started with it. */
 export type RotationResult = ChartsResult & {
   readonly rotated: readonly Pick<KeptSecret, 'name' | 'version'>[]
 }

@@ -1,4 +1,4 @@
-// How a site's releases stand now: Helm's word, our journal's, and one look at each promise.
+// The present state of a site's releases: by Helm, by our journal, and by one look at each promise.
 
 import { listReleases } from '../releases/records.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
@@ -15,7 +15,7 @@ export type ReleaseStatus = {
   readonly name: string
   /** `absent` when it is not installed, else whether its promises are kept. */
   readonly state: 'absent' | 'kept' | 'waiting' | 'broken'
-  /** Why not, and how to mend it where waiting does not help. */
+  /** Why not, and how to fix it where waiting does not help. */
   readonly reason?: string
   readonly remedy?: string
   readonly revision?: number

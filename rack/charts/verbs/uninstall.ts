@@ -1,5 +1,5 @@
 // Taking OpenStack away again: release by release in the reverse order of the needs, never under running servers unless
-// told so, and with `purge` what it left on the machines and in the cluster, too.
+// asked to, and with `purge` what it left on the machines and in the cluster, too.
 
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
@@ -22,9 +22,9 @@ import { clusterId, withSession, type ChartSession, type SessionOptions } from '
 /** What is to be removed, and how far. */
 export type RemovalOptions = SessionOptions & {
   readonly stage: Stage
-  /** Only these; all unless told. */
+  /** Only these; all by default. */
   readonly only?: readonly string[]
-  /** Goes on although servers run, or nobody can say whether. */
+  /** Continues although servers run, or it is unknown whether they do. */
   readonly force: boolean
   /** Cleans the machines too, and removes namespace and Secrets. The site's own store stays. */
   readonly purge: boolean
@@ -92,7 +92,7 @@ async function refuseServers({ site, stateDirectory }: ChartSession): Promise<vo
     .catch((cause: unknown) => {
       throw new RemovalRefused(
         `Nova does not say whether there are servers: ${messageOf(cause)}.`,
-        'Mend it, or remove it all the same with --force.',
+        'Fix it, or remove it all the same with --force.',
       )
     })
   if (servers.length === 0) return

@@ -97,7 +97,7 @@ function apiserver(site: Site, form: Form): Part {
       '--enable-admission-plugins=NodeRestriction',
       `--admission-control-config-file=${at}/admission.yaml`,
       `--audit-policy-file=${at}/audit.yaml`,
-      // A file for each form, since both run side by side: whoever rotates a file would take it from the other.
+      // A file for each form, since both run side by side: the one that rotates a file would take it from the other.
       `--audit-log-path=${directories.audit}/${form === 'static' ? 'audit-static.log' : 'audit.log'}`,
       // Mebibytes, in the memory of a live system: at most 80 for both forms.
       `--audit-log-maxsize=${form === 'static' ? 10 : 15}`,
@@ -120,7 +120,7 @@ function controllerManager(site: Site, form: Form): Part {
       '--allocate-node-cidrs=true',
       `--cluster-cidr=${site.cluster.podCidr}`,
       `--service-cluster-ip-range=${site.cluster.serviceCidr}`,
-      // It signs nothing but kubelet certificates, each kind with a signer of its own that no one else trusts. What
+      // It signs nothing but kubelet certificates, each kind with its own signer that no one else trusts. What
       // other signers of certificates.k8s.io are asked for stays unsigned: there is no key for them.
       `--cluster-signing-kubelet-client-cert-file=${at}/kubelet-client-signer.crt`,
       `--cluster-signing-kubelet-client-key-file=${at}/kubelet-client-signer.key`,

@@ -69,7 +69,7 @@ export function controlPlane(site: Site): Manifest[] {
 
 function apiserverDaemonSet(site: Site): Manifest {
   const name = 'kube-apiserver'
-  // The next version starts beside the last one. While both answer 127.0.0.1 a probe may be told "ready" by
+  // The next version starts beside the last one. While both answer 127.0.0.1 a probe may get "ready" from
   // the old copy, so the new one has to stay ready for as long as a start takes.
   const rolling = {
     updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
@@ -100,7 +100,7 @@ function deployment(site: Site, name: Component): Manifest {
   }
 }
 
-/** Pods of one version keep apart; the next version may stand beside the last one, or no roll could begin. */
+/** Pods of one version keep apart; the next version may run beside the last one, or no roll could begin. */
 function oneEachController(name: Component): object {
   const term = {
     topologyKey: 'kubernetes.io/hostname',

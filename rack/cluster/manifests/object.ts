@@ -4,7 +4,7 @@ import type { Manifest } from '../../kubernetes/objects.ts'
 import type { Site } from '../../site/site.ts'
 import { apiEndpoint } from '../network.ts'
 
-/** The label that tells our own objects from others', and by which selectors find their pods. */
+/** The label that distinguishes our own objects from others', and by which selectors find their pods. */
 export const nameLabel = 'app.kubernetes.io/name'
 
 /** For pods that make a node usable, or that must outlive its troubles. */
@@ -36,7 +36,7 @@ export function mount(name: string, mountPath: string, readOnly = true): object 
   return { name, mountPath, readOnly }
 }
 
-/** An environment variable that tells the pod something of itself or its node. */
+/** An environment variable with a fact about the pod or its node. */
 export function fromField(name: string, fieldPath: string): object {
   return { name, valueFrom: { fieldRef: { fieldPath } } }
 }
@@ -60,7 +60,7 @@ export function accountWithRights(name: string, rules: readonly object[]): Manif
   ]
 }
 
-/** What tells a client in a pod where the API is by its real address: Services need kube-proxy, which may start later. */
+/** What gives a client in a pod the real address of the API: Services need kube-proxy, which may start later. */
 export function apiEnvironment(site: Site): object[] {
   const { host, port } = apiEndpoint(site)
   return [

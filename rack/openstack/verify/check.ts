@@ -8,7 +8,7 @@ import type { ServiceType } from '../catalog.ts'
 /** Between two looks at the same thing: each costs a busy cloud some of what it works with. */
 const ASK_EVERY_MS = 500
 
-/** How a check went. */
+/** The result of a check. */
 export type CheckResult = {
   readonly name: string
   /** `skipped` says in its note why it cannot be made here; `stopped`: another check failed meanwhile. */
@@ -74,8 +74,8 @@ export class Checks {
       probe: () => Promise<Seen<S>>,
       everyMs = ASK_EVERY_MS,
     ) => {
-      const told = { ...silentStage, waiting: (text: string) => stage.waiting(text, limitSeconds) }
-      return waitUntil(what, { limitSeconds, everyMs, stage: told, signal }, probe)
+      const reporting = { ...silentStage, waiting: (text: string) => stage.waiting(text, limitSeconds) }
+      return waitUntil(what, { limitSeconds, everyMs, stage: reporting, signal }, probe)
     }
     const check: Check = {
       until,

@@ -2,7 +2,7 @@
 
 import { GUEST_UP } from './guest-image.ts'
 
-/** What the console says so far of a guest that tells its address. */
+/** What the console says so far of a guest that prints its address. */
 export type Heard =
   | { readonly state: 'silent' }
   | { readonly state: 'up' }
@@ -11,13 +11,13 @@ export type Heard =
 
 /** Reads the console of our own guest, whose port has `address`: the whole line counts, so 10.0.0.1 is not 10.0.0.12. */
 export function hearGuest(console: string, address: string): Heard {
-  const told = [...console.matchAll(new RegExp(`^${GUEST_UP} (\\S+)\\s*$`, 'gm'))].map(([, it = '']) => it)
-  if (told.includes(address)) return { state: 'up' }
-  const [stranger] = told
+  const shown = [...console.matchAll(new RegExp(`^${GUEST_UP} (\\S+)\\s*$`, 'gm'))].map(([, it = '']) => it)
+  if (shown.includes(address)) return { state: 'up' }
+  const [stranger] = shown
   return stranger === undefined ? { state: 'silent' } : { state: 'stranger', address: stranger }
 }
 
-/** Reads the console of any other guest: it is up once a text stands there. */
+/** Reads the console of any other guest: it is up once a text is there. */
 export function hearText(console: string, text: string): Heard {
   return { state: console.includes(text) ? 'up' : 'silent' }
 }

@@ -13,7 +13,7 @@ export class GuestServerUnreachable extends PilotlightError {
   readonly code = 'GUEST_SERVER_UNREACHABLE'
 }
 
-/** The cloud does not do what it is for; the results tell how far it came. */
+/** The cloud does not do what it is for; the results show how far it got. */
 export class VerificationFailed extends PilotlightError {
   readonly code = 'VERIFICATION_FAILED'
   readonly checks: readonly CheckResult[]

@@ -21,9 +21,9 @@ export type GuestImage = {
   readonly diskFormat: 'raw' | 'qcow2'
   /** Booted directly, without a boot loader. */
   readonly kernel?: { readonly vmlinuz: Blob; readonly initrd: Blob; readonly arguments: string }
-  /** The console shows it once the guest is up; our own guest also tells its address there. */
+  /** The console shows it once the guest is up; our own guest also prints its address there. */
   readonly shows: string
-  readonly tellsAddress: boolean
+  readonly printsAddress: boolean
 }
 
 /** The word with which our guest begins the line that it prints once it has its address. */
@@ -33,12 +33,12 @@ export const GUEST_UP = 'GUEST-UP'
  * Fetches or opens the guest. An own file stays on disk until it is sent.
  *
  * @throws {CheckFailed} when it is not there
- * @throws {GuestServerUnreachable} when nobody says whether it is
+ * @throws {GuestServerUnreachable} when it is unknown whether it is
  */
 export async function readGuest(source: GuestSource): Promise<GuestImage> {
   if ('file' in source) {
     const disk = await openDisk(source.file)
-    return { disk, diskFormat: await formatOf(disk), shows: source.shows, tellsAddress: false }
+    return { disk, diskFormat: await formatOf(disk), shows: source.shows, printsAddress: false }
   }
   const [vmlinuz, initrd, disk] = await Promise.all([
     download(`${source.url}/vmlinuz`),
@@ -46,7 +46,7 @@ export async function readGuest(source: GuestSource): Promise<GuestImage> {
     download(`${source.url}/disk.raw`),
   ])
   const kernel = { vmlinuz, initrd, arguments: 'console=ttyS0' }
-  return { disk, diskFormat: 'raw', kernel, shows: GUEST_UP, tellsAddress: true }
+  return { disk, diskFormat: 'raw', kernel, shows: GUEST_UP, printsAddress: true }
 }
 
 /** The digest of some bytes, in hexadecimal, by the name that Glance gives the algorithm, for example `sha512`. */
@@ -65,7 +65,7 @@ async function openDisk(path: string): Promise<Blob> {
 }
 
 async function download(url: string): Promise<Blob> {
-  const remedy = `Let the images be built (pilotlight images build), or name a disk image of your own: --image FILE`
+  const remedy = `Let the images be built (pilotlight images build), or name your own disk image: --image FILE`
   const answer = await fetch(url, { signal: AbortSignal.timeout(60_000) })
     .catch(asConnectionError)
     .catch((cause: unknown) => {

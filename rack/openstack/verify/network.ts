@@ -20,7 +20,7 @@ import type { Check } from './check.ts'
 import type { GuestImage } from './guest-image.ts'
 import { awaitService } from './service.ts'
 
-/** The network of the run, wherever it lies: it meets nothing but its own router. */
+/** The network of the run, whatever its addresses: it meets nothing but its own router. */
 const CIDR = '192.168.213.0/24'
 
 /** The name by which our charts know the network that leads out. */
@@ -32,7 +32,7 @@ export type GuestNetwork = { readonly subnet: Subnet; readonly port: Port }
 /** How a guest is reached from outside. */
 export type WayIn = {
   readonly address: string
-  /** The external network's own gateway: who reaches it must reach the guest, too. */
+  /** The external network's own gateway: a host that reaches it must reach the guest, too. */
   readonly gateway: string | null
 }
 
@@ -71,7 +71,7 @@ export async function leadOutside(
 }
 
 /**
- * Where nobody made an external network yet, and it lies wholly inside of the cloud, one for this run. Where the site
+ * Where there is no external network yet, and it is wholly inside of the cloud, one for this run. Where the site
  * leads it out by an interface, its addresses are the operator's to give away.
  */
 async function makeExternal(cloud: OpenstackClient, name: string, site: Site) {
@@ -109,7 +109,7 @@ export async function awaitAnswer(
     return undefined
   }
   const said = await check.until(`${address} answers`, limitSeconds, async () => {
-    if (!guest.tellsAddress)
+    if (!guest.printsAddress)
       return (await isReachable(address)) ? { value: 'it is there' } : { not: 'no packet comes back' }
     const answer = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(2000) }).catch(
       asConnectionError,

@@ -12,7 +12,7 @@ export const NAME_PREFIX = 'pilotlight-verify-'
 /** A tag on its images: the only list that can be long, so Glance is asked for less of it. */
 export const IMAGE_TAG = 'pilotlight-verify'
 
-/** The kinds of things, so that what others need stands behind what needs it. */
+/** The kinds of things, so that what others need comes after what needs it. */
 export const kinds = [
   'server',
   'floating IP',
@@ -48,7 +48,7 @@ export function removableNow(things: readonly Thing[]): Thing[] {
 }
 
 /**
- * Removes everything of verifications, looks until nothing of it is left, and gives how many things went. Only
+ * Removes everything of verifications, looks until nothing of it is left, and gives how many things were removed. Only
  * `services` are asked: those that answered, since nothing can have been made with another.
  *
  * @throws {WaitedTooLong} naming what is left
@@ -129,7 +129,7 @@ async function unplug(cloud: OpenstackClient, router: string): Promise<void> {
     await cloud.put('network', `/routers/${router}/remove_router_interface`, { port_id: id })
 }
 
-/** Something is on its way out and holds this; the next look tells. */
+/** Something that is being removed still holds this; the next look shows when it is gone. */
 function unlessInUse(error: unknown): void {
   if (!(error instanceof CloudRefused && [404, 409].includes(error.status))) throw error
 }

@@ -26,7 +26,7 @@ export type ActiveServer = { readonly id: string; readonly host: string }
 /** What runs the guests of a cloud. */
 export type Driver = { readonly name: string; readonly hypervisor: string }
 
-// Kernel and initramfs of the guest lie in its memory twice while it unpacks them.
+// Kernel and initramfs of the guest are in its memory twice while it unpacks them.
 const SIZE = { vcpus: 1, ram: 128 }
 
 /** Makes a flavor as small as the guest allows, and gives its id. A disk image of one's own gets room for itself. */
@@ -47,7 +47,7 @@ export async function makeFlavor(
 
 /**
  * Waits until there is a host that can run a guest, and whose network is at work. One service is asked after the other,
- * and seldom: while the hosts come up, nobody has time to tell.
+ * and seldom: while the hosts start, they are slow to report.
  */
 export async function awaitHosts(cloud: OpenstackClient, check: Check): Promise<void> {
   const everyMs = 1000
@@ -56,7 +56,7 @@ export async function awaitHosts(cloud: OpenstackClient, check: Check): Promise<
   const room = async () => (await countCandidates(cloud, SIZE.vcpus, SIZE.ram)) > 0
   await check.service(
     'placement',
-    async () => ((await room()) ? { value: true } : { not: 'no host has told yet what room it has' }),
+    async () => ((await room()) ? { value: true } : { not: 'no host has reported yet what room it has' }),
     everyMs,
   )
   check.note(hosts.join(' '))
@@ -99,7 +99,7 @@ export async function bootServer(
   const server = await check.until('the server is ACTIVE', limitSeconds, async () => {
     const seen = await readServer(cloud, id)
     const task = seen['OS-EXT-STS:task_state']
-    // The reason of an ERROR comes a moment after it.
+    // The reason of an ERROR comes shortly after it.
     if (seen.status === 'ACTIVE' || seen.fault !== undefined) return { value: seen }
     if (seen.status === 'ERROR' && (errorSeen += 1) > 10) return { value: seen }
     return { not: `it is ${seen.status}${task ? ` (${task})` : ''}` }
@@ -113,7 +113,7 @@ export async function bootServer(
 
 /**
  * Waits until the console shows that the guest has booted, with exactly the address that Neutron gave its port where
- * the guest tells one.
+ * the guest prints one.
  *
  * @throws {CheckFailed} when it has another address
  */
@@ -129,7 +129,7 @@ export async function awaitGuest(
   const heard = await check
     .until('the guest is up', limitSeconds, async () => {
       said = await consoleOutput(cloud, server)
-      const heard = guest.tellsAddress ? hearGuest(said, address) : hearText(said, guest.shows)
+      const heard = guest.printsAddress ? hearGuest(said, address) : hearText(said, guest.shows)
       return heard.state === 'silent' ? { not: lastLines(said, 1) } : { value: heard }
     })
     .catch((error: unknown) => {
@@ -138,7 +138,7 @@ export async function awaitGuest(
     })
   if (heard.state === 'stranger')
     throw new CheckFailed(`the guest is up with the address ${heard.address}, but Neutron gave it ${address}`)
-  check.note(guest.tellsAddress ? `${guest.shows} ${address}` : `the console shows "${guest.shows}"`)
+  check.note(guest.printsAddress ? `${guest.shows} ${address}` : `the console shows "${guest.shows}"`)
 }
 
 /** What runs the server. */
@@ -146,7 +146,7 @@ export async function readDriver(cloud: OpenstackClient, server: string): Promis
   return describeDriver(await diagnose(cloud, server))
 }
 
-/** Names the driver so that nobody takes emulation for hardware. */
+/** Names the driver, so that emulation is not mistaken for hardware. */
 export function describeDriver({ driver, hypervisor }: Diagnostics): Driver {
   const words: Readonly<Record<string, string>> = { kvm: 'KVM', qemu: 'QEMU, emulated (TCG)' }
   return { name: driver, hypervisor: words[hypervisor ?? ''] ?? hypervisor ?? 'unknown' }

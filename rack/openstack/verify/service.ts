@@ -3,7 +3,7 @@
 import type { OpenstackClient } from '../client.ts'
 import type { Check } from './check.ts'
 
-/** The shortest list of each: whoever gives it knows its database, and that we may ask. */
+/** The shortest list of each: a service that gives it has its database, and accepts our token. */
 const shortest = {
   image: '/images?limit=1',
   network: '/networks?limit=1',

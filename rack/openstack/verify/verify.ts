@@ -20,7 +20,7 @@ import { NAME_PREFIX, removeThings } from './removal.ts'
 import { awaitGuest, awaitHosts, bootServer, makeFlavor, readDriver, type Driver } from './server.ts'
 import { awaitService, makingServices } from './service.ts'
 
-/** What a verification is told. */
+/** The options of a verification. */
 export type VerifyOptions = {
   readonly site: Site
   /** The password of the cloud's administrator; undefined while there is none yet, and then it is asked for again. */
@@ -86,7 +86,7 @@ export async function verifyOpenstack(options: VerifyOptions): Promise<Verificat
 
 async function makeChecks(options: VerifyOptions, checks: Checks): Promise<Omit<Verification, 'checks'>> {
   const { stateDirectory, guest: source } = options
-  // A guest that is not there is told at once, not when a minute has gone by.
+  // A guest that is not there is reported at once, not when a minute has gone by.
   const [guest, cloud] = await allOf([
     checks.run('guest files', () => readGuest(source)),
     checks.run('token', check => check.service('identity', () => connect(options))),

@@ -12,7 +12,7 @@ import { waitUntil } from '#progress/wait.ts'
 const skip = process.getuid?.() === 0 ? false : 'needs root: it is to be process 1 of a PID namespace'
 const scripts = join(libraryFolder, 'files')
 
-/** Where the scripts lie as in a pod, beside an agent that does `python`. */
+/** The folder of the scripts as in a pod, beside an agent that does `python`. */
 function folderWith(python: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'agent-')) // short: the path of a socket has 107 bytes
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -54,7 +54,7 @@ function start(folder: string) {
   return { child, ended }
 }
 
-t.test('the agent is started with its words, and its status is the status of all', { skip }, async t => {
+t.test('the agent is started with its arguments, and its status is the status of all', { skip }, async t => {
   const folder = folderWith(
     'import os, sys\nopen(os.environ["TMPDIR"] + "/words", "w").write(" ".join(sys.argv[1:]))\nsys.exit(7)\n',
   )
@@ -62,9 +62,12 @@ t.test('the agent is started with its words, and its status is the status of all
   t.equal(readFileSync(join(folder, 'words'), 'utf8'), 'neutron.cmd:main an-agent')
 })
 
-t.test('a helper that is asked for is forked from process 1, and a refusal is told', { skip }, async t => {
-  const folder = folderWith(
-    `
+t.test(
+  'a helper that is asked for is forked from process 1, and a refusal is reported',
+  { skip },
+  async t => {
+    const folder = folderWith(
+      `
 import subprocess, sys, os, time
 ask = [sys.executable, '-IS', os.path.join(os.path.dirname(__file__), 'privsep.py')]
 refused = subprocess.run([*ask, 'refuse']).returncode
@@ -73,13 +76,14 @@ while not os.path.exists(os.environ['TMPDIR'] + '/helper'):
     time.sleep(0.01)
 sys.exit(refused * 10 + given)
 `,
-  )
-  t.equal(await start(folder).ended, 30)
-  t.match(
-    readFileSync(join(folder, 'helper'), 'utf8'),
-    /^privsep-helper --privsep_context neutron.privileged.default of \d+$/,
-  )
-})
+    )
+    t.equal(await start(folder).ended, 30)
+    t.match(
+      readFileSync(join(folder, 'helper'), 'utf8'),
+      /^privsep-helper --privsep_context neutron.privileged.default of \d+$/,
+    )
+  },
+)
 
 t.test('orphans are reaped, and the signal to end reaches the agent', { skip }, async t => {
   const folder = folderWith(

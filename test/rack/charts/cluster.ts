@@ -18,7 +18,7 @@ import { smallSite } from '../../small-site.ts'
 
 const helm = findTool('helm')
 
-/** Why there can be no such cluster here, or false. */
+/** Why such a cluster cannot run here, or false. */
 export const noCluster =
   missingTools() || (helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false)
 

@@ -1,4 +1,4 @@
-// A service that lives on messages, with the library that such services are made with: when it tells that it works.
+// A service that only receives messages, with the library that such services are made with: when it reports that it works.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

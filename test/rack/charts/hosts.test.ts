@@ -1,5 +1,5 @@
 // What the charts do on the machines themselves: which containers may, and the scripts that make and remove networks, run
-// in network namespaces of their own.
+// in their own network namespaces.
 
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -254,7 +254,7 @@ t.test('a guest that has started is moved beside the pods, in each tree of cgrou
   const hook = join(chartFolder('libvirt'), 'files/guest-hook.sh')
   const env = { CGROUP: top, RUN: directory }
   await run('bash', [hook, 'guest-1', 'prepare', 'begin', '-'], { limitSeconds: 10, env })
-  t.notOk(existsSync(join(top, 'memory', 'pilotlight-guests')), 'before it runs there is nobody to move')
+  t.notOk(existsSync(join(top, 'memory', 'pilotlight-guests')), 'before it runs there is no process to move')
   await run('bash', [hook, 'guest-1', 'started', 'begin', '-'], { limitSeconds: 10, env })
   for (const tree of ['memory', 'cpuset'])
     t.equal(readFileSync(join(top, tree, 'pilotlight-guests', 'cgroup.procs'), 'utf8'), '4711\n')

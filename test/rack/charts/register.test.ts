@@ -153,7 +153,7 @@ t.test('makes a domain with its administrator for a service that needs one', { s
   t.ok(directory.things.roles?.some(({ name }) => name === 'heat_stack_user'))
 })
 
-t.test('waits for a Keystone that goes away in between, and says so', { skip }, async t => {
+t.test('waits for a Keystone that stops in between, and says so', { skip }, async t => {
   const directory = new Directory()
   t.teardown(() => directory.close())
   directory.away = 3

@@ -59,7 +59,7 @@ const table: [string, JournalEntry | undefined, number | undefined, boolean][] =
   ['it was installed as wanted', entry, 2, true],
   ['it is another cluster', { ...entry, cluster: 'old' }, 2, false],
   ['the values changed', { ...entry, hash: 'other' }, 2, false],
-  ['somebody else upgraded or removed it', entry, 3, false],
+  ['someone else upgraded or removed it', entry, 3, false],
   ['it was killed before helm ended', { at: 1, release: 'mariadb', phase: 'applying', ...wanted }, 2, false],
 ]
 for (const [when, last, deployed, applied] of table) {
@@ -75,7 +75,7 @@ const record = (name: string, version: string, status: string) => ({
   },
 })
 
-t.test("the newest of helm's records tells a release's state", async t => {
+t.test("the newest of helm's records gives a release's state", async t => {
   const releases = newestReleases(
     revisionsOf([
       record('mariadb', '9', 'deployed'),
@@ -90,7 +90,7 @@ t.test("the newest of helm's records tells a release's state", async t => {
 })
 
 t.test(
-  "a release is one process's at a time, others stay free, and a dead process locks nobody out",
+  "a release is one process's at a time, others stay free, and a dead process locks no one out",
   async t => {
     const state = await directory(t)
     const unlock = lockReleases(state, ['keystone', 'mariadb'])
@@ -98,7 +98,7 @@ t.test(
       code: 'CHARTS_LOCKED',
       message: new RegExp(`Process ${process.pid} is at work on release mariadb`),
     })
-    lockReleases(state, ['glance'])() // let go by the refused run
+    lockReleases(state, ['glance'])() // released by the refused run
     unlock()
     await writeFile(join(state, 'locks', 'mariadb.lock'), JSON.stringify({ pid: process.pid, startTicks: 1 }))
     lockReleases(state, ['mariadb'])()

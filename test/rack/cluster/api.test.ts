@@ -72,7 +72,7 @@ t.test('a real API server', { skip }, async t => {
     t.equal(slices.length, 1)
   })
 
-  await t.test('nobody is anonymous except to ask for health', async t => {
+  await t.test('no request is anonymous except for health', async t => {
     t.equal(await statusOf(`${api.server}/readyz`), '200')
     t.equal(await statusOf(`${api.server}/version`), '401')
     t.equal(await statusOf(`${api.server}/api/v1/namespaces`), '401')
@@ -103,12 +103,12 @@ t.test('a real API server', { skip }, async t => {
   })
 
   await t.test(
-    'Secrets lie encrypted in etcd',
+    'Secrets are encrypted in etcd',
     { skip: findTool('etcdctl') ? false : 'no etcdctl' },
     async t => {
-      const metadata = { name: 'told', namespace: 'default' }
+      const metadata = { name: 'encrypted', namespace: 'default' }
       await admin.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: { word: 'pssst' } })
-      const stored = await inEtcd(api, root, '/registry/secrets/default/told')
+      const stored = await inEtcd(api, root, '/registry/secrets/default/encrypted')
       t.match(stored, 'k8s:enc:secretbox:v1:key-1:')
       t.notMatch(stored, 'pssst')
     },
@@ -201,7 +201,7 @@ t.test('a real API server', { skip }, async t => {
     t.notHas(other?.metadata.labels ?? {}, { 'openstack-compute-node': 'enabled' })
   })
 
-  await t.test('run again it goes on, and ends when it is told to', async t => {
+  await t.test('run again it goes on, and ends on request', async t => {
     await register(kubectl, 'cmp-1', '10.20.0.12')
     const interruption = new AbortController()
     const running = bringUp({ ...bringUpOf(pki, api, root), stage: silentStage, signal: interruption.signal })

@@ -9,7 +9,7 @@ import { staticPod } from '#rack/cluster/manifests/control-plane.ts'
 import type { Manifest } from '#rack/kubernetes/objects.ts'
 import { smallSite } from '../../small-site.ts'
 
-/** Compares with the golden file of that name; renewing it still fails the run, so that nobody forgets to look. */
+/** Compares with the golden file of that name; renewing it still fails the run, so that no one forgets to look. */
 async function golden(t: Test, name: string, manifests: readonly Manifest[]): Promise<void> {
   const file = new URL(`golden/${name}.json`, import.meta.url)
   if (process.env['UPDATE_GOLDEN'] === '1') {

@@ -125,7 +125,7 @@ t.test('authorities are valid for clocks that are years behind, whenever they we
     t.ok(new X509Certificate(certificate).validFromDate.getTime() < Date.now() - 5 * 365 * day)
 })
 
-t.test('a lost authority, service account key or encryption key is told, not replaced', async t => {
+t.test('a lost authority, service account key or encryption key is reported, not replaced', async t => {
   for (const name of ['ca.key.sealed', 'ca.crt', 'etcd-ca.crt', 'sa.key.sealed', 'encryption.key.sealed']) {
     const directory = t.testdir()
     await testPki(directory)
@@ -147,7 +147,7 @@ t.test('another key opens nothing and changes nothing', async t => {
   t.strictSame(await contents(directory), before)
 })
 
-t.test('an authority of another PKI is told, not trusted', async t => {
+t.test('an authority of another PKI is reported, not trusted', async t => {
   const root = t.testdir()
   const [ours, other] = [join(root, 'ours'), join(root, 'other')]
   await testPki(ours)
@@ -156,7 +156,7 @@ t.test('an authority of another PKI is told, not trusted', async t => {
   await t.rejects(testPki(ours), { message: /ca\.crt and ca\.key do not belong together/ })
 })
 
-t.test('what an interrupted first run left behind is no obstacle', async t => {
+t.test('what an interrupted first run left behind does not matter', async t => {
   const directory = t.testdir({ 'etcd-ca.key': 'half', 'sa.key': 'half' })
   await t.resolves(testPki(directory))
   t.notOk((await readdir(directory)).some(name => name.endsWith('.key')))

@@ -96,7 +96,7 @@ t.test('after silence the next request goes by another connection', async t => {
   t.equal(api.connections(), 2)
 })
 
-t.test('an answer that is cut off is no answer', async t => {
+t.test('an answer that is cut off is an error', async t => {
   const api = await scriptApi(t, ({ answer }) => {
     answer.writeHead(200, { 'content-length': '100' }).write('{"metadata":')
     setTimeout(() => breakOff(answer), 20)

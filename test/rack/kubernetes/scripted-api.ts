@@ -12,7 +12,7 @@ import { renderKubeconfig } from '#rack/cluster/kubeconfig.ts'
 
 export type Answer = Http2ServerResponse
 
-/** A request as it came, and what answers it. */
+/** A request as it was received, and what answers it. */
 export type Exchange = {
   readonly query: URLSearchParams
   readonly body: string

@@ -59,7 +59,7 @@ async function follow(t: Test, turns: readonly Turn[], silenceSeconds = 5) {
       waitUntil('requests', { limitSeconds: 10, everyMs: 10 }, async () =>
         api.asked.length >= count ? { value: true } : { not: String(api.asked.length) },
       ),
-    /** `list` or the version that a watch went on from, of each request. */
+    /** `list` or the version that a watch continued from, of each request. */
     asked: () =>
       api.asked.map(line => {
         const query = new URL(line.split(' ')[1] ?? '', 'https://host').searchParams
@@ -147,7 +147,7 @@ t.test('a version that is too old leads to a new list, whichever way the API say
   t.strictSame(it.asked(), ['list', '10', 'list', '20', 'list', '30'])
 })
 
-t.test('a line that is no change is not passed over: what it hid is listed', async t => {
+t.test('a line that is not a change is not ignored: what it hid is listed', async t => {
   for (const bad of ['what is this', '{"type":"ADDED"}', '[]', 'null']) {
     const it = await follow(t, [
       { list: [], at: '10' },

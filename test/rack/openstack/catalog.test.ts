@@ -1,4 +1,4 @@
-// Where services are, as a catalog tells it, and what they say when they refuse.
+// Where services are, by the catalog, and what they say when they refuse.
 
 import t from 'tap'
 import { publicEndpoint, serviceTypes, type Catalog } from '#rack/openstack/catalog.ts'

@@ -85,7 +85,7 @@ t.test('a refusal names the service, the call, the status and the reason', async
   await t.resolves(cloud.remove('compute', '/servers/1'), 'what is gone already is as good as removed')
 })
 
-t.test('a wrong password is told as what it is', async t => {
+t.test('a wrong password is reported as what it is', async t => {
   const url = await cloudOf(t, () => ({
     status: 401,
     json: { error: { message: 'The request you have made requires authentication.' } },

@@ -1,4 +1,4 @@
-// The data directory of a site: every file that its machines need is there, or is named with a mend.
+// The data directory of a site: every file that its machines need is there, or is named with a remedy.
 
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ t.test('what a fresh server serves is whole', async t => {
   await t.resolves(checkDataDirectory(SITE, ROOT))
 })
 
-t.test('a missing template is told at the line of the profile that names it', async t => {
+t.test('a missing template is reported at the line of the profile that names it', async t => {
   const directory = copy(t)
   rmSync(join(directory, 'ignition', 'node.ign.njk'))
   const checking = checkDataDirectory(SITE, directory)
@@ -39,7 +39,7 @@ for (const [title, spoil, says] of [
   ],
   ['a missing boot script', d => rmSync(join(d, 'ipxe', 'boot.ipxe.njk')), /boot\.ipxe\.njk:1:1 missing/],
   [
-    'a profile that is no JSON',
+    'a profile that is not JSON',
     d => writeFileSync(join(d, 'profiles', 'compute.json'), '{ "id": '),
     /PL-1001 .*compute\.json:1:/,
   ],

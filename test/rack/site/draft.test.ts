@@ -41,7 +41,7 @@ test('a rack without compute machines is all-in-one', async t => {
   t.equal(layoutOf({ ...answers, computes: ['b'] }), 'standard')
 })
 
-test('what is no plain word is quoted, so that the complaint is about it and not about YAML', async t => {
+test('what is not a plain word is quoted, so that the complaint is about it and not about YAML', async t => {
   const text = draftSite({
     name: 'a: b # c',
     subnet: '10.20.0.0/24',

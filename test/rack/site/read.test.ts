@@ -177,7 +177,7 @@ const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp]
     'an interface that Linux has no room for',
     '/24 }',
     '/24 }\nopenstack: { external: { interface: enp129s0f1np1.2001 } }',
-    /^PL-1004 site\.yaml:3:26 openstack\.external\.interface: "enp129s0f1np1\.2001" is no name of an interface/,
+    /^PL-1004 site\.yaml:3:26 openstack\.external\.interface: "enp129s0f1np1\.2001" is not the name of an interface/,
   ],
   [
     'a MAC written twice',
@@ -229,17 +229,17 @@ t.test('a small subnet has its pool in its upper half, and machines below', asyn
   )
 })
 
-t.test('a subnet without room for a machine is a mistake, told at the machine', async t => {
+t.test('a subnet without room for a machine is a mistake, reported at the machine', async t => {
   const { message } = mistakesOf(GOOD.replace('10.20.0.0/24', '10.20.0.0/30'))
   t.match(message, /PL-1004 site\.yaml:\d+:\d+ machines\[\d\]: no address of the subnet is left/)
 })
 
-t.test('a file that is no mapping is one mistake', async t => {
+t.test('a file that is not a mapping is one mistake', async t => {
   t.equal(mistakesOf('').problems.length, 1)
   t.equal(mistakesOf('- a\n').problems.length, 1)
 })
 
-t.test('several mistakes are told at once, in the order of the file', async t => {
+t.test('several mistakes are reported at once, in the order of the file', async t => {
   const { problems } = mistakesOf(GOOD.replace('role: controller', 'role: boss').replace('subnet:', 'sub:'))
   t.strictSame(
     problems.map(({ code }) => code),

@@ -30,9 +30,9 @@ const keyOf = (machine: string, port?: string, more: Partial<MachineKeyView> = {
   ...more,
 })
 
-/** A server where machines show these keys; what was approved, asked and told. */
+/** A server where machines show these keys; what was approved, asked and shown. */
 function segmentWith(keys: readonly MachineKeyView[], { answer = true, present = 'b-0001' } = {}) {
-  const [approved, asked, told]: string[][] = [[], [], []]
+  const [approved, asked, shown]: string[][] = [[], [], []]
   const client = {
     keys: async () => keys,
     machines: async () => boots.map(machine => ({ ...machine, phase: 'booted' as const, boot: present })),
@@ -46,10 +46,10 @@ function segmentWith(keys: readonly MachineKeyView[], { answer = true, present =
     return answer
   }
   const show = (text: string) => {
-    told?.push(text)
+    shown?.push(text)
   }
   const approves = (keys: PendingKeys) => askAboutKeys(keys, { ask, show })
-  return { client, terminal: { approves, show }, approved, asked, told }
+  return { client, terminal: { approves, show }, approved, asked, shown }
 }
 
 t.test('up fails early where keys must be approved and no one can be asked', async t => {
@@ -126,11 +126,11 @@ t.test('up marks a machine that shows two keys, and yes approves neither', async
     AbortSignal.timeout(10_000),
   )
   t.strictSame([alone.asked, alone.approved], [[], []], 'no question that yes would not answer')
-  t.match(alone.told?.[0], '--fingerprint SHA256:other')
+  t.match(alone.shown?.[0], '--fingerprint SHA256:other')
 })
 
-t.test('up says so when another key came after the question, and goes on', async t => {
-  const { client, terminal, told } = segmentWith([keyOf('ctl-1'), keyOf('cmp-1')])
+t.test('up says so when another key arrives after the question, and goes on', async t => {
+  const { client, terminal, shown } = segmentWith([keyOf('ctl-1'), keyOf('cmp-1')])
   const approved: string[] = []
   const raced = {
     ...client,
@@ -141,7 +141,7 @@ t.test('up says so when another key came after the question, and goes on', async
     },
   }
   await approveAtTerminal(raced, boots, terminal, { isPresentKnown }, AbortSignal.timeout(10_000))
-  t.strictSame(told, ['the key of ctl-1 was not approved: ctl-1 showed 2 keys'])
+  t.strictSame(shown, ['the key of ctl-1 was not approved: ctl-1 showed 2 keys'])
   t.strictSame(approved, ['cmp-1'])
 })
 

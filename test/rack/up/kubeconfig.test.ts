@@ -42,7 +42,7 @@ t.test('pilotlight kubeconfig writes an administrator that is good for eight hou
   t.match(await readFile(path, 'utf8'), 'server: https://10.20.0.11:6443')
 })
 
-t.test('only --break-glass makes a member of system:masters, in a file of its own', async t => {
+t.test('only --break-glass makes a member of system:masters, in a separate file', async t => {
   const state = t.testdir()
   await statePki(state)
   await pilotlight(['kubeconfig', siteFile, '--state', state, '--break-glass'])

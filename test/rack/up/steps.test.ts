@@ -13,7 +13,7 @@ const never = new AbortController().signal
 /** Lets everything start that can. */
 const settle = () => new Promise(resolve => setImmediate(resolve))
 
-/** Runs the steps with work that ends when it is told to; gives what has started and ended, in order. */
+/** Runs the steps with work that ends on request; gives what has started and ended, in order. */
 async function rehearse(until: 'cluster' | 'openstack', signal = never) {
   const log: string[] = []
   const works = new Map<StepId, PromiseWithResolvers<void>>()

@@ -27,7 +27,7 @@ t.test('a machine that cannot be switched on is named, with what its command sai
   )
 })
 
-t.test('up --approve first-boot says once that first keys are trusted without a look', async t => {
+t.test('up --approve first-boot says once that first keys are trusted unseen', async t => {
   const folder = t.testdir()
   const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
   const site = join(folder, 'site.yaml')
@@ -43,6 +43,6 @@ t.test('up --approve first-boot says once that first keys are trusted without a 
     'operator',
     "when it has ended, the site's own policy is there again",
   )
-  t.equal(run.err.match(/trust on first use: the first key .* without a look/g)?.length, 1)
+  t.equal(run.err.match(/trust on first use: the first key .* unseen/g)?.length, 1)
   t.notMatch((await pilotlight([...args, '--power-on', 'false'], { env })).err, /trust on first use/)
 })

@@ -1,4 +1,4 @@
-// Mistakes in a site's values are told with their place in its file.
+// Mistakes in a site's values are reported with their place in its file.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ openstack:
       conf: { keystone: { token: { expiration: 7200 } } }
 `
 
-t.test('every wrong value is told at once, each with line, type and remedy', async t => {
+t.test('every wrong value is reported at once, each with line, type and remedy', async t => {
   const directory = await mkdtemp(join(tmpdir(), 'site-values-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const path = join(directory, 'site.yaml')
@@ -48,7 +48,7 @@ t.test('every wrong value is told at once, each with line, type and remedy', asy
   await checkSiteValues(path, mended, planCharts(mended))
 })
 
-t.test('values for a release that is not there are told with their line', async t => {
+t.test('values for a release that is not there are reported with their line', async t => {
   const directory = await mkdtemp(join(tmpdir(), 'site-values-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const path = join(directory, 'site.yaml')
@@ -56,6 +56,9 @@ t.test('values for a release that is not there are told with their line', async 
   const site = await readSiteFile(path)
   await t.rejects(
     atItsPlace(path, async () => planCharts(site)),
-    { code: 'FILE_PROBLEMS', problems: [{ code: 'PL-1002', line: 7, what: /"keystoen".* is no release/ }] },
+    {
+      code: 'FILE_PROBLEMS',
+      problems: [{ code: 'PL-1002', line: 7, what: /"keystoen".* is not a release/ }],
+    },
   )
 })

@@ -8,7 +8,7 @@ export const horizon: Planner = facts => ({
   releases: [
     release('horizon', facts, {
       needs: ['keystone', 'memcached'],
-      after: ['nova'], // nobody waits for a dashboard while there is nothing to show on it
+      after: ['nova'], // no one needs a dashboard while there is nothing to show on it
       values: {
         images: { tags: { horizon_server: facts.images.openstackControl } },
         network: { server: { node_port: { enabled: true, port: nodePorts.horizon } } },

@@ -34,17 +34,20 @@ for (const { states, start, blocked } of cases) {
   )
 }
 
-t.test('a plan that cannot be run is refused before anything starts, with the step and the mend', async t => {
-  t.throws(() => checkGraph([step('a', 'z')]), { code: 'CHART_PLAN', message: /a needs z.*Add it/ })
-  t.throws(() => checkGraph([step('a'), step('a')]), { message: /has a twice/ })
-  t.throws(() => checkGraph([step('a', 'b'), step('b', 'c'), step('c', 'a')]), {
-    message: /a -> b -> c -> a/,
-  })
-  await t.rejects(
-    runGraph([step('a', 'a')], () => Promise.reject(new Error('started'))),
-    { code: 'CHART_PLAN' },
-  )
-})
+t.test(
+  'a plan that cannot be run is refused before anything starts, with the step and the remedy',
+  async t => {
+    t.throws(() => checkGraph([step('a', 'z')]), { code: 'CHART_PLAN', message: /a needs z.*Add it/ })
+    t.throws(() => checkGraph([step('a'), step('a')]), { message: /has a twice/ })
+    t.throws(() => checkGraph([step('a', 'b'), step('b', 'c'), step('c', 'a')]), {
+      message: /a -> b -> c -> a/,
+    })
+    await t.rejects(
+      runGraph([step('a', 'a')], () => Promise.reject(new Error('started'))),
+      { code: 'CHART_PLAN' },
+    )
+  },
+)
 
 t.test('whatever the graph and whatever fails: needs come first, only dependants are stopped', async () => {
   // Each step needs some of the steps before it, so there is never a circle.

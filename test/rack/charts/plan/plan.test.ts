@@ -37,7 +37,7 @@ t.test('a chart whose pods do not wait by themselves is held back until its need
   t.strictSame(keystone?.needs, ['gate mariadb', 'gate memcached'])
 })
 
-t.test("the site's values lie over the plan's, and a release that is not there is named", async t => {
+t.test("the site's values go over the plan's, and a release that is not there is named", async t => {
   const plan = withValues({ keystone: { pod: { replicas: { api: 2 } } } })
   const keystone = plan.releases.filter(({ name }) => name === 'keystone').map(valuesOf)
   t.match(keystone[0], {

@@ -1,4 +1,4 @@
-// Whether pods find a place: each way in which they may not, told with its numbers and its remedy.
+// Whether pods find a place: each way in which they may not, with its numbers and its remedy.
 
 import t from 'tap'
 import {
@@ -31,7 +31,7 @@ t.test('pods that fit have no problem', async t => {
   t.strictSame(check([group({ count: 4 })], [node('ctl-1', control)]), [])
 })
 
-t.test('a missing label is told with the nodes that there are', async t => {
+t.test('a missing label is reported with the nodes that there are', async t => {
   const [problem] = check([group()], [node('cmp-1', {}), node('cmp-2', {})])
   t.strictSame(problem, {
     release: 'nova',
@@ -40,7 +40,7 @@ t.test('a missing label is told with the nodes that there are', async t => {
   })
 })
 
-t.test('too little memory is told once, with all numbers', async t => {
+t.test('too little memory is reported once, with all numbers', async t => {
   const used = new Map([['ctl-1', { memoryBytes: 2 ** 30, milliCpu: 600 }]])
   const problems = check(
     [group({ count: 4 }), group({ workload: 'Deployment two' })],
@@ -54,7 +54,7 @@ t.test('too little memory is told once, with all numbers', async t => {
   )
 })
 
-t.test('too few processors are told as that', async t => {
+t.test('too few processors are reported as that', async t => {
   const requests = { memoryBytes: 0, milliCpu: 900 }
   const [problem] = check([group({ count: 3, requests })], [node('ctl-1', control)])
   t.match(problem?.what, /too little cpu on ctl-1: the plan's pods ask for 2700m there/)
@@ -78,18 +78,21 @@ const holding = (...images: string[]): Node => ({
   status: { images: images.map(name => ({ names: [name] })) },
 })
 
-t.test('an image of ours that a node does not hold is told; of others the registry decides', async t => {
-  t.match(check([group()], [holding('pilotlight.local/pause:1')]), [
-    { what: /wants the image pilotlight.local\/openstack-control:zed, which node ctl-1 does not have/ },
-  ])
-  t.strictSame(check([group()], [holding('pilotlight.local/openstack-control:zed')]), [])
-  t.strictSame(
-    check([group({ images: ['registry.example/x:1'] })], [holding('pilotlight.local/pause:1')]),
-    [],
-  )
-  t.strictSame(check([group()], [holding()]), [], 'a young node has told of none yet')
-  t.strictSame(check([group()], [holding(...Array.from({ length: 50 }, (_, at) => `x:${at}`))]), [])
-})
+t.test(
+  'one of our images that a node does not hold is reported; for other images the registry decides',
+  async t => {
+    t.match(check([group()], [holding('pilotlight.local/pause:1')]), [
+      { what: /wants the image pilotlight.local\/openstack-control:zed, which node ctl-1 does not have/ },
+    ])
+    t.strictSame(check([group()], [holding('pilotlight.local/openstack-control:zed')]), [])
+    t.strictSame(
+      check([group({ images: ['registry.example/x:1'] })], [holding('pilotlight.local/pause:1')]),
+      [],
+    )
+    t.strictSame(check([group()], [holding()]), [], 'a new node has reported none yet')
+    t.strictSame(check([group()], [holding(...Array.from({ length: 50 }, (_, at) => `x:${at}`))]), [])
+  },
+)
 
 t.test('the pods of rendered objects are read, with the bigger of both kinds of containers', async t => {
   const manifest = `

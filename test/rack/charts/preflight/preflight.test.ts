@@ -30,7 +30,7 @@ t.test('the pods of the whole plan are known before there is a cluster', { skip 
 })
 
 t.test(
-  'a chart that is missing is told by its release, with the place where it was looked for',
+  'a chart that is missing is reported by its release, with the place where it was looked for',
   { skip },
   async t => {
     const releases = plan.releases.map(it => (it.name === 'memcached' ? { ...it, chart: 'memcache' } : it))
@@ -41,7 +41,7 @@ t.test(
   },
 )
 
-t.test("a chart that does not take its values is told in Helm's words", { skip }, async t => {
+t.test("a chart that does not take its values is reported with Helm's message", { skip }, async t => {
   const layer = { origin: 'site file', values: { volume: { type: 'pvc' } } }
   const releases = plan.releases.map(it =>
     it.name === 'mariadb' ? { ...it, layers: [...it.layers, layer] } : it,

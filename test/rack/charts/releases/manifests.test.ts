@@ -37,7 +37,7 @@ t.test('objects that come and go are named', async t => {
   ])
 })
 
-t.test('a changed key is told with its place; lists of named things by name', async t => {
+t.test('a changed key is shown with its place; lists of named things by name', async t => {
   t.strictSame(diffManifests(deployment('a:1'), deployment('a:2', 'one', 3)), [
     {
       object: 'Deployment nova-api',
@@ -50,7 +50,7 @@ t.test('a changed key is told with its place; lists of named things by name', as
   ])
 })
 
-t.test('of a text only the lines that differ are told', async t => {
+t.test('of a text only the lines that differ are shown', async t => {
   const before = configMap('[DEFAULT]\nworkers = 1\ndebug = false')
   const after = configMap('[DEFAULT]\nworkers = 2\ndebug = false\nextra = 1')
   t.strictSame(describeDiff(diffManifests(before, after)), [
@@ -64,7 +64,7 @@ t.test('of a text only the lines that differ are told', async t => {
 
 const secret = (text: string) => `kind: Secret\nmetadata: { name: s }\ndata: { anything: ${text} }\n`
 
-t.test('no secret is shown: not of Secrets, nor where a name or an address tells one', async t => {
+t.test('no secret is shown: not of Secrets, nor where a name or an address reveals one', async t => {
   const rows: [before: string, after: string][] = [
     [secret('hunter1'), secret('hunter2')],
     [deployment('a', 'hunter1'), deployment('a', 'hunter2')],

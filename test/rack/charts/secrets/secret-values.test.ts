@@ -3,7 +3,7 @@ import { secretReference, withSecretTexts } from '#rack/charts/secrets/secret-va
 
 const secrets = { 'nova-db': { password: 'p1' }, 'rabbitmq-admin': { password: 'p2', cookie: 'p3' } }
 
-test('references give way to texts, wherever they stand, and nothing else changes', async t => {
+test('references are replaced by texts, wherever they are, and nothing else changes', async t => {
   const values = {
     a: { b: [secretReference('nova-db', 'password'), 'plain', 7, null] },
     c: secretReference('rabbitmq-admin', 'cookie'),

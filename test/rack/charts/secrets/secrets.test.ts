@@ -51,13 +51,13 @@ t.test('a rerun gives the same secrets, and a grown plan only adds its own', asy
   t.strictSame(await keptSecrets(state), textsOf(grown))
 })
 
-t.test('what is not there is not made by whoever only asks', async t => {
+t.test('a missing secret is not made by a caller that only reads', async t => {
   const state = await directory(t)
   t.strictSame(await keptSecrets(state), {})
   t.strictSame(await readdir(state), [])
 })
 
-t.test('the store tells nothing without its key, which only its owner reads', async t => {
+t.test('the store reveals nothing without its key, which only its owner reads', async t => {
   const state = await directory(t)
   const { db } = textsOf(await ensureSecrets(plan, state))
   for (const name of await readdir(state))
@@ -120,7 +120,7 @@ t.test('passwords are 32 URL-safe characters, Fernet keys 32 bytes in padded bas
   t.strictSame(new Uint8Array(Buffer.from(keys?.['0'] ?? '', 'base64url')), bytes(32))
 })
 
-t.test('a rotated password is another one of the next version; what is no password stays', async t => {
+t.test('a rotated password is another one of the next version; what is not a password stays', async t => {
   const state = await directory(t)
   const before = textsOf(await ensureSecrets(plan, state))
   const [rotated] = await changeSecrets(state, kept => rotateSecrets(plan, ['db'], kept, bytes))
@@ -151,7 +151,7 @@ t.test('what cannot be rotated is refused with the reason, and left out of `all`
   )
 })
 
-t.test('the secrets that rendered objects use are found wherever they stand', async t => {
+t.test('the secrets that rendered objects use are found wherever they are', async t => {
   const manifest = `
 spec:
   containers:

@@ -75,7 +75,7 @@ test('feature words are combined as upstream combines them', async t => {
 })
 
 test(
-  'a folder of charts in upstream’s layout is locked, and its overrides lie under the site’s values',
+  'a folder of charts in upstream’s layout is locked, and its overrides are below the site’s values',
   { skip },
   async t => {
     const folder = await upstreamLayout(join(scratch, 'charts'))

@@ -1,4 +1,4 @@
-// Charts of our own, packed and fetched again from each kind of source: a folder, an index that Pilotlight's own server
+// Our own charts, packed and fetched again from each kind of source: a folder, an index that Pilotlight's own server
 // hands out, and a registry that is not ours.
 
 import { spawn } from 'node:child_process'
@@ -25,7 +25,7 @@ after(() => rm(scratch, { recursive: true, force: true }))
 const packed = join(scratch, 'packed')
 if (skip === false) await packageCharts(packed, { helm })
 
-test('every chart of ours is packed, and the index names it', { skip }, async t => {
+test('each of our charts is packed, and the index names it', { skip }, async t => {
   const index = await readFile(join(packed, 'index.yaml'), 'utf8')
   const names = await chartNames()
   t.ok(names.includes('keystone'))
@@ -124,7 +124,7 @@ async function served(folder: string): Promise<{ url: string; close: () => Promi
   return { url: `http://127.0.0.1:${port}`, close }
 }
 
-/** Debian's own registry on a port that was free a moment ago. */
+/** Debian's own registry on a port that was free just before. */
 async function ociRegistry(folder: string): Promise<{ url: string; close: () => Promise<void> }> {
   const probe = await served(folder)
   await probe.close()

@@ -11,7 +11,7 @@ import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { explainLayers, mergeLayers, showPath } from '#rack/charts/values/values.ts'
 import { smallSite } from '../../../small-site.ts'
 
-t.test('each merged value tells whose it is, and what it replaced', async t => {
+t.test('each merged value has its origin, and what it replaced', async t => {
   const layers = [
     { origin: 'chart', values: { a: { x: 1, list: [1, 2] }, gone: { deep: 1 } } },
     { origin: 'site file', values: { a: { list: [3] }, gone: 'flat' } },
@@ -63,7 +63,7 @@ const refuses: [what: string, values: object, problem: object][] = [
     },
   ],
   [
-    'a key that nobody reads',
+    'a key that nothing reads',
     { pod: { replica: { api: 2 } } },
     { kind: 'unknown key', path: ['pod', 'replica'], remedy: 'its neighbours are: replicas resources' },
   ],
@@ -79,7 +79,7 @@ for (const [what, values, problem] of refuses) {
   })
 }
 
-t.test('what a chart imports from its library lies under its own values', async t => {
+t.test('what a chart imports from its library is below its own values', async t => {
   const root = await mkdtemp(join(tmpdir(), 'defaults-'))
   t.teardown(() => rm(root, { recursive: true }))
   const files = {

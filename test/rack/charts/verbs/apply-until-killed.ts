@@ -1,4 +1,4 @@
-// A run of the chart stage in a process of its own, for a test that kills it: arguments are the kubeconfig, the
+// A run of the chart stage in a separate process, for a test that kills it: arguments are the kubeconfig, the
 // state directory, the tools directory and the site's openstack.values as JSON.
 
 import { applyCharts } from '#rack/charts/verbs/apply.ts'

@@ -33,7 +33,7 @@ t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 },
   }
   const records = () => api.listMetadata({ ...kinds.secret, namespace, labels: 'owner=helm' })
 
-  await t.test('kill -9 at any moment leaves what the next run completes, nothing doubled', async t => {
+  await t.test('kill -9 at any time leaves what the next run completes, nothing doubled', async t => {
     const script = join(import.meta.dirname, 'apply-until-killed.ts')
     const first: Record<string, string | undefined> = {}
     for (const milliseconds of [500, 900, 1200, 1500, 1800, 2200]) {
@@ -74,14 +74,14 @@ t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 },
     const { revision } = newestReleases(revisionsOf(await records())).get('mariadb') ?? { revision: 0 }
     const record = `sh.helm.release.v1.mariadb.v${revision}`
     await kubectl('label', 'secret', record, 'status=pending-upgrade', '--overwrite')
-    const told: string[] = []
-    const stage = tellingStage(told)
+    const reasons: string[] = []
+    const stage = reportingStage(reasons)
     const applied = applyCharts({ ...common, ...infrastructureOf(), stage })
     await reportUntil(applied)
     await applied
     t.ok(
-      told.some(line => /pending-upgrade: dropping that attempt/.test(line)),
-      told.join('\n'),
+      reasons.some(line => /pending-upgrade: dropping that attempt/.test(line)),
+      reasons.join('\n'),
     )
     t.strictSame(await workloadUids(), before)
     t.equal(newestReleases(revisionsOf(await records())).get('mariadb')?.status, 'deployed')
@@ -122,7 +122,7 @@ t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 },
     t.match(store.lastStep('memcached'), { phase: 'failed', cause: /memcached/ })
   })
 
-  await t.test('secrets are in Secrets of the cluster and in no file that tells them', async t => {
+  await t.test('secrets are in Secrets of the cluster and in no file that reveals them', async t => {
     const secret = await api.read<{ data: Record<string, string> }>({
       ...kinds.secret,
       namespace,
@@ -161,7 +161,7 @@ t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 },
   })
 })
 
-/** Runs a script in a process group of its own and kills just its main process, as `kill -9` would. */
+/** Runs a script in its own process group and kills just its main process, as `kill -9` would. */
 function killedAfter(milliseconds: number, script: string, args: readonly string[]) {
   const child = spawn(process.execPath, [script, ...args], { stdio: 'ignore' })
   return new Promise<{ signalCode: string | null }>(resolve => {
@@ -170,7 +170,7 @@ function killedAfter(milliseconds: number, script: string, args: readonly string
   })
 }
 
-function tellingStage(told: string[]): Stage {
-  const stage: Stage = { ...silentStage, child: () => stage, waiting: reason => void told.push(reason) }
+function reportingStage(reasons: string[]): Stage {
+  const stage: Stage = { ...silentStage, child: () => stage, waiting: reason => void reasons.push(reason) }
   return stage
 }

@@ -39,7 +39,7 @@ t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, 
   })
 
   const before = await memcached()
-  await t.test('a changed value is told before it is applied, and only there', async t => {
+  await t.test('a changed value is shown before it is applied, and only there', async t => {
     const changes = await findChanges(bigger)
     t.strictSame(
       changes.filter(({ objects }) => objects.length > 0).map(({ name }) => name),
@@ -80,7 +80,7 @@ t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, 
     t.ok(again.releases.every(({ applied }) => !applied))
   })
 
-  await t.test('the history tells each step, and which revisions can come back', async t => {
+  await t.test('the history shows each step, and which revisions can be restored', async t => {
     const history = await readHistory(plain, 100, 'memcached')
     const phases = history.steps.map(({ phase }) => phase)
     t.strictSame(phases.slice(0, 4), ['done', 'gated', 'applying', 'planned'])

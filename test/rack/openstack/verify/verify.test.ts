@@ -111,7 +111,7 @@ t.test('the first failure stops the waits of the others, and putting away goes o
 })
 
 t.test(
-  "a disk image's format is told by its bytes, and its digest is made without reading it at once",
+  "a disk image's format is recognised by its bytes, and its digest is made without reading it at once",
   async t => {
     const directory = mkdtempSync(join(tmpdir(), 'guest-'))
     t.teardown(() => rmSync(directory, { recursive: true }))
@@ -120,7 +120,7 @@ t.test(
     writeFileSync(raw, Buffer.alloc(3 << 20, 7))
     writeFileSync(cow, Buffer.from('QFI\u00FB\0\0\0\u0003', 'latin1'))
     const guest = await readGuest({ file: raw, shows: 'login:' })
-    t.match(guest, { diskFormat: 'raw', shows: 'login:', tellsAddress: false })
+    t.match(guest, { diskFormat: 'raw', shows: 'login:', printsAddress: false })
     t.equal((await readGuest({ file: cow, shows: 'login:' })).diskFormat, 'qcow2')
     t.equal(
       await digestOf(guest.disk, 'sha512'),

@@ -1,4 +1,4 @@
-"""Lets the kubelet ask a service that lives on messages alone, and has no address where anybody else would ask.
+"""Lets the kubelet ask a service that only receives messages, and so has no other address where it could be asked.
 
 It answers HTTP once the service has started, and so takes messages. The answer comes from the loop that does the service's
 work: one that hangs is silent.

@@ -1,4 +1,4 @@
-"""What the pods of OpenStack wait for, told by their environment, and the record of jobs that are done."""
+"""What the pods of OpenStack wait for, given by their environment, and the record of jobs that are done."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def wait_for_job(name):
 
 
 def record_job(name):
-    """Tells everybody who waits for it that the job is done."""
+    """Records that the job is done, for all pods that wait for it."""
     _query('REPLACE INTO done (name) VALUES (%s)', name)
     print(f'{name} is done', file=sys.stderr, flush=True)
 
@@ -65,7 +65,7 @@ def _until(what, look, seconds=0.25):
 
 
 def _find_consumer(queue):
-    """Raises _NotYet unless somebody takes messages from the queue: a call to nobody is answered by its time-out."""
+    """Raises _NotYet unless the queue has a consumer: a call to a queue without one is answered only by its time-out."""
     import amqp
     import kombu  # not every service has it
 
@@ -102,7 +102,7 @@ def _query(statement, *arguments):
 
 
 def _get_token():
-    """Gives what Keystone tells of a token for the service's own account."""
+    """Gives what Keystone reports of a token for the service's own account."""
     domain = {'id': 'default'}
     user = {'name': os.environ['SERVICE_USER'], 'domain': domain, 'password': os.environ['SERVICE_PASSWORD']}
     identity = {'methods': ['password'], 'password': {'user': user}}

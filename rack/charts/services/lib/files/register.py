@@ -1,5 +1,5 @@
 """Makes a service known to Keystone: its account, with the roles admin and service in the project `service`, and its
-entries in the catalog; for some, a domain of their own with its administrator. Only what differs is changed, so it may
+entries in the catalog; for some, their own domain with its administrator. Only what differs is changed, so it may
 run again, and beside that of another service."""
 
 import json
@@ -105,7 +105,7 @@ def register():
 
 
 said = None
-while True:  # Keystone may not be there yet, or may go away in between: all of this may be done again
+while True:  # Keystone may not be there yet, or may stop in between: all of this may be done again
     try:
         register()
         break

@@ -2,7 +2,7 @@
 
 The service is imported at once, and what it would load later on too, while the things it needs are still starting.
 Then it waits for them (see needs.py), and runs the function with these arguments as its command line. With a port it
-tells there that it works (see health.py).
+reports there that it works (see health.py).
 """
 
 import importlib

@@ -7,7 +7,7 @@ A whole chart out of its description: `lib.chart` reads the template `CHART.spec
                   computed   sections that are found out; what the values say goes before
                   identity   sections that hold the service's own account at Keystone
                   text       the whole text instead
-                  path       where it is mounted, /etc/CHART/NAME unless told
+                  path       where it is mounted, /etc/CHART/NAME by default
   openstack     true: an OpenStack service, whose pods get the library's scripts and Python's environment
   agents        true: also the library's scripts for agents on hosts
   database      names and connections (variable: name); by default both are the chart's name, and the variable
@@ -22,7 +22,7 @@ Beside the template, `files/` are scripts, mounted at /opt/pilotlight.
 
 {{- define "lib.chart" -}}
 {{- $spec := include (printf "%s.spec" .Chart.Name) . | fromYaml }}
-{{- with $spec.Error }}{{ fail (printf "%s.spec is no YAML: %s" $.Chart.Name .) }}{{ end }}
+{{- with $spec.Error }}{{ fail (printf "%s.spec is not YAML: %s" $.Chart.Name .) }}{{ end }}
 {{- $chart := dict "root" . "name" .Chart.Name "spec" $spec "job" "" }}
 {{- $_ := include "lib.readConf" $chart }}
 {{- $_ := include "lib.readScripts" $chart }}

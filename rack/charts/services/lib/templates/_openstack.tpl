@@ -17,7 +17,7 @@ A component says what it is given (`uses`) and what must be there before it star
   identity    its account's password;     Keystone knows the account
 
 `awaits` also takes catalog:TYPE, a service that Keystone's catalog must have; queue:NAME, a queue of messages that
-somebody must take from; the path of a socket; and HOST:PORT.
+must have a consumer; the path of a socket; and HOST:PORT.
 
 and how it starts, `serve`: main (module:function), as (its command line), import (modules that it would load later on).
 It is imported first and waits then, so that imports overlap with the start of what it needs.
@@ -74,7 +74,7 @@ service_token_roles_required: true
 {{- end }}
 
 {{/* The sections of a uwsgi.ini that are the same for all: takes the port. The script is files/wsgi.py of the chart.
-An http-socket ends every connection after its answer. Clients have to be told, or one that sends its next request into
+An http-socket ends every connection after its answer. Clients have to know, or one that sends its next request into
 the end is cut off; so is one whose body was not read (post-buffering). */}}
 {{- define "lib.uwsgi" -}}
 {{- dict "uwsgi" (dict "plugins" "python3" "http-socket" (printf ":%d" .) "wsgi-file" "/opt/pilotlight/wsgi.py"

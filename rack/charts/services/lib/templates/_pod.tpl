@@ -54,16 +54,16 @@ spec:
 {{- end }}
 
 {{/*
-One container, without any privilege and with a root file system that it cannot write unless told. `it` describes it:
+One container, without any privilege and with a root file system that it cannot write by default. `it` describes it:
 
-  image         a key of .Values.images.tags; CHART_COMPONENT unless told
-  resources     a path in .Values.pod.resources; the component's name unless told
+  image         a key of .Values.images.tags; CHART_COMPONENT by default
+  resources     a path in .Values.pod.resources; the component's name by default
   command       a list; or `serve`, for a service of OpenStack, see _openstack.tpl
-  conf          the files of configuration that it reads, all of them unless told
+  conf          the files of configuration that it reads, all of them by default
   uses, awaits  see _openstack.tpl
   env           a dict of texts;  secretEnv  a dict of {secret, key};  rawEnv  a list as Kubernetes takes it
-  port, http    where it answers, and the path that tells that it does; `tcp: true` where nothing speaks HTTP
-  health        true, for a service that lives on messages: `serve` tells the kubelet that it works
+  port, http    where it answers, and the path that shows that it does; `tcp: true` where nothing speaks HTTP
+  health        true, for a service that only receives messages: `serve` reports to the kubelet that it works
   mounts        a list, as Kubernetes takes it
   capabilities  what it may do as root, each with its reason in the chart
   privileged    true, where nothing less will do
@@ -118,7 +118,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* How the kubelet asks a container whether it works: nothing for one that tells of itself in no way. */}}
+{{/* How the kubelet asks a container whether it works: nothing for one that offers no way to ask. */}}
 {{- define "lib.probe" -}}
 {{- if .health -}}
 httpGet: { port: {{ include "lib.healthPort" . }}, path: / }

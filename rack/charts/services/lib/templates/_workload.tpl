@@ -1,16 +1,16 @@
 {{/*
-Workloads and what stands beside them. Each takes a dict: chart (see _chart.tpl), component, name, and `it`, the
+Workloads and the objects beside them. Each takes a dict: chart (see _chart.tpl), component, name, and `it`, the
 component's description:
 
-  kind            Deployment unless told; DaemonSet, StatefulSet
-  name            CHART-COMPONENT unless told
+  kind            Deployment by default; DaemonSet, StatefulSet
+  name            CHART-COMPONENT by default
   port            where it answers; makes a Service of the same name (`servicePort`, where that differs)
   containers      by name; without it, the component itself describes its only container: see _pod.tpl
   initContainers  a list of containers, each with its `name`
   volumes         a list, as Kubernetes takes it, beside the chart's own
   user            0 for root; else the chart's
   pod             more fields of the pod, as Kubernetes takes them (hostNetwork, ...)
-  grace           seconds between the end signal and the kill, 10 unless told
+  grace           seconds between the end signal and the kill, 10 by default
 
 Replicas, labels, resources and node ports come from .Values.pod.replicas, .labels, .pod.resources and .network by the
 component's name.
@@ -118,7 +118,7 @@ spec:
   {{- end }}
 {{- end }}
 
-{{/* Whoever empties a machine takes replicas one by one; a single one is not in the way. */}}
+{{/* Draining a machine removes replicas one by one; a single one does not prevent it. */}}
 {{- define "lib.disruption" -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget

@@ -13,10 +13,10 @@ from cinder.volume import driver, volume_utils
 from oslo_config import cfg
 
 GIB = 1 << 30
-# Cinder looks at every image by `sudo cinder-rootwrap qemu-img`. These files are its own, and nobody is root in its pod.
+# Cinder looks at every image by `sudo cinder-rootwrap qemu-img`. These files are its own, and nothing in its pod runs as root.
 utils.get_root_helper = lambda: 'env'
 
-OPTIONS = [cfg.StrOpt('directory_path', help='Where volumes and snapshots lie, the same path on every host.')]
+OPTIONS = [cfg.StrOpt('directory_path', help='The folder of volumes and snapshots, the same path on every host.')]
 
 
 class DirectoryDriver(driver.VolumeDriver):
@@ -27,7 +27,7 @@ class DirectoryDriver(driver.VolumeDriver):
         self.configuration.append_config_values(OPTIONS)
 
     def check_for_setup_error(self):
-        # Nobody lists it. Whoever knows a volume's name may open it: libvirt, which leaves a file to root when it has
+        # It cannot be listed. A process that knows a volume's name may open it: libvirt, which leaves a file to root when it has
         # been attached, and after that this driver again.
         os.chmod(self.configuration.directory_path, 0o711)
 
@@ -63,7 +63,7 @@ class DirectoryDriver(driver.VolumeDriver):
         image_utils.fetch_to_raw(
             context, image_service, image_id, self.local_path(volume),
             self.configuration.volume_dd_blocksize, size=volume.size, run_as_root=False)
-        self._open_and_resize(volume)  # it came with the image's own size
+        self._open_and_resize(volume)  # it has the image's own size
 
     def copy_volume_to_image(self, context, volume, image_service, image_meta):
         volume_utils.upload_volume(
@@ -114,4 +114,4 @@ class DirectoryDriver(driver.VolumeDriver):
         try:
             os.unlink(self.local_path(thing))
         except FileNotFoundError:
-            pass  # gone already: deleting twice is no mistake
+            pass  # gone already: deleting twice is not a mistake

@@ -11,7 +11,7 @@ from keystone.server.wsgi import initialize_public_application  # noqa: E402
 
 import needs  # noqa: E402
 
-# The kubelet opens the directory of a Secret to everybody, whatever it does with the keys in it: they are this user's
+# The kubelet makes the directory of a Secret readable to all, whatever it does with the keys in it: they are this user's
 # alone. Keystone would warn of the directory with every token.
 logging.getLogger('keystone.common.fernet_utils').addFilter(lambda it: 'world readable' not in str(it.msg))
 application = initialize_public_application()

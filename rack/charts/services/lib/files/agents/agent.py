@@ -42,7 +42,7 @@ def watch(agent, asks):
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.raise_signal(signal.SIGCHLD)  # whoever ended before
+    signal.raise_signal(signal.SIGCHLD)  # for children that ended before
     starting = {}
     while True:
         ready, _, _ = select.select([asks, ended], [], [])
@@ -61,7 +61,7 @@ def watch(agent, asks):
 
 
 def reap():
-    """Every child that has ended, orphans that came to process 1 among them."""
+    """Every child that has ended, orphans that process 1 inherited among them."""
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:

@@ -1,12 +1,12 @@
 #!/bin/bash
 # Called by libvirt at each step of a guest's life: GUEST STEP PART. Puts QEMU, once it runs, into a cgroup beside the
-# pods': whoever ends this pod ends what is in its cgroups, and guests are to live on. There they also get a share of
+# pods': ending this pod ends what is in its cgroups, and guests are to live on. There they also get a share of
 # the processors as pods together do, not the pod's.
 [ "$2/$3" = started/begin ] || exit 0
 top=${CGROUP:-/host/cgroup}
 pid=$(cat "${RUN:-/run/libvirt}/qemu/$1.pid") || exit 0
 
-# move TREE: the guest goes into the tree's group for guests. A group of processors takes nobody before it has some.
+# move TREE: the guest goes into the tree's group for guests. A cpuset group takes no process before it has processors.
 move() {
   local guests=$1/pilotlight-guests
   mkdir -p "$guests"
@@ -25,4 +25,4 @@ else
     [ ! -e "$tree/cgroup.procs" ] || [ -L "$tree" ] || move "$tree"
   done
 fi
-exit 0 # a guest that could not be moved is no reason to refuse it
+exit 0 # a guest that could not be moved is not refused for that

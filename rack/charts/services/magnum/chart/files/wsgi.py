@@ -10,7 +10,7 @@ from magnum.common import policy  # noqa: E402
 
 import needs  # noqa: E402
 
-sys.argv = ['magnum-api']  # what uWSGI was started with are no options of Magnum's
+sys.argv = ['magnum-api']  # the options that uWSGI was started with are not Magnum's
 application = app.build_wsgi_app()
 # Otherwise loaded by the first request, and a second one beside it sees half of the rules.
 policy.init().load_rules()

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the external network's bridge on the nodes that have it, and tells the agent of this pod about it. Again and
+# Makes the external network's bridge on the nodes that have it, and configures the agent of this pod for it. Again and
 # again gives the same: after a restart of the pod, and after one of the machine.
 #
 # With EXTERNAL_INTERFACE the bridge extends a network that is there. Without one it is a network of this node alone:
@@ -56,7 +56,7 @@ if [ -n "$EXTERNAL_INTERFACE" ]; then
     echo "$EXTERNAL_INTERFACE of $NODE has an address, which the bridge would cut off. Name an interface without." >&2
     exit 1
   fi
-  # Guests are neighbours of the bridge: it has no address here, and is no way to those that the node has.
+  # Guests are neighbours of the bridge: it has no address here, and no route to those that the node has.
   guard INPUT <<< '-j DROP'
   guard FORWARD <<< "! -o $EXTERNAL_BRIDGE -j DROP"
   add_port "$EXTERNAL_BRIDGE" "$EXTERNAL_INTERFACE"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# late.sh HOST:PORT COMMAND...: becomes the command once that service takes connections. For agents that nobody waits for
+# late.sh HOST:PORT COMMAND...: becomes the command once that service takes connections. For agents that nothing waits for
 # at first: their own start costs seconds of processor time, which others need more.
 set -eu
 trap 'exit 143' TERM

@@ -6,7 +6,7 @@ set -eu
 ebtables -t nat -F
 ebtables -t nat -X
 
-# A network's bridge stays behind, empty, when its last port went while the agent was taking the bridge apart.
+# A network's bridge stays behind, empty, when its last port was removed while the agent was taking the bridge apart.
 for bridge in /sys/class/net/brq*; do
   [ -d "$bridge/brif" ] && [ -z "$(ls "$bridge/brif")" ] || continue
   ip link delete "${bridge##*/}"

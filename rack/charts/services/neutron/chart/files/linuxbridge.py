@@ -1,4 +1,4 @@
-"""The agent of Linux' bridges, with one of its functions in other words.
+"""The agent of Linux' bridges, with one of its functions replaced.
 
 The agent keeps a chain of ebtables for each port, which lets the port's own addresses through, and renews its rules by
 deleting them one by one. Where ebtables speaks nftables, deleting a rule that names addresses is refused: after a hard

@@ -1,6 +1,6 @@
 {{/*
 The layer-2 agent, a component of the chart: for Linux' own bridges, or for Open vSwitch where the node runs it. An init
-container makes the external network's bridge and tells the agent which it is.
+container makes the external network's bridge and configures the agent for it.
 */}}
 
 {{- define "neutron.linuxbridge" -}}

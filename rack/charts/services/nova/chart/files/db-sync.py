@@ -20,7 +20,7 @@ import needs  # noqa: E402
 
 SERVER = '{scheme}://{username}:{password}@{hostname}:{port}'
 CELLS = {
-    # Of servers that never found a host; nobody sends messages there.
+    # Of servers that never found a host; nothing sends messages there.
     'cell0': {'database_connection': SERVER + '/nova_cell0?{query}', 'transport_url': 'none:///'},
     'cell1': {'database_connection': SERVER + '/{path}?{query}', 'transport_url': SERVER + '//'},
 }

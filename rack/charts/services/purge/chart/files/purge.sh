@@ -46,7 +46,7 @@ done
 ebtables -t nat -F
 ebtables -t nat -X
 for set in $(ipset list -name 2> /dev/null | grep -E '^N(IP|ET)' || true); do
-  for _ in {1..20}; do # the kernel lets go of a rule's set a moment after the rule
+  for _ in {1..20}; do # the kernel releases a rule's set shortly after the rule
     ! ipset destroy "$set" 2> /dev/null || break
     sleep 0.1
   done
