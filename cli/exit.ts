@@ -1,5 +1,5 @@
 // How the command line ends: one table of exit statuses, one from the code of an error to them, and one way to print what
-// went wrong.
+// failed.
 
 import { UpFailed } from '#lab/errors.ts'
 import { cleanLines } from '#model/clean.ts'
@@ -22,11 +22,11 @@ export const EXIT = {
 /** What each exit status means to a person; `pilotlight help exit-codes` prints it. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   done: 'all was done, or was done already',
-  failed: 'something went wrong on the way; the message says what, and the same command may be run again',
+  failed: 'it failed on the way; the message says why, and the same command may be run again',
   usage: 'the command line, a setting or the site file cannot be used as it is; nothing was started',
   notFound: 'what was named is not there: a machine, a group, a profile, a lab, a help topic',
   refused:
-    'it stands against what is there already, for example a lab of that name, or you may not; nothing was touched',
+    'it contradicts what is there already, for example a lab of that name, or you may not; nothing was touched',
   waitedTooLong: 'a time limit passed; the message says what was seen last',
   unreachable: 'the Pilotlight server, or the cluster, did not answer',
   differs: 'what is there differs from what the files say, and --exit-code was given',

@@ -10,7 +10,7 @@ await import('./program.ts')
 
 /**
  * Has Node keep the code of our files, without its types and compiled, below the user's cache directory: a command then
- * starts in half the time. Not under `sudo`, which may keep the HOME of another user: whoever can change that directory would
+ * starts in half the time. Not under `sudo`, which may keep the HOME of another user: anyone who can change that directory would
  * decide what root runs.
  */
 function keepCompiledCode(): void {

@@ -45,7 +45,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'describe',
-    summary: 'tells all of one object: its fields, what it is tied to, who wrote it',
+    summary: 'shows all of one object: its fields, what it is tied to, who wrote it',
     load: async () => (await import('./inventory/describe.ts')).defineDescribe,
   },
   {
@@ -85,7 +85,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'journal',
-    summary: 'tells the last boot of a machine, packet by packet',
+    summary: 'shows the last boot of a machine, packet by packet',
     load: async () => (await import('./inventory/journal.ts')).defineJournal,
   },
   {
@@ -160,7 +160,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'version',
-    summary: 'tells which Pilotlight this is',
+    summary: 'shows which Pilotlight this is',
     load: async () => (await import('./about/version.ts')).defineVersion,
   },
   {

@@ -18,7 +18,7 @@ export type ServerAssets = {
   downloads(): string
 }
 
-/** Seconds that an upload may take: a full day, since its size is anybody's guess; the server ends one that stalls. */
+/** Seconds that an upload may take: a full day, since its size is unknown; the server ends one that stalls. */
 const UPLOAD_SECONDS = 86_400
 
 /** Lists, adds and removes the assets of the server at `base`. */

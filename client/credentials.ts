@@ -1,4 +1,4 @@
-// What the command line shows a server, and what it believes one: its token, and the authority of its certificate.
+// What the command line shows a server, and by what it trusts one: its token, and the authority of its certificate.
 
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { Failure } from '#model/error.ts'
 import { isListenerOf } from './listeners.ts'
 
 /**
- * The token that somebody gave for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.
+ * The token that is given for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.
  *
  * @throws {Failure} BAD_OPTION when that file has none
  */
@@ -56,7 +56,7 @@ export function tokenIn(statePath: string): string | undefined {
 }
 
 /**
- * Lets this process believe an HTTPS server's certificate, beside those that everybody believes: of the authority in the
+ * Lets this process trust an HTTPS server's certificate, besides those of public authorities: of the authority in the
  * file `PILOTLIGHT_CA`, else, for a server on this host, of the one in its state directory.
  *
  * @throws {Failure} BAD_OPTION when that file has none

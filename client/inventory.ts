@@ -123,7 +123,7 @@ export class InventoryClient {
     return ((await response.json()) as { items: ObjectRevision[] }).items
   }
 
-  /** Makes an object what it was at a revision, unless somebody writes it meanwhile. */
+  /** Makes an object what it was at a revision, unless someone writes it meanwhile. */
   async revert(kind: Kind, id: string, revision: number): Promise<ChangeOutcome> {
     const [newest] = await this.history(kind, id)
     const isGone = newest?.action === 'delete'

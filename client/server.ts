@@ -33,7 +33,7 @@ export class ServerClient {
 
   /**
    * @param base the server's URL, for example `http://10.20.0.1:8080`
-   * @param token shown with every call; `givenToken` unless told, and `localToken` once the server asks for one
+   * @param token shown with every call; `givenToken` by default, and `localToken` once the server asks for one
    * @throws {Failure} BAD_OPTION when it is not one of HTTP
    */
   constructor(base: string, token?: string) {
@@ -303,7 +303,7 @@ function refuseSteps(path: string): void {
   const step = names.split('/').find(name => name === '.' || name === '..')
   if (step === undefined) return
   const remedy = `name it without "${step}", as the lists show it`
-  throw new Failure('BAD_OPTION', `${decodeURIComponent(names)} is no path of the server`, remedy)
+  throw new Failure('BAD_OPTION', `${decodeURIComponent(names)} is not a path of the server`, remedy)
 }
 
 /** What a request has beside its method and path. */
@@ -339,7 +339,7 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map([
 /** What is read of the body of an answer that is an error (RFC 9457). */
 type Problem = { readonly detail?: string; readonly code?: string; readonly faults?: readonly Fault[] }
 
-/** What the server said against a request: the problem's own words, and what to do about it. */
+/** What the server said against a request: the problem's own text, and what to do about it. */
 async function refusal(request: string, response: Response): Promise<Refusal> {
   const text = await response.text().catch(() => '')
   const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
@@ -361,7 +361,7 @@ function problemIn(text: string): Problem {
       ...(Array.isArray(errors) && { faults: errors as Fault[] }), // as server/errors.ts has it
     }
   } catch {
-    return /^\s*(<|$)/.test(text) ? {} : { detail: text.trim() } // plain words; a page is for browsers
+    return /^\s*(<|$)/.test(text) ? {} : { detail: text.trim() } // plain text; a page is for browsers
   }
 }
 
@@ -377,10 +377,10 @@ function remedyOf({ status, headers, url }: Response): string {
   if (status === 421) return 'give --server the address of the server'
   if (status === 404) return `what there is: ${listingOf(new URL(url).pathname)}`
   if (status === 412) return 'read it again, and change that'
-  if (status === 409) return 'nothing was changed: what is there stands against it'
+  if (status === 409) return 'nothing was changed: it contradicts what is there'
   if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
-  if (status >= 500) return "the server's own log tells more"
-  return 'mend what it names, and run the same again'
+  if (status >= 500) return "the server's own log says more"
+  return 'fix what it names, and run the same again'
 }
 
 /** The command that lists what a path is one of. */

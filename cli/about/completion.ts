@@ -62,7 +62,7 @@ function takesValueAs({ long, short, required }: Option, word: string): boolean 
   return required && (word === long || word === short)
 }
 
-/** Seconds that a shell waits for a server's answer while somebody types. */
+/** Seconds that a shell waits for a server's answer while the user types. */
 const PATIENCE_SECONDS = 0.7
 
 /** The ids that the server knows of a kind (`group` or `groups`); none when it does not answer at once. */

@@ -1,4 +1,4 @@
-// `pilotlight help PL-1002`: what docs/errors.md says of an error, or the exit codes in words.
+// `pilotlight help PL-1002`: what docs/errors.md says of an error, or what the exit codes mean.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

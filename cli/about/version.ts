@@ -49,7 +49,7 @@ export function versionText({ version, commit, node, platform }: VersionInfo): s
   return `pilotlight ${version} (${platform}, node ${node}${from})\n`
 }
 
-/** The commit that a checkout stands on, read from git's own files: there may be no git here. */
+/** The current commit of a checkout, read from git's own files: git may not be installed. */
 function commitOf(git: string): string | undefined {
   const head = textOf(join(git, 'HEAD'))
   const [, ref] = /^ref: (.+)$/.exec(head ?? '') ?? []

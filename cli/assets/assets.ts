@@ -48,7 +48,7 @@ Examples:
   withPlace(assets.command('add'))
     .description('keeps files, or what URLs give, under their names')
     .argument('[source...]', 'files, or URLs')
-    .option('--name <name>', 'path below /assets/; the last part of the source unless told')
+    .option('--name <name>', 'path below /assets/; by default the last part of the source')
     .option(
       '-f, --file <list>',
       'URLs, one a line:  URL [NAME] [sha256=HEX] [sha512=HEX] [sig=URL]; - is the input',
@@ -72,12 +72,9 @@ Examples:
   withPlace(assets.command('get'))
     .description('fetches a release of an operating system from its maker')
     .addArgument(new Argument('<system>').choices(DISTRIBUTIONS))
-    .option('--version <version>', 'the newest unless told')
+    .option('--version <version>', 'the newest by default')
     .option('--channel <channel>', "Flatcar's channel, or the stream of Fedora CoreOS", 'stable')
-    .option(
-      '--arch <arch>',
-      'amd64 or arm64 (Flatcar), x86_64 or aarch64 (Fedora CoreOS); the PC unless told',
-    )
+    .option('--arch <arch>', 'amd64 or arm64 (Flatcar), x86_64 or aarch64 (Fedora CoreOS); the PC by default')
     .option('--base-url <url>', 'a mirror')
     .option('--install-image', 'also the image that an installer writes to disks')
     .addOption(keyOption())
@@ -156,7 +153,7 @@ async function get(system: Distribution, flags: GetFlags): Promise<void> {
   if (baseUrl !== undefined && !isUrl(baseUrl)) {
     throw new Failure(
       'BAD_OPTION',
-      `"${baseUrl}" is no URL`,
+      `"${baseUrl}" is not a URL`,
       'give --base-url as https://mirror.example/path',
     )
   }
@@ -236,7 +233,7 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
   }
   if (bad.length === 0) return
   const remedy =
-    'the disk failed, or somebody wrote into them: add the same files again, which mends every name'
+    'the disk failed, or someone wrote into them: add the same files again, which repairs every name'
   throw new Failure('ASSETS_DAMAGED', `${bad.length} of ${all.length} are not what was kept`, remedy)
 }
 

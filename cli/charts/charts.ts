@@ -28,7 +28,7 @@ const VERBS: readonly {
     summary: 'installs what is not as planned, and waits until every promise is kept',
     define: defineApply,
   },
-  { name: 'status', summary: 'shows how every release stands now, without waiting', define: defineStatus },
+  { name: 'status', summary: 'shows the state of every release, without waiting', define: defineStatus },
   {
     name: 'diff',
     summary: 'shows what an apply would change, object by object, secrets hidden',
@@ -77,7 +77,7 @@ Examples:
   pilotlight charts plan site.yaml --values nova  every value of a release, and whose it is
   pilotlight charts diff site.yaml                what an apply would change, secrets hidden
   pilotlight charts apply site.yaml nova          only Nova
-  pilotlight charts status site.yaml              how everything stands now`,
+  pilotlight charts status site.yaml              the state of everything`,
   )
   for (const { name, summary, define } of VERBS) define(command.command(name).description(summary))
 }

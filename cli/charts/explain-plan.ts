@@ -27,9 +27,11 @@ export function explainPlan({ name, namespace, releases, secrets }: ChartPlan): 
 /** Every value of a release, or of all (`true`), with its origin; lists that replaced lists are pointed out. */
 export async function explainValues(plan: ChartPlan, which: string | true): Promise<Explained> {
   const releases = which === true ? plan.releases : chosenOf(plan, [which]).releases
-  const told = await Promise.all(releases.map(async release => ({ release, values: await layered(release) })))
-  const lines = told.flatMap(({ release, values }) => [release.name, ...values.map(valueLine)])
-  const data = Object.fromEntries(told.map(({ release, values }) => [release.name, values]))
+  const shown = await Promise.all(
+    releases.map(async release => ({ release, values: await layered(release) })),
+  )
+  const lines = shown.flatMap(({ release, values }) => [release.name, ...values.map(valueLine)])
+  const data = Object.fromEntries(shown.map(({ release, values }) => [release.name, values]))
   return { data: { values: data }, lines }
 }
 

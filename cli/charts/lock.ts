@@ -10,9 +10,9 @@ export function defineLock(command: Command): void {
     .option('--update', 'takes the newest of each, in place of what is pinned')
     .option(
       '--chart-version <chart=version...>',
-      'takes this version; a registry has no newest and must be told',
+      'takes this version; a registry has no newest: give one there',
     )
-    .option('--tools <dir>', 'where helm lies (PATH otherwise)')
+    .option('--tools <dir>', 'the folder of helm (PATH is searched otherwise)')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',

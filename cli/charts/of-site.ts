@@ -15,13 +15,13 @@ export type ChartsFlags = {
   readonly json?: boolean
 }
 
-/** Adds the site and the flags of all of them. */
+/** Adds the argument SITE and the flags that all charts verbs have. */
 export function ofSite(command: Command): Command {
   return command
     .argument('<site>', 'site file')
     .addOption(stateOption())
-    .option('--kubeconfig <file>', "the cluster's; the state directory's unless told")
-    .option('--tools <dir>', 'where helm lies (PATH otherwise)')
+    .option('--kubeconfig <file>', "the cluster's; by default the one in the state directory")
+    .option('--tools <dir>', 'the folder of helm (PATH is searched otherwise)')
     .option('--json', 'as JSON')
 }
 
@@ -74,5 +74,5 @@ export function print({ json }: ChartsFlags, data: object, lines: readonly strin
 export function numberOf(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
-  throw new Failure('BAD_OPTION', `"${text}" is no number`, 'give a whole number greater than 0')
+  throw new Failure('BAD_OPTION', `"${text}" is not a number`, 'give a whole number greater than 0')
 }

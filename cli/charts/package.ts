@@ -7,7 +7,7 @@ import type { Command } from 'commander'
 export function definePackage(command: Command): void {
   command
     .argument('<folder>', "where to, for example below the server's assets")
-    .option('--tools <dir>', 'where helm lies (PATH otherwise)')
+    .option('--tools <dir>', 'the folder of helm (PATH is searched otherwise)')
     .addHelpText(
       'after',
       `

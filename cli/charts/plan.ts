@@ -17,11 +17,11 @@ export function definePlan(command: Command): void {
       if (flags.check) return checkPlan(await sessionOf(site, flags), flags)
       const options = await planOf(site, flags)
       const { explainPlan, explainValues } = await import('./explain-plan.ts')
-      const told =
+      const shown =
         flags.values === undefined
           ? explainPlan(options.plan)
           : await explainValues(options.plan, flags.values)
-      print(flags, told.data, told.lines)
+      print(flags, shown.data, shown.lines)
     })
 }
 

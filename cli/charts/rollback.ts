@@ -9,7 +9,7 @@ import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './of-site.
 export function defineRollback(command: Command): void {
   ofSite(command)
     .argument('<release>', 'which')
-    .argument('[revision]', 'the one before the last unless told', numberOf)
+    .argument('[revision]', 'the one before the last by default', numberOf)
     .addHelpText(
       'after',
       `

@@ -13,7 +13,7 @@ export function defineRotate(command: Command): void {
     .addHelpText(
       'after',
       `
-A new password is set by the service's own job; its pods are made anew beside. In between, new connections of the old
+A new password is set by the service's own job; its new pods are made beside the old ones. In between, new connections of the old
 pods are refused, for seconds. Keystone's Fernet keys move on without any of that.
 
 Examples:

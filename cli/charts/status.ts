@@ -29,9 +29,9 @@ function describeStatus({ name, state, revision, helm, reason, remedy, pods }: R
   const glyph = { kept: '✓', waiting: '◐', broken: '✗', absent: '–' }[state]
   const ready = pods.filter(pod => pod.ready).length
   const head = `${glyph} ${name.padEnd(12)} ${state.padEnd(8)}`
-  const told = revision === undefined ? '' : ` revision ${revision} ${helm}, ${ready} of ${pods.length} pods`
+  const shown = revision === undefined ? '' : ` revision ${revision} ${helm}, ${ready} of ${pods.length} pods`
   return [
-    `${head}${told}`.trimEnd(),
+    `${head}${shown}`.trimEnd(),
     ...(reason === undefined ? [] : [`    ${reason}`]),
     ...(remedy === undefined ? [] : [`    ${remedy}`]),
     ...pods.flatMap(pod =>

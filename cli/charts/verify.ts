@@ -10,7 +10,7 @@ import { requirePassword } from './openstack.ts'
 import { serverOption, stateOption } from '../options.ts'
 import { withProgress, type LongWork } from '../terminal/with-progress.ts'
 
-/** What `pilotlight verify` is told by its flags. */
+/** The flags of `pilotlight verify`. */
 export type VerifyFlags = {
   readonly server: string
   readonly state: string

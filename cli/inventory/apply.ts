@@ -1,4 +1,4 @@
-// `pilotlight apply`, `diff` and `delete`: what files say shall be there, in one transaction.
+// `pilotlight apply`, `diff` and `delete`: what files ask for, in one transaction.
 
 import type { Command } from 'commander'
 import type { InventoryClient, SentChange, ChangeOutcome } from '#client/inventory.ts'
@@ -29,7 +29,7 @@ export function defineApply(command: Command): void {
     .addHelpText(
       'after',
       `
-Each document has a kind (group, profile, template, machine) beside its own fields; several may stand in one file.
+Each document has a kind (group, profile, template, machine) beside its own fields; one file may have several.
 
 Examples:
   pilotlight apply -f rack.yaml
@@ -38,7 +38,7 @@ Examples:
     )
     .action(async ({ server, filename = '', dryRun = false, json = false }: Flags) => {
       const outcomes = await send(await clientOf(server), await objectsIn(filename), dryRun)
-      tellAll(outcomes, { dryRun, json })
+      printAll(outcomes, { dryRun, json })
     })
 }
 
@@ -91,7 +91,7 @@ Examples:
       const client = await clientOf(server)
       const changes = wanted.map(it => ({ action: 'delete', kind: it.kind, id: it.id }) as const)
       const { outcomes } = await client.transaction(changes, { dryRun })
-      tellAll(outcomes, { dryRun, json })
+      printAll(outcomes, { dryRun, json })
     })
 }
 
@@ -105,7 +105,7 @@ async function clientOf(server: string): Promise<InventoryClient> {
   return new Client(server)
 }
 
-/** Sends all objects as one transaction; a fault is told with its place in the file. */
+/** Sends all objects as one transaction; a fault is reported with its place in the file. */
 async function send(
   client: InventoryClient,
   objects: readonly WrittenObject[],
@@ -129,7 +129,7 @@ async function send(
       ]
       return `${objects[Number(index)]?.place(rest) ?? ''}: ${detail}`
     })
-    const remedy = 'nothing was written; mend what is named, and run the same again'
+    const remedy = 'nothing was written; fix what is named, and run the same again'
     throw new Failure('BAD_INPUT', places.join('\n      '), remedy)
   }
 }
@@ -147,22 +147,22 @@ function refuseTwice(objects: readonly WrittenObject[]): void {
   }
 }
 
-function tellAll(
+function printAll(
   outcomes: readonly ChangeOutcome[],
   { dryRun, json }: { dryRun: boolean; json: boolean },
 ): void {
   if (json) return printJson(outcomes)
-  for (const outcome of outcomes) tell(outcome, dryRun)
+  for (const outcome of outcomes) printOutcome(outcome, dryRun)
 }
 
 /** What became of one object, as JSON or as a line. */
-export function tellOne(outcome: ChangeOutcome, json: boolean): void {
+export function printOne(outcome: ChangeOutcome, json: boolean): void {
   if (json) printJson(outcome)
-  else tell(outcome)
+  else printOutcome(outcome)
 }
 
 /** A line an object on the standard output; what is odd about it goes to people. */
-function tell({ kind, id, result, warnings }: ChangeOutcome, dryRun = false): void {
+function printOutcome({ kind, id, result, warnings }: ChangeOutcome, dryRun = false): void {
   print(`${kind} ${id} ${result}${dryRun ? ' (dry run)' : ''}`)
   for (const { detail } of warnings)
     process.stderr.write(`${cleanText(`warning ${kind} ${id}: ${detail}`, Infinity)}\n`)

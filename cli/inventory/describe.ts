@@ -12,13 +12,13 @@ import { cellOf, tableOf, withSelectorText } from '../terminal/table.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** All that is told of one object. */
+/** All that is shown of one object. */
 type Description = {
   readonly kind: Kind
   readonly object: Fields
   /** The groups of a profile, the profiles of a template. */
   readonly usedBy?: readonly string[]
-  /** Newest first; what was written is told by `history`. */
+  /** Newest first; `history` shows what was written. */
   readonly history?: readonly Omit<ObjectRevision, 'object'>[]
   /** The last boot of a machine: a text for people, events for programs. */
   readonly journal?: unknown
@@ -41,9 +41,9 @@ Examples:
     )
     .action(async (kind: Kind, id: string, flags: { readonly server: string; readonly json?: boolean }) => {
       const { server, json = false } = flags
-      const told = await (kind === 'machine' ? machine(id, server, json) : object(kind, id, server))
-      if (json) printJson({ apiVersion: 'pilotlight/v1', ...told })
-      else show(`${linesOf(told).join('\n')}\n`)
+      const shown = await (kind === 'machine' ? machine(id, server, json) : object(kind, id, server))
+      if (json) printJson({ apiVersion: 'pilotlight/v1', ...shown })
+      else show(`${linesOf(shown).join('\n')}\n`)
     })
 }
 
@@ -112,7 +112,7 @@ function usersLine(what: string, users: readonly string[]): string {
 
 /** The newest writes. */
 function historyLines(history: NonNullable<Description['history']>): string[] {
-  if (history.length === 0) return ['a file of the data directory; nobody has written it through the server']
+  if (history.length === 0) return ['a file of the data directory; it was never written through the server']
   return [tableOf(['revision', 'at', 'who', 'action'], history.slice(0, 5))]
 }
 

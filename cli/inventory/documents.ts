@@ -7,7 +7,7 @@ import { KINDS, type Kind } from '#model/kinds.ts'
 import { nearest } from '#model/nearest.ts'
 import { Failure } from '#model/error.ts'
 
-/** An object as somebody wrote it: not checked but for its kind. */
+/** An object as a user wrote it: only its kind is checked. */
 export type WrittenObject = {
   readonly kind: Kind
   /** What it says its id is. */
@@ -67,7 +67,7 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
   return documents.flatMap(document => {
     const [error] = document.errors
     if (error !== undefined) {
-      const remedy = 'mend it there: check indentation, quotes and brackets'
+      const remedy = 'fix it there: check indentation, quotes and brackets'
       throw new Failure('BAD_INPUT', `${placeAt(error.pos[0])}: ${error.message}`, remedy)
     }
     const { contents } = document

@@ -1,4 +1,4 @@
-// `pilotlight edit`: one object in the editor, put back unless somebody else wrote it meanwhile.
+// `pilotlight edit`: one object in the editor, put back unless someone else wrote it meanwhile.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import type { Kind } from '#model/kinds.ts'
-import { tellOne } from './apply.ts'
+import { printOne } from './apply.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 
@@ -32,17 +32,17 @@ async function edit(kind: Kind, id: string, { server, json = false }: Flags): Pr
   const client = new InventoryClient(server)
   const { bytes, etag } = await client.text(kind, id)
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-edit-'))
-  // Editors tell the language of a text by the ending of its name.
+  // Editors recognise the language of a text by the ending of its name.
   const path = join(folder, kind === 'template' ? basename(id) : `${basename(id)}.json`)
   writeFileSync(path, bytes, { mode: 0o600 })
   runEditor(path)
   const edited = readFileSync(path)
   if (edited.equals(bytes)) {
     rmSync(folder, { recursive: true })
-    return tellOne({ kind, id, result: 'unchanged', warnings: [] }, json)
+    return printOne({ kind, id, result: 'unchanged', warnings: [] }, json)
   }
   try {
-    tellOne(await client.put(kind, id, edited, etag), json)
+    printOne(await client.put(kind, id, edited, etag), json)
   } catch (cause) {
     const remedy = `your text is kept in ${path}; edit again, and take it from there`
     throw new Failure('NOT_CHANGED', `${kind} "${id}" was not changed`, remedy, { cause })
@@ -52,7 +52,7 @@ async function edit(kind: Kind, id: string, { server, json = false }: Flags): Pr
 
 function runEditor(path: string): void {
   const editor = process.env.VISUAL || process.env.EDITOR || 'vi'
-  // An editor may come with arguments of its own, as in "code --wait".
+  // An editor may have its own arguments, as in "code --wait".
   const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', path], { stdio: 'inherit' })
   if (error !== undefined || status !== 0) {
     const remedy = `name another editor with EDITOR; your text, if there is any, is in ${path}`

@@ -54,7 +54,7 @@ Examples:
 function macIn(text: string): string {
   if (normaliseMac(text) !== undefined) return text
   throw new InvalidArgumentError(
-    'it is no hardware address; give 12 hex digits, for example 52:54:00:20:00:01.',
+    'it is not a hardware address; give 12 hex digits, for example 52:54:00:20:00:01.',
   )
 }
 

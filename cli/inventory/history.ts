@@ -4,7 +4,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import type { ObjectRevision } from '#client/inventory.ts'
 import type { Kind } from '#model/kinds.ts'
 import { unifiedDiff } from '#server/inventory/diff.ts'
-import { tellOne } from './apply.ts'
+import { printOne } from './apply.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 import { printJson, show } from '../terminal/show.ts'
@@ -36,7 +36,7 @@ Examples:
     .action(async (kind: Kind, id: string, { server, json = false, diff, revert }: Flags) => {
       const { InventoryClient } = await import('#client/inventory.ts')
       const client = new InventoryClient(server)
-      if (revert !== undefined) return tellOne(await client.revert(kind, id, revert), json)
+      if (revert !== undefined) return printOne(await client.revert(kind, id, revert), json)
       const history = await client.history(kind, id)
       if (json) printJson(history)
       else if (diff) show(withDiffs(id, history))

@@ -68,7 +68,7 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
     }
   }
   const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count)
-  if (json) return tellJson({ dryRun, counts: sorted })
+  if (json) return printResult({ dryRun, counts: sorted })
   const lines = sorted.map(count => `${countText(count)}${dryRun ? ' (dry run)' : ''}\n`)
   process.stdout.write(lines.join('') || 'nothing to import\n')
 }
@@ -96,11 +96,11 @@ export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly 
   if (batch.length > 0) yield batch
 }
 
-/** How many objects of a kind came to the same. */
+/** How many objects of a kind had the same result. */
 type Count = { readonly kind: Kind; readonly result: string; readonly count: number }
 
-function tellJson(told: object): void {
-  printJson({ apiVersion: 'pilotlight/v1', ...told })
+function printResult(result: object): void {
+  printJson({ apiVersion: 'pilotlight/v1', ...result })
 }
 
 /** `1 group created`, `2 groups created`. */
@@ -112,10 +112,10 @@ function countText({ kind, result, count }: Count): string {
 async function objectsBelow(folder: string, skipBroken: boolean): Promise<KindedObject[]> {
   const remedy = 'name one that holds groups/ and profiles/'
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new Failure('BAD_INPUT', `${folder} is no directory`, remedy)
+    throw new Failure('BAD_INPUT', `${folder} is not a directory`, remedy)
   }
   if (!LAYOUT_FOLDERS.some(name => existsSync(join(folder, name)))) {
-    const none = `${folder} is no data directory: it has none of ${LAYOUT_FOLDERS.join(' ')}`
+    const none = `${folder} is not a data directory: it has none of ${LAYOUT_FOLDERS.join(' ')}`
     throw new Failure('BAD_INPUT', none, remedy)
   }
   const { DataDirectory } = await import('#server/inventory/data-directory.ts')
@@ -126,7 +126,7 @@ async function objectsBelow(folder: string, skipBroken: boolean): Promise<Kinded
       `${join(folder, file)}${line === undefined ? '' : `:${line}:${column}`}: ${reason}`,
   )
   if (problems.length > 0 && !skipBroken) {
-    const nothing = 'nothing was written; mend them, or leave them out with --skip-broken'
+    const nothing = 'nothing was written; fix them, or leave them out with --skip-broken'
     throw new Failure('BAD_INPUT', problems.join('\n      '), nothing)
   }
   for (const problem of problems) process.stderr.write(`skipped ${problem}\n`)
@@ -159,7 +159,7 @@ async function exportDirectory(
     }
     if (count > 0) counts.push({ kind, result: 'written', count })
   }
-  if (json) return tellJson({ counts })
+  if (json) return printResult({ counts })
   process.stdout.write(counts.map(count => `${countText(count)}\n`).join(''))
 }
 

@@ -9,7 +9,7 @@ export function kindArgument(): Argument {
   return new Argument('<kind>', KINDS.join(', ')).choices(KINDS).argParser(kindOf)
 }
 
-/** A kind from what somebody wrote. */
+/** A kind from what a user wrote. */
 function kindOf(text: string): Kind {
   const kind = KINDS.find(one => one === text || `${one}s` === text)
   if (kind !== undefined) return kind

@@ -19,7 +19,10 @@ export function defineLab(command: Command): void {
     .description('from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts')
     .argument('[rack]', 'rack file', smallRack)
     .option('--keep', 'leave the rack up at the end')
-    .option('--lab <name>', "the lab's name, the rack's unless told, so that two can run side by side")
+    .option(
+      '--lab <name>',
+      "the lab's name, by default the rack's; with different names two can run side by side",
+    )
     .option('--driver <driver>', 'container or qemu, for every machine of the rack')
     .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
     .addHelpText('after', EXAMPLES)
@@ -145,7 +148,7 @@ Examples:
 function usageOf(command: Command): string {
   const help = command.createHelp()
   const lines = [
-    ['[rack]', 'rack file, lab/racks/small/rack.yaml unless told'],
+    ['[rack]', 'rack file, lab/racks/small/rack.yaml by default'],
     ...command.options.map(option => [option.flags, help.optionDescription(option)]),
   ]
   return lines.map(([term = '', text = '']) => `  ${term.padEnd(18)}  ${text}`).join('\n')

@@ -1,4 +1,4 @@
-// What a finished `pilotlight lab up` tells a person: the nodes, what `up` said, and how to look around.
+// What a finished `pilotlight lab up` prints: the nodes, what `up` said, and how to look around.
 
 import { join } from 'node:path'
 import { labFiles } from '#lab/state.ts'

@@ -35,7 +35,7 @@ export function defineBackup(command: Command): void {
       `
 In it: objects with their history, sites with their sealed authorities, leases, boots and their events, access tokens,
 machine keys, the server's own authority and the key of its store. Not in it: assets, and the state of 'pilotlight up'.
-Whoever opens it has all of that: keep the passphrase, or the identity, elsewhere. The file is in age's format.
+Anyone who opens it has all of that: keep the passphrase, or the identity, elsewhere. The file is in age's format.
 
 Examples:
   pilotlight backup /srv/backup/pilotlight-monday --state-path /var/lib/pilotlight --recipient age1…
@@ -103,7 +103,7 @@ function collect(one: string, others: readonly string[]): string[] {
   return [...others, one]
 }
 
-/** @param otherwise the flag that spares it */
+/** @param otherwise the flag that makes it unnecessary */
 function passphraseOf(file: string | undefined, otherwise: string): string {
   const passphrase = file === undefined ? process.env[PASSPHRASE] : linesOf(file)[0]
   if (passphrase !== undefined && passphrase !== '') return passphrase

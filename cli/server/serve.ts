@@ -92,8 +92,8 @@ export function defineServe(command: Command): void {
     .addHelpText(
       'after',
       `
-DHCP is silent until a site file is applied, so a server that has just started disturbs nobody.
-Matchbox's flags (-address, -data-path, -rpc-address, ...) and MATCHBOX_* variables are taken as they stand.
+DHCP is silent until a site file is applied, so a server that has just started does not disturb its network.
+Matchbox's flags (-address, -data-path, -rpc-address, ...) and MATCHBOX_* variables are accepted.
 
 Examples:
   pilotlight serve --address 10.20.0.1 --assets-path /srv/pilotlight/assets --state-path /var/lib/pilotlight

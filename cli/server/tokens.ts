@@ -28,11 +28,11 @@ Examples:
   tokens
     .command('create')
     .description('makes a token and prints it, once')
-    .argument('<name>', 'who it is for: it stands in the history of what was changed with it')
+    .argument('<name>', 'who it is for: the history of what was changed with it has this name')
     .addOption(
       new Option('--role <role>', 'what it may do').choices(['read-only', 'admin']).default('read-only'),
     )
-    .option('--days <n>', 'how long; until it is revoked unless told', daysOf)
+    .option('--days <n>', 'how long; until it is revoked by default', daysOf)
     .addOption(serverOption())
     .option('--json', 'as JSON')
     .action(async (name: string, flags: TokenFlags & { role: CredentialRole; days?: number }) => {

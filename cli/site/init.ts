@@ -65,7 +65,7 @@ Examples:
  * Writes the file and gives the site as it will be read.
  *
  * @throws {FileProblems} when the answers make no usable site; nothing is written then
- * @throws {Failure} when the file is there already, or MACs are missing and nobody can be asked
+ * @throws {Failure} when the file is there already, or MACs are missing and there is no terminal to ask at
  */
 export async function init(file: string, flags: InitFlags, interactive: boolean): Promise<Site> {
   const answers = interactive ? await atTerminal(ask => askFor(flags, ask)) : withDefaults(flags)

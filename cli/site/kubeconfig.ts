@@ -1,4 +1,4 @@
-// `pilotlight kubeconfig`: an administrator of a site's cluster, minted for some hours. Nothing that opens the cluster lasts
+// `pilotlight kubeconfig`: an administrator of a site's cluster, valid for some hours. Nothing that opens the cluster lasts
 // longer than that in a file.
 
 import { join, resolve } from 'node:path'
@@ -13,7 +13,7 @@ export function defineKubeconfig(command: Command): void {
   command
     .argument('<site>', 'site file')
     .addOption(stateOption())
-    .option('--out <file>', 'where it is written; in the state directory unless told')
+    .option('--out <file>', 'where it is written; in the state directory by default')
     .option('--break-glass', 'a member of system:masters, for when the cluster refuses its administrators')
     .addHelpText(
       'after',

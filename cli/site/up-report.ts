@@ -1,9 +1,9 @@
-// What a finished `pilotlight up` tells a person.
+// What a finished `pilotlight up` prints.
 
 import type { UpResult } from '#rack/up/up.ts'
 import type { Verification } from '#rack/openstack/verify/verify.ts'
 
-/** What a finished run tells a person, a line each. */
+/** What a finished run prints, line by line. */
 export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult): string[] {
   const until = new Date(signsUntil).toISOString().slice(0, 10)
   const cluster = [

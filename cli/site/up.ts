@@ -20,7 +20,7 @@ export function defineUp(command: Command): void {
       '--power-on <command>',
       'switches on machine {name}, for example "ipmitool -H bmc-{name} … chassis power on"',
     )
-    .option('--tools <dir>', 'where kubectl and helm lie (PATH otherwise)')
+    .option('--tools <dir>', 'the folder of kubectl and helm (PATH is searched otherwise)')
     .option('--boot-limit <seconds>', 'a machine must be ready after so long', seconds, 900)
     .addOption(
       new Option(
@@ -42,12 +42,12 @@ Examples:
     )
     .action(async (site: string, options: UpFlags) => {
       const { up } = await import('#rack/up/up.ts')
-      const { askYes, tellLines } = await import('../terminal/ask.ts')
+      const { askYes, printLines } = await import('../terminal/ask.ts')
       const { askAboutKeys } = await import('./ask-about-keys.ts')
       const { describeUp } = await import('./up-report.ts')
       const { bootLimit, ...rest } = options
       await withProgress(async ({ stage, signal, summary, drawing }) => {
-        const show = (text: string) => tellLines(text, drawing)
+        const show = (text: string) => printLines(text, drawing)
         const ask = (text: string) => askYes(text, drawing, signal)
         const isAtTerminal = process.stdin.isTTY && process.stderr.isTTY
         const given = {

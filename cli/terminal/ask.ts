@@ -5,7 +5,7 @@ import { cleanLines } from '#model/clean.ts'
 import type { Drawing } from '#progress/terminal.ts'
 
 /** Shows the lines of `text` above the stages, without what a terminal obeys: a server may have written parts of it. */
-export function tellLines(text: string, drawing: Pick<Drawing, 'line'>): void {
+export function printLines(text: string, drawing: Pick<Drawing, 'line'>): void {
   for (const line of cleanLines(text, Infinity).split('\n')) drawing.line(line)
 }
 
@@ -15,7 +15,7 @@ export async function askYes(
   drawing: Pick<Drawing, 'line'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  tellLines(text, drawing)
+  printLines(text, drawing)
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return /^y(es)?$/i.test((await terminal.question('[y/N] ', { signal })).trim())

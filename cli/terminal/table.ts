@@ -36,7 +36,7 @@ export function cellOf(value: unknown): string {
   return fields.join(' ') || '-'
 }
 
-/** A group with its selector in words: `mac=52:54:…, address in 10.20.0.0/24`. */
+/** A group with its selector as text: `mac=52:54:…, address in 10.20.0.0/24`. */
 export function withSelectorText<T extends Readonly<Record<string, unknown>>>(group: T): T {
   return { ...group, selector: selectorText((group['selector'] ?? {}) as Selector) } // as the server keeps it
 }

@@ -58,7 +58,7 @@ export async function withProgress<T>(work: (handed: LongWork) => Promise<T>): P
   }
 }
 
-/** Nobody reads any more, and that must not keep the work from ending well. */
+/** The reader of the output is gone, which must not keep the work from ending well. */
 function ignoreLostTerminal(): void {
   process.stderr.on('error', () => {})
 }

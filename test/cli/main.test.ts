@@ -23,7 +23,7 @@ function pilotlight(...args: string[]): Promise<{ status: number | null; said: s
   })
 }
 
-t.test('help explains a subcommand, and every exit code in words', async t => {
+t.test('help explains a subcommand, and every exit code', async t => {
   t.match(await pilotlight('help', 'lab', 'up'), { status: 0, said: /Usage: pilotlight lab up / })
   t.match(await pilotlight('help', 'serv'), {
     status: EXIT.notFound,
@@ -46,18 +46,18 @@ t.test('what cannot be used is refused with 2 before anything starts', async t =
   })
   t.match(await pilotlight('assets', 'remove', '../tokens/bootstrap', '--server', 'http://127.0.0.1:9'), {
     ...usage,
-    said: /assets\/\.\.\/tokens\/bootstrap is no path of the server\n.*without "\.\."/,
+    said: /assets\/\.\.\/tokens\/bootstrap is not a path of the server\n.*without "\.\."/,
   })
   t.match(await pilotlight('get', 'template', '..', '--server', 'http://127.0.0.1:9'), usage)
   t.match(await pilotlight('explain', '--mac', '12'), {
     ...usage,
-    said: /it is no hardware address; give 12/,
+    said: /it is not a hardware address; give 12/,
   })
   t.match(await pilotlight('get', 'machins'), { ...usage, said: /did you mean machines\?/ })
   t.match(await pilotlight('up', 'site.yaml', '--boot-limit', '1e9'), { ...usage, said: /at most 86400/ })
 })
 
-t.test("a refusal shows the problem's own words and what to do", async t => {
+t.test("a refusal shows the problem's own text and what to do", async t => {
   const server = createServer((request, response) => {
     const problem = request.url?.startsWith('/machines') === true
     response.writeHead(404, { 'content-type': problem ? 'application/problem+json' : 'text/html' })

@@ -1,11 +1,11 @@
-// Runs the command line for tests, as somebody would.
+// Runs the command line for tests, as a user would.
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts')
 
-/** What a run came to. */
+/** The result of a run. */
 export type Run = { readonly status: number | null; readonly out: string; readonly err: string }
 
 /** Runs `pilotlight` with these arguments; `input` is its standard input. */

@@ -24,7 +24,7 @@ t.test('a file of a token that has none is named, with what to do', async t => {
   }
 })
 
-t.test('an authority that cannot be read is named, where a server is to be believed by it', async t => {
+t.test('an authority that cannot be read is named, where a server is to be trusted by it', async t => {
   const folder = t.testdir({ ca: 'no certificate' })
   for (const [path, message] of [
     ['/nowhere', 'PILOTLIGHT_CA is "/nowhere": there is no such file'],

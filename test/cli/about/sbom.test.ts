@@ -156,7 +156,7 @@ function isValid(t: Test, bill: Bill): void {
     for (const inner of components) check(inner)
   }
   for (const component of [bill.metadata.component, ...bill.components]) check(component)
-  t.strictSame(wrong, [], 'each component is as the schema has it, and has a name of its own')
+  t.strictSame(wrong, [], 'each component is as the schema has it, and has its own name')
   for (const { ref, dependsOn } of bill.dependencies)
     t.strictSame(
       [ref, ...dependsOn].filter(it => !refs.has(it)),

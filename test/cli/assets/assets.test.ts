@@ -153,7 +153,7 @@ t.test('Flatcar is fetched with its signatures, by the layout of its maker', { t
 
   const wrong = await get('--key', join(root, 'other.asc'))
   t.match(wrong, { status: 1, err: /The signature of .* does not hold/ })
-  t.notOk(existsSync(join(root, 'assets/flatcar')), 'nothing is kept that somebody else signed')
+  t.notOk(existsSync(join(root, 'assets/flatcar')), 'nothing is kept that someone else signed')
   const good = await get('--key', join(root, 'maker.asc'))
   t.match(
     good,

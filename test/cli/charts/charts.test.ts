@@ -41,7 +41,7 @@ openstack: { values: ${values} }
   return path
 }
 
-t.test('the plan is told as lines and as JSON, without a cluster', async t => {
+t.test('the plan is printed as lines and as JSON, without a cluster', async t => {
   const site = await siteWith('{}')
   const { status, out } = await charts('plan', site, ...state)
   t.equal(status, EXIT.done)
@@ -50,7 +50,7 @@ t.test('the plan is told as lines and as JSON, without a cluster', async t => {
   t.match(json, { apiVersion: 'pilotlight/v1', plan: 'compute-kit', namespace: 'openstack' })
 })
 
-t.test('values are told with their origin, and a list that replaces a list is pointed out', async t => {
+t.test('values are shown with their origin, and a list that replaces a list is pointed out', async t => {
   const site = await siteWith('{ rabbitmq: { conf: { enabled_plugins: [rabbitmq_management] } } }')
   const { out } = await charts('plan', site, '--values', 'rabbitmq', ...state)
   t.match(
@@ -84,20 +84,23 @@ t.test('mistakes end before anything is touched, with the status of their kind',
   })
 })
 
-t.test('a cluster that does not answer is told with its own status, by every verb that asks it', async t => {
-  const site = await siteWith('{}')
-  const kubeconfig = join(directory, 'kubeconfig')
-  const pki = await testPki(join(directory, 'pki'))
-  await writeKubeconfig(kubeconfig, pki, `https://127.0.0.1:${await freePort()}`)
-  const tools = join(directory, 'tools') // of a helm that is never run
-  await mkdir(tools)
-  await writeFile(join(tools, 'helm'), '', { mode: 0o755 })
-  for (const verb of ['status', 'uninstall'])
-    t.match(await charts(verb, site, ...state, '--kubeconfig', kubeconfig, '--tools', tools), {
-      status: EXIT.unreachable,
-      err: /the Kubernetes API at https:\S+ does not answer: connect ECONNREFUSED/,
-    })
-})
+t.test(
+  'a cluster that does not answer is reported with its own status, by every verb that asks it',
+  async t => {
+    const site = await siteWith('{}')
+    const kubeconfig = join(directory, 'kubeconfig')
+    const pki = await testPki(join(directory, 'pki'))
+    await writeKubeconfig(kubeconfig, pki, `https://127.0.0.1:${await freePort()}`)
+    const tools = join(directory, 'tools') // of a helm that is never run
+    await mkdir(tools)
+    await writeFile(join(tools, 'helm'), '', { mode: 0o755 })
+    for (const verb of ['status', 'uninstall'])
+      t.match(await charts(verb, site, ...state, '--kubeconfig', kubeconfig, '--tools', tools), {
+        status: EXIT.unreachable,
+        err: /the Kubernetes API at https:\S+ does not answer: connect ECONNREFUSED/,
+      })
+  },
+)
 
 t.test('charts that are our own have nothing to lock, and a source without them is named', async t => {
   t.match(await charts('lock', await siteWith('{}')), {

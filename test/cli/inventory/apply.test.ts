@@ -101,7 +101,7 @@ t.test('the token of another server on this host is not shown to one that asks f
   t.match(JSON.parse(out), [{ kind: 'group', id: 'a', result: 'deleted' }])
 })
 
-t.test('a mistake in a file is told with its line, and nothing is written', async t => {
+t.test('a mistake in a file is reported with its line, and nothing is written', async t => {
   const dataPath = t.testdir()
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
   const env = { PILOTLIGHT_SERVER: server.url }
@@ -123,7 +123,7 @@ t.test('a mistake in a file is told with its line, and nothing is written', asyn
 })
 
 t.test(
-  'a file without any object is a mistake, and one of a data directory is told where it goes',
+  'a file without any object is a mistake, and one of a data directory is reported with the place where it belongs',
   async t => {
     const folder = t.testdir({
       'empty.yaml': '# nothing yet\n',

@@ -5,7 +5,7 @@ import { EXIT } from '#cli/exit.ts'
 import { testServer } from '../../server/serving.ts'
 import { pilotlight } from '../pilotlight.ts'
 
-t.test('an edit is put back, unless somebody was faster', async t => {
+t.test('an edit is put back, unless someone was faster', async t => {
   const dataPath = t.testdir()
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
   const editor = join(dataPath, 'editor')

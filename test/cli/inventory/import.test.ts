@@ -71,11 +71,11 @@ t.test('a directory that is imported is exported byte for byte', async t => {
   })
 })
 
-t.test('a folder that is no data directory is a mistake, an empty data directory is none', async t => {
+t.test('a folder that is not a data directory is a mistake, an empty data directory is not', async t => {
   const folder = t.testdir({ other: { 'a.txt': '' }, empty: { groups: {} } })
   t.match(await pilotlight(['import', join(folder, 'other')]), {
     status: EXIT.usage,
-    err: /other is no data directory: it has none of groups profiles/,
+    err: /other is not a data directory: it has none of groups profiles/,
   })
   t.match(await pilotlight(['import', join(folder, 'empty')]), {
     status: EXIT.done,

@@ -50,12 +50,12 @@ t.test("Matchbox's environment starts a server, and SIGTERM ends it well", async
   })
   t.match(await (await fetch(`${url}/ipxe`)).text(), '#!ipxe\nkernel /k\nboot\n')
   child.kill('SIGHUP')
-  t.equal((await fetch(`${url}/readyz`)).status, 200, 'SIGHUP is no reason to end')
+  t.equal((await fetch(`${url}/readyz`)).status, 200, 'SIGHUP does not end it')
   child.kill('SIGTERM')
   t.equal(await statusOf(child), 0)
 })
 
-t.test('a state directory that cannot be made is named, and nobody waits for it', async t => {
+t.test('a state directory that cannot be made is named at once', async t => {
   const ports = ['--no-dhcp', '--no-tftp', '--http-port', '0', '--agent-port', '0']
   t.match(await pilotlight(['serve', ...ports, '--state-path', '/proc/x']), {
     status: EXIT.usage,
@@ -115,7 +115,7 @@ t.test('tokens are made, listed and revoked by who has one', async t => {
   t.match((await pilotlight(['tokens', 'list', '--json', ...at], file)).out, /"name": "bootstrap"/)
 })
 
-t.test('an HTTPS server is believed by the authority that is named, or by its own on this host', async t => {
+t.test('an HTTPS server is trusted by the authority that is named, or by its own on this host', async t => {
   const data = dataPath(t)
   const statePath = join(t.testdirName, 'state')
   const where = ['-address', '127.0.0.1:0', '--admin-address', '127.0.0.1:0', '--state-path', statePath]
@@ -129,7 +129,7 @@ t.test('an HTTPS server is believed by the authority that is named, or by its ow
   t.match(await pilotlight(list, { env: { PILOTLIGHT_STATE_PATH: statePath } }), { status: 0, out: /^p /m })
 })
 
-t.test('version tells what runs, to people and programs', async t => {
+t.test('version says what runs, to people and programs', async t => {
   const { version } = JSON.parse(readFileSync(join(MAIN, '../../package.json'), 'utf8')) as {
     version: string
   }

@@ -1,4 +1,4 @@
-// What a finished run tells.
+// What a finished run prints.
 
 import t from 'tap'
 import { describeUp } from '#cli/site/up-report.ts'
@@ -28,7 +28,7 @@ const cluster = [
   'kubelets    renew their certificates until 2027-02-26 if the server is away, and longer when it is not',
 ]
 
-t.test('a run that switched machines on tells how long each step of the way was', async t => {
+t.test('a run that switched machines on prints how long each step took', async t => {
   t.strictSame(describeUp({ kubeconfigPath: '/s/kubeconfig', signsUntil, openstack }), [
     ...cluster,
     'keystone    http://10.20.0.11:30500/v3   services identity compute',
@@ -38,7 +38,7 @@ t.test('a run that switched machines on tells how long each step of the way was'
   ])
 })
 
-t.test('a run that found the machines on tells no times, and one that ended early no cloud', async t => {
+t.test('a run that found the machines on prints no times, and one that ended early no cloud', async t => {
   const { secondsTo: _, ...found } = openstack
   t.notMatch(
     describeUp({ kubeconfigPath: '/s/kubeconfig', signsUntil, openstack: found }).join('\n'),

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { tableOf, withSelectorText } from '#cli/terminal/table.ts'
 
-t.test('a selector stands in a table in the words that explain uses', async t => {
+t.test('a table shows a selector as explain does', async t => {
   const selector = {
     address: { cidr: '10.20.0.0/24' },
     mac: ['52:54:00:20:00:01', { glob: '52:54:00:aa:*' }],
