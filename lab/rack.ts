@@ -145,7 +145,7 @@ async function expectThere(
   reader.complain('PL-1008', [key], `there is no ${kind} ${path}`, remedy)
 }
 
-/** The rack as far as it can be read; what is wrong with it stands in the reader. */
+/** The rack as far as it can be read; the reader has what is wrong with it. */
 function rackOf(reader: YamlReader, file: string): Rack {
   reader.expectKeys([], ['name', 'bridge', 'site', 'data', 'objects', 'machines'])
   const below = (key: 'site' | 'data' | 'objects'): string | undefined => {

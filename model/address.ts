@@ -17,7 +17,7 @@ export function parseAddress(text: string): Address | undefined {
   return bits >> 32n === 0xffffn ? { bits: bits & 0xffff_ffffn, width: 32 } : { bits, width: 128 }
 }
 
-/** Reads `10.20.0.0/24`, `fd00::/8`, or an address, which is a network of itself. Undefined for anything else. */
+/** Reads `10.20.0.0/24`, `fd00::/8`, or an address, which counts as a network of one. Undefined for anything else. */
 export function parseNetwork(text: string): Network | undefined {
   const [, base = '', digits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const address = parseAddress(base)

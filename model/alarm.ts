@@ -137,7 +137,7 @@ export const alarmSchema = {
         'What it is about, with its kind: `machine:ctl-1`, `pool:10.20.0.100`, `state:/var/lib/pilotlight`',
     },
     state: { enum: ['active', 'acknowledged', 'cleared'] },
-    since: { ...time, description: 'When it began; when it is raised after it was cleared, it begins anew' },
+    since: { ...time, description: 'When it began; when it is raised after it was cleared, it begins again' },
     lastSeen: { ...time, description: 'When it was raised last' },
     count: { type: 'integer', minimum: 1, description: 'How often it was raised since it began' },
     reason: { ...text, description: 'A sentence: what was seen last' },

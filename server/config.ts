@@ -111,7 +111,7 @@ export const SETTINGS = {
   limits: { headersMs: 10_000, requestMs: 30_000, keepAliveMs: 75_000, idleMs: 120_000, checkMs: 2_000 },
 } as const
 
-/** What holds instead when we stand in Matchbox's place. */
+/** The defaults of a server that replaces Matchbox (`--matchbox`). */
 export const MATCHBOX_SETTINGS = {
   address: '127.0.0.1:8080',
   agentPort: 0,

@@ -155,7 +155,7 @@ export class TooManyReports extends ServerError {
   }
 }
 
-/** An address that shows one boot token after the other, none of them good. */
+/** An address that shows one boot token after the other, none of them valid. */
 export class TooManyTokens extends ServerError {
   readonly code = 'TOO_MANY_TOKENS'
   readonly statusCode = 429

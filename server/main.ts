@@ -45,7 +45,7 @@ export type RunningServer = {
   /** TCP ports, as they were given or found free. */
   readonly httpPort: number
   readonly agentPort: number
-  /** Of administration, where it has a listener of its own. */
+  /** Of administration, where it has its own listener. */
   readonly adminPort: number | undefined
   /** Of gRPC, where it is on. */
   readonly rpcPort: number | undefined
@@ -267,7 +267,7 @@ function networkOf(address: string, catalog: Catalog): () => ProvisioningNetwork
   return () => catalog.networks.find(({ subnet }) => contains(subnet, address))
 }
 
-/** Says whether a host answers at an address; undefined when it cannot be looked at now. */
+/** Says whether a host answers at an address; undefined when it cannot be probed now. */
 function probing(prober: Prober): (address: string) => Promise<boolean> | undefined {
   return address => prober.look(address)?.then(() => prober.result(address) === 'used')
 }

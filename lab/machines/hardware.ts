@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { ProcessMark } from '#host/process.ts'
 import type { Rack, RackMachine } from '../rack.ts'
 
-/** A machine in its place. */
+/** A machine of a rack, and where its files are. */
 export type Hardware = {
   readonly rack: Rack
   readonly machine: RackMachine

@@ -24,14 +24,18 @@ export type LabUp = {
  */
 export async function readLab(options: LabUp): Promise<{ rack: Rack; site: Site | undefined }> {
   if (!['boot', 'cluster', 'openstack'].includes(options.until)) {
-    throw new Failure('BAD_OPTION', `--until ${options.until} is no stage`, 'give boot, cluster or openstack')
+    throw new Failure(
+      'BAD_OPTION',
+      `--until ${options.until} is not a stage`,
+      'give boot, cluster or openstack',
+    )
   }
   const { driver, lab: name } = options
   if (driver !== undefined && !isDriver(driver)) {
     throw new Failure('BAD_OPTION', `--driver ${driver} is unknown`, 'give container or qemu')
   }
   if (name !== undefined && !LAB_NAME.test(name))
-    throw new Failure('BAD_OPTION', `--lab "${name}" is no name for a lab`, `give ${LAB_NAME_WORDS}`)
+    throw new Failure('BAD_OPTION', `--lab "${name}" is not a name for a lab`, `give ${LAB_NAME_WORDS}`)
   const read = await readRack(options.rackFile)
   const site = read.site === undefined ? undefined : await readSiteFile(read.site)
   if (site !== undefined) {

@@ -46,7 +46,7 @@ export type FinishedLab = {
 
 /**
  * Brings a rack up, runs `pilotlight up` in it, shows what is there, and takes it down again unless asked to
- * keep it; also after a failure or Ctrl-C. A lab that was up before stays up: it is somebody's.
+ * keep it; also after a failure or Ctrl-C. A lab that was up before stays up: someone may be using it.
  */
 export async function labUp(options: LabUp, work: LabWork): Promise<void> {
   const { rack, site } = await readLab(options)

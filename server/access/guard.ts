@@ -106,7 +106,7 @@ function challengeFor({ headers, method }: FastifyRequest): string {
 /**
  * A token weighs more than a certificate, and both more than the place that a request comes from.
  *
- * @throws {NotAuthenticated} 401, when a token is shown that is not good, where one is wanted
+ * @throws {NotAuthenticated} 401, when a token is shown that is not valid, where one is required
  */
 function whoAsks(request: FastifyRequest, policy: AccessPolicy, access: Access): Identity {
   const place = placeOf(request, policy)

@@ -47,7 +47,7 @@ export function identityOfCertificate(
   { subject, serialNumber }: Pick<PeerCertificate, 'subject' | 'serialNumber'>,
   otherwise: CertificateRole,
 ): Identity {
-  const [commonName] = valuesOf(subject?.CN) // a subject may be empty: names can stand in the extensions alone
+  const [commonName] = valuesOf(subject?.CN) // a subject may be empty: names can be in the extensions alone
   const organisations = valuesOf(subject?.O)
   const role = ROLES.find(one => organisations.includes(`pilotlight:${one}`)) ?? otherwise
   return { name: cleanLabel(commonName ?? `certificate ${serialNumber}`), role, by: 'certificate' }

@@ -7,7 +7,7 @@ import { ServerError } from '../errors.ts'
 export type Refusable<T> = { readonly value: T } | { readonly refusal: ServerError }
 
 /**
- * Does `work`, and gives a refusal (an error of ours below 500) as a value; anything else is thrown. What the step wrote before
+ * Does `work`, and gives a refusal (one of our errors below 500) as a value; anything else is thrown. What the step wrote before
  * it is kept, so it refuses first and writes then.
  */
 export function refusalOf<T>(work: () => T): Refusable<T> {

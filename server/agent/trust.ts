@@ -67,7 +67,7 @@ export function decideKey(question: KeyQuestion): KeyDecision {
   }
   // Without a lease nothing says that it is the machine that asks: no policy approves that.
   if (dhcp === 'off') {
-    const why = 'DHCP is not served here, so nothing but its words says which machine it is'
+    const why = 'DHCP is not served here, so nothing but its own request says which machine it is'
     return own?.state === 'approved' ? { state: 'approved', why: own.why } : { state: 'pending', why }
   }
   if (level === 'L1') return { state: 'approved', why: 'the wire is trusted (L1)' }
@@ -114,7 +114,7 @@ function failingCondition(
     return `its serial number, ${serial}, is not approved by the site`
   }
   if (ports !== undefined && !ports.includes(port ?? '')) {
-    return `its switch port, ${port ?? 'of which no relay told'}, is not approved by the site`
+    return `its switch port, ${port ?? 'which no relay reported'}, is not approved by the site`
   }
   return undefined
 }

@@ -11,7 +11,7 @@ const KEPT = 200_000
 const UNDECLARED_KEPT = 1000
 /** How many that are cleared are kept. */
 const CLEARED_KEPT = 5000
-/** How soon alarms are written, and how many at once: a flood shall not fill the disk's time. */
+/** How soon alarms are written, and how many at once: a flood must not keep the disk busy. */
 const WRITE_MS = 1000
 const WRITTEN_AT_ONCE = 500
 /** How long a disk that took nothing is left alone. */
@@ -26,7 +26,7 @@ export class AlarmList {
   readonly #now: () => number
   /** By id, in the order in which they were raised last. */
   readonly #alarms = new Map<string, Alarm>()
-  /** The ids of those that are trimmed first, each in the order in which they came to be so. */
+  /** The ids of those that are trimmed first, each in the order in which they became so. */
   readonly #undeclared = new Set<string>()
   readonly #cleared = new Set<string>()
   /** The ids of those that are not on disk as they are. */
@@ -95,7 +95,7 @@ export class AlarmList {
   }
 
   /**
-   * An operator says that an alarm is over; on disk when it resolves. What repeats raises it anew.
+   * An operator says that an alarm is over; on disk when it resolves. What repeats raises it again.
    *
    * @throws {NotFound} 404; {CannotWrite} 507, and then it is as it was
    */

@@ -19,7 +19,7 @@ export function alarmId({ code, entity }: Pick<Alarm, 'code' | 'entity'>): strin
 }
 
 /**
- * An alarm after it was raised. It stays acknowledged while it repeats; one that was cleared begins anew.
+ * An alarm after it was raised. It stays acknowledged while it repeats; one that was cleared begins again.
  *
  * @param now milliseconds since 1970
  */

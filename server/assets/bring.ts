@@ -14,7 +14,7 @@ import { download } from './download.ts'
 import type { AssetPlace } from './place.ts'
 import { isUrl, type AssetSource } from './sources.ts'
 
-/** What came of one. */
+/** The result for one file. */
 export type BroughtAsset = AddedAsset & { readonly signedBy?: string }
 
 /** The public keys in a file. */
@@ -86,13 +86,13 @@ async function bringOne(
 /** Downloads a URL to where it waits to be taken; a download that broke off goes on. */
 async function fetched(url: string, { place, stage, signal }: Bringing): Promise<string> {
   const file = join(place.downloads(), hash('sha256', url))
-  const tell = teller(stage)
-  await download(url, file, { signal, onProgress: tell })
+  const onProgress = progressOf(stage)
+  await download(url, file, { signal, onProgress })
   return file
 }
 
-/** Tells a stage of a download's progress: often to a terminal, seldom to a log. */
-function teller(stage: Stage): (here: number, total: number | undefined, waiting?: string) => void {
+/** Reports a download's progress to a stage: often to a terminal, seldom to a log. */
+function progressOf(stage: Stage): (here: number, total: number | undefined, waiting?: string) => void {
   const everyMs = process.stderr.isTTY ? 500 : 10_000
   const began = performance.now()
   let last = began
@@ -149,7 +149,7 @@ const SMALL_SECONDS = 30
 /**
  * Reads something small over HTTP; undefined when it is not there.
  *
- * @throws {Failure} DOWNLOAD_FAILED when it cannot be told
+ * @throws {Failure} DOWNLOAD_FAILED when it cannot be found out
  */
 export async function readSmall(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(SMALL_SECONDS * 1000)])

@@ -30,7 +30,7 @@ export function sourcesIn(text: string, file: string): AssetSource[] {
       .split(/\s+/)
     if (from === undefined || from === '') return []
     const refuse = (reason: string) => new Failure('BAD_INPUT', `${file}:${index + 1}: ${reason}`, REMEDY)
-    if (!isUrl(from)) throw refuse(`"${from}" is no URL of HTTP`)
+    if (!isUrl(from)) throw refuse(`"${from}" is not an HTTP URL`)
     const given: { name?: string; sha256?: string; sha512?: string; signature?: string } = {}
     for (const word of words) {
       const [, key = '', value = ''] = /^(sha256|sha512|sig)=(.*)$/.exec(word) ?? []
@@ -55,7 +55,7 @@ export function sourcesIn(text: string, file: string): AssetSource[] {
   return sources
 }
 
-/** What is wrong with a digest that somebody gave; undefined when nothing is. */
+/** What is wrong with a given digest; undefined when nothing is. */
 export function digestFault(algorithm: 'sha256' | 'sha512', text: string): string | undefined {
   const digits = algorithm === 'sha256' ? 64 : 128
   return new RegExp(`^[0-9a-f]{${digits}}$`, 'i').test(text)
@@ -68,7 +68,7 @@ export function isUrl(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text)
 }
 
-/** The name that a file has if nobody says. */
+/** The name of a file by default. */
 export function nameOf(from: string): string {
   return isUrl(from) ? decodeURIComponent(basename(new URL(from).pathname)) : basename(from)
 }

@@ -1,4 +1,4 @@
-// What decides at this moment: the objects of the store over the files of the data directory, indexed for lookup, and
+// What decides now: the objects of the store over the files of the data directory, indexed for lookup, and
 // changed one object at a time.
 
 import type { Group } from '#model/group.ts'
@@ -28,7 +28,7 @@ export class Catalog {
   /** The provisioning networks of the sites. */
   networks: readonly ProvisioningNetwork[] = []
   readonly #layers = new Map<Kind, Map<string, Layers>>(KINDS.map(kind => [kind, new Map()]))
-  /** Sorted lists, made when somebody asks, until an object of the kind changes. */
+  /** Sorted lists, made on demand, until an object of the kind changes. */
   readonly #lists = new Map<Kind, readonly Entry[]>()
   #machines: readonly Machine[] | undefined
   readonly #profiles = new Map<string, Profile>()

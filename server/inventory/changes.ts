@@ -35,7 +35,7 @@ export type Entry<K extends Kind = Kind> = {
   readonly object: Objects[K]
   /** Names this state of the object: the text of its ETag. */
   readonly version: string
-  /** `store`: put by somebody; `directory`: a file of the data directory. */
+  /** `store`: put by a client; `directory`: a file of the data directory. */
   readonly source: 'store' | 'directory'
   /** The site that it belongs to; only that site's file changes it. */
   readonly site?: string

@@ -40,7 +40,7 @@ export function problemText({ file, line, column, reason }: Problem): string {
 /** What is there now under an id; no file when there is none any more. */
 export type FileChange = { readonly kind: Kind; readonly id: string; readonly file: FileObject | undefined }
 
-/** Bytes that a file may have; more is no configuration. */
+/** Bytes that a file may have; a larger file is not a configuration. */
 const LARGEST_FILE = 16 << 20
 
 /** The directory as it is kept in memory. */
@@ -50,7 +50,7 @@ export class DataDirectory {
   readonly #tree: DirectoryTree
 
   /**
-   * Reads the directory, and tells `onChange` of what changes from then on.
+   * Reads the directory, and reports to `onChange` what changes from then on.
    *
    * @param onChange gets the objects that changed, which may be none where only a problem did
    */
@@ -120,7 +120,7 @@ export class DataDirectory {
       const object = { id, content: text }
       const [wrong] = templateFindings(object).filter(({ severity }) => severity === 'error')
       if (wrong === undefined) return { file: { object, version, path } }
-      // Without a good version this one is served: whoever asks for it gets the reason.
+      // Without a good version this one is served: a request for it gets the reason.
       const { message: reason, line, column } = wrong
       return {
         problem: { file: path, reason, line, column },
@@ -154,7 +154,7 @@ function parseMachine(text: string): Machine {
   const fields = membersOf(text)
   const { good, faults } = checkObject('machine', Object.fromEntries(fields))
   if (good?.kind === 'machine') return good.object
-  const [{ detail, pointer } = { detail: 'it is no machine', pointer: '' }] = faults
+  const [{ detail, pointer } = { detail: 'it is not a machine', pointer: '' }] = faults
   throw new BrokenFile(detail, pointer.split('/').slice(1))
 }
 

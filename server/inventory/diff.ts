@@ -74,7 +74,7 @@ function changed(before: readonly string[], after: readonly string[]): Line[] {
   return [...lines, ...gone.slice(row), ...come.slice(column)]
 }
 
-/** Parts of the text that hold differences, each with the lines around it, and where it stands on both sides. */
+/** Parts of the text that hold differences, each with the lines around it, and where it is on both sides. */
 function hunksOf(lines: readonly Line[]): string[] {
   const shown = nearChanges(lines)
   const hunks: string[] = []

@@ -1,4 +1,4 @@
-// The files below some folders, watched: tells which of them may have changed, once they have been left alone.
+// The files below some folders, watched: reports which of them may have changed, once they are no longer written.
 
 import { lstatSync, readdirSync, statSync, watch, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
@@ -27,7 +27,7 @@ export class DirectoryTree {
 
   /**
    * @param folders names in `root`, each with whether folders in it count too
-   * @param onChange hears of files that may have changed, come, or gone
+   * @param onChange is called for files that may have changed, been added, or been removed
    */
   constructor(
     root: string,
@@ -61,11 +61,11 @@ export class DirectoryTree {
       watcher.on('change', (kind, name) =>
         this.#heard(folder, kind, name === null ? undefined : String(name)),
       )
-      watcher.on('error', () => this.#unwatch(folder)) // the folder went away; its parent's watcher tells of a new one
+      watcher.on('error', () => this.#unwatch(folder)) // the folder was removed; its parent's watcher reports a new one
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOSPC' || code === 'EMFILE') this.#poll ??= this.#polling()
-      // Otherwise the folder is not there yet: the watcher of its parent will tell.
+      // Otherwise the folder is not there yet: the watcher of its parent will report it.
     }
   }
 
@@ -112,7 +112,7 @@ export class DirectoryTree {
       else if (found !== undefined || listed?.delete(path) !== true) unclear.add(folder)
       changed.add(path)
     }
-    // A folder or a link came or went: look at all that is there.
+    // A folder or a link was added or removed: look at all that is there.
     for (const folder of unclear) {
       for (const file of this.#listed.get(folder) ?? []) changed.add(file)
       for (const file of this.#list(folder)) changed.add(file)

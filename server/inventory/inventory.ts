@@ -22,7 +22,7 @@ export type WriteOptions = {
   readonly audit?: Auditing | undefined
   /** Only say what would happen. */
   readonly dryRun?: boolean
-  /** Called by a dry run while what it tries stands in the catalog. */
+  /** Called by a dry run while what it tries is in the catalog. */
   readonly look?: () => void
   /**
    * As Matchbox's own API, for programs that were written for it: what is wrong in the text of a template is a warning,
@@ -76,7 +76,7 @@ export class Inventory {
     return inventory
   }
 
-  /** Puts a data directory below the store; `directoryChanged` is to be told of its changes. */
+  /** Puts a data directory below the store; `directoryChanged` must be called for its changes. */
   addDirectory(directory: DataDirectory): void {
     this.#directory = directory
     this.directoryChanged(directory.objects())
@@ -165,7 +165,7 @@ export class Inventory {
     return this.#store.putSite(name, objects, { who, at: this.#now(), audit })
   }
 
-  /** Checks all objects, and tells of everything that is wrong with any of them. */
+  /** Checks all objects, and reports everything that is wrong with any of them. */
   #checked(
     changes: readonly Change[],
     lenient: boolean,

@@ -83,7 +83,7 @@ export function membersOf(text: string): Members {
     value = JSON.parse(text)
   } catch (error) {
     const { message } = faultIn(text) ?? (error as SyntaxError) // JSON.parse throws nothing else
-    throw new BrokenFile(`is no JSON: ${message}`, [], { cause: error })
+    throw new BrokenFile(`is not JSON: ${message}`, [], { cause: error })
   }
   if (!isRecord(value)) {
     throw new BrokenFile('holds no JSON object')

@@ -8,7 +8,7 @@ import { goEscaped } from '#model/go-json.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
 
-/** Where an object lies below a data directory. Machines, which Matchbox does not know, have a folder beside the others. */
+/** The path of an object below a data directory. Machines, which Matchbox does not know, have a folder beside the others. */
 export function pathOf(kind: Kind, id: string): string {
   return kind === 'template' ? id : `${kind}s/${id}.json`
 }
@@ -31,7 +31,7 @@ function withSortedMaps(object: Group | Profile): Readonly<Record<string, unknow
   return { ...object, selector: sorted(selector), metadata: sorted(metadata) }
 }
 
-/** Go writes maps by their sorted keys, whatever the order they came in. */
+/** Go writes maps by their sorted keys, whatever their order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value

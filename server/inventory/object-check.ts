@@ -1,4 +1,4 @@
-// What an object must be before it is kept, whoever brings it: REST, gRPC or a site. Everything wrong is reported at once,
+// What an object must be before it is kept, whatever its source: REST, gRPC or a site. Everything wrong is reported at once,
 // each with a JSON pointer into the object.
 
 import { isRecord } from '#model/record.ts'
@@ -9,7 +9,7 @@ import { machineFaults } from '#model/machine.ts'
 import { TEMPLATE_FOLDERS } from '#model/template.ts'
 import { templateFindings } from './template-check.ts'
 
-/** An object that was looked at: whole where nothing is wrong with it. */
+/** An object that was checked: whole where nothing is wrong with it. */
 export type Checked = {
   readonly faults: readonly Fault[]
   readonly warnings: readonly Fault[]

@@ -1,5 +1,5 @@
 // What can be said of a template before any machine asks for it: by its name it is Ignition, Butane, a Go template or
-// one of ours (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
+// a Pilotlight template (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
 
 import type { Template } from '#model/template.ts'
 import { transpile } from '../formats/butane/transpile.ts'
@@ -18,12 +18,12 @@ export function templateFindings({ id, content }: Template): readonly PlacedFind
   if (folder === 'generic' || folder === 'cloud') return goFindings(content)
   if (folder !== 'ignition') return []
   if (/\.ign(?:ition)?$/.test(id)) return checkIgnition(content).findings
-  if (!/\.(?:ya?ml|bu|butane)(?:\.tmpl)?$|\.tmpl$/.test(id)) return [] // perhaps a part of a template of ours
+  if (!/\.(?:ya?ml|bu|butane)(?:\.tmpl)?$|\.tmpl$/.test(id)) return [] // perhaps a part of one of our templates
   const findings = goFindings(content)
   return findings.length > 0 || content.includes('{{') ? findings : transpile(content, ANY_FILE).findings
 }
 
-/** Stands in for files beside a config: whether they are there is told when it is rendered. */
+/** Stands in for files beside a config: whether they are there shows when it is rendered. */
 const ANY_FILE: LocalFiles = { read: () => new Uint8Array(), tree: () => [] }
 
 function nunjucksFindings(content: string): PlacedFinding[] {
@@ -37,7 +37,7 @@ function nunjucksFindings(content: string): PlacedFinding[] {
   }
 }
 
-/** A tag that is not closed is told without its place: it is the last of its kind. */
+/** A tag that is not closed is reported without its place: it is the last of its kind. */
 function openTagLine(message: string, content: string): number {
   const [, tag = ''] = /parse(\w+): /.exec(message) ?? []
   const before = content.split(new RegExp(`\\{%-?\\s*${tag.toLowerCase()}\\b`))

@@ -1,5 +1,5 @@
-// Who is behind a client's address: what lets a plain file download become an event of somebody's boot, and keeps a
-// curious curl out of the journal.
+// Which machine has a client's address: so a plain file download becomes an event of a machine's boot, and a person's curl
+// stays out of the journal.
 
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
@@ -14,7 +14,7 @@ export type ClientLease = { readonly mac: string; readonly uuid?: string }
 /** How many boots are remembered at a time; the oldest is forgotten first. */
 const REMEMBERED = 50_000
 
-/** The machines' addresses as DHCP gave them, or, where somebody else's DHCP did, as their boot requests showed them. */
+/** The machines' addresses as DHCP gave them, or, where another server's DHCP did, as their boot requests showed them. */
 export class Clients {
   readonly #identities: () => Identities
   readonly #leaseAt: (address: string) => ClientLease | undefined
@@ -94,7 +94,7 @@ export class Clients {
 
   /**
    * Says whether a request from `address` may be written into the machine's journal. Where we do not give the addresses,
-   * one of which nothing is known always may; that is no proof of who sent it (`agent/proof.ts` asks for one).
+   * one of which nothing is known always may; that does not prove who sent it (`agent/proof.ts` asks for one).
    */
   mayBe(
     address: string,

@@ -55,7 +55,7 @@ export type Trust = 'as given' | 'claimed'
 /** A machine, and the identifier that it was found by. */
 export type Found = { readonly machine: Machine; readonly by: KnownBy }
 
-/** Who knows the declared machines, always as of now. */
+/** Finds declared machines, always among the present ones. */
 export interface Identities {
   /** The machine of these identifiers; they are taken `as given` where no trust is named. */
   machine(known: Identifiers, trust?: Trust): Machine | undefined

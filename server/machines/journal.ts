@@ -10,11 +10,11 @@ import { isOfFirmware, isPastFirmware, leaseShownBy } from './firmware.ts'
 import type { Boot, Store } from '../store/store.ts'
 import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
 
-/** What a protocol tells the journal; the journal adds id, boot, and the machine's name. */
+/** What a protocol reports to the journal; the journal adds id, boot, and the machine's name. */
 export type NewEvent = {
   /** Lower case, colons. */
   readonly mac: string
-  /** SMBIOS UUID, when DHCP tells it: finds a machine that is declared by UUID alone. */
+  /** SMBIOS UUID, when DHCP knows it: finds a machine that is declared by UUID alone. */
   readonly uuid?: string
   /** The name of the machine, when the sender showed that it is the machine, or the event is about it. */
   readonly machine?: string
@@ -22,7 +22,7 @@ export type NewEvent = {
   readonly kind: string
   readonly text: string
   readonly detail?: BootEvent['detail']
-  /** A new boot may have begun: firmware or iPXE asks afresh, or, where DHCP shows us nothing, asks for its script. */
+  /** A new boot may have begun: firmware or iPXE asks again, or, where DHCP shows us nothing, asks for its script. */
   readonly startsBoot?: boolean
   /** The boot that a token was made for: the event is written there, whatever began since. */
   readonly boot?: string
@@ -103,9 +103,9 @@ export class Journal {
   #committed: number
 
   /**
-   * @param identities gives the inventory of the moment
+   * @param identities gives the present inventory
    * @param now milliseconds since 1970
-   * @param onLost hears of events that could not be written
+   * @param onLost is called for events that could not be written
    */
   constructor(
     store: JournalStore,
@@ -315,7 +315,7 @@ export class Journal {
     if (event.startsBoot !== true || event.kind !== 'script' || !isPastFirmware(current.phase)) {
       return { boot: current, follow: this.#current }
     }
-    // Anyone can ask for the script, so each address that does is in a boot of its own, and ends no other's.
+    // Anyone can ask for the script, so each address that does is in a separate boot, and ends no other's.
     const from = made.detail.from
     const isOwn = current.scriptFrom === undefined || current.scriptFrom === from
     const own = isOwn ? current : this.#asideOf(current.machine, boot => boot.scriptFrom === from)
@@ -340,7 +340,7 @@ export class Journal {
 
   /**
    * Keeps the boot of another address beside the one that is the current one now: one an address, a few of a machine. That
-   * of the machine's declared address never gives way.
+   * of the machine's declared address is never dropped.
    */
   #setAside(current: CurrentBoot | undefined, next: CurrentBoot): void {
     const { machine } = next
@@ -509,7 +509,7 @@ function readBoot(boot: Boot, events: readonly BootEvent[]): CurrentBoot | undef
   return read
 }
 
-/** Events that no flood may keep out, because they tell of an intruder, or of what an intruder may have got. */
+/** Events that no flood may keep out, because they show an intruder, or what an intruder may have got. */
 const ALWAYS_KEPT: ReadonlySet<string> = new Set([
   'held',
   'moved',
@@ -526,7 +526,7 @@ const ALWAYS_KEPT: ReadonlySet<string> = new Set([
 /** Events that anyone can cause with requests. */
 const OF_ANYONE: ReadonlySet<string> = new Set(['refused', 'asked', 'declined'])
 
-/** What an event competes with for its place: floods of packets and requests shall keep nothing else out. */
+/** What an event competes with for its place: floods of packets and requests must keep nothing else out. */
 function importanceOf({ layer, kind }: BootEvent): Importance {
   if (ALWAYS_KEPT.has(kind)) return 'always'
   if (OF_ANYONE.has(kind)) return 'refusal'

@@ -1,4 +1,4 @@
-// The check of a large store, in a thread of its own: reading every page takes seconds, in which machines shall boot.
+// The check of a large store, in its own thread: reading every page takes seconds, in which machines must be able to boot.
 
 import { statSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'

@@ -8,11 +8,11 @@ import { openDatabase } from '#host/sqlite.ts'
 import { BrokenState, CannotWrite, NewerStore } from '../errors.ts'
 import { diskErrorOf, RESTORE } from '../process/write-failure.ts'
 
-/** How long work that nobody waits for may wait for other work to share its commit. */
+/** Milliseconds that work without a waiting caller may wait for other work to share its commit. */
 const PATIENT_MS = 20
 /** The same for work of a flood, so that it costs few waits for the disk. */
 const VERY_PATIENT_MS = 1000
-/** How much of that joins a commit of others, and a commit of its own. */
+/** How much of that joins a commit of others, and how much one commit of such work holds. */
 const LAZY_WITH_OTHERS = 20
 const LAZY_AT_ONCE = 200
 
@@ -41,7 +41,7 @@ export class Database {
   /**
    * Opens the file at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
    *
-   * @param onFailure hears of what the disk did not take or give
+   * @param onFailure is called for what the disk did not take or give
    * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is not a store, or damaged; {CannotWrite};
    *   {CannotMakeDirectory}
    */
@@ -99,8 +99,8 @@ export class Database {
   /**
    * Does `work` in a transaction that it shares with other work, and so one wait for the disk; resolves once that is
    * over. Work that throws is undone alone. `patient` work waits some milliseconds for more to come, `very` patient work a second, other work only
-   * until the requests of this turn of the event loop have said what they want. `committed` hears of the result in the
-   * order of the commits, before anybody else can write.
+   * until the requests of this turn of the event loop have said what they want. `committed` gets the result in the
+   * order of the commits, before any other work can write.
    */
   together<T>(
     work: () => T,
@@ -175,7 +175,7 @@ export class Database {
         })()
       } catch {
         this.#undone()
-        // Somebody's work cannot be kept. Once more, each with a savepoint of its own, which costs more.
+        // Some caller's work cannot be kept. Once more, each with its own savepoint, which costs more.
         failed = this.#commitEach(now, batch)
       }
     } catch (cause) {

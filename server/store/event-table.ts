@@ -8,7 +8,7 @@ import type { Boot } from './store.ts'
 /** The tables `boots` and `events`. */
 export class EventTable {
   readonly #db: Database
-  /** Boots whose rows are as they shall be, with the machine of each: most events change nothing of their boot. */
+  /** Boots whose rows are up to date, with the machine of each: most events change nothing of their boot. */
   readonly #written = new Map<string, string | undefined>()
 
   constructor(db: Database) {
@@ -196,7 +196,7 @@ function bootOf({ id, mac, machine, began }: BootRow): Boot {
 function eventOf({ machine, detail, text, ...event }: EventRow): BootEvent {
   return {
     ...event,
-    text: cleanText(text), // stores of earlier versions hold texts as they came
+    text: cleanText(text), // stores of earlier versions hold texts as they were sent
     ...(machine === null ? {} : { machine }),
     detail: JSON.parse(detail) as BootEvent['detail'],
   }

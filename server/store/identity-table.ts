@@ -75,7 +75,7 @@ export class IdentityTable {
       "SELECT DISTINCT boot FROM machine_keys WHERE machine = ? AND state IN ('pending', 'approved')",
       machine,
     )
-    // The latest boot with a bundle says whether the machine is ready: it stays, however many came after.
+    // The latest boot with a bundle says whether the machine is ready: it stays, however many followed.
     const gone = this.#db.all<{ boot: number }>(
       `DELETE FROM machine_boots WHERE machine = ? AND boot NOT IN (
          SELECT boot FROM machine_boots WHERE machine = ? AND elsewhere = 0 ORDER BY boot DESC LIMIT ${BOOTS_KEPT})
@@ -135,7 +135,7 @@ export class IdentityTable {
     return row?.machine
   }
 
-  /** Keeps a key. One that becomes approved retires the one before; of those that nobody decided on, only the last are kept. */
+  /** Keeps a key. One that becomes approved retires the one before; of those that are undecided, only the last are kept. */
   putKey(key: MachineKey): void {
     const { machine, fingerprint, recipient, state, boot, address, mac, port, why } = key
     if (state === 'approved') {
@@ -265,7 +265,7 @@ function keyOf({ port, seen_at, decided_at, decided_by, ...row }: KeyRow): Machi
 const BOOTS_KEPT = 200
 /**
  * Boots kept of each machine that anyone may have begun in its name. They begin 64 at once and one a minute after that, so each
- * keeps its tokens for an hour at least: longer than a token is good for that was not shown.
+ * keeps its tokens for an hour at least: longer than an unshown token is valid.
  */
 const ELSEWHERE_KEPT = 128
 

@@ -63,7 +63,7 @@ export type Signing = {
   readonly until: number
 }
 
-/** What is kept of one machine, to be looked at. */
+/** What is kept of one machine, for people to see. */
 export interface MachineRecord {
   boot(id: string): MachineBoot | undefined
   /** The latest boot that a bundle was given to, or that was ready. */
@@ -111,7 +111,7 @@ export type RecordFollower = {
   reopened(machine: string, reopening: Reopening | undefined): void
 }
 
-/** Where what is known of machines outlives the process. */
+/** The records of machines that outlive the process. */
 export interface MachineRecords {
   /**
    * Does `step` on what is kept of one machine, all of it or nothing, as if no other step ran at the same time, whatever

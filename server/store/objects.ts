@@ -55,7 +55,7 @@ export type RowOutcome = {
 
 /** One write of one object. */
 export type Revision<K extends Kind = Kind> = {
-  /** Grows over all objects. */
+  /** Counts the writes of all objects together. */
   readonly revision: number
   /** Milliseconds since 1970. */
   readonly at: number

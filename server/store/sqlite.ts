@@ -1,4 +1,4 @@
-// The store in one SQLite file: write-ahead log, every commit on disk before anybody is told.
+// The store in one SQLite file: write-ahead log, every commit on disk before it is acknowledged.
 
 import type { BootEvent } from '#model/boot.ts'
 import type { AlarmStore } from './alarms.ts'
@@ -38,7 +38,7 @@ export class SqliteStore implements Store {
   /**
    * Opens the store at `path` (`:memory:` for tests), makes it when it is not there, and brings its schema up to date.
    *
-   * @param onFailure hears of what the disk did not take or give
+   * @param onFailure is called for what the disk did not take or give
    * @throws {NewerStore} when a newer Pilotlight wrote it; {BrokenState} when it is damaged, or when what is sealed in it
    *   does not open; {CannotWrite}
    */
@@ -64,7 +64,7 @@ export class SqliteStore implements Store {
   }
 
   eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[] {
-    this.#db.flush() // a reader sees all that was told before it asked
+    this.#db.flush() // a reader sees all that was reported before it asked
     return this.#events.after(id, filter)
   }
 

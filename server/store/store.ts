@@ -1,4 +1,4 @@
-// What the inventory keeps beyond the life of the process, whoever keeps it.
+// What the inventory keeps beyond the life of the process, in any kind of store.
 
 import type { BootEvent } from '#model/boot.ts'
 
@@ -15,7 +15,7 @@ export type Boot = {
 
 /** Keeps everything. Whatever returns has been committed, unless it says otherwise. */
 export interface Store {
-  /** Adds events and their boots; resolves once they are on disk, together with others of the same moment. */
+  /** Adds events and their boots; resolves once they are on disk, together with others of the same batch. */
   append(boot: Boot, event: BootEvent, when?: 'soon' | 'within a second'): Promise<void>
   /** Events after the cursor, oldest first. */
   eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[]

@@ -12,7 +12,7 @@ t.test('any bytes come back as they were', t => {
   t.end()
 })
 
-t.test('what is UTF-8 beside bytes that are none is read as it stands', t => {
+t.test('UTF-8 beside bytes that are not is read unchanged', t => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), text => {
       t.equal(textOf(Buffer.concat([Buffer.from(text), Buffer.of(0xff)])), `${text}\udcff`)

@@ -8,7 +8,7 @@ import { literalPrefix } from './glob.ts'
 import { compareRanked, compareTier, ranked, type Ranked } from './order.ts'
 import { type Fit, fitOf, foldCase, foldOf } from './requirement.ts'
 
-/** What the server knows of a machine beside its labels. */
+/** What the server knows of a machine besides its labels. */
 export type Known = {
   /** Where its request comes from: stands in for the label `address` where none was sent. */
   readonly address?: string

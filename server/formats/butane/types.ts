@@ -15,7 +15,7 @@ import type {
   User,
 } from '../ignition/types.ts'
 
-/** A resource whose content stands in the config, or in a file beside it. */
+/** A resource whose content is in the config, or in a file beside it. */
 export type SugaredResource = Resource & { readonly inline?: string; readonly local?: string }
 export type SugaredFile = Omit<File, 'append' | 'contents'> & {
   readonly append?: readonly SugaredResource[]

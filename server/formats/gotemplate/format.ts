@@ -167,7 +167,7 @@ type Form = {
   readonly verb: string
   readonly plus: boolean
   readonly sharp: boolean
-  /** `%#v`: as it would stand in a program. */
+  /** `%#v`: as it would be written in a Go program. */
   readonly goSyntax: boolean
   readonly space: boolean
   readonly zero: boolean

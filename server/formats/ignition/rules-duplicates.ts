@@ -1,4 +1,4 @@
-// What may stand in a config only once. Ignition merges configs by these keys, so two of one would be lost.
+// What may be in a config only once. Ignition merges configs by these keys, so two of one would be lost.
 
 import type { Report } from './findings.ts'
 import type { Path } from './tree.ts'

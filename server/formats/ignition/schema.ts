@@ -28,7 +28,7 @@ export const resource: ObjectType = object({
   source: 'string',
   verification,
 })
-/** A config or a certificate elsewhere; 3.0 knew less of it than of content. */
+/** A config or a certificate elsewhere; 3.0 has fewer fields for it than for content. */
 export const reference: ObjectType = object({
   'compression@1': 'string',
   'httpHeaders@1': { list: header },

@@ -396,7 +396,7 @@ export class DhcpServer {
     return this.#commits
   }
 
-  /** After a commit that failed: no client was answered, so all ask again, and what we know goes back to what the disk knows. */
+  /** After a commit that failed: no client was answered, so all ask again, and our table returns to what is on disk. */
   async #startOver(problem: Error): Promise<void> {
     this.#options.report(problem)
     try {

@@ -1,4 +1,4 @@
-// The HTTP servers: one for boot, one for people and programs (the same one, unless it has an address of its own), and
+// The HTTP servers: one for boot, one for people and programs (the same one, unless it has another address), and
 // one for the machines' agents.
 
 import { METHODS } from 'node:http'
@@ -56,7 +56,7 @@ export async function bootApp(
   return app
 }
 
-/** Everything for people and programs, on a listener of its own, with the assets, of which `up` takes the guest. */
+/** Everything for people and programs, on a separate listener, with the assets, of which `up` takes the guest. */
 export async function adminApp(
   { wire, health, assets, api }: Omit<HttpNeeds, 'boot' | 'agent'>,
   { tls, policy }: { readonly tls: CertificateSource; readonly policy: AccessPolicy },

@@ -40,7 +40,7 @@ export class StoredMachineRecords implements MachineRecords {
         const record = new StoredRecord(this.#tables, machine)
         return { result: step(record), record }
       },
-      { committed: ({ record }) => this.#tell(record) },
+      { committed: ({ record }) => this.#notify(record) },
     )
     return result
   }
@@ -68,7 +68,7 @@ export class StoredMachineRecords implements MachineRecords {
     follower.begin({ used: identities.lastUsedBoots(), reopened: identities.reopenings() })
   }
 
-  #tell(record: StoredRecord): void {
+  #notify(record: StoredRecord): void {
     const used = record.isUsedChanged ? record.lastUsedBoot() : undefined
     if (used !== undefined) this.#follower.used(used)
     if (record.isReopenedChanged) this.#follower.reopened(record.machine, record.reopening())

@@ -82,7 +82,7 @@ t.test('an offer is read with its network and loader', async t => {
   })
 })
 
-t.test('the file may stand in option 67', async t => {
+t.test('the file may be in option 67', async t => {
   const file = [...new TextEncoder().encode('http://s/boot.ipxe\0')]
   t.match(
     decodeReply(

@@ -133,7 +133,7 @@ t.test('certificates are taken over while the server runs, and a broken one is n
 
   writeFileSync(keyFile, 'no key')
   await waitUntil('the log reports it', { limitSeconds: 10, everyMs: 50 }, async () =>
-    server.logged.some(line => line.includes('cannot be used')) ? { value: true } : { not: 'nothing told' },
+    server.logged.some(line => line.includes('cannot be used')) ? { value: true } : { not: 'nothing logged' },
   )
   t.same(await shown(), ['first', 'first'], 'what is broken changes nothing')
 

@@ -53,7 +53,7 @@ t.test('decides on a key by level, policy and what was approved before', async t
   const rows: [string, Partial<MachineTrust> | undefined, Partial<KeyQuestion>, string, RegExp][] = [
     ['nothing said', undefined, {}, 'pending', /an operator approves the first key/],
     ['L1', { level: 'L1' }, {}, 'approved', /wire is trusted/],
-    ['L1 without DHCP', { level: 'L1' }, { dhcp: 'off' }, 'pending', /nothing but its words/],
+    ['L1 without DHCP', { level: 'L1' }, { dhcp: 'off' }, 'pending', /nothing but its own request/],
     ['L1, rejected', { level: 'L1' }, { known: [{ ...key, state: 'rejected' }] }, 'rejected', /first/],
     ['first-boot', { approve: 'first-boot' }, {}, 'approved', /first-boot.*pinned/],
     [
@@ -61,7 +61,7 @@ t.test('decides on a key by level, policy and what was approved before', async t
       { approve: 'first-boot' },
       { dhcp: 'off' },
       'pending',
-      /nothing but its words/,
+      /nothing but its own request/,
     ],
     ['the pinned key', {}, { known: [key] }, 'approved', /key that is pinned/],
     ['the pinned key without DHCP', {}, { known: [key], dhcp: 'off' }, 'approved', /key that is pinned/],
@@ -138,7 +138,7 @@ t.test('decides on a key by level, policy and what was approved before', async t
       'pending',
       /SHA256:other/,
     ],
-    ['no relay', { approve: { ports: ['circuit=7'] } }, {}, 'pending', /port, of which no relay told/],
+    ['no relay', { approve: { ports: ['circuit=7'] } }, {}, 'pending', /port, which no relay reported/],
   ]
   for (const [title, trust, question, state, why] of rows)
     t.match(ask(trust, question), { state, why }, title)

@@ -126,7 +126,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   })
   done()
 
-  /** Lets a request in whose token is good; throws for any other. */
+  /** Accepts a request whose token is valid; throws for any other. */
   async function admitSender(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { ip } = request
     const now = performance.now()
@@ -163,7 +163,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
 
   /**
    * Who holds the token of a request. A token comes with the config, over plain HTTP: who reads the wire has it, too. So it
-   * is good from the machine's own address only, where DHCP shows whose that is.
+   * is valid from the machine's own address only, where DHCP shows whose that is.
    */
   async function holderOf(request: FastifyRequest): Promise<Enrolling> {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []

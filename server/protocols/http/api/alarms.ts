@@ -68,7 +68,7 @@ export const alarmRoutes: FastifyPluginCallback<AlarmNeeds> = (app, { alarmList,
   for (const verb of ['acknowledge', 'clear'] as const) {
     const summary = {
       acknowledge: 'An operator knows of an alarm: it stays in the list until it is over',
-      clear: 'An operator says that an alarm is over; it begins anew when it is raised again',
+      clear: 'An operator says that an alarm is over; it begins again when it is raised again',
     }[verb]
     app.post<ById>(
       `/v1/alarms/:id/${verb}`,

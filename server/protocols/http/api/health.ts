@@ -5,7 +5,7 @@ import { pretty } from '../wire/replies.ts'
 
 /** How far the server is. A broken file of the data directory changes nothing here: it is a problem, not a reason to leave. */
 export type Readiness = {
-  /** `starting` until everything is loaded and every port is open; `stopping` from the first word of the end. */
+  /** `starting` until everything is loaded and every port is open; `stopping` from the first signal of shutdown. */
   readonly state: 'starting' | 'ready' | 'stopping'
   /** Files that cannot be used. */
   readonly problems: number

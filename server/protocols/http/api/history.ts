@@ -48,7 +48,7 @@ export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly ki
     }),
     async (request, reply) => {
       const { id } = request.params
-      const { revision } = (jsonBody(request) ?? {}) as { revision?: unknown } // its type is looked at next
+      const { revision } = (jsonBody(request) ?? {}) as { revision?: unknown } // its type is checked next
       if (!Number.isSafeInteger(revision)) {
         throw new BadRequest('The body is {"revision": N}, with a number that the history shows.')
       }

@@ -11,7 +11,7 @@ export type MetricsNeeds = {
   }
 }
 
-/** Adds the route. */
+/** Adds `GET /metrics`. */
 export const metricsRoutes: FastifyPluginCallback<MetricsNeeds> = (app, { metrics }, done) => {
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   done()

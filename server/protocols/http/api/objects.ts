@@ -134,7 +134,7 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => 
 function named(kind: Kind, object: unknown, id: string): KindedObject {
   const key = kind === 'machine' ? 'name' : 'id'
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
-    throw new BadRequest(`The body is no JSON object, as a ${kind} is.`)
+    throw new BadRequest(`The body is not a JSON object, as a ${kind} is.`)
   }
   const given = { [key]: id, ...object } as Record<string, unknown>
   const it = { kind, object: given } as unknown as KindedObject // the check reports what it lacks

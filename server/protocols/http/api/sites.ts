@@ -131,7 +131,7 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
   done()
 }
 
-/** Refuses what other hosts could read on its way: an operator who sent it so must not go on believing that it is secret. */
+/** Refuses what other hosts could read on its way: an operator who sent it so must learn that it is no longer secret. */
 const refuseInClear: onRequestHookHandler = ({ raw, ip }, _, next) => {
   const socket = raw.socket as Partial<TLSSocket> & typeof raw.socket // plain on a listener without TLS
   next(socket.encrypted === true || isFromHere(socket) ? undefined : new SecretInClear(ip))

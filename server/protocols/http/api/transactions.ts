@@ -39,7 +39,7 @@ export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, ne
 }
 
 function changesIn(body: unknown): Change[] {
-  const { changes } = (body ?? {}) as { changes?: unknown } // looked at next
+  const { changes } = (body ?? {}) as { changes?: unknown } // checked next
   if (!Array.isArray(changes)) throw new BadRequest('The body is {"changes": [{"kind", "object"}, …]}.')
   if (changes.length > MOST_CHANGES) {
     throw new BadRequest(
@@ -57,7 +57,7 @@ function changesIn(body: unknown): Change[] {
 }
 
 function changeIn(value: unknown, at: number): Change {
-  const { action = 'put', kind, id, object, expect } = (value ?? {}) as Record<string, unknown> // looked at next
+  const { action = 'put', kind, id, object, expect } = (value ?? {}) as Record<string, unknown> // checked next
   const refuse = (what: string) => new BadRequest(`changes[${at}]: ${what}`)
   if (!KINDS.includes(kind as Kind))
     throw refuse(`kind is ${JSON.stringify(kind)}; it is one of ${KINDS.join(' ')}.`)

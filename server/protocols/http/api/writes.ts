@@ -99,13 +99,13 @@ export function jsonBody({ body }: Pick<FastifyRequest, 'body'>, most: JsonShape
     return JSON.parse(text)
   } catch (error) {
     const fault = faultIn(text)
-    if (fault === undefined) throw new BadRequest(`The body is no JSON: ${(error as SyntaxError).message}.`)
+    if (fault === undefined) throw new BadRequest(`The body is not JSON: ${(error as SyntaxError).message}.`)
     const { line, column } = placeAt(text, fault.offset)
-    throw new BadRequest(`The body is no JSON: line ${line}, column ${column}: ${fault.message}.`)
+    throw new BadRequest(`The body is not JSON: line ${line}, column ${column}: ${fault.message}.`)
   }
 }
 
-/** A body as it came. */
+/** A body as it was received. */
 export function textBody({ body }: Pick<FastifyRequest, 'body'>): string {
   return Buffer.isBuffer(body) ? textOf(body) : ''
 }
@@ -131,7 +131,7 @@ export async function writeChanges(
   return { outcomes, lints }
 }
 
-/** Tells what became of one change; `lints` are those of a dry run. */
+/** Answers with the outcome of one change; `lints` are those of a dry run. */
 export function answerOutcome(
   reply: FastifyReply,
   outcome: Outcome,

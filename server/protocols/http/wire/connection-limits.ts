@@ -13,7 +13,7 @@ export type ConnectionLimits = {
   readonly perAddress: number
   /** Open at a time. */
   readonly inAll: number
-  /** New ones from one address. A TLS handshake costs us about a millisecond, so those have a rate of their own. */
+  /** New ones from one address. A TLS handshake costs us about a millisecond, so those have a separate rate. */
   readonly plainRate: Rate
   readonly tlsRate: Rate
 }
@@ -133,7 +133,7 @@ export class ConnectionCaps {
     return true
   }
 
-  /** Has Node close connections of an address for a moment, before it makes sockets of them. */
+  /** Has Node close connections of an address for a short time, before it makes sockets of them. */
   #block(address: string): void {
     if (this.#blocked === undefined) {
       this.#blocked = new BlockList()

@@ -29,7 +29,7 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes:
 
 /**
  * Headers that keep what may hold scripts apart from the operator's page, which has the same origin: a browser gives such a
- * document an origin of its own, so it reads neither the page nor what the page may. Other clients pass over them.
+ * document its own origin, so it reads neither the page nor what the page may. Other clients ignore them.
  */
 export function apartFromPage(type: string): Readonly<Record<string, string>> {
   return /html|xml/.test(type) ? { 'content-security-policy': 'sandbox allow-downloads' } : {} // SVG is svg+xml

@@ -67,7 +67,7 @@ function encoded({
   const [line, method = '', target = '', version = ''] = REQUEST_LINE.exec(text) ?? []
   if (
     line === undefined ||
-    bytesParsed > line.length || // what is wrong is in a later line: another request, or a header, came before
+    bytesParsed > line.length || // the fault is in a later line: another request, or a header, precedes it
     !text.includes('\r\n\r\n') ||
     /\r\n(?:content-length|transfer-encoding):/i.test(text)
   ) {

@@ -23,7 +23,7 @@ export type RequestLog = {
   readonly metrics: { request(answered: AnsweredRequest): void }
   /** The name of the machine behind a request, as far as its address or its labels show. */
   readonly machineOf: (address: string, query: string) => string | undefined
-  /** Says whether a request from an address gets a line of its own in the log; it counts those that do not. */
+  /** Says whether a request from an address gets its own line in the log; it counts those that do not. */
   readonly mayLog: (address: string) => boolean
 }
 
@@ -61,7 +61,7 @@ export function logRequests(app: FastifyInstance, { log, metrics, machineOf, may
 }
 
 /**
- * Lets strangers have so many lines of the log, each address and all together, and declared machines all of theirs.
+ * Lets strangers have so many lines of the log, each address and all together, and declared machines all of their lines.
  *
  * @param refuse counts the others, and says so in one line
  */

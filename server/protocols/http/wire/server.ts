@@ -34,7 +34,7 @@ export function newApp(
   tls: CertificateSource | undefined,
 ): FastifyInstance {
   const shared: FastifyServerOptions = {
-    // Nobody types these URLs; they come from firmware, whose methods and paths are taken as Matchbox takes them.
+    // No one types these URLs; they come from firmware, whose methods and paths are taken as Matchbox takes them.
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 4096 },
     rewriteUrl: ({ url = '/' }) => originForm(url),
     frameworkErrors: (error, _, broken) => {

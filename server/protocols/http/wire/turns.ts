@@ -28,7 +28,7 @@ export class Turns {
   #pending: Request[] = []
   #handled = 0
   #firstOfTurn: string | undefined
-  /** Requests of more than one address came in this turn. */
+  /** Requests of more than one address arrived in this turn. */
   #isMixed = false
   #contendedUntil = 0
   #turn: NodeJS.Immediate | undefined

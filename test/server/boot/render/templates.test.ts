@@ -18,7 +18,7 @@ t.test('a template sees values, filters, and the files beside it', async t => {
   t.equal(text, '"a \\"b\\"" data:;base64,w6kK runs a "b"')
 })
 
-t.test('a file is compressed as it is now, and one without tags is put in as it stands', async t => {
+t.test('a file is compressed as it is now, and one without tags is put in unchanged', async t => {
   const root = t.testdir({ ignition: { 'node.njk': '{{ file("script") | gzipurl }}', script: 'a\r\n\n' } })
   const templates = new Templates(directoryFiles(root))
   const unpacked = () => {

@@ -144,7 +144,7 @@ t.test('what no machine could use is refused, with the place', async t => {
   const server = await testServer(t)
   const refused = async (path: string, body: unknown, detail: RegExp, place: object = {}) =>
     t.match(await call(server, 'PUT', path, { body }), { status: 400, json: { detail, ...place } })
-  await refused('/v1/groups/g', '{"profile": }', /no JSON: line 1, column 13: a value is wanted\./)
+  await refused('/v1/groups/g', '{"profile": }', /not JSON: line 1, column 13: a value is wanted\./)
   await refused('/v1/groups/g', {}, /profile is missing/)
   await refused(
     '/v1/groups/g',
