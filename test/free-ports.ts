@@ -1,4 +1,4 @@
-// TCP ports of loopback that were free a moment ago, for programs that cannot be asked which port they took.
+// TCP ports of loopback that were free just before, for programs that cannot be asked which port they took.
 
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'

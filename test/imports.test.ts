@@ -8,7 +8,7 @@ import { pointsUp, roomOf } from './floors.ts'
 const ROOT = join(import.meta.dirname, '..')
 const LEAVES = ['model', 'progress', 'host']
 
-/** What each folder (or room of one) may import besides itself and the leaves; `model` imports nothing of ours. `file.ts` after a folder means only that file. */
+/** What each folder (or room of one) may import besides itself and the leaves; `model` imports none of our folders. `file.ts` after a folder means only that file. */
 const ALLOWED: Record<string, readonly string[]> = {
   model: [],
   progress: [],
@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 
 for (const [folder, allowed] of Object.entries(ALLOWED)) {
   t.test(`${folder} imports only what it may`, async t => {
-    const rooms = Object.keys(ALLOWED).filter(other => other.startsWith(`${folder}/`)) // have a row of their own
+    const rooms = Object.keys(ALLOWED).filter(other => other.startsWith(`${folder}/`)) // have their own row
     const strangers = importsOf(`${folder}/**/*.ts`).filter(
       ({ file, target }) =>
         !rooms.some(room => file.startsWith(`${room}/`)) &&

@@ -1,4 +1,4 @@
-// Time that passes at once, by the clock that nobody sets: what a server in the test's own process counts waits by.
+// Time that passes at once, by the clock that cannot be set: what a server in the test's own process counts waits by.
 
 import type { Test } from 'tap'
 

@@ -62,7 +62,7 @@ function runOf(name: string, tap: string | undefined): Case[] {
 
 /**
  * The cases of a TAP stream: the tests inside each file (indented by four), with what a failed one said. A file that
- * fails outside its tests, or has none, is a case itself; so is a bail-out, and a file whose end is not told.
+ * fails outside its tests, or has none, is a case itself; so is a bail-out, and a file whose end is not reported.
  */
 function casesOf(tap: string): Case[] {
   const found: Case[] = []

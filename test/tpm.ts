@@ -23,7 +23,7 @@ export async function whyNoTpm(): Promise<string | undefined> {
   return `needs ${lacking.map(it => it.package).join(' and ')}`
 }
 
-/** A TPM with its state in `folder`; `end` takes its power for good. */
+/** A TPM with its state in `folder`; `end` takes its power permanently. */
 export async function startTpm(folder: string) {
   const state = join(folder, 'tpm')
   mkdirSync(state, { recursive: true })

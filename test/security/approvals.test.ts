@@ -25,7 +25,7 @@ async function machineKey() {
 /** What `up` calls of the server, and a person who says yes. */
 function upAt(segment: Segment) {
   const asked: string[] = []
-  const told: string[] = []
+  const shown: string[] = []
   const client = {
     keys: async (state: string) =>
       JSON.parse(await segment.read(`/v1/keys?state=${state}`)) as MachineKeyView[],
@@ -41,10 +41,10 @@ function upAt(segment: Segment) {
   }
   const ask = async (text: string) => asked.push(text) > 0
   const show = (text: string) => {
-    told.push(text)
+    shown.push(text)
   }
   const approves = (keys: PendingKeys) => askAboutKeys(keys, { ask, show })
-  return { client, terminal: { approves, show }, asked, told }
+  return { client, terminal: { approves, show }, asked, shown }
 }
 
 /** A controller in its boot, with its own key and a stranger's; neither was shown yet. */
@@ -62,10 +62,10 @@ t.test('one yes to up approves neither of two keys of one boot', { skip }, async
   // The stranger read the token on the wire and took the address.
   t.match(await redeem(machine, token, bad), { status: 202 })
   t.match(await redeem(machine, token, good), { status: 202 })
-  const { client, terminal, asked, told } = upAt(segment)
+  const { client, terminal, asked, shown } = upAt(segment)
   await approveAtTerminal(client, [CTL_1], terminal, { isPresentKnown: true }, limit())
   t.strictSame(asked, [])
-  t.match(told[0] ?? '', /^! ctl-1 +SHA256:/m)
+  t.match(shown[0] ?? '', /^! ctl-1 +SHA256:/m)
   t.match(await redeem(machine, token, bad), { status: 202 }, 'still waits')
   t.match(await redeem(machine, token, good), { status: 202 }, 'still waits')
 
@@ -97,10 +97,10 @@ t.test(
   async t => {
     const { segment, machine, good, bad, token } = await bootWithTwoKeys(t)
     await redeem(machine, token, bad)
-    const { client, terminal, told } = upAt(segment)
+    const { client, terminal, shown } = upAt(segment)
     const approves = async () => (await redeem(machine, token, good)).status === 202
     await approveAtTerminal(client, [CTL_1], { ...terminal, approves }, { isPresentKnown: true }, limit())
-    t.match(told, [/^the key of ctl-1 was not approved: [^]*showed 2 keys/])
+    t.match(shown, [/^the key of ctl-1 was not approved: [^]*showed 2 keys/])
     t.match(await redeem(machine, token, bad), { status: 202 })
   },
 )
@@ -140,10 +140,10 @@ t.test(
       return { host, token, key }
     }
     const [stranger, own] = [await boot('10.20.0.77/24'), await boot('10.20.0.11/24')]
-    const { client, terminal, asked, told } = upAt(segment)
+    const { client, terminal, asked, shown } = upAt(segment)
     await approveAtTerminal(client, [CTL_1], terminal, { isPresentKnown: false }, limit())
     t.strictSame(asked, [])
-    t.match(told[0] ?? '', own.key.fingerprint)
+    t.match(shown[0] ?? '', own.key.fingerprint)
     t.match(await redeem(stranger.host, stranger.token, stranger.key), { status: 202 })
     const named = await segment.post('/v1/machines/ctl-1/approve', { fingerprint: own.key.fingerprint })
     t.equal(named.status, 200, named.text ?? '')

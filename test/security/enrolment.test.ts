@@ -206,7 +206,7 @@ t.test('where DHCP shows nothing no policy approves a key, at L1 neither', { ski
     await stranger.do({ do: 'address', address: '10.20.0.77/24' })
     await stranger.get(`/ipxe?mac=${MAC}`)
     const token = tokenIn(await stranger.get(`/ignition?mac=${MAC}`))
-    t.match(await redeem(stranger, token), { status: 202, text: /nothing but its words/ })
+    t.match(await redeem(stranger, token), { status: 202, text: /nothing but its own request/ })
   }
 })
 

@@ -165,7 +165,7 @@ t.test(
     })
     await t.resolves(renewal.offer(who))
     await putKey(store, { ...own, recipient: 'shown with another', boot: 'b-0003', state: 'pending' })
-    await t.resolves(renewal.offer(who), 'nor that somebody shows it')
+    await t.resolves(renewal.offer(who), 'nor that someone shows it')
     await putKey(store, { ...own, recipient: 'shown with another', state: 'rejected' })
     await t.rejects(renewal.offer(who), { code: 'KEY_REFUSED' })
   },

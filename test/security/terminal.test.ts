@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { run } from '#host/command.ts'
-import { tellLines } from '#cli/terminal/ask.ts'
+import { printLines } from '#cli/terminal/ask.ts'
 import { describeError, EXIT } from '#cli/exit.ts'
 import { keyTable } from '#cli/server/machines.ts'
 import { requireProgress } from '#client/server.ts'
@@ -122,7 +122,7 @@ t.test('what a hostile server says holds nothing that a terminal obeys, in a pip
     }
   }
   const said: string[] = []
-  tellLines(`${keyTable([key as never])}\n${ATTACK}`, { line: line => said.push(line) })
+  printLines(`${keyTable([key as never])}\n${ATTACK}`, { line: line => said.push(line) })
   t.equal(said.length, 5, 'heading, row, reason, and two lines of the text')
   t.notMatch(said.join('\n'), UNSAFE, 'the question of up')
 })

@@ -85,7 +85,7 @@ const JOURNALS = [
 
 for (const { machine, loads, arch, began } of JOURNALS) {
   t.test(
-    `the journal tells the boot of the ${arch} machine from DHCPDISCOVER to ready`,
+    `the journal shows the boot of the ${arch} machine from DHCPDISCOVER to ready`,
     { skip: notUp },
     async t => {
       const { serverUrl = '' } = labOf(LAB).status()

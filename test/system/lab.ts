@@ -1,4 +1,4 @@
-// What the tests of the whole way share: a lab of their own, and the words that run something in it.
+// What the tests of the whole way share: their own lab, and the commands that run something in it.
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'

@@ -293,7 +293,7 @@ await t.test(
   },
 )
 
-/** With a network and a guest of its own. */
+/** With its own network and guest. */
 const STACK = `
 heat_template_version: 2018-08-31
 resources:
@@ -310,11 +310,11 @@ outputs:
 `
 
 const noStacks = notUp || (services.includes('orchestration') ? false : 'the cloud has no stacks')
-await t.test('a stack makes a network and a server of its own', { skip: noStacks }, async t => {
+await t.test('a stack makes its own network and server', { skip: noStacks }, async t => {
   const template = join(folder, 'stack.yaml')
   writeFileSync(template, STACK)
   later('stack', 'delete', '--yes', '--wait', NAME)
-  // While it waits it prints what happens, which is no JSON.
+  // While it waits it prints what happens, which is not JSON.
   await openstack.say('stack', 'create', '--template', template, '--wait', '--timeout', '10', NAME)
   const made = await openstack.show('stack', 'show', NAME)
   t.equal(made['stack_status'], 'CREATE_COMPLETE')

@@ -1,5 +1,5 @@
-// Tempest logs in to its servers; our guest lets nobody in, and reads no CD-ROM, which a configuration drive is. Behind the
-// guest's initramfs a second archive adds what that takes, with a first process of its own, which the command line names.
+// Tempest logs in to its servers; our guest lets no one in, and reads no CD-ROM, which a configuration drive is. Behind the
+// guest's initramfs a second archive adds what that takes, with its own first process, which the command line names.
 
 import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -14,7 +14,7 @@ const SERVER = '/usr/sbin/dropbear'
 /** CD-ROMs of servers, and what is on them. */
 const MODULES = ['ata_piix', 'sr_mod', 'isofs']
 
-/** What the kernel of such a guest is told. */
+/** The kernel arguments of such a guest. */
 export const LOGIN_COMMAND_LINE = 'console=ttyS0 rdinit=/login'
 
 /** Writes `guest`, an initramfs of the verification guest, with a login into `folder`; gives the new file's path. */
@@ -36,14 +36,14 @@ export async function withLogin(guest: string, folder: string): Promise<string> 
   const ordered = moduleOrder(await readFile(join(modules, 'modules.dep'), 'utf8'), MODULES)
   for (const path of ordered) await put(join(modules, path), join('modules', basename(path)))
   await writeFile(join(root, 'modules/cdrom'), ordered.map(path => basename(path)).join('\n'))
-  await mkdir(join(root, 'etc/dropbear'), { recursive: true }) // its host key, made when somebody first comes
+  await mkdir(join(root, 'etc/dropbear'), { recursive: true }) // its host key, made at the first login
   await mkdir(join(root, 'root/.ssh'), { recursive: true, mode: 0o700 })
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n')
   const archive = join(folder, 'login.cpio')
   const pack = 'cd "$1" && find . | cpio --quiet --create --format=newc --owner=0:0 > "$2"'
   await run('sh', ['-euc', pack, 'sh', root, archive], { limitSeconds: 30 })
   const path = join(folder, 'initrd.img')
-  // The kernel unpacks archives that lie one behind the other.
+  // The kernel unpacks archives that follow one another.
   await writeFile(path, Buffer.concat([await readFile(guest), await readFile(archive)]))
   return path
 }

@@ -95,7 +95,7 @@ async function prepare(openstack: Client): Promise<CloudFacts> {
   }
 }
 
-/** Each test makes a project of its own, so the image must be everybody's. */
+/** Each test makes its own project, so the image must be public. */
 async function storeGuest(openstack: Client): Promise<string> {
   const store = async (name: string, path: string, format: string, properties: readonly string[]) => {
     const container = format === 'raw' ? 'bare' : format
@@ -158,7 +158,7 @@ async function tempest(facts: CloudFacts): Promise<Buffer> {
     child.on('error', reject)
     child.on('close', () => {
       clearTimeout(timer)
-      resolve(Buffer.concat(chunks)) // failures are told by the results, not by how it ended
+      resolve(Buffer.concat(chunks)) // failures are read from the results, not from how it ended
     })
   })
 }

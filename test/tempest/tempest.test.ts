@@ -1,4 +1,4 @@
-// What Tempest is told of a cloud, and what is read from its results.
+// How Tempest is configured for a cloud, and what is read from its results.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
