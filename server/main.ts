@@ -131,6 +131,7 @@ async function openAll(
   const { refuse } = new Refusals(log, (reason, times) => metrics.refused(reason, times))
   const isStuck = () => health.trouble() !== undefined
   const alarmList = await openAlarms(store.alarms, clocks.wall, parts)
+  const { wall: now } = clocks
   const machines = openMachines({
     store,
     catalog,
@@ -140,28 +141,14 @@ async function openAll(
     metrics,
     refuse,
     isStuck,
-    now: clocks.wall,
+    now,
     log,
   })
-  const { journal, alarms, clients, isOwn } = machines
+  const { journal, alarms, clients } = machines
+  const { machines: records, secrets } = store
   const isUp = probing(new Prober())
-  const agents = await openAgents(
-    {
-      store: store.machines,
-      secrets: store.secrets,
-      catalog,
-      journal,
-      alarms,
-      clients,
-      isOwn,
-      isUp,
-      clocks,
-      hostClock: hostClock(),
-      onJump,
-      log,
-    },
-    parts,
-  )
+  const host = { clocks, hostClock: hostClock(), onJump }
+  const agents = await openAgents({ store: records, secrets, catalog, machines, isUp, ...host, log }, parts)
   const { ca } = await serverIdentity(statePath, config.agent.host, clocks.wall())
   const accessTokens = new AccessTokens(statePath, clocks.wall, error => health.failed(error))
 

@@ -12,7 +12,7 @@ export const FLOORS: readonly Floor[] = [
   },
   {
     name: 'formats: languages and rules; values in, values out',
-    rooms: ['formats', 'signing', 'boot/match'],
+    rooms: ['formats', 'signing', 'boot/match', 'alarms/transitions.ts'],
   },
   { name: 'kept: what is on disk', rooms: ['store', 'assets', 'state'] },
   {

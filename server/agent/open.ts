@@ -4,7 +4,6 @@
 import type { Machine } from '#model/machine.ts'
 import { CannotWrite } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
-import type { Alarms } from '../machines/alarms.ts'
 import type { Parts } from '../process/parts.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
@@ -29,11 +28,8 @@ export type AgentsNeeds = {
   readonly secrets: BundleStore & AuthorityStore
   /** Who is declared, always as of now. */
   readonly catalog: DeclaredMachines
-  readonly journal: ConfigTokenNeeds['journal']
-  readonly alarms: Pick<Alarms, 'raise'>
-  readonly clients: ConfigTokenNeeds['clients']
-  /** Says whether an address is of the provisioner's own host. */
-  readonly isOwn: (address: string) => boolean
+  /** What is known of them. */
+  readonly machines: Pick<ConfigTokenNeeds, 'journal' | 'alarms' | 'clients' | 'isOwn'>
   /** Says whether a host answers at an address; undefined when it cannot be probed now. */
   readonly isUp: (address: string) => Promise<boolean> | undefined
   readonly clocks: Clocks
@@ -71,7 +67,8 @@ export type Agents = {
 
 /** Opens it. */
 export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agents> {
-  const { store, secrets, catalog, journal, alarms, clients, clocks, hostClock, isUp, isOwn } = needs
+  const { store, secrets, catalog, clocks, hostClock, isUp } = needs
+  const { journal, alarms, clients, isOwn } = needs.machines
   const machineOf = (name: string) => catalog.machine({ name })
   const { running, reopened } = await knownRecords(store)
   const authorities = new Authorities(secrets, clocks.wall)
@@ -137,7 +134,7 @@ const DAY_MS = 86_400_000
  */
 function renewSigners(
   authorities: Authorities,
-  { store, catalog, alarms, clocks, onJump, log }: AgentsNeeds,
+  { store, catalog, machines: { alarms }, clocks, onJump, log }: AgentsNeeds,
   parts: Parts,
 ): void {
   const renew = async () => {
