@@ -1,7 +1,7 @@
 // How the command line ends: one table of exit statuses, one from the code of an error to them, and one way to print what
 // failed.
 
-import { UpFailed } from '#lab/errors.ts'
+import type { UpFailed } from '#lab/errors.ts'
 import { cleanLines } from '#model/clean.ts'
 import { PilotlightError, type ErrorCode } from '#model/error.ts'
 import { FileProblems } from '#rack/site/problems.ts'
@@ -112,8 +112,8 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
 
 /** The exit status of an error. */
 export function statusOf(error: unknown): number {
-  if (error instanceof UpFailed) return error.exitStatus
   if (error instanceof PilotlightError) {
+    if (error.code === 'UP_FAILED') return (error as UpFailed).exitStatus // no other class has the code
     if (error.code === 'VERIFICATION_FAILED') return statusOf(error.cause) // of the check that failed
     return EXIT[STATUS_OF_CODE[error.code] ?? 'failed']
   }

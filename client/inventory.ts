@@ -1,7 +1,7 @@
 // The inventory's routes as the verbs use them: objects with their versions, several writes as one, and the history.
 
 import type { Fault } from '#model/fault.ts'
-import type { Kind, WriteResult } from '#model/kinds.ts'
+import type { Kind, KindedObject, WriteResult } from '#model/kinds.ts'
 import type { LintFinding } from '#model/finding.ts'
 import { requireProgress, ServerClient } from './server.ts'
 
@@ -136,4 +136,27 @@ export class InventoryClient {
 
 function pathOf(kind: Kind, id: string): string {
   return `/v1/${kind}s/${id.split('/').map(encodeURIComponent).join('/')}`
+}
+
+/** What one transaction holds at most, well within what the server takes: characters of JSON, and values in it. */
+const MOST = { characters: 16 << 20, values: 250_000 } as const
+
+/** The objects as changes, in their order, in as few transactions as the server takes them. */
+export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly SentChange[]> {
+  let batch: SentChange[] = []
+  let characters = 0
+  let values = 0
+  for (const { kind, object } of objects) {
+    const text = JSON.stringify(object)
+    const own = text.match(/[,[{]/g)?.length ?? 0 // at least as many as there are values
+    const isFull = characters + text.length > MOST.characters || values + own > MOST.values
+    if (batch.length > 0 && (isFull || batch.length === CHANGES_AT_ONCE)) {
+      yield batch
+      ;[batch, characters, values] = [[], 0, 0]
+    }
+    batch.push({ action: 'put', kind, object })
+    characters += text.length
+    values += own
+  }
+  if (batch.length > 0) yield batch
 }

@@ -8,6 +8,7 @@ import { digestFault, isUrl, nameOf, sourcesIn, type AssetSource } from '#server
 import { DISTRIBUTIONS, type Distribution, type UpstreamFile } from '#server/assets/upstream.ts'
 import { placeOf, storeAt, type PlaceFlags } from './places.ts'
 import { serverOption } from '../options.ts'
+import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
 import { withProgress } from '../terminal/with-progress.ts'
@@ -32,7 +33,7 @@ type GetFlags = Flags & {
 
 /** Defines `assets`. */
 export function defineAssets(command: Command): void {
-  const assets = command.addHelpText(
+  command.addHelpText(
     'after',
     `
 They are kept in a directory (--assets-path), or sent to a server (--server). Bytes are kept once, whatever their
@@ -44,9 +45,24 @@ Examples:
   pilotlight assets list
   pilotlight assets verify --assets-path /var/lib/pilotlight/assets`,
   )
+  addSubverbs(command, VERBS)
+}
 
-  withPlace(assets.command('add'))
-    .description('keeps files, or what URLs give, under their names')
+const VERBS: readonly Subverb[] = [
+  { name: 'add', summary: 'keeps files, or what URLs give, under their names', define: defineAdd },
+  { name: 'get', summary: 'fetches a release of an operating system from its maker', define: defineGet },
+  { name: 'list', summary: 'lists what machines can fetch below /assets/', define: defineList },
+  {
+    name: 'verify',
+    summary: 'reads all kept bytes again and names what is not as it was; status 1 when anything is',
+    define: defineVerify,
+  },
+  { name: 'gc', summary: 'removes bytes without a name, and what broken adds left behind', define: defineGc },
+  { name: 'remove', summary: 'takes names away; gc frees the bytes', define: defineRemove },
+]
+
+function defineAdd(command: Command): void {
+  withPlace(command)
     .argument('[source...]', 'files, or URLs')
     .option('--name <name>', 'path below /assets/; by default the last part of the source')
     .option(
@@ -68,9 +84,10 @@ Examples:
   pilotlight assets add -f urls.txt --server http://10.20.0.1:8080`,
     )
     .action(add)
+}
 
-  withPlace(assets.command('get'))
-    .description('fetches a release of an operating system from its maker')
+function defineGet(command: Command): void {
+  withPlace(command)
     .addArgument(new Argument('<system>').choices(DISTRIBUTIONS))
     .option('--version <version>', 'the newest by default')
     .option('--channel <channel>', "Flatcar's channel, or the stream of Fedora CoreOS", 'stable')
@@ -88,27 +105,31 @@ Examples:
   pilotlight assets get fedora-coreos --channel testing --key fedora.gpg --assets-path assets`,
     )
     .action(get)
+}
 
-  withPlace(assets.command('list'))
-    .description('lists what machines can fetch below /assets/')
+function defineList(command: Command): void {
+  withPlace(command)
     .addHelpText(
       'after',
       '\nExamples:\n  pilotlight assets list\n  pilotlight assets list --assets-path assets --json',
     )
     .action(list)
+}
 
-  withDirectory(assets.command('verify'))
-    .description('reads all kept bytes again and names what is not as it was; status 1 when anything is')
+function defineVerify(command: Command): void {
+  withDirectory(command)
     .addHelpText('after', '\nExamples:\n  pilotlight assets verify --assets-path /var/lib/pilotlight/assets')
     .action(verify)
+}
 
-  withDirectory(assets.command('gc'))
-    .description('removes bytes without a name, and what broken adds left behind')
+function defineGc(command: Command): void {
+  withDirectory(command)
     .addHelpText('after', '\nExamples:\n  pilotlight assets gc --assets-path /var/lib/pilotlight/assets')
     .action(gc)
+}
 
-  withPlace(assets.command('remove'))
-    .description('takes names away; gc frees the bytes')
+function defineRemove(command: Command): void {
+  withPlace(command)
     .argument('<name...>', 'as the list shows them')
     .addHelpText(
       'after',

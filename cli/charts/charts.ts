@@ -12,12 +12,9 @@ import { defineHistory } from './history.ts'
 import { defineLock } from './lock.ts'
 import { definePackage } from './package.ts'
 import { defineVerify } from './verify.ts'
+import { addSubverbs, type Subverb } from '../subverbs.ts'
 
-const VERBS: readonly {
-  readonly name: string
-  readonly summary: string
-  readonly define: (command: Command) => void
-}[] = [
+const VERBS: readonly Subverb[] = [
   {
     name: 'plan',
     summary: 'says which releases there are, what each needs and what it promises',
@@ -79,5 +76,5 @@ Examples:
   pilotlight charts apply site.yaml nova          only Nova
   pilotlight charts status site.yaml              the state of everything`,
   )
-  for (const { name, summary, define } of VERBS) define(command.command(name).description(summary))
+  addSubverbs(command, VERBS)
 }

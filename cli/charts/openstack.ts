@@ -5,14 +5,23 @@ import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import { stateOption } from '../options.ts'
+import { addSubverbs } from '../subverbs.ts'
 
 type RcFlags = { readonly state: string; readonly format: 'openrc' | 'clouds.yaml'; readonly output?: string }
 
 /** Defines `openstack`. */
 export function defineOpenstack(command: Command): void {
+  addSubverbs(command, [
+    {
+      name: 'rc',
+      summary: "prints the client's configuration, with the administrator's password",
+      define: defineRc,
+    },
+  ])
+}
+
+function defineRc(command: Command): void {
   command
-    .command('rc')
-    .description("prints the client's configuration, with the administrator's password")
     .argument('<site>', 'site file')
     .addOption(stateOption())
     .addOption(

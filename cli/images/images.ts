@@ -1,13 +1,26 @@
 // `pilotlight images`: builds the images, lists and prunes their cache.
 
 import type { Command } from 'commander'
+import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 
 /** Defines `images`. */
-export function defineImages(images: Command): void {
-  images
-    .command('build')
-    .description('builds what the cache lacks; safe to run again after any failure')
+export function defineImages(command: Command): void {
+  addSubverbs(command, VERBS)
+}
+
+const VERBS: readonly Subverb[] = [
+  {
+    name: 'build',
+    summary: 'builds what the cache lacks; safe to run again after any failure',
+    define: defineBuild,
+  },
+  { name: 'list', summary: 'shows what the cache holds', define: defineList },
+  { name: 'prune', summary: 'removes all but the newest two of each artefact', define: definePrune },
+]
+
+function defineBuild(command: Command): void {
+  command
     .option('--kubernetes <version>', 'for example 1.36.3')
     .option('--assets-path <dir>', "also puts kernel, initrd and root image into a server's assets directory")
     .option('--ca <file>', "builds the provisioner's authority in: the live system trusts no other")
@@ -36,21 +49,20 @@ export function defineImages(images: Command): void {
         process.stdout.write(`${options.json ? JSON.stringify(built, undefined, 2) : lines.join('\n')}\n`)
       })
     })
+}
 
-  images
-    .command('list')
-    .description('shows what the cache holds')
-    .action(async () => {
-      const { listCache } = await import('#host/artefacts.ts')
-      for (const { name, key, buildSeconds, usedAt } of await listCache()) {
-        const row = [name.padEnd(32), key, `${buildSeconds.toFixed(0)} s`.padStart(7), usedAt.toISOString()]
-        process.stdout.write(`${row.join('  ')}\n`)
-      }
-    })
+function defineList(command: Command): void {
+  command.action(async () => {
+    const { listCache } = await import('#host/artefacts.ts')
+    for (const { name, key, buildSeconds, usedAt } of await listCache()) {
+      const row = [name.padEnd(32), key, `${buildSeconds.toFixed(0)} s`.padStart(7), usedAt.toISOString()]
+      process.stdout.write(`${row.join('  ')}\n`)
+    }
+  })
+}
 
-  images
-    .command('prune')
-    .description('removes all but the newest two of each artefact')
+function definePrune(command: Command): void {
+  command
     .option('--keep <count>', 'how many of each stay', '2')
     .action(async ({ keep }: { keep: string }) => {
       const { pruneCache } = await import('#host/artefacts.ts')

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { Option, type Command } from 'commander'
-import { CHANGES_AT_ONCE, type InventoryClient, type SentChange } from '#client/inventory.ts'
+import { CHANGES_AT_ONCE, type InventoryClient } from '#client/inventory.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
@@ -55,7 +55,7 @@ type ImportFlags = Flags & { readonly dryRun?: boolean; readonly skipBroken?: bo
 type ExportFlags = Flags & { readonly source?: string; readonly force?: boolean }
 
 async function importDirectory(folder: string, flags: ImportFlags): Promise<void> {
-  const { InventoryClient: Client } = await import('#client/inventory.ts')
+  const { batchesOf, InventoryClient: Client } = await import('#client/inventory.ts')
   const { dryRun = false, skipBroken = false, json = false } = flags
   const objects = await objectsBelow(folder, skipBroken)
   const client = new Client(flags.server)
@@ -71,29 +71,6 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
   if (json) return printResult({ dryRun, counts: sorted })
   const lines = sorted.map(count => `${countText(count)}${dryRun ? ' (dry run)' : ''}\n`)
   process.stdout.write(lines.join('') || 'nothing to import\n')
-}
-
-/** What one transaction holds at most, well within what the server takes: characters of JSON, and values in it. */
-const MOST = { characters: 16 << 20, values: 250_000 } as const
-
-/** The objects as changes, in their order, in as few transactions as the server takes them. */
-export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly SentChange[]> {
-  let batch: SentChange[] = []
-  let characters = 0
-  let values = 0
-  for (const { kind, object } of objects) {
-    const text = JSON.stringify(object)
-    const own = text.match(/[,[{]/g)?.length ?? 0 // at least as many as there are values
-    const isFull = characters + text.length > MOST.characters || values + own > MOST.values
-    if (batch.length > 0 && (isFull || batch.length === CHANGES_AT_ONCE)) {
-      yield batch
-      ;[batch, characters, values] = [[], 0, 0]
-    }
-    batch.push({ action: 'put', kind, object })
-    characters += text.length
-    values += own
-  }
-  if (batch.length > 0) yield batch
 }
 
 /** How many objects of a kind had the same result. */

@@ -6,18 +6,39 @@ import type { Lab } from '#lab/lab.ts'
 import type { FinishedLab } from '#lab/up/up.ts'
 import { Failure } from '#model/error.ts'
 import { EXIT } from '../exit.ts'
+import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ROOT } from '../root.ts'
 
 /** Defines `lab`. */
 export function defineLab(command: Command): void {
-  const smallRack = resolve(ROOT, 'lab/racks/small/rack.yaml')
-  const lab = command.enablePositionalOptions()
+  command.enablePositionalOptions()
+  addSubverbs(command, VERBS)
+  const [up = command] = command.commands
+  command.addHelpText('after', () => `\nWithout a command it does \`up\`:\n${usageOf(up)}\n${EXAMPLES}`)
+}
 
-  const up = lab
-    .command('up', { isDefault: true })
-    .description('from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts')
-    .argument('[rack]', 'rack file', smallRack)
+const VERBS: readonly Subverb[] = [
+  {
+    name: 'up',
+    summary: 'from nothing to OpenStack: packages, images, rack, boot, Kubernetes, charts',
+    define: defineUp,
+    isDefault: true,
+  },
+  { name: 'down', summary: 'takes a lab down and leaves nothing of it; safe to repeat', define: defineDown },
+  { name: 'status', summary: 'shows what is up', define: defineStatus },
+  { name: 'power', summary: 'switches a machine on or off', define: definePower },
+  { name: 'console', summary: 'prints what a machine showed on its console', define: defineConsole },
+  {
+    name: 'exec',
+    summary: 'runs a command where the machine is (a container machine), or in the rack (machine "rack")',
+    define: defineExec,
+  },
+]
+
+function defineUp(command: Command): void {
+  command
+    .argument('[rack]', 'rack file', resolve(ROOT, 'lab/racks/small/rack.yaml'))
     .option('--keep', 'leave the rack up at the end')
     .option(
       '--lab <name>',
@@ -39,26 +60,23 @@ export function defineLab(command: Command): void {
         return labUp({ ...options, keep: options.keep ?? false, rackFile, root: ROOT }, work)
       })
     })
-  lab.addHelpText('after', () => `\nWithout a command it does \`up\`:\n${usageOf(up)}\n${EXAMPLES}`)
+}
 
-  lab
-    .command('down')
-    .description('takes a lab down and leaves nothing of it; safe to repeat')
-    .addOption(whichLab())
-    .action(async ({ lab: name }: { lab?: string }) => {
-      const { findLab, labNames } = await import('#lab/lab.ts')
-      const up = labNames()
-      const names = name === undefined ? up : up.filter(one => one === name)
-      if (names.length > 1) throw severalLabs(names)
-      for (const one of names) await findLab(one)?.down()
-      const [gone] = names
-      const none = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
-      process.stderr.write(`${gone === undefined ? none : `lab ${gone} is down`}\n`)
-    })
+function defineDown(command: Command): void {
+  command.addOption(whichLab()).action(async ({ lab: name }: { lab?: string }) => {
+    const { findLab, labNames } = await import('#lab/lab.ts')
+    const up = labNames()
+    const names = name === undefined ? up : up.filter(one => one === name)
+    if (names.length > 1) throw severalLabs(names)
+    for (const one of names) await findLab(one)?.down()
+    const [gone] = names
+    const none = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
+    process.stderr.write(`${gone === undefined ? none : `lab ${gone} is down`}\n`)
+  })
+}
 
-  lab
-    .command('status')
-    .description('shows what is up')
+function defineStatus(command: Command): void {
+  command
     .addOption(whichLab())
     .option('--json', 'as JSON')
     .addHelpText(
@@ -80,10 +98,10 @@ export function defineLab(command: Command): void {
         )
       }
     })
+}
 
-  lab
-    .command('power')
-    .description('switches a machine on or off')
+function definePower(command: Command): void {
+  command
     .argument('<state>', 'on or off')
     .argument('<machine>', 'its name')
     .addOption(whichLab())
@@ -95,10 +113,10 @@ export function defineLab(command: Command): void {
       const found = (await findOrFail(options.lab)).machine(machine)
       await (state === 'on' ? found.powerOn() : found.powerOff())
     })
+}
 
-  lab
-    .command('console')
-    .description('prints what a machine showed on its console')
+function defineConsole(command: Command): void {
+  command
     .argument('<machine>', 'its name')
     .addOption(whichLab())
     .option('-f, --follow', 'goes on until the machine is off')
@@ -108,10 +126,10 @@ export function defineLab(command: Command): void {
       const showed = lab.machine(machine).console({ follow: options.follow ?? false })
       for await (const text of showed) process.stdout.write(text)
     })
+}
 
-  lab
-    .command('exec')
-    .description('runs a command where the machine is (a container machine), or in the rack (machine "rack")')
+function defineExec(command: Command): void {
+  command
     .argument('<machine>', 'its name, or "rack" for the network that the provisioner is in')
     .argument('<command...>', 'what to run')
     .addOption(whichLab())

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import { cleanText } from '#model/clean.ts'
+import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
@@ -12,7 +13,7 @@ type KeyFlags = { readonly server: string; readonly fingerprint?: string }
 
 /** Defines `machines`. */
 export function defineMachines(command: Command): void {
-  const machines = command.addHelpText(
+  command.addHelpText(
     'after',
     `
 A machine that waits shows the fingerprint of its key on its console. Compare before you approve: everything else that
@@ -25,10 +26,35 @@ Examples:
   pilotlight machines reopen cmp-3
   pilotlight machines reopen cmp-3 --undo`,
   )
+  addSubverbs(command, VERBS)
+}
 
-  machines
-    .command('pending')
-    .description('lists the keys that wait for a decision, and why; and the machines that are open')
+const VERBS: readonly Subverb[] = [
+  {
+    name: 'pending',
+    summary: 'lists the keys that wait for a decision, and why; and the machines that are open',
+    define: definePending,
+  },
+  {
+    name: 'approve',
+    summary: 'approves a key: the machine gets its bundle, and must show this key from then on',
+    define: decision('approve'),
+  },
+  {
+    name: 'reject',
+    summary: 'rejects a key: a machine that shows it is refused',
+    define: decision('reject'),
+  },
+  {
+    name: 'reopen',
+    summary:
+      "opens the next boot of a machine that was ready, until the site's trust.deadline: its key is taken as a first one",
+    define: defineReopen,
+  },
+]
+
+function definePending(command: Command): void {
+  command
     .addOption(serverOption())
     .option('--json', 'the keys as JSON')
     .action(async ({ server, json }: Flags) => {
@@ -37,14 +63,12 @@ Examples:
       if (json) return printJson(keys)
       print([keyTable(keys), ...(await client.reopened()).map(openLine)].join('\n'))
     })
+}
 
-  for (const [verb, what] of [
-    ['approve', 'approves a key: the machine gets its bundle, and must show this key from then on'],
-    ['reject', 'rejects a key: a machine that shows it is refused'],
-  ] as const) {
-    machines
-      .command(verb)
-      .description(what)
+/** Defines `machines approve` or `machines reject`. */
+function decision(verb: 'approve' | 'reject') {
+  return (command: Command): void => {
+    command
       .argument('<name>', 'name of the machine')
       .addOption(serverOption())
       .option(
@@ -56,12 +80,10 @@ Examples:
         print(`${key.machine}: ${key.fingerprint} is ${key.state}`)
       })
   }
+}
 
-  machines
-    .command('reopen')
-    .description(
-      "opens the next boot of a machine that was ready, until the site's trust.deadline: its key is taken as a first one",
-    )
+function defineReopen(command: Command): void {
+  command
     .argument('<name>', 'name of the machine')
     .addOption(serverOption())
     .option('--undo', 'closes it again')

@@ -4,6 +4,7 @@ import { Option, type Command } from 'commander'
 import type { CredentialRole } from '#model/role.ts'
 import type { AccessToken } from '#model/token.ts'
 import { Failure } from '#model/error.ts'
+import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
@@ -12,7 +13,7 @@ type TokenFlags = { readonly server: string; readonly json?: boolean }
 
 /** Defines `tokens`. */
 export function defineTokens(command: Command): void {
-  const tokens = command.addHelpText(
+  command.addHelpText(
     'after',
     `
 A token is shown once, when it is made; the server keeps its hash. The first one, "bootstrap", is in admin.token in
@@ -24,10 +25,17 @@ Examples:
   pilotlight tokens create dashboard
   pilotlight tokens revoke ci`,
   )
+  addSubverbs(command, VERBS)
+}
 
-  tokens
-    .command('create')
-    .description('makes a token and prints it, once')
+const VERBS: readonly Subverb[] = [
+  { name: 'create', summary: 'makes a token and prints it, once', define: defineCreate },
+  { name: 'list', summary: 'lists them, never the tokens themselves', define: defineList },
+  { name: 'revoke', summary: 'ends a token, from the next request on', define: defineRevoke },
+]
+
+function defineCreate(command: Command): void {
+  command
     .argument('<name>', 'who it is for: the history of what was changed with it has this name')
     .addOption(
       new Option('--role <role>', 'what it may do').choices(['read-only', 'admin']).default('read-only'),
@@ -43,10 +51,10 @@ Examples:
       if (json) printJson(made)
       else print(made.token)
     })
+}
 
-  tokens
-    .command('list')
-    .description('lists them, never the tokens themselves')
+function defineList(command: Command): void {
+  command
     .addOption(serverOption())
     .option('--json', 'as JSON')
     .action(async ({ server: base, json }: TokenFlags) => {
@@ -54,10 +62,10 @@ Examples:
       if (json) printJson(all)
       else print(tokenTable(all))
     })
+}
 
-  tokens
-    .command('revoke')
-    .description('ends a token, from the next request on')
+function defineRevoke(command: Command): void {
+  command
     .argument('<name>', 'the one to end')
     .addOption(serverOption())
     .action(async (name: string, { server: base }: TokenFlags) => (await clientOf(base)).revokeToken(name))

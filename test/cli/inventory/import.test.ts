@@ -2,7 +2,7 @@ import t from 'tap'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT } from '#cli/exit.ts'
-import { batchesOf } from '#cli/inventory/import.ts'
+import { batchesOf } from '#client/inventory.ts'
 import { testServer } from '../../server/serving.ts'
 import { pilotlight } from '../pilotlight.ts'
 
