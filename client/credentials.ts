@@ -105,7 +105,7 @@ function namedText(variable: string, path: string, remedy: string): string {
 }
 
 /** Says whether what is sent to `base` can be read by other hosts on its way: plain HTTP, and not to an address of this host. */
-export function isReadOnTheWire(base: string): boolean {
+function isReadOnTheWire(base: string): boolean {
   const { hostname, protocol } = new URL(base)
   return protocol === 'http:' && !isOnThisHost(hostname)
 }

@@ -91,12 +91,7 @@ export class ServerClient {
 
   /** The id of the newest event: what comes after it is news. */
   async lastEvent(): Promise<number> {
-    const response = await this.#call(
-      'GET',
-      '/machines?limit=1',
-      { headers: { accept: 'application/json' } },
-      10,
-    )
+    const response = await this.#call('GET', '/machines?limit=1', { headers: { accept: 'application/json' } })
     await response.body?.cancel()
     return Number(response.headers.get('x-last-event') ?? 0)
   }
@@ -118,7 +113,7 @@ export class ServerClient {
   async journal(machine: string, accept: 'text/plain' | 'application/json', boot?: string): Promise<string> {
     const query = boot === undefined ? '' : `?boot=${encodeURIComponent(boot)}`
     const path = `/v1/machines/${encodeURIComponent(machine)}/journal${query}`
-    return (await this.#call('GET', path, { headers: { accept } }, 10)).text()
+    return (await this.#call('GET', path, { headers: { accept } })).text()
   }
 
   /** Makes an access token, which the server shows this once. */
@@ -133,7 +128,7 @@ export class ServerClient {
 
   /** Ends an access token. */
   async revokeToken(name: string): Promise<void> {
-    const response = await this.#call('DELETE', `/v1/tokens/${encodeURIComponent(name)}`, { headers: {} }, 10)
+    const response = await this.#call('DELETE', `/v1/tokens/${encodeURIComponent(name)}`, { headers: {} })
     await response.body?.cancel()
   }
 
@@ -188,7 +183,7 @@ export class ServerClient {
     const asked = new Set<string>()
     for (let next: string | undefined = path; next !== undefined;) {
       requireProgress(asked, next)
-      const response = await this.#call('GET', next, { headers: { accept: 'application/json' } }, 10)
+      const response = await this.#call('GET', next, { headers: { accept: 'application/json' } })
       const page: unknown = await response.json()
       const part: unknown = isRecord(page) ? page['items'] : page // the lists below /v1 are objects with `items`
       if (!Array.isArray(part)) return [...items, page]
@@ -211,7 +206,7 @@ export class ServerClient {
     body?: string | Buffer<ArrayBuffer> | Blob,
     limitSeconds = 10,
   ): Promise<Response> {
-    return this.#call(method, path, { headers, ...(body === undefined ? {} : { body }) }, limitSeconds)
+    return this.#call(method, path, { headers, limitSeconds, ...(body === undefined ? {} : { body }) })
   }
 
   async #json(
@@ -225,8 +220,12 @@ export class ServerClient {
       accept: 'application/json',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     }
-    const init = { headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
-    const response = await this.#call(method, path, init, limitSeconds, signal)
+    const response = await this.#call(method, path, {
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      limitSeconds,
+      ...(signal && { signal }),
+    })
     return response.json().catch((cause: unknown) => {
       if (signal?.aborted) throw cause
       const said = `${method} ${path} was not answered with JSON`
@@ -234,29 +233,18 @@ export class ServerClient {
     })
   }
 
-  async #call(
-    method: string,
-    path: string,
-    init: Call,
-    limitSeconds: number,
-    signal?: AbortSignal,
-  ): Promise<Response> {
-    const response = await this.#send(method, path, init, limitSeconds, signal)
+  async #call(method: string, path: string, init: Call): Promise<Response> {
+    const response = await this.#send(method, path, init)
     if (response.ok) return response
     const token = response.status === 401 && this.#token === undefined ? localToken(this.#base) : undefined
     if (token === undefined) throw await refusal(`${method} ${this.#base}${path}`, response)
     await response.body?.cancel()
     this.#token = token
-    return this.#call(method, path, init, limitSeconds, signal)
+    return this.#call(method, path, init)
   }
 
-  async #send(
-    method: string,
-    path: string,
-    init: Call,
-    limitSeconds: number,
-    signal?: AbortSignal,
-  ): Promise<Response> {
+  async #send(method: string, path: string, call: Call): Promise<Response> {
+    const { limitSeconds = 10, signal, ...init } = call
     refuseSteps(path)
     if (this.#token) warnOfReadableToken(this.#base)
     const limit = AbortSignal.timeout(limitSeconds * 1000)
@@ -310,6 +298,9 @@ function refuseSteps(path: string): void {
 type Call = {
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | Buffer<ArrayBuffer> | Blob
+  /** Seconds for the answer, 10 unless given. */
+  readonly limitSeconds?: number
+  readonly signal?: AbortSignal
 }
 
 /** What a server said against a request; `faults` say what in its body is wrong. */

@@ -5,7 +5,7 @@ import { DEFAULT_SERVER_URL } from '#model/endpoint.ts'
 import { show } from '../terminal/show.ts'
 
 /** The shells for which there is a script. */
-export const SHELLS = ['bash', 'zsh', 'fish'] as const
+const SHELLS = ['bash', 'zsh', 'fish'] as const
 
 /** Defines `completion`. */
 export function defineCompletion(command: Command): void {
@@ -25,7 +25,7 @@ Examples:
 }
 
 /** The script that a shell sources, for example by `source <(pilotlight completion bash)`. */
-export function completionScript(shell: (typeof SHELLS)[number]): string {
+function completionScript(shell: (typeof SHELLS)[number]): string {
   return SCRIPTS[shell]
 }
 

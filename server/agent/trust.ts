@@ -5,7 +5,7 @@ import type { ApprovalPolicy, Machine, MachineTrust } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 
 /** How long a machine may wait for its approval, unless the site says otherwise. */
-export const DEADLINE_MINUTES = 60
+const DEADLINE_MINUTES = 60
 
 /** What holds for a machine whose site says nothing. */
 export const defaultTrust: MachineTrust = {

@@ -167,6 +167,6 @@ export async function readSmall(url: string, signal: AbortSignal): Promise<Uint8
 }
 
 /** A size for people. */
-export function megabytes(bytes: number): string {
+function megabytes(bytes: number): string {
   return bytes < 100_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
 }
