@@ -23,7 +23,7 @@ import {
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
 export type MachineState = Machine & { readonly phase: Phase; readonly boot?: string }
 
-/** An alarm as the API gives it, as far as it is told here. */
+/** An alarm as the API gives it, as far as the command line shows it. */
 export type AlarmView = Pick<Alarm, 'id' | 'state' | 'reason'>
 
 /** Calls one server; every call has a limit, and an error that says what to do. */

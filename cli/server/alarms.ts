@@ -2,20 +2,8 @@
 
 import type { Command } from 'commander'
 import { serverOption } from '../options.ts'
+import { addSubverbs } from '../subverbs.ts'
 import { print } from '../terminal/show.ts'
-
-const VERBS = [
-  {
-    name: 'ack',
-    does: 'acknowledge',
-    description: 'acknowledges alarms: they stay in the list until they are over',
-  },
-  {
-    name: 'clear',
-    does: 'clear',
-    description: 'says that alarms are over; one that is raised again begins anew',
-  },
-] as const
 
 /** Defines `alarms`. */
 export function defineAlarms(command: Command): void {
@@ -29,17 +17,31 @@ Examples:
   pilotlight alarms ack PL-7003:machine:ctl-1
   pilotlight alarms clear PL-7001:machine:ctl-1 PL-7005:machine:ctl-1`,
   )
-  for (const { name, does, description } of VERBS) {
+  addSubverbs(command, [
+    {
+      name: 'ack',
+      summary: 'acknowledges alarms: they stay in the list until they are over',
+      define: decision('acknowledge'),
+    },
+    {
+      name: 'clear',
+      summary: 'says that alarms are over; one that is raised again begins anew',
+      define: decision('clear'),
+    },
+  ])
+}
+
+/** Defines `alarms ack` or `alarms clear`. */
+function decision(verb: 'acknowledge' | 'clear') {
+  return (command: Command): void => {
     command
-      .command(name)
-      .description(description)
       .argument('<id...>', 'as the list shows it')
       .addOption(serverOption())
       .action(async (ids: readonly string[], { server }: { readonly server: string }) => {
         const { ServerClient } = await import('#client/server.ts')
         const client = new ServerClient(server)
         for (const id of ids) {
-          const { state } = await client.decideAlarm(id, does)
+          const { state } = await client.decideAlarm(id, verb)
           print(`${id} is ${state}`)
         }
       })
