@@ -9,8 +9,8 @@ import { parseAllDocuments } from 'yaml'
 import { chartFolder, copyChart } from '#rack/charts/sources/ours.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { run } from '#host/command.ts'
-import { findTool } from '../cluster/api-server.ts'
-import { smallSite } from '../../small-site.ts'
+import { findTool } from '../../cluster/api-server.ts'
+import { smallSite } from '../../../small-site.ts'
 
 const helm = findTool('helm')
 const skip = helm === undefined ? 'helm not built yet (pilotlight lab builds it)' : false

@@ -9,7 +9,7 @@ import t from 'tap'
 import { libraryFolder } from '#rack/charts/sources/ours.ts'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { freePort } from '../../free-ports.ts'
+import { freePort } from '../../../../free-ports.ts'
 
 const python = '/usr/bin/python3' // Debian's packages are for Debian's interpreter
 const skip = await run(python, ['-c', 'import oslo_service.service'], { limitSeconds: 20 }).then(
