@@ -141,7 +141,12 @@ function hits(odd: Oddity, text: string): number {
 /** The lines of a file that people read: all of a document or script, the comments and strings of a program. */
 function prose(file: string): { line: number; text: string }[] {
   const source = readFileSync(join(root, file), 'utf8')
-  const text = /\.(?:ts|js|mjs)$/.test(file) ? withoutCode(source) : source
+  const isPage = file.endsWith('.md')
+  const text = isPage
+    ? source.replace(/`[^`\n]*`/g, '`')
+    : /\.(?:ts|js|mjs)$/.test(file)
+      ? withoutCode(source)
+      : source
   return text
     .split('\n')
     .map((line, at) => ({ line: at + 1, text: line }))

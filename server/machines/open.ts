@@ -17,7 +17,7 @@ export type MachinesNeeds = {
   /** Who is declared, always as of now. */
   readonly catalog: Identities
   readonly leases: Leases
-  /** The address that the server was told to listen on. */
+  /** The address that the server is configured to listen on. */
   readonly address: string
   /** Where alarms are kept. */
   readonly alarmList: Pick<AlarmList, 'raise'>

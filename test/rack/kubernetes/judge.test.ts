@@ -66,7 +66,7 @@ t.test('the reason is looked for among the pods of the workload', async t => {
   const look = (pod: Pod, status: NonNullable<Workload['status']> = none) =>
     judgeStatefulset('mariadb', deployment(status), { pods: [pod], now }).state
   t.equal(look(failing()), 'broken')
-  t.equal(look(failing({ labels: { app: 'another' } })), 'waiting', 'not one of its own')
+  t.equal(look(failing({ labels: { app: 'another' } })), 'waiting', 'not one of its pods')
   t.equal(look(failing({ deletionTimestamp: secondsAgo(1) })), 'waiting', 'on its way out')
   const old = failing({ labels: { ...labels, 'controller-revision-hash': 'a' } })
   t.equal(look(old, { ...none, updateRevision: 'b' }), 'waiting', 'of the version before')

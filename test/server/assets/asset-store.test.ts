@@ -76,10 +76,10 @@ t.test('bytes that are not those announced are not kept', async t => {
       'b',
       (async function* () {
         yield Buffer.from('half')
-        throw new Error('the line went dead')
+        throw new Error('the line is dead')
       })(),
     ),
-    /the line went dead/,
+    /the line is dead/,
   )
   t.strictSame(
     (await it.list()).map(({ name }) => name),

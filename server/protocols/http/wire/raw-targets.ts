@@ -44,7 +44,7 @@ export function noteBody({ headers, socket }: IncomingMessage): void {
     withBody.add(socket)
 }
 
-/** The error of Node's parser: the bytes that came last, and how many of them it took. */
+/** The error of Node's parser: the bytes that it got last, and how many of them it took. */
 type ParserError = { readonly code: string; readonly rawPacket: unknown; readonly bytesParsed?: number }
 
 const withBody = new WeakSet<Duplex>()

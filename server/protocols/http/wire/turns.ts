@@ -159,7 +159,7 @@ export class Turns {
   }
 }
 
-/** Node parses what else came with the same bytes, but we get no request from it that would have to be aborted. */
+/** Node parses what else arrived with the same bytes, but we get no request from it that would have to be aborted. */
 function ignoreRest(socket: Duplex & { parser?: { onIncoming?: unknown } | null }): void {
   if (typeof socket.parser?.onIncoming === 'function') socket.parser.onIncoming = () => 0
 }
