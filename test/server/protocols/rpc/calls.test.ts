@@ -113,7 +113,7 @@ const CALLS: readonly (readonly [string, object])[] = [
 ]
 
 t.test('every call is answered as Matchbox answers it', { skip }, async t => {
-  const { ours, theirs } = await bothServers(t)
+  const { pilotlight, ours, theirs } = await bothServers(t)
   // Matchbox has no folders before the first put, and calls that an error; a list is empty here.
   for (const folder of ['groups', 'profiles']) mkdirSync(join(theirs.data, folder))
   for (const [name, request] of CALLS) {
@@ -121,6 +121,12 @@ t.test('every call is answered as Matchbox answers it', { skip }, async t => {
     const rooted = { ...his, message: his.message.replaceAll(theirs.data, ours.data) }
     t.strictSame(mine, rooted, `${name} ${JSON.stringify(request).slice(0, 80)}`)
   }
+  const audit = await pilotlight.get('/v1/audit?entity=group:node-1&limit=1', pilotlight.admin)
+  t.match(await audit.json(), {
+    items: [
+      { action: 'group.delete', who: 'terraform', role: 'admin', by: 'certificate', from: '127.0.0.1' },
+    ],
+  })
 })
 
 t.test('what ends Matchbox is refused, and does no harm', { skip }, async t => {
