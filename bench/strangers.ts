@@ -215,8 +215,8 @@ async function fill(state: string, strangers: number): Promise<void> {
     newStrangers: { perSecond: 1e9, burst: 1e9 },
   }
   const identities = new MachineIndex(machines)
-  const journal = new Journal(
-    store,
+  const journal = await Journal.open(
+    store.events,
     () => identities,
     Date.now,
     error => console.error(error),

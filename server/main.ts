@@ -108,8 +108,8 @@ async function openAll(
   const { store, throwIfDamaged } = openStore({ path: storePath, health, report }, parts)
   const clock = openClock(log, parts)
   const { onJump } = clock
-  await alignLeases(store.leases, store.newestEvent(), clock.now())
-  openPruning({ store, days: config.eventDays, clocks, onJump, log }, parts)
+  await alignLeases(store.leases, await store.newestEvent(), clock.now())
+  await openPruning({ store, days: config.eventDays, clocks, onJump, log }, parts)
   const inventory = await openInventory({ store: store.objects, dataPath, now: clocks.wall, log }, parts)
   const { catalog } = inventory
   const certificates = await openListenerCertificates(config, report, parts)
@@ -132,8 +132,8 @@ async function openAll(
   const isStuck = () => health.trouble() !== undefined
   const alarmList = await openAlarms(store.alarms, clocks.wall, parts)
   const { wall: now } = clocks
-  const machines = openMachines({
-    store,
+  const machines = await openMachines({
+    store: store.events,
     catalog,
     leases,
     address,

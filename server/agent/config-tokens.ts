@@ -46,7 +46,7 @@ export class ConfigTokens {
     const { clients, tokens, alarms, isOwn } = this.#needs
     if (!clients.isOpen) throw new StillStarting()
     const { dhcp } = clients
-    const boot = this.#bootOf(machine, address)
+    const boot = await this.#bootOf(machine, address)
     const objection = objectionTo(
       machine,
       { address, labels },
@@ -83,6 +83,12 @@ export class ConfigTokens {
   /** Why the config of the machine's boot at an address will be held; nothing is awaited for the many first boots. */
   heldAt(machine: Machine, address: string): Promise<Error | undefined> | undefined {
     const boot = this.#bootOf(machine, address)
+    return boot instanceof Promise
+      ? boot.then(found => this.#heldOf(machine, found))
+      : this.#heldOf(machine, boot)
+  }
+
+  #heldOf(machine: Machine, boot: CurrentBoot | undefined): Promise<Error | undefined> | undefined {
     if (boot === undefined || !this.#needs.tokens.isReboot(machine.name, boot.id)) return undefined
     return this.#rebootOf(machine, boot).then(({ held }) => held)
   }
@@ -121,7 +127,7 @@ export class ConfigTokens {
     return { reboot, held }
   }
 
-  #bootOf(machine: Machine, address: string): CurrentBoot | undefined {
+  #bootOf(machine: Machine, address: string): CurrentBoot | undefined | Promise<CurrentBoot | undefined> {
     const { clients, journal } = this.#needs
     return clients.dhcp === 'off' ? journal.bootAt(machine, address) : journal.currentOf({ machine })
   }

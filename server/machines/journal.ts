@@ -7,7 +7,7 @@ import type { Machine } from '#model/machine.ts'
 import { hasReached, phaseAfter, type Phase } from '#model/phase.ts'
 import type { Identities } from './identity.ts'
 import { isOfFirmware, isPastFirmware, leaseShownBy } from './firmware.ts'
-import type { Boot, Store } from '../store/store.ts'
+import type { Boot, EventStore, UnstoredEvent } from '../store/events.ts'
 import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
 
 /** What a protocol reports to the journal; the journal adds id, boot, and the machine's name. */
@@ -33,7 +33,9 @@ export type CurrentBoot = Boot & {
   readonly phase: Phase
   /** Milliseconds since 1970 when the phase was reached. */
   readonly phaseSince: number
-  readonly last: BootEvent
+  /** Its last event, and the place of that among all events that the journal has seen. */
+  readonly last: UnstoredEvent
+  readonly order: number
   /** The address that the firmware of this boot has, as DHCP showed it. */
   readonly lease?: string
   /** The address that fetched the boot script. */
@@ -44,20 +46,6 @@ export type CurrentBoot = Boot & {
   readonly ports?: readonly string[]
 }
 
-type JournalStore = Pick<
-  Store,
-  | 'append'
-  | 'counters'
-  | 'latestBoots'
-  | 'eventsOf'
-  | 'eventsOfBoots'
-  | 'eventsAfter'
-  | 'bootsOf'
-  | 'strangerBoots'
-  | 'forgetStrangers'
-  | 'trimStrangers'
->
-
 /** Why an event was not kept. */
 export type JournalRefusal = 'journal_new' | 'journal_events' | 'journal_boots'
 
@@ -67,12 +55,12 @@ export type JournalOptions = {
   /** Hears of events that were not kept because there are too many. */
   readonly refuse?: (reason: JournalRefusal, mac: string) => void
   /** Gets each event that is given to the store, and when it is on disk. */
-  readonly onStoring?: (event: BootEvent, stored: Promise<unknown>) => void
+  readonly onStoring?: (event: UnstoredEvent, stored: Promise<unknown>) => void
 }
 
 /** Groups events into boots, keeps them, and wakes those who wait for more. */
 export class Journal {
-  readonly #store: JournalStore
+  readonly #store: EventStore
   readonly #identities: () => Identities
   readonly #now: () => number
   readonly #onLost: (error: unknown) => void
@@ -87,32 +75,28 @@ export class Journal {
   readonly #links = new Map<string, Set<string>>()
   /** Where DHCP shows nothing, the boots of other addresses than the current one's, by machine name, the oldest first. */
   readonly #aside = new Map<string, readonly CurrentBoot[]>()
-  /** The machines whose boots of an earlier run were looked through for that of their declared address. */
-  readonly #lookedAside = new Set<string>()
+  /** The machines whose boots of an earlier run were looked through for that of their declared address, and what was found. */
+  readonly #lookedAside = new Map<string, Promise<CurrentBoot | undefined> | 'done'>()
   readonly #wakers = new Set<() => void>()
   readonly #strangers: StrangerBoots
   readonly #refuse: (reason: JournalRefusal, mac: string) => void
-  readonly #onStoring: (event: BootEvent, stored: Promise<unknown>) => void
+  readonly #onStoring: (event: UnstoredEvent, stored: Promise<unknown>) => void
   /** MACs whose boots are to be removed from the store. */
   #forgotten: string[] = []
   /** The boots of strangers of an earlier run are all in memory; until then each is looked for when it is asked for. */
   #isResumed = false
-  readonly #lookedFor = new Set<string>()
-  #event: number
-  #boot: number
-  #committed: number
+  readonly #lookedFor = new Map<string, Promise<void> | 'done'>()
+  /** The place of the last event among all. */
+  #order = 0
+  #committed = 0
 
-  /**
-   * @param identities gives the present inventory
-   * @param now milliseconds since 1970
-   * @param onLost is called for events that could not be written
-   */
-  constructor(
-    store: JournalStore,
+  /** Use `Journal.open`. */
+  private constructor(
+    store: EventStore,
     identities: () => Identities,
     now: () => number,
     onLost: (error: unknown) => void,
-    { strangers = new StrangerBoots(), refuse = () => {}, onStoring = () => {} }: JournalOptions = {},
+    { strangers = new StrangerBoots(), refuse = () => {}, onStoring = () => {} }: JournalOptions,
   ) {
     this.#store = store
     this.#onStoring = onStoring
@@ -121,16 +105,33 @@ export class Journal {
     this.#identities = identities
     this.#now = now
     this.#onLost = onLost
-    const counters = store.counters()
-    this.#event = counters.event
-    this.#committed = counters.event
-    this.#boot = counters.boot
-    const boots = store.latestBoots()
+  }
+
+  /**
+   * Takes up the boots of declared machines that an earlier run kept.
+   *
+   * @param identities gives the present inventory
+   * @param now milliseconds since 1970
+   * @param onLost is called for events that could not be written
+   */
+  static async open(
+    store: EventStore,
+    identities: () => Identities,
+    now: () => number,
+    onLost: (error: unknown) => void,
+    options: JournalOptions = {},
+  ): Promise<Journal> {
+    const journal = new Journal(store, identities, now, onLost, options)
+    journal.#committed = await store.lastEvent()
+    journal.#order = journal.#committed
+    journal.#isResumed = (await store.strangerBoots(Number.MAX_SAFE_INTEGER, 1)).length === 0
+    const boots = await store.latestBoots()
     for (let at = 0; at < boots.length; at += BOOTS_AT_ONCE) {
       const slice = boots.slice(at, at + BOOTS_AT_ONCE)
-      const events = this.#eventsByBoot(slice)
-      for (const boot of slice) this.#resume(boot, events.get(boot.id) ?? [])
+      const events = await journal.#eventsByBoot(slice)
+      for (const boot of slice) journal.#takeUp(await journal.#readBoot(boot, events.get(boot.id) ?? []))
     }
+    return journal
   }
 
   /**
@@ -142,7 +143,7 @@ export class Journal {
     const { strangers: most } = this.#strangers.limits
     let before = Number.MAX_SAFE_INTEGER
     while (found.size < most && !signal.aborted) {
-      const slice = this.#store.strangerBoots(before, BOOTS_AT_ONCE)
+      const slice = await this.#store.strangerBoots(before, BOOTS_AT_ONCE)
       if (slice.length === 0) break
       before = slice.at(-1)!.number // it has one
       const newest = slice.filter(({ mac }) => {
@@ -150,8 +151,8 @@ export class Journal {
         found.set(mac, 0)
         return true
       })
-      const events = this.#eventsByBoot(newest)
-      for (const boot of newest) this.#resumeStranger(boot, events.get(boot.id) ?? [], found)
+      const events = await this.#eventsByBoot(newest)
+      for (const boot of newest) await this.#resumeStranger(boot, events.get(boot.id) ?? [], found)
       await pause(signal)
     }
     this.#isResumed = true
@@ -165,22 +166,45 @@ export class Journal {
   /**
    * Writes an event into the machine's current boot; into the boot that its firmware begins, or a new one; or into the
    * boot that the event names. Its texts are cleaned here, because any of them may hold what a client sent. Gives that
-   * boot.
+   * boot; undefined when the event waits until the boot of an earlier run that its MAC was in is in memory.
    */
-  record(event: NewEvent): CurrentBoot {
+  record(event: NewEvent): CurrentBoot | undefined {
+    const machine = this.#machineOf(event)
+    const reading = this.reading({ mac: event.mac, ...(machine && { machine }) })
+    if (reading === undefined) return this.#record(event)
+    void reading.then(() => this.#record(event))
+    return undefined
+  }
+
+  /**
+   * Reads the boot of an earlier run that an undeclared MAC was in, as long as not all are in memory. Undefined when there is
+   * nothing to wait for; never rejects.
+   */
+  reading({ mac, machine }: { mac?: string; machine?: Machine }): Promise<void> | undefined {
+    if (this.#isResumed || mac === undefined || latest(this.#current, machine, mac) !== undefined)
+      return undefined
+    const known = this.#lookedFor.get(mac)
+    if (known !== undefined) return known === 'done' ? undefined : known
+    const reading = this.#readEarlier(mac)
+      .catch(this.#onLost)
+      .finally(() => this.#lookedFor.set(mac, 'done'))
+    this.#lookedFor.set(mac, reading)
+    return reading
+  }
+
+  #record(event: NewEvent): CurrentBoot {
     const at = this.#now()
     const machine = this.#machineOf(event)
-    const current = this.#currentOf(machine, event.mac)
+    const current = latest(this.#current, machine, event.mac)
     const made = { layer: event.layer, kind: event.kind, detail: cleanDetail(event.detail) }
     const place = this.#placeOf(event, made, current, latest(this.#begun, machine, event.mac))
     const before = place.boot
     if (place.isDropped && before !== undefined) return before
     const boot: Boot = before
       ? { id: before.id, mac: before.mac, began: before.began }
-      : { id: bootId((this.#boot += 1)), mac: event.mac, began: at }
+      : { id: bootId(this.#store.nextBoot()), mac: event.mac, began: at }
     const named: Boot = machine === undefined ? boot : { ...boot, machine: machine.name }
-    const kept: BootEvent = {
-      id: (this.#event += 1),
+    const kept: UnstoredEvent = {
       at,
       boot: boot.id,
       mac: event.mac,
@@ -189,7 +213,7 @@ export class Journal {
       ...made,
     }
     const next: CurrentBoot = {
-      ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept),
+      ...after(before ?? { ...named, phase: 'new', phaseSince: at }, kept, (this.#order += 1)),
       ...(machine && { machine: machine.name }),
     }
     const how = this.#howKept(next, current, before === undefined)
@@ -202,7 +226,7 @@ export class Journal {
     const stored = this.#store.append(named, kept, isSoon ? 'soon' : 'within a second')
     this.#onStoring(kept, stored)
     stored.then(
-      () => this.#wake(kept.id),
+      id => this.#wake(id),
       error => this.#onLost(error),
     )
     return next
@@ -228,24 +252,31 @@ export class Journal {
 
   /** The boot that a machine is in, or was in last. */
   currentOf({ machine, mac }: { machine?: Machine; mac?: string }): CurrentBoot | undefined {
-    return this.#currentOf(machine, mac)
+    return latest(this.#current, machine, mac)
   }
 
   /** The boot of a machine whose script an address fetched, where DHCP shows nothing; else the current one. */
-  bootAt(machine: Machine, address: string): CurrentBoot | undefined {
+  bootAt(machine: Machine, address: string): CurrentBoot | undefined | Promise<CurrentBoot | undefined> {
     const current = this.currentOf({ machine })
     if (current === undefined || current.scriptFrom === address) return current
     const aside = this.#asideOf(machine.name, boot => boot.scriptFrom === address)
-    return aside ?? this.#earlierAt(machine, address) ?? current
+    return aside ?? this.#earlierAt(machine, address)?.then(earlier => earlier ?? current) ?? current
   }
 
   /** The last boot of an earlier run whose script a machine's declared address fetched; it is looked for once. */
-  #earlierAt(machine: Machine, address: string): CurrentBoot | undefined {
-    const { name, macs } = machine
-    if (address !== machine.address || this.#lookedAside.has(name)) return undefined
-    this.#lookedAside.add(name)
-    const boots = this.#store.bootsOf({ machine: name, macs }, BOOTS_AT_ONCE)
-    const events = this.#eventsByBoot(boots)
+  #earlierAt(machine: Machine, address: string): Promise<CurrentBoot | undefined> | undefined {
+    const { name } = machine
+    const known = this.#lookedAside.get(name)
+    if (address !== machine.address || known === 'done') return undefined
+    if (known !== undefined) return known
+    const looking = this.#lookAside(machine, address).finally(() => this.#lookedAside.set(name, 'done'))
+    this.#lookedAside.set(name, looking)
+    return looking
+  }
+
+  async #lookAside({ name, macs }: Machine, address: string): Promise<CurrentBoot | undefined> {
+    const boots = await this.#store.bootsOf({ machine: name, macs }, BOOTS_AT_ONCE)
+    const events = await this.#eventsByBoot(boots)
     for (const boot of boots) {
       const found = readBoot({ ...boot, machine: name }, events.get(boot.id) ?? [])
       if (found?.scriptFrom !== address) continue
@@ -260,7 +291,7 @@ export class Journal {
     const found = new Map<string, CurrentBoot>()
     for (const boot of this.#current.values()) {
       const other = found.get(boot.id)
-      if (other === undefined || other.last.id < boot.last.id) found.set(boot.id, boot)
+      if (other === undefined || other.order < boot.order) found.set(boot.id, boot)
     }
     return [...found.values()]
   }
@@ -273,7 +304,7 @@ export class Journal {
     const end = performance.now() + options.limitMs // not by a clock that may be set
     for (;;) {
       const seen = this.#committed
-      const events = this.#store.eventsAfter(id, {
+      const events = await this.#store.eventsAfter(id, {
         limit: EVENTS_AT_ONCE,
         ...(options.machine === undefined ? {} : { machine: options.machine }),
       })
@@ -353,11 +384,6 @@ export class Journal {
     this.#aside.set(machine, others)
   }
 
-  #currentOf(machine: Machine | undefined, mac: string | undefined): CurrentBoot | undefined {
-    const known = latest(this.#current, machine, mac)
-    return known ?? (mac === undefined ? undefined : this.#earlierOf(mac))
-  }
-
   #machineOf({ mac, uuid, machine: name }: NewEvent): Machine | undefined {
     const identities = this.#identities()
     const machine = identities.machine({ name, mac, uuid }, 'claimed')
@@ -424,43 +450,45 @@ export class Journal {
       this.#forgotten.push(mac)
     }
     if (this.#forgotten.length < FORGOTTEN_AT_ONCE) return
-    this.#store.forgetStrangers(this.#forgotten.splice(0), this.#boot - 1).catch(this.#onLost)
+    this.#store.forgetStrangers(this.#forgotten.splice(0), this.#store.lastBoot() - 1).catch(this.#onLost)
   }
 
-  /** The boot of an earlier run that an undeclared MAC was in, as long as not all are in memory. */
-  #earlierOf(mac: string): CurrentBoot | undefined {
-    if (this.#isResumed || this.#lookedFor.has(mac)) return undefined
-    this.#lookedFor.add(mac)
-    const [boot] = this.#store.bootsOf({ macs: [mac] }, 1)
-    if (boot !== undefined) this.#resume(boot, this.#store.eventsOf(boot.id))
-    return this.#current.get(mac)
+  async #readEarlier(mac: string): Promise<void> {
+    const [boot] = await this.#store.bootsOf({ macs: [mac] }, 1)
+    if (boot === undefined) return
+    const read = await this.#readBoot(boot, await this.#store.eventsOf(boot.id))
+    if (!this.#current.has(mac)) this.#takeUp(read)
   }
 
-  #resumeStranger(boot: Boot, events: readonly BootEvent[], found: Map<string, number>): void {
+  async #resumeStranger(boot: Boot, events: readonly BootEvent[], found: Map<string, number>): Promise<void> {
     found.set(
       boot.mac,
       events.reduce((sum, event) => sum + bytesOfEvent(event), 0),
     )
-    if (!this.#current.has(boot.mac)) this.#resume(boot, events)
+    if (this.#current.has(boot.mac)) return
+    const read = await this.#readBoot(boot, events)
+    if (!this.#current.has(boot.mac)) this.#takeUp(read)
   }
 
-  #eventsByBoot(boots: readonly Boot[]): Map<string, BootEvent[]> {
-    return Map.groupBy(this.#store.eventsOfBoots(boots.map(({ id }) => id)), ({ boot }) => boot)
+  async #eventsByBoot(boots: readonly Boot[]): Promise<Map<string, BootEvent[]>> {
+    return Map.groupBy(await this.#store.eventsOfBoots(boots.map(({ id }) => id)), ({ boot }) => boot)
   }
 
-  #resume(boot: Boot, events: readonly BootEvent[]): void {
-    const resumed = readBoot(boot, events)
-    if (resumed === undefined) return
-    if (!isPastFirmware(resumed.phase)) {
-      const machine = boot.machine === undefined ? {} : { machine: boot.machine }
-      const [, earlier] = this.#store.bootsOf({ ...machine, macs: [boot.mac] }, 2)
-      const current = earlier && readBoot(earlier, this.#store.eventsOf(earlier.id))
-      if (current !== undefined && isPastFirmware(current.phase)) {
-        this.#follow(this.#current, current)
-        return this.#follow(this.#begun, resumed)
-      }
-    }
-    this.#follow(this.#current, resumed)
+  /** A boot of an earlier run; where its firmware had only begun it, with the one before, which goes on. */
+  async #readBoot(boot: Boot, events: readonly BootEvent[]): Promise<EarlierBoot> {
+    const read = readBoot(boot, events)
+    if (read === undefined || isPastFirmware(read.phase)) return { ...(read && { current: read }) }
+    const machine = boot.machine === undefined ? {} : { machine: boot.machine }
+    const [, earlier] = await this.#store.bootsOf({ ...machine, macs: [boot.mac] }, 2)
+    const current = earlier && readBoot(earlier, await this.#store.eventsOf(earlier.id))
+    return current !== undefined && isPastFirmware(current.phase)
+      ? { current, begun: read }
+      : { current: read }
+  }
+
+  #takeUp({ current, begun }: EarlierBoot): void {
+    if (current !== undefined) this.#follow(this.#current, current)
+    if (begun !== undefined) this.#follow(this.#begun, begun)
   }
 
   #wake(id: number): void {
@@ -502,10 +530,14 @@ async function pause(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await sleep(5)
 }
 
+/** What a MAC or a machine of an earlier run was in, and what its firmware had begun. */
+type EarlierBoot = { readonly current?: CurrentBoot; readonly begun?: CurrentBoot }
+
 /** A boot from its events; undefined when there are none. */
 function readBoot(boot: Boot, events: readonly BootEvent[]): CurrentBoot | undefined {
   let read: CurrentBoot | undefined
-  for (const event of events) read = after(read ?? { ...boot, phase: 'new', phaseSince: boot.began }, event)
+  for (const { id, ...event } of events)
+    read = after(read ?? { ...boot, phase: 'new', phaseSince: boot.began }, event, id)
   return read
 }
 
@@ -527,14 +559,14 @@ const ALWAYS_KEPT: ReadonlySet<string> = new Set([
 const OF_ANYONE: ReadonlySet<string> = new Set(['refused', 'asked', 'declined'])
 
 /** What an event competes with for its place: floods of packets and requests must keep nothing else out. */
-function importanceOf({ layer, kind }: BootEvent): Importance {
+function importanceOf({ layer, kind }: UnstoredEvent): Importance {
   if (ALWAYS_KEPT.has(kind)) return 'always'
   if (OF_ANYONE.has(kind)) return 'refusal'
   return layer === 'dhcp' || layer === 'tftp' || kind === 'script' ? 'packet' : 'vouched'
 }
 
 /** The boot after one more event. */
-function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
+function after(boot: Omit<CurrentBoot, 'last' | 'order'>, event: UnstoredEvent, order: number): CurrentBoot {
   const phase = phaseAfter(boot.phase, event)
   const lease = leaseShownBy(event)
   const { from, port } = event.detail
@@ -543,6 +575,7 @@ function after(boot: Omit<CurrentBoot, 'last'>, event: BootEvent): CurrentBoot {
     phase,
     phaseSince: phase === boot.phase ? boot.phaseSince : event.at,
     last: event,
+    order,
     ...(lease === undefined ? {} : { lease, mac: event.mac }),
     ...(event.kind === 'script' && typeof from === 'string' ? { scriptFrom: from } : {}),
     ...(typeof port === 'string' && isOfFirmware(event) ? { port } : {}),
@@ -558,7 +591,7 @@ function isLinkOf({ mac, lease, last }: CurrentBoot, one: string): boolean {
 
 function portsAfter(
   { ports = [] }: Pick<CurrentBoot, 'ports'>,
-  event: BootEvent,
+  event: UnstoredEvent,
 ): Pick<CurrentBoot, 'ports'> {
   if (event.layer !== 'dhcp' || !isOfFirmware(event)) return { ports }
   const { port } = event.detail
@@ -582,7 +615,7 @@ function latest(
 
 function later(one: CurrentBoot | undefined, other: CurrentBoot | undefined): CurrentBoot | undefined {
   if (one === undefined || other === undefined) return one ?? other
-  return one.last.id > other.last.id ? one : other
+  return one.order > other.order ? one : other
 }
 
 /** How many events one answer holds at most; the reader asks again with the last id. */

@@ -6,6 +6,7 @@ import type { ProvisioningNetwork } from '#model/network.ts'
 import type { AlarmList } from '../alarms/alarm-list.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
+import type { EventStore } from '../store/events.ts'
 import { Alarms } from './alarms.ts'
 import { Clients, type ClientLease } from './clients.ts'
 import type { Identities } from './identity.ts'
@@ -13,7 +14,7 @@ import { Journal, type JournalOptions } from './journal.ts'
 
 /** What the machines need of the service. */
 export type MachinesNeeds = {
-  readonly store: ConstructorParameters<typeof Journal>[0]
+  readonly store: EventStore
   /** Who is declared, always as of now. */
   readonly catalog: Identities
   readonly leases: Leases
@@ -57,13 +58,13 @@ export type Machines = {
 }
 
 /** Reads the journal of the boots that go on. */
-export function openMachines(needs: MachinesNeeds): Machines {
+export async function openMachines(needs: MachinesNeeds): Promise<Machines> {
   const { store, catalog, leases, address: ownAddress, alarmList, metrics, refuse, isStuck, now, log } = needs
   const onLost = (error: unknown) => {
     if (!isStuck()) log('error', `A boot event could not be kept: ${causesOf(error)}`)
   }
   const onStoring = metrics.bootEvent.bind(metrics)
-  const journal = new Journal(store, () => catalog, now, onLost, { refuse, onStoring })
+  const journal = await Journal.open(store, () => catalog, now, onLost, { refuse, onStoring })
   const alarms = new Alarms({ journal, list: alarmList, count: kind => metrics.alarm(kind), log })
   const clients = new Clients(() => catalog, leases.leaseAt, leases.mode, leases.isOpen)
   const isDeclared = (address: string) => clients.whoIsAt(address).machine !== undefined

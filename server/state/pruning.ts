@@ -2,20 +2,13 @@
 
 import type { Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
+import type { PrunedStore } from '../store/events.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
 /** Of all rows, at most so many at once: a clock that is wrong for days takes days to do harm, and is reported meanwhile. */
 const PRUNED_SHARE = 0.1
-
-/** What pruning asks of the store. */
-export interface PrunedStore {
-  /** Milliseconds since 1970 of the event that was written last. */
-  newestEvent(): number | undefined
-  /** Removes what is older than `before`, at most `share` of all. */
-  prune(before: number, share: number): void
-}
 
 /** What pruning needs of the service. */
 export type PruningNeeds = {
@@ -30,8 +23,12 @@ export type PruningNeeds = {
 }
 
 /** Prunes the store from now on. */
-export function openPruning({ store, days, clocks, onJump, log }: PruningNeeds, parts: Parts): void {
-  const pruning = new Pruning(store, days, { now: clocks.wall, steady: clocks.steady }, log)
+export async function openPruning(
+  { store, days, clocks, onJump, log }: PruningNeeds,
+  parts: Parts,
+): Promise<void> {
+  const newest = await store.newestEvent()
+  const pruning = new Pruning({ store, days, newest }, { now: clocks.wall, steady: clocks.steady }, log)
   parts.add('pruning', pruning)
   onJump(jumpMs => pruning.clockJumped(jumpMs))
 }
@@ -49,12 +46,15 @@ export class Pruning {
   #restsUntil: number
 
   /**
-   * @param days that are kept
+   * @param kept the store, the days that are kept, and the time of the newest event
    * @param clocks milliseconds since 1970, and of a clock that only grows
    */
   constructor(
-    store: PrunedStore,
-    days: number,
+    {
+      store,
+      days,
+      newest,
+    }: { readonly store: PrunedStore; readonly days: number; readonly newest: number | undefined },
     clocks: { readonly now: () => number; readonly steady: () => number },
     log: Log,
   ) {
@@ -66,10 +66,9 @@ export class Pruning {
     this.#started = clocks.steady()
     // Not in the first minutes: a clock without a battery is set by NTP some time after the start.
     this.#restsUntil = this.#started + 10 * MINUTE_MS
-    const newest = store.newestEvent()
     if (newest !== undefined)
       this.clockJumped(clocks.now() - newest, 'The clock and the newest boot event are')
-    this.#timer = setInterval(() => this.look(), 10 * MINUTE_MS).unref()
+    this.#timer = setInterval(() => void this.look(), 10 * MINUTE_MS).unref()
   }
 
   /** Takes note that the clock is not where it was expected; more than a day is logged, and nothing is forgotten for a day. */
@@ -84,14 +83,14 @@ export class Pruning {
     this.#restsUntil = Math.max(this.#restsUntil, this.#steady() + DAY_MS)
   }
 
-  /** Forgets what is too old, if that is due; called by a timer. */
-  look(): void {
+  /** Forgets what is too old, if that is due; called by a timer. Never rejects. */
+  async look(): Promise<void> {
     if (this.#steady() < this.#restsUntil) return
-    const newest = this.#store.newestEvent()
-    if (newest === undefined) return
-    this.#restsUntil = this.#steady() + DAY_MS
     try {
-      this.#store.prune(Math.min(this.#now(), newest) - this.#days * DAY_MS, PRUNED_SHARE)
+      const newest = await this.#store.newestEvent()
+      if (newest === undefined) return
+      this.#restsUntil = this.#steady() + DAY_MS
+      await this.#store.prune(Math.min(this.#now(), newest) - this.#days * DAY_MS, PRUNED_SHARE)
     } catch (error) {
       this.#log('warn', `Old events could not be forgotten: ${(error as Error).message}`) // of the store, which throws no other
     }

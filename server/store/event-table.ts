@@ -3,7 +3,7 @@
 import { type BootEvent, bootNumber } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
 import type { Database } from './database.ts'
-import type { Boot } from './store.ts'
+import type { Boot, UnstoredEvent } from './events.ts'
 
 /** The tables `boots` and `events`. */
 export class EventTable {
@@ -16,12 +16,11 @@ export class EventTable {
     db.whenUndone(() => this.#written.clear())
   }
 
-  /** Writes an event and its boot, in the transaction of its caller. */
-  append(boot: Boot, event: BootEvent): void {
+  /** Writes an event and its boot, in the transaction of its caller; gives the event's id, the next in the order of the commits. */
+  append(boot: Boot, event: UnstoredEvent): number {
     if (!this.#written.has(boot.id) || this.#written.get(boot.id) !== boot.machine) this.#putBoot(boot)
-    this.#db.run(
-      'INSERT INTO events (id, at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      event.id,
+    const { lastInsertRowid } = this.#db.run(
+      'INSERT INTO events (at, boot, mac, machine, layer, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       event.at,
       event.boot,
       event.mac,
@@ -31,6 +30,7 @@ export class EventTable {
       event.text,
       JSON.stringify(event.detail),
     )
+    return Number(lastInsertRowid)
   }
 
   #putBoot({ id, mac, machine, began }: Boot): void {

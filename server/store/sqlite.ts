@@ -1,6 +1,5 @@
 // The store in one SQLite file: write-ahead log, every commit on disk before it is acknowledged.
 
-import type { BootEvent } from '#model/boot.ts'
 import type { AlarmStore } from './alarms.ts'
 import type { AuditStore } from './audit.ts'
 import type { LeaseStore } from './leases.ts'
@@ -18,13 +17,15 @@ import type { MachineRecords } from './machine-records.ts'
 import type { AuthorityStore, BundleStore } from './secrets.ts'
 import { StoredMachineRecords } from './sqlite/machine-records.ts'
 import { StoredSecrets } from './sqlite/secrets.ts'
-import type { Boot, Store } from './store.ts'
+import type { EventStore, PrunedStore } from './events.ts'
+import { StoredEvents } from './sqlite/events.ts'
 import { TokenTable } from './token-table.ts'
 
 /** The store in one file. */
-export class SqliteStore implements Store {
+export class SqliteStore implements PrunedStore {
   readonly objects: ObjectStore
   readonly leases: LeaseStore
+  readonly events: EventStore
   readonly alarms: AlarmStore
   readonly audit: AuditStore
   readonly secrets: BundleStore & AuthorityStore
@@ -32,7 +33,7 @@ export class SqliteStore implements Store {
   readonly #db: Database
   readonly #objectTable: ObjectTable
   readonly #audit: StoredAudit
-  readonly #events: EventTable
+  readonly #eventTable: EventTable
   readonly #tokens: TokenTable
 
   /**
@@ -47,7 +48,8 @@ export class SqliteStore implements Store {
     this.#objectTable = new ObjectTable(this.#db)
     this.#audit = new StoredAudit(this.#db)
     this.objects = new StoredObjects(this.#db, this.#objectTable, this.#audit)
-    this.#events = new EventTable(this.#db)
+    this.#eventTable = new EventTable(this.#db)
+    this.events = new StoredEvents(this.#db, this.#eventTable)
     this.#tokens = new TokenTable(this.#db)
     const sealed = new SealedTable(this.#db, path)
     const identities = new IdentityTable(this.#db)
@@ -58,59 +60,14 @@ export class SqliteStore implements Store {
     this.audit = this.#audit
   }
 
-  append(boot: Boot, event: BootEvent, when: 'soon' | 'within a second' = 'soon'): Promise<void> {
-    const patient = when === 'soon' ? true : 'very'
-    return this.#db.together(() => this.#events.append(boot, event), { patient })
-  }
-
-  eventsAfter(id: number, filter: { readonly machine?: string; readonly limit: number }): BootEvent[] {
-    this.#db.flush() // a reader sees all that was reported before it asked
-    return this.#events.after(id, filter)
-  }
-
-  eventsOf(boot: string): BootEvent[] {
+  async newestEvent(): Promise<number | undefined> {
     this.#db.flush()
-    return this.#events.ofBoot(boot)
+    return this.#eventTable.newest()
   }
 
-  eventsOfBoots(boots: readonly string[]): BootEvent[] {
-    this.#db.flush()
-    return this.#events.ofBoots(boots)
-  }
-
-  latestBoots(): Boot[] {
-    return this.#events.latestBoots()
-  }
-
-  strangerBoots(before: number, limit: number): (Boot & { readonly number: number })[] {
-    return this.#events.strangerBoots(before, limit)
-  }
-
-  forgetStrangers(macs: readonly string[], upTo: number): Promise<void> {
-    return this.#db.together(() => this.#events.forgetStrangers(macs, upTo), { patient: 'very' })
-  }
-
-  trimStrangers(before: number, limit: number): Promise<boolean> {
-    return this.#db.together(() => this.#events.trimStrangers(before, limit), { patient: true })
-  }
-
-  bootsOf(known: { readonly machine?: string; readonly macs: readonly string[] }, limit: number): Boot[] {
-    this.#db.flush()
-    return this.#events.bootsOf(known, limit)
-  }
-
-  counters(): { readonly event: number; readonly boot: number } {
-    return this.#events.counters()
-  }
-
-  newestEvent(): number | undefined {
-    this.#db.flush()
-    return this.#events.newest()
-  }
-
-  prune(before: number, share = 1): void {
+  async prune(before: number, share = 1): Promise<void> {
     this.#db.atOnce(() => {
-      this.#events.prune(before, share)
+      this.#eventTable.prune(before, share)
       this.#objectTable.prune(before, share)
       this.#audit.prune(before, share)
       this.#tokens.prune(before)

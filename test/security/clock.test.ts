@@ -166,13 +166,12 @@ t.test(
     const asked: [number, number][] = []
     let newest: number | undefined = 100 * DAY_MS
     const store = {
-      newestEvent: () => newest,
-      prune: (before: number, share: number) => void asked.push([before / DAY_MS, share]),
+      newestEvent: async () => newest,
+      prune: async (before: number, share: number) => void asked.push([before / DAY_MS, share]),
     }
     const logged: string[] = []
     const pruning = new Pruning(
-      store,
-      30,
+      { store, days: 30, newest },
       { now: () => clock.wall, steady: () => clock.steady },
       (_, text) => void logged.push(text),
     )
@@ -180,20 +179,20 @@ t.test(
     const pass = (ms: number) => {
       clock.wall += ms
       clock.steady += ms
-      pruning.look()
+      return pruning.look()
     }
-    pass(60_000)
+    await pass(60_000)
     t.strictSame(asked, [], 'not in the first minutes')
-    pass(10 * 60_000)
+    await pass(10 * 60_000)
     t.strictSame(asked, [[70, 0.1]], 'by the newest event')
-    pass(HOUR_MS)
+    await pass(HOUR_MS)
     t.equal(asked.length, 1, 'once a day')
-    pass(DAY_MS)
+    await pass(DAY_MS)
     t.equal(asked.length, 2)
     clock.wall += 1000 * DAY_MS
     pruning.clockJumped(1000 * DAY_MS)
     newest = clock.wall
-    pass(23 * HOUR_MS)
+    await pass(23 * HOUR_MS)
     t.equal(asked.length, 2, 'not for a day after a jump')
     t.equal(logged.length, 1)
     pruning.clockJumped(HOUR_MS)
@@ -206,8 +205,7 @@ t.test('one pass forgets at most a tenth, the oldest first', async t => {
   t.teardown(() => store.close())
   for (let id = 1; id <= 50; id += 1) {
     const boot = { id: `b-${id.toString(16).padStart(4, '0')}`, mac: '52:54:00:20:00:01', began: id }
-    void store.append(boot, {
-      id,
+    void store.events.append(boot, {
       at: id,
       boot: boot.id,
       mac: boot.mac,
@@ -217,12 +215,12 @@ t.test('one pass forgets at most a tenth, the oldest first', async t => {
       detail: {},
     })
   }
-  store.prune(1000, 0.1)
+  await store.prune(1000, 0.1)
   t.strictSame(
-    store.eventsAfter(0, { limit: 100 }).map(({ id }) => id),
+    (await store.events.eventsAfter(0, { limit: 100 })).map(({ id }) => id),
     Array.from({ length: 45 }, (_, at) => at + 6),
   )
-  t.equal(store.newestEvent(), 50)
+  t.equal(await store.newestEvent(), 50)
 })
 
 t.test('the clock of the process goes on evenly, and reports jumps of the host', async t => {

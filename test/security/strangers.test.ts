@@ -1,5 +1,6 @@
 // Findings 6 and 11: undeclared machines leave little, and reports of one boot are bounded.
 
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { AlarmList } from '#server/alarms/alarm-list.ts'
 import { Alarms } from '#server/machines/alarms.ts'
@@ -27,14 +28,14 @@ const discover = (mac: string): NewEvent => ({
 })
 const never = new AbortController().signal
 
-function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
+async function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const clock = { now: 0 }
   const refused: string[] = []
   const open = () =>
-    new Journal(
-      store,
+    Journal.open(
+      store.events,
       () => identities,
       () => clock.now,
       error => t.error(error),
@@ -43,32 +44,33 @@ function journalOf(t: Test, limits: Partial<JournalLimits> = {}) {
         refuse: reason => void refused.push(reason),
       },
     )
-  const macs = () => new Set(store.eventsAfter(0, { limit: 100_000 }).map(({ mac }) => mac))
-  return { store, clock, open, journal: open(), refused, macs }
+  const { events } = store
+  const macs = async () => new Set((await events.eventsAfter(0, { limit: 100_000 })).map(({ mac }) => mac))
+  return { store, events, clock, open, journal: await open(), refused, macs }
 }
 
 t.test('keeps the newest undeclared machines, in memory and in the store', async t => {
-  const { store, journal, macs } = journalOf(t, { strangers: 100 })
+  const { store, journal, macs } = await journalOf(t, { strangers: 100 })
   journal.record(discover(controller.macs[0]!))
   for (let at = 0; at < 1000; at += 1) journal.record(discover(macOf(at)))
   t.equal(journal.all().length, 101)
   t.ok(journal.currentOf({ machine: controller }), 'and the declared one')
   t.ok(journal.currentOf({ mac: macOf(999) }))
-  store.eventsAfter(0, { limit: 1 }) // what waits is on disk
-  store.eventsAfter(0, { limit: 1 })
-  const kept = macs()
+  await store.events.eventsAfter(0, { limit: 1 }) // what waits is on disk
+  await store.events.eventsAfter(0, { limit: 1 })
+  const kept = await macs()
   t.ok(kept.size >= 101 && kept.size <= 101 + 64, `${kept.size} in the store`)
   t.ok(kept.has(controller.macs[0]!) && kept.has(macOf(999)) && !kept.has(macOf(0)))
 })
 
 t.test('keeps no more bytes of them than are allowed', async t => {
-  const { journal } = journalOf(t, { strangerBytes: 50_000 })
+  const { journal } = await journalOf(t, { strangerBytes: 50_000 })
   for (let at = 0; at < 1000; at += 1) journal.record({ ...discover(macOf(at)), text: 'x'.repeat(290) })
   t.ok(journal.all().length < 120, `${journal.all().length} are left`)
 })
 
 t.test('takes a rack of 2,000 new machines at once, and few of a flood', async t => {
-  const { journal, clock, refused } = journalOf(t)
+  const { journal, clock, refused } = await journalOf(t)
   for (let at = 0; at < 10_000; at += 1) journal.record(discover(macOf(at)))
   t.equal(journal.all().length, 2000)
   t.equal(refused.filter(reason => reason === 'journal_new').length, 8000)
@@ -78,38 +80,43 @@ t.test('takes a rack of 2,000 new machines at once, and few of a flood', async t
 })
 
 t.test('keeps few events of one machine, and always those that took a token', async t => {
-  const { store, journal, clock, refused } = journalOf(t)
+  const { store, journal, clock, refused } = await journalOf(t)
   for (let at = 0; at < 5000; at += 1) journal.record(discover(macOf(1)))
   for (let at = 0; at < 5000; at += 1) journal.record(discover(controller.macs[0]!))
-  t.equal(store.eventsAfter(0, { machine: macOf(1), limit: 10_000 }).length, 200)
-  t.equal(store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 }).length, 2000)
+  t.equal((await store.events.eventsAfter(0, { machine: macOf(1), limit: 10_000 })).length, 200)
+  t.equal((await store.events.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 })).length, 2000)
   t.equal(refused.length, 4800 + 3000)
   const ready = journal.record({ mac: controller.macs[0]!, layer: 'os', kind: 'ready', text: 'runs' })
-  t.equal(store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 }).at(-1)?.kind, 'ready')
-  t.equal(ready.phase, 'ready')
+  t.equal((await store.events.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 })).at(-1)?.kind, 'ready')
+  t.equal(ready?.phase, 'ready')
   clock.now += 60_000
   journal.record(discover(macOf(1)))
-  t.equal(store.eventsAfter(0, { machine: macOf(1), limit: 10_000 }).length, 201, 'later there is room again')
+  t.equal(
+    (await store.events.eventsAfter(0, { machine: macOf(1), limit: 10_000 })).length,
+    201,
+    'later there is room again',
+  )
 })
 
 t.test('a restart reads no undeclared machine before it is asked for', async t => {
-  const { store, journal, open } = journalOf(t)
+  const { store, events, journal, open } = await journalOf(t)
   for (let at = 0; at < 1500; at += 1) journal.record(discover(macOf(at)))
   journal.record({ mac: macOf(7), layer: 'http', kind: 'script', text: 'runs live' })
-  store.eventsAfter(0, { limit: 1 })
+  await store.events.eventsAfter(0, { limit: 1 })
   let reads = 0
-  const eventsOfBoots = store.eventsOfBoots.bind(store)
-  const eventsOf = store.eventsOf.bind(store)
-  store.eventsOfBoots = boots => {
+  const eventsOfBoots = events.eventsOfBoots.bind(events)
+  const eventsOf = events.eventsOf.bind(events)
+  events.eventsOfBoots = boots => {
     reads += 1
     return eventsOfBoots(boots)
   }
-  store.eventsOf = boot => {
+  events.eventsOf = boot => {
     reads += 1
     return eventsOf(boot)
   }
-  const restarted = open()
+  const restarted = await open()
   t.equal(reads, 0)
+  await restarted.reading({ mac: macOf(7) })
   t.match(restarted.currentOf({ mac: macOf(7) }), { phase: 'script' }, 'but then as it was')
   reads = 0
   await restarted.resumeStrangers(never)
@@ -118,9 +125,9 @@ t.test('a restart reads no undeclared machine before it is asked for', async t =
 })
 
 t.test('a restart removes what an earlier version kept beyond that', async t => {
-  const { store, journal, open, macs } = journalOf(t, { strangers: 100 })
-  const before = new Journal(
-    store,
+  const { store, journal, open, macs } = await journalOf(t, { strangers: 100 })
+  const before = await Journal.open(
+    store.events,
     () => identities,
     () => 0,
     error => t.error(error),
@@ -129,9 +136,9 @@ t.test('a restart removes what an earlier version kept beyond that', async t => 
   t.equal(journal.all().length, 0)
   before.record(discover(controller.macs[0]!))
   for (let at = 0; at < 1500; at += 1) before.record(discover(macOf(at)))
-  t.equal(macs().size, 1501)
-  await open().resumeStrangers(never)
-  const kept = macs()
+  t.equal((await macs()).size, 1501)
+  await (await open()).resumeStrangers(never)
+  const kept = await macs()
   t.ok(kept.size <= 101 + 200, `${kept.size} in the store`)
   t.ok(kept.has(controller.macs[0]!) && kept.has(macOf(1499)) && !kept.has(macOf(0)))
 })
@@ -144,9 +151,9 @@ t.test('a UUID with MACs at random makes no machine of each', async t => {
     uuid: '5a0e7f00-0020-4000-8000-000000000002',
   }
   const all = new MachineIndex([byUuid])
-  const { store, clock } = journalOf(t)
-  const journal = new Journal(
-    store,
+  const { store, clock } = await journalOf(t)
+  const journal = await Journal.open(
+    store.events,
     () => all,
     () => clock.now,
     error => t.error(error),
@@ -176,7 +183,7 @@ t.test('forgets the lease of a MAC whose address another client now has', async 
 })
 
 t.test('a flood of refusals and packets hides no intruder', async t => {
-  const { store, journal, clock } = journalOf(t)
+  const { store, journal, clock } = await journalOf(t)
   const mac = controller.macs[0]!
   const whose = { mac, machine: controller.name, layer: 'http' } as const
   const list = await AlarmList.open(store.alarms, () => clock.now)
@@ -185,8 +192,8 @@ t.test('a flood of refusals and packets hides no intruder', async t => {
     alarms.raise({ ...whose, kind: 'refused', reason: 'the UUID', text: `the UUID ${at} is not its own` })
   }
   t.match([...list.all()], [{ id: 'PL-7001:machine:ctl-1', count: 2500 }], 'one alarm that counts them')
-  const written = () => store.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 })
-  t.equal(written().length, 1, 'one alarm a minute for one reason')
+  const written = () => store.events.eventsAfter(0, { machine: 'ctl-1', limit: 10_000 })
+  t.equal((await written()).length, 1, 'one alarm a minute for one reason')
   for (let at = 0; at < 2500; at += 1) {
     journal.record(discover(mac))
     journal.record({ ...whose, kind: 'refused', text: `${at}` })
@@ -194,26 +201,38 @@ t.test('a flood of refusals and packets hides no intruder', async t => {
   }
   for (const kind of ['config', 'held', 'moved', 'replayed', 'approved', 'bundle']) {
     journal.record({ ...whose, kind, text: 'of an intruder' })
-    t.equal(written().at(-1)?.kind, kind)
+    t.equal((await written()).at(-1)?.kind, kind)
   }
 })
 
 t.test('gives no boot number twice, also when only its token was stored', async t => {
-  const { store, journal, open } = journalOf(t)
-  t.equal(journal.record(discover(controller.macs[0]!)).id, 'b-0001')
-  const boot = { machine: 'ctl-1', boot: 'b-000f', tokens: 1, proven: true }
-  await store.machines.change('ctl-1', record =>
-    record.addToken({ hash: 'a', machine: 'ctl-1', boot: 'b-000f', until: 1 }, boot),
-  )
-  const next = () => open().record(discover(macOf(1))).id
-  t.equal(next(), 'b-0010')
-  await store.machines.change('ctl-1', record =>
-    record.addToken({ hash: 'b', machine: 'ctl-1', boot: 'b-fffe', until: 1 }, boot),
-  )
-  await store.machines.change('ctl-1', record =>
-    record.addToken({ hash: 'c', machine: 'ctl-1', boot: 'b-10000', until: 1 }, boot),
-  )
-  t.equal(open().record(discover(macOf(2))).id, 'b-10001')
+  const path = join(t.testdir(), 'pilotlight.db')
+  /** Opens the store as a start of the server does, records what a MAC sends, and keeps a token for a boot. */
+  const start = async (mac: string, tokenFor?: string) => {
+    const store = new SqliteStore(path)
+    const journal = await Journal.open(
+      store.events,
+      () => identities,
+      () => 0,
+      error => t.error(error),
+    )
+    await journal.reading({ mac })
+    const boot = journal.record(discover(mac))?.id
+    if (tokenFor !== undefined) {
+      await store.machines.change('ctl-1', record =>
+        record.addToken(
+          { hash: tokenFor, machine: 'ctl-1', boot: tokenFor, until: 1 },
+          { machine: 'ctl-1', boot: tokenFor, tokens: 1, proven: true },
+        ),
+      )
+    }
+    store.close()
+    return boot
+  }
+  t.equal(await start(controller.macs[0]!, 'b-000f'), 'b-0001')
+  t.equal(await start(macOf(1), 'b-fffe'), 'b-0010')
+  t.equal(await start(macOf(2), 'b-10000'), 'b-ffff')
+  t.equal(await start(macOf(3)), 'b-10001')
 })
 
 t.test('takes 20 reports of a boot at once, and 256 KB of their logs', async t => {

@@ -74,8 +74,8 @@ t.test('answers an error that quotes the client without what a terminal obeys', 
 t.test('cleans what TFTP and the agent report as well', async t => {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
-  const journal = new Journal(
-    store,
+  const journal = await Journal.open(
+    store.events,
     () => ({ machine: () => undefined }),
     () => 1,
     error => t.error(error),
@@ -87,8 +87,8 @@ t.test('cleans what TFTP and the agent report as well', async t => {
   const log = `line 1\x1b[2J\nline 2\u202e\n${'w'.repeat(60_000)}`
   const text = `\x1b[1mdone\n${'v'.repeat(2000)}`
   const boot = journal.record({ mac, layer: 'os', kind: 'failed', text, detail: { log } })
-  t.notMatch(journalText(store.eventsOf(boot.id)), UNSAFE)
-  const [read, failed] = store.eventsOf(boot.id)
+  t.notMatch(journalText(await store.events.eventsOf(boot?.id ?? '')), UNSAFE)
+  const [read, failed] = await store.events.eventsOf(boot?.id ?? '')
   t.equal(read?.detail['file'], 'boot\\u{202e}exe.ipxe')
   t.equal(failed?.text.length, 300)
   const kept = String(failed?.detail['log'])

@@ -35,7 +35,8 @@ export type HttpService = {
   readonly store: {
     readonly objects: Pick<ObjectStore, 'networks'>
     readonly secrets: Pick<BundleStore, 'putBundle'>
-  } & ApiNeeds['store']
+    readonly events: ApiNeeds['store']
+  }
   readonly machines: Machines
   readonly agents: Agents
   readonly boot: Pick<BootFiles, 'sources' | 'loaders' | 'signer'>
@@ -128,7 +129,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       catalog,
       sources,
       assetsPath,
-      store,
+      store: store.events,
       journal,
       metrics,
       accessTokens,

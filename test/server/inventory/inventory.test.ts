@@ -218,7 +218,7 @@ t.test('the history of what was removed ends with its time, and numbers are neve
   await inventory.write([put], { who: 'x' })
   await inventory.write([{ action: 'delete', kind: 'profile', id: 'p' }], { who: 'x' })
   const [newest] = await inventory.history('profile', 'p')
-  store.prune(5000)
+  await store.prune(5000)
   t.equal((await inventory.history('profile', 'p')).length, 1, 'but the newest number stays')
   const [outcome] = await inventory.write([put], { who: 'x' })
   t.ok(Number(outcome?.version) > (newest?.revision ?? 0))

@@ -73,14 +73,14 @@ t.test('old entries are pruned with old events, a share at once', async t => {
   t.teardown(() => store.close())
   const entry = { ...audit, entity: 'group:spare', outcome: 'done' } as const
   for (let at = 0; at < 10; at += 1) await store.audit.add({ ...entry, at })
-  store.prune(5, 0.2)
+  await store.prune(5, 0.2)
   t.equal((await store.audit.list({ limit: 99 })).length, 8)
-  store.prune(5)
+  await store.prune(5)
   t.strictSame(
     (await store.audit.list({ limit: 99 })).map(({ at }) => at),
     [9, 8, 7, 6, 5],
   )
-  store.prune(100)
+  await store.prune(100)
   const next = await store.audit.add({ ...entry, at: 200 })
   t.equal(next.id, 11, 'no number is given twice')
 })

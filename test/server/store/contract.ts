@@ -9,7 +9,8 @@ import type { Alarm } from '#model/alarm.ts'
 import { alarmOf } from '#server/alarms/transitions.ts'
 import type { AlarmStore } from '#server/store/alarms.ts'
 import type { AuditStore, NewAuditEntry } from '#server/store/audit.ts'
-import { bootId } from '#model/boot.ts'
+import { bootId, type BootEvent } from '#model/boot.ts'
+import type { Boot, EventStore, UnstoredEvent } from '#server/store/events.ts'
 import type { KeyState, MachineKey } from '#model/machine-key.ts'
 import type { MachineBoot, MachineRecords, TokenRecord } from '#server/store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '#server/store/secrets.ts'
@@ -302,7 +303,7 @@ const RACERS = Array.from({ length: 8 }, (_, at) => at)
 
 const keep = (store: MachineRecords, boot: string, hash = 'h') =>
   store.change('ctl-1', record => record.addToken(tokenOf(hash, boot), machineBoot(boot)))
-const bootOf = (store: MachineRecords, boot: string) => store.read('ctl-1', record => record.boot(boot))
+const recordedBoot = (store: MachineRecords, boot: string) => store.read('ctl-1', record => record.boot(boot))
 const authorityOf = (name: string) => ({ signers: {}, secrets: { name } })
 
 /** The contract of what is kept of each machine. */
@@ -320,7 +321,7 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
     })
     const kept = await again()
     t.same(await kept.token('h'), { ...tokenOf('h', 'b-0001'), made, usedAt: 2 })
-    t.same(await bootOf(kept, 'b-0001'), boot)
+    t.same(await recordedBoot(kept, 'b-0001'), boot)
     t.same(await kept.read('ctl-1', record => record.lastUsedBoot()), boot)
     t.same(await kept.read('ctl-1', record => record.reopening()), {
       machine: 'ctl-1',
@@ -358,7 +359,7 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
       undefined,
       'b-0003',
     ])
-    t.equal(await bootOf(store, 'b-0002'), undefined)
+    t.equal(await recordedBoot(store, 'b-0002'), undefined)
   })
 
   t.test('steps at the same time see each other: none counts from what another one has changed', async t => {
@@ -372,7 +373,7 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
         }),
       ),
     )
-    t.equal((await bootOf(store, 'b-0001'))?.tokens, RACERS.length)
+    t.equal((await recordedBoot(store, 'b-0001'))?.tokens, RACERS.length)
     t.same(
       await store.read('ctl-1', record => record.tokensOf('b-0001').map(({ hash }) => hash)),
       RACERS.map(at => `h${at}`),
@@ -575,6 +576,136 @@ export function secretContract(t: Test, open: Open<BundleStore & AuthorityStore>
     t.same(await kept.authority('rack-1'), authorityOf(String(replaced.indexOf(true))))
     t.same(await kept.authoritySites(), ['rack-1'])
     t.equal(await kept.authority('rack-2'), undefined)
+  })
+}
+
+const bootOf = (number: number, more: Partial<Boot> = {}): Boot => ({
+  id: bootId(number),
+  mac: '52:54:00:20:00:01',
+  began: number,
+  ...more,
+})
+const eventOf = (boot: Boot, text = 'x'): UnstoredEvent => ({
+  at: 1000,
+  boot: boot.id,
+  mac: boot.mac,
+  ...(boot.machine !== undefined && { machine: boot.machine }),
+  layer: 'dhcp',
+  kind: 'discover',
+  text,
+  detail: { client: 'pxe' },
+})
+
+/** The contract of what the journal keeps boots and events in. */
+export function eventContract(t: Test, open: Open<EventStore>): void {
+  t.test('boots get numbers that are unique and increasing, also after a restart', async t => {
+    const { store, again } = await open(t)
+    t.equal(store.lastBoot(), 0)
+    const numbers = RACERS.map(() => store.nextBoot())
+    const [last = 0] = numbers.slice(-1)
+    t.equal(store.lastBoot(), last)
+    await store.append(bootOf(last), eventOf(bootOf(last)))
+    const later = (await again()).nextBoot()
+    const all = [0, ...numbers, later]
+    t.ok(
+      all.every((number, at) => at === 0 || number > (all[at - 1] ?? 0)),
+      all.join(' '),
+    )
+  })
+
+  t.test(
+    'events are kept with all their fields, by ids that the store gives, also after a restart',
+    async t => {
+      const { store, again } = await open(t)
+      t.equal(await store.lastEvent(), 0)
+      const boot = bootOf(1, { machine: 'ctl-1' })
+      const first = await store.append(boot, eventOf(boot, 'one'))
+      const second = await store.append(boot, eventOf(boot, 'two'))
+      t.ok(second > first && first > 0, `${first}, ${second}`)
+      const later = await again()
+      t.equal(await later.lastEvent(), second)
+      t.same(await later.eventsOf(boot.id), [
+        { id: first, ...eventOf(boot, 'one') },
+        { id: second, ...eventOf(boot, 'two') },
+      ])
+      t.ok((await later.append(boot, eventOf(boot, 'three'))) > second)
+      t.same(await later.latestBoots(), [boot])
+    },
+  )
+
+  t.test(
+    'a reader who goes on behind the last event that it read misses none, however they are kept',
+    async t => {
+      const { store } = await open(t)
+      const kept: Promise<number>[] = []
+      const read: BootEvent[] = []
+      for (let at = 0; at < 200; at += 1) {
+        const boot = bootOf(at + 1)
+        kept.push(store.append(boot, eventOf(boot, `${at}`), at % 3 === 0 ? 'within a second' : 'soon'))
+        if (at % 7 !== 0) continue
+        await new Promise(setImmediate)
+        read.push(...(await store.eventsAfter(read.at(-1)?.id ?? 0, { limit: 5 })))
+      }
+      const ids = await Promise.all(kept)
+      for (;;) {
+        const more = await store.eventsAfter(read.at(-1)?.id ?? 0, { limit: 50 })
+        if (more.length === 0) break
+        read.push(...more)
+      }
+      t.same(
+        read.map(({ text }) => Number(text)).toSorted((a, b) => a - b),
+        ids.map((_, at) => at),
+        'each once',
+      )
+      t.same(
+        ids.map((id, at) => read.find(event => event.id === id)?.text === `${at}`),
+        ids.map(() => true),
+        'under the id that its writer got',
+      )
+    },
+  )
+
+  t.test('a reader sees what was appended before it asked', async t => {
+    const { store } = await open(t)
+    const boot = bootOf(1)
+    const kept = store.append(boot, eventOf(boot), 'within a second')
+    t.equal((await store.eventsAfter(0, { limit: 10 })).length, 1)
+    t.same(await store.bootsOf({ macs: [boot.mac] }, 10), [boot])
+    await kept
+    const named = { ...boot, machine: 'ctl-1' }
+    await store.append(named, eventOf(named))
+    t.same(await store.bootsOf({ machine: 'ctl-1', macs: [] }, 10), [named], 'a boot learns its machine')
+    t.equal((await store.eventsAfter(0, { limit: 10, machine: 'ctl-1' })).length, 1)
+    t.equal((await store.eventsAfter(0, { limit: 10, machine: boot.mac })).length, 2)
+  })
+
+  t.test('undeclared machines are forgotten up to a boot, and declared ones are not', async t => {
+    const { store } = await open(t)
+    const [mac = ''] = cmp.macs
+    const all = [bootOf(1), bootOf(2, { mac, machine: 'cmp-1' }), bootOf(3), bootOf(4)]
+    for (const boot of all) await store.append(boot, eventOf(boot))
+    t.same(
+      (await store.strangerBoots(4, 10)).map(({ id }) => id),
+      ['b-0003', 'b-0001'],
+      'newest first',
+    )
+    await store.forgetStrangers([bootOf(1).mac, mac], 3)
+    t.same(
+      (await store.bootsOf({ macs: [bootOf(1).mac, mac] }, 10)).map(({ id }) => id),
+      ['b-0004', 'b-0002'],
+    )
+    t.same(await store.eventsOf('b-0001'), [])
+  })
+
+  t.test('boots of undeclared machines are trimmed some at a time, the oldest first', async t => {
+    const { store } = await open(t)
+    for (let number = 1; number <= 6; number += 1) await store.append(bootOf(number), eventOf(bootOf(number)))
+    t.equal(await store.trimStrangers(5, 3), true, 'there are more')
+    t.equal(await store.trimStrangers(5, 3), false)
+    t.same(
+      (await store.strangerBoots(100, 10)).map(({ id }) => id),
+      ['b-0006', 'b-0005'],
+    )
   })
 }
 

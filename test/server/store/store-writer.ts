@@ -19,6 +19,5 @@ for (let number = 1; number < 100_000; number += 1) {
     text: '',
     detail: {},
   } as const
-  await store.append(boot, { id: number, ...of })
-  writeSync(1, `event ${number}\n`)
+  writeSync(1, `event ${await store.events.append(boot, of)}\n`)
 }

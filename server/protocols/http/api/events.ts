@@ -6,7 +6,7 @@ import { NeverBooted, NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import { identifiersIn } from '../../../machines/identity.ts'
 import { journalText, type Journal } from '../../../machines/journal.ts'
-import type { Store } from '../../../store/store.ts'
+import type { EventStore } from '../../../store/events.ts'
 import type { Log } from '../../../log.ts'
 import { plain, pretty } from '../wire/replies.ts'
 import { problemAnswer } from '../wire/problems.ts'
@@ -15,7 +15,7 @@ import { problemAnswer } from '../wire/problems.ts'
 export type EventNeeds = {
   readonly catalog: () => Catalog
   readonly journal: Pick<Journal, 'after' | 'currentOf'>
-  readonly store: Pick<Store, 'eventsOf' | 'bootsOf'>
+  readonly store: Pick<EventStore, 'eventsOf' | 'bootsOf'>
   /** Aborted when the server closes: those who wait get an empty answer. */
   readonly signal: AbortSignal
   readonly log: Log
@@ -65,14 +65,14 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
         summary: 'One boot of a machine, by default the latest, as text or JSON',
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const { name } = request.params
-      const boots = bootsOf(name)
+      const boots = await bootsOf(name)
       const boot = request.query.boot ?? boots[0]?.id
       if (boot === undefined) throw new NeverBooted(name)
       if (!boots.some(({ id }) => id === boot))
         throw new NotFound(`boot of ${name}`, boot, `GET /v1/machines/${name}/boots lists all.`)
-      const events = store.eventsOf(boot)
+      const events = await store.eventsOf(boot)
       if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
       return plain(reply, journalText(events))
     },
@@ -81,7 +81,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   app.get<ByName>(
     '/v1/machines/:name/boots',
     { schema: { tags: ['machines'], summary: 'All boots of a machine, newest first' } },
-    ({ params: { name } }, reply) => pretty(reply, bootsOf(name)),
+    async ({ params: { name } }, reply) => pretty(reply, await bootsOf(name)),
   )
   done()
 

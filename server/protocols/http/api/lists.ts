@@ -19,7 +19,7 @@ import { pretty } from '../wire/replies.ts'
 /** What these routes need of the service. */
 export type ListNeeds = {
   readonly catalog: () => Catalog
-  readonly journal: Pick<Journal, 'all' | 'currentOf' | 'last'>
+  readonly journal: Pick<Journal, 'all' | 'currentOf' | 'reading' | 'last'>
   readonly reopenings: Pick<Reopenings, 'of' | 'all'>
   readonly log: Log
 }
@@ -86,11 +86,12 @@ export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) =
     linkNext(reply, '/machines', query, next)
     return pretty(reply, items)
   })
-  app.get<ById>('/machines/*', ({ params: { '*': id } }, reply) => {
+  app.get<ById>('/machines/*', async ({ params: { '*': id } }, reply) => {
     const mac = normaliseMac(id)
     const machine = catalog().machine(identifiersIn(id))
     if (machine !== undefined)
       return pretty(reply, viewOf(machine, journal.currentOf({ machine }), reopenings.of(machine.name)))
+    if (mac !== undefined) await journal.reading({ mac })
     const boot = mac === undefined ? undefined : journal.currentOf({ mac })
     return pretty(reply, known(boot && strangerView(boot), 'machine', id))
   })
@@ -152,7 +153,7 @@ function strangersAfter(catalog: Catalog, boots: readonly CurrentBoot[], after: 
     const { mac, machine } = boot
     if (mac <= after || catalog.machine({ mac, name: machine })) continue
     const before = latest.get(mac)
-    if (before === undefined || before.last.id < boot.last.id) latest.set(mac, boot)
+    if (before === undefined || before.order < boot.order) latest.set(mac, boot)
   }
   return [...latest.values()].toSorted((a, b) => (a.mac < b.mac ? -1 : 1))
 }

@@ -31,7 +31,7 @@ import { addPage, isForSignature } from './signatures.ts'
 /** What these routes need of the service. */
 export type BootNeeds = Omit<AskerNeeds, 'catalog'> & {
   readonly sources: () => Sources
-  readonly journal: Pick<Journal, 'arrive'>
+  readonly journal: Pick<Journal, 'arrive' | 'reading'>
   readonly clients: Pick<Clients, 'booted' | 'dhcp'>
   readonly configTokens: Pick<ConfigTokens, 'give' | 'heldAt'>
   /** Signs what is served, where there is a key ring. */
@@ -95,8 +95,12 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
         throw error
       }
       try {
-        const match = matchOf(catalog, labels, request.ip, machine)
-        const answered = answer({ match, rawQuery, from, request, reply })
+        const decide = () => {
+          const match = matchOf(catalog, labels, request.ip, machine)
+          return answer({ match, rawQuery, from, request, reply })
+        }
+        const reading = from && journal.reading(from) // only just after a start
+        const answered = reading === undefined ? decide() : reading.then(decide)
         return answered instanceof Promise ? answered.catch(failed) : answered
       } catch (error) {
         return failed(error)
