@@ -203,8 +203,10 @@ async function restart(): Promise<void> {
  * checkout that is measured: an earlier version opens no store of a later one.
  */
 async function fill(state: string, strangers: number): Promise<void> {
-  const { SqliteStore } = (await measured('sqlite.ts')) as typeof import('#server/store/sqlite.ts')
-  const { Journal } = (await measured('journal.ts')) as typeof import('#server/machines/journal.ts')
+  const { SqliteStore } = (await measured(
+    'store/sqlite/store.ts',
+  )) as typeof import('#server/store/sqlite/store.ts')
+  const { Journal } = (await measured('machines/journal.ts')) as typeof import('#server/machines/journal.ts')
   const store = new SqliteStore(join(state, 'pilotlight.db'))
   const machines = Array.from({ length: 1000 }, (_, n) => machineOf(n, addressOf(n)))
   await store.objects.putSite('rack-1', siteOf(machines), { who: 'bench', at: Date.now() })
@@ -242,9 +244,9 @@ async function fill(state: string, strangers: number): Promise<void> {
   store.close()
 }
 
-/** A module of the inventory of the checkout that is measured. */
+/** A module of the server of the checkout that is measured. */
 function measured(file: string): Promise<object> {
-  return import(join(values.server, 'server/inventory', file)) as Promise<object>
+  return import(join(values.server, 'server', file)) as Promise<object>
 }
 
 /** Seconds from the start of a server to its first report that it serves; it is ended then. */

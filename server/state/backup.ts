@@ -25,7 +25,7 @@ import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile, syncDirectory } from '#host/replace-file.ts'
 import { MalformedTar, readTarHeader, tarEnd, tarHeader, tarPadding } from '#host/tar.ts'
 import { BadBackup, NewerStore, NothingToBackUp, StateInUse, StateNotEmpty } from '../errors.ts'
-import { checkPages, knownSchema } from '../store/database.ts'
+import { checkPages, knownSchema } from '../store/sqlite/database.ts'
 import { isUnfinished, UNFINISHED } from './lock.ts'
 import { diskErrorOf } from '../process/write-failure.ts'
 

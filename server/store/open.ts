@@ -2,8 +2,8 @@
 
 import { BrokenState } from '../errors.ts'
 import type { Parts } from '../process/parts.ts'
-import { checkStoreBeside } from './check.ts'
-import { SqliteStore } from './sqlite.ts'
+import { checkStoreBeside } from './sqlite/check.ts'
+import { SqliteStore } from './sqlite/store.ts'
 
 /** What opening the store needs. */
 export type StoreNeeds = {

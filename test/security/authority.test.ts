@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { assembleBundle } from '#server/agent/assemble.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { machineBundle, siteAuthority } from '#rack/cluster/bundle.ts'
 import { run } from '#host/command.ts'
 import { compileSite } from '#rack/site/compile.ts'
@@ -175,7 +175,7 @@ t.test('a certificate is valid for clocks that are a year behind', async t => {
 
 t.test('an earlier store with bundles in clear is emptied of them when it is opened', async t => {
   const path = join(t.testdir(), 'pilotlight.db')
-  const migrations = join(import.meta.dirname, '../../server/store/migrations')
+  const migrations = join(import.meta.dirname, '../../server/store/sqlite/migrations')
   const scripts = readdirSync(migrations).toSorted()
   const clear = scripts.findIndex(name => name.endsWith('-sealed.sql'))
   const earlier = new Sqlite(path)

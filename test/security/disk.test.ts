@@ -22,7 +22,7 @@ import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { AccessTokens } from '#server/access/access-tokens.ts'
 import { serverIdentity } from '#server/agent/authority.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { endChild } from '../end-child.ts'
 import { childServer, type DidNotStart } from './child-server.ts'
 

@@ -9,7 +9,7 @@ import { MachineIndex } from '#server/machines/identity.ts'
 import { Journal, type NewEvent } from '#server/machines/journal.ts'
 import type { Machine } from '#model/machine.ts'
 import { Reports } from '#server/agent/reports.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { JOURNAL_LIMITS, StrangerBoots, type JournalLimits } from '#server/machines/stranger-boots.ts'
 import { controller } from '../controller.ts'
 

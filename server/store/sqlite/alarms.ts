@@ -3,7 +3,7 @@
 import { ALARMS, type Alarm, type AlarmCode } from '#model/alarm.ts'
 import type { AlarmStore } from '../alarms.ts'
 import { alarmOf } from '../../alarms/transitions.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 /** The table `alarms`: one row for each code and entity. */
 export class StoredAlarms implements AlarmStore {

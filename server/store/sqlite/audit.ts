@@ -2,7 +2,7 @@
 
 import type { AuditEntry } from '#model/audit.ts'
 import type { AuditQuery, AuditStore, NewAuditEntry } from '../audit.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 /** How many entries are kept, and how many of those about what was not done: a client of any role can cause them. */
 const KEPT = 500_000

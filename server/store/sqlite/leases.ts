@@ -2,7 +2,7 @@
 
 import type { Lease } from '#model/lease.ts'
 import type { LeaseChange, LeaseStore } from '../leases.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 /** The table `leases`: what DHCP keeps its leases in. */
 export class StoredLeases implements LeaseStore {

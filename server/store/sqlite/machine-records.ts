@@ -1,8 +1,8 @@
 // What is kept of each machine in SQLite: a step on it is a transaction, in one commit with others.
 
 import type { MachineKey } from '#model/machine-key.ts'
-import type { Database } from '../database.ts'
-import type { IdentityTable } from '../identity-table.ts'
+import type { Database } from './database.ts'
+import type { IdentityTable } from './identity-table.ts'
 import type {
   ChangingRecord,
   MachineBoot,
@@ -14,8 +14,8 @@ import type {
   Signing,
   TokenRecord,
 } from '../machine-records.ts'
-import type { SealedTable } from '../sealed-table.ts'
-import type { TokenTable } from '../token-table.ts'
+import type { SealedTable } from './sealed-table.ts'
+import type { TokenTable } from './token-table.ts'
 
 type Tables = {
   readonly identities: IdentityTable

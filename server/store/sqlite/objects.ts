@@ -4,8 +4,8 @@ import type { Kind } from '#model/kinds.ts'
 import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
 import { auditedWrite, auditEntry } from '../audit-entry.ts'
 import type { Audited } from '../audit.ts'
-import type { Database } from '../database.ts'
-import type { ObjectTable } from '../object-table.ts'
+import type { Database } from './database.ts'
+import type { ObjectTable } from './object-table.ts'
 import type {
   Author,
   ObjectFollower,

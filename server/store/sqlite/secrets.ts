@@ -1,8 +1,8 @@
 // Bundles and authorities in SQLite, sealed.
 
 import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
-import type { Database } from '../database.ts'
-import type { SealedTable } from '../sealed-table.ts'
+import type { Database } from './database.ts'
+import type { SealedTable } from './sealed-table.ts'
 import type { AuthorityStore, BundleStore } from '../secrets.ts'
 
 /** The sealed values of machines and sites. */

@@ -3,7 +3,7 @@ import { Reopenings } from '#server/agent/reopenings.ts'
 import { BootTokens } from '#server/agent/boot-tokens.ts'
 import { knownRecords } from '#server/agent/known-records.ts'
 import type { TokenRecord } from '#server/store/machine-records.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000

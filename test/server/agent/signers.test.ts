@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import t from 'tap'
 import { Authorities } from '#server/agent/authorities.ts'
 import { signsUntil, withSigners } from '#server/agent/signers.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { makeAuthority } from '#host/x509.ts'
 import { site } from '../serving.ts'
 

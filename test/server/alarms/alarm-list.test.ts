@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { AlarmList } from '#server/alarms/alarm-list.ts'
 import type { AlarmStore } from '#server/store/alarms.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { waitUntil } from '#progress/wait.ts'
 
 const REFUSED = { code: 'PL-7001', entity: 'machine:ctl-1', reason: 'its token came from elsewhere' } as const

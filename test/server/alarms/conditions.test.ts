@@ -11,7 +11,7 @@ import { alarmEndings } from '#server/agent/alarm-endings.ts'
 import { AlarmList } from '#server/alarms/alarm-list.ts'
 import { look, type Watched } from '#server/alarms/conditions.ts'
 import { serverConditions, type ServerStates } from '#server/alarms/server-conditions.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { testServer } from '../serving.ts'
 
 const NONE: Watched = { conditions: [], endings: [], isDeclared: () => true }

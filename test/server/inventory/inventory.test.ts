@@ -10,7 +10,7 @@ import { Inventory } from '#server/inventory/inventory.ts'
 import { fileTextOf } from '#server/inventory/matchbox-text.ts'
 import { parseGroup, parseProfile } from '#server/inventory/matchbox-files.ts'
 import type { Group } from '#model/group.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 
 const ids = fc.constantFrom('a', 'b', 'c', 'a-b')
 const group = fc

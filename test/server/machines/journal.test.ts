@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { Machine } from '#model/machine.ts'
 import { MachineIndex, type Identities } from '#server/machines/identity.ts'
 import { Journal, journalText, type NewEvent } from '#server/machines/journal.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 
 const mac = '52:54:00:20:00:01'
 const machine: Machine = {

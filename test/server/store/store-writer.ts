@@ -1,7 +1,7 @@
 // Writes into a store for ever and says what was acknowledged: the victim of sqlite.test.ts.
 
 import { writeSync } from 'node:fs'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 
 const store = new SqliteStore(process.argv[2] ?? '')
 const boot = { id: 'b-0001', mac: '52:54:00:20:00:01', began: 1000 }

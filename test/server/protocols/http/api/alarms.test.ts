@@ -8,7 +8,7 @@ import { AlarmList } from '#server/alarms/alarm-list.ts'
 import { alarmRoutes } from '#server/protocols/http/api/alarms.ts'
 import { leaseRoutes } from '#server/protocols/http/api/leases.ts'
 import { problemAnswer } from '#server/protocols/http/wire/problems.ts'
-import { SqliteStore } from '#server/store/sqlite.ts'
+import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { testServer } from '../../../serving.ts'
 
 type Page<T> = { readonly items: readonly T[]; readonly next?: string }

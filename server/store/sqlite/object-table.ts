@@ -4,9 +4,9 @@
 import { canonical } from '#host/canonical.ts'
 import type { Kind, Objects } from '#model/kinds.ts'
 import type { Machine } from '#model/machine.ts'
-import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../errors.ts'
+import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../../errors.ts'
 import type { Database } from './database.ts'
-import type { Author, Revision, RowChange, RowOutcome, StoredObject } from './objects.ts'
+import type { Author, Revision, RowChange, RowOutcome, StoredObject } from '../objects.ts'
 
 /** How many revisions of an object are kept. */
 const KEPT_REVISIONS = 100

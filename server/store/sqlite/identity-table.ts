@@ -3,7 +3,7 @@
 import { bootId, bootNumber } from '#model/boot.ts'
 import type { KeyState, MachineKey } from '#model/machine-key.ts'
 import type { Database } from './database.ts'
-import type { MachineBoot, Recipient, Reopening } from './machine-records.ts'
+import type { MachineBoot, Recipient, Reopening } from '../machine-records.ts'
 
 /** The tables `machine_boots`, `machine_keys` and `reopened`. */
 export class IdentityTable {

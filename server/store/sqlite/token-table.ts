@@ -1,7 +1,7 @@
 // Tokens in SQLite, by their hashes.
 
 import type { Database } from './database.ts'
-import type { TokenRecord } from './machine-records.ts'
+import type { TokenRecord } from '../machine-records.ts'
 
 /** The table `tokens`. Every method that changes it runs in the transaction of its caller. */
 export class TokenTable {

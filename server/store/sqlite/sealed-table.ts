@@ -3,7 +3,7 @@
 
 import { dirname, join } from 'node:path'
 import { openKeyFile, passingKey, seal, SealError, unseal, type SealKey } from '#host/seal.ts'
-import { BrokenState } from '../errors.ts'
+import { BrokenState } from '../../errors.ts'
 import type { Database } from './database.ts'
 
 /** The name of the key file, in the folder of the store; mode 0600. */

@@ -5,8 +5,8 @@ import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { makeDirectory } from '#host/make-directory.ts'
 import { openDatabase } from '#host/sqlite.ts'
-import { BrokenState, CannotWrite, NewerStore } from '../errors.ts'
-import { diskErrorOf, RESTORE } from '../process/write-failure.ts'
+import { BrokenState, CannotWrite, NewerStore } from '../../errors.ts'
+import { diskErrorOf, RESTORE } from '../../process/write-failure.ts'
 
 /** Milliseconds that work without a waiting caller may wait for other work to share its commit. */
 const PATIENT_MS = 20

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import Sqlite from 'better-sqlite3'
-import { BrokenState } from '../errors.ts'
+import { BrokenState } from '../../errors.ts'
 import { checkPages } from './database.ts'
 import type { CheckResult, CheckTask } from './check.ts'
 

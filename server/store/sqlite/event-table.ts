@@ -3,7 +3,7 @@
 import { type BootEvent, bootNumber } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
 import type { Database } from './database.ts'
-import type { Boot, UnstoredEvent } from './events.ts'
+import type { Boot, UnstoredEvent } from '../events.ts'
 
 /** The tables `boots` and `events`. */
 export class EventTable {

@@ -2,8 +2,8 @@
 
 import { statSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { BrokenState } from '../errors.ts'
-import { RESTORE } from '../process/write-failure.ts'
+import { BrokenState } from '../../errors.ts'
+import { RESTORE } from '../../process/write-failure.ts'
 import { CHECKED_BYTES } from './database.ts'
 
 /** What the thread is given, and what it answers: undefined when every page is good. */
