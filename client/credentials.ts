@@ -113,7 +113,7 @@ function isReadOnTheWire(base: string): boolean {
 /**
  * Refuses to send what signs for a site, or a bundle, where other hosts can read it on its way.
  *
- * @throws {Failure} BAD_OPTION
+ * @throws {Failure} WIRE_NOT_PRIVATE
  */
 export function requirePrivateWire(base: string): void {
   if (!isReadOnTheWire(base)) return

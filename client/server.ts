@@ -50,7 +50,7 @@ export class ServerClient {
   /**
    * Refuses a server that `putAuthority` and `putBundle` may not send to, before anything else is.
    *
-   * @throws {Failure} BAD_OPTION when other hosts could read what is sent
+   * @throws {Failure} WIRE_NOT_PRIVATE when other hosts could read what is sent
    */
   requirePrivateWire(): void {
     requirePrivateWire(this.#base)
@@ -66,7 +66,7 @@ export class ServerClient {
    * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
    * while the server is away.
    *
-   * @throws {Failure} BAD_OPTION when other hosts could read it on its way
+   * @throws {Failure} WIRE_NOT_PRIVATE when other hosts could read it on its way
    */
   async putAuthority(site: string, authority: SiteAuthority): Promise<number> {
     this.requirePrivateWire()
@@ -77,7 +77,7 @@ export class ServerClient {
   /**
    * Gives the server what a machine fetches once in a boot, with its one-time token.
    *
-   * @throws {Failure} BAD_OPTION when other hosts could read it on its way
+   * @throws {Failure} WIRE_NOT_PRIVATE when other hosts could read it on its way
    */
   async putBundle(machine: string, bundle: BundleDescription): Promise<void> {
     this.requirePrivateWire()
