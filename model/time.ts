@@ -2,6 +2,9 @@
 
 import type { Schema } from './schema.ts'
 
+/** The milliseconds of a day. */
+export const DAY_MS = 86_400_000
+
 /** A time: milliseconds since 1970. The API gives it as ISO 8601 in UTC (`shown`). */
 export const time = { type: 'integer', format: 'unix-ms' } as const
 

@@ -7,6 +7,7 @@ import { makeDirectory } from '#host/make-directory.ts'
 import { textIfThereSync } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { adminTokenFile } from '#model/endpoint.ts'
+import { DAY_MS } from '#model/time.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
 import { diskErrorOf } from '../process/write-failure.ts'
@@ -17,8 +18,6 @@ type KeptToken = { readonly hash: string; readonly info: AccessToken }
 
 /** The name of the token that a first start makes. */
 const BOOTSTRAP = 'bootstrap'
-
-const DAY_MS = 86_400_000
 
 /** The tokens of one server, in `tokens.json` of its state directory. */
 export class AccessTokens {

@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync, watch, type FSWatcher } from 'node:fs'
 import { dirname } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import { DAY_MS } from '#model/time.ts'
 import { messageOf } from '#progress/wait.ts'
 import { serverIdentity } from '../agent/authority.ts'
 import { BadSettings } from '../errors.ts'
@@ -99,7 +100,7 @@ export class TlsFiles implements CertificateSource {
 }
 
 /** How often an issued certificate is checked; it is renewed when two thirds of its time are over. */
-const DAY_MS = 86_400_000
+const CHECK_MS = DAY_MS
 
 /** A certificate by our own authority. */
 export class IssuedCertificate implements CertificateSource {
@@ -117,7 +118,7 @@ export class IssuedCertificate implements CertificateSource {
     this.#material = material
     this.#issue = issue
     this.#report = report
-    this.#timer = setInterval(() => this.reload(), DAY_MS).unref()
+    this.#timer = setInterval(() => this.reload(), CHECK_MS).unref()
   }
 
   /**

@@ -3,12 +3,11 @@
 
 import { keyOfRequest, signLeaf, UnfitRequest } from '#host/x509.ts'
 import type { BundleDescription, BundleFile, CertificateRequest, SiteAuthority } from '#model/bundle.ts'
+import { DAY_MS } from '#model/time.ts'
 import { BadRequest, NoAuthority } from '../errors.ts'
 
 /** Signing requests of a machine (PKCS #10, PEM), by the name of the certificate request. */
 export type SigningRequests = Readonly<Record<string, string>>
-
-const dayMs = 86_400_000
 
 /**
  * The files of a bundle. Subject, names and usages of each certificate are those of the description; of a signing request
@@ -33,7 +32,7 @@ export async function assembleBundle(
     requests.map(async (request): Promise<BundleFile> => {
       const signer = authority?.signers[request.signer]
       if (signer === undefined) throw new NoAuthority(site, `signer ${request.signer}`)
-      const validity = { notBefore: now - request.days * dayMs, notAfter: now + request.days * dayMs }
+      const validity = { notBefore: now - request.days * DAY_MS, notAfter: now + request.days * DAY_MS }
       const content = await signLeaf(request, validity, signer, await keyFor(request, csrs))
       return { path: request.certificate, mode: 0o644, content }
     }),

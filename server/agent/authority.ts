@@ -8,6 +8,7 @@ import { makeDirectory } from '#host/make-directory.ts'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { makeAuthority, makeLeaf, remakeAuthority, type KeyPair } from '#host/x509.ts'
+import { DAY_MS } from '#model/time.ts'
 import { BrokenState } from '../errors.ts'
 
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
@@ -18,7 +19,6 @@ const ALWAYS = { notBefore: Date.parse('2000-01-01T00:00:00Z'), notAfter: Date.p
 /** No right clock is before this; what a certificate's end is counted from when the host's clock is. */
 const EARLIEST = Date.parse('2026-11-01T00:00:00Z')
 const LEAF_DAYS = 365
-const DAY_MS = 86_400_000
 
 /**
  * Returns the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there. The

@@ -2,6 +2,7 @@
 // kubelet certificates, and closes machines that an operator opened when their time is over.
 
 import type { Machine } from '#model/machine.ts'
+import { DAY_MS } from '#model/time.ts'
 import { CannotWrite } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
@@ -124,8 +125,6 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     },
   }
 }
-
-const DAY_MS = 86_400_000
 
 /**
  * Gives each signer of kubelet certificates a successor in time, and raises an alarm for controllers whose signers end soon.

@@ -5,9 +5,9 @@
 import { X509Certificate } from 'node:crypto'
 import { makeAuthority, type Purpose } from '#host/x509.ts'
 import type { BundleDescription, KubeletSigner, SiteAuthority } from '#model/bundle.ts'
+import { DAY_MS } from '#model/time.ts'
 import type { Signing } from '../store/machine-records.ts'
 
-const dayMs = 86_400_000
 const LIFE_DAYS = 90 // one of them is before it was made: clocks differ
 const SUCCESSOR_DAYS = 30
 
@@ -76,18 +76,18 @@ async function currentSigner(
   if (before !== undefined && isYoung(before.certificate, now)) {
     return { ...before, earlier: before.earlier.filter(certificate => endOf(certificate) > now) }
   }
-  const notAfter = now + (LIFE_DAYS - 1) * dayMs
+  const notAfter = now + (LIFE_DAYS - 1) * DAY_MS
   // The name distinguishes it from its predecessor, which is trusted beside it: a chain is built by names.
   const commonName = `pilotlight-${names[purpose]}-${new Date(notAfter).toISOString().slice(0, 10)}`
-  const made = await makeAuthority({ commonName }, { notBefore: now - dayMs, notAfter }, [purpose])
+  const made = await makeAuthority({ commonName }, { notBefore: now - DAY_MS, notAfter }, [purpose])
   const predecessors = before === undefined ? [] : [before.certificate, ...before.earlier]
   return { ...made, earlier: predecessors.filter(certificate => endOf(certificate) > now) }
 }
 
 /** One that was made by a clock far ahead is not: it would not be valid yet, and would be valid for too long. */
 function isYoung(certificate: string, now: number): boolean {
-  const made = new X509Certificate(certificate).validFromDate.getTime() + dayMs
-  return made <= now + dayMs / 24 && now < made + SUCCESSOR_DAYS * dayMs
+  const made = new X509Certificate(certificate).validFromDate.getTime() + DAY_MS
+  return made <= now + DAY_MS / 24 && now < made + SUCCESSOR_DAYS * DAY_MS
 }
 
 function endOf(certificate: string): number {

@@ -2,10 +2,10 @@
 // controllers hold. After it kubelets keep what they have until that ends, and then leave the cluster.
 
 import type { Machine } from '#model/machine.ts'
+import { DAY_MS } from '#model/time.ts'
 import type { Occurrence } from '../machines/alarms.ts'
 import type { Signing } from '../store/machine-records.ts'
 
-const dayMs = 86_400_000
 /** Days before the end from which on it is an alarm. A machine that reaches us renews every day. */
 const ALARM_DAYS = 30
 
@@ -31,7 +31,7 @@ export function signingAlarms(
 ): Occurrence[] {
   return machines.flatMap(({ name, role, macs }): Occurrence[] => {
     const signing = role === 'controller' ? kept.get(name) : undefined
-    if (signing === undefined || signing.until - now > ALARM_DAYS * dayMs) return []
+    if (signing === undefined || signing.until - now > ALARM_DAYS * DAY_MS) return []
     const day = new Date(signing.until).toISOString().slice(0, 10)
     const text =
       signing.until > now

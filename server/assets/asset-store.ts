@@ -23,6 +23,7 @@ import { hostname } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { sha256OfFile } from '#host/digest.ts'
 import { isAlive, markProcess } from '#host/process.ts'
+import { DAY_MS } from '#model/time.ts'
 import { AssetInTheWay, DigestMismatch, InvalidAssetName, NoSpace, NotStored } from '../errors.ts'
 import { checkAssetName, isPublic, STORE_FOLDER } from './names.ts'
 
@@ -65,7 +66,7 @@ export type Collected = {
 }
 
 /** Milliseconds after which what another host or a download left behind counts as abandoned. */
-const FORGOTTEN_MS = 7 * 86_400_000
+const FORGOTTEN_MS = 7 * DAY_MS
 
 /** One assets directory. Several processes may use it at once; `add` of the same name by two of them ends with either. */
 export class AssetStore {

@@ -1,11 +1,11 @@
 // When old events, boots and history are removed: by the time that passed while the server ran, never by a clock that jumped.
 
+import { DAY_MS } from '#model/time.ts'
 import type { Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
 import type { PrunedStore } from '../store/events.ts'
 
 const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
 
 /** Of all rows, at most so many at once: a clock that is wrong for days takes days to do harm, and is reported meanwhile. */
 const PRUNED_SHARE = 0.1

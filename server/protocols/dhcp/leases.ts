@@ -3,13 +3,14 @@
 // identifiers and must have the same address.
 
 import type { Lease } from '#model/lease.ts'
+import { DAY_MS } from '#model/time.ts'
 import type { LeaseChange } from '../../store/leases.ts'
 import { FreeAddresses, type Choice } from './free-addresses.ts'
 
 /** The longest time that a lease runs, in milliseconds. */
 const LONGEST_MS = 43_200_000
 /** A clock that is so far from where it was left has stopped or jumped, or the server was not running. */
-const APART_MS = 86_400_000
+const APART_MS = DAY_MS
 
 /**
  * The leases of an earlier process by the clock of this one. `lastSeen` is when that one wrote last, by its own clock.
