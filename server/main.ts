@@ -100,7 +100,7 @@ async function openAll(
   const logStopped = () => {
     if (state === 'stopping') log('info', 'stopped')
   }
-  parts.add('the log', { close: logStopped })
+  parts.add('the line "stopped" in the log', { close: logStopped })
 
   // What is kept on disk.
   const health = await openState({ statePath, log, signal }, parts)
@@ -233,7 +233,7 @@ async function openAll(
     state = 'stopping'
     log('info', 'stopping')
   }
-  parts.add('the log', { close: logStopping })
+  parts.add('the line "stopping" in the log', { close: logStopping })
   throwIfDamaged()
   state = 'ready'
   machines.resume(report, parts)
