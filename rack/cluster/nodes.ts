@@ -18,17 +18,17 @@ export function labelledNode(site: Site, machine: Machine): Manifest {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name: machine.name, labels } }
 }
 
-/** Whether a node is the inventory's machine, by its address. */
+/** Whether a node is a machine of the site file, by its address. */
 export type Identity =
   { readonly kind: 'same' } | { readonly kind: 'unknown' } | { readonly kind: 'other'; readonly why: string }
 
-/** Compares `node` with the inventory's `machine`; `unknown` while the node has not reported its address. */
+/** Compares `node` with the site file's `machine`; `unknown` while the node has not reported its address. */
 export function identify(machine: Machine, node: Node): Identity {
   const addresses = (node.status?.addresses ?? [])
     .filter(({ type }) => type === 'InternalIP')
     .map(({ address }) => address)
   if (addresses.length === 0) return { kind: 'unknown' }
   if (addresses.includes(machine.address)) return { kind: 'same' }
-  const why = `its address is ${addresses.join(', ')}, the inventory says ${machine.address}`
+  const why = `its address is ${addresses.join(', ')}, the site file says ${machine.address}`
   return { kind: 'other', why }
 }

@@ -39,7 +39,7 @@ export function planCluster(site: Site): ClusterStep[] {
     {
       id: 'nodes',
       title: 'nodes registered and labelled',
-      waitsFor: `${nodes} registered with the address of the inventory, labelled by role`,
+      waitsFor: `${nodes} registered with the address of the site file, labelled by role`,
       limitSeconds: 180,
     },
     {

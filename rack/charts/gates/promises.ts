@@ -1,5 +1,5 @@
-// The present state of a release: looks at what it promises, cheap things first. The engine looks until all is kept, `charts
-// status` looks once.
+// The present state of a release: looks at what it promises, cheap things first. `charts apply` looks until all is
+// kept, `charts status` looks once.
 
 import { messageOf } from '#progress/wait.ts'
 import { asConnectionError } from '../../openstack/identity.ts'

@@ -1,4 +1,4 @@
-// What the inventory says of a site that charts want to know: who carries what, and by which means.
+// What charts need to know of a site: which machines carry what, and which images they run.
 
 import { imageReferences, type ImageReferences } from '#images/references.ts'
 import { machinesWith, type Duty } from '../../site/duties.ts'

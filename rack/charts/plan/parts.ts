@@ -34,7 +34,7 @@ export type ReleaseWords = {
   readonly group?: string
   /** Values for a layout, under the facts. */
   readonly layouts?: Readonly<Partial<Record<Layout, Values>>>
-  /** Values that follow from the inventory: images, addresses, replicas. */
+  /** Values that follow from the site file: images, addresses, replicas. */
   readonly values?: Values
   readonly promises: readonly Promised[]
   readonly limitSeconds?: number
@@ -57,7 +57,7 @@ export function release(name: string, { layout }: SiteFacts, words: ReleaseWords
     chart,
     layers: [
       { origin: `layout ${layout}`, values: layouts[layout] ?? {} },
-      { origin: 'inventory', values },
+      { origin: 'site facts', values },
     ],
     needs,
     after,

@@ -17,7 +17,7 @@ export type ReleasePlan = {
   readonly name: string
   /** The chart's name: the folder below rack/charts/services, or what the site's source calls it. */
   readonly chart: string
-  /** Over the chart's own values, the lowest first: layout, inventory, the site's `openstack.values`. */
+  /** Over the chart's own values, the lowest first: layout, site facts, the site's `openstack.values`. */
   readonly layers: readonly ValueLayer[]
   /** Releases whose promises must be kept before this one's are awaited. */
   readonly needs: readonly string[]

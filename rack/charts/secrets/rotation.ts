@@ -1,4 +1,4 @@
-// New texts for secrets that are in use. Pure: what a secret becomes; the engine then brings it to its services.
+// New texts for secrets that are in use. Pure: what a secret becomes; `rotate` then brings it to its services.
 
 import { ChartPlanError } from '../errors.ts'
 import type { SecretPlan } from '../plan/plan.ts'

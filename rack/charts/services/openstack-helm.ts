@@ -182,7 +182,7 @@ function upstream(name: string, chart: Upstream): Planner {
         after: needs,
         limitSeconds,
         layers: [
-          { origin: 'inventory', values: mergeValues(endpointValues(chart, facts), values) },
+          { origin: 'site facts', values: mergeValues(endpointValues(chart, facts), values) },
           { origin: 'secrets', values: { endpoints: credentials(name, chart) } },
         ],
         ...(group === undefined ? {} : { group }),

@@ -8,7 +8,7 @@ export type Values = { readonly [key: string]: unknown }
 
 /** Values from one place, over the layers below. */
 export type ValueLayer = {
-  /** Where they come from, as people read it: `layout all-in-one`, `inventory`, `site file`. */
+  /** Where they come from, as people read it: `layout all-in-one`, `site facts`, `site file`. */
   readonly origin: string
   readonly values: Values
 }

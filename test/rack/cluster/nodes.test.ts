@@ -21,7 +21,7 @@ t.test('a node is the machine of that name only at its address', async t => {
   t.strictSame(identify(controller, { metadata: { name: 'ctl-1' } }), { kind: 'unknown' })
   t.strictSame(identify(controller, nodeAt('10.20.0.66')), {
     kind: 'other',
-    why: 'its address is 10.20.0.66, the inventory says 10.20.0.11',
+    why: 'its address is 10.20.0.66, the site file says 10.20.0.11',
   })
 })
 

@@ -1,4 +1,4 @@
-// The engine against a real kube-apiserver with a real helm. There is no kubelet: the test reports workloads ready.
+// `charts apply` against a real kube-apiserver with a real helm. There is no kubelet: the test reports workloads ready.
 
 import { spawn } from 'node:child_process'
 import { readdir, readFile, stat } from 'node:fs/promises'
@@ -21,7 +21,7 @@ import { infrastructureOf } from '../infrastructure.ts'
 
 const namespace = 'openstack'
 
-t.test('the engine on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
+t.test('charts are applied on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
   const cluster = await startCluster(t)
   const { root, api, common, kubectl, reportUntil } = cluster
   const { kubeconfigPath, stateDirectory, toolsDirectory } = common
