@@ -1,8 +1,6 @@
 // Shell completion: a script per shell that asks `pilotlight __complete` for the words that may come next.
 
 import { Argument, type Command, type Option } from 'commander'
-import { DEFAULT_SERVER_URL } from '#model/endpoint.ts'
-import { show } from '../terminal/show.ts'
 
 /** The shells for which there is a script. */
 const SHELLS = ['bash', 'zsh', 'fish'] as const
@@ -21,7 +19,10 @@ Examples:
   pilotlight completion zsh > "\${fpath[1]}/_pilotlight"
   pilotlight completion fish > ~/.config/fish/completions/pilotlight.fish`,
     )
-    .action((shell: (typeof SHELLS)[number]) => show(completionScript(shell)))
+    .action(async (shell: (typeof SHELLS)[number]) => {
+      const { show } = await import('../terminal/show.ts')
+      show(completionScript(shell))
+    })
 }
 
 /** The script that a shell sources, for example by `source <(pilotlight completion bash)`. */
@@ -67,6 +68,7 @@ const PATIENCE_SECONDS = 0.7
 
 /** The ids that the server knows of a kind (`group` or `groups`); none when it does not answer at once. */
 async function idsOf(kind: string): Promise<string[]> {
+  const { DEFAULT_SERVER_URL } = await import('#model/endpoint.ts')
   const { PILOTLIGHT_SERVER: server = DEFAULT_SERVER_URL } = process.env
   const list = kind.endsWith('s') ? kind : `${kind}s`
   try {
