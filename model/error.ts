@@ -1,6 +1,7 @@
-// The one type of every error that Pilotlight gives on purpose. Anything else that is thrown is a bug, or of a library.
+// The one type of every error that reaches a person or a program. An error that the calling code always catches and says in
+// its own terms (of a parser or a codec, say) extends `Error`. Anything else that is thrown is a bug, or of a library.
 
-/** What an error is told apart by. Each has a row or a paragraph in docs/errors.md, and an exit status in cli/exit.ts. */
+/** The code of an error. Each has a row or a paragraph in docs/errors.md, and an exit status in cli/exit.ts. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
