@@ -39,6 +39,18 @@ t.test('every file and folder that a page names is there', async t => {
     }
 })
 
+t.test('every folder that the pages on design and boot name by one word is there', async t => {
+  for (const { page, text } of pages.filter(it => ['docs/boot.md', 'docs/design.md'].includes(it.page)))
+    for (const section of text.split(/^## /m)) {
+      const [, below = '.'] = /Paths are below `([\w/]+)`/.exec(section) ?? []
+      for (const [, folder = ''] of section.matchAll(/`([\w.-]+\/)`/g))
+        t.ok(
+          [ROOT, join(ROOT, below)].some(from => existsSync(join(from, folder))),
+          `${page}: ${folder}`,
+        )
+    }
+})
+
 t.test('the files that a way through the code passes are there', async t => {
   const [design = ''] = pages.flatMap(({ page, text }) => (page === 'docs/design.md' ? [text] : []))
   for (const section of design.split(/^## /m)) {
