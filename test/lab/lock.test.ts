@@ -1,3 +1,5 @@
+// Locks of labs (lab/lab.ts, host/process.ts): one process at a time brings a lab up.
+
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// The key `trust` of a site file, from its text (read.ts) to the groups (compile.ts) and to what a plan says of it.
+
 import t from 'tap'
 import { trustSentences } from '#rack/up/plan-trust.ts'
 import { compileSite } from '#rack/site/compile.ts'

@@ -1,3 +1,5 @@
+// Access roles against a running server: tokens, what each role may do, and how a token ends.
+
 import { once } from 'node:events'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'

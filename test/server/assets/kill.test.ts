@@ -1,3 +1,5 @@
+// The asset store in a process that is killed while it writes.
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'

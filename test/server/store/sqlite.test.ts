@@ -1,3 +1,5 @@
+// The store in SQLite beyond its contract: commits that are shared, versions, and a process that is killed.
+
 import t from 'tap'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,3 +1,5 @@
+// The scripts and configs of a fresh server: every template of the project rendered, compared with golden files.
+
 import t from 'tap'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

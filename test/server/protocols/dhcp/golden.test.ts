@@ -1,3 +1,5 @@
+// Recorded DHCP packets through codec and decision (packet.ts, offer.ts), compared with their texts in golden files.
+
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

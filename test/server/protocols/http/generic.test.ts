@@ -1,3 +1,5 @@
+// What a running server answers for `generic_id` and `cloud_id` of a Matchbox data directory.
+
 import t from 'tap'
 import { join } from 'node:path'
 import { testServer } from '../../serving.ts'

@@ -1,3 +1,5 @@
+// The agents' routes of a running server, as the agent on a machine calls them.
+
 import t from 'tap'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// A running server with -web-ssl: boot files by HTTPS.
+
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
