@@ -2,7 +2,7 @@
 
 import type { Machine } from '#model/machine.ts'
 import { RebootHeld, RebootTooLate, StillStarting } from '../errors.ts'
-import type { Alarms } from '../machines/alarms.ts'
+import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { CurrentBoot, Journal } from '../machines/journal.ts'
 import type { BootTokens, Reboot } from './boot-tokens.ts'
@@ -15,7 +15,7 @@ export type ConfigTokenNeeds = {
   readonly tokens: Pick<BootTokens, 'mint' | 'isReboot' | 'rebootOf'>
   readonly clients: Pick<Clients, 'leaseAt' | 'dhcp' | 'isOpen'>
   readonly journal: Pick<Journal, 'record' | 'currentOf' | 'bootAt'>
-  readonly alarms: Pick<Alarms, 'raise'>
+  readonly alarms: Pick<Occurrences, 'raise'>
   /** Boots that wait for an operator. */
   readonly waits: Pick<Waits, 'isOver'>
   readonly hasBundle: (machine: string) => Promise<boolean>

@@ -5,7 +5,7 @@
 // its address answers, or the token of that boot is used. Nothing here changes what a machine is given.
 
 import type { Machine } from '#model/machine.ts'
-import type { Occurrence } from '../machines/alarms.ts'
+import type { Occurrence } from '../machines/occurrences.ts'
 import { isOfFirmware } from '../machines/firmware.ts'
 
 /** What of a machine was seen elsewhere, and what shows that. */

@@ -20,7 +20,7 @@ import {
   UnknownToken,
   WrongAnswer,
 } from '../errors.ts'
-import type { Alarms } from '../machines/alarms.ts'
+import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type {
@@ -59,7 +59,7 @@ export type EnrolmentNeeds = {
   readonly tokens: Pick<BootTokens, 'goodIn' | 'spendIn'>
   readonly reopenings: Reopenings
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
-  readonly alarms: Pick<Alarms, 'raise'>
+  readonly alarms: Pick<Occurrences, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
   /** A machine as it is declared now. */
   readonly machineOf: (name: string) => Machine | undefined

@@ -5,7 +5,7 @@ import { isLater } from '#model/boot.ts'
 import type { BundleDescription } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
 import { KeyRefused, NoBundle, NotDelivered, TokenExpired, UnknownToken, WrongAnswer } from '../errors.ts'
-import type { Alarms } from '../machines/alarms.ts'
+import type { Occurrences } from '../machines/occurrences.ts'
 import type { ChangingRecord, MachineRecord, MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
@@ -21,7 +21,7 @@ import type { Clocks } from '../process/clocks.ts'
 export type RenewalNeeds = {
   readonly store: Pick<MachineRecords, 'change'>
   readonly secrets: Pick<BundleStore & AuthorityStore, 'bundle' | 'authority'>
-  readonly alarms: Pick<Alarms, 'raise'>
+  readonly alarms: Pick<Occurrences, 'raise'>
   /** A machine as it is declared now. */
   readonly machineOf: (name: string) => Machine | undefined
   readonly clocks: Clocks

@@ -3,7 +3,7 @@
 
 import type { Machine } from '#model/machine.ts'
 import { DAY_MS } from '#model/time.ts'
-import type { Occurrence } from '../machines/alarms.ts'
+import type { Occurrence } from '../machines/occurrences.ts'
 import type { Signing } from '../store/machine-records.ts'
 
 /** Days before the end from which on it is an alarm. A machine that reaches us renews every day. */

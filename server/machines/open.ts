@@ -7,7 +7,7 @@ import type { AlarmList } from '../alarms/alarm-list.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
 import type { EventStore } from '../store/events.ts'
-import { Alarms } from './alarms.ts'
+import { Occurrences } from './occurrences.ts'
 import { Clients, type ClientLease } from './clients.ts'
 import type { Identities } from './identity.ts'
 import { Journal, type JournalOptions } from './journal.ts'
@@ -47,7 +47,7 @@ export type Leases = {
 /** What is known of the machines. */
 export type Machines = {
   readonly journal: Journal
-  readonly alarms: Alarms
+  readonly alarms: Occurrences
   readonly clients: Clients
   /** Says whether an address is leased to a declared machine, or kept for one. */
   readonly isDeclared: (address: string) => boolean
@@ -65,7 +65,7 @@ export async function openMachines(needs: MachinesNeeds): Promise<Machines> {
   }
   const onStoring = metrics.bootEvent.bind(metrics)
   const journal = await Journal.open(store, () => catalog, now, onLost, { refuse, onStoring })
-  const alarms = new Alarms({ journal, list: alarmList, count: kind => metrics.alarm(kind), log })
+  const alarms = new Occurrences({ journal, list: alarmList, count: kind => metrics.alarm(kind), log })
   const clients = new Clients(() => catalog, leases.leaseAt, leases.mode, leases.isOpen)
   const isDeclared = (address: string) => clients.whoIsAt(address).machine !== undefined
   const resume: Machines['resume'] = (report, parts) => {

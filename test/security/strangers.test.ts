@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { AlarmList } from '#server/alarms/alarm-list.ts'
-import { Alarms } from '#server/machines/alarms.ts'
+import { Occurrences } from '#server/machines/occurrences.ts'
 import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
 import { MachineIndex } from '#server/machines/identity.ts'
 import { Journal, type NewEvent } from '#server/machines/journal.ts'
@@ -187,7 +187,7 @@ t.test('a flood of refusals and packets hides no intruder', async t => {
   const mac = controller.macs[0]!
   const whose = { mac, machine: controller.name, layer: 'http' } as const
   const list = await AlarmList.open(store.alarms, () => clock.now)
-  const alarms = new Alarms({ journal, list, count: () => {}, log: () => {}, clock: () => clock.now })
+  const alarms = new Occurrences({ journal, list, count: () => {}, log: () => {}, clock: () => clock.now })
   for (let at = 0; at < 2500; at += 1) {
     alarms.raise({ ...whose, kind: 'refused', reason: 'the UUID', text: `the UUID ${at} is not its own` })
   }

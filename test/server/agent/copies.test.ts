@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Copies, type Sighting } from '#server/agent/copies.ts'
-import type { Occurrence } from '#server/machines/alarms.ts'
+import type { Occurrence } from '#server/machines/occurrences.ts'
 import { controller } from '../../controller.ts'
 
 function watch({ isElsewhere = false } = {}) {

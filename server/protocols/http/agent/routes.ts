@@ -13,7 +13,7 @@ import type { Renewal } from '../../../agent/renewal.ts'
 import { Reports } from '../../../agent/reports.ts'
 import type { BootTokens } from '../../../agent/boot-tokens.ts'
 import { BadRequest, TokenElsewhere, TooManyReports, TooManyTokens, UnknownToken } from '../../../errors.ts'
-import type { Alarms } from '../../../machines/alarms.ts'
+import type { Occurrences } from '../../../machines/occurrences.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import type { Journal } from '../../../machines/journal.ts'
@@ -33,7 +33,7 @@ export type AgentNeeds = {
   readonly enrolment: Pick<Enrolment, 'enroll' | 'bundle'>
   readonly renewal: Pick<Renewal, 'offer' | 'renew'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
-  readonly alarms: Pick<Alarms, 'raise'>
+  readonly alarms: Pick<Occurrences, 'raise'>
   readonly copies: Pick<Copies, 'alive'>
   readonly clients: Pick<Clients, 'dhcp'>
   readonly refuse: Refuse

@@ -28,7 +28,7 @@ export type Occurrence = {
 }
 
 /** What raising an alarm needs. */
-export type AlarmsNeeds = {
+export type OccurrenceNeeds = {
   readonly journal: Pick<Journal, 'record'>
   /** Where alarms are kept as states. */
   readonly list: Pick<AlarmList, 'raise'>
@@ -47,16 +47,16 @@ const WRITTEN_AT_ONCE = 10
 const REMEMBERED = 1000
 
 /** Where alarms about machines are raised. */
-export class Alarms {
-  readonly #journal: AlarmsNeeds['journal']
-  readonly #list: AlarmsNeeds['list']
-  readonly #count: AlarmsNeeds['count']
+export class Occurrences {
+  readonly #journal: OccurrenceNeeds['journal']
+  readonly #list: OccurrenceNeeds['list']
+  readonly #count: OccurrenceNeeds['count']
   readonly #log: Log
   readonly #clock: () => number
   /** The reasons, or texts, that were written since a time, by machine (or MAC) and kind. */
   readonly #written = new Map<string, { readonly since: number; readonly texts: Set<string> }>()
 
-  constructor({ journal, list, count, log, clock = () => performance.now() }: AlarmsNeeds) {
+  constructor({ journal, list, count, log, clock = () => performance.now() }: OccurrenceNeeds) {
     this.#journal = journal
     this.#list = list
     this.#count = count

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Raised } from '#server/alarms/transitions.ts'
-import { Alarms } from '#server/machines/alarms.ts'
+import { Occurrences } from '#server/machines/occurrences.ts'
 import type { NewEvent } from '#server/machines/journal.ts'
 
 t.test('every occurrence is counted, and written as often as a person can read', async t => {
@@ -10,7 +10,7 @@ t.test('every occurrence is counted, and written as often as a person can read',
   const clock = { now: 0 }
   const journal = { record: (event: NewEvent) => void written.push(event) as never }
   const raised: Raised[] = []
-  const alarms = new Alarms({
+  const alarms = new Occurrences({
     journal,
     list: { raise: one => void raised.push(one) },
     count: kind => counted.push(kind),
