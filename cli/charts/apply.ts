@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { withProgress } from '../terminal/with-progress.ts'
-import { ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts apply`. */
 export function defineApply(command: Command): void {

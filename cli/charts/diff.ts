@@ -1,7 +1,7 @@
 // `pilotlight charts diff`: what an apply would change.
 
 import type { Command } from 'commander'
-import { ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts diff`. */
 export function defineDiff(command: Command): void {

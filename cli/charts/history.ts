@@ -1,7 +1,7 @@
 // `pilotlight charts history`: the steps that were taken.
 
 import type { Command } from 'commander'
-import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts history`. */
 export function defineHistory(command: Command): void {

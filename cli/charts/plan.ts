@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import type { SessionOptions } from '#rack/charts/session.ts'
-import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts plan`. */
 export function definePlan(command: Command): void {

@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { inStage } from '#progress/stage.ts'
 import { withProgress } from '../terminal/with-progress.ts'
-import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts rollback`. */
 export function defineRollback(command: Command): void {

@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import { withProgress } from '../terminal/with-progress.ts'
-import { ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts rotate`. */
 export function defineRotate(command: Command): void {

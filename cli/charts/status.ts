@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import type { ReleaseStatus } from '#rack/charts/verbs/status.ts'
 import { EXIT } from '../exit.ts'
-import { ofSite, print, sessionOf, type ChartsFlags } from './of-site.ts'
+import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 /** Defines `charts status`. */
 export function defineStatus(command: Command): void {

@@ -8,10 +8,10 @@ import { checkDataDirectory } from '../site/check-data.ts'
 import { compileSite } from '../site/compile.ts'
 import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
-import { signingSentences, type SigningPlaces } from './plan-signing.ts'
+import { signingSentences, type SigningPlaces } from './signing-day.ts'
 import { trustSentences } from './plan-trust.ts'
 import { stepsOf, type StepId } from './steps.ts'
-import { atItsPlace, checkSiteValues } from './values.ts'
+import { atItsPlace, checkSiteValues } from './check-site-values.ts'
 
 /** One line of a plan, as `plan --json` gives it. */
 export type PlannedStep = {

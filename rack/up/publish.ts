@@ -8,7 +8,7 @@ import { machineBundle, siteAuthority } from '../cluster/bundle.ts'
 import { ensurePki, type Pki } from '../cluster/pki.ts'
 import { compileSite } from '../site/compile.ts'
 import type { Site } from '../site/site.ts'
-import { keepSigningDay } from './plan-signing.ts'
+import { keepSigningDay } from './signing-day.ts'
 import { siteKey } from './site-key.ts'
 
 /** What a published site is worked on with. */

@@ -6,7 +6,7 @@ import { Failure } from '#model/error.ts'
 import { helmIn } from '../charts/session.ts'
 import { chartsOfSite, type SiteCharts } from '../charts/sources/of-site.ts'
 import type { Site } from '../site/site.ts'
-import { atItsPlace, checkSiteValues } from './values.ts'
+import { atItsPlace, checkSiteValues } from './check-site-values.ts'
 
 /**
  * The plan of a site, and its charts when they are not ours.

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
-import { atItsPlace, checkSiteValues } from '#rack/up/values.ts'
+import { atItsPlace, checkSiteValues } from '#rack/up/check-site-values.ts'
 import { readSiteFile } from '#rack/site/read.ts'
 
 const SITE = `name: rack-1
