@@ -20,7 +20,7 @@ export type SessionOptions = {
   readonly site: Site
   readonly plan: ChartPlan
   readonly kubeconfigPath: string
-  /** Where secrets, journal and rendered charts of this site are kept. */
+  /** Where secrets, steps and rendered charts of this site are kept. */
   readonly stateDirectory: string
   /** The folder of helm; without it, or if helm is not in it, the PATH is searched. */
   readonly toolsDirectory?: string

@@ -1,4 +1,4 @@
-// What the chart stage keeps of a site, in one SQLite file of its state directory: sealed secrets and the journal. Every
+// What the chart stage keeps of a site, in one SQLite file of its state directory: sealed secrets and the steps. Every
 // commit is on disk before the next thing happens, and two processes never make different secrets.
 
 import { existsSync, mkdirSync } from 'node:fs'
@@ -11,14 +11,14 @@ import { ChartPlanError } from './errors.ts'
 export type SealedSecret = { readonly name: string; readonly version: number; readonly sealed: Uint8Array }
 
 /** How far a release is. */
-export type Phase = 'planned' | 'applying' | 'gated' | 'done' | 'failed' | 'removed'
+export type StepState = 'planned' | 'applying' | 'gated' | 'done' | 'failed' | 'removed'
 
 /** One step of one release. */
-export type JournalEntry = {
+export type StepRecord = {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly release: string
-  readonly phase: Phase
+  readonly phase: StepState
   /** The cluster that this was done to: the UID of its kube-system namespace. */
   readonly cluster: string
   /** Of the chart and its values. */
@@ -93,7 +93,7 @@ export class ChartStore {
   }
 
   /** Writes a step; it is on disk when this returns. */
-  addStep({ at, release, phase, cluster, hash, revision, cause }: JournalEntry): void {
+  addStep({ at, release, phase, cluster, hash, revision, cause }: StepRecord): void {
     this.atOnce(() => {
       const insert = `INSERT INTO steps (at, release, phase, cluster, hash, revision, cause) VALUES (?, ?, ?, ?, ?, ?, ?)`
       this.#sqlite.prepare(insert).run(at, release, phase, cluster, hash, revision ?? null, cause ?? null)
@@ -103,12 +103,12 @@ export class ChartStore {
   }
 
   /** The last step of a release. */
-  lastStep(release: string): JournalEntry | undefined {
+  lastStep(release: string): StepRecord | undefined {
     return this.steps(1, release)[0]
   }
 
   /** The last steps, newest first; of one release, or of all. */
-  steps(limit: number, release?: string): JournalEntry[] {
+  steps(limit: number, release?: string): StepRecord[] {
     const where = release === undefined ? '' : 'WHERE release = ?'
     const rows = this.#sqlite
       .prepare(
@@ -140,7 +140,7 @@ export class ChartStore {
  * cluster, got through, and Helm still has that revision as the deployed one.
  */
 export function isApplied(
-  entry: JournalEntry | undefined,
+  entry: StepRecord | undefined,
   wanted: { readonly cluster: string; readonly hash: string },
   deployedRevision: number | undefined,
 ): boolean {
@@ -153,7 +153,7 @@ export function isApplied(
   )
 }
 
-type StepRow = Omit<JournalEntry, 'revision' | 'cause'> & {
+type StepRow = Omit<StepRecord, 'revision' | 'cause'> & {
   readonly revision: number | null
   readonly cause: string | null
 }

@@ -11,7 +11,7 @@ import { ChartsFailed, PreflightFailed } from '../errors.ts'
 import { runGraph, type Step } from '../plan/graph.ts'
 import { dropPending, isPending, listReleases, type HelmRelease } from '../releases/records.ts'
 import { isPassing, upgradeInstall } from '../releases/helm.ts'
-import { isApplied, type Phase } from '../store.ts'
+import { isApplied, type StepState } from '../store.ts'
 import { namespaceObject } from '../namespace.ts'
 import { chosenOf, groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
 import { checkCluster, renderPlan, type RenderedPlan } from '../preflight/preflight.ts'
@@ -241,7 +241,7 @@ class ChartRun {
     return progress
   }
 
-  #write(release: string, phase: Phase, cause?: string): void {
+  #write(release: string, phase: StepState, cause?: string): void {
     const { hash, revision } = this.#of(release)
     this.#session.store.addStep({
       at: Date.now(),

@@ -2,10 +2,10 @@
 
 import { listRevisions, type HelmRelease } from '../releases/records.ts'
 import { withSession, type SessionOptions } from '../session.ts'
-import type { JournalEntry } from '../store.ts'
+import type { StepRecord } from '../store.ts'
 
 /** Steps, newest first, and Helm's revisions. */
-export type History = { readonly steps: readonly JournalEntry[]; readonly revisions: readonly HelmRelease[] }
+export type History = { readonly steps: readonly StepRecord[]; readonly revisions: readonly HelmRelease[] }
 
 /** Reads the last steps and all revisions, of one release or of all. */
 export async function readHistory(

@@ -10,7 +10,7 @@ import { chosenOf } from '../plan/plan.ts'
 import { ReleaseWatch } from '../gates/release-watch.ts'
 import { keptSecrets } from '../secrets/secrets.ts'
 import { clusterId, withSession, type SessionOptions } from '../session.ts'
-import type { Phase } from '../store.ts'
+import type { StepState } from '../store.ts'
 
 /** What was brought back, and the revision that it has now. */
 export type RollbackResult = { readonly release: string; readonly to: number; readonly revision: number }
@@ -37,7 +37,7 @@ export async function rollbackRelease(
     const revisions = (await listRevisions(api, plan.namespace)).filter(it => it.name === name)
     const to = chooseRevision(name, revisions, wanted)
     for (const pending of revisions.filter(isPending)) await dropPending(api, plan.namespace, pending)
-    const note = (phase: Phase, more: { revision?: number; cause?: string } = {}) =>
+    const note = (phase: StepState, more: { revision?: number; cause?: string } = {}) =>
       store.addStep({ at: Date.now(), release: name, phase, cluster, hash: `rollback to ${to}`, ...more })
     note('applying')
     stage.waiting(`helm rollback to revision ${to}`)

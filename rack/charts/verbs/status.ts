@@ -1,4 +1,4 @@
-// The present state of a site's releases: by Helm, by our journal, and by one look at each promise.
+// The present state of a site's releases: by Helm, by our record of steps, and by one look at each promise.
 
 import { listReleases } from '../releases/records.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
@@ -8,7 +8,7 @@ import { keptSecrets, redact } from '../secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
 import type { Pod } from '../../kubernetes/objects.ts'
 import type { Snapshot } from '../../kubernetes/namespace-view.ts'
-import type { JournalEntry } from '../store.ts'
+import type { StepRecord } from '../store.ts'
 
 /** One release. */
 export type ReleaseStatus = {
@@ -23,7 +23,7 @@ export type ReleaseStatus = {
   readonly helm?: string
   readonly pods: readonly PodStatus[]
   /** The last step that was taken with it from this state directory. */
-  readonly lastStep?: JournalEntry
+  readonly lastStep?: StepRecord
 }
 
 /** One of its pods. */

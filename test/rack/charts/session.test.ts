@@ -1,4 +1,4 @@
-// The journal: what a killed run leaves, and what the next one makes of it.
+// The record of steps: what a killed run leaves, and what the next one makes of it.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,9 +9,9 @@ import { CommandFailed } from '#host/command.ts'
 import { isPassing } from '#rack/charts/releases/helm.ts'
 import { isPending, newestReleases, revisionsOf } from '#rack/charts/releases/records.ts'
 import { lockReleases } from '#rack/charts/session.ts'
-import { isApplied, ChartStore, type JournalEntry } from '#rack/charts/store.ts'
+import { isApplied, ChartStore, type StepRecord } from '#rack/charts/store.ts'
 
-const entry: JournalEntry = {
+const entry: StepRecord = {
   at: 1,
   release: 'mariadb',
   phase: 'gated',
@@ -21,7 +21,7 @@ const entry: JournalEntry = {
 }
 
 async function directory(t: Test): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), 'journal-'))
+  const made = await mkdtemp(join(tmpdir(), 'steps-'))
   t.teardown(() => rm(made, { recursive: true }))
   return made
 }
@@ -54,7 +54,7 @@ t.test('a release keeps its last two hundred steps', async t => {
 })
 
 const wanted = { cluster: 'c', hash: 'h' }
-const table: [string, JournalEntry | undefined, number | undefined, boolean][] = [
+const table: [string, StepRecord | undefined, number | undefined, boolean][] = [
   ['nothing was done', undefined, undefined, false],
   ['it was installed as wanted', entry, 2, true],
   ['it is another cluster', { ...entry, cluster: 'old' }, 2, false],
