@@ -1,11 +1,9 @@
-// The provisioning network of a site, and all that a site declares.
+// The provisioning network of a site.
 
-import { groupSchema, type Group } from './group.ts'
-import { machineSchema, type Machine } from './machine.ts'
-import { profileSchema, type Profile } from './profile.ts'
 import { ipv4, type Described } from './schema.ts'
 
-const networkSchema = {
+/** Describes the `network` of a site. */
+export const networkSchema = {
   type: 'object',
   description: 'The network that Pilotlight serves addresses and loaders on',
   required: ['subnet', 'gateway', 'dhcp', 'pool', 'dns'],
@@ -28,24 +26,3 @@ const networkSchema = {
 
 /** The network that Pilotlight serves addresses and loaders on. Addresses are dotted IPv4. */
 export type ProvisioningNetwork = Described<typeof networkSchema>
-
-/** Describes what `PUT /v1/sites/{name}` takes. */
-export const siteSchema = {
-  type: 'object',
-  description: 'All that one site file makes the server know, replaced as a whole',
-  required: ['network', 'machines', 'profiles', 'groups'],
-  properties: {
-    network: networkSchema,
-    machines: { type: 'array', items: machineSchema },
-    profiles: { type: 'array', items: profileSchema },
-    groups: { type: 'array', items: groupSchema },
-  },
-} as const
-
-/** All that one site file makes the server know, replaced as a whole by `PUT /v1/sites/{name}`. */
-export type SiteObjects = {
-  readonly network: ProvisioningNetwork
-  readonly machines: readonly Machine[]
-  readonly profiles: readonly Profile[]
-  readonly groups: readonly Group[]
-}

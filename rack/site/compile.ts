@@ -2,7 +2,7 @@
 
 import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
-import type { SiteObjects } from '#model/network.ts'
+import type { SiteObjects } from '#model/site.ts'
 import type { Site } from './site.ts'
 
 /**

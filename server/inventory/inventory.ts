@@ -2,7 +2,7 @@
 
 import type { Fault } from '#model/fault.ts'
 import { idOf, type Kind } from '#model/kinds.ts'
-import type { SiteObjects } from '#model/network.ts'
+import type { SiteObjects } from '#model/site.ts'
 import { InvalidObject, NotStored, PreconditionFailed, ReadOnlyObject, UnknownRevision } from '../errors.ts'
 import type { Auditing } from '../store/audit.ts'
 import type { Log } from '../log.ts'

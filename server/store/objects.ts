@@ -2,7 +2,8 @@
 // of sites.
 
 import type { Kind, Objects } from '#model/kinds.ts'
-import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import type { SiteObjects } from '#model/site.ts'
 import type { Auditing } from './audit.ts'
 
 /** An object as the store has it. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { serverConfig, type GivenSettings } from '#server/config.ts'
-import type { SiteObjects } from '#model/network.ts'
+import type { SiteObjects } from '#model/site.ts'
 import type { Log, LogLevel } from '#server/log.ts'
 import { serve } from '#server/main.ts'
 

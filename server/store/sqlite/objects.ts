@@ -1,7 +1,8 @@
 // The inventory's objects in SQLite.
 
 import type { Kind } from '#model/kinds.ts'
-import type { ProvisioningNetwork, SiteObjects } from '#model/network.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+import type { SiteObjects } from '#model/site.ts'
 import { auditedWrite, auditEntry } from '../audit-entry.ts'
 import type { Audited } from '../audit.ts'
 import type { Database } from './database.ts'

@@ -4,7 +4,7 @@
 import type { Test } from 'tap'
 import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
-import type { SiteObjects } from '#model/network.ts'
+import type { SiteObjects } from '#model/site.ts'
 import type { Alarm } from '#model/alarm.ts'
 import { alarmOf } from '#server/alarms/transitions.ts'
 import type { AlarmStore } from '#server/store/alarms.ts'
