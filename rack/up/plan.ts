@@ -2,16 +2,15 @@
 
 import { selectorTexts } from '#model/selector.ts'
 import type { ChartPlan } from '../charts/plan/plan.ts'
-import { planCharts } from '../charts/services/plan-charts.ts'
 import { planCluster } from '../cluster/plan.ts'
 import { checkDataDirectory } from '../site/check-data.ts'
 import { compileSite } from '../site/compile.ts'
 import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
+import { siteCharts } from './site-charts.ts'
 import { signingSentences, type SigningPlaces } from './signing-day.ts'
 import { trustSentences } from './plan-trust.ts'
 import { stepsOf, type StepId } from './steps.ts'
-import { atItsPlace, checkSiteValues } from './check-site-values.ts'
 
 /** One line of a plan, as `plan --json` gives it. */
 export type PlannedStep = {
@@ -22,7 +21,12 @@ export type PlannedStep = {
   readonly awaits: string
 }
 
-/** Reads and checks a site, and gives the steps that would make it true. */
+/**
+ * Reads and checks a site with its charts as `up` does, and gives the steps that would make it true. It starts nothing and
+ * fetches nothing.
+ *
+ * @throws {FileProblems} for mistakes in the site file; {ChartLockError} when its charts are of a source and not pinned
+ */
 export async function planSite(
   sitePath: string,
   dataPath: string,
@@ -30,8 +34,7 @@ export async function planSite(
 ): Promise<PlannedStep[]> {
   const site = await readSiteFile(sitePath)
   await checkDataDirectory(site, dataPath)
-  const charts = await atItsPlace(sitePath, async () => planCharts(site))
-  await checkSiteValues(sitePath, site, charts)
+  const { plan: charts } = await siteCharts(sitePath, site, { stateDirectory: places.state })
   const signing = await signingSentences(site.name, places, Date.now())
   const facts = { site, charts, signing }
   return stepsOf('openstack').flatMap(({ id }) =>

@@ -1,4 +1,5 @@
-// What `pilotlight plan` says of a cluster that exists: the day on which it would stop renewing certificates by itself.
+// What `pilotlight plan` says of a cluster that exists: the day on which it would stop renewing certificates by itself. And the
+// charts that it reads, which are those of `up`.
 
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -6,6 +7,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { writeLock } from '#rack/charts/sources/lock-file.ts'
 import { signingSentences } from '#rack/up/signing-day.ts'
 import { publish } from '#rack/up/publish.ts'
 import { ServerClient } from '#client/server.ts'
@@ -75,3 +77,27 @@ t.test('says the day of the controllers that have their bundles, and when it is 
     'kubelets have renewed no certificates since 2027-02-03: start the provisioner, and run pilotlight up',
   ])
 })
+
+t.test(
+  'reads the charts of a source as `up` does: asks to pin them, and needs nothing of the source itself',
+  async t => {
+    const source = 'http://127.0.0.1:9/charts' // no one answers there
+    const folder = t.testdir({
+      'site.yaml': readFileSync(SITE, 'utf8').replace(
+        'openstack: { plan: compute-kit }',
+        `openstack: { plan: openstack-helm, charts: { source: '${source}', lock: charts.lock.yaml } }`,
+      ),
+    })
+    const plan = ['plan', join(folder, 'site.yaml'), '--server', nowhere, '--state', join(folder, 'up')]
+    const { status, err } = await pilotlight(plan)
+    t.not(status, 0)
+    t.match(err, `The charts of ${source} are not pinned`)
+    writeLock(join(folder, 'charts.lock.yaml'), {
+      source,
+      charts: { nova: { version: '1.0.0', sha256: 'ab'.repeat(32) } },
+    })
+    const pinned = await pilotlight(plan)
+    t.equal(pinned.status, 0, pinned.err)
+    t.match(pinned.out, 'release nova')
+  },
+)
