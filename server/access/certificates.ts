@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { DAY_MS } from '#model/time.ts'
 import { messageOf } from '#progress/wait.ts'
-import { serverIdentity } from '../agent/authority.ts'
+import { serverIdentity } from './own-authority.ts'
 import { BadSettings } from '../errors.ts'
 
 /** The paths of a listener's files. */

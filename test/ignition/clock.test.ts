@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '#host/command.ts'
-import { serverIdentity } from '#server/agent/authority.ts'
+import { serverIdentity } from '#server/access/own-authority.ts'
 
 const script = readFileSync(join(import.meta.dirname, '../../ignition/scripts/agent'), 'utf8')
 

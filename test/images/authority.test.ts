@@ -12,7 +12,7 @@ import { cpioArchive, cpioPadding } from '#images/cpio.ts'
 import { initrdRecipe } from '#images/initrd.ts'
 import { rootfsRecipe } from '#images/rootfs.ts'
 import { silentStage } from '#progress/stage.ts'
-import { serverIdentity } from '#server/agent/authority.ts'
+import { serverIdentity } from '#server/access/own-authority.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 
 const lacking = await lackingPackages([{ command: 'cpio', package: 'cpio', why: 'an independent reader' }])

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { CommandFailed, run } from '#host/command.ts'
-import { serverIdentity } from '#server/agent/authority.ts'
+import { serverIdentity } from '#server/access/own-authority.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
 

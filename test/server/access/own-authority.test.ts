@@ -2,7 +2,7 @@ import t from 'tap'
 import { X509Certificate } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { serverIdentity } from '#server/agent/authority.ts'
+import { serverIdentity } from '#server/access/own-authority.ts'
 
 const DAY_MS = 86_400_000
 const now = Date.parse('2026-11-21T12:00:00Z')
