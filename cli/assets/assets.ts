@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs'
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { Failure } from '#model/error.ts'
-import type { BroughtAsset } from '#server/assets/bring.ts'
-import { digestFault, isUrl, nameOf, sourcesIn, type AssetSource } from '#server/assets/sources.ts'
-import { DISTRIBUTIONS, type Distribution, type UpstreamFile } from '#server/assets/upstream.ts'
+import type { BroughtAsset } from '#server/assets/bring/bring.ts'
+import { digestFault, isUrl, nameOf, sourcesIn, type AssetSource } from '#server/assets/bring/sources.ts'
+import { DISTRIBUTIONS, type Distribution, type UpstreamFile } from '#server/assets/bring/upstream.ts'
 import { placeOf, storeAt, type PlaceFlags } from './places.ts'
 import { serverOption } from '../options.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
@@ -168,8 +168,8 @@ function listedSources(file: string | undefined): AssetSource[] {
 }
 
 async function get(system: Distribution, flags: GetFlags): Promise<void> {
-  const { findRelease } = await import('#server/assets/upstream.ts')
-  const { readSmall } = await import('#server/assets/bring.ts')
+  const { findRelease } = await import('#server/assets/bring/upstream.ts')
+  const { readSmall } = await import('#server/assets/bring/bring.ts')
   const { channel, version, arch, baseUrl, installImage = false } = flags
   if (baseUrl !== undefined && !isUrl(baseUrl)) {
     throw new Failure(
@@ -208,7 +208,7 @@ async function bringAll(
   sources: readonly AssetSource[],
   flags: Flags & { readonly key?: string },
 ): Promise<void> {
-  const { bring, keysIn } = await import('#server/assets/bring.ts')
+  const { bring, keysIn } = await import('#server/assets/bring/bring.ts')
   const place = await placeOf(flags)
   const keys = await keysIn(flags.key)
   const brought = await withProgress(({ stage, signal }) => bring(sources, { place, keys, stage, signal }))

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import { Failure } from '#model/error.ts'
 import type { AssetStore } from '#server/assets/asset-store.ts'
-import type { AssetPlace } from '#server/assets/place.ts'
+import type { AssetPlace } from '#server/assets/bring/place.ts'
 
 /** How a place is named on the command line. */
 export type PlaceFlags = { readonly assetsPath?: string; readonly server: string }
@@ -14,7 +14,7 @@ export async function placeOf({ assetsPath, server }: PlaceFlags): Promise<Asset
     const { serverAssets } = await import('#client/assets.ts')
     return serverAssets(server)
   }
-  const { localPlace } = await import('#server/assets/place.ts')
+  const { localPlace } = await import('#server/assets/bring/place.ts')
   return localPlace(await storeAt(assetsPath))
 }
 

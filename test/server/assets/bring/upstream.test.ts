@@ -1,5 +1,5 @@
 import t from 'tap'
-import { findRelease, type ReadText } from '#server/assets/upstream.ts'
+import { findRelease, type ReadText } from '#server/assets/bring/upstream.ts'
 
 /** Reads from a table, and remembers what was asked for. */
 function table(texts: Record<string, string>) {

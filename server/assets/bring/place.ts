@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { AddedAsset, Digests, ListedAsset } from '#model/asset.ts'
-import type { AssetStore } from './asset-store.ts'
+import type { AssetStore } from '../asset-store.ts'
 
 /** A place for assets. */
 export type AssetPlace = {

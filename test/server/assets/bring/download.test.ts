@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { download } from '#server/assets/download.ts'
+import { download } from '#server/assets/bring/download.ts'
 
 const FILE = Buffer.from(Array.from({ length: 400_000 }, (_, n) => n % 251))
 const HASTY = { backoffMs: 10, stallSeconds: 0.5 }
