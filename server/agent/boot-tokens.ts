@@ -19,7 +19,7 @@ import type {
   TokenRecord,
 } from '../store/machine-records.ts'
 import type { BundleStore } from '../store/secrets.ts'
-import type { Clocks, HostClock } from '../process/clocks.ts'
+import type { Clocks, HostClock } from '../process/clock.ts'
 import type { KnownRecords, RunningBoot } from './known-records.ts'
 import { refusalOf } from './refusals.ts'
 import type { Reopenings } from './reopenings.ts'

@@ -15,7 +15,7 @@ import type { Enrolling } from './enrolment.ts'
 import { refusalOf } from './refusals.ts'
 import { sealText, sealTo } from './sealing.ts'
 import { signingOf } from './signers.ts'
-import type { Clocks } from '../process/clocks.ts'
+import type { Clocks } from '../process/clock.ts'
 
 /** What renewal needs of the service. */
 export type RenewalNeeds = {

@@ -4,7 +4,7 @@ import type { Machine } from '#model/machine.ts'
 import { NotReopened } from '../errors.ts'
 import type { MachineRecord, MachineRecords, Reopening } from '../store/machine-records.ts'
 import { trustOf } from './trust.ts'
-import type { Clocks, HostClock } from '../process/clocks.ts'
+import type { Clocks, HostClock } from '../process/clock.ts'
 
 /** The machines that are open. */
 export class Reopenings {
