@@ -27,7 +27,7 @@ Examples:
 type LockFlags = { update?: boolean; chartVersion?: readonly string[]; tools?: string; json?: boolean }
 
 async function lock(siteFile: string, flags: LockFlags): Promise<void> {
-  const { helmProgram } = await import('#rack/up/site-charts.ts')
+  const { helmProgram } = await import('#rack/charts/releases/helm.ts')
   const { readSiteFile } = await import('#rack/site/read.ts')
   const { lockSiteCharts } = await import('#rack/charts/sources/of-site.ts')
   const options = { helm: await helmProgram(flags.tools), update: flags.update ?? false }

@@ -16,7 +16,7 @@ Examples:
   for it in charts/*.tgz; do helm push "$it" oci://registry.example/charts; done`,
     )
     .action(async (folder: string, { tools }: { tools?: string }) => {
-      const { helmProgram, requireHelm } = await import('#rack/up/site-charts.ts')
+      const { helmProgram, requireHelm } = await import('#rack/charts/releases/helm.ts')
       const { packageCharts } = await import('#rack/charts/sources/package.ts')
       await requireHelm(tools)
       const archives = await packageCharts(resolve(folder), { helm: await helmProgram(tools) })

@@ -39,7 +39,7 @@ export async function sessionOf(siteFile: string, flags: ChartsFlags): Promise<S
       cause,
     })
   })
-  const { requireHelm } = await import('#rack/up/site-charts.ts')
+  const { requireHelm } = await import('#rack/charts/releases/helm.ts')
   await requireHelm(flags.tools)
   return options
 }

@@ -1,7 +1,7 @@
 // What every verb of the chart stage works with: the cluster's API, the site's store, Helm, and the locks of the releases
 // that it changes. Opened for one verb, closed whatever happens.
 
-import { access, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { takeLock, type Unlock } from '#host/lock.ts'
 import { inScratch } from '#host/scratch.ts'
@@ -11,7 +11,7 @@ import { connect } from '../kubernetes/connect.ts'
 import { kinds, type KubernetesObject } from '../kubernetes/objects.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { ourCharts, type ChartSource, type UnpackedChart } from './sources/ours.ts'
-import type { HelmOptions } from './releases/helm.ts'
+import { helmProgram, type HelmOptions } from './releases/helm.ts'
 import type { ChartPlan, ReleasePlan } from './plan/plan.ts'
 import { ChartStore } from './store.ts'
 
@@ -74,7 +74,7 @@ async function runIn<T>(
     const helm = {
       kubeconfigPath,
       namespace: plan.namespace,
-      helm: await helmIn(options.toolsDirectory),
+      helm: await helmProgram(options.toolsDirectory),
       directory,
       ...(signal ? { signal } : {}),
     }
@@ -120,14 +120,4 @@ export function lockReleases(stateDirectory: string, releases: readonly string[]
 export async function clusterId(api: KubernetesClient): Promise<string> {
   const system = await api.read<KubernetesObject>({ ...kinds.namespace, name: 'kube-system' })
   return system?.metadata.uid ?? ''
-}
-
-/** The helm of the tools directory, or else of the PATH. */
-export async function helmIn(toolsDirectory: string | undefined): Promise<string> {
-  if (toolsDirectory === undefined) return 'helm'
-  const path = join(toolsDirectory, 'helm')
-  return access(path).then(
-    () => path,
-    () => 'helm',
-  )
 }

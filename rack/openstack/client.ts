@@ -4,8 +4,8 @@
 import { publicEndpoint, serviceTypes, type Catalog, type ServiceType } from './catalog.ts'
 import type { Site } from '../site/site.ts'
 import { cloudAdmin, keystoneUrl } from './endpoints.ts'
-import { CloudRefused, NoSuchService } from './errors.ts'
-import { asFailedCall, askToken, type Credentials, type Token } from './identity.ts'
+import { CloudRefused, NoSuchService, asFailedCall } from './errors.ts'
+import { askToken, type Credentials, type Token } from './identity.ts'
 
 /** What is sent: JSON, or bytes as they are. */
 type Body = { readonly json: object } | { readonly bytes: Blob }

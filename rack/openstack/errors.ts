@@ -10,7 +10,7 @@ export class CloudRefused extends PilotlightError {
   /** The HTTP status, for example 409. */
   readonly status: number
   constructor(service: string, asked: string, status: number, said: string) {
-    super(`${service}: ${asked} answers ${status}: ${wordsIn(said)}`)
+    super(`${service}: ${asked} answers ${status}: ${messageIn(said)}`)
     this.service = service
     this.status = status
   }
@@ -32,8 +32,21 @@ export class NoSuchService extends PilotlightError {
   }
 }
 
+/** Throws the cause of fetch's error, whose own message is only `fetch failed`. */
+export function asConnectionError(error: unknown): never {
+  throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
+}
+
+/** The same for a call that may take so many seconds: when they have passed, what is thrown names the call. */
+export function asFailedCall(asked: string, seconds: number): (error: unknown) => never {
+  return error => {
+    if (error instanceof DOMException && error.name === 'TimeoutError') throw new NoAnswer(asked, seconds)
+    return asConnectionError(error)
+  }
+}
+
 /** The message within an error's JSON, which each service wraps in its own way; text that is not JSON is given unchanged. */
-export function wordsIn(said: string): string {
+export function messageIn(said: string): string {
   try {
     const found = messageWithin(JSON.parse(said))
     if (found !== undefined) return found

@@ -1,6 +1,6 @@
 // Asking Keystone for a token over plain HTTP: a gate's last question, and cheaper than a client's start.
 
-import { CloudRefused, NoAnswer } from './errors.ts'
+import { asFailedCall, CloudRefused } from './errors.ts'
 import type { Catalog } from './catalog.ts'
 
 /** A token as Keystone gave it. The id is a secret: anyone who has it is the user. */
@@ -50,19 +50,6 @@ export async function askToken(authUrl: string, who: Credentials): Promise<Token
     userId: token.user.id,
     projectId: token.project.id,
     catalog: token.catalog ?? [],
-  }
-}
-
-/** Throws the cause of fetch's error, whose own message is only `fetch failed`. */
-export function asConnectionError(error: unknown): never {
-  throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error
-}
-
-/** The same for a call that may take so many seconds: when they have passed, what is thrown names the call. */
-export function asFailedCall(asked: string, seconds: number): (error: unknown) => never {
-  return error => {
-    if (error instanceof DOMException && error.name === 'TimeoutError') throw new NoAnswer(asked, seconds)
-    return asConnectionError(error)
   }
 }
 

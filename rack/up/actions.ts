@@ -75,7 +75,8 @@ export const ACTIONS: { readonly [Id in StepId]: (work: Work) => Promise<Results
 /** Plans and renders the charts. */
 async function prepareCharts({ site, options, state, signal }: Work): Promise<Results['charts']> {
   const { renderOffline } = await import('../charts/preflight/preflight.ts')
-  const { requireHelm, siteCharts } = await import('./site-charts.ts')
+  const { requireHelm } = await import('../charts/releases/helm.ts')
+  const { siteCharts } = await import('./site-charts.ts')
   const { tools } = options
   await requireHelm(tools)
   const tooled = { stateDirectory: state, ...(tools === undefined ? {} : { tools }) }

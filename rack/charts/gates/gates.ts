@@ -11,6 +11,7 @@ import {
 import type { Snapshot } from '../../kubernetes/namespace-view.ts'
 import type { Job, KubernetesObject } from '../../kubernetes/objects.ts'
 import { ready, waiting, type Readiness } from '../../kubernetes/readiness.ts'
+import type { Agent } from '../../openstack/network.ts'
 import type { Promised } from '../plan/plan.ts'
 
 /** Promises about Kubernetes objects. */
@@ -40,13 +41,10 @@ export function judgePromise(
   }
 }
 
-/** An agent of Neutron, as its API lists it. */
-export type Agent = { readonly binary: string; readonly host: string; readonly alive: boolean }
-
 /** Judges whether agents of all `binaries` are alive on all `hosts`. */
 export function judgeAgents(
   { binaries, hosts }: Extract<Promised, { kind: 'agents' }>,
-  agents: readonly Agent[],
+  agents: readonly Pick<Agent, 'binary' | 'host' | 'alive'>[],
 ): Readiness {
   const missing = binaries.flatMap(binary =>
     hosts.flatMap(host => {
@@ -58,13 +56,13 @@ export function judgeAgents(
   return missing.length === 0 ? ready('all agents are alive') : waiting(missing.join(', '))
 }
 
-/** A compute host as Nova's API lists it; it does so for those that are mapped to a cell. */
-export type Hypervisor = { readonly host: string; readonly state: string; readonly status: string }
+/** A compute host as Nova reports its hypervisor; it does so for those that are mapped to a cell. */
+export type ComputeHost = { readonly host: string; readonly state: string; readonly status: string }
 
 /** Judges whether all `hosts` are mapped, up and enabled. */
 export function judgeHypervisors(
   { hosts }: Extract<Promised, { kind: 'hypervisors' }>,
-  hypervisors: readonly Hypervisor[],
+  hypervisors: readonly ComputeHost[],
 ): Readiness {
   const missing = hosts.flatMap(host => {
     const found = hypervisors.find(it => it.host === host)

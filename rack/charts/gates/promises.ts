@@ -2,7 +2,7 @@
 // kept, `charts status` looks once.
 
 import { messageOf } from '#progress/wait.ts'
-import { asConnectionError } from '../../openstack/identity.ts'
+import { asConnectionError } from '../../openstack/errors.ts'
 import { listHypervisors } from '../../openstack/compute.ts'
 import { OpenstackClient } from '../../openstack/client.ts'
 import { listAgents } from '../../openstack/network.ts'

@@ -7,7 +7,7 @@ import { IMAGE_REGISTRY } from '#images/references.ts'
 import { kinds } from '../../kubernetes/objects.ts'
 import { PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
 import { ourCharts } from '../sources/ours.ts'
-import { renderChart } from '../releases/helm.ts'
+import { helmProgram, renderChart } from '../releases/helm.ts'
 import {
   checkPlacement,
   podGroupsOf,
@@ -18,7 +18,7 @@ import {
   type Requests,
 } from './capacity.ts'
 import { valuesOf } from '../plan/plan.ts'
-import { helmIn, type ChartSession, type SessionOptions } from '../session.ts'
+import { type ChartSession, type SessionOptions } from '../session.ts'
 import type { Values } from '../values/values.ts'
 
 /** The pods that the plan's charts make. Needs no cluster: `up` asks for it while the machines are still off. */
@@ -33,7 +33,7 @@ export type RenderedPlan = readonly PodGroup[]
 export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<RenderedPlan> {
   const { plan, toolsDirectory, charts = ourCharts, signal } = options
   const helm = {
-    helm: await helmIn(toolsDirectory),
+    helm: await helmProgram(toolsDirectory),
     namespace: plan.namespace,
     ...(signal ? { signal } : {}),
   }

@@ -1,7 +1,9 @@
-// Helm, as we use it: `upgrade --install` without its own waiting. Readiness is never Helm's business: see gates/.
+// Helm, as we use it: which one, and `upgrade --install` without its own waiting. Readiness is never Helm's business: see gates/.
 
-import { join } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
 import { CommandFailed, run } from '#host/command.ts'
+import { Failure } from '#model/error.ts'
 import type { Values } from '../values/values.ts'
 
 /** What Helm is called with. */
@@ -13,6 +15,34 @@ export type HelmOptions = {
   /** The binary: a path, or a name on the PATH. */
   readonly helm: string
   readonly signal?: AbortSignal
+}
+
+/** The helm of the folder `tools`, or of PATH where it is not given or has none: a path or a name, for a command line. */
+export async function helmProgram(tools: string | undefined): Promise<string> {
+  if (tools === undefined) return 'helm'
+  const path = join(resolve(tools), 'helm')
+  return access(path).then(
+    () => path,
+    () => 'helm',
+  )
+}
+
+/**
+ * Looks whether there is a helm to run, before every chart is blamed for its absence.
+ *
+ * @throws {Failure} NO_HELM, with where to get one
+ */
+export async function requireHelm(tools: string | undefined): Promise<void> {
+  const folders = [
+    ...(tools === undefined ? [] : [resolve(tools)]),
+    ...(process.env.PATH ?? '').split(delimiter),
+  ]
+  try {
+    await Promise.any(folders.map(folder => access(join(folder, 'helm'), constants.X_OK)))
+  } catch {
+    const remedy = '`pilotlight images build` makes one, and prints its folder as "tools": --tools DIR'
+    throw new Failure('NO_HELM', 'there is no helm, neither in --tools nor on PATH', remedy)
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import { basename } from 'node:path'
 import { messageOf } from '#progress/wait.ts'
-import { asConnectionError } from '../identity.ts'
+import { asConnectionError } from '../errors.ts'
 import { CheckFailed, GuestServerUnreachable } from './errors.ts'
 
 /** Where the guest comes from. */

@@ -3,7 +3,7 @@
 import { connect } from 'node:net'
 import type { Site } from '../../site/site.ts'
 import type { OpenstackClient } from '../client.ts'
-import { asConnectionError } from '../identity.ts'
+import { asConnectionError } from '../errors.ts'
 import {
   createFloatingIp,
   createNetwork,

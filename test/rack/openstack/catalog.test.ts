@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { publicEndpoint, serviceTypes, type Catalog } from '#rack/openstack/catalog.ts'
-import { CloudRefused, wordsIn } from '#rack/openstack/errors.ts'
+import { CloudRefused, messageIn } from '#rack/openstack/errors.ts'
 
 const endpoints = (url: string) => [
   { interface: 'internal', region_id: 'RegionOne', url: 'http://inside.svc:1' },
@@ -43,7 +43,7 @@ t.test("each service's way of saying no is understood", async t => {
     ['', ''],
     ['null', 'null'],
   ] as const)
-    t.equal(wordsIn(said), words)
+    t.equal(messageIn(said), words)
   const refused = new CloudRefused('compute', 'POST http://x/servers', 409, '{"c": {"message": "Taken"}}')
   t.match(refused, {
     service: 'compute',

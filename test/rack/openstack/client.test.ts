@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { OpenstackClient } from '#rack/openstack/client.ts'
-import { asFailedCall } from '#rack/openstack/identity.ts'
+import { asFailedCall } from '#rack/openstack/errors.ts'
 
 type Answer = (asked: IncomingMessage, body: string) => { status: number; json?: object; token?: string }
 const who = { user: 'admin', password: 'sesame', project: 'admin' }
