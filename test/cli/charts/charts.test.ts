@@ -57,7 +57,7 @@ t.test('values are shown with their origin, and a list that replaces a list is p
     out,
     /enabled_plugins: \["rabbitmq_management"\] {2}\(site file, instead of the whole list of the chart\)/,
   )
-  t.match(out, /images.tags.rabbitmq\w*: "pilotlight.local\/openstack-infra:\w+" {2}\(inventory\)/)
+  t.match(out, /images.tags.rabbitmq\w*: "pilotlight.local\/openstack-infra:\w+" {2}\(site facts\)/)
 })
 
 t.test('mistakes end before anything is touched, with the status of their kind', async t => {
