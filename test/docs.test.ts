@@ -1,7 +1,7 @@
 // The documents name files, folders and verbs. What they name is there.
 
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import t from 'tap'
 import { pilotlight } from './cli/pilotlight.ts'
 
@@ -49,6 +49,12 @@ t.test('every folder that the pages on design and boot name by one word is there
           `${page}: ${folder}`,
         )
     }
+})
+
+t.test('a test that has not the name of a file says in its first line what it tests', async t => {
+  for (const path of globSync('test/**/*.test.ts', { cwd: ROOT }).map(file => relative('test', file)))
+    if (!existsSync(join(ROOT, path.replace(/\.test\.ts$/, '.ts'))))
+      t.match(readFileSync(join(ROOT, 'test', path), 'utf8'), /^\/\/ /, path)
 })
 
 t.test('the files that a way through the code passes are there', async t => {
