@@ -1,4 +1,4 @@
-// Every error that the server gives on purpose: a code for programs, a status for HTTP, and a message that says
+// The errors of the server, all that HTTP answers among them: a code for programs, a status for HTTP, and a message that says
 // what, where, and how to fix it. Anything else thrown is our bug and answers 500.
 
 import { PilotlightError } from '#model/error.ts'
