@@ -10,7 +10,7 @@ import {
   DEFAULT_HTTP_PORT,
   DEFAULT_STATE_PATH,
 } from '#model/endpoint.ts'
-import type { CertificateRole } from './access/identity.ts'
+import type { CertificateRole } from './access/roles.ts'
 import type { TlsPaths } from './access/certificates.ts'
 import { BadSettings } from './errors.ts'
 import { STRANGER_LIMITS, type StrangerLimits } from './limits/http.ts'

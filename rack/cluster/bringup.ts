@@ -27,7 +27,7 @@ import { administrators } from './manifests/access.ts'
 import { clusterManifests } from './manifests/all.ts'
 import { copyLabel } from './manifests/control-plane.ts'
 import { apiUrl } from './network.ts'
-import { identify, labelledNode } from './nodes.ts'
+import { matchNode, labelledNode } from './nodes.ts'
 import { mintAdministrator, type Pki } from './pki.ts'
 import { planCluster, type ClusterStep, type ClusterStepId } from './plan.ts'
 
@@ -179,9 +179,9 @@ async function labelNodes({ site, wait, client }: Context): Promise<string> {
     for (const machine of site.machines) {
       const node = nodes.find(({ metadata }) => metadata.name === machine.name)
       if (node === undefined || labelled.has(machine.name)) continue
-      const identity = identify(machine, node)
-      if (identity.kind === 'unknown') continue
-      if (identity.kind === 'other') return { value: new NodeMismatch(machine.name, identity.why) }
+      const match = matchNode(machine, node)
+      if (match.kind === 'unknown') continue
+      if (match.kind === 'other') return { value: new NodeMismatch(machine.name, match.why) }
       await admin.apply(labelledNode(site, machine))
       labelled.add(machine.name)
     }

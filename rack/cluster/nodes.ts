@@ -19,11 +19,11 @@ export function labelledNode(site: Site, machine: Machine): Manifest {
 }
 
 /** Whether a node is a machine of the site file, by its address. */
-export type Identity =
+export type NodeMatch =
   { readonly kind: 'same' } | { readonly kind: 'unknown' } | { readonly kind: 'other'; readonly why: string }
 
 /** Compares `node` with the site file's `machine`; `unknown` while the node has not reported its address. */
-export function identify(machine: Machine, node: Node): Identity {
+export function matchNode(machine: Machine, node: Node): NodeMatch {
   const addresses = (node.status?.addresses ?? [])
     .filter(({ type }) => type === 'InternalIP')
     .map(({ address }) => address)

@@ -11,7 +11,7 @@ import { DAY_MS } from '#model/time.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
 import { BadRequest, BrokenState, NotFound } from '../errors.ts'
 import { diskErrorOf } from '../process/write-failure.ts'
-import type { Identity } from './identity.ts'
+import type { Identity } from './roles.ts'
 
 /** A token as it is kept: by its SHA-256, in hex. */
 type KeptToken = { readonly hash: string; readonly info: AccessToken }

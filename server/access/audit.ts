@@ -2,7 +2,7 @@
 
 import { cleanLabel } from '#model/clean.ts'
 import type { Auditing } from '../store/audit.ts'
-import type { Identity } from './identity.ts'
+import type { Identity } from './roles.ts'
 
 /**
  * The start of an entry. Undefined for a client without an access role: what strangers are refused is counted and logged, and

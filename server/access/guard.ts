@@ -14,7 +14,7 @@ import {
   type Access,
   type CertificateRole,
   type Identity,
-} from './identity.ts'
+} from './roles.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

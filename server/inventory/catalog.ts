@@ -9,7 +9,7 @@ import { compareBytes } from '#model/order.ts'
 import type { Profile } from '#model/profile.ts'
 import type { Labels } from '#model/selector.ts'
 import { NoMatchingGroup, UnknownProfile } from '../errors.ts'
-import { MachineIndex, type Identifiers, type Trust } from '../machines/identity.ts'
+import { MachineIndex, type Identifiers, type IdentifierTrust } from '../machines/identity.ts'
 import { GroupIndex, type Known } from '../boot/match/groups.ts'
 import type { Entry } from './changes.ts'
 import type { FileObject, Problem } from './data-directory.ts'
@@ -115,7 +115,7 @@ export class Catalog {
   }
 
   /** The declared machine of these identifiers; `machines/identity.ts` says which of them counts first. */
-  machine(known: Identifiers, trust?: Trust): Machine | undefined {
+  machine(known: Identifiers, trust?: IdentifierTrust): Machine | undefined {
     return this.identities.machine(known, trust)
   }
 

@@ -50,7 +50,7 @@ export type KnownBy = (typeof ORDER)[number]
  *   of which nothing else is known. A declared machine's UUID with another MAC finds nothing: that client is a stranger.
  *   A caller with less proof than this passes less: an address, for example, is not passed.
  */
-export type Trust = 'as given' | 'claimed'
+export type IdentifierTrust = 'as given' | 'claimed'
 
 /** A machine, and the identifier that it was found by. */
 export type Found = { readonly machine: Machine; readonly by: KnownBy }
@@ -58,7 +58,7 @@ export type Found = { readonly machine: Machine; readonly by: KnownBy }
 /** Finds declared machines, always among the present ones. */
 export interface Identities {
   /** The machine of these identifiers; they are taken `as given` where no trust is named. */
-  machine(known: Identifiers, trust?: Trust): Machine | undefined
+  machine(known: Identifiers, trust?: IdentifierTrust): Machine | undefined
 }
 
 /** The declared machines by all that they are known by. Looking one up takes the same time however many there are. */
@@ -100,7 +100,7 @@ export class MachineIndex implements Identities {
   }
 
   /** Finds the machine of these identifiers, and says by which of them. */
-  find(known: Identifiers, trust: Trust = 'as given'): Found | undefined {
+  find(known: Identifiers, trust: IdentifierTrust = 'as given'): Found | undefined {
     for (const by of ORDER) {
       const value = known[by]
       if (value === undefined) continue
@@ -113,7 +113,7 @@ export class MachineIndex implements Identities {
   }
 
   /** The machine of these identifiers. */
-  machine(known: Identifiers, trust: Trust = 'as given'): Machine | undefined {
+  machine(known: Identifiers, trust: IdentifierTrust = 'as given'): Machine | undefined {
     return this.find(known, trust)?.machine
   }
 

@@ -13,9 +13,9 @@ import type { Known } from '../match/groups.ts'
 import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
 import { goDataOf, type GoTemplates } from './go-templates.ts'
-import { grubConfig, grubFilesOf, grubPath } from './grub.ts'
+import { grubConfig, grubUrlsOf, grubPath } from './grub.ts'
 import { isPlainIgnition, plainIgnition, renderedIgnition } from './ignition.ts'
-import { assetKindsOf, bootFilesOf, isTemplated, matchboxScript, ownScripts } from './ipxe.ts'
+import { assetKindsOf, bootUrlsOf, isTemplated, matchboxScript, ownScripts } from './ipxe.ts'
 import { type AssetKind } from '../../machines/clients.ts'
 import type { Templates } from './templates.ts'
 
@@ -97,10 +97,10 @@ export function scriptOf(
   const render = (text: string) =>
     isOurs ? templates.renderText(`profile ${profile.id}`, text, context) : text
   if (!isOurs || !templates.has(hasOwn ? own : general)) {
-    const files = profile.boot?.kernel ? bootFilesOf(profile, url, render) : undefined
+    const files = profile.boot?.kernel ? bootUrlsOf(profile, url, render) : undefined
     return { script: matchboxScript(profile), assets: files ? assetKindsOf(files, url) : new Map() }
   }
-  const files = bootFilesOf(profile, url, render)
+  const files = bootUrlsOf(profile, url, render)
   const script = templates.render(hasOwn ? own : general, { ...context, boot: files })
   return { script, assets: assetKindsOf(files, url) }
 }
@@ -122,9 +122,9 @@ export function grubOf({ templates, endpoints }: Renderers, match: Match): strin
   if (profile.boot === undefined) return templates.render(name, context)
   const { url } = endpoints.server
   const render = (text: string) => templates.renderText(`profile ${profile.id}`, text, context)
-  const files = bootFilesOf(profile, url, render)
+  const files = bootUrlsOf(profile, url, render)
   const query = new URLSearchParams(labels).toString()
-  const boot = { ...grubFilesOf(files, labels), again: grubPath(`${url}/grub?${query}`) }
+  const boot = { ...grubUrlsOf(files, labels), again: grubPath(`${url}/grub?${query}`) }
   return templates.render(name, { ...context, boot })
 }
 

@@ -3,7 +3,7 @@
 import type { Profile } from '#model/profile.ts'
 import type { Labels } from '#model/selector.ts'
 import { NothingToServe } from '../../errors.ts'
-import type { BootFiles } from './ipxe.ts'
+import type { BootUrls } from './ipxe.ts'
 
 /**
  * A menu of one system, for UEFI and BIOS.
@@ -29,7 +29,7 @@ initrd${suffix} ${initrds}
  * The files of a boot as GRUB names them: `(http,10.20.0.1:8080)/path`. iPXE's variables, such as `${uuid}`, become what
  * the machine said, since GRUB knows none of them; `initrd=` is for UEFI's own loader, and left out.
  */
-export function grubFilesOf(files: BootFiles, labels: Labels): BootFiles {
+export function grubUrlsOf(files: BootUrls, labels: Labels): BootUrls {
   const own = new Set(files.initrds.map(({ name }) => `initrd=${name}`))
   const filled = (text: string) => withLabels(text, labels)
   return {

@@ -5,7 +5,7 @@ import { NothingToServe } from '../../errors.ts'
 import type { AssetKind } from '../../machines/clients.ts'
 
 /** What a machine loads to boot. */
-export type BootFiles = {
+export type BootUrls = {
   readonly kernel: string
   /** Arguments, in order, as they go on the kernel's command line. */
   readonly args: readonly string[]
@@ -45,11 +45,7 @@ export function matchboxScript(profile: Profile): string {
  *
  * @throws {NothingToServe} 404, when the profile has no kernel
  */
-export function bootFilesOf(
-  profile: Profile,
-  serverUrl: string,
-  render: (text: string) => string,
-): BootFiles {
+export function bootUrlsOf(profile: Profile, serverUrl: string, render: (text: string) => string): BootUrls {
   const { kernel = '', args = [], initrd = [] } = profile.boot ?? {}
   if (kernel === '') throw new NothingToServe(profile.id, 'kernel', 'boot.kernel')
   const initrds = initrd.map(text => initrdOf(render(text), serverUrl))
@@ -63,7 +59,7 @@ export function bootFilesOf(
 }
 
 /** The paths below `serverUrl` that the boot fetches, and what each of them is. */
-export function assetKindsOf(files: BootFiles, serverUrl: string): Map<string, AssetKind> {
+export function assetKindsOf(files: BootUrls, serverUrl: string): Map<string, AssetKind> {
   const kinds = new Map<string, AssetKind>()
   const add = (url: string, kind: AssetKind) => {
     if (url.startsWith(`${serverUrl}/`)) kinds.set(url.slice(serverUrl.length), kind)

@@ -14,7 +14,7 @@ export const ERROR = {
 } as const
 
 /** Options as sent, name to value: names keep their case and order, since the answer repeats them. */
-export type TftpOptions = ReadonlyMap<string, string>
+export type RequestOptions = ReadonlyMap<string, string>
 
 /** A request to read or write a file. */
 export type TftpRequest = {
@@ -22,7 +22,7 @@ export type TftpRequest = {
   readonly file: string
   /** Lower case: `octet`, `netascii` or `mail`. */
   readonly mode: string
-  readonly options: TftpOptions
+  readonly options: RequestOptions
 }
 
 /** Any packet. Block numbers are those on the wire, 0 to 65535. */
@@ -31,7 +31,7 @@ export type TftpPacket =
   | { readonly kind: 'data'; readonly block: number; readonly bytes: Uint8Array }
   | { readonly kind: 'ack'; readonly block: number }
   | { readonly kind: 'error'; readonly error: number; readonly text: string }
-  | { readonly kind: 'optionAck'; readonly options: TftpOptions }
+  | { readonly kind: 'optionAck'; readonly options: RequestOptions }
 
 /** Bytes that are not a TFTP packet. */
 export class MalformedTftp extends Error {
@@ -84,7 +84,7 @@ export function encodeTftp(packet: TftpPacket): Uint8Array {
 }
 
 /** The option called `name` in any case (RFC 2347), with the name as the client wrote it. */
-export function optionOf(options: TftpOptions, name: string): [name: string, value: string] | undefined {
+export function optionOf(options: RequestOptions, name: string): [name: string, value: string] | undefined {
   return [...options].find(([written]) => written.toLowerCase() === name)
 }
 

@@ -1,7 +1,7 @@
 // One TFTP read as a state machine without clock or socket: packets and the time go in, packets come out.
 // RFC 1350, options of RFC 2348 (blksize), 2349 (tsize, timeout) and 7440 (windowsize).
 
-import { encodeTftp, ERROR, OPCODE, optionOf, type TftpOptions, type TftpPacket } from './packet.ts'
+import { encodeTftp, ERROR, OPCODE, optionOf, type RequestOptions, type TftpPacket } from './packet.ts'
 
 /** What the server grants at most, and how patient it is. */
 export type TransferLimits = {
@@ -51,7 +51,7 @@ export type Agreement = {
   /** How long the client waits before it repeats itself, when it asked for `timeout`. */
   readonly clientWaitMs: number | undefined
   /** What is sent back in an OACK; empty when the client asked for nothing that we know. */
-  readonly accepted: TftpOptions
+  readonly accepted: RequestOptions
 }
 
 const DEFAULT_BLOCK_BYTES = 512
@@ -67,7 +67,7 @@ const QUICK_RETRIES = 4
 const QUIET_MS = 6000
 
 /** Settles the options of a request for a file of `fileBytes`; what is unknown or impossible is left out. */
-export function agree(options: TftpOptions, fileBytes: number, limits: TransferLimits): Agreement {
+export function agree(options: RequestOptions, fileBytes: number, limits: TransferLimits): Agreement {
   const accepted = new Map<string, string>()
   const settle = (name: string, low: number, high: number, grant: (asked: number) => number) => {
     const [written, value] = optionOf(options, name) ?? []

@@ -1,7 +1,7 @@
 // Which node is which machine, and what it is labelled.
 
 import t from 'tap'
-import { identify, labelledNode } from '#rack/cluster/nodes.ts'
+import { matchNode, labelledNode } from '#rack/cluster/nodes.ts'
 import type { Node } from '#rack/kubernetes/objects.ts'
 import { machineNamed, smallSite } from '../../small-site.ts'
 
@@ -17,9 +17,9 @@ function nodeAt(address: string): Node {
 }
 
 t.test('a node is the machine of that name only at its address', async t => {
-  t.strictSame(identify(controller, nodeAt('10.20.0.11')), { kind: 'same' })
-  t.strictSame(identify(controller, { metadata: { name: 'ctl-1' } }), { kind: 'unknown' })
-  t.strictSame(identify(controller, nodeAt('10.20.0.66')), {
+  t.strictSame(matchNode(controller, nodeAt('10.20.0.11')), { kind: 'same' })
+  t.strictSame(matchNode(controller, { metadata: { name: 'ctl-1' } }), { kind: 'unknown' })
+  t.strictSame(matchNode(controller, nodeAt('10.20.0.66')), {
     kind: 'other',
     why: 'its address is 10.20.0.66, the site file says 10.20.0.11',
   })

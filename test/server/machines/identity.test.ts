@@ -12,7 +12,7 @@ import {
   ORDER,
   type Identifiers,
   type KnownBy,
-  type Trust,
+  type IdentifierTrust,
 } from '#server/machines/identity.ts'
 
 const bonded: Machine = {
@@ -33,7 +33,7 @@ const byUuidAlone: Machine = {
 }
 const STRANGER = '52:54:00:66:66:66'
 
-const rows: readonly [string, Identifiers, Trust, readonly [string, KnownBy] | undefined][] = [
+const rows: readonly [string, Identifiers, IdentifierTrust, readonly [string, KnownBy] | undefined][] = [
   ['a name', { name: 'ctl-1' }, 'as given', ['ctl-1', 'name']],
   ['a name before all else', { name: 'cmp-1', mac: '52:54:00:20:00:01' }, 'as given', ['cmp-1', 'name']],
   ['a MAC', { mac: '52:54:00:20:00:01' }, 'claimed', ['ctl-1', 'mac']],

@@ -6,11 +6,11 @@ import { BadRequest, NotStored, PreconditionRequired } from '../../../errors.ts'
 import { auditingOf, noteAudited } from './audit.ts'
 import { linkNext, pageOf, type PageQuery } from './paging.ts'
 import { pretty } from '../wire/replies.ts'
-import { answerOutcome, expectationOf, isDryRun, jsonBody, pluralOf, type InventoryNeeds } from './writes.ts'
+import { answerOutcome, expectationOf, isDryRun, jsonBody, pluralOf, type WriteNeeds } from './writes.ts'
 import { documented } from './openapi.ts'
 
 /** `GET /v1/groups/{id}/history` and `POST /v1/groups/{id}/revert`; so for every kind. A `/` in an id is `%2F` here. */
-export const historyRoutes: FastifyPluginCallback<InventoryNeeds & { readonly kind: Kind }> = (
+export const historyRoutes: FastifyPluginCallback<WriteNeeds & { readonly kind: Kind }> = (
   app,
   { inventory, kind },
   done,

@@ -17,13 +17,13 @@ import {
   pluralOf,
   textBody,
   writeChanges,
-  type InventoryNeeds,
+  type WriteNeeds,
 } from './writes.ts'
 import { LARGEST_PAGE, nothingAfter } from './paging.ts'
 import { pretty } from '../wire/replies.ts'
 import { documented, listQuery, listSchema } from './openapi.ts'
 
-type Needs = InventoryNeeds & { readonly kind: Kind }
+type Needs = WriteNeeds & { readonly kind: Kind }
 type ById = { Params: { '*': string } }
 type ListQuery = {
   readonly after?: string

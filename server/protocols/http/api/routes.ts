@@ -10,7 +10,7 @@ import { alarmRoutes, type AlarmNeeds } from './alarms.ts'
 import { auditRoutes, auditWrites, type AuditNeeds } from './audit.ts'
 import { leaseRoutes, type LeaseNeeds } from './leases.ts'
 import { siteRoutes, type SiteNeeds } from './sites.ts'
-import type { InventoryNeeds } from './writes.ts'
+import type { WriteNeeds } from './writes.ts'
 import { assetStoreRoutes, type AssetStoreNeeds } from './assets.ts'
 import { eventRoutes, type EventNeeds } from './events.ts'
 import { explainRoutes, type ExplainNeeds } from './explain.ts'
@@ -27,7 +27,7 @@ import { accessTokenRoutes, type AccessTokenNeeds } from './access-tokens.ts'
 /** What these routes need of the service: together what each of them declares. */
 export type ApiNeeds = ListNeeds &
   SiteNeeds &
-  InventoryNeeds &
+  WriteNeeds &
   AssetStoreNeeds &
   EventNeeds &
   ExplainNeeds &
@@ -64,7 +64,7 @@ export async function apiRoutes(app: FastifyInstance, needs: ApiNeeds & Listener
 }
 
 /** The objects of the inventory: groups, profiles, templates and machines, one by one or several at once. */
-const inventoryRoutes: FastifyPluginAsync<InventoryNeeds> = async (app, needs) => {
+const inventoryRoutes: FastifyPluginAsync<WriteNeeds> = async (app, needs) => {
   app.setErrorHandler(problemAnswer(needs.log))
   // A body is read as what the route takes, whatever a client calls it: curl says that JSON is a form.
   app.removeAllContentTypeParsers()

@@ -12,7 +12,7 @@ import {
   outcomeView,
   TRANSACTION_SHAPE,
   writeChanges,
-  type InventoryNeeds,
+  type WriteNeeds,
 } from './writes.ts'
 import { documented, transactionSchema } from './openapi.ts'
 
@@ -20,7 +20,7 @@ import { documented, transactionSchema } from './openapi.ts'
 const MOST_CHANGES = 10_000
 
 /** `POST /v1/transactions`. */
-export const transactionRoutes: FastifyPluginCallback<InventoryNeeds> = (app, needs, done) => {
+export const transactionRoutes: FastifyPluginCallback<WriteNeeds> = (app, needs, done) => {
   app.post(
     '/v1/transactions',
     {

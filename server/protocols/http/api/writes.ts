@@ -17,7 +17,7 @@ import { auditingOf, noteAudited } from './audit.ts'
 import { lintChanges } from '../../../boot/lint/catalog.ts'
 
 /** What these routes need of the service. */
-export type InventoryNeeds = {
+export type WriteNeeds = {
   /** What the linter judges the changes by. */
   readonly sources: () => Sources
   readonly assetsPath: string | undefined
@@ -114,7 +114,7 @@ export function textBody({ body }: Pick<FastifyRequest, 'body'>): string {
 export async function writeChanges(
   request: FastifyRequest,
   changes: readonly Change[],
-  needs: InventoryNeeds,
+  needs: WriteNeeds,
 ): Promise<{ readonly outcomes: readonly Outcome[]; readonly lints?: readonly LintFinding[] }> {
   const who = request.identity.name
   if (!isDryRun(request)) {

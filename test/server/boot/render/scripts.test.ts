@@ -7,7 +7,7 @@ import { localFilesBelow } from '#server/formats/butane/local-files.ts'
 import { parseProfile } from '#server/inventory/matchbox-files.ts'
 import type { Profile } from '#model/profile.ts'
 import { matchOf, scriptOf, type Sources } from '#server/boot/render/answers.ts'
-import { assetKindsOf, bootFilesOf, matchboxScript } from '#server/boot/render/ipxe.ts'
+import { assetKindsOf, bootUrlsOf, matchboxScript } from '#server/boot/render/ipxe.ts'
 import { grubConfig } from '#server/boot/render/grub.ts'
 import { GoTemplates } from '#server/boot/render/go-templates.ts'
 import { directoryFiles } from '#server/boot/render/directory-files.ts'
@@ -74,7 +74,7 @@ t.test('every initrd has a name, and the kernel an argument for it', async t => 
       args: ['quiet'],
     },
   }
-  const files = bootFilesOf(profile, 'http://s', text => text)
+  const files = bootUrlsOf(profile, 'http://s', text => text)
   t.strictSame(files, {
     kernel: 'http://else/k',
     args: ['initrd=one.img', 'initrd=two', 'initrd=three', 'quiet'],
