@@ -187,7 +187,7 @@ const SIGNS: readonly [string, RegExp, Readonly<Record<string, string>>][] = [
     /\bmacs\.(map|flatMap)\(/,
     {
       'boot/lint/rules-machines.ts': 'finds what two files of a directory both claim',
-      'store/object-table.ts': 'finds what two sites both claim',
+      'store/sqlite/object-table.ts': 'finds what two sites both claim',
     },
   ],
   [
