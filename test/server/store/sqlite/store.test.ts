@@ -17,7 +17,7 @@ import {
   recordContract,
   secretContract,
   type Open,
-} from './contract.ts'
+} from '../contract.ts'
 
 /** A store in a file; the part of it that a contract is about. */
 const opening =

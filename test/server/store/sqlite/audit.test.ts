@@ -3,7 +3,7 @@
 import t from 'tap'
 import type { Auditing } from '#server/store/audit.ts'
 import { SqliteStore } from '#server/store/sqlite/store.ts'
-import { site } from '../serving.ts'
+import { site } from '../../serving.ts'
 
 const audit: Auditing = { who: 'ci', role: 'admin', by: 'token', from: '127.0.0.1', action: 'group.put' }
 const author = { who: 'ci', at: 1000, audit }

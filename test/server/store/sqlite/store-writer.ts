@@ -1,4 +1,4 @@
-// Writes into a store for ever and says what was acknowledged: the victim of sqlite.test.ts.
+// Writes into a store for ever and says what was acknowledged: the victim of store.test.ts.
 
 import { writeSync } from 'node:fs'
 import { SqliteStore } from '#server/store/sqlite/store.ts'
