@@ -27,7 +27,7 @@ type Act = (stream: Answer) => void
 /** An API whose answers are `turns`, one a request in this order; after the last one nothing is answered any more. */
 async function follow(t: Test, turns: readonly Turn[], silenceSeconds = 5) {
   const left = [...turns]
-  const script = ({ query, answer }: Exchange) => {
+  const script = ({ answer }: Exchange) => {
     const turn = left.shift()
     if (turn === undefined) return
     if (typeof turn !== 'function')
@@ -35,10 +35,6 @@ async function follow(t: Test, turns: readonly Turn[], silenceSeconds = 5) {
         items: turn.list.map(name => pod(name, turn.at)),
         metadata: { resourceVersion: turn.at },
       })
-    if (query.has('watch')) {
-      t.equal(query.get('allowWatchBookmarks'), 'true')
-      t.ok(Number(query.get('timeoutSeconds')) > 0, 'the API is asked to end it')
-    }
     turn(answer)
   }
   const api = await scriptApi(t, script, { requestSeconds: 5, silenceSeconds })
@@ -59,6 +55,11 @@ async function follow(t: Test, turns: readonly Turn[], silenceSeconds = 5) {
       waitUntil('requests', { limitSeconds: 10, everyMs: 10 }, async () =>
         api.asked.length >= count ? { value: true } : { not: String(api.asked.length) },
       ),
+    /** What each watch asked for. */
+    watches: () =>
+      api.asked
+        .map(line => new URL(line.split(' ')[1] ?? '', 'https://host').searchParams)
+        .filter(query => query.has('watch')),
     /** `list` or the version that a watch continued from, of each request. */
     asked: () =>
       api.asked.map(line => {
@@ -159,6 +160,18 @@ t.test('a line that is not a change is not ignored: what it hid is listed', asyn
     await it.untilNames('a')
     await it.untilAsked(4)
     t.strictSame(it.asked(), ['list', '10', 'list', '12'], bad)
+  }
+})
+
+t.test('each watch asks for bookmarks, and for an end', async t => {
+  const it = await follow(t, [{ list: ['a'], at: '10' }, open, open], 0.4)
+  await it.names()
+  await it.untilAsked(3)
+  const watches = it.watches()
+  t.equal(watches.length, 2)
+  for (const query of watches) {
+    t.equal(query.get('allowWatchBookmarks'), 'true')
+    t.ok(Number(query.get('timeoutSeconds')) > 0, 'the API is asked to end it')
   }
 })
 
