@@ -19,8 +19,15 @@ const schema = {
   tags: ['explain'],
   summary: 'Which group takes a machine with these labels, why no other does, and what it would be served',
   description:
-    'Takes the query of a boot route. Text for people with `Accept: text/plain`. Nothing is recorded, and no token is given.',
-  querystring: { type: 'object', additionalProperties: { type: 'string' } },
+    'Takes the query of a boot route: any label, for example `mac` or `uuid`. Text for people with `Accept: text/plain`. Nothing is recorded, and no token is given.',
+  querystring: {
+    type: 'object',
+    // Any other label is taken too. No `additionalProperties` says so: the description would list it as a parameter.
+    properties: {
+      mac: { type: 'string', description: 'The MAC of the machine' },
+      uuid: { type: 'string', description: 'Its SMBIOS UUID' },
+    },
+  },
 } as const
 
 /** Adds the route. */

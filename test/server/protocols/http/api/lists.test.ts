@@ -10,6 +10,24 @@ t.test('the table of phases is part of the API, which describes it', async t => 
   t.match(paths['/v1/phases'], { get: { responses: { 200: { content } } } })
 })
 
+t.test('no keyword of JSON schema is described as a parameter', async t => {
+  const server = await testServer(t)
+  const { paths } = (await (await server.get('/v1/openapi.json')).json()) as {
+    paths: Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>
+  }
+  const found = Object.entries(paths).flatMap(([path, verbs]) =>
+    Object.values(verbs).flatMap(({ parameters = [] }) => parameters.map(({ name }) => `${path} ${name}`)),
+  )
+  t.strictSame(
+    found.filter(it => / (type|properties|additionalProperties|required)$/.test(it)),
+    [],
+  )
+  t.strictSame(
+    found.filter(it => it.startsWith('/v1/explain ')),
+    ['/v1/explain mac', '/v1/explain uuid'],
+  )
+})
+
 t.test('a machine, its journal and its events are found by any identifier, in any form', async t => {
   const server = await testServer(t)
   const [first, ...others] = site.machines
