@@ -19,10 +19,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { takeLock } from '#host/lock.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile, syncDirectory } from '#host/replace-file.ts'
+import { openDatabase } from '#host/sqlite.ts'
 import { MalformedTar, readTarHeader, tarEnd, tarHeader, tarPadding } from '#host/tar.ts'
 import { BadBackup, NewerStore, NothingToBackUp, StateInUse, StateNotEmpty } from '../errors.ts'
 import { checkPages, knownSchema } from '../store/sqlite/database.ts'
@@ -144,7 +144,7 @@ export async function restoreBackup(
 /** Copies the store as of one point in time, whatever is written meanwhile. What was erased from it is not in the copy. */
 function copyStore(path: string, copy: string): void {
   writeFileSync(copy, '', { mode: 0o600, flag: 'wx' })
-  const sqlite = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 10_000 })
+  const sqlite = openDatabase(path, 10_000, { readonly: true })
   try {
     checkPages(sqlite, path)
     sqlite.prepare('VACUUM INTO ?').run(copy)
@@ -157,7 +157,7 @@ function copyStore(path: string, copy: string): void {
 }
 
 function checkStore(path: string): void {
-  const sqlite = new Sqlite(path, { readonly: true, fileMustExist: true })
+  const sqlite = openDatabase(path, 5000, { readonly: true })
   try {
     checkPages(sqlite, path)
     const schema = sqlite.pragma('user_version', { simple: true }) as number // SQLite's own, an integer
@@ -172,7 +172,7 @@ function checkStore(path: string): void {
  * boots fetches its config again; one that runs keeps the token of its boot, with which it renews its certificates.
  */
 function endTokens(path: string): void {
-  const sqlite = new Sqlite(path, { fileMustExist: true })
+  const sqlite = openDatabase(path, 5000)
   try {
     const knowsBoots =
       sqlite.prepare("SELECT 1 FROM sqlite_master WHERE name = 'machine_boots'").all().length > 0

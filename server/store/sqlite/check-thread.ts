@@ -1,7 +1,7 @@
 // The thread of check.ts: reads every page of the store, and answers once.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import Sqlite from 'better-sqlite3'
+import { openDatabase } from '#host/sqlite.ts'
 import { BrokenState } from '../../errors.ts'
 import { checkPages } from './database.ts'
 import type { CheckResult, CheckTask } from './check.ts'
@@ -11,7 +11,7 @@ const { path } = workerData as CheckTask // of check.ts
 parentPort?.postMessage(check(), [])
 
 function check(): CheckResult {
-  const sqlite = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 5000 })
+  const sqlite = openDatabase(path, 5000, { readonly: true })
   try {
     checkPages(sqlite, path)
     return { damage: undefined }
