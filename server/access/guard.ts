@@ -72,7 +72,10 @@ export function guard(app: FastifyInstance, policy: AccessPolicy): void {
 export function requireRole(identity: Identity, access: Access): void {
   if (mayAct(identity, access)) return
   const { by, name, role } = identity
-  if (by === 'token' || by === 'certificate') throw new NotAllowed(name, role, access)
+  if (by === 'token' || by === 'certificate') {
+    // No token or certificate can have the role objects: the next one that it can have is admin.
+    throw new NotAllowed(name, role, access === 'objects' ? 'admin' : access)
+  }
   const what =
     access === 'admin' ? 'a token or a client certificate of role admin' : 'a token or a client certificate'
   throw new NotAuthenticated(`This call takes ${what}${by === 'place' ? ', from this host too' : ''}.`)

@@ -46,6 +46,12 @@ t.test('a token of role read-only changes nothing, and sees no tokens', async t 
   const refused = await server.put('/v1/sites/rack-1', site, bearer(reader))
   t.equal(refused.status, 403)
   t.match(await refused.json(), { title: 'NOT_ALLOWED', detail: /"dashboard" has the role read-only/ })
+  const group = await server.put('/v1/groups/spare', { profile: 'live' }, bearer(reader))
+  t.match(
+    await group.json(),
+    { title: 'NOT_ALLOWED', detail: /takes admin\./ },
+    'it names a role that a token can have',
+  )
   t.equal((await server.get('/v1/tokens', bearer(reader))).status, 403)
   t.equal((await server.get('/v1/tokens')).status, 401)
 })
