@@ -32,7 +32,8 @@ export class AlarmList {
   /** The ids of those that are not on disk as they are. */
   readonly #changed = new Set<string>()
   #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> = Promise.resolve()
+  /** The write that was asked for last: the next one begins when it is over, so that none brings an older alarm back. */
+  #lastWrite: Promise<unknown> = Promise.resolve()
 
   /**
    * @param kept what the store has
@@ -103,23 +104,26 @@ export class AlarmList {
     return this.#decide(id, alarm => clear(alarm, this.#now(), who))
   }
 
-  async #decide(id: string, change: (alarm: Alarm) => Alarm): Promise<Alarm> {
-    const before = this.get(id)
-    if (change(before) === before) return before
-    await this.#store.keep([change(before)], [])
-    // It may have been raised meanwhile: that is not lost.
-    const after = change(this.get(id))
-    this.#put(after)
-    this.#trim()
-    this.#writeSoon()
-    return after
+  #decide(id: string, change: (alarm: Alarm) => Alarm): Promise<Alarm> {
+    return this.#inTurn(async () => {
+      const before = this.get(id)
+      if (change(before) === before) return before
+      await this.#store.keep([change(before)], [])
+      // It may have been raised meanwhile: that is not lost.
+      const after = change(this.get(id))
+      this.#put(after)
+      this.#trim()
+      this.#writeSoon()
+      return after
+    })
   }
 
   /** Puts on disk what is not there yet, as far as the disk takes it. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
-    await this.#writing
-    while (this.#changed.size > 0) if (!(await this.#write())) return
+    await this.#inTurn(async () => {
+      while (this.#changed.size > 0) if (!(await this.#write())) return
+    })
   }
 
   #put(alarm: Alarm): void {
@@ -147,11 +151,19 @@ export class AlarmList {
 
   #writeSoon(delayMs = WRITE_MS): void {
     this.#timer ??= setTimeout(() => {
-      this.#writing = this.#write().then(isTaken => {
+      void this.#inTurn(async () => {
+        const isTaken = await this.#write()
         this.#timer = undefined
         if (this.#changed.size > 0) this.#writeSoon(isTaken ? WRITE_MS : RETRY_MS)
       })
     }, delayMs).unref()
+  }
+
+  /** Does what writes alarms once all writes that were asked for before are over. */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#lastWrite.then(write)
+    this.#lastWrite = written.catch(() => {}) // whoever asked for it is told
+    return written
   }
 
   /** Writes some of what changed, and says whether the disk took it; what it did not take is written later. Its health is reported elsewhere. */

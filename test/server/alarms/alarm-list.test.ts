@@ -83,6 +83,38 @@ t.test('what was raised is on disk after a second, and decisions are at once', a
   t.strictSame([...again.all()], [...list.all()])
 })
 
+t.test('a decision waits for a write that began before it, and stays on disk', async t => {
+  const { store } = await opened(t)
+  const writes: (() => void)[] = []
+  const disk: AlarmStore = {
+    all: () => store.alarms.all(),
+    // As slow as the test wants it, and in any order.
+    keep: (...kept) =>
+      new Promise((resolve, reject) => {
+        writes.push(() => void store.alarms.keep(...kept).then(resolve, reject))
+      }),
+  }
+  const begun = () =>
+    waitUntil('a write', { limitSeconds: 10, everyMs: 20 }, () =>
+      Promise.resolve(writes.length > 0 ? { value: true } : { not: 'none began' }),
+    )
+  const end = () =>
+    writes
+      .splice(0)
+      .toReversed()
+      .forEach(write => write())
+  const list = await AlarmList.open(disk, () => 1000)
+  list.raise(REFUSED)
+  await begun()
+  const decided = list.acknowledge('PL-7001:machine:ctl-1', 'ada')
+  await new Promise(setImmediate)
+  end()
+  await Promise.race([begun(), decided])
+  end()
+  t.match(await decided, { state: 'acknowledged' })
+  t.match(await store.alarms.all(), [{ state: 'acknowledged' }])
+})
+
 t.test('a decision that the disk does not take is not in effect', async t => {
   const { store } = await opened(t)
   let isFull = true
