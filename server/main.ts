@@ -221,7 +221,7 @@ async function openAll(
         loadersPath: config.loadersPath,
         missingLoaders: boot.missingLoaders,
       }),
-      endings: [...agents.alarmEndings, { code: 'PL-7007', isOver: alarm => !fullPool(alarm) }],
+      endings: [...agents.alarmEndings, { code: 'PL-7007', judge: () => alarm => !fullPool(alarm) }],
       isDeclared: name => catalog.machine({ name }) !== undefined,
     },
     log,

@@ -20,13 +20,16 @@ export function alarmEndings({ store, machineOf, now }: EndingNeeds): readonly E
   return [
     {
       code: 'PL-7003',
-      isOver: alarm => store.read(nameOf(alarm.entity), record => isDecided(record, alarm)),
+      judge: () => alarm => store.read(nameOf(alarm.entity), record => isDecided(record, alarm)),
     },
     {
       code: 'PL-7008',
-      isOver: async ({ entity }) => {
-        const machine = machineOf(nameOf(entity))
-        return machine === undefined || signingAlarms(await store.signings(), [machine], now()).length === 0
+      judge: async () => {
+        const signings = await store.signings()
+        return ({ entity }) => {
+          const machine = machineOf(nameOf(entity))
+          return machine === undefined || signingAlarms(signings, [machine], now()).length === 0
+        }
       },
     },
   ]

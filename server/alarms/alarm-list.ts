@@ -60,10 +60,15 @@ export class AlarmList {
     this.#writeSoon()
   }
 
-  /** Clears an alarm whose condition is over; one that is not there, or cleared already, is left as it is. */
-  end(code: AlarmCode, entity: string): void {
+  /**
+   * Clears an alarm whose condition is over; one that is not there, or cleared already, is left as it is.
+   *
+   * @param lastSeen when it was raised last, as far as whoever looked at it knows: one that was raised since goes on
+   */
+  end(code: AlarmCode, entity: string, lastSeen?: number): void {
     const alarm = this.#alarms.get(alarmId({ code, entity }))
     if (alarm === undefined || alarm.state === 'cleared') return
+    if (lastSeen !== undefined && alarm.lastSeen !== lastSeen) return
     this.#put(clear(alarm, this.#now()))
     this.#trim()
     this.#writeSoon()

@@ -1,5 +1,6 @@
 // Alarms that begin or end by themselves: what is looked at every few seconds, and what is done with it.
 
+import { setImmediate } from 'node:timers/promises'
 import type { Alarm, AlarmCode } from '#model/alarm.ts'
 import type { AlarmList } from './alarm-list.ts'
 import { nameOf } from './transitions.ts'
@@ -14,9 +15,15 @@ export type Condition = {
 /** The end of an alarm that is raised elsewhere, each time that something happens. */
 export type Ending = {
   readonly code: AlarmCode
-  /** Says whether what the alarm reports is over. Asked only while it is open. */
-  readonly isOver: (alarm: Alarm) => boolean | Promise<boolean>
+  /** Gives what says whether an alarm is over. Asked once a look, while one of its code is open: it may read what is the same for all. */
+  readonly judge: () => Judge | Promise<Judge>
 }
+
+/** Says whether what an alarm reports is over. */
+export type Judge = (alarm: Alarm) => boolean | Promise<boolean>
+
+/** How many alarms are looked at before what else waits has its turn: a read of the store does not give way by itself. */
+const IN_A_TURN = 50
 
 /** What is looked at. */
 export type Watched = {
@@ -36,12 +43,14 @@ export async function look(list: AlarmList, { conditions, endings, isDeclared }:
     }
     for (const entity of open.keys()) if (!Object.hasOwn(found, entity)) list.end(code, entity)
   }
-  for (const { code, isOver } of endings) {
-    for (const alarm of list.open(code)) {
-      const { entity, lastSeen } = alarm
-      if (!(await isOver(alarm))) continue
+  for (const { code, judge } of endings) {
+    const open = list.open(code)
+    if (open.length === 0) continue
+    const isOver = await judge()
+    for (const [at, alarm] of open.entries()) {
+      if (at % IN_A_TURN === IN_A_TURN - 1) await setImmediate()
       // It may have been raised again while it was looked at.
-      if (list.get(alarm.id).lastSeen === lastSeen) list.end(code, entity)
+      if (await isOver(alarm)) list.end(code, alarm.entity, alarm.lastSeen)
     }
   }
   const ofRemoved = Array.from(list.all()).filter(({ entity, state }) => {

@@ -142,8 +142,30 @@ t.test('what is raised while its end is looked for stays open', async t => {
     list.raise({ code: 'PL-7003', entity: 'machine:ctl-1', reason: 'held once more' })
     return true
   }
-  await look(list, { ...NONE, endings: [{ code: 'PL-7003', isOver }] })
+  await look(list, { ...NONE, endings: [{ code: 'PL-7003', judge: () => isOver }] })
   t.equal(alarm().state, 'active')
+})
+
+t.test('a look at many alarms gives way to all else', async t => {
+  const { list } = await opened(t)
+  for (let at = 0; at < 1000; at += 1) {
+    list.raise({ code: 'PL-7003', entity: `machine:m-${at}`, reason: 'held' })
+  }
+  let [judges, turns, isLooking] = [0, 0, true]
+  const count = () => {
+    turns += 1
+    if (isLooking) setImmediate(count)
+  }
+  setImmediate(count)
+  const judge = () => {
+    judges += 1
+    return () => Promise.resolve(false) // as a read of the store, which is done at once
+  }
+  const endings = (['PL-7003', 'PL-7008'] as const).map(code => ({ code, judge }))
+  await look(list, { ...NONE, endings })
+  isLooking = false
+  t.ok(turns >= 20, `others had ${turns} turns`)
+  t.equal(judges, 1, 'what is the same for all is read once, and only for what is open')
 })
 
 t.test('a server raises what is wrong with its data directory, and clears it once it is fixed', async t => {
