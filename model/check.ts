@@ -69,6 +69,7 @@ function readValue(schema: Schema, value: unknown, place: Place): unknown {
     return fault(place, `${name} is one of ${schema.enum.join(' ')}`)
   }
   if (schema.type === 'integer') return readInteger(schema, value, place)
+  if (schema.type === 'boolean') return readBoolean(value, place)
   if (schema.type === 'array') return readList(schema, value, place)
   if (schema.type === 'object') return readRecord(schema, value, place)
   if (typeof value !== 'string')
@@ -92,6 +93,11 @@ function readInteger(
   const number = value as number // an integer
   if (number < minimum) return fault(place, `${place.name} is less than ${minimum}`)
   return number <= maximum ? number : fault(place, `${place.name} is more than ${maximum}`)
+}
+
+function readBoolean(value: unknown, place: Place): unknown {
+  if (typeof value === 'boolean') return value
+  return fault(place, `${place.name} is ${JSON.stringify(value)}; write true or false`)
 }
 
 function readList({ items = {} }: Schema, value: unknown, place: Place): unknown {

@@ -4,7 +4,7 @@
 import type { Schema } from './schema.ts'
 
 /** How a field is written: `record` and `selector` are objects whose keys no schema names. */
-export type FieldType = 'text' | 'texts' | 'integer' | 'record' | 'selector' | 'object'
+export type FieldType = 'text' | 'texts' | 'integer' | 'boolean' | 'record' | 'selector' | 'object'
 
 /** A field of an object, as its schema describes it. */
 export type Field = {
@@ -33,7 +33,7 @@ function typeOf(schema: Schema): FieldType {
   if (schema.properties !== undefined) return 'object'
   if (schema.type === 'object') return 'record'
   if (schema.type === 'array') return 'texts'
-  return schema.type === 'integer' ? 'integer' : 'text'
+  return schema.type === 'integer' || schema.type === 'boolean' ? schema.type : 'text'
 }
 
 type Values = Readonly<Record<string, unknown>>

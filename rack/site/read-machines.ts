@@ -1,6 +1,5 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
-import { fieldsOf } from '#model/fields.ts'
 import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
 import { machineSchema, type Machine } from '#model/machine.ts'
 import { MACHINE_ROLES, type MachineRole } from '#model/role.ts'
@@ -8,6 +7,7 @@ import { nearest } from '#model/nearest.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Labels } from '#model/selector.ts'
 import type { Path, YamlReader } from './document.ts'
+import { readScalars, scalarsOf } from './read-fields.ts'
 import { readHost } from './read-network.ts'
 
 /** The first host number that a machine without an `address` is given: 10.20.0.11 in 10.20.0.0/24. */
@@ -22,10 +22,8 @@ type Draft = Omit<Machine, 'macs' | 'address' | 'trust'> & {
 
 /** The keys of a machine that have a reader here; `mac` is the one that the model's list `macs` holds. */
 const READ_HERE = ['name', 'mac', 'uuid', 'role', 'address', 'tpm', 'firmware', 'labels'] as const
-/** Other texts of the model's machine: taken as they are written. */
-const TEXTS = fieldsOf(machineSchema)
-  .filter(({ name, type }) => type === 'text' && !READ_HERE.some(key => key === name))
-  .map(({ name }) => name)
+/** Other fields of the model's machine that are one value: read as their schema says. */
+const SCALARS = scalarsOf(machineSchema, READ_HERE)
 
 /** Reads `machines` and gives an address to each that has none. */
 export function readMachines(
@@ -56,7 +54,7 @@ export function readMachines(
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
-  reader.expectKeys(path, [...READ_HERE, ...TEXTS])
+  reader.expectKeys(path, [...READ_HERE, ...Object.keys(SCALARS.properties)])
   const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
   if (name !== '') expectHostName(reader, [...path, 'name'], name)
   const mac = readMac(reader, [...path, 'mac'])
@@ -68,12 +66,8 @@ function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undef
   const address = readHost(reader, [...path, 'address'], subnet)
   const tpm = readDigest(reader, [...path, 'tpm'], 'the message that the machine is held with')
   const firmware = readDigest(reader, [...path, 'firmware'], 'the event of its last bundle')
-  const texts = TEXTS.flatMap(key => {
-    const text = reader.text([...path, key])
-    return text === undefined ? [] : [[key, text]]
-  })
   return {
-    ...(Object.fromEntries(texts) as Partial<Machine>), // its fields that are texts
+    ...(readScalars(reader, path, SCALARS) as Partial<Machine>), // by its schema
     path,
     name,
     role: readRole(reader, [...path, 'role']),
