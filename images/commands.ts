@@ -36,12 +36,12 @@ export async function command(
  */
 export async function isolated(
   work: Work,
-  limitSeconds: number,
+  limit: Limit,
   name: string,
   args: readonly string[],
 ): Promise<void> {
   const apart = words('--mount --pid --fork --kill-child --mount-proc')
-  await command(work, { limitSeconds }, 'unshare', [...apart, name, ...args])
+  await command(work, limit, 'unshare', [...apart, name, ...args])
 }
 
 /** The words of several lines of text: how long lists are written so that they can be read. */

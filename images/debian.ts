@@ -52,10 +52,11 @@ export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
   const { sources, options } = await hostApt()
   const from = join(work.directory, '.sources.list')
   await writeFile(from, `${sources.join('\n')}\n`)
-  work.stage.waiting(`mmdebstrap, ${plan.packages.length} packages named`, 1200)
+  work.stage.waiting(`mmdebstrap, ${plan.packages.length} packages named`)
   const aptOptions = ['APT::Install-Recommends "false"', 'Acquire::Retries "5"', ...options]
   const args = [
     '--mode=root',
+    '--verbose', // what apt and dpkg print, which the limit below listens for
     `--variant=${plan.variant}`,
     `--include=${plan.packages.join(',')}`,
     ...(plan.variant === 'extract' ? [`--extract-hook=${LIST_EXTRACTED}`] : []),
@@ -64,7 +65,7 @@ export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
     ...aptOptions.map(option => `--aptopt=${option}`),
   ]
   const mirrors = sources.length > 0 ? [from] : [] // none known: mmdebstrap's own default for the release
-  await isolated(work, 1200, 'mmdebstrap', [...args, DEBIAN_SUITE, root, ...mirrors])
+  await isolated(work, { silenceSeconds: 900 }, 'mmdebstrap', [...args, DEBIAN_SUITE, root, ...mirrors])
   await rm(from)
   return root
 }
@@ -90,8 +91,9 @@ export async function addLayer(
       : await readFile(join(lower.at(-1) ?? '', 'etc/apt/sources.list'), 'utf8')
   await writeFile(from, `${known}\n`)
   await writeFile(conf, `${[...options, 'Acquire::Retries "5"'].map(it => `${it};`).join('\n')}\n`)
-  work.stage.waiting(`apt-get install, ${packages.length} packages named`, 1200)
-  await isolated(work, 1200, 'bash', [
+  work.stage.waiting(`apt-get install, ${packages.length} packages named`)
+  // apt and dpkg print each package; the longest silence is that of `finish`, which may compile Python's modules.
+  await isolated(work, { silenceSeconds: 1800 }, 'bash', [
     layerScript,
     lower.join(':'),
     work.directory,

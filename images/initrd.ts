@@ -27,7 +27,9 @@ export const initrdRecipe: Recipe = {
   async build(work) {
     const root = join(work.needs[liveRootRecipe.name]!, 'root') // both are in `needs`
     const ignition = work.needs[ignitionRecipe.name]!
-    work.stage.waiting('dracut', 300)
-    await isolated(work, 300, 'bash', [script, root, work.directory, ignition, dracutModule, networkFile])
+    work.stage.waiting('dracut')
+    // dracut prints each of its steps; the longest silence is the compression's.
+    const silence = { silenceSeconds: 900 }
+    await isolated(work, silence, 'bash', [script, root, work.directory, ignition, dracutModule, networkFile])
   },
 }

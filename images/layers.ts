@@ -22,6 +22,9 @@ export type LayerFile = { readonly from: string; readonly to: string; readonly m
 /** What stays out of a packed directory: tar's patterns (`./var/cache/*`), and paths from its root (`/usr/bin/dot`). */
 export type LeftOut = { readonly patterns: readonly string[]; readonly paths?: readonly string[] }
 
+/** Lets tar print a line for every 10 MB: a limit can listen for it. */
+export const TAR_PROGRESS = '--checkpoint=1000'
+
 /** Packs all below `directory` but what is left out, as the layer of this artefact. */
 export async function packDirectory(
   work: Work,
@@ -29,7 +32,7 @@ export async function packDirectory(
   { patterns, paths = [] }: LeftOut,
 ): Promise<void> {
   const to = join(work.directory, 'layer.tar')
-  work.stage.waiting('tar', 600)
+  work.stage.waiting('tar')
   const list = join(work.directory, '.left-out')
   await writeFile(list, paths.map(path => `.${path}\n`).join(''))
   const exclude = [
@@ -38,7 +41,13 @@ export async function packDirectory(
     `--exclude-from=${list}`,
   ]
   const options = ['--create', `--file=${to}`, `--directory=${directory}`, '--sort=name', '--numeric-owner']
-  await command(work, { limitSeconds: 600 }, 'tar', [...options, '--anchored', ...exclude, '.'])
+  await command(work, { silenceSeconds: 900 }, 'tar', [
+    ...options,
+    TAR_PROGRESS,
+    '--anchored',
+    ...exclude,
+    '.',
+  ])
   await rm(list)
   await describe(work)
 }

@@ -79,8 +79,16 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       const root = join(work.needs[liveRootRecipe.name]!, 'root')
       const containers = join(work.needs[store.name]!, 'containerd')
       const image = join(work.directory, 'rootfs.squashfs')
-      work.stage.waiting('mksquashfs', 900)
-      await isolated(work, 900, 'bash', [script, root, added, containers, image, ...COMPRESSION])
+      work.stage.waiting('mksquashfs', 3600)
+      // A total: the script, which is part of the key, lets mksquashfs print nothing.
+      await isolated(work, { limitSeconds: 3600 }, 'bash', [
+        script,
+        root,
+        added,
+        containers,
+        image,
+        ...COMPRESSION,
+      ])
       await rm(added, { recursive: true })
       await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256OfFile(image)}\n`)
     },

@@ -13,6 +13,7 @@ import { PilotlightError } from '#model/error.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { containerImagesRecipe } from './container-images.ts'
 import { containerdRecipe } from './go-tools.ts'
+import { TAR_PROGRESS } from './layers.ts'
 import { blobPath } from './oci.ts'
 
 /**
@@ -40,18 +41,26 @@ export function storeRecipe(kubernetes: string): Recipe {
           const archive = join(work.directory, '.images.tar')
           await run(
             'tar',
-            ['--create', `--file=${archive}`, `--directory=${layout}`, '--exclude=./.built.json', '.'],
+            [
+              '--create',
+              `--file=${archive}`,
+              `--directory=${layout}`,
+              TAR_PROGRESS,
+              '--exclude=./.built.json',
+              '.',
+            ],
             {
-              limitSeconds: 300,
+              silenceSeconds: 900,
               log: work.log,
             },
           )
-          work.stage.waiting('import', 900)
+          work.stage.waiting('import', 3600)
+          // A total: ctr prints nothing until the layers are unpacked (measured: its first line after 83 of 94 s).
           await run(
             join(programs, 'ctr'),
             [`--address=${socket}`, '--namespace=k8s.io', 'images', 'import', archive],
             {
-              limitSeconds: 900,
+              limitSeconds: 3600,
               log: work.log,
               ...(work.signal ? { signal: work.signal } : {}),
             },
