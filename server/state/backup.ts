@@ -86,6 +86,7 @@ export async function makeBackup(
     }
     const plain = archiveOf(contents, copy, others, Math.floor(now / 1000))
     await writeStream(next, await encrypter.encrypt(ReadableStream.from(plain)))
+    // Not by replaceFile, which takes a content: a backup is a stream, as large as the store.
     renameSync(next, target)
     syncDirectory(dirname(target))
     return contents
