@@ -24,6 +24,7 @@ export async function placeAssets(images: ImageSet, directory: string): Promise<
 }
 
 async function place(from: string, to: string): Promise<void> {
+  // Not by replaceFile, which takes a content: these are hard links to files of the cache.
   const fresh = `${to}.new`
   await rm(fresh, { force: true })
   await link(from, fresh).catch(() => copyFile(from, fresh)) // another file system
