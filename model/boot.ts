@@ -1,23 +1,54 @@
 // Boots, their names, and what happens in them.
 
+import { text, type Described } from './schema.ts'
+import { time } from './time.ts'
+
+const boot = { ...text, description: 'For example `b-001f`' } as const
+const mac = { ...text, description: 'The MAC that the machine booted with: lower case, colons' } as const
+const machine = { ...text, description: "The inventory's name, when the machine is known" } as const
+
+/** Describes an event, as `GET /v1/events` and the journal of a machine list it. */
+export const eventSchema = {
+  type: 'object',
+  description: 'One thing that happened in one boot of one machine',
+  required: ['id', 'at', 'boot', 'mac', 'layer', 'kind', 'text', 'detail'],
+  properties: {
+    id: {
+      type: 'integer',
+      description: 'Grows by one an event, over all machines: the cursor of `GET /v1/events?after=`',
+    },
+    at: { ...time, description: 'Milliseconds since 1970' },
+    boot,
+    mac,
+    machine,
+    layer: { enum: ['dhcp', 'tftp', 'http', 'os'] },
+    kind: {
+      ...text,
+      description:
+        'For example discover, offer, ack, sent, script, kernel, config, bundle, booted, ready, failed',
+    },
+    text: { ...text, description: 'A sentence for a person' },
+    detail: { type: 'object', additionalProperties: { anyOf: [{ type: 'string' }, { type: 'number' }] } },
+  },
+} as const
+
+/** Describes a boot, as `GET /v1/machines/{name}/boots` lists it. */
+export const bootSchema = {
+  type: 'object',
+  description: 'One boot of one machine, as the journal groups events',
+  required: ['id', 'mac', 'began'],
+  properties: {
+    id: boot,
+    mac,
+    machine,
+    began: { ...time, description: 'Milliseconds since 1970 of its first event' },
+  },
+} as const
+
 /** One thing that happened in one boot of one machine. */
-export type BootEvent = {
-  /** Grows by one an event, over all machines: the cursor of `GET /v1/events?after=`. */
-  readonly id: number
-  /** Milliseconds since 1970. */
-  readonly at: number
-  /** The boot this belongs to, for example `b-1f3a`. */
-  readonly boot: string
-  readonly mac: string
-  /** The inventory's name, when the machine is known. */
-  readonly machine?: string
-  readonly layer: 'dhcp' | 'tftp' | 'http' | 'os'
-  /** `discover offer request ack nak read sent script kernel initrd rootfs config bundle booted ready failed ...` */
-  readonly kind: string
-  /** A sentence for a person. */
-  readonly text: string
-  readonly detail: Readonly<Record<string, string | number>>
-}
+export type BootEvent = Described<typeof eventSchema>
+/** One boot of one machine, as the journal groups events. */
+export type Boot = Described<typeof bootSchema>
 
 // The names of boots: `b-001f` for the 31st that this server saw, in hexadecimal, four digits at least.
 

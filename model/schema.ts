@@ -20,7 +20,7 @@ type ReadonlyDeep<T> = T extends (infer Item)[]
 
 /** The part of JSON schema that the kinds use. */
 export type Schema = {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
   readonly description?: string
   readonly enum?: readonly string[]
   readonly anyOf?: readonly Schema[]

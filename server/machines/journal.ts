@@ -1,13 +1,13 @@
 // The boot journal: every event of a machine belongs to one boot; readers follow it live or read one boot as text.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BootEvent, bootId } from '#model/boot.ts'
+import { type Boot, type BootEvent, bootId } from '#model/boot.ts'
 import { cleanLabel, cleanLines, cleanText } from '#model/clean.ts'
 import type { Machine } from '#model/machine.ts'
 import { hasReached, phaseAfter, type Phase } from '#model/phase.ts'
 import type { Identities } from './identity.ts'
 import { isOfFirmware, isPastFirmware, leaseShownBy } from './firmware.ts'
-import type { Boot, EventStore, UnstoredEvent } from '../store/events.ts'
+import type { EventStore, UnstoredEvent } from '../store/events.ts'
 import { bytesOfEvent, StrangerBoots, type Importance } from './stranger-boots.ts'
 
 /** What a protocol reports to the journal; the journal adds id, boot, and the machine's name. */

@@ -1,17 +1,6 @@
 // What the journal keeps boots and their events in.
 
-import type { BootEvent } from '#model/boot.ts'
-
-/** One boot of one machine, as the journal groups events. */
-export type Boot = {
-  /** For example `b-001f`. */
-  readonly id: string
-  /** The MAC that the machine booted with; lower case, colons. */
-  readonly mac: string
-  readonly machine?: string
-  /** Milliseconds since 1970 of its first event. */
-  readonly began: number
-}
+import type { Boot, BootEvent } from '#model/boot.ts'
 
 /** An event before the store has given it its id. */
 export type UnstoredEvent = Omit<BootEvent, 'id'>

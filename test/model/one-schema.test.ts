@@ -5,8 +5,10 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { alarmSchema } from '#model/alarm.ts'
 import { auditSchema } from '#model/audit.ts'
+import { bootSchema, eventSchema } from '#model/boot.ts'
 import { leaseSchema } from '#model/lease.ts'
 import { accessRoleSchema } from '#model/role.ts'
+import { phaseSchema } from '#model/phase.ts'
 import { shownSchema } from '#model/time.ts'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import { KINDS, SCHEMAS } from '#model/kinds.ts'
@@ -136,6 +138,40 @@ t.test(
   },
 )
 
+t.test('boots, their events and phases are described by their schemas', async t => {
+  const { url } = await testServer(t)
+  const { paths } = (await (await fetch(`${url}/v1/openapi.json`)).json()) as OpenApi
+  const answerOf = (path: string) =>
+    paths[`/v1/${path}`]?.get?.responses['200']?.content['application/json']?.schema
+  const rows: [string, Schema | undefined, Schema][] = [
+    ['events', answerOf('events')?.properties?.events, eventSchema],
+    ['journal', answerOf('machines/{name}/journal')?.properties?.events, eventSchema],
+    ['boots', answerOf('machines/{name}/boots'), bootSchema],
+    ['phases', answerOf('phases'), phaseSchema],
+  ]
+  for (const [name, list, schema] of rows) t.strictSame(fieldsOf(list?.items ?? {}), fieldsOf(schema), name)
+})
+
+t.test('events and boots have the fields of their schemas, and no others', async t => {
+  const server = await testServer(t)
+  await server.get('/ipxe?mac=52-54-00-20-00-01')
+  const path = `/v1/machines/${encodeURIComponent('52:54:00:20:00:01')}`
+  const json = async (at: string): Promise<unknown> =>
+    (await server.get(at, { accept: 'application/json' })).json()
+  const { events } = (await json('/v1/events')) as { events: object[] }
+  const journal = (await json(`${path}/journal`)) as { events: object[] }
+  const boots = (await json(`${path}/boots`)) as object[]
+  t.strictSame(journal.events, events)
+  t.strictSame(
+    events.map(it => Object.keys(it).toSorted()),
+    [keysOfStranger(eventSchema).toSorted()],
+  )
+  t.strictSame(
+    boots.map(it => Object.keys(it).toSorted()),
+    [keysOfStranger(bootSchema).toSorted()],
+  )
+})
+
 type OpenApi = {
   readonly paths: Readonly<
     Record<
@@ -146,6 +182,11 @@ type OpenApi = {
       }
     >
   >
+}
+
+/** The fields of an event or a boot of a machine that is not declared. */
+function keysOfStranger(schema: Schema): string[] {
+  return fieldsOf(schema).flatMap(({ name }) => (name === 'machine' ? [] : [name]))
 }
 
 /** The fields that an object does not have. */

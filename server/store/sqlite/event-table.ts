@@ -1,9 +1,9 @@
 // Boots and their events in SQLite.
 
-import { type BootEvent, bootNumber } from '#model/boot.ts'
+import { type Boot, type BootEvent, bootNumber } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
 import type { Database } from './database.ts'
-import type { Boot, UnstoredEvent } from '../events.ts'
+import type { UnstoredEvent } from '../events.ts'
 
 /** The tables `boots` and `events`. */
 export class EventTable {

@@ -1,9 +1,9 @@
 // The journal's boots and events in SQLite.
 
-import type { BootEvent } from '#model/boot.ts'
+import type { Boot, BootEvent } from '#model/boot.ts'
 import type { Database } from './database.ts'
 import type { EventTable } from './event-table.ts'
-import type { Boot, EventStore, UnstoredEvent } from '../events.ts'
+import type { EventStore, UnstoredEvent } from '../events.ts'
 
 /** The tables of boots and events. Readers see all that was appended before they asked. */
 export class StoredEvents implements EventStore {

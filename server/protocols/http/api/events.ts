@@ -1,6 +1,7 @@
 // Boot events as they come, by long poll, and the journal of one boot.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { bootSchema, eventSchema } from '#model/boot.ts'
 import { normaliseMac } from '#model/mac.ts'
 import { NeverBooted, NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
@@ -8,6 +9,7 @@ import { identifiersIn } from '../../../machines/identity.ts'
 import { journalText, type Journal } from '../../../machines/journal.ts'
 import type { EventStore } from '../../../store/events.ts'
 import type { Log } from '../../../log.ts'
+import { problem } from './openapi.ts'
 import { plain, pretty } from '../wire/replies.ts'
 import { problemAnswer } from '../wire/problems.ts'
 
@@ -31,6 +33,12 @@ const eventsQuery = {
   },
 } as const
 
+const text = { type: 'string' } as const
+const events = { type: 'array', items: eventSchema } as const
+
+/** The answers' schemas describe them and no more: an answer is written as it is. */
+const asItIs = { serializerCompiler: () => (value: unknown) => JSON.stringify(value) }
+
 /** `GET /v1/events?after=&machine=&wait=`, `GET /v1/machines/{name}/journal?boot=` and `/boots`. */
 export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done) => {
   const { catalog, journal, store, signal, log } = needs
@@ -39,30 +47,56 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   app.get<{ Querystring: { after?: number; machine?: string; wait?: number } }>(
     '/v1/events',
     {
+      ...asItIs,
       schema: {
         tags: ['events'],
         summary: 'What happened after an event, or waits for it',
         querystring: eventsQuery,
+        response: {
+          200: {
+            type: 'object',
+            required: ['events', 'last'],
+            properties: {
+              events,
+              last: { type: 'integer', description: 'The `after` to go on with' },
+            },
+          },
+        },
       },
     },
     async ({ query: { after = 0, machine, wait = 0 } }, reply) => {
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
-      const events = await journal.after(after, {
+      const found = await journal.after(after, {
         limitMs: wait * 1000,
         signal: AbortSignal.any([signal, gone.signal]),
         ...(machine === undefined ? {} : { machine: nameOf(machine) }),
       })
-      return reply.header('cache-control', 'no-store').send({ events, last: events.at(-1)?.id ?? after })
+      return reply
+        .header('cache-control', 'no-store')
+        .send({ events: found, last: found.at(-1)?.id ?? after })
     },
   )
 
   app.get<ByName & { Querystring: { boot?: string } }>(
     '/v1/machines/:name/journal',
     {
+      ...asItIs,
       schema: {
         tags: ['machines'],
         summary: 'One boot of a machine, by default the latest, as text or JSON',
+        response: {
+          200: {
+            description: 'Its events, oldest first',
+            content: {
+              'application/json': {
+                schema: { type: 'object', required: ['boot', 'events'], properties: { boot: text, events } },
+              },
+              'text/plain': { schema: text },
+            },
+          },
+          '4xx': problem,
+        },
       },
     },
     async (request, reply) => {
@@ -72,15 +106,22 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
       if (boot === undefined) throw new NeverBooted(name)
       if (!boots.some(({ id }) => id === boot))
         throw new NotFound(`boot of ${name}`, boot, `GET /v1/machines/${name}/boots lists all.`)
-      const events = await store.eventsOf(boot)
-      if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events })
-      return plain(reply, journalText(events))
+      const found = await store.eventsOf(boot)
+      if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events: found })
+      return plain(reply, journalText(found))
     },
   )
 
   app.get<ByName>(
     '/v1/machines/:name/boots',
-    { schema: { tags: ['machines'], summary: 'All boots of a machine, newest first' } },
+    {
+      ...asItIs,
+      schema: {
+        tags: ['machines'],
+        summary: 'All boots of a machine, newest first',
+        response: { 200: { type: 'array', items: bootSchema }, '4xx': problem },
+      },
+    },
     async ({ params: { name } }, reply) => pretty(reply, await bootsOf(name)),
   )
   done()
