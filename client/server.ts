@@ -377,7 +377,7 @@ function remedyOf({ status, headers, url }: Response): string {
 /** The command that lists what a path is one of. */
 function listingOf(path: string): string {
   if (/^\/v1\/machines\/[^/]+\/(approve|reject|reopen)$/.test(path)) return 'pilotlight machines pending'
-  const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens)\//.exec(path) ?? []
+  const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens|alarms)\//.exec(path) ?? []
   if (list === undefined) return 'pilotlight get machines, or groups, or profiles'
   return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`
 }
