@@ -10,7 +10,7 @@ export type Columns = readonly string[]
 /** Rows of objects as a table with a heading; JSON values are written short. */
 export function tableOf(columns: Columns, rows: readonly Readonly<Record<string, unknown>>[]): string {
   const cells = [
-    columns.map(key => key.toUpperCase()),
+    columns.map(key => key.replace(/(?<=[a-z])At$/, '').toUpperCase()), // expiresAt: EXPIRES
     ...rows.map(row => columns.map(key => cellOf(row[key]))),
   ]
   const widths = columns.map((_, index) =>
