@@ -43,7 +43,11 @@ type Refusal = {
   readonly message?: string
   /** Against which part of it a schema speaks. */
   readonly validationContext?: string
-  readonly validation?: readonly { readonly instancePath: string; readonly message?: string }[]
+  readonly validation?: readonly {
+    readonly instancePath: string
+    readonly message?: string
+    readonly params?: { readonly allowedValues?: unknown }
+  }[]
 }
 
 function faultText({ statusCode, validation, validationContext = 'request' }: Refusal): string | undefined {
@@ -53,7 +57,9 @@ function faultText({ statusCode, validation, validationContext = 'request' }: Re
   if (fault === undefined) return undefined
   const where = validationContext === 'querystring' ? 'query' : validationContext
   const place = fault.instancePath.slice(1).replaceAll('/', '.')
-  const what = `In the ${where}${place === '' ? '' : `, ${place}`} ${fault.message ?? 'is wrong'}.`
+  const values = fault.params?.allowedValues
+  const allowed = Array.isArray(values) ? `: ${values.join(', ')}` : ''
+  const what = `In the ${where}${place === '' ? '' : `, ${place}`} ${fault.message ?? 'is wrong'}${allowed}.`
   return `${what} GET /v1/openapi.json describes what it takes.`
 }
 
