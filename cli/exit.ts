@@ -68,6 +68,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   UNKNOWN_TEMPLATE: 'notFound',
 
   // What is there already, or who asks.
+  ALARM_CLEARED: 'refused',
   AMBIGUOUS_KEY: 'refused',
   APPROVAL_TOO_LATE: 'refused',
   ASSET_IN_THE_WAY: 'refused',

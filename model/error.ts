@@ -33,6 +33,7 @@ export class Failure extends PilotlightError {
 export const ERROR_CODES = [
   // of the server
   'INTERNAL',
+  'ALARM_CLEARED',
   'AMBIGUOUS_KEY',
   'APPROVAL_TOO_LATE',
   'ASSET_IN_THE_WAY',

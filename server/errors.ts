@@ -112,6 +112,17 @@ export class NotFound extends ServerError {
   }
 }
 
+/** An operator acknowledges an alarm that is over. */
+export class AlarmCleared extends ServerError {
+  readonly code = 'ALARM_CLEARED'
+  readonly statusCode = 409
+  constructor(id: string) {
+    super(
+      `Alarm "${cleanLabel(id)}" is cleared: there is nothing to acknowledge. It begins anew when it is raised again.`,
+    )
+  }
+}
+
 /** A machine whose journal is still empty. */
 export class NeverBooted extends ServerError {
   readonly code = 'NEVER_BOOTED'

@@ -1,7 +1,7 @@
 // The alarms of a server: one for each code and entity, in memory, and on disk within a second.
 
 import type { Alarm, AlarmCode } from '#model/alarm.ts'
-import { NotFound } from '../errors.ts'
+import { AlarmCleared, NotFound } from '../errors.ts'
 import type { AlarmStore } from '../store/alarms.ts'
 import { acknowledge, alarmId, clear, raise, type Raised } from './transitions.ts'
 
@@ -19,6 +19,9 @@ const RETRY_MS = 10_000
 
 /** Kinds of entities whose names come from the wire. */
 const UNDECLARED = /^mac:/
+
+/** An alarm after an operator decided, and whether that changed it. */
+export type Decided = { readonly alarm: Alarm; readonly isChanged: boolean }
 
 /** All alarms that are kept. What is raised counts at once; what an operator decides counts once it is on disk. */
 export class AlarmList {
@@ -94,10 +97,13 @@ export class AlarmList {
   /**
    * An operator knows of an alarm; on disk when it resolves.
    *
-   * @throws {NotFound} 404; {CannotWrite} 507, and then it is as it was
+   * @throws {NotFound} 404; {AlarmCleared} 409 when it is over; {CannotWrite} 507, and then it is as it was
    */
-  acknowledge(id: string, who: string): Promise<Alarm> {
-    return this.#decide(id, alarm => acknowledge(alarm, who, this.#now()))
+  acknowledge(id: string, who: string): Promise<Decided> {
+    return this.#decide(id, alarm => {
+      if (alarm.state === 'cleared') throw new AlarmCleared(id)
+      return acknowledge(alarm, who, this.#now())
+    })
   }
 
   /**
@@ -105,21 +111,21 @@ export class AlarmList {
    *
    * @throws {NotFound} 404; {CannotWrite} 507, and then it is as it was
    */
-  clear(id: string, who: string): Promise<Alarm> {
+  clear(id: string, who: string): Promise<Decided> {
     return this.#decide(id, alarm => clear(alarm, this.#now(), who))
   }
 
-  #decide(id: string, change: (alarm: Alarm) => Alarm): Promise<Alarm> {
+  #decide(id: string, change: (alarm: Alarm) => Alarm): Promise<Decided> {
     return this.#inTurn(async () => {
       const before = this.get(id)
-      if (change(before) === before) return before
+      if (change(before) === before) return { alarm: before, isChanged: false }
       await this.#store.keep([change(before)], [])
       // It may have been raised meanwhile: that is not lost.
       const after = change(this.get(id))
       this.#put(after)
       this.#trim()
       this.#writeSoon()
-      return after
+      return { alarm: after, isChanged: true }
     })
   }
 

@@ -18,6 +18,8 @@ t.test('alarms are listed, acknowledged and cleared, and the audit log says by w
   t.match(await run('get', 'alarm', id, '-o', 'yaml'), { out: /^state: acknowledged$/m })
   t.match(await run('alarms', 'clear', id), { out: `${id} is cleared\n` })
   t.match(await run('alarms', 'clear', 'PL-7001:machine:x'), { status: 3, err: /There is no alarm/ })
+  t.match(await run('alarms', 'ack', 'nope'), { status: 3, err: /pilotlight get alarms/ })
+  t.match(await run('alarms', 'ack', id), { status: 4, err: /is cleared: there is nothing to acknowledge/ })
   t.match(await run('get', 'audit', '-o', 'jsonl'), {
     out: /"action":"alarm\.clear"[^\n]*\n[^\n]*"action":"alarm\.clear"[^\n]*\n[^\n]*"who":"bootstrap"[^\n]*"action":"alarm\.acknowledge"/,
   })

@@ -179,7 +179,9 @@ t.test('a server raises what is wrong with its data directory, and clears it onc
   t.equal((await server.post(`${path}/acknowledge`, {})).status, 401, 'it takes the role admin')
   const known = await server.post(`${path}/acknowledge`, {}, server.admin)
   t.match(await known.json(), { state: 'acknowledged', acknowledged: { who: 'bootstrap', at: /Z$/ } })
+  t.equal((await server.post(`${path}/acknowledge`, {}, server.admin)).status, 200, 'it is already')
   const { items } = (await (await server.get('/v1/audit', server.admin)).json()) as { items: object[] }
+  t.equal(items.length, 1, 'what changed nothing leaves no entry')
   t.match(items, [{ action: 'alarm.acknowledge', entity: `alarm:${id}`, who: 'bootstrap' }])
 
   rmSync(join(dataPath, 'groups/a.json'))

@@ -7,7 +7,7 @@ import type { AlarmList } from '../../../alarms/alarm-list.ts'
 import { BadRequest } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import { pretty } from '../wire/replies.ts'
-import { keptOf } from './audit.ts'
+import { keptOf, noteAudited } from './audit.ts'
 import { problem } from './openapi.ts'
 import { limitOf, linkNext, type PageQuery } from './paging.ts'
 
@@ -76,9 +76,11 @@ export const alarmRoutes: FastifyPluginCallback<AlarmNeeds> = (app, { alarmList,
         config: { audit: `alarm.${verb}` },
         schema: { ...about(summary), response: { 200: one, '4xx': problem } },
       },
-      async ({ params: { id }, identity }, reply) => {
-        const alarm = await alarmList[verb](id, identity.name)
-        log('info', `alarm ${alarm.state}`, { alarm: id, who: identity.name })
+      async (request, reply) => {
+        const { params, identity } = request
+        const { alarm, isChanged } = await alarmList[verb](params.id, identity.name)
+        if (isChanged) log('info', `alarm ${alarm.state}`, { alarm: alarm.id, who: identity.name })
+        else noteAudited(request)
         return pretty(reply, viewOf(alarm))
       },
     )
