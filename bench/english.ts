@@ -75,7 +75,7 @@ const ODD: readonly Oddity[] = [
   { name: 'moment, for good', seen: /\bmoments?\b|\bfor good\b/gi, write: 'batch, instant, permanently' },
   {
     name: 'empty comment',
-    seen: /\badds the verb\b|\bwhat came of it\b|\bthe folder of one of them\b|\bwhom the pages are for\b/gi,
+    seen: /\badds the verb\b|^\/\*\* Defines `[^*]*\*\/$|\bwhat came of it\b|\bthe folder of one of them\b|\bwhom the pages are for\b/gi,
     write: 'what a caller needs',
   },
 ]

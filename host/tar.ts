@@ -72,12 +72,13 @@ export function readTarHeader(block: Uint8Array): Required<TarEntry> | undefined
   }
   const number = (at: number, length: number) => {
     const digits = text(at, length).trim()
-    if (!/^[0-7]+$/.test(digits)) throw new MalformedTar('The archive has a header that is none.')
+    if (!/^[0-7]+$/.test(digits))
+      throw new MalformedTar('The archive has an invalid header: it is damaged, or not a tar archive.')
     return Number.parseInt(digits, 8)
   }
   const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0)
   if (text(257, 5) !== 'ustar' || number(148, 8) !== sum) {
-    throw new MalformedTar('The archive has a header that is none.')
+    throw new MalformedTar('The archive has an invalid header: it is damaged, or not a tar archive.')
   }
   const prefix = text(345, 155)
   return {

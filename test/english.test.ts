@@ -20,6 +20,15 @@ t.test('no comment or text of the code has one of the banned words', async t => 
   )
 })
 
+t.test('a comment that repeats the name of a verb counts as empty', async t => {
+  const folder = t.testdir({ 'a.ts': '/** Defines `images`. */\n// Defines `x` as the sum.\n' })
+  const git = promisify(execFile)
+  await git('git', ['-C', folder, 'init', '-q'])
+  await git('git', ['-C', folder, 'add', '.'])
+  const { stdout } = await git(process.execPath, [join(ROOT, 'bench/english.ts'), '--list', '', folder])
+  t.equal(stdout, 'a.ts:1: [empty comment] /** Defines `images`. */\n')
+})
+
 t.test('the words are found where they are', async t => {
   const folder = t.testdir({ 'a.ts': "// Tells nobody.\nconst mended = 'mend it'\n" })
   await promisify(execFile)('git', ['-C', folder, 'init', '-q'])

@@ -5,7 +5,6 @@ import { Argument, type Command, type Option } from 'commander'
 /** The shells for which there is a script. */
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 
-/** Defines `completion`. */
 export function defineCompletion(command: Command): void {
   command
     .addArgument(new Argument('<shell>').choices(SHELLS))

@@ -7,7 +7,6 @@ import type { Command } from 'commander'
 import { billOf, npmPurl, type Part } from '#host/cyclonedx.ts'
 import { ROOT } from '../root.ts'
 
-/** Defines `sbom`. */
 export function defineSbom(command: Command): void {
   command
     .option('--kubernetes <version>', 'of the images, for example 1.36.3')

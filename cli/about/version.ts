@@ -14,7 +14,6 @@ export type VersionInfo = {
   readonly platform: string
 }
 
-/** Defines `version`. */
 export function defineVersion(command: Command): void {
   command
     .option('--json', 'as JSON')

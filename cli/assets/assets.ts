@@ -31,7 +31,6 @@ type GetFlags = Flags & {
   readonly installImage?: boolean
 }
 
-/** Defines `assets`. */
 export function defineAssets(command: Command): void {
   command.addHelpText(
     'after',

@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts apply`. */
 export function defineApply(command: Command): void {
   ofSite(command)
     .argument('[releases...]', 'only these')

@@ -64,7 +64,6 @@ const VERBS: readonly Subverb[] = [
   },
 ]
 
-/** Defines `charts`. */
 export function defineCharts(command: Command): void {
   command.addHelpText(
     'after',

@@ -3,7 +3,6 @@
 import type { Command } from 'commander'
 import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts diff`. */
 export function defineDiff(command: Command): void {
   ofSite(command)
     .argument('[releases...]', 'only these')

@@ -3,7 +3,6 @@
 import type { Command } from 'commander'
 import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts history`. */
 export function defineHistory(command: Command): void {
   ofSite(command)
     .argument('[release]', 'only of this one')

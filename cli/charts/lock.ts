@@ -3,7 +3,6 @@
 import type { Command } from 'commander'
 import { Failure } from '#model/error.ts'
 
-/** Defines `charts lock`. */
 export function defineLock(command: Command): void {
   command
     .argument('<site>', 'site file')

@@ -9,7 +9,6 @@ import { addSubverbs } from '../subverbs.ts'
 
 type RcFlags = { readonly state: string; readonly format: 'openrc' | 'clouds.yaml'; readonly output?: string }
 
-/** Defines `openstack`. */
 export function defineOpenstack(command: Command): void {
   addSubverbs(command, [
     {

@@ -3,7 +3,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 
-/** Defines `charts package`. */
 export function definePackage(command: Command): void {
   command
     .argument('<folder>', "where to, for example below the server's assets")

@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import type { SessionOptions } from '#rack/charts/session.ts'
 import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts plan`. */
 export function definePlan(command: Command): void {
   ofSite(command)
     .option('--values [release]', 'every merged value with its origin, of one release or of all')

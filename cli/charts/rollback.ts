@@ -5,7 +5,6 @@ import { inStage } from '#progress/stage.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { numberOf, ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts rollback`. */
 export function defineRollback(command: Command): void {
   ofSite(command)
     .argument('<release>', 'which')

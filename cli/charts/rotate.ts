@@ -5,7 +5,6 @@ import { Failure } from '#model/error.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts rotate`. */
 export function defineRotate(command: Command): void {
   ofSite(command)
     .argument('[secrets...]', 'for example nova-db keystone-fernet-keys')

@@ -5,7 +5,6 @@ import type { ReleaseStatus } from '#rack/charts/verbs/status.ts'
 import { EXIT } from '../exit.ts'
 import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts status`. */
 export function defineStatus(command: Command): void {
   ofSite(command)
     .addHelpText(

@@ -5,7 +5,6 @@ import { Failure } from '#model/error.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
-/** Defines `charts uninstall`. */
 export function defineUninstall(command: Command): void {
   ofSite(command)
     .argument('[releases...]', 'only these')

@@ -19,7 +19,6 @@ export type VerifyFlags = {
   readonly json?: boolean
 }
 
-/** Defines `verify`. */
 export function defineVerify(command: Command): void {
   command
     .argument('<site>', 'site file')

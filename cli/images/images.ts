@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 
-/** Defines `images`. */
 export function defineImages(command: Command): void {
   addSubverbs(command, VERBS)
 }

@@ -19,7 +19,6 @@ type Flags = {
   readonly json?: boolean
 }
 
-/** Defines `apply`. */
 export function defineApply(command: Command): void {
   command
     .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
@@ -42,7 +41,6 @@ Examples:
     })
 }
 
-/** Defines `diff`. */
 export function defineDiff(command: Command): void {
   command
     .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
@@ -61,7 +59,6 @@ export function defineDiff(command: Command): void {
     })
 }
 
-/** Defines `delete`. */
 export function defineDelete(command: Command): void {
   command
     .addArgument(kindArgument().argOptional())

@@ -24,7 +24,6 @@ type Description = {
   readonly journal?: unknown
 }
 
-/** Defines `describe`. */
 export function defineDescribe(command: Command): void {
   command
     .addArgument(kindArgument())

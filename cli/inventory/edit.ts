@@ -11,7 +11,6 @@ import { printOne } from './apply.ts'
 import { kindArgument } from './kinds.ts'
 import { serverOption } from '../options.ts'
 
-/** Defines `edit`. */
 export function defineEdit(command: Command): void {
   command
     .addArgument(kindArgument())

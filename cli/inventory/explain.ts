@@ -14,7 +14,6 @@ type ExplainFlags = {
   readonly json?: boolean
 }
 
-/** Defines `explain`. */
 export function defineExplain(command: Command): void {
   command
     .addOption(new Option('--mac <address>', 'hardware address, in any spelling').argParser(macIn))

@@ -40,7 +40,6 @@ const READ_ONLY = {
 type List = keyof typeof COLUMNS
 const LISTS = Object.keys(COLUMNS) as readonly List[] // its own keys, none other
 
-/** Defines `get`. */
 export function defineGet(command: Command): void {
   command
     .addArgument(

@@ -17,7 +17,6 @@ type Flags = {
   readonly revert?: number
 }
 
-/** Defines `history`. */
 export function defineHistory(command: Command): void {
   command
     .addArgument(kindArgument())

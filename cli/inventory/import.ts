@@ -13,7 +13,6 @@ import { Failure } from '#model/error.ts'
 import { serverOption } from '../options.ts'
 import { printJson } from '../terminal/show.ts'
 
-/** Defines `import`. */
 export function defineImport(command: Command): void {
   command
     .argument('<dir>', 'groups/, profiles/, ignition/, generic/, cloud/, and ours')
@@ -33,7 +32,6 @@ Examples:
     .action(importDirectory)
 }
 
-/** Defines `export`. */
 export function defineExport(command: Command): void {
   command
     .argument('<dir>', 'made when it is not there')

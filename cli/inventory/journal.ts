@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 
-/** Defines `journal`. */
 export function defineJournal(command: Command): void {
   command
     .argument('<machine>', 'its name, MAC, UUID, serial or address')

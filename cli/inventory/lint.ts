@@ -9,7 +9,6 @@ import { printJson, show } from '../terminal/show.ts'
 
 type Flags = { readonly assetsPath?: string; readonly allowWarnings?: boolean; readonly json?: boolean }
 
-/** Defines `lint`. */
 export function defineLint(command: Command): void {
   command
     .argument(

@@ -10,7 +10,6 @@ import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ROOT } from '../root.ts'
 
-/** Defines `lab`. */
 export function defineLab(command: Command): void {
   command.enablePositionalOptions()
   addSubverbs(command, VERBS)

@@ -5,7 +5,6 @@ import { serverOption } from '../options.ts'
 import { addSubverbs } from '../subverbs.ts'
 import { print } from '../terminal/show.ts'
 
-/** Defines `alarms`. */
 export function defineAlarms(command: Command): void {
   command.addHelpText(
     'after',
@@ -31,7 +30,6 @@ Examples:
   ])
 }
 
-/** Defines `alarms ack` or `alarms clear`. */
 function decision(verb: 'acknowledge' | 'clear') {
   return (command: Command): void => {
     command

@@ -23,7 +23,6 @@ type RestoreFlags = {
   readonly identityFile?: string
 }
 
-/** Defines `backup`. */
 export function defineBackup(command: Command): void {
   command
     .argument('<file>', 'the file to make; it must not be there')
@@ -63,7 +62,6 @@ Examples:
     })
 }
 
-/** Defines `restore`. */
 export function defineRestore(command: Command): void {
   command
     .argument('<file>', 'what `pilotlight backup` made')

@@ -11,7 +11,6 @@ import { tableOf } from '../terminal/table.ts'
 type Flags = { readonly server: string; readonly json?: boolean }
 type KeyFlags = { readonly server: string; readonly fingerprint?: string }
 
-/** Defines `machines`. */
 export function defineMachines(command: Command): void {
   command.addHelpText(
     'after',
@@ -65,7 +64,6 @@ function definePending(command: Command): void {
     })
 }
 
-/** Defines `machines approve` or `machines reject`. */
 function decision(verb: 'approve' | 'reject') {
   return (command: Command): void => {
     command

@@ -15,7 +15,6 @@ type ServeFlags = Omit<GivenSettings, 'httpPort' | 'agentPort' | 'stopSeconds' |
   readonly version?: boolean
 }
 
-/** Defines `serve`. */
 export function defineServe(command: Command): void {
   command
     .allowExcessArguments()

@@ -11,7 +11,6 @@ import { tableOf } from '../terminal/table.ts'
 
 type TokenFlags = { readonly server: string; readonly json?: boolean }
 
-/** Defines `tokens`. */
 export function defineTokens(command: Command): void {
   command.addHelpText(
     'after',

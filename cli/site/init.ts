@@ -24,7 +24,6 @@ export type InitFlags = {
 /** Gives the answer to a question, or the default for an empty one. */
 export type Ask = (question: string, usual: string) => Promise<string>
 
-/** Defines `init`. */
 export function defineInit(command: Command): void {
   command
     .argument('[file]', 'site file to write', 'site.yaml')

@@ -8,7 +8,6 @@ import { stateOption } from '../options.ts'
 
 type Flags = { readonly state: string; readonly out?: string; readonly breakGlass?: boolean }
 
-/** Defines `kubeconfig`. */
 export function defineKubeconfig(command: Command): void {
   command
     .argument('<site>', 'site file')

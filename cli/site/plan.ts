@@ -11,7 +11,6 @@ type PlanFlags = {
   readonly json?: boolean
 }
 
-/** Defines `plan`. */
 export function definePlan(command: Command): void {
   command
     .argument('<site>', 'site file')

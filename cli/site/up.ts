@@ -9,7 +9,6 @@ import { withProgress } from '../terminal/with-progress.ts'
 
 const DAY_SECONDS = 86_400
 
-/** Defines `up`. */
 export function defineUp(command: Command): void {
   command
     .argument('<site>', 'site file')

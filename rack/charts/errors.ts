@@ -22,7 +22,7 @@ export class ChartLockError extends PilotlightError {
 export class ChartNotFound extends PilotlightError {
   readonly code = 'CHART_NOT_FOUND'
   constructor(chart: string, source: string, because: string) {
-    super(`Chart ${chart} is not to be had from ${source}: ${because}`)
+    super(`Chart ${chart} is not available from ${source}: ${because}`)
   }
 }
 

@@ -47,7 +47,7 @@ export function readMachines(
     const [code, remedy] =
       controllers.length === 0
         ? (['PL-1003', 'give one machine  role: controller'] as const)
-        : (['PL-1009', 'keep one controller; three with a shared address are a later issue'] as const)
+        : (['PL-1009', 'keep one controller; several with a shared address are not supported yet'] as const)
     reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, remedy)
   }
   return withAddresses(reader, drafts, subnet, network)

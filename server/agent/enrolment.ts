@@ -464,7 +464,7 @@ export class Enrolment {
     }
   }
 
-  /** Several keys of a boot may wait, but not any number. */
+  /** Limits how many keys of one boot may be pending. @throws {KeyRefused} when there are too many */
   #requireRoom(
     who: Enrolling,
     { fingerprint, known }: { readonly fingerprint: string; readonly known: readonly MachineKey[] },

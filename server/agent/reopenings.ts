@@ -10,7 +10,7 @@ import type { Clocks, HostClock } from '../process/clock.ts'
 export class Reopenings {
   readonly #store: Pick<MachineRecords, 'change'>
   readonly #clocks: Clocks
-  /** As the store has them. */
+  /** The reopenings in the store, by machine. */
   readonly #kept: ReadonlyMap<string, Reopening>
   /** When those of this process were opened, by the steady clock. */
   readonly #opened = new Map<string, { readonly until: number; readonly steady: number }>()

@@ -149,7 +149,7 @@ const FOLDERS = new Map<string, { readonly deep: boolean }>([
 
 const PARSERS = { group: parseGroup, profile: parseProfile, machine: parseMachine } as const
 
-/** A machine has our own form, so nothing is forgiven. */
+/** Parses a machine strictly: the format is ours, so no file of Matchbox's has to be accepted. @throws {BrokenFile} */
 function parseMachine(text: string): Machine {
   const fields = membersOf(text)
   const { good, faults } = checkObject('machine', Object.fromEntries(fields))

@@ -297,7 +297,7 @@ async function decrypted(file: string, key: BackupKey): Promise<Bytes> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code !== undefined) throw new BadBackup(file, `cannot be read (${code})`, { cause })
-    throw new BadBackup(file, 'is not opened by this key, or is not a backup', { cause })
+    throw new BadBackup(file, 'cannot be opened with this key, or is not a backup', { cause })
   }
 }
 

@@ -200,7 +200,7 @@ t.test('nothing is mixed, and nothing half is served', { timeout: 120_000 }, asy
   const bad = join(folder, 'bad')
   await t.rejects(restoreBackup(file, bad, { passphrase: 'another passphrase' }), {
     code: 'BAD_BACKUP',
-    message: /not opened by this key/,
+    message: /cannot be opened with this key/,
   })
   const bytes = readFileSync(file)
   const broken: [string, Uint8Array][] = [

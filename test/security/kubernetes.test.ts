@@ -25,7 +25,7 @@ t.setTimeout(120_000) // a busy machine takes its time
 
 const SECRET_TEXT = 'a-text-that-is-nowhere-else'
 
-t.test('a real API server', { skip: missingTools() }, async t => {
+t.test('what a real API server refuses and audits', { skip: missingTools() }, async t => {
   const root = t.testdir()
   const pki = await testPki(join(root, 'pki'))
   const api = await startApiServer(smallSite, pki, root)

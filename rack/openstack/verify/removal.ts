@@ -41,7 +41,7 @@ const after: Readonly<Record<Kind, readonly Kind[]>> = {
   image: ['server'],
 }
 
-/** Those of the things that can be removed while the others are still there. */
+/** The things that nothing else in the list depends on: they can be removed first. */
 export function removableNow(things: readonly Thing[]): Thing[] {
   const there = new Set(things.map(({ kind }) => kind))
   return things.filter(({ kind }) => !after[kind].some(it => there.has(it)))

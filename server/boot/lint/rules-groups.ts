@@ -40,7 +40,7 @@ export function groupRules(document: Document<Group>, findings: Findings): void 
   metadataRules(document, findings)
 }
 
-/** What groups must not do to each other. */
+/** The rules about several groups at once: twins, ties, overlaps, and ids used twice. */
 export function orderRules(documents: readonly Document<Group>[], findings: Findings): void {
   const placed = documents
     .map(document => ({ document, ...ranked(document.object, `${document.name}.json`) }))

@@ -215,7 +215,7 @@ const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ['grubword', onText(grubWord, 2)],
 ])
 
-/** `cost`: what a character costs, in characters that are written. */
+/** A filter of text. Each character of its input takes `cost` characters from the budget of written text. */
 function onText(make: (text: string) => string, cost: number): Filter {
   return (value, { budget }) => {
     if (value === undefined) return undefined

@@ -95,7 +95,7 @@ export function refuseCostly(text: string): void {
     if (token === '[' || token === '{') depth += 1
     if (token === ']' || token === '}') depth -= 1
     if (depth > MAX_DEPTH) throw new BadYaml(`it is nested deeper than ${MAX_DEPTH} levels`, at)
-    if (tokens > MOST_TOKENS) throw new BadYaml(`it has more than ${MOST_TOKENS} words and signs`, at)
+    if (tokens > MOST_TOKENS) throw new BadYaml(`it has more than ${MOST_TOKENS} tokens`, at)
     if (keys > MOST_KEYS) throw new BadYaml(`it has more than ${MOST_KEYS} keys`, at)
     if (!MARKS.has(token)) at += token.length
   }

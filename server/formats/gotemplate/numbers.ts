@@ -32,7 +32,7 @@ export function fixedText(size: number, places: number): string {
   return text + '0'.repeat(places - known)
 }
 
-/** Places that show any float64 of a size that people write exactly; the most that JavaScript gives. */
+/** Decimal places: the most that `toFixed` allows, and enough to show exactly any float64 that people write. */
 const EXACT = 100
 
 /** The digits cut to `places`, when what is cut off is exactly one half and the digit before it is even. */

@@ -153,7 +153,7 @@ class Frame {
 class Run {
   out = ''
   frame: Frame
-  /** Where it is. */
+  /** The node that is evaluated now: errors give its line and column. */
   at: Tree | undefined
   /** The template that this one extends, once it said so. */
   extended: Compiled | undefined

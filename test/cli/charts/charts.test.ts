@@ -110,6 +110,6 @@ t.test('charts that are our own have nothing to lock, and a source without them 
   const path = await siteWith(`{}, charts: { source: ${join(directory, 'nowhere')} }`)
   t.match(await charts('lock', path), {
     status: EXIT.notFound,
-    err: /Chart mariadb is not to be had from .*nowhere: there is no such folder/,
+    err: /Chart mariadb is not available from .*nowhere: there is no such folder/,
   })
 })

@@ -24,7 +24,7 @@ const noJq = await run('jq', ['--version'], { limitSeconds: 5 }).then(
   () => 'jq is not installed',
 )
 
-t.test('a real API server', { skip }, async t => {
+t.test('a cluster on a real API server', { skip }, async t => {
   const root = t.testdir()
   const pki = await testPki(join(root, 'pki'))
   const api = await startApiServer(smallSite, pki, root)

@@ -18,7 +18,7 @@ const until = <T>(what: string, look: () => Promise<T | undefined>) =>
     return seen === undefined ? { not: 'not seen' } : { value: seen }
   })
 
-t.test('a real API server', { skip: missingTools(), timeout: 120_000 }, async t => {
+t.test('client and watch on a real API server', { skip: missingTools(), timeout: 120_000 }, async t => {
   const root = t.testdir()
   const pki = await testPki(join(root, 'pki'))
   const api = await startApiServer(smallSite, pki, root)

@@ -100,7 +100,7 @@ class Model {
   }
 }
 
-t.test('whatever is written in whatever order, the inventory is what the model is', async () => {
+t.test('the inventory equals the model after any sequence of changes', async () => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
     const store = new SqliteStore(':memory:')
     const inventory = await Inventory.open(

@@ -36,7 +36,7 @@ t.test(
     const releases = plan.releases.map(it => (it.name === 'memcached' ? { ...it, chart: 'memcache' } : it))
     await t.rejects(renderOffline({ ...options, plan: { ...plan, releases } }), {
       code: 'PREFLIGHT_FAILED',
-      problems: [{ release: 'memcached', what: /^Chart memcache is not to be had from .*services: ENOENT/ }],
+      problems: [{ release: 'memcached', what: /^Chart memcache is not available from .*services: ENOENT/ }],
     })
   },
 )

@@ -176,7 +176,7 @@ t.test('a network node is the gateway of the external network, once', { skip: ro
   t.equal(mappings(), '[linux_bridge]\nbridge_mappings = public:br-ex\n')
 })
 
-t.test('another node has no part in it, and its agent no mapping', { skip: rootSkip }, async t => {
+t.test('other nodes get neither the bridge nor a mapping', { skip: rootSkip }, async t => {
   const seen = await inNetwork(makeExternal, 'bash $script; ip -o link', { ...external, NODE: 'cmp-2' })
   t.notMatch(seen, /br-ex:/)
   t.equal(mappings(), '[linux_bridge]\n')

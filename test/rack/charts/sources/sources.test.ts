@@ -90,7 +90,7 @@ test('a chart that is nowhere is named with its source', { skip }, async t => {
   for (const source of [join(scratch, 'nothing'), packed, closed.url, closed.url.replace('http', 'oci')])
     await t.rejects(
       pinCharts(source, [{ name: 'no-such-chart', version: '1.0.0' }], { helm }),
-      { code: 'CHART_NOT_FOUND', message: `Chart no-such-chart is not to be had from ${source}` },
+      { code: 'CHART_NOT_FOUND', message: `Chart no-such-chart is not available from ${source}` },
       source,
     )
 })

@@ -15,7 +15,7 @@ import { infrastructureOf } from '../infrastructure.ts'
 
 const rootSecret = { ...kinds.secret, namespace: 'openstack', name: 'mariadb-root' }
 
-t.test('the verbs on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
+t.test('the verbs work on a real API server', { skip: noCluster, timeout: 180_000 }, async t => {
   const { api, common, reportUntil } = await startCluster(t)
   const plain = { ...common, ...infrastructureOf() }
   const bigger = { ...common, ...infrastructureOf({ memcached: { conf: { memcached: { memory: 64 } } } }) }

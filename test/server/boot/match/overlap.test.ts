@@ -23,7 +23,7 @@ const fits = (wanted: Selector, labels: Record<string, string>) =>
 const shared = (one: Selector, other: Selector): Selector =>
   Object.fromEntries(Object.entries(one).filter(([key]) => Object.hasOwn(other, key)))
 
-t.test('the machine that is named fits both', async () => {
+t.test('commonLabels returns the labels of a machine that both selectors match', async () => {
   fc.assert(
     fc.property(selector, selector, (a, b) => {
       const labels = commonLabels(a, b)

@@ -162,7 +162,7 @@ t.test('waits for a Keystone that stops in between, and says so', { skip }, asyn
   t.match(said, /waiting for Keystone: .*503/)
 })
 
-t.test('no password is said', { skip }, async t => {
+t.test('prints no password', { skip }, async t => {
   const directory = new Directory()
   t.teardown(() => directory.close())
   const { said } = await register(await directory.listen())

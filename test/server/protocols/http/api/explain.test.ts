@@ -33,7 +33,7 @@ t.test('an explanation is JSON for programs, text for people, and leaves no trac
   t.match(await (await server.get('/v1/events?after=0')).json(), { events: [] })
 })
 
-t.test('the command line shows it', async t => {
+t.test('pilotlight explain prints the explanation as text or JSON', async t => {
   const folder = t.testdir({ data: { groups: { 'a.json': '{"id": "a", "profile": "p"}' } }, state: {} })
   const server = await testServer(t, { dataPath: join(folder, 'data'), statePath: join(folder, 'state') })
   const run = async (...args: string[]) => {

@@ -22,7 +22,7 @@ t.test('a path that is not plain has a plain one', async t => {
   t.equal(plainPlace('/assets/..a/%2e%2e/b?x=/../'), undefined)
 })
 
-t.test('such a request is sent there, whatever it asks for', async t => {
+t.test('redirects a path that is not plain, and answers any method', async t => {
   const server = await testServer(t)
   const ask = (path: string, method = 'GET') =>
     new Promise<IncomingMessage>((resolve, reject) => {
