@@ -10,7 +10,7 @@ import { isolated } from './commands.ts'
 import { dataFile, scriptTexts } from './files.ts'
 import { DEBIAN_SUITE, debianSources, fetchOptions, parseSources, sourceLine } from './apt-sources.ts'
 
-/** What a root consists of. */
+/** The plan of a root directory: its packages, and what is left out. */
 export type RootPlan = {
   /**
    * mmdebstrap's word for the base: `minbase` with apt, `extract` with just the packages' files, nothing
@@ -27,7 +27,7 @@ const layerScript = dataFile('scripts/add-layer.sh')
 /** The text of what {@link addLayer} runs: part of the inputs of every recipe that does. */
 export const LAYER_SCRIPTS = scriptTexts('add-layer.sh', 'overlay.sh')
 
-/** What no image needs of a package: documentation, translations. */
+/** Parts of packages that no image needs: documentation, translations. */
 export const NO_DOCUMENTATION: readonly string[] = [
   '/usr/share/man/*',
   '/usr/share/doc/*',

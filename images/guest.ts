@@ -15,7 +15,7 @@ const scripts = dataFile('guest')
 /** Hardware of a server: its bus, network and disks, entropy, and the button that asks it to stop. */
 const MODULES = words('virtio_pci virtio_net virtio_blk virtio-rng evdev button')
 
-/** What the two scripts use of busybox. */
+/** The busybox applets that the two scripts use. */
 const APPLETS = words('sh mount insmod ip httpd cat head echo sed sleep mkdir udhcpc nc hostname poweroff')
 
 const DISK_BYTES = 4 << 20

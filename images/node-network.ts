@@ -11,7 +11,7 @@ import { packDirectory } from './layers.ts'
 
 const PACKAGES = words('nftables iptables conntrack ipset iproute2 busybox-static curl ca-certificates')
 
-/** What scripts in pods may use of busybox. */
+/** The busybox applets that scripts in pods may use. */
 const APPLETS = words(
   'sh ash cat ls sleep wget nslookup ping ps grep sed awk mkdir cp mv rm ln id hostname nc echo date env',
   'touch kill head tail tr cut sort find xargs chmod chown stat test true false mount umount sysctl',

@@ -36,7 +36,7 @@ const EXTRA = words(
 const COMPILE =
   'PYTHONNODEBUGRANGES=1 python3 -m compileall -q -j 0 /usr/lib/python3* /usr/share/openstack-dashboard || true'
 
-/** What packages compiled before it. */
+/** Removes the bytecode that packages compiled. */
 const FORGET_BYTECODE = 'find /usr/lib/python3* -name __pycache__ -exec rm -r {} +'
 
 /**

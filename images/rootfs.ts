@@ -26,7 +26,7 @@ import { storeRecipe } from './store.ts'
 const script = dataFile('scripts/make-rootfs.sh')
 const rootFiles = dataFile('live/root')
 
-/** mksquashfs' words: what was measured is in images/README.md. */
+/** Options of mksquashfs; images/README.md has the measurements. */
 const COMPRESSION = ['-comp', 'zstd', '-Xcompression-level', '3']
 
 /** Where the store is bound when the image is packed, and where units of the image mount. */

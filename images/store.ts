@@ -140,6 +140,6 @@ async function dropLayers(layout: string, root: string): Promise<void> {
   for (const name of await readdir(blobs)) if (layers.has(name)) await rm(join(blobs, name))
 }
 
-/** What is read of the documents that images/oci.ts wrote. */
+/** The fields that are read from the documents of images/oci.ts. */
 type Listed = { manifests: readonly { digest: string }[] }
 type Manifest = { layers: readonly { digest: string }[] }

@@ -29,7 +29,7 @@ export type SessionOptions = {
   readonly signal?: AbortSignal
 }
 
-/** One verb at work. */
+/** What a running verb works with. */
 export type ChartSession = Pick<SessionOptions, 'site' | 'plan' | 'stateDirectory' | 'signal'> & {
   readonly api: KubernetesClient
   readonly store: ChartStore

@@ -10,7 +10,7 @@ import { ChartPlanError } from './errors.ts'
 /** A secret as it is stored. */
 export type SealedSecret = { readonly name: string; readonly version: number; readonly sealed: Uint8Array }
 
-/** How far a release is. */
+/** The progress of a release. */
 export type StepState = 'planned' | 'applying' | 'gated' | 'done' | 'failed' | 'removed'
 
 /** One step of one release. */

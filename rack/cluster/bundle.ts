@@ -39,7 +39,7 @@ export function machineBundle(site: Site, pki: Pki, machine: Machine): BundleDes
   }
 }
 
-/** What the server signs and completes the bundles of a site with. It leaves the provisioner only as named there. */
+/** The keys with which the server signs and completes the bundles of a site. The provisioner sends them out only in bundles that name them. */
 export function siteAuthority({ authorities, serviceAccount, ...pki }: Pki): SiteAuthority {
   return {
     signers: authorities,

@@ -5,7 +5,7 @@ import type { Manifest, Node } from '../kubernetes/objects.ts'
 import { dutiesOf, type Duty } from '../site/duties.ts'
 import type { Site } from '../site/site.ts'
 
-/** What each duty puts on a node: how `kubectl get nodes` shows it, and where charts place their pods. */
+/** The labels of each duty: `kubectl get nodes` shows them, and charts place their pods by them. */
 const DUTY_LABELS: Readonly<Record<Duty, Readonly<Record<string, string>>>> = {
   'control-plane': { 'node-role.kubernetes.io/control-plane': '', 'openstack-control-plane': 'enabled' },
   compute: { 'node-role.kubernetes.io/compute': '', 'openstack-compute-node': 'enabled' },

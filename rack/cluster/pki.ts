@@ -173,7 +173,7 @@ class Store {
     return clear
   }
 
-  /** Appears whole or not at all. */
+  /** Writes a file atomically. */
   write(name: string, content: string | Uint8Array): void {
     replaceFile(join(this.#directory, name), content)
   }

@@ -13,7 +13,7 @@ export type ClusterStep = {
   readonly title: string
   /** The state that ends the step, as people read it. */
   readonly waitsFor: string
-  /** After so many seconds it gives up and says what is missing. */
+  /** Seconds after which the step fails and reports what is missing. */
   readonly limitSeconds: number
 }
 

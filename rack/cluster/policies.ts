@@ -100,7 +100,7 @@ const system = [
   { userGroups: ['system:nodes', 'system:serviceaccounts:kube-system', groups.checkpointers] },
 ]
 
-/** Where they write how things are. */
+/** The resources in which they report status. */
 const states = [
   { group: '', resources: ['nodes/status', 'pods/status', 'namespaces/status', 'endpoints'] },
   {

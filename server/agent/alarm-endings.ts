@@ -7,7 +7,7 @@ import { nameOf } from '../alarms/transitions.ts'
 import type { MachineRecord, MachineRecords } from '../store/machine-records.ts'
 import { signingAlarms } from './signing-ends.ts'
 
-/** What is looked at. */
+/** What decides whether these alarms are over. */
 export type EndingNeeds = {
   readonly store: Pick<MachineRecords, 'read' | 'signings'>
   readonly machineOf: (name: string) => Machine | undefined

@@ -30,7 +30,7 @@ const FIRST_USE_MINUTES = 15
 const TOKENS_A_BOOT = 16
 const FIRST_USE_MS = FIRST_USE_MINUTES * 60_000
 
-/** What the tokens need of the service. */
+/** What the tokens need from the service. */
 export type TokenNeeds = {
   readonly store: Pick<MachineRecords, 'change' | 'read' | 'token'>
   readonly bundles: Pick<BundleStore, 'hasBundle'>
@@ -175,7 +175,7 @@ export class BootTokens {
     record.closeReopened(boot)
   }
 
-  /** Keeps that the machine reported `ready`: in a boot that got its bundle, or where there is none to get. */
+  /** Records that the machine reported `ready`, if this boot got its bundle or there is no bundle to get. */
   async ready({ hash, machine, boot }: TokenRecord): Promise<void> {
     const { store, bundles, clocks } = this.#needs
     const getsBundle = await bundles.hasBundle(machine)
@@ -224,7 +224,7 @@ export class BootTokens {
   }
 }
 
-/** When a boot has had many tokens, the oldest gives way: one that was never shown, else one of those that were. */
+/** Drops a token when a boot has too many: the oldest that was never shown, else the oldest. */
 function makeRoom(record: ChangingRecord, boot: string): void {
   const tokens = record.tokensOf(boot)
   if (tokens.length < TOKENS_A_BOOT) return

@@ -2,12 +2,12 @@
 
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** What a machine must answer with: 32 random bytes, in base64url. */
+/** A random answer that a machine must give back: 32 bytes in base64url. */
 export function newAnswer(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** Compares in a time that says nothing of where the two differ. */
+/** Compares in constant time, so the time does not show where the two differ. */
 export function isSameAnswer(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)]
   return a.length === b.length && timingSafeEqual(a, b)

@@ -10,7 +10,7 @@ import { objectionTo, type Sender } from './proof.ts'
 import { trustOf } from './trust.ts'
 import type { Waits } from './waits.ts'
 
-/** What it needs of the service. */
+/** What `ConfigTokens` needs from the service. */
 export type ConfigTokenNeeds = {
   readonly tokens: Pick<BootTokens, 'mint' | 'isReboot' | 'rebootOf'>
   readonly clients: Pick<Clients, 'leaseAt' | 'dhcp' | 'isOpen'>
@@ -140,7 +140,7 @@ export class ConfigTokens {
   }
 }
 
-/** The switch port of a boot, and whether its DHCP came from another one, too. */
+/** The switch port of a boot, and whether its DHCP packets came from more than one port. */
 function placeOf({ port, ports = [] }: CurrentBoot): { port?: string; isPortMoved: boolean } {
   return { ...(port === undefined ? {} : { port }), isPortMoved: ports.length > 1 }
 }

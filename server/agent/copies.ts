@@ -8,7 +8,7 @@ import type { Machine } from '#model/machine.ts'
 import type { Occurrence } from '../machines/occurrences.ts'
 import { isOfFirmware } from '../machines/firmware.ts'
 
-/** What of a machine was seen elsewhere, and what shows that. */
+/** One sign that a copy of a machine runs elsewhere. */
 export type Sighting = {
   readonly machine: Machine
   /**
@@ -40,14 +40,14 @@ export type CopiesNeeds = {
 }
 
 const KINDS = ['uuid', 'mac', 'address', 'request', 'token'] as const
-/** One alarm of a machine and kind of sighting in this time, however many packets a sender sends. */
+/** Milliseconds between two alarms about the same machine and kind of sighting. */
 const QUIET_MS = 10 * 60_000
-/** One look at a machine's address in this time. */
+/** Milliseconds between two probes of a machine's address. */
 const LOOK_MS = 10_000
 /** How many machines, with a kind of sighting, are remembered; the oldest is forgotten first. */
 const REMEMBERED = 10_000
 
-/** No address, in a packet of DHCP. */
+/** The address of a DHCP client that does not have one yet. */
 const NOWHERE = '0.0.0.0'
 
 type Pending = Sighting & { readonly boot: string; readonly lookedAt: number }
@@ -66,7 +66,7 @@ export class Copies {
     this.#needs = needs
   }
 
-  /** Takes note of a sighting; nothing is done where the machine does not run, or the sender is at its own address. */
+  /** Records a sighting. Does nothing when the machine does not run, or when the sender has the machine's own address. */
   saw(sighting: Sighting): void {
     const { machine, as, from } = sighting
     const key = keyOf(machine.name, as)
@@ -142,7 +142,7 @@ export class Copies {
   }
 }
 
-/** What an event of DHCP shows of a machine that is not the sender, or may not be. */
+/** The sighting in a DHCP event whose sender is not, or may not be, the machine itself. */
 export function sightingIn(
   event: {
     readonly mac: string

@@ -52,7 +52,7 @@ const HOUR_MS = 3_600_000
 /** How many challenges of a machine, and waits, are kept in memory. */
 const REMEMBERED = 16
 
-/** What enrolment needs of the service. */
+/** What enrolment needs from the service. */
 export type EnrolmentNeeds = {
   readonly store: Pick<MachineRecords, 'change' | 'read' | 'keys'>
   readonly secrets: Pick<BundleStore & AuthorityStore, 'bundle' | 'authority'>
@@ -66,7 +66,7 @@ export type EnrolmentNeeds = {
   readonly clocks: Clocks
 }
 
-/** A machine that shows its token. */
+/** A machine that enrolls with its token. */
 export type Enrolling = {
   readonly token: TokenRecord
   readonly machine: Machine
@@ -110,7 +110,7 @@ type Challenge = {
   readonly ak: AttestationKey | undefined
 }
 
-/** A step on a machine's record, with what it has to report once it is on disk: a step may be done again. */
+/** A step on a machine's record. It may run again, so it only collects reports; they are sent once the record is on disk. */
 type Step<T> = (record: ChangingRecord, reports: Report[]) => T
 type Report = () => void
 
@@ -284,7 +284,7 @@ export class Enrolment {
     return this.#needs.reopenings.all()
   }
 
-  /** Closes the machines whose time is over, and says so in their journals. */
+  /** Closes the machines whose reopening has expired, and records that in their journals. */
   async closeEnded(machineOf: (name: string) => Machine | undefined): Promise<void> {
     for (const { machine: name, who } of await this.#needs.reopenings.removeEnded()) {
       const machine = machineOf(name)
@@ -489,7 +489,7 @@ export class Enrolment {
     throw new KeyRefused(machine.name, why)
   }
 
-  /** Refuses what was good when the bundle was begun, and is not any more. */
+  /** Checks token, machine and key again: they may have changed since the bundle was begun. */
   #requireStill(record: MachineRecord, who: Enrolling, fingerprint: string, reports: Report[]): void {
     const { tokens, machineOf } = this.#needs
     const { token } = who
@@ -547,7 +547,7 @@ export class Enrolment {
     reports.push(() => this.#alarm(who, 'replayed', text))
   }
 
-  /** Does a step on a machine's record. What it reports is reported, and what it refuses is thrown, once it is on disk. */
+  /** Runs a step on a machine's record. Its reports are sent, and its refusal is thrown, once the record is on disk. */
   async #step<T>(machine: string, step: Step<T>): Promise<T> {
     const { done, reports } = await this.#needs.store.change(machine, record => {
       const toReport: Report[] = []

@@ -6,14 +6,14 @@ import type { MachineBoot, MachineRecords, Reopening } from '../store/machine-re
 /** The boot that a machine runs in, or was in last: the latest that its bundle was given to, or that was ready. */
 export type RunningBoot = Pick<MachineBoot, 'boot' | 'readyAt'>
 
-/** By the machine's name, always as they are on disk. */
+/** Records by the machine's name. They always equal what is on disk. */
 export type KnownRecords = {
   readonly running: ReadonlyMap<string, RunningBoot>
-  /** What was opened, also when its time is over. */
+  /** Reopenings, including those that have expired. */
   readonly reopened: ReadonlyMap<string, Reopening>
 }
 
-/** Reads them, and keeps them as the store has them from then on. */
+/** Reads the records, then follows the store's changes. */
 export async function knownRecords(store: Pick<MachineRecords, 'follow'>): Promise<KnownRecords> {
   const running = new Map<string, RunningBoot>()
   const reopened = new Map<string, Reopening>()

@@ -23,7 +23,7 @@ import { signingAlarms, signingEnds } from './signing-ends.ts'
 import { BootTokens } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
 
-/** What the agents' side needs of the service. */
+/** What the agents' side needs from the service. */
 export type AgentsNeeds = {
   readonly store: MachineRecords
   readonly secrets: BundleStore & AuthorityStore
@@ -66,7 +66,7 @@ export type Agents = {
   ) => Promise<{ readonly ends?: number; readonly until?: number } | undefined>
 }
 
-/** Opens it. */
+/** Opens the rooms that give machines their secrets. */
 export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agents> {
   const { store, secrets, catalog, clocks, hostClock, isUp } = needs
   const { journal, alarms, clients, isOwn } = needs.machines

@@ -7,10 +7,10 @@ import type { ProvisioningNetwork } from '#model/network.ts'
 import { sameUuid } from '#model/uuid.ts'
 import { isLeaseOf } from '../machines/identity.ts'
 
-/** Who asks: where from, and what it says of itself. */
+/** The sender of a request: its address, and the labels that it sends. */
 export type Sender = { readonly address: string; readonly labels: Labels }
 
-/** What is known of the sender besides what it says. */
+/** What the server knows about the sender from other sources. */
 export type Evidence = {
   readonly dhcp: ProvisioningNetwork['dhcp']
   /** The lease of the sender's address; in proxy mode the address that it was heard to ask another server for. */

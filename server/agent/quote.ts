@@ -215,7 +215,7 @@ function refused(reason: string): QuoteRefused {
   return new QuoteRefused(reason)
 }
 
-/** Reads a TPM's structures, and refuses what ends early or goes on. */
+/** Reads a TPM's structures; refuses bytes that are missing or left over. */
 class Reader {
   readonly #bytes: Uint8Array
   readonly #refuse: Refuse
@@ -268,7 +268,7 @@ function sha256(...parts: readonly Uint8Array[]): Buffer {
   return hash.digest()
 }
 
-/** None of what is compared is secret, so the time that it takes may be seen. */
+/** Not in constant time: nothing that is compared is secret. */
 function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0
 }

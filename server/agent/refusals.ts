@@ -3,7 +3,7 @@
 
 import { ServerError } from '../errors.ts'
 
-/** What a step gave, or the refusal that it ended with. */
+/** The result of a step, or the refusal that ended it. */
 export type Refusable<T> = { readonly value: T } | { readonly refusal: ServerError }
 
 /**

@@ -17,7 +17,7 @@ import { sealText, sealTo } from './sealing.ts'
 import { signingOf } from './signers.ts'
 import type { Clocks } from '../process/clock.ts'
 
-/** What renewal needs of the service. */
+/** What renewal needs from the service. */
 export type RenewalNeeds = {
   readonly store: Pick<MachineRecords, 'change'>
   readonly secrets: Pick<BundleStore & AuthorityStore, 'bundle' | 'authority'>
@@ -27,7 +27,7 @@ export type RenewalNeeds = {
   readonly clocks: Clocks
 }
 
-/** What a machine is asked for. */
+/** The challenge of a renewal. */
 export type RenewalOffer = {
   /** 32 random bytes (base64url), sealed to the machine's key. */
   readonly challenge: string

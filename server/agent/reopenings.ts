@@ -12,7 +12,7 @@ export class Reopenings {
   readonly #clocks: Clocks
   /** The reopenings in the store, by machine. */
   readonly #kept: ReadonlyMap<string, Reopening>
-  /** When those of this process were opened, by the steady clock. */
+  /** When this process opened each machine, by the steady clock. */
   readonly #opened = new Map<string, { readonly until: number; readonly steady: number }>()
   readonly #host: HostClock
 
@@ -71,7 +71,7 @@ export class Reopenings {
     return record.isReopened(boot) && this.#current(record.reopening()) !== undefined
   }
 
-  /** Removes those whose time is over, and gives them; on disk when it resolves. */
+  /** Removes the reopenings that have expired and returns them; on disk when it resolves. */
   async removeEnded(): Promise<Reopening[]> {
     const ended: Reopening[] = []
     for (const { machine } of [...this.#kept.values()].filter(it => this.#leftMs(it) <= 0)) {

@@ -2,9 +2,9 @@
 
 import { Bucket, type Rate } from '../limits/bucket.ts'
 
-/** A rack that fails sends a few. */
+/** The limit of reports: far more than a rack that fails sends. */
 const REPORTS: Rate = { perSecond: 20 / 60, burst: 20 }
-/** Bytes of the texts and logs of one boot; what is more is left out. */
+/** Bytes of texts and logs that are kept of one boot; the rest is dropped. */
 const BYTES = 256 << 10
 /** Boots that are remembered; the oldest are forgotten first. */
 const REMEMBERED = 10_000

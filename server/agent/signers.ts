@@ -84,7 +84,7 @@ async function currentSigner(
   return { ...made, earlier: predecessors.filter(certificate => endOf(certificate) > now) }
 }
 
-/** One that was made by a clock far ahead is not: it would not be valid yet, and would be valid for too long. */
+/** Whether a signer is young enough to stay. One from a clock far ahead is not: it would not be valid yet, then too long. */
 function isYoung(certificate: string, now: number): boolean {
   const made = new X509Certificate(certificate).validFromDate.getTime() + DAY_MS
   return made <= now + DAY_MS / 24 && now < made + SUCCESSOR_DAYS * DAY_MS

@@ -15,12 +15,12 @@ export const defaultTrust: MachineTrust = {
   deadlineMinutes: DEADLINE_MINUTES,
 }
 
-/** What a machine must show. */
+/** The trust that a machine's site asks for; the default when it names none. */
 export function trustOf({ trust }: Pick<Machine, 'trust'>): MachineTrust {
   return trust ?? defaultTrust
 }
 
-/** What a decision on a key looks at. */
+/** The facts that decide on a key. */
 export type KeyQuestion = {
   readonly machine: Machine
   readonly fingerprint: string
@@ -43,7 +43,7 @@ export type KeyQuestion = {
   }
 }
 
-/** The decision: what becomes of the key, and why, as a clause. */
+/** The new state of a key, and the reason as a clause. */
 export type KeyDecision = { readonly state: 'approved' | 'pending' | 'rejected'; readonly why: string }
 
 /** Decides whether a machine with this key gets its bundle: yes, not before an operator says so, or never. */

@@ -66,7 +66,7 @@ export class AlarmList {
   /**
    * Clears an alarm whose condition is over; one that is not there, or cleared already, is left as it is.
    *
-   * @param lastSeen when it was raised last, as far as whoever looked at it knows: one that was raised since goes on
+   * @param lastSeen when it was raised last, as far as the caller knows: an alarm that was raised since then goes on
    */
   end(code: AlarmCode, entity: string, lastSeen?: number): void {
     const alarm = this.#alarms.get(alarmId({ code, entity }))
@@ -173,7 +173,7 @@ export class AlarmList {
   /** Does what writes alarms once all writes that were asked for before are over. */
   #inTurn<T>(write: () => Promise<T>): Promise<T> {
     const written = this.#lastWrite.then(write)
-    this.#lastWrite = written.catch(() => {}) // whoever asked for it is told
+    this.#lastWrite = written.catch(() => {}) // the caller gets the error
     return written
   }
 

@@ -11,7 +11,7 @@ import type { Endpoints } from './render/context.ts'
 import { GoTemplates } from './render/go-templates.ts'
 import { Templates } from './render/templates.ts'
 
-/** What it needs of the service. */
+/** What the boot room needs from the service. */
 export type BootService = {
   /** Always as of now. */
   readonly catalog: Catalog
@@ -36,7 +36,7 @@ export type BootFiles = {
   readonly loaders: Loaders
   /** Why each loader that is missing could not be read. */
   readonly missingLoaders: readonly string[]
-  /** Undefined where nothing is signed. */
+  /** Undefined when the server signs nothing. */
   readonly signer: Signer | undefined
   /** What an iPXE without an embedded script looks for beside itself; undefined where there is no template of it. */
   readonly autoexec: () => string | undefined

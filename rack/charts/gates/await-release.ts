@@ -13,11 +13,11 @@ import { redact, type Secrets } from '../secrets/secrets.ts'
 /** How long a promise must look broken before it counts as that, in milliseconds. */
 const brokenMs = 3000
 
-/** What is needed to wait. */
+/** What waiting for a release needs. */
 type Awaiting = {
   readonly promises: PromiseWatch
   readonly view: NamespaceView
-  /** What no reason may show. */
+  /** Secret texts: reasons never show them. */
   readonly secrets: Secrets
   readonly stage: Stage
   readonly signal?: AbortSignal

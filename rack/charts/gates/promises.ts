@@ -87,7 +87,7 @@ export class PromiseWatch {
   }
 }
 
-/** What a promise is about, for a person. */
+/** A promise as text for people. */
 export function titleOf(promised: Promised): string {
   switch (promised.kind) {
     case 'http':

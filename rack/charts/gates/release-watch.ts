@@ -10,7 +10,7 @@ import { awaitRelease } from './await-release.ts'
 import type { Readiness } from '../../kubernetes/readiness.ts'
 import { PromiseWatch } from './promises.ts'
 
-/** Opened for one verb and closed by it. */
+/** Watches the promises of releases. A verb opens it and closes it. */
 export class ReleaseWatch {
   readonly view: NamespaceView
   readonly #promises: PromiseWatch

@@ -20,11 +20,11 @@ export type SiteFacts = {
   readonly computes: readonly string[]
   /** Carry the label openstack-network-node: DHCP, routers, metadata. */
   readonly networkNodes: readonly string[]
-  /** Bytes that a packet of the machines' network may have. */
+  /** The MTU of the machines' network, in bytes. */
   readonly mtu: number
 }
 
-/** Works out what the charts want to know. */
+/** Derives the facts from the site. */
 export function factsOf(site: Site): SiteFacts {
   const namesOf = (duty: Duty) => machinesWith(site, duty).map(({ name }) => name)
   const controllers = namesOf('control-plane')

@@ -12,14 +12,14 @@ export type PodGroup = {
   readonly workload: string
   /** Of a daemon set one on each node that it selects. */
   readonly count: number | 'each node'
-  /** Jobs end, and give back what they asked for. */
+  /** False for a job: it ends, and releases its resources. */
   readonly lasts: boolean
   readonly nodeSelector: Readonly<Record<string, string>>
   readonly images: readonly string[]
   readonly requests: Requests
 }
 
-/** What a pod asks for, or a node has. */
+/** Resources that a pod requests, or that a node offers. */
 export type Requests = { readonly memoryBytes: number; readonly milliCpu: number }
 
 /** A node as the API shows it; only what is read. */

@@ -6,7 +6,7 @@ import { CommandFailed, run } from '#host/command.ts'
 import { Failure } from '#model/error.ts'
 import type { Values } from '../values/values.ts'
 
-/** What Helm is called with. */
+/** The surroundings of a call of Helm. */
 export type HelmOptions = {
   readonly kubeconfigPath: string
   readonly namespace: string

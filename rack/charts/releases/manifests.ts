@@ -112,7 +112,7 @@ function keyDiff(was: unknown, is: unknown, path: readonly string[], isHidden: b
   }
 }
 
-/** The lines that only one of two texts has, each as often as it has it more. */
+/** The lines that only one of two texts has. A line that occurs more often in one is listed that many times. */
 function changedLines(was: string, is: string): { removed: string[]; added: string[] } {
   const [old, young] = [was.split('\n'), is.split('\n')]
   return { removed: without(old, young).map(hideLine), added: without(young, old).map(hideLine) }

@@ -14,7 +14,7 @@ import { ChartStore } from '../store.ts'
 /** Texts by key, by the secret's name. */
 export type Secrets = Readonly<Record<string, Readonly<Record<string, string>>>>
 
-/** One secret as it is kept. */
+/** One secret as it is stored. */
 export type KeptSecret = {
   readonly name: string
   /** 1 when it is new; one more with each rotation. */
@@ -22,7 +22,7 @@ export type KeptSecret = {
   readonly entries: Readonly<Record<string, string>>
 }
 
-/** Random bytes of that many. */
+/** Returns the given number of random bytes. */
 export type Random = (size: number) => Uint8Array
 
 /**
@@ -86,7 +86,7 @@ export async function adminPassword(stateDirectory: string): Promise<string | un
   return adminPasswordIn(await keptSecrets(stateDirectory))
 }
 
-/** The same among secrets that were read already. */
+/** The same, from secrets that were already read. */
 export function adminPasswordIn(secrets: Secrets): string | undefined {
   return secrets[ADMIN_SECRET]?.['password']
 }
@@ -105,7 +105,7 @@ export async function listSecrets(stateDirectory: string): Promise<KeptSecret[]>
   }
 }
 
-/** The texts alone. */
+/** The texts of the secrets, without their versions. */
 export function textsOf(secrets: readonly KeptSecret[]): Secrets {
   return Object.fromEntries(secrets.map(({ name, entries }) => [name, entries]))
 }
@@ -128,7 +128,7 @@ export function fillSecrets(
   })
 }
 
-/** A new text of that kind. */
+/** Generates the text of a secret's key. */
 export function generateText(entry: Exclude<SecretEntry, { text: string }>, random: Random): string {
   // 24 bytes are 32 characters without padding; Fernet wants 32 bytes with it.
   const bytes = Buffer.from(random(entry.generate === 'password' ? 24 : 32))

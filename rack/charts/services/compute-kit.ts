@@ -16,7 +16,7 @@ import type { Kit } from '../plan/parts.ts'
 import { placement } from './placement/plan.ts'
 import { rabbitmq } from './rabbitmq/plan.ts'
 
-/** Our own charts. */
+/** The services of our own charts. */
 export const computeKit: Kit = {
   always: [mariadb, rabbitmq, memcached, keystone, glance, placement, neutron, libvirt, nova, horizon],
   optional: { cinder, heat, magnum },

@@ -13,7 +13,7 @@ import { ChartLockError } from '../errors.ts'
 import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
 import type { ChartLock, ChartPin } from './lock-file.ts'
 
-/** What both need: where helm is, and what may end the work. */
+/** The path of helm, and the signal that stops the work. */
 export type SourceOptions = { readonly helm: string; readonly signal?: AbortSignal }
 
 /** Fetches every chart once and gives the pins that a lock file holds. */

@@ -76,7 +76,7 @@ export async function applyCharts(options: ChartOptions): Promise<ChartsResult> 
 
 type ReleaseStep = Step & { readonly act: 'apply' | 'gate'; readonly release: ReleasePlan }
 
-/** A release's way from the plan to kept promises. */
+/** How far one release is on its way to kept promises. */
 type Progress = { stage: Stage; hash: string; revision: number; applied: boolean; seconds: number }
 
 /** What is known before the first release is touched. */

@@ -15,18 +15,18 @@ export type ReleaseStatus = {
   readonly name: string
   /** `absent` when it is not installed, else whether its promises are kept. */
   readonly state: 'absent' | 'kept' | 'waiting' | 'broken'
-  /** Why not, and how to fix it where waiting does not help. */
+  /** Why promises are not kept, and the fix when waiting does not help. */
   readonly reason?: string
   readonly remedy?: string
   readonly revision?: number
-  /** Helm's word for the revision, for example `deployed`. */
+  /** Helm's status of the revision, for example `deployed`. */
   readonly helm?: string
   readonly pods: readonly PodStatus[]
   /** The last step that was taken with it from this state directory. */
   readonly lastStep?: StepRecord
 }
 
-/** One of its pods. */
+/** A pod of a release. */
 export type PodStatus = {
   readonly name: string
   readonly node?: string

@@ -22,7 +22,7 @@ import { clusterId, withSession, type ChartSession, type SessionOptions } from '
 /** What is to be removed, and how far. */
 export type RemovalOptions = SessionOptions & {
   readonly stage: Stage
-  /** Only these; all by default. */
+  /** Removes only these releases; all by default. */
   readonly only?: readonly string[]
   /** Continues although servers run, or it is unknown whether they do. */
   readonly force: boolean
@@ -30,7 +30,7 @@ export type RemovalOptions = SessionOptions & {
   readonly purge: boolean
 }
 
-/** What was removed, in that order. */
+/** The releases that were removed, in that order. */
 export type RemovalResult = { readonly removed: readonly string[]; readonly purged: boolean }
 
 /** Seconds in which the pods of a release must be gone. */

@@ -31,7 +31,7 @@ export function hostPath(name: string, path: string, type = 'Directory'): object
   return { name, hostPath: { path, type } }
 }
 
-/** Where a container sees a volume. */
+/** The mount of a volume in a container. */
 export function mount(name: string, mountPath: string, readOnly = true): object {
   return { name, mountPath, readOnly }
 }

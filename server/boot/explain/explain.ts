@@ -28,7 +28,7 @@ export type Explanation = {
   readonly winner?: Candidate
   /** Those that do not: first those that fit as well, then those that miss least. At most `LOSERS`. */
   readonly losers: readonly Candidate[]
-  /** The profile that the winner names, if it is there. */
+  /** The profile that the winner names, if it exists. */
   readonly profile?: Profile
   readonly serves: readonly Page[]
   readonly lints: readonly LintFinding[]

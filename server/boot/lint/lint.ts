@@ -10,7 +10,7 @@ import { profileReference, profileRules } from './rules-profiles.ts'
 import { renderRules, templateRules } from './rules-templates.ts'
 import type { World } from './world.ts'
 
-/** What is to be examined. */
+/** The objects and templates to examine. */
 export type Subjects = {
   /** Groups that may take the same machines: they are compared with each other. */
   readonly groups: readonly Document<Group>[]

@@ -20,7 +20,7 @@ import type { World } from './world.ts'
 /** Groups that a profile is rendered for; further ones would give the same findings. */
 const MOST_GROUPS = 25
 
-/** Checks what a template says by itself. */
+/** Checks the text of one template, without rendering it. */
 export function templateRules(name: string, { files }: World, findings: Findings): boolean {
   const content = files.textOf(name)
   if (content === undefined) return false

@@ -125,7 +125,7 @@ function narrower(a: Net, b: Net): Net | undefined {
   return a.start.startsWith(b.start) ? a : undefined
 }
 
-/** One of the things that a requirement lets be. */
+/** One alternative of a requirement: a text or a pattern. */
 type Item = { readonly kind: 'text'; readonly text: string; readonly folded: string } | Pattern
 type Pattern = Glob | Net
 type Glob = {
@@ -145,7 +145,7 @@ type Net = {
   readonly first: string
 }
 
-/** By requirement, which are compared often; those of one label have one key. */
+/** A cache by requirement, because each is compared often. */
 const known = new WeakMap<object, { readonly key: string; readonly items: readonly Item[] }>()
 
 function itemsOf(key: string, wanted: Requirement): readonly Item[] {

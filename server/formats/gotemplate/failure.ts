@@ -19,7 +19,7 @@ export class GoTemplateError extends Error {
   }
 }
 
-/** What a function of the template language refuses; the evaluator adds the place. */
+/** An error of a template function; the evaluator adds line and column. */
 export class BadCall extends Error {
   readonly code = 'BAD_CALL'
 }

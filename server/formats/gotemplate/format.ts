@@ -127,7 +127,7 @@ type Directive = {
 const DIRECTIVE =
   /([-+# 0]*)(?:(?:\[(\d+)\])?(\*)|(\d+))?(?:(\.)(?:(?:\[(\d+)\])?(\*)|(\d+))?)?(?:\[(\d+)\])?(.?)/suy
 
-/** A width, precision or index, within what is sane. */
+/** A width, precision or index; at most 1,000,000. */
 function number(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Math.min(Number(text), 1_000_000)
 }
@@ -205,7 +205,7 @@ function formatted(value: Value, form: Form): string {
   return typeof value === 'bigint' ? wholeForm(value, form) : floatForm(value, form)
 }
 
-/** What does not fit its verb is printed as it is, to the same width. */
+/** Formats a value that its verb does not accept as Go does: `%!d(string=x)`, with the same width. */
 function bad(value: Value, form: Form): string {
   if (value === null) return `%!${form.verb}(<nil>)`
   return `%!${form.verb}(${typeName(value)}=${formatted(value, { ...form, verb: 'v' })})`

@@ -5,7 +5,7 @@ import type { Value } from './values.ts'
 /** Nodes in the order in which they are run. */
 export type List = readonly Node[]
 
-/** What a template does. */
+/** A node of a parsed template. */
 export type Node =
   | { readonly kind: 'text'; readonly at: number; readonly text: string }
   | { readonly kind: 'action'; readonly at: number; readonly pipe: Pipe }

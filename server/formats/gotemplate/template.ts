@@ -33,7 +33,7 @@ export function goTemplate(source: string): GoTemplate {
 /** The largest source with actions, which is parsed in some tens of milliseconds. */
 const MOST_SOURCE = 256 << 10
 
-/** What is nested deeper than the stack goes is an error of the template. */
+/** Turns a stack overflow into an error of the template: it is nested too deep. */
 function shallow<T>(source: string, run: () => T): T {
   try {
     return run()

@@ -40,7 +40,7 @@ export function entryOf(map: ValueMap | TextMap, key: string): Value | undefined
   return Object.hasOwn(entries, key) ? entries[key] : undefined
 }
 
-/** Go's truth: everything but false, zero, nil and what is empty. */
+/** Go's truth: false for false, zero, nil and anything empty; true otherwise. */
 export function isTrue(value: Value): boolean {
   if (isList(value)) return value.length > 0
   if (isMap(value)) return sizeOf(value) > 0

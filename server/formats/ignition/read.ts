@@ -100,7 +100,7 @@ function wrongType(node: Node, wanted: string, path: Path, { findings }: Reading
 }
 
 const NAMES = { string: 'a text', integer: 'an integer', boolean: 'true or false' } as const
-/** What null in a list becomes. */
+/** The value that null in a list becomes. */
 const EMPTY_OF = { string: '', integer: 0, boolean: false, object: {} } as const
 
 function sameName(name: string, key: string): boolean {

@@ -1,7 +1,7 @@
 // The fields of an Ignition config, as data: name, type, and the first spec that has them. The order is that of the
 // Go structs, because programs that compare configs byte by byte have learned it.
 
-/** What a field holds. */
+/** The type of a field. */
 export type Type = 'string' | 'integer' | 'boolean' | ListType | ObjectType
 export type ListType = { readonly list: Type }
 export type ObjectType = { readonly fields: readonly Field[] }

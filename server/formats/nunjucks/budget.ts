@@ -7,7 +7,7 @@ const MOST_CHARACTERS = 8 << 20
 /** Templates and macros inside of each other. */
 const MOST_LEVELS = 64
 
-/** Says that a rendering costs too much. */
+/** A rendering exceeded its budget. */
 export class OverBudget extends Error {
   readonly code = 'OVER_BUDGET'
 }
@@ -52,7 +52,7 @@ export class Budget {
       throw new OverBudget(`more than ${MOST_LEVELS} templates or macros are inside of each other`)
   }
 
-  /** Comes back from a level. */
+  /** Ends the level that `enter` began. */
   leave(): void {
     this.#levels -= 1
   }

@@ -843,7 +843,7 @@ function define(run: Run, name: string, value: unknown, isTop: boolean): void {
   run.variables.set(name, value)
 }
 
-/** What a loop goes over: pairs of an object where it has two names. */
+/** The items of a loop. When the loop has two names, an object gives pairs of key and value. */
 function turnsOf(over: unknown, isParted: boolean, run: Run): readonly unknown[] {
   if (Array.isArray(over)) return over
   if (typeof over === 'string') {

@@ -19,14 +19,14 @@ import {
   wholeOf,
 } from './values.ts'
 
-/** What a filter is given besides its value. */
+/** The arguments of a filter besides its value. */
 export type FilterCall = {
   readonly args: readonly unknown[]
   readonly named: ReadonlyMap<string, unknown>
   readonly budget: Budget
 }
 
-/** A filter: a value becomes another. It counts what it makes. */
+/** A filter: makes one value from another, and charges its output to the budget. */
 export type Filter = (value: unknown, call: FilterCall) => unknown
 
 /** A test, which is asked by `is`. */

@@ -12,7 +12,7 @@ export type Tree = {
   readonly [field: string]: unknown
 }
 
-/** What is wrong with a template, and where; without a line, it is somewhere. */
+/** An error in a template; without a line when its place is unknown. */
 export class TemplateFault extends Error {
   readonly code = 'TEMPLATE_FAULT'
   readonly reason: string
