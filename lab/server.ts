@@ -2,7 +2,9 @@
 
 import { readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { Refusal, ServerClient } from '#client/server.ts'
 import { endProcess, isAlive } from '#host/process.ts'
+import type { SiteObjects } from '#model/site.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { startDetached } from './detached.ts'
 import { LabError } from './errors.ts'
@@ -63,15 +65,16 @@ export async function startServer(lab: ServerPlace, options: ServerOptions): Pro
   writeState(files.server, { process: mark }) // whatever fails from here on, `down` finds it
   const [route] = await lab.relay([{ port: options.hostPort ?? 0, host: address, targetPort: HTTP_PORT }])
   const hostUrl = `http://127.0.0.1:${route?.port}`
+  const anyone = new ServerClient(hostUrl, '') // without a token: the server makes its first one while it starts
   const signal = options.signal ?? new AbortController().signal
   await waitUntil(
     'the server answers',
     { limitSeconds: options.limitSeconds ?? 15, everyMs: 50, signal },
     async () => {
       if (!isAlive(mark)) return { value: false }
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(2000)])
-      const { ok, status } = await fetch(`${hostUrl}/readyz`, { signal: limit })
-      return ok ? { value: true } : { not: `/readyz answered ${status}` }
+      const answer = await anyone.request('GET', '/readyz', {}, undefined, 2)
+      await answer.body?.cancel()
+      return { value: true }
     },
   )
   if (!isAlive(mark))
@@ -100,14 +103,16 @@ export function serverUrl(labDirectory: string): string | undefined {
 
 async function putObjects(hostUrl: string, site: string, file: string, serverState: string): Promise<void> {
   const token = readFileSync(join(serverState, 'admin.token'), 'utf8').trim()
-  const answer = await fetch(`${hostUrl}/v1/sites/${site}`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: readFileSync(file, 'utf8'),
-    signal: AbortSignal.timeout(10_000),
-  })
-  if (!answer.ok)
-    throw new LabError('NO_BOOT', `The server refuses ${file}: ${answer.status} ${await answer.text()}`)
+  try {
+    // Checked by the server, which names each fault.
+    await new ServerClient(hostUrl, token).putSite(
+      site,
+      JSON.parse(readFileSync(file, 'utf8')) as SiteObjects,
+    )
+  } catch (cause) {
+    if (!(cause instanceof Refusal || cause instanceof SyntaxError)) throw cause
+    throw new LabError('NO_BOOT', `The server cannot take ${file}: ${cause.message}`, { cause })
+  }
 }
 
 function tail(path: string): string {

@@ -29,7 +29,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'images/references.ts',
   ],
   'rack/up': ['rack', 'client'],
-  lab: ['rack/site'],
+  lab: ['rack/site', 'client'],
   'lab/up': ['lab', 'rack', 'client', 'images'],
   cli: ['client', 'rack', 'server', 'lab', 'images'],
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { findLab, openLab } from '#lab/lab.ts'
@@ -183,6 +183,29 @@ t.test('an interruption ends the start of the server, and down ends what was sta
   await lab.down()
   t.strictSame(remainsOf(name, root), [])
 })
+
+t.test(
+  'a rack gives its objects to the server, and an error names those that it refuses',
+  { skip },
+  async t => {
+    const root = t.testdir({ 'bad.json': '{"groups": 5}' })
+    const name = `${base}o`
+    const lab = await openLab(
+      { ...rack(name), objects: resolve('lab/racks/firmware/objects.json') },
+      { root },
+    )
+    t.teardown(() => lab.down())
+    const { hostUrl } = await lab.startServer({})
+    t.match(hostUrl, /^http:/)
+    await lab.down()
+    const other = await openLab({ ...rack(name), objects: join(root, 'bad.json') }, { root })
+    t.teardown(() => other.down())
+    await t.rejects(other.startServer({}), {
+      code: 'NO_BOOT',
+      message: /bad\.json: In the body must have required property/,
+    })
+  },
+)
 
 t.test('a folder whose namespaces are gone counts as down', { skip }, async t => {
   const root = t.testdir()
