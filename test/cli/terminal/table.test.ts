@@ -16,3 +16,8 @@ t.test('a table shows a selector as explain does', async t => {
       'any  any machine',
   )
 })
+
+t.test('a column of times is headed by what happens then', t => {
+  t.equal(tableOf(['at', 'expiresAt'], [{ at: 1, expiresAt: 2 }]), 'AT  EXPIRES\n1   2')
+  t.end()
+})
