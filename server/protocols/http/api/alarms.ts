@@ -9,7 +9,7 @@ import type { Log } from '../../../log.ts'
 import { pretty } from '../wire/replies.ts'
 import { keptOf, noteAudited } from './audit.ts'
 import { problem } from './openapi.ts'
-import { limitOf, linkNext, type PageQuery } from './paging.ts'
+import { limitOf, linkNext, onlyKnownKeys, type PageQuery } from './paging.ts'
 
 /** What these routes need of the service. */
 export type AlarmNeeds = {
@@ -30,6 +30,7 @@ export const alarmRoutes: FastifyPluginCallback<AlarmNeeds> = (app, { alarmList,
   app.get<{ Querystring: AlarmQuery }>(
     '/v1/alarms',
     {
+      preValidation: onlyKnownKeys,
       schema: {
         ...about('What an operator should look at, the most urgent first'),
         querystring: {

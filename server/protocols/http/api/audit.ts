@@ -9,7 +9,7 @@ import { BadRequest } from '../../../errors.ts'
 import { causesOf, type Log } from '../../../log.ts'
 import type { Auditing, AuditStore } from '../../../store/audit.ts'
 import { pretty } from '../wire/replies.ts'
-import { limitOf, linkNext, type PageQuery } from './paging.ts'
+import { limitOf, linkNext, onlyKnownKeys, type PageQuery } from './paging.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -96,7 +96,7 @@ function nameIn({ params }: FastifyRequest): string {
 export const auditRoutes: FastifyPluginCallback<AuditNeeds> = (app, { audit }, done) => {
   app.get<{ Querystring: AuditPageQuery }>(
     '/v1/audit',
-    { config: { access: 'admin' }, schema: listSchema },
+    { config: { access: 'admin' }, preValidation: onlyKnownKeys, schema: listSchema },
     async ({ query }, reply) => {
       const { who, entity, since, until, after } = query
       const limit = limitOf(query)

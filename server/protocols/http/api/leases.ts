@@ -8,7 +8,7 @@ import { shown, shownSchema } from '#model/time.ts'
 import { BadRequest } from '../../../errors.ts'
 import { pretty } from '../wire/replies.ts'
 import { keptOf } from './audit.ts'
-import { limitOf, linkNext, type PageQuery } from './paging.ts'
+import { limitOf, linkNext, onlyKnownKeys, type PageQuery } from './paging.ts'
 
 /** What this route needs of the service. */
 export type LeaseNeeds = {
@@ -25,6 +25,7 @@ export const leaseRoutes: FastifyPluginCallback<LeaseNeeds> = (app, { leases }, 
   app.get<{ Querystring: LeaseQuery }>(
     '/v1/leases',
     {
+      preValidation: onlyKnownKeys,
       schema: {
         tags: ['leases'],
         summary: 'Addresses that DHCP gave, in their order; none where it is off',

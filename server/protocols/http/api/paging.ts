@@ -1,6 +1,6 @@
 // Long lists in pages: `?limit=` and `?after=`, with the next page in the `Link` header (RFC 8288). Short ones come whole.
 
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, preValidationHookHandler } from 'fastify'
 import { BadRequest } from '../../../errors.ts'
 
 /** What a page is asked for by: texts, as a query has them. */
@@ -18,6 +18,15 @@ export function limitOf({ limit }: PageQuery): number {
   if (limit === undefined) return LARGEST_PAGE
   if (/^[1-9]\d{0,8}$/.test(limit)) return Math.min(Number(limit), LARGEST_PAGE)
   throw new BadRequest(`limit is ${JSON.stringify(limit)}; it takes a number from 1 to ${LARGEST_PAGE}.`)
+}
+
+/** Refuses a query with a key that its list does not have: with a typing error in `severity`, say, it would list all. */
+export const onlyKnownKeys: preValidationHookHandler = ({ query, routeOptions }, _, next) => {
+  const { properties = {} } = (routeOptions.schema?.querystring ?? {}) as { properties?: object } // a JSON schema
+  const unknown = Object.keys(query as object).find(key => !Object.hasOwn(properties, key))
+  if (unknown === undefined) return next()
+  const known = Object.keys(properties).join(', ')
+  next(new BadRequest(`The query has ${JSON.stringify(unknown)}; this list takes ${known}.`))
 }
 
 /** The refusal of an `after` that is not (any more) in the list. */

@@ -43,6 +43,10 @@ t.test('open alarms are listed by severity, narrowed, and in pages', async t => 
     detail: /state must be .*: open, active, acknowledged, cleared, all\. /,
   })
   t.equal((await get('/v1/alarms?code=PL-1')).statusCode, 400)
+  t.match((await get('/v1/alarms?severty=major')).json(), {
+    status: 400,
+    detail: /"severty"; this list takes severity, code,/,
+  })
 })
 
 t.test('one alarm is read by its id, with times that people can read', async t => {
@@ -107,6 +111,7 @@ t.test('leases are listed by address, narrowed, and in pages', async t => {
   ])
   t.equal((await get('/v1/leases?after=x')).statusCode, 400)
   t.equal((await get('/v1/leases?mac=x')).statusCode, 400)
+  t.equal((await get('/v1/leases?address=10.20.0.9')).statusCode, 400)
 })
 
 t.test('a server lists its roles, and has no leases where DHCP is off', async t => {
