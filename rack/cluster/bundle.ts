@@ -39,7 +39,7 @@ export function machineBundle(site: Site, pki: Pki, machine: Machine): BundleDes
   }
 }
 
-/** The keys with which the server signs and completes the bundles of a site. The provisioner sends them out only in bundles that name them. */
+/** The keys with which the server signs and completes the bundles of a site. A secret leaves the provisioner only in a bundle that names it. */
 export function siteAuthority({ authorities, serviceAccount, ...pki }: Pki): SiteAuthority {
   return {
     signers: authorities,
