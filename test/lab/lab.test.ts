@@ -204,6 +204,8 @@ t.test(
       code: 'NO_BOOT',
       message: /bad\.json: In the body must have required property/,
     })
+    await other.down()
+    t.strictSame(remainsOf(name, root), [])
   },
 )
 
