@@ -18,10 +18,13 @@ export type Serving = {
   stop(): Promise<void>
 }
 
-/** Starts it on a free port. It ends with this process, whatever ends that. */
-export async function serve(paths: { state: string; data: string; assets?: string }): Promise<Serving> {
+/** Starts it on a free port, of this checkout unless another is named. It ends with this process, whatever ends that. */
+export async function serve(
+  paths: { state: string; data: string; assets?: string },
+  checkout = join(import.meta.dirname, '..'),
+): Promise<Serving> {
   const { state, data, assets } = paths
-  const program = join(import.meta.dirname, '../bin/pilotlight')
+  const program = join(checkout, 'bin/pilotlight')
   const ports = ['--address', '127.0.0.1', '--http-port', '0', '--agent-port', '0', '--no-dhcp', '--no-tftp']
   const folders = ['--state-path', state, '--data-path', data, '--loaders-path', data]
   const args = [
