@@ -60,23 +60,30 @@ export async function crash(
       counts.starting += 1
       continue
     }
-    const { url, rpcPort } = await whereOf(server)
-    await check(url, writers, counts, wrong, round)
-    const stop = new AbortController()
-    const putGroup = groupWriter(rpcPort, certificates)
-    const writing = writers.map((known, at) => {
-      const send = at < REST_WRITERS ? overRest(url, at) : overRpc(putGroup, at)
-      return write(send, known, counts, stop.signal)
-    })
-    await sleep(20 + random() * 400)
-    await kill(server)
-    stop.abort()
-    await Promise.all(writing)
-    putGroup.close()
+    try {
+      const { url, rpcPort } = await whereOf(server)
+      await check(url, writers, counts, wrong, round)
+      const stop = new AbortController()
+      const putGroup = groupWriter(rpcPort, certificates)
+      const writing = writers.map((known, at) => {
+        const send = at < REST_WRITERS ? overRest(url, at) : overRpc(putGroup, at)
+        return write(send, known, counts, stop.signal)
+      })
+      await sleep(20 + random() * 400)
+      await kill(server)
+      stop.abort()
+      await Promise.all(writing)
+      putGroup.close()
+    } finally {
+      await kill(server) // whatever failed: a server that is left keeps the test waiting
+    }
   }
   const server = start(folder, certificates)
-  await check((await whereOf(server)).url, writers, counts, wrong, kills + 1)
-  await kill(server)
+  try {
+    await check((await whereOf(server)).url, writers, counts, wrong, kills + 1)
+  } finally {
+    await kill(server)
+  }
   return {
     kills,
     killsWhileStarting: counts.starting,

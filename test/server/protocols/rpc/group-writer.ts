@@ -21,7 +21,7 @@ export function groupWriter(
   { ca, key, cert }: { readonly ca: string; readonly key: string; readonly cert: string },
 ) {
   const services = loadSync('rpc.proto', {
-    includeDirs: [`${PROJECT_ROOT}/server/rpc/proto`],
+    includeDirs: [`${PROJECT_ROOT}/server/protocols/rpc/proto`],
     keepCase: true,
   })
   const Groups = makeGenericClientConstructor(services['rpcpb.Groups'] as ServiceDefinition, 'Groups') // by the file
