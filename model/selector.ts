@@ -4,6 +4,7 @@
 
 import { parseNetwork } from './address.ts'
 import { normaliseMac } from './mac.ts'
+import { isRecord } from './record.ts'
 
 /** What a machine reports of itself (`mac`, `uuid`, `serial`, ...). */
 export type Labels = Readonly<Record<string, string>>
@@ -78,10 +79,10 @@ function readText(key: string, text: string): string {
 }
 
 function readCondition(key: string, value: unknown): Condition {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new BadSelector(key, `${JSON.stringify(value)} is not a requirement; write it as a string`)
   }
-  const [[kind, wanted] = ['', undefined], ...others] = Object.entries(value) as [string, unknown][]
+  const [[kind, wanted] = ['', undefined], ...others] = Object.entries(value)
   if (others.length === 0) {
     if (kind === 'glob' && typeof wanted === 'string' && wanted !== '') return { glob: wanted }
     if (kind === 'present' && typeof wanted === 'boolean') return { present: wanted }

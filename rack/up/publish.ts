@@ -40,7 +40,7 @@ export async function publish(
   beforePut()
   const changed = await client.putSite(site.name, objects)
   const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
-  await keepSigningDay(state, site.name, signsUntil)
+  keepSigningDay(state, site.name, signsUntil)
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
   stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
   return { pki, signsUntil }

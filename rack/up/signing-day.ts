@@ -1,7 +1,8 @@
 // What `plan` says of a cluster that exists: until when its kubelets can renew their certificates if we stay away.
 
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceFile } from '#host/replace-file.ts'
 import { messageOf } from '#progress/wait.ts'
 import type { SiteSigning } from '#model/bundle.ts'
 import { ServerClient } from '#client/server.ts'
@@ -13,9 +14,9 @@ export type SigningPlaces = { readonly server: string; readonly state: string }
 const LIMIT_SECONDS = 3
 
 /** Keeps, in the state of `up`, until when controllers can sign that boot from now on; milliseconds since 1970. */
-export async function keepSigningDay(state: string, site: string, until: number): Promise<void> {
+export function keepSigningDay(state: string, site: string, until: number): void {
   const kept = { site, until: new Date(until).toISOString() }
-  await writeFile(fileIn(state), `${JSON.stringify(kept)}\n`, { mode: 0o600 })
+  replaceFile(fileIn(state), `${JSON.stringify(kept)}\n`)
 }
 
 /**

@@ -16,18 +16,13 @@ export async function openAlarms(store: AlarmStore, now: () => number, parts: Pa
 
 /** Looks now, and then every few seconds; resolves after the first look. */
 export async function watchAlarms(list: AlarmList, watched: Watched, log: Log, parts: Parts): Promise<void> {
-  let looking: Promise<void> = Promise.resolve()
-  let isLooking = false
-  const lookOnce = () => {
-    if (isLooking) return
-    isLooking = true
-    looking = look(list, watched)
+  let looking: Promise<void> | undefined
+  const lookOnce = () =>
+    (looking ??= look(list, watched)
       .catch((error: unknown) => log('error', `Alarms could not be looked at: ${causesOf(error)}`))
-      .finally(() => (isLooking = false))
-  }
-  lookOnce()
-  await looking
-  const timer = setInterval(lookOnce, LOOK_MS)
+      .finally(() => (looking = undefined)))
+  await lookOnce()
+  const timer = setInterval(() => void lookOnce(), LOOK_MS)
   const close = async () => {
     clearInterval(timer)
     await looking

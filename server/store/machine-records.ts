@@ -3,6 +3,9 @@
 
 import type { MachineKey } from '#model/machine-key.ts'
 
+/** A time by the host's own clock, which no one sets: the run of the host, and milliseconds since it began. */
+export type HostTime = { readonly run: string; readonly at: number }
+
 /** A token as it is kept: never itself, only its hash. */
 export type TokenRecord = {
   /** SHA-256, in hex. */
@@ -11,8 +14,8 @@ export type TokenRecord = {
   readonly boot: string
   /** Milliseconds since 1970, until which it must be used first. */
   readonly until: number
-  /** The run of the host in which it was made, and when by the host's own clock; none of a version that did not keep it. */
-  readonly made?: { readonly run: string; readonly at: number }
+  /** When it was made; none of a version that did not keep it. */
+  readonly made?: HostTime
   /** Milliseconds since 1970, when it was first shown. */
   readonly usedAt?: number
 }
@@ -52,8 +55,8 @@ export type Reopening = {
   readonly at: number
   readonly until: number
   readonly who: string
-  /** The run of the host in which it was opened, and when by the host's own clock; none of a version that did not keep it. */
-  readonly made?: { readonly run: string; readonly at: number }
+  /** When it was opened; none of a version that did not keep it. */
+  readonly made?: HostTime
 }
 
 /** Until when a controller can sign certificates of its cluster: the end of the signers that it was given. */

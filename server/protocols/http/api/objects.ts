@@ -133,7 +133,7 @@ export const objectRoutes: FastifyPluginCallback<Needs> = (app, needs, done) => 
 /** An object for the place it is put: its id may be left out, but not differ. Everything else is checked later. */
 function named(kind: Kind, object: unknown, id: string): KindedObject {
   const key = kind === 'machine' ? 'name' : 'id'
-  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+  if (!isRecord(object)) {
     throw new BadRequest(`The body is not a JSON object, as a ${kind} is.`)
   }
   const given = { [key]: id, ...object } as Record<string, unknown>
