@@ -38,6 +38,7 @@ export const LINT_CODES = {
   'PL-2036': 'bad cloud config',
   'PL-2037': 'secret that anyone can fetch',
   'PL-2038': 'metadata that hides other metadata',
+  'PL-2039': 'config that does not do what it seems to say',
 } as const
 
 /** A key of `LINT_CODES`. */

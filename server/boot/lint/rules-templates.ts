@@ -8,6 +8,7 @@ import { type Labels, type Requirement, isList } from '#model/selector.ts'
 import { ServerError } from '../../errors.ts'
 import { GoTemplateError } from '../../formats/gotemplate/failure.ts'
 import { goTemplate } from '../../formats/gotemplate/template.ts'
+import { REMEDIES, type WarningKind } from '../../formats/ignition/findings.ts'
 import { templateFindings } from '../../inventory/template-check.ts'
 import { ignitionTextOf, scriptOf, type Match } from '../render/answers.ts'
 import { cloudText, genericText } from '../render/generic.ts'
@@ -32,13 +33,19 @@ export function templateRules(name: string, { files }: World, findings: Findings
   }
   const code = codeOf(name, content)
   let isGood = true
-  for (const { severity, line, column, message } of templateFindings({ id: name, content })) {
+  for (const finding of templateFindings({ id: name, content })) {
+    const { line, column, message } = finding
     const place = { file: name, line, column }
-    if (severity === 'error') findings.error(code, place, message, MENDS[code] ?? '')
-    else findings.warning('PL-2031', place, message, 'fix its name, or remove it')
-    isGood &&= severity !== 'error'
+    if (finding.severity === 'error') findings.error(code, place, message, MENDS[code] ?? '')
+    else findings.warning(warningCode(finding.kind), place, message, REMEDIES[finding.kind])
+    isGood &&= finding.severity !== 'error'
   }
   return isGood
+}
+
+/** The code of what a config format warns of. */
+export function warningCode(kind: WarningKind): LintCode {
+  return kind === 'unknown-key' ? 'PL-2031' : 'PL-2039'
 }
 
 /** Renders all files of a profile for each of its groups. Files in `broken` are known to be wrong already. */

@@ -3,9 +3,10 @@
 
 import type { Report } from '../ignition/findings.ts'
 import type { Path } from '../ignition/tree.ts'
-import type { File, Filesystem, IgnitionConfig, Resource, Unit, User } from '../ignition/types.ts'
+import type { Dropin, File, Filesystem, IgnitionConfig, Resource, Unit, User } from '../ignition/types.ts'
 import { dataUrlOf, escapeBytes } from './data-url.ts'
 import type { LocalFiles } from './local-files.ts'
+import type { Origins } from './origins.ts'
 import type {
   ButaneConfig,
   SugaredDropin,
@@ -17,7 +18,13 @@ import type {
 } from './types.ts'
 
 /** What desugaring needs: the spec that comes out, the files beside the config, and where mistakes are reported. */
-export type Desugaring = { readonly spec: number; readonly files: LocalFiles; readonly report: Report }
+export type Desugaring = {
+  readonly spec: number
+  readonly files: LocalFiles
+  readonly report: Report
+  /** Learns where each piece of the result is in the source. */
+  readonly origins: Origins
+}
 
 /** The Ignition config of a Butane config, without mount units, trees, boot device and GRUB. */
 export function desugar(config: ButaneConfig, to: Desugaring): IgnitionConfig {
@@ -31,7 +38,7 @@ export function desugar(config: ButaneConfig, to: Desugaring): IgnitionConfig {
   const { merge, replace } = other ?? {}
   const authorities = security?.tls?.certificateAuthorities
   const { trees: _, files, filesystems, ...nodes } = storage ?? {}
-  return {
+  const plain: IgnitionConfig = {
     ignition: {
       ...rest,
       config: {
@@ -57,6 +64,8 @@ export function desugar(config: ButaneConfig, to: Desugaring): IgnitionConfig {
     },
     systemd: { ...(systemd?.units && { units: each(['systemd', 'units'], systemd.units, unitOf) }) },
   }
+  to.origins.mirror(plain)
+  return plain
 }
 
 const AUTHORITIES = ['ignition', 'security', 'tls', 'certificateAuthorities']
@@ -71,14 +80,10 @@ function resourceOf(resource: SugaredResource, path: Path, to: Desugaring): Reso
 }
 
 function contentOf(
-  { inline, local, source }: SugaredResource,
+  { inline, local }: SugaredResource,
   path: Path,
   { files, report }: Desugaring,
 ): Uint8Array | undefined {
-  if ([inline, local, source].filter(value => value !== undefined).length > 1) {
-    report.error(path, 'give one of source, inline and local')
-    return undefined
-  }
   if (inline !== undefined) return Buffer.from(inline)
   if (local === undefined) return undefined
   const content = files.read(local)
@@ -102,40 +107,42 @@ function plainFilesystem(filesystem: SugaredFilesystem): Filesystem {
 
 function userOf({ sshAuthorizedKeysLocal = [], ...user }: SugaredUser, path: Path, to: Desugaring): User {
   if (sshAuthorizedKeysLocal.length === 0) return user
-  const keys = sshAuthorizedKeysLocal.flatMap((local, index) => {
-    const text = textOf(local, [...path, 'sshAuthorizedKeysLocal', index], to) ?? ''
-    return text.split(/\r?\n/).filter(line => line !== '')
-  })
-  return { ...user, sshAuthorizedKeys: [...(user.sshAuthorizedKeys ?? []), ...keys] }
+  const sshAuthorizedKeys = [...(user.sshAuthorizedKeys ?? [])]
+  const members = new Map<number, Path>()
+  for (const [index, local] of sshAuthorizedKeysLocal.entries()) {
+    const at = [...path, 'sshAuthorizedKeysLocal', index]
+    const text = textOf(local, at, to) ?? ''
+    for (const line of text.split(/\r?\n/).filter(line => line !== '')) {
+      members.set(sshAuthorizedKeys.length, at)
+      sshAuthorizedKeys.push(line)
+    }
+  }
+  to.origins.set(sshAuthorizedKeys, [...path, 'sshAuthorizedKeys'], members)
+  return { ...user, sshAuthorizedKeys }
 }
 
 function unitOf({ contentsLocal, dropins, ...unit }: SugaredUnit, path: Path, to: Desugaring): Unit {
-  return {
-    ...unit,
-    ...localContents({ contentsLocal, contents: unit.contents }, path, to),
-    ...(dropins && {
-      dropins: dropins.map(({ contentsLocal: local, ...dropin }, index) => ({
-        ...dropin,
-        ...localContents(
-          { contentsLocal: local, contents: dropin.contents },
-          [...path, 'dropins', index],
-          to,
-        ),
-      })),
-    }),
+  const plain = { ...unit, ...(dropins && { dropins: dropins.map(dropinOf) }) }
+  return withLocalContents(plain, contentsLocal, path, to)
+
+  function dropinOf({ contentsLocal: local, ...dropin }: SugaredDropin, index: number): Dropin {
+    return withLocalContents(dropin, local, [...path, 'dropins', index], to)
   }
 }
 
-function localContents(
-  { contents, contentsLocal }: { [Name in 'contents' | 'contentsLocal']: SugaredDropin[Name] | undefined },
+function withLocalContents<T extends Dropin>(
+  unit: T,
+  local: string | undefined,
   path: Path,
   to: Desugaring,
-): { readonly contents?: string } {
-  if (contentsLocal === undefined) return {}
+): T {
+  if (local === undefined || local === '') return unit
   const at = [...path, 'contentsLocal']
-  if (contents !== undefined) to.report.error(at, 'give one of contents and contents_local')
-  const text = contentsLocal === '' ? undefined : textOf(contentsLocal, at, to)
-  return text === undefined ? {} : { contents: text }
+  const contents = textOf(local, at, to)
+  if (contents === undefined) return unit
+  const whole = { ...unit, contents }
+  to.origins.set(whole, path, new Map([['contents', at]]))
+  return whole
 }
 
 function textOf(local: string, path: Path, { files, report }: Desugaring): string | undefined {

@@ -1,19 +1,21 @@
 // Butane to Ignition: reads the YAML, unfolds the sugar, checks the result, and says where in the YAML it is wrong.
 
 import { type Finding, type PlacedFinding, reportTo, type Report } from '../ignition/findings.ts'
-import { checkIgnition, specOf } from '../ignition/config.ts'
+import { checkInner } from '../ignition/config.ts'
 import { isFields, readFields, type Value } from '../ignition/read.ts'
 import { checkConfig } from '../ignition/rules.ts'
-import { type Node, offsetOf, placeAt } from '../ignition/tree.ts'
+import { type Node, offsetOf, type Path, placeAt } from '../ignition/tree.ts'
 import type { IgnitionConfig } from '../ignition/types.ts'
 import { bootDeviceConfig, bootDeviceRules, grubConfig, grubRules } from './boot-device.ts'
 import { desugar } from './desugar.ts'
 import type { LocalFiles } from './local-files.ts'
 import { mergeConfigs } from './merge.ts'
 import { mountUnitOf } from './mount-units.ts'
+import { Origins } from './origins.ts'
+import { modeRules, partitionRules, reuseRules } from './rules.ts'
 import { BUTANE, butaneConfig, HEAD, snakeCase } from './schema.ts'
-import { addTrees } from './trees.ts'
-import type { ButaneConfig } from './types.ts'
+import { addTrees, type TreeSources } from './trees.ts'
+import type { ButaneConfig, SugaredDropin, SugaredFile, SugaredResource, SugaredUnit } from './types.ts'
 import { type Variant, variantOf } from './variants.ts'
 import { BadYaml, parseYaml } from './yaml.ts'
 
@@ -49,17 +51,18 @@ export function transpile(text: string, files: LocalFiles): Transpiled {
   if (read.findings.some(isError)) return { findings: place(read.findings) }
   const sugared = read.fields as ButaneConfig // what the schema lets through has the shape of the types
   const { config, findings } = unfold(sugared, variant, files)
-  const all = [...read.findings, ...findings]
-  return all.some(isError)
-    ? { findings: place(all) }
-    : { findings: place(all), good: { config, spec: variant.spec } }
+  const all = place([...read.findings, ...findings])
+  return all.some(isError) ? { findings: all } : { findings: all, good: { config, spec: variant.spec } }
 }
 
 function isError({ severity }: Finding): boolean {
   return severity === 'error'
 }
 
-/** The Ignition config of a Butane config, and all that there is to say of it. */
+/**
+ * The Ignition config of a Butane config, and all that there is to say of it. As in Butane, a step that finds an error is
+ * the last one.
+ */
 function unfold(
   sugared: ButaneConfig,
   variant: Variant,
@@ -67,66 +70,123 @@ function unfold(
 ): { readonly config: IgnitionConfig; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
   const report = reportTo(findings)
-  sugarRules(sugared, variant, report)
-  const plain = desugar(sugared, { spec: variant.spec, files, report })
+  const origins = new Origins()
+  sourceRules(sugared, variant, report)
+  if (findings.some(isError)) return { config: {}, findings }
+  const plain = desugar(sugared, { spec: variant.spec, files, report, origins })
   if (findings.some(isError)) return { config: plain, findings }
-  const config = withSugar(plain, sugared, { files, report })
-  for (const path of variant.forbids) forbid(config, path, report)
-  if (findings.some(isError)) return { config, findings }
-  const result = checkConfig(config, variant.spec)
-  // Sugar may have moved items in their lists: what the plain part says of itself has the better places.
-  const own = result.some(isError) ? checkConfig(plain, variant.spec) : []
-  return { config, findings: [...findings, ...(own.some(isError) ? own : result)] }
+  const config = withSugar(plain, sugared, { files, report, origins })
+  const placed: Finding[] = []
+  const result = reportTo(placed)
+  if (variant.fcos !== undefined) partitionRules(config.storage?.disks ?? [], variant.fcos, result)
+  if (!findings.some(isError)) {
+    for (const path of variant.forbids) forbid(config, path, result)
+    if (!placed.some(isError)) placed.push(...checkConfig(config, variant.spec))
+  }
+  const inSource = placed.map(finding => ({ ...finding, path: origins.source(config, finding.path) }))
+  return { config, findings: [...findings, ...inSource] }
 }
 
-function withSugar(
-  plain: IgnitionConfig,
-  { bootDevice, grub, storage }: ButaneConfig,
-  beside: { readonly files: LocalFiles; readonly report: Report },
-): IgnitionConfig {
-  const mounts = (storage?.filesystems ?? []).filter(({ withMountUnit }) => withMountUnit)
-  const units = mounts.map(filesystem => mountUnitOf(filesystem, storage?.luks ?? []))
-  const mounted = units.length === 0 ? plain : mergeConfigs({ systemd: { units } }, plain)
+function withSugar(plain: IgnitionConfig, { bootDevice, grub, storage }: ButaneConfig, beside: TreeSources) {
+  const { origins } = beside
+  const units = (storage?.filesystems ?? []).flatMap((filesystem, index) => {
+    if (!filesystem.withMountUnit) return []
+    const unit = mountUnitOf(filesystem, storage?.luks ?? [])
+    origins.all(unit, ['storage', 'filesystems', index, 'withMountUnit'])
+    return [unit]
+  })
+  const mounts: IgnitionConfig = { systemd: { units } }
+  origins.all(mounts, ['storage', 'filesystems'])
+  const mounted = units.length === 0 ? plain : mergeConfigs(mounts, plain, origins)
   const planted = addTrees(mounted, storage?.trees ?? [], beside)
-  const booting = mergeConfigs(bootDeviceConfig(bootDevice ?? {}), planted)
-  return mergeConfigs(grubConfig(grub?.users ?? []), booting)
+  const booting = mergeConfigs(bootDeviceConfig(bootDevice ?? {}, origins), planted, origins)
+  return mergeConfigs(grubConfig(grub?.users ?? [], origins), booting, origins)
 }
 
-function sugarRules(config: ButaneConfig, { spec, fcos }: Variant, report: Report): void {
-  for (const [index, filesystem] of (config.storage?.filesystems ?? []).entries()) {
-    if (!filesystem.withMountUnit) continue
-    const { format = '', path = '' } = filesystem
-    const at = ['storage', 'filesystems', index]
-    if (format === '') report.error([...at, 'format'], 'a mount unit needs a format')
-    if (path === '' && (spec < 3 || format !== 'swap'))
-      report.error([...at, 'path'], 'a mount unit needs a path')
-    if (fcos !== undefined && fcos >= 6 && path !== '' && !/^\/(?:etc|var)(?:\/|$)/.test(path)) {
-      report.error([...at, 'path'], 'file systems are mounted below /etc and /var only')
-    }
-  }
-  const { merge = [], replace } = config.ignition?.config ?? {}
-  const inner = [...merge.entries()].map(([index, resource]) => ({ at: ['merge', index] as const, resource }))
-  for (const { at, resource } of [
-    ...inner,
-    ...(replace ? [{ at: ['replace'] as const, resource: replace }] : []),
-  ]) {
-    const { inline } = resource as { readonly inline?: string } // sugar: a resource of Butane
-    if (inline !== undefined) innerRules(inline, ['ignition', 'config', ...at, 'inline'], spec, report)
-  }
+/** What must hold of the text as it was written, before anything is made of it. */
+function sourceRules(config: ButaneConfig, variant: Variant, report: Report): void {
+  const { spec, fcos } = variant
+  modeRules(config, report)
+  mountRules(config, variant, report)
+  sugarRules(config, spec, report)
+  if (fcos !== undefined && fcos >= 6) reuseRules(config, report)
   if (config.bootDevice && fcos !== undefined) bootDeviceRules(config.bootDevice, fcos, report)
   grubRules(config.grub?.users ?? [], report)
 }
 
+function mountRules({ storage }: ButaneConfig, { spec, fcos }: Variant, { error }: Report): void {
+  for (const [index, filesystem] of (storage?.filesystems ?? []).entries()) {
+    if (!filesystem.withMountUnit) continue
+    const { format = '', path = '' } = filesystem
+    const at = ['storage', 'filesystems', index]
+    if (format === '') error([...at, 'format'], 'a mount unit needs a format')
+    if (path === '' && (spec < 3 || (format !== 'swap' && format !== ''))) {
+      error([...at, 'path'], 'a mount unit needs a path')
+    }
+    if (
+      fcos !== undefined &&
+      fcos >= 6 &&
+      filesystem.path !== undefined &&
+      !/^\/(?:etc|var)(?:\/|$)/.test(path)
+    ) {
+      error([...at, 'path'], 'file systems are mounted below /etc and /var only')
+    }
+  }
+}
+
+/** Sources of which there may be one: `local` before `inline` before `source`. */
+function sugarRules({ ignition, storage, systemd }: ButaneConfig, spec: number, report: Report): void {
+  const authorities = ignition?.security?.tls?.certificateAuthorities ?? []
+  const { merge = [], replace } = ignition?.config ?? {}
+  const configs: Placed<SugaredResource>[] = [
+    ...below(['ignition', 'config', 'merge'], merge),
+    ...(replace ? [{ at: ['ignition', 'config', 'replace'], item: replace }] : []),
+  ]
+  const resources: Placed<SugaredResource>[] = [
+    ...configs,
+    ...below(['ignition', 'security', 'tls', 'certificateAuthorities'], authorities),
+    ...below<SugaredFile>(['storage', 'files'], storage?.files).flatMap(({ at, item }) => [
+      ...(item.contents ? [{ at: [...at, 'contents'], item: item.contents }] : []),
+      ...below([...at, 'append'], item.append),
+    ]),
+    ...below(['storage', 'luks'], storage?.luks).flatMap(({ at, item }) =>
+      item.keyFile ? [{ at: [...at, 'keyFile'], item: item.keyFile }] : [],
+    ),
+  ]
+  for (const { at, item } of resources) {
+    const given = (['source', 'inline', 'local'] as const).filter(name => item[name] !== undefined)
+    const [first] = given
+    // The first Butane had no local, and pointed to the other one.
+    const last = spec === 0 ? 'inline' : first
+    if (given.length > 1 && last) report.error([...at, last], 'give one of source, inline and local')
+  }
+  for (const { at, item } of configs) {
+    const isAlone = item.local === undefined && item.source === undefined
+    if (spec > 0 && item.inline !== undefined && isAlone) {
+      innerRules(item.inline, [...at, 'inline'], spec, report)
+    }
+  }
+  for (const { at, item } of below<SugaredUnit>(['systemd', 'units'], systemd?.units)) {
+    for (const unit of [{ at, item }, ...below<SugaredDropin>([...at, 'dropins'], item.dropins)]) {
+      if (unit.item.contents !== undefined && unit.item.contentsLocal !== undefined) {
+        report.error([...unit.at, 'contentsLocal'], 'give one of contents and contents_local')
+      }
+    }
+  }
+}
+
+type Placed<T> = { readonly at: Path; readonly item: T }
+
+function below<T>(path: Path, list: readonly T[] | undefined): Placed<T>[] {
+  return (list ?? []).map((item, index) => ({ at: [...path, index], item }))
+}
+
 /** A config inside the config is checked when it is of the same spec; another spec is Ignition's own business. */
-function innerRules(text: string, path: readonly (string | number)[], spec: number, report: Report): void {
-  const { good, findings } = checkIgnition(text)
-  if (good !== undefined) return
-  const version = /"version"\s*:\s*"([^"]*)"/i.exec(text)?.[1] ?? ''
-  const isOther = /^\d+\.\d+\.\d+/.test(version) && specOf(version) !== spec
-  for (const finding of findings.filter(isError)) {
+function innerRules(text: string, path: Path, spec: number, report: Report): void {
+  for (const finding of checkInner(text, spec)) {
     const message = `the config inside, line ${finding.line}: ${finding.message}`
-    if (isOther) report.warning(path, message)
-    else report.error(path, message)
+    if (finding.severity === 'error') report.error(path, message)
+    else report.warning(finding.kind, path, message)
   }
 }
 

@@ -44,9 +44,38 @@ export function checkIgnition(text: string): CheckedConfig {
   return isGood ? { findings, good: { config, spec } } : { findings }
 }
 
+/**
+ * What Ignition of spec 3.`spec` says of a config that is inside another one of that spec. One of another spec is left to
+ * the machine, with a warning.
+ */
+export function checkInner(text: string, spec: number): readonly PlacedFinding[] {
+  let root: Node
+  try {
+    root = parseJson(text)
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    return [{ ...AT_START, message: error.message, ...placeAt(text, error.offset) }]
+  }
+  const place = (findings: readonly Finding[]) =>
+    findings.map(finding => ({ ...finding, ...placeAt(text, offsetOf(root, finding.path)) }))
+  const read = readFields(root, CONFIG, ignitionDialect(spec))
+  const errors = read.findings.filter(({ severity }) => severity === 'error')
+  if (errors.length > 0) return place(errors)
+  const config = read.fields as IgnitionConfig // what the schema lets through has the shape of the types
+  const version = config.ignition?.version ?? ''
+  if (specOf(version) === spec) return place([...read.findings, ...checkConfig(config, spec)])
+  if (!SEMVER.test(version)) {
+    return place([{ ...VERSION, message: versionProblem(version) }, ...checkConfig(config, spec)])
+  }
+  const message = `it is of spec ${version}, not 3.${spec}.0, and was not checked`
+  return place([{ severity: 'warning', kind: 'inner-version', path: VERSION.path, message }])
+}
+
+const SEMVER = /^\d+\.\d+\.\d+(?:-[\w.-]+)?(?:\+[\w.-]+)?$/
+
 /** The minor number of a stable version that we know; undefined for any other. */
 export function specOf(version: string): number | undefined {
-  const [, minor] = /^3\.(\d)\.0$/.exec(version) ?? []
+  const [, minor] = /^0*3\.0*(\d)\.0+$/.exec(version) ?? []
   return minor === undefined || Number(minor) > NEWEST_SPEC ? undefined : Number(minor)
 }
 

@@ -3,25 +3,49 @@
 import type { Place } from '#model/fault.ts'
 import { pathText, type Path } from './tree.ts'
 
+/** Every kind of warning, with what to do about it. */
+export const REMEDIES = {
+  'unknown-key': 'fix its name, or remove it',
+  'decimal-mode': 'write the mode with a leading zero: 0755, not 755',
+  'special-bits': 'set the bits in a unit, or use spec 3.6.0 (fcos 1.7.0) or later',
+  'reserved-label':
+    'give it the number of the image: boot 3, root 4, EFI-SYSTEM 2, BIOS-BOOT and PowerPC-PReP-boot 1',
+  'reused-by-label': 'give it a number, or set wipe_table: true',
+  'root-constrained': 'give root a size_mib, or each other partition of the disk a start_mib',
+  'root-too-small': 'give root 8192 MiB or more',
+  'mirror-without-layout': 'add boot_device.layout: x86_64, aarch64 or ppc64le',
+  'inner-version': 'write the config inside in the spec of the config around it, or check it by itself',
+  'no-install-section': 'add an [Install] section with WantedBy= or RequiredBy=, or remove enabled: true',
+  'owner-of-hard-link': 'give the owner to the file that the link leads to',
+  'partitions-overwritten': 'name a partition of the disk (/dev/disk/by-partlabel/NAME) in place of the disk',
+  'implicit-wipe': 'set wipe_filesystem: true, or remove wipe_table: true',
+  'insecure-proxy': 'use an https: URL',
+} as const
+
+export type WarningKind = keyof typeof REMEDIES
+
 /** One thing that a rule has to say. An error makes the config useless to a machine, a warning does not. */
 export type Finding = {
-  readonly severity: 'error' | 'warning'
   readonly path: Path
   readonly message: string
-}
+} & ({ readonly severity: 'error' } | { readonly severity: 'warning'; readonly kind: WarningKind })
 
 /** Takes what rules find; no message means nothing was found. */
 export type Report = {
   readonly error: (path: Path, message: string | undefined) => void
-  readonly warning: (path: Path, message: string | undefined) => void
+  readonly warning: (kind: WarningKind, path: Path, message: string | undefined) => void
 }
 
 /** A report that adds to `findings`. */
 export function reportTo(findings: Finding[]): Report {
-  const add = (severity: Finding['severity']) => (path: Path, message: string | undefined) => {
-    if (message !== undefined) findings.push({ severity, path, message })
+  return {
+    error: (path, message) => {
+      if (message !== undefined) findings.push({ severity: 'error', path, message })
+    },
+    warning: (kind, path, message) => {
+      if (message !== undefined) findings.push({ severity: 'warning', kind, path, message })
+    },
   }
-  return { error: add('error'), warning: add('warning') }
 }
 
 /** A finding with its position in the text. */

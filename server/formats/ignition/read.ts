@@ -78,7 +78,7 @@ function readObject(members: readonly Member[], type: ObjectType, path: Path, re
     const field = reading.dialect.fieldOf(type, key)
     if (field === undefined) {
       const message = 'this key is not known, and is ignored'
-      reading.findings.push({ severity: 'warning', path: [...path, key], message })
+      reading.findings.push({ severity: 'warning', kind: 'unknown-key', path: [...path, key], message })
       continue
     }
     const value = readValue(node, field.type, [...path, key], reading)

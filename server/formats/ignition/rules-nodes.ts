@@ -3,11 +3,15 @@
 import { posix } from 'node:path'
 import { cleanPath, pathProblem } from './paths.ts'
 import type { Report } from './findings.ts'
-import type { FileNode, Link, Storage } from './types.ts'
+import type { Path } from './tree.ts'
+import type { FileNode, IgnitionConfig, Link, Storage } from './types.ts'
 
 /** What holds for each node by itself. */
-export function nodeRules({ directories = [], files = [], links = [] }: Storage, report: Report): void {
-  const { error } = report
+export function nodeRules(
+  { directories = [], files = [], links = [] }: Storage,
+  spec: number,
+  { error, warning }: Report,
+): void {
   const each = (kind: string, nodes: readonly (FileNode & { readonly mode?: number })[]) => {
     for (const [index, node] of nodes.entries()) {
       const path = ['storage', kind, index]
@@ -19,6 +23,10 @@ export function nodeRules({ directories = [], files = [], links = [] }: Storage,
       const { mode } = node
       if (mode !== undefined && (mode < 0 || mode > 0o7777)) {
         error([...path, 'mode'], `${mode} is not a file mode; they go from 0 to 4095 (octal 7777)`)
+      }
+      if (mode !== undefined && spec < 6 && (mode & 0o7000) !== 0) {
+        const message = `Ignition of this spec ignores the setuid, setgid and sticky bits of ${octal(mode)}`
+        warning('special-bits', [...path, 'mode'], message)
       }
     }
   }
@@ -59,11 +67,51 @@ export function storageRules(storage: Storage, spec: number, { error, warning }:
         error(path, `a hard link cannot lead to the directory ${full}`)
       }
       for (const side of ['user', 'group'] as const) {
-        if (Object.keys(link[side] ?? {}).length > 0)
-          warning([...path, side], 'a hard link has the owner of its target')
+        for (const key of Object.keys(link[side] ?? {})) {
+          warning('owner-of-hard-link', [...path, side, key], 'a hard link has the owner of its target')
+        }
       }
     }
   }
+}
+
+/**
+ * What cannot be written because a file of the same config is where a folder must be: the machine would end in the
+ * emergency shell. ignition-validate does not look for it (coreos/ignition issue 1457).
+ */
+export function belowFileRules({ storage = {}, systemd }: IgnitionConfig, { error }: Report): void {
+  const isFile = new Map<string, string>()
+  for (const { path = '' } of storage.files ?? []) isFile.set(path, 'a file')
+  const written: { readonly at: Path; readonly path: string }[] = []
+  for (const kind of ['directories', 'files', 'links'] as const) {
+    for (const [index, { path = '' }] of (storage[kind] ?? []).entries()) {
+      written.push({ at: ['storage', kind, index, 'path'], path })
+    }
+  }
+  for (const [index, { contents, dropins = [], name = '' }] of (systemd?.units ?? []).entries()) {
+    const at = ['systemd', 'units', index]
+    const path = `/etc/systemd/system/${name}`
+    if (contents) {
+      written.push({ at: [...at, 'name'], path })
+      isFile.set(path, 'a systemd unit')
+    }
+    for (const [number, dropin] of dropins.entries()) {
+      if (dropin.contents) {
+        written.push({ at: [...at, 'dropins', number, 'name'], path: `${path}.d/${dropin.name ?? ''}` })
+      }
+    }
+  }
+  for (const { at, path } of written) {
+    const file = parentsOf(path).find(parent => isFile.has(parent))
+    if (file !== undefined) {
+      error(at, `${path} is below ${file}, which is ${isFile.get(file) ?? ''} of this config`)
+    }
+  }
+}
+
+/** A mode as it is written in YAML: 0644. */
+export function octal(mode: number): string {
+  return `0${mode.toString(8)}`
 }
 
 function targetOf({ path = '', target = '' }: Link): string {

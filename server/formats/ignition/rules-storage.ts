@@ -76,11 +76,13 @@ export function filesystemRules(
     const disk = disks.find(disk => disk.device === device)
     if (disk?.partitions?.length) {
       report.warning(
+        'partitions-overwritten',
         [...at, 'device'],
         'the disk has partitions in this config, which the file system overwrites',
       )
     } else if (disk?.wipeTable && !filesystem.wipeFilesystem) {
       report.warning(
+        'implicit-wipe',
         [...at, 'device'],
         'wiping the partition table of the disk wipes this file system as well',
       )

@@ -5,7 +5,7 @@ import { posix } from 'node:path'
 import { type Finding, type Report, reportTo } from './findings.ts'
 import { resourcesOf } from './resources.ts'
 import { diskRules, filesystemRules, luksRules, raidRules } from './rules-storage.ts'
-import { nodeRules, storageRules } from './rules-nodes.ts'
+import { belowFileRules, nodeRules, storageRules } from './rules-nodes.ts'
 import { duplicateRules } from './rules-duplicates.ts'
 import type { Path } from './tree.ts'
 import type { IgnitionConfig, Resource, Unit } from './types.ts'
@@ -19,7 +19,8 @@ export function checkConfig(config: IgnitionConfig, spec: number): readonly Find
   ignitionRules(config, spec, report)
   for (const { path, resource } of resourcesOf(config)) resourceRules(resource, path, spec, report)
   const storage = config.storage ?? {}
-  nodeRules(storage, report)
+  nodeRules(storage, spec, report)
+  belowFileRules(config, report)
   storageRules(storage, spec, report)
   diskRules(storage.disks ?? [], report)
   filesystemRules(storage, spec, report)
@@ -47,7 +48,7 @@ function ignitionRules({ ignition = {} }: IgnitionConfig, spec: number, { error,
     if (scheme === undefined) error(path, 'this is not a URL')
     else if (scheme !== 'http' && scheme !== 'https') error(path, 'a proxy has an http: or https: URL')
     else if (scheme === 'http' && name === 'httpsProxy')
-      warning(path, 'this proxy sees HTTPS over plain HTTP')
+      warning('insecure-proxy', path, 'this proxy sees HTTPS over plain HTTP')
   }
 }
 
@@ -102,9 +103,13 @@ function unitRules({ systemd, storage = {} }: IgnitionConfig, { error, warning }
     const problem = unitProblem(contents)
     error([...path, 'contents'], problem)
     if (enabled && contents !== '' && problem === undefined && !hasInstallSection(contents)) {
-      warning([...path, 'contents'], 'the unit is enabled, but has no [Install] section')
+      warning(
+        'no-install-section',
+        [...path, 'contents'],
+        'the unit is enabled, but has no [Install] section',
+      )
     }
-    if (enabled) warning(path, templateWarning(name, units))
+    if (enabled) warning('no-install-section', [...path, 'contents'], templateWarning(name, units))
     if (contents !== '') written.add(`/etc/systemd/system/${name}`)
     for (const [number, dropin] of dropins.entries()) {
       const at = [...path, 'dropins', number]
