@@ -1,7 +1,7 @@
 // Files of one directory by their URL path, and how they are sent: in pieces, never from outside the directory.
 
 import { open, realpath, type FileHandle } from 'node:fs/promises'
-import { extname, join, posix } from 'node:path'
+import { join, posix } from 'node:path'
 import type { Writable } from 'node:stream'
 import type { BufferShare } from './buffers.ts'
 import { isPublic } from './names.ts'
@@ -26,21 +26,26 @@ export async function openBelow(root: string, path: string): Promise<OpenFile | 
   try {
     const top = await realpath(root)
     const real = await realpath(join(top, posix.join('/', path)))
-    return real !== top && isPublic(top, real) ? await openFile(real) : undefined
+    return real !== top && isPublic(top, real) ? await openFile(real, endingOf(path)) : undefined
   } catch (error) {
     if (MISSING.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }
 
-async function openFile(real: string): Promise<OpenFile | undefined> {
+/** What follows the last point of a path's name, with the point; the name of a link counts, not that of its file. */
+function endingOf(path: string): string {
+  return /\.[^./]*$/.exec(path)?.[0] ?? ''
+}
+
+async function openFile(real: string, ending: string): Promise<OpenFile | undefined> {
   const handle = await open(real, 'r')
   const stat = await handle.stat()
   if (!stat.isFile()) {
     await handle.close()
     return undefined
   }
-  const known = TYPES.get(extname(real).toLowerCase())
+  const known = TYPES.get(ending.toLowerCase())
   const head =
     known === undefined ? await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0) : undefined
   const type = known ?? contentTypeOf(head?.buffer.subarray(0, head.bytesRead) ?? Buffer.alloc(0))
@@ -175,24 +180,72 @@ const SLOW_MS = 1000
 
 const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EISDIR'])
 
+/** The types that Go knows by the ending of a name, besides those that a host adds, and those of boot files. */
 const TYPES: ReadonlyMap<string, string> = new Map([
+  ['.ai', 'application/postscript'],
+  ['.apk', 'application/vnd.android.package-archive'],
+  ['.apng', 'image/apng'],
   ['.avif', 'image/avif'],
+  ['.bin', 'application/octet-stream'],
+  ['.bmp', 'image/bmp'],
+  ['.com', 'application/octet-stream'],
   ['.css', 'text/css; charset=utf-8'],
+  ['.csv', 'text/csv; charset=utf-8'],
+  ['.doc', 'application/msword'],
+  ['.docx', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'],
+  ['.ehtml', 'text/html; charset=utf-8'],
+  ['.eml', 'message/rfc822'],
+  ['.eps', 'application/postscript'],
+  ['.exe', 'application/octet-stream'],
+  ['.flac', 'audio/flac'],
   ['.gif', 'image/gif'],
+  ['.gz', 'application/gzip'],
   ['.htm', 'text/html; charset=utf-8'],
   ['.html', 'text/html; charset=utf-8'],
+  ['.ico', 'image/vnd.microsoft.icon'],
+  ['.ics', 'text/calendar; charset=utf-8'],
   ['.ign', 'application/vnd.coreos.ignition+json'],
   ['.ipxe', 'text/plain; charset=utf-8'],
+  ['.jfif', 'image/jpeg'],
   ['.jpeg', 'image/jpeg'],
   ['.jpg', 'image/jpeg'],
   ['.js', 'text/javascript; charset=utf-8'],
   ['.json', 'application/json'],
+  ['.m4a', 'audio/mp4'],
   ['.mjs', 'text/javascript; charset=utf-8'],
+  ['.mp3', 'audio/mpeg'],
+  ['.mp4', 'video/mp4'],
+  ['.oga', 'audio/ogg'],
+  ['.ogg', 'audio/ogg'],
+  ['.ogv', 'video/ogg'],
+  ['.opus', 'audio/ogg'],
   ['.pdf', 'application/pdf'],
+  ['.pjp', 'image/jpeg'],
+  ['.pjpeg', 'image/jpeg'],
   ['.png', 'image/png'],
+  ['.ppt', 'application/vnd.ms-powerpoint'],
+  ['.pptx', 'application/vnd.openxmlformats-officedocument.presentationml.presentation'],
+  ['.ps', 'application/postscript'],
+  ['.rdf', 'application/rdf+xml'],
+  ['.rtf', 'application/rtf'],
+  ['.shtml', 'text/html; charset=utf-8'],
   ['.svg', 'image/svg+xml'],
+  ['.text', 'text/plain; charset=utf-8'],
+  ['.tif', 'image/tiff'],
+  ['.tiff', 'image/tiff'],
   ['.txt', 'text/plain; charset=utf-8'],
+  ['.vtt', 'text/vtt; charset=utf-8'],
   ['.wasm', 'application/wasm'],
+  ['.wav', 'audio/wav'],
+  ['.webm', 'audio/webm'],
   ['.webp', 'image/webp'],
+  ['.xbl', 'text/xml; charset=utf-8'],
+  ['.xbm', 'image/x-xbitmap'],
+  ['.xht', 'application/xhtml+xml'],
+  ['.xhtml', 'application/xhtml+xml'],
+  ['.xls', 'application/vnd.ms-excel'],
+  ['.xlsx', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'],
   ['.xml', 'text/xml; charset=utf-8'],
+  ['.xsl', 'text/xml; charset=utf-8'],
+  ['.zip', 'application/zip'],
 ])

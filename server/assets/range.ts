@@ -1,6 +1,8 @@
 // Conditional and partial requests (RFC 9110 §13 and §14) with the answers of Go's file server, as pure functions of
 // request and file.
 
+import { httpDateMs } from './http-date.ts'
+
 /** Part of a file: the first byte and how many. */
 export type Range = { readonly start: number; readonly length: number }
 
@@ -22,14 +24,14 @@ export type Plan =
   | { readonly status: 206; readonly parts: readonly [Range, ...Range[]] }
   | { readonly status: 416; readonly reason: 'invalid range' | 'invalid range: failed to overlap' }
 
-/** Decides how a request for a file is answered. */
+/** Decides how a request for a file is answered, in the order and with the readings of Go's `http.ServeContent`. */
 export function planOf(method: string, headers: ConditionalHeaders, file: FileState): Plan {
   if (hasChanged(headers, file)) return { status: 412 }
-  const unchanged: Plan = method === 'GET' || method === 'HEAD' ? { status: 304 } : { status: 412 }
-  if (headers['if-none-match'] !== undefined) {
-    if (isListed(headers['if-none-match'], file)) return unchanged
-  } else if (unchanged.status === 304 && isUnchanged(headers, file)) return unchanged
-  const parts = mayRange(headers, file) ? rangesOf(headers['range'], file.size) : []
+  const reads = method === 'GET' || method === 'HEAD'
+  if (headers['if-none-match']) {
+    if (isListed(headers['if-none-match'], file)) return { status: reads ? 304 : 412 }
+  } else if (reads && isUnchanged(headers, file)) return { status: 304 }
+  const parts = !reads || mayRange(headers, file) ? rangesOf(headers['range'], file.size) : []
   if (typeof parts === 'string') return { status: 416, reason: parts }
   const [first, ...others] = parts
   // More than the file has is cheaper as a whole, and an attack otherwise.
@@ -41,7 +43,9 @@ export function planOf(method: string, headers: ConditionalHeaders, file: FileSt
 
 /**
  * Reads a `Range` header: the parts that are in the file (no part means the whole file), or why it is refused. An
- * empty file has no parts, and clients that always ask for some get it whole.
+ * empty file has no parts from a first byte on, and clients that always ask for some get it whole. Numbers are those of
+ * Go's int64, which may have a sign; what follows a start beyond the file is not read. The last 0 bytes, `-0`, are a part
+ * without content.
  */
 export function rangesOf(
   header: string | undefined,
@@ -52,16 +56,38 @@ export function rangesOf(
   const ranges: Range[] = []
   let beyond = false
   for (const text of header.slice('bytes='.length).split(',')) {
-    if (text.trim() === '') continue
-    const [, first = '', last = ''] = /^\s*(\d*)\s*-\s*(\d*)\s*$/.exec(text) ?? []
-    const start = first === '' ? Math.max(size - Number(last), 0) : Number(first)
-    const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
-    if ((first === '' && last === '') || (first !== '' && last !== '' && Number(last) < start))
-      return 'invalid range'
-    if (start >= size) beyond = true
-    else ranges.push({ start, length: end - start + 1 })
+    if (trimmed(text) === '') continue
+    const dash = text.indexOf('-')
+    if (dash < 0) return 'invalid range'
+    const [first, last] = [trimmed(text.slice(0, dash)), trimmed(text.slice(dash + 1))]
+    const [from, to] = [int64(first), int64(last)]
+    if (first === '') {
+      if (to === undefined || last.startsWith('-')) return 'invalid range'
+      const start = Math.max(size - to, 0)
+      ranges.push({ start, length: size - start })
+    } else if (from === undefined || from < 0) return 'invalid range'
+    else if (from >= size) beyond = true
+    else if (last === '') ranges.push({ start: from, length: size - from })
+    else if (to === undefined || to < from) return 'invalid range'
+    else ranges.push({ start: from, length: Math.min(to, size - 1) - from + 1 })
   }
   return beyond && ranges.length === 0 && size > 0 ? 'invalid range: failed to overlap' : ranges
+}
+
+/** A text without the white space of HTTP around it (RFC 9110 §5.6.3). */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && ' \t'.includes(text.charAt(start))) start += 1
+  while (end > start && ' \t'.includes(text.charAt(end - 1))) end -= 1
+  return text.slice(start, end)
+}
+
+/** A decimal number of 64 bits with or without a sign; undefined for anything else. */
+function int64(text: string): number | undefined {
+  const [, sign = '', digits] = /^([+-]?)0*(\d{1,19})$/.exec(text) ?? []
+  if (digits === undefined) return undefined
+  const whole = BigInt(sign === '-' ? `-${digits}` : digits)
+  return BigInt.asIntN(64, whole) === whole ? Number(whole) : undefined
 }
 
 /** `If-Match`, else `If-Unmodified-Since`: says whether the client means another state of the file. */
@@ -69,35 +95,56 @@ function hasChanged(
   { 'if-match': tags, 'if-unmodified-since': since }: ConditionalHeaders,
   file: FileState,
 ): boolean {
-  if (tags !== undefined) return tags.trim() !== '*' && !tags.split(',').some(tag => tag.trim() === file.etag)
-  const seconds = secondsOf(file)
-  return since !== undefined && seconds !== undefined && seconds > dateOf(since)
+  if (tags) return !tagsIn(tags).some(tag => tag === '*' || (tag === file.etag && tag.startsWith('"')))
+  const [seconds, date] = [secondsOf(file), httpDateMs(since ?? '')]
+  return seconds !== undefined && date !== undefined && seconds > date
 }
 
 function isUnchanged({ 'if-modified-since': since }: ConditionalHeaders, file: FileState): boolean {
-  const seconds = secondsOf(file)
-  return since !== undefined && seconds !== undefined && seconds <= dateOf(since)
+  const [seconds, date] = [secondsOf(file), httpDateMs(since ?? '')]
+  return seconds !== undefined && date !== undefined && seconds <= date
 }
 
 /** Says whether a range still means the file that the client began with (`If-Range`). */
-function mayRange({ 'if-range': condition }: ConditionalHeaders, file: FileState): boolean {
-  if (condition === undefined) return true
-  if (condition.startsWith('"')) return condition === file.etag
-  return secondsOf(file) === dateOf(condition)
+function mayRange({ 'if-range': condition }: ConditionalHeaders, { etag, mtimeMs }: FileState): boolean {
+  if (!condition) return true
+  const tag = tagAt(trimmed(condition))
+  if (tag !== undefined) return tag === etag && tag.startsWith('"')
+  const date = httpDateMs(condition)
+  return date !== undefined && mtimeMs !== undefined && date === Math.floor(mtimeMs / 1000) * 1000
 }
 
 function isListed(tags: string, { etag }: FileState): boolean {
-  return tags.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+  return tagsIn(tags).some(tag => tag === '*' || (etag !== undefined && strong(tag) === strong(etag)))
 }
 
-/** When the file changed, in milliseconds, without what HTTP dates cannot express. */
+function strong(tag: string): string {
+  return tag.replace(/^W\//, '')
+}
+
+/** The tags of a list up to the first that is not well-formed; `*` ends it too. */
+function tagsIn(list: string): string[] {
+  const tags: string[] = []
+  let rest = list.replace(/^[ \t,]+/, '')
+  while (rest !== '') {
+    const tag = rest.startsWith('*') ? '*' : tagAt(rest)
+    if (tag === undefined) break
+    tags.push(tag)
+    if (tag === '*') break
+    rest = rest.slice(tag.length).replace(/^[ \t,]+/, '')
+  }
+  return tags
+}
+
+/** The entity tag that a text begins with (RFC 9110 §8.8.3). */
+function tagAt(text: string): string | undefined {
+  return /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/.exec(text)?.[0]
+}
+
+/**
+ * When the file changed, in milliseconds, without what HTTP dates cannot express. A file of the first instant of 1970 has
+ * no date: that is how archives and images are made reproducible.
+ */
 function secondsOf({ mtimeMs }: FileState): number | undefined {
-  return mtimeMs === undefined ? undefined : Math.floor(mtimeMs / 1000) * 1000
-}
-
-/** A date as HTTP writes it, in milliseconds; NaN for anything else. */
-function dateOf(text: string): number {
-  return /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN
+  return mtimeMs === undefined || mtimeMs === 0 ? undefined : Math.floor(mtimeMs / 1000) * 1000
 }

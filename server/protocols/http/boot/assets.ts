@@ -6,12 +6,12 @@ import { textOf } from '#model/text.ts'
 import type { DownloadBuffers } from '../../../assets/buffers.ts'
 import { openBelow, sendFile, type OpenFile } from '../../../assets/files.ts'
 import { folderBelow, listingPage, type Folder } from '../../../assets/listing.ts'
-import { planOf, type ConditionalHeaders, type Range } from '../../../assets/range.ts'
+import { planOf, type Range } from '../../../assets/range.ts'
 import type { Loaders } from '../../../assets/loaders.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import type { Journal } from '../../../machines/journal.ts'
 import type { Log } from '../../../log.ts'
-import { apartFromPage, contentRange, multipart, refuseRange } from '../wire/content.ts'
+import { apartFromPage, conditionsOf, contentRange, multipart, refuseRange } from '../wire/content.ts'
 import { plain } from '../wire/replies.ts'
 import { plainAnswer } from '../wire/problems.ts'
 
@@ -143,13 +143,8 @@ type Content = {
 
 /** Sets status and headers of a file; undefined when the whole answer was sent, because none of the file is. */
 function contentFor(request: FastifyRequest, reply: FastifyReply, file: OpenFile): Content | undefined {
-  const headers = request.headers as ConditionalHeaders // none of those read there comes as a list
-  void reply.headers({
-    'accept-ranges': 'bytes',
-    etag: file.etag,
-    'last-modified': new Date(file.mtimeMs).toUTCString(),
-  })
-  const plan = planOf(request.method === 'HEAD' ? 'HEAD' : 'GET', headers, file)
+  void reply.headers({ 'accept-ranges': 'bytes', etag: file.etag, ...lastModified(file) })
+  const plan = planOf(request.method, conditionsOf(request), file)
   if (plan.status === 416) return void refuseRange(reply, plan.reason, file.size)
   void reply.code(plan.status)
   if (plan.status === 304 || plan.status === 412) return void reply.send()
@@ -163,6 +158,11 @@ function contentFor(request: FastifyRequest, reply: FastifyReply, file: OpenFile
   const length = [...texts, ...parts.map(part => part.length)].reduce((sum, bytes) => sum + bytes, 0)
   void reply.headers({ 'content-type': type, 'content-length': length, ...apartFromPage(file.type) })
   return { parts, frames, end }
+}
+
+/** The header with the time of a file or folder; none for the first instant of 1970, which says that there is no time. */
+function lastModified({ mtimeMs }: { readonly mtimeMs: number }): Readonly<Record<string, string>> {
+  return mtimeMs === 0 ? {} : { 'last-modified': new Date(mtimeMs).toUTCString() }
 }
 
 /** A file that a machine fetches: `kind` is the kind of the event in its journal. */
@@ -222,9 +222,9 @@ function framesOf(
 
 /** Sends the names in a folder, unless the client has them already. */
 function list(request: FastifyRequest, reply: FastifyReply, { names, mtimeMs }: Folder): FastifyReply {
-  void reply.header('last-modified', new Date(mtimeMs).toUTCString())
-  const { 'if-modified-since': since } = request.headers
-  const plan = planOf('GET', { 'if-modified-since': since }, { size: 0, mtimeMs })
+  void reply.headers(lastModified({ mtimeMs }))
+  const { 'if-modified-since': since } = conditionsOf(request)
+  const plan = planOf(request.method, { 'if-modified-since': since }, { size: 0, mtimeMs })
   if (plan.status === 304) return reply.code(304).send()
   return reply.type('text/html; charset=utf-8').send(listingPage(names))
 }

@@ -8,9 +8,8 @@ import { plain } from './replies.ts'
 
 /** Sends bytes that no other request gets: they have no date and no tag. */
 export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes: Buffer): FastifyReply {
-  const headers = request.headers as ConditionalHeaders // none of those read there comes as a list
   const type = contentTypeOf(bytes)
-  const plan = planOf(request.method, headers, { size: bytes.length })
+  const plan = planOf(request.method, conditionsOf(request), { size: bytes.length })
   if (plan.status === 416) return refuseRange(reply, plan.reason, bytes.length)
   void reply.code(plan.status).header('accept-ranges', 'bytes').headers(apartFromPage(type))
   if (plan.status === 304 || plan.status === 412) return reply.send()
@@ -26,6 +25,26 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes:
     .type(`multipart/byteranges; boundary=${boundary}`)
     .send(Buffer.concat([...body, Buffer.from(end)]))
 }
+
+/** The headers of a conditional or partial request. Of one that was sent several times the first counts, as in Go. */
+export function conditionsOf({ headers, raw }: FastifyRequest): ConditionalHeaders {
+  const sent = CONDITIONS.filter(name => headers[name] !== undefined)
+  return Object.fromEntries(
+    sent.map(name => [
+      name,
+      raw.rawHeaders[raw.rawHeaders.findIndex((it, at) => at % 2 === 0 && it.toLowerCase() === name) + 1],
+    ]),
+  )
+}
+
+const CONDITIONS = [
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+] as const
 
 /**
  * Headers that keep what may hold scripts apart from the operator's page, which has the same origin: a browser gives such a

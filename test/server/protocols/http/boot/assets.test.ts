@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createHash } from 'node:crypto'
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
@@ -134,6 +134,42 @@ t.test('several parts of a file come in one answer', async t => {
   t.equal(
     answer.headers.get('content-length'),
     String(Buffer.byteLength(text) + 3 * (60 - 'BOUNDARY'.length)),
+  )
+})
+
+t.test('conditions and types are those of the name and the method that were asked', async t => {
+  const settings = folders(t)
+  const { assetsPath } = settings
+  writeFileSync(join(assetsPath, '.json'), 'plain text')
+  writeFileSync(join(assetsPath, 'undated'), 'x')
+  utimesSync(join(assetsPath, 'undated'), 0, 0)
+  utimesSync(join(assetsPath, 'a b.txt'), 1_000_000_000, 1_000_000_000)
+  symlinkSync('a b.txt', join(assetsPath, 'page.html'))
+  symlinkSync('.json', join(assetsPath, 'named'))
+  const server = await testServer(t, settings)
+  const typeOf = async (path: string) => (await server.get(path)).headers.get('content-type')
+  t.equal(await typeOf('/assets/.json'), 'application/json')
+  t.equal(await typeOf('/assets/named'), 'text/plain; charset=utf-8', 'of the link, not of its file')
+  t.equal(await typeOf('/assets/page.html'), 'text/html; charset=utf-8')
+  t.equal((await server.get('/assets/undated')).headers.get('last-modified'), null)
+  const statusOf = async (method: string, headers: Record<string, string>) =>
+    (await fetch(`${server.url}/assets/a%20b.txt`, { method, headers })).status
+  const since = { 'if-modified-since': 'Sunday, 09-Sep-01 01:46:40 GMT' }
+  t.equal(await statusOf('GET', since), 304)
+  t.equal(await statusOf('POST', since), 200)
+  t.equal(await statusOf('POST', { 'if-none-match': '*' }), 412)
+  const lastNone = await server.get('/assets/a%20b.txt', { range: 'bytes=-0' })
+  t.equal(lastNone.headers.get('content-range'), 'bytes 4-3/4')
+  t.equal(await lastNone.text(), '')
+  const several = await run(
+    'curl',
+    ['-sSi', '-H', 'Range: bytes=0-0', '-H', 'Range: bytes=1-1', `${server.url}/assets/a%20b.txt`],
+    { limitSeconds: 20 },
+  )
+  t.match(
+    several.stdout,
+    /206 .*content-range: bytes 0-0\/4\r\n.*\r\n\r\nt$/is,
+    'the first of several headers',
   )
 })
 
