@@ -11,13 +11,14 @@ import { kubernetesRecipe } from '#images/kubernetes.ts'
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
+import { valuesReaderRecipe } from './rack/site/values-reader/program.ts'
 import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 
 const isVersion = (text: string) => /^v?\d/.test(text)
 const args = process.argv.slice(2)
 const names = args.filter(text => !isVersion(text))
 const kubernetes = args.find(isVersion)?.replace(/^v/, '') ?? DEFAULT_KUBERNETES
-const all = [kubernetesRecipe(kubernetes), ...goToolRecipes, ...rpcPeerRecipes]
+const all = [kubernetesRecipe(kubernetes), ...goToolRecipes, ...rpcPeerRecipes, valuesReaderRecipe]
 const unknown = names.filter(name => !all.some(recipe => recipe.name === name))
 if (unknown.length > 0) {
   process.stderr.write(

@@ -1,48 +1,39 @@
 // A YAML document that knows where each of its values is, so that every complaint names line and column.
 
 import {
-  CST,
   isMap,
   isScalar,
   isSeq,
-  Lexer,
   LineCounter,
   parseDocument,
-  Parser,
+  type Document,
   type Node,
   type ParsedNode,
   type YAMLMap,
 } from 'yaml'
 import { nearest } from '#model/nearest.ts'
+import { helmValue, NotForHelm, targetsOf } from './helm-yaml.ts'
 import { FileProblems, type Problem, type ProblemCode } from './problems.ts'
+import { excessOf } from './yaml-limits.ts'
 
 /** A place in the document: keys and indexes from the root. */
 export type Path = readonly (string | number)[]
-
-/** Characters of the largest document that is read: a site of 10,000 machines has about two million. */
-const LARGEST = 4 << 20
-/** Items of the longest list. */
-const LONGEST = 20_000
-/** Keys of the largest mapping: each is compared with each other one. */
-const MOST_KEYS = 1000
-/** Anchors, aliases and tags in all; a site file needs none. */
-const MOST_MARKS = 1000
-/** How deep values may be in one another, as the parser counts: a site file has some 20. */
-const DEEPEST = 100
 
 /** Reads values of a document and collects what is wrong with them; `finish` throws it all at once. */
 export class YamlReader {
   /** The path that complaints name. */
   readonly file: string
   readonly #lines = new LineCounter()
+  readonly #document: Document.Parsed
   readonly #root: ParsedNode | null
   readonly #problems: Problem[] = []
 
-  /** @throws {FileProblems} when the text is not YAML, longer than `LARGEST`, or deeper than `DEEPEST` */
+  /** @throws {FileProblems} when the text is not YAML, longer than yaml-limits.ts allows, or deeper */
   constructor(file: string, text: string) {
     this.file = file
     refuseLarge(file, text)
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
+    this.#document = document
     this.#root = document.contents
     for (const error of document.errors) {
       const remedy = 'fix the YAML there: check indentation, quotes and brackets'
@@ -124,6 +115,20 @@ export class YamlReader {
     return this.#node(path)?.toJSON()
   }
 
+  /** The whole value at the path as Helm reads it, where `no` is false; what Helm refuses is a complaint. */
+  helmValue(path: Path): unknown {
+    try {
+      return helmValue(this.#node(path), targetsOf(this.#document))
+    } catch (error) {
+      if (!(error instanceof NotForHelm)) throw error
+      const remedy = 'write it as a text in quotes, or as a value that JSON has'
+      this.#problems.push(
+        this.#problem('PL-1004', error.offset, `${showPath(path)}: ${error.message}`, remedy),
+      )
+      return undefined
+    }
+  }
+
   #node(path: Path): Node | undefined {
     let node: Node | null | undefined = this.#root
     for (const step of path) {
@@ -166,32 +171,9 @@ function keysOf(map: YAMLMap): string[] {
   )
 }
 
-/** Looks at the lexemes alone, which takes no time; what builds the values takes minutes for a file that was made for it. */
 function refuseLarge(file: string, text: string): void {
-  const refuse = (what: string, line: number) => {
-    const remedy = 'is that a site file? write its values out, one below the other'
-    throw new FileProblems([{ code: 'PL-1010', file, line: Math.max(1, line), column: 1, what, remedy }])
-  }
-  if (text.length > LARGEST) refuse(`has ${text.length} characters; at most ${LARGEST} are read`, 1)
-  const lines = new LineCounter()
-  const parser = new Parser(lines.addNewLine)
-  let marks = 0
-  for (const lexeme of new Lexer().lex(text)) {
-    for (const _ of parser.next(lexeme)); // gives whole documents, of which only the nesting is checked
-    if (MARKS.has(CST.tokenType(lexeme))) marks += 1
-    const { stack, offset } = parser
-    const top = stack.at(-1)
-    const items = top !== undefined && 'items' in top ? top.items.length : 0
-    const most =
-      top?.type === 'block-map' || (top?.type === 'flow-collection' && top.start.source === '{')
-        ? MOST_KEYS
-        : LONGEST
-    const { line } = lines.linePos(offset)
-    if (stack.length > DEEPEST) refuse(`its values are more than ${DEEPEST} deep in one another`, line)
-    if (items > most)
-      refuse(`has more than ${most} ${most === LONGEST ? 'items in a list' : 'keys in a mapping'}`, line)
-    if (marks > MOST_MARKS) refuse(`has more than ${MOST_MARKS} anchors, aliases and tags`, line)
-  }
+  const excess = excessOf(text)
+  if (excess === undefined) return
+  const remedy = 'is that a site file? write its values out, one below the other'
+  throw new FileProblems([{ code: 'PL-1010', file, line: excess.line, column: 1, what: excess.what, remedy }])
 }
-
-const MARKS: ReadonlySet<unknown> = new Set(['anchor', 'alias', 'tag'])

@@ -36,7 +36,7 @@ export function readOpenstack(reader: YamlReader): {
       remedy,
     )
   }
-  const values = reader.plain(['openstack', 'values']) ?? {}
+  const values = reader.helmValue(['openstack', 'values']) ?? {}
   if (typeof values !== 'object' || Array.isArray(values)) {
     reader.complain('PL-1004', ['openstack', 'values'], 'must be a mapping', 'write release names as keys')
   }

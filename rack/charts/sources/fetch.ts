@@ -3,8 +3,9 @@
 
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'yaml'
 import { CommandFailed, run } from '#host/command.ts'
+import { isRecord } from '#model/record.ts'
+import { parseHelmYaml } from '../../site/helm-yaml.ts'
 import { ChartNotFound } from '../errors.ts'
 
 /** A chart as it was found: an archive, or a folder with its files. */
@@ -69,11 +70,18 @@ export async function fetchChart(
   return { kind: 'archive', path: join(into, archive) }
 }
 
+/** The version that the text of a Chart.yaml gives, as Helm reads it: one without quotes, `1.10`, is the number 1.1. */
+export function versionIn(path: string, text: string): string | undefined {
+  const chart = parseHelmYaml(path, text)
+  const version = isRecord(chart) ? chart['version'] : undefined
+  return typeof version === 'string' || typeof version === 'number' ? String(version) : undefined
+}
+
 async function findInFolder(folder: string, { name, version }: ChartWanted): Promise<FetchedChart> {
   const unpacked = join(folder, name)
   const text = await readFile(join(unpacked, 'Chart.yaml'), 'utf8').catch(() => undefined)
   if (text !== undefined) {
-    const { version: found } = parse(text) as { version?: string } // Chart.yaml must have one
+    const found = versionIn(join(unpacked, 'Chart.yaml'), text)
     if (version === undefined || version === found) return { kind: 'folder', path: unpacked }
     throw new ChartNotFound(
       name,

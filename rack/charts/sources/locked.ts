@@ -3,14 +3,13 @@
 
 import { cp, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'yaml'
 import { run } from '#host/command.ts'
 import { sha256OfFile } from '#host/digest.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { inScratch } from '#host/scratch.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
 import { ChartLockError } from '../errors.ts'
-import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
+import { fetchChart, versionIn, type ChartWanted, type FetchedChart } from './fetch.ts'
 import type { ChartLock, ChartPin } from './lock-file.ts'
 
 /** The path of helm, and the signal that stops the work. */
@@ -96,8 +95,8 @@ async function unpacked({ kind, path }: FetchedChart, name: string, folder: stri
 }
 
 async function versionOf(folder: string): Promise<string> {
-  const { version = '' } = parse(await readFile(join(folder, 'Chart.yaml'), 'utf8')) as { version?: string }
-  return version
+  const path = join(folder, 'Chart.yaml')
+  return versionIn(path, await readFile(path, 'utf8')) ?? ''
 }
 
 function digestOf({ kind, path }: FetchedChart): Promise<string> {

@@ -2,8 +2,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'yaml'
 import { isRecord } from '#model/record.ts'
+import { NotForHelm, parseHelmYaml } from '../../site/helm-yaml.ts'
 import type { ChartPlan } from '../plan/plan.ts'
 import type { ValueLayer } from '../values/values.ts'
 import { ChartLockError } from '../errors.ts'
@@ -11,7 +11,7 @@ import { ChartLockError } from '../errors.ts'
 /**
  * The plan with a layer below all others for each file `<folder>/<chart>/<words>.yaml` that is there.
  *
- * @throws {ChartLockError} when one of them is not a YAML map
+ * @throws {ChartLockError} when Helm would refuse one of them, or it is not a YAML map
  */
 export async function withOverrides(
   plan: ChartPlan,
@@ -48,9 +48,18 @@ async function readLayer(path: string): Promise<ValueLayer[]> {
     throw error
   })
   if (text === undefined) return []
-  const values: unknown = parse(text)
+  const values = valuesIn(path, text)
   if (values === null) return []
   if (!isRecord(values))
     throw new ChartLockError(`${path} holds no map of values. Fix it, or leave the feature out.`)
   return [{ origin: path, values }]
+}
+
+function valuesIn(path: string, text: string): unknown {
+  try {
+    return parseHelmYaml(path, text)
+  } catch (error) {
+    if (!(error instanceof NotForHelm)) throw error
+    throw new ChartLockError(`${error.message}. Fix it, or leave the feature out.`)
+  }
 }

@@ -1,9 +1,9 @@
 // A chart's own values, read from its folder as Helm reads them.
 
 import { join } from 'node:path'
-import { parse } from 'yaml'
 import { textIfThere } from '#host/read-if-there.ts'
 import { isRecord } from '#model/record.ts'
+import { parseHelmYaml } from '../../site/helm-yaml.ts'
 import { mergeValues, type Values } from './values.ts'
 
 /**
@@ -33,9 +33,9 @@ type ChartFile = {
   }[]
 }
 
-/** A YAML file that holds a map; undefined when there is none. */
+/** A YAML file that holds a map, as Helm reads it; undefined when there is none. */
 async function readYaml(path: string): Promise<Values | undefined> {
   const text = await textIfThere(path)
-  const read: unknown = text === undefined ? undefined : parse(text)
+  const read: unknown = text === undefined ? undefined : parseHelmYaml(path, text)
   return isRecord(read) ? read : undefined
 }

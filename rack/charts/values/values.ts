@@ -15,12 +15,12 @@ export type ValueLayer = {
 
 /** Lays `over` upon `under`: maps are merged key by key, everything else, lists too, is replaced. */
 export function mergeValues(under: Values, over: Values): Values {
-  const merged: Record<string, unknown> = { ...under }
+  const merged = new Map(Object.entries(under)) // a key may be any text, `__proto__` too
   for (const [key, value] of Object.entries(over)) {
-    const below = merged[key]
-    merged[key] = isRecord(below) && isRecord(value) ? mergeValues(below, value) : value
+    const below = merged.get(key)
+    merged.set(key, isRecord(below) && isRecord(value) ? mergeValues(below, value) : value)
   }
-  return merged
+  return Object.fromEntries(merged)
 }
 
 /** All layers merged, the lowest first. */
