@@ -39,6 +39,9 @@ export const LINT_CODES = {
   'PL-2037': 'secret that anyone can fetch',
   'PL-2038': 'metadata that hides other metadata',
   'PL-2039': 'config that does not do what it seems to say',
+  'PL-2040': 'profiles without a group',
+  'PL-2041': 'assets that were not looked for',
+  'PL-2042': 'template where none is rendered',
 } as const
 
 /** A key of `LINT_CODES`. */

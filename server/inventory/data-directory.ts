@@ -128,7 +128,7 @@ export class DataDirectory {
       }
     }
     try {
-      return { file: { object: PARSERS[kind](text), version, path } }
+      return { file: { object: PARSERS[kind](text, id), version, path } }
     } catch (error) {
       if (!(error instanceof BrokenFile)) throw error
       const problem = { file: path, reason: error.message, ...placeOf(text, error) }

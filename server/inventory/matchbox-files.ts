@@ -31,12 +31,13 @@ export function placeOf(text: string, { path }: BrokenFile): Place {
 }
 
 /**
- * Reads a group. MAC addresses in its selector are normalised, a null value becomes the empty text.
+ * Reads a group. MAC addresses in its selector are normalised, a null value becomes the empty text. Matchbox wants no id
+ * in the file: a group without one has the name of its file, `name`.
  *
  * @throws {BrokenFile} on bad JSON, a wrong type, or a selector MAC that is not one
  */
-export function parseGroup(text: string): Group {
-  return { id: '', profile: '', ...valuesOf(GROUP, membersOf(text)) }
+export function parseGroup(text: string, name = ''): Group {
+  return { id: name, profile: '', ...valuesOf(GROUP, membersOf(text)) }
 }
 
 /**

@@ -8,14 +8,21 @@ const MAIN = join(import.meta.dirname, '../../cli/main.ts')
 /** The result of a run. */
 export type Run = { readonly status: number | null; readonly out: string; readonly err: string }
 
+type Surroundings = {
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
 /** Runs `pilotlight` with these arguments; `input` is its standard input. */
 export function pilotlight(
   args: readonly string[],
-  { input = '', env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  { input = '', env = {}, cwd }: Surroundings = {},
 ): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      cwd,
       // No token but those that a test gives: a server on loopback asks for none, but for tokens, sites and bundles.
       env: { ...process.env, PILOTLIGHT_STATE_PATH: '/nonexistent', ...env },
       timeout: 30_000,

@@ -1,7 +1,7 @@
 // A data directory on disk, for the linter: its groups and profiles with their places, and the other files beside them.
 
-import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, posix, relative } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import type { LintFinding } from '#model/finding.ts'
 import { groupSchema, type Group } from '#model/group.ts'
@@ -9,32 +9,62 @@ import type { Machine } from '#model/machine.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
 import { BadSelector } from '#model/selector.ts'
 import { TEMPLATE_FOLDERS } from '#model/template.ts'
+import { textOf } from '#model/text.ts'
 import { localFilesBelow } from '../../formats/butane/local-files.ts'
+import { faultIn } from '../../formats/ignition/json.ts'
 import type { Node } from '../../formats/ignition/tree.ts'
 import { BrokenFile, parseGroup, parseProfile } from '../../inventory/matchbox-files.ts'
+import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { directoryFiles } from '../render/directory-files.ts'
 import { GoTemplates } from '../render/go-templates.ts'
 import { Templates } from '../render/templates.ts'
 import { Document, readTree } from './document.ts'
+import { type Found, foundBelow, isNoContent, sourcesOf } from './files.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { lint } from './lint.ts'
 import { machineOf, twinMachineRules } from './rules-machines.ts'
+import { assetsNamed, isOurs } from './rules-profiles.ts'
 import { checkShape } from './shape.ts'
 
+/** What was read of a data directory, and what is wrong with it. */
+export type Examined = {
+  readonly findings: readonly LintFinding[]
+  readonly read: { readonly groups: number; readonly profiles: number; readonly templates: number }
+}
+
+/** The folders by which a data directory is known. */
+export const DATA_FOLDERS: readonly string[] = ['groups', 'profiles', 'machines', ...TEMPLATE_FOLDERS]
+
+/** Says whether one of the folders of a data directory is at `path`. */
+export function isDataDirectory(path: string): boolean {
+  return DATA_FOLDERS.some(folder => isDirectory(join(path, folder)))
+}
+
+/** Everything that is wrong with the data directory at `path`: see `examineDirectory`. */
+export function lintDirectory(path: string, assetsPath?: string): readonly LintFinding[] {
+  return examineDirectory(path, assetsPath).findings
+}
+
 /**
- * Everything that is wrong with the data directory at `path`. Assets are looked for in `assetsPath`, else in its
- * `assets/`; where there is neither, they are not looked for.
+ * Reads the data directory at `path`, and finds everything that is wrong with it. Assets are looked for in `assetsPath`,
+ * else in its `assets/`; they are not looked for where there is neither, which is a finding, or where `assetsPath` is
+ * empty, which is not.
  */
-export function lintDirectory(path: string, assetsPath?: string): LintFinding[] {
+export function examineDirectory(path: string, assetsPath?: string): Examined {
   const findings = new Findings()
-  const files = directoryFiles(path)
+  const files = readOnce(directoryFiles(path))
   const groups = documentsIn(path, 'groups', fieldsOf(groupSchema), parseGroup, findings)
   const profiles = documentsIn(path, 'profiles', fieldsOf(profileSchema), parseProfile, findings)
   twinMachineRules(machinesIn(path, findings), findings)
-  const templates = TEMPLATE_FOLDERS.flatMap(folder => filesBelow(path, folder))
+  const found = templatesIn(path, findings)
+  const named = new Set(profiles.flatMap(({ object }) => filesNamed(object)))
+  const templates = found.filter(name => named.has(name) || !isNoContent(name))
+  const isSource = sourcesOf(named)
+  const idle = new Set(unusedIn(templates, named, files).filter(name => !isSource(name)))
+  const examined = templates.filter(name => named.has(name) || !isSource(name))
   const assets = assetsPath ?? join(path, 'assets')
-  const found = lint(
-    { groups, profiles, templates },
+  const result = lint(
+    { groups, profiles, templates: examined },
     {
       profiles: new Set(profiles.map(({ name }) => name)),
       files,
@@ -49,8 +79,13 @@ export function lintDirectory(path: string, assetsPath?: string): LintFinding[] 
       }),
     },
   )
-  unusedRules(groups, profiles, templates, name => files.textOf(name) ?? '', findings)
-  return inReadingOrder([...findings.all, ...found])
+  if (assetsPath === undefined && !isDirectory(assets)) assetsRule(profiles, findings)
+  servedRule(groups, profiles, files, findings)
+  unusedRules(groups, profiles, [...idle], findings)
+  return {
+    findings: inReadingOrder([...findings.all, ...result.map(finding => softened(finding, idle))]),
+    read: { groups: groups.length, profiles: profiles.length, templates: templates.length },
+  }
 }
 
 /** Where machines would reach a server: documentation's network (RFC 5737). */
@@ -95,21 +130,96 @@ function machinesIn(root: string, findings: Findings): Document<Machine>[] {
 
 /** The files of a folder that are JSON; those that are not, or that are never read, are findings. */
 function jsonFilesIn(root: string, folder: 'groups' | 'profiles' | 'machines', findings: Findings) {
-  return filesBelow(root, folder).flatMap(file => {
-    const name = file.slice(folder.length + 1)
-    const isDeep = name.includes('/') && folder !== 'profiles'
-    if (!name.endsWith('.json') || isDeep) {
-      const what = isDeep
-        ? `folders below ${folder}/ are not looked into`
-        : `of ${folder}/ only *.json is read`
-      findings.warning('PL-2008', { file, line: 1, column: 1 }, what, 'rename it, or keep it elsewhere')
-      return []
-    }
-    const text = readFileSync(join(root, file), 'utf8')
+  const isDeep = (file: string) => file.slice(folder.length + 1).includes('/') && folder !== 'profiles'
+  const isRead = ({ file }: Found) => file.endsWith('.json') && !isDeep(file)
+  const found = foundBelow(root, folder)
+  const others = found.filter(it => !isRead(it)).map(({ file }) => file)
+  unreadRules(folder, others, found.filter(isRead), findings)
+  return found.filter(isRead).flatMap(it => {
+    const { file } = it
+    const text = textIn(root, it, findings)
+    if (text === undefined) return []
+    // Matchbox reads hidden groups and profiles too; macOS leaves hidden files of that name, which are not JSON.
+    if (isNoContent(file) && faultIn(text) !== undefined) return []
     const tree = readTree(file, text, findings)
     if (tree === undefined) return []
-    return [{ text, tree, place: new Document(file, name.slice(0, -'.json'.length), text, tree, undefined) }]
+    const name = file.slice(folder.length + 1, -'.json'.length)
+    return [{ text, tree, place: new Document(file, name, text, tree, undefined) }]
   })
+}
+
+/** Files of a folder that might have been meant as groups or the like, and are not read. */
+function unreadRules(
+  folder: string,
+  files: readonly string[],
+  read: readonly Found[],
+  findings: Findings,
+): void {
+  const isSource = sourcesOf(read.map(({ file }) => file))
+  const meant = files.filter(file => !isNoContent(file) && !isSource(file))
+  const warn = (file: string, what: string) =>
+    findings.warning('PL-2008', { file, line: 1, column: 1 }, what, 'rename it, or keep it elsewhere')
+  for (const [below, [first = '', ...more]] of Map.groupBy(meant, file => folderOf(file, folder))) {
+    if (below === '' || folder === 'profiles') {
+      for (const file of [first, ...more]) warn(file, `of ${folder}/ only *.json is read`)
+    } else warn(first, `folders below ${folder}/ are not looked into${andMore(more)}`)
+  }
+}
+
+/** The folder of the first level below `root/` that a file is in; empty for a file of `root/` itself. */
+function folderOf(file: string, root: string): string {
+  const [first = '', ...rest] = file.slice(root.length + 1).split('/')
+  return rest.length === 0 ? '' : first
+}
+
+function andMore(more: readonly string[]): string {
+  if (more.length === 0) return ''
+  return ` (nor ${more.length} more ${more.length === 1 ? 'file' : 'files'} there)`
+}
+
+/** Bytes that the server reads of a file: a larger one is not a configuration. */
+const LARGEST_FILE = 16 << 20
+
+/** The text of a file; undefined, and a finding, when it cannot be read. */
+function textIn(root: string, { file, bytes }: Found, findings: Findings): string | undefined {
+  const wrong = (what: string, remedy: string) => {
+    if (!isNoContent(file)) findings.error('PL-2001', { file, line: 1, column: 1 }, what, remedy)
+    return undefined
+  }
+  if (bytes === undefined) return wrong('it is not a file that can be read', 'remove it, or fix the link')
+  if (bytes > LARGEST_FILE) {
+    return wrong(`it has ${bytes} bytes, and at most ${LARGEST_FILE} are read`, 'keep it elsewhere')
+  }
+  try {
+    return textOf(readFileSync(join(root, file)))
+  } catch (error) {
+    return wrong(`it cannot be read: ${(error as NodeJS.ErrnoException).code}`, 'let lint and serve read it')
+  }
+}
+
+/** The files that profiles and other templates may name. */
+function templatesIn(root: string, findings: Findings): string[] {
+  return TEMPLATE_FOLDERS.flatMap(folder => foundBelow(root, folder))
+    .filter(it => textIn(root, it, findings) !== undefined)
+    .map(({ file }) => file)
+}
+
+/** The same files, each of which is read once. */
+function readOnce(files: TemplateFiles): TemplateFiles {
+  return {
+    stampOf: once(name => files.stampOf(name)),
+    textOf: once(name => files.textOf(name)),
+    bytesOf: name => files.bytesOf(name),
+  }
+}
+
+function once<T>(read: (name: string) => T): (name: string) => T {
+  const known = new Map<string, { readonly it: T }>()
+  return name => {
+    const kept = known.get(name) ?? { it: read(name) }
+    known.set(name, kept)
+    return kept.it
+  }
 }
 
 function missingKeys(document: Document<unknown>, tree: Node, folder: string, findings: Findings): void {
@@ -122,17 +232,69 @@ function missingKeys(document: Document<unknown>, tree: Node, folder: string, fi
         !(value.kind === 'string' && value.value === '')
       )
     })
-  const wanted = folder === 'groups' ? ['id', 'profile'] : ['id']
-  for (const key of wanted.filter(key => !isThere(key))) {
-    findings.error('PL-2004', document.at(), `${key} is missing`, `write "${key}": "…"`)
+  // A group without an id is found by the name of its file, as in Matchbox.
+  const wanted = folder === 'groups' ? 'profile' : 'id'
+  if (!isThere(wanted)) {
+    findings.error('PL-2004', document.at(), `${wanted} is missing`, `write "${wanted}": "…"`)
   }
+}
+
+/** One finding where kernels and the like were not looked for. */
+function assetsRule(profiles: readonly Document<Profile>[], findings: Findings): void {
+  const named = profiles.flatMap(document => assetsNamed(document.object).map(it => ({ document, ...it })))
+  const [first] = named
+  if (first === undefined) return
+  const count = new Set(named.map(({ asset }) => asset)).size
+  const what = `there is no assets folder, so /assets/${first.asset}${count > 1 ? ` and ${count - 1} more` : ''} ${count > 1 ? 'were' : 'was'} not looked for`
+  const remedy = "name the folder with --assets-path DIR, or leave assets unchecked with --assets-path ''"
+  findings.warning('PL-2041', first.document.at(...first.path), what, remedy)
+}
+
+/** Profiles of Matchbox's kind without any group. The groups of ours come from a site file. */
+function servedRule(
+  groups: readonly Document<Group>[],
+  profiles: readonly Document<Profile>[],
+  files: TemplateFiles,
+  findings: Findings,
+): void {
+  const [first, ...more] = profiles.filter(({ object }) => !isOurs(object, files))
+  if (groups.length > 0 || first === undefined) return
+  const which = more.length === 0 ? 'this profile' : `this profile, nor ${more.length} more`
+  const what = `there is no group in groups/, so no machine gets ${which}`
+  const remedy = `write groups/default.json: { "id": "default", "profile": ${JSON.stringify(first.name)} }`
+  findings.warning('PL-2040', first.at('id'), what, remedy)
+}
+
+/** The files that a profile names. */
+function filesNamed({ ignition_id, generic_id, cloud_id }: Profile): string[] {
+  return Object.entries({ ignition: ignition_id, generic: generic_id, cloud: cloud_id }).flatMap(
+    ([folder, id]) => (id === undefined ? [] : [posix.join(folder, posix.join('/', id))]),
+  )
+}
+
+/** The templates that no profile names and no other one includes. */
+function unusedIn(
+  templates: readonly string[],
+  named: ReadonlySet<string>,
+  files: TemplateFiles,
+): readonly string[] {
+  const all = templates.map(name => ({ name, text: files.textOf(name) ?? '' }))
+  return templates.filter(name => {
+    const [folder = '', file = ''] = name.split(/\/(.*)/s)
+    if (named.has(name) || !['ignition', 'generic', 'cloud'].includes(folder)) return false
+    return !all.some(other => other.name !== name && other.text.includes(file)) // it may include this one
+  })
+}
+
+/** What is wrong with a file that no machine is served is a warning at most. */
+function softened(finding: LintFinding, idle: ReadonlySet<string>): LintFinding {
+  return idle.has(finding.file) ? { ...finding, severity: 'warning' } : finding
 }
 
 function unusedRules(
   groups: readonly Document<Group>[],
   profiles: readonly Document<Profile>[],
   templates: readonly string[],
-  textOf: (name: string) => string,
   findings: Findings,
 ): void {
   const used = new Set(groups.map(({ object }) => object.profile))
@@ -144,43 +306,20 @@ function unusedRules(
       'remove it, or let a group name it',
     )
   }
-  const named = new Set(
-    profiles.flatMap(({ object: { ignition_id, generic_id, cloud_id } }) => [
-      `ignition/${ignition_id}`,
-      `generic/${generic_id}`,
-      `cloud/${cloud_id}`,
-    ]),
-  )
-  const all = templates.map(textOf)
-  for (const name of templates) {
-    const [folder = '', file = ''] = name.split(/\/(.*)/s)
-    if (named.has(name) || !['ignition', 'generic', 'cloud'].includes(folder)) continue
-    if (all.some(text => text.includes(file))) continue // another file includes it
+  const warn = (file: string, more: readonly string[]) => {
+    const what = `no profile names this file${andMore(more)}`
     const remedy = 'remove it, or let a profile name it'
-    findings.warning('PL-2029', { file: name, line: 1, column: 1 }, 'no profile names this file', remedy)
+    findings.warning('PL-2029', { file, line: 1, column: 1 }, what, remedy)
+  }
+  const byFolder = Map.groupBy(templates, name => posix.dirname(name))
+  for (const [folder, [first = '', ...more]] of byFolder) {
+    if (folder.includes('/')) warn(first, more)
+    else for (const name of [first, ...more]) warn(name, [])
   }
 }
 
-/** Files below a folder of the directory, with their path from its root, sorted. */
-function filesBelow(root: string, folder: string): string[] {
-  const entries = isDirectory(join(root, folder))
-    ? readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    : []
-  return entries
-    .filter(isFile)
-    .map(entry => relative(root, join(entry.parentPath, entry.name)))
-    .toSorted()
-}
-
-/** Links count as what they lead to. */
-function isFile(entry: Dirent): boolean {
-  return (
-    entry.isFile() || (entry.isSymbolicLink() && bytesOf(join(entry.parentPath, entry.name)) !== undefined)
-  )
-}
-
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  return path !== '' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function bytesOf(path: string): number | undefined {

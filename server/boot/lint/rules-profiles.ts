@@ -3,6 +3,7 @@
 import { nearest } from '#model/nearest.ts'
 import type { Group } from '#model/group.ts'
 import type { Profile } from '#model/profile.ts'
+import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { isTemplated, ownScripts } from '../render/ipxe.ts'
 import type { Document } from './document.ts'
 import type { FilePlace, Findings } from './findings.ts'
@@ -54,14 +55,25 @@ export function profileRules(document: Document<Profile>, world: World, findings
   }
 }
 
+/** Says whether a profile is of our kind, rendered throughout: one of its files is a template, or it has its own script. */
+export function isOurs(profile: Profile, files: TemplateFiles): boolean {
+  return isTemplated(profile) || hasScript(profile, files)
+}
+
+function hasScript(profile: Profile, files: TemplateFiles): boolean {
+  return ownScripts(profile).some(name => files.stampOf(name) !== undefined)
+}
+
 function bootRules(document: Document<Profile>, world: World, findings: Findings): void {
   const { object: profile } = document
   const { kernel = '', initrd = [], args = [] } = profile.boot ?? {}
-  const isScripted = ownScripts(profile).some(name => world.files.stampOf(name) !== undefined)
+  const isScripted = hasScript(profile, world.files)
   const servesNothing = [profile.ignition_id, profile.generic_id, profile.cloud_id].every(
     id => id === undefined,
   )
-  if (kernel === '' && !isScripted && (profile.boot !== undefined || servesNothing)) {
+  // Terraform's provider writes an empty boot where a profile has nothing but an Ignition config.
+  const isBooting = [kernel, ...initrd, ...args].some(text => text !== '')
+  if (kernel === '' && !isScripted && (isBooting || servesNothing)) {
     const remedy = `set boot.kernel, or write ipxe/${profile.id}.ipxe.njk`
     findings.error('PL-2022', document.at('boot'), 'a machine finds nothing to boot here', remedy)
   }
@@ -69,6 +81,12 @@ function bootRules(document: Document<Profile>, world: World, findings: Findings
     if (/[\r\n]/.test(text)) {
       const remedy = 'write it in one line: what follows would be a command of the script'
       findings.error('PL-2026', document.at(...path), `a line break in ${path[1]}`, remedy)
+    }
+    if (!isOurs(profile, world.files) && /\{\{|\{%/.test(text)) {
+      const what = `"${path[1]}" has braces, and no template is rendered in a profile of Matchbox's kind: the machine gets them as they are`
+      const remedy =
+        "write iPXE's ${uuid} or ${mac:hexhyp} for what the machine knows; only a profile that names a file in *.njk, or has its own script, is rendered"
+      findings.warning('PL-2042', document.at(...path), what, remedy)
     }
     assetRule(document.at(...path), text, world, findings)
   }
@@ -105,6 +123,14 @@ function assetOf(text: string): string | undefined {
   const [, path] =
     /(?:^|[\s=]|\{\{ *server\.url *\}\}|https?:\/\/[^/\s]+)\/assets\/([^\s?#]+)/.exec(text) ?? []
   return path === undefined || /\{\{|\{%|\$\{|%/.test(path) ? undefined : path
+}
+
+/** The assets that a profile names, each with its place in the profile. */
+export function assetsNamed(profile: Profile): { path: ['boot', string, ...number[]]; asset: string }[] {
+  return textsOf(profile).flatMap(([path, text]) => {
+    const asset = assetOf(text)
+    return asset === undefined ? [] : [{ path, asset }]
+  })
 }
 
 function textsOf({ boot = {} }: Profile): [path: ['boot', string, ...number[]], text: string][] {

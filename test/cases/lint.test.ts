@@ -1,0 +1,225 @@
+// Public reports about data directories: what lint says of each with cause, and that it says nothing without.
+
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { EXIT } from '#cli/exit.ts'
+import { examineDirectory } from '#server/boot/lint/directory.ts'
+import { lintText } from '#server/boot/lint/findings.ts'
+import { pilotlight } from '../cli/pilotlight.ts'
+import { testServer } from '../server/serving.ts'
+
+const boot = {
+  kernel: 'http://198.51.100.4/kernel',
+  initrd: ['--name rd http://198.51.100.4/initrd'],
+  args: ['initrd=rd'],
+}
+const profile = (id: string, more: object = {}) => JSON.stringify({ id, boot, ...more })
+const ANY = '{ "id": "any", "profile": "worker" }'
+
+/** A data directory with these files; one profile and a group that takes any machine where nothing else is said. */
+function directory(t: Test, files: Readonly<Record<string, string>>): string {
+  const root = t.testdir()
+  const all = { 'groups/any.json': ANY, 'profiles/worker.json': profile('worker'), ...files }
+  for (const [name, text] of Object.entries(all)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true })
+    writeFileSync(join(root, name), text)
+  }
+  return root
+}
+
+/** What lint says of such a directory, a text each. */
+function lintOf(t: Test, files: Readonly<Record<string, string>>, assetsPath?: string): string[] {
+  return examineDirectory(directory(t, files), assetsPath).findings.map(lintText)
+}
+
+t.test('lint-group-without-id: such a group is known by the name of its file', async t => {
+  const files = { 'groups/any.json': '{ "name": "Everyone", "profile": "worker" }' }
+  t.strictSame(lintOf(t, files), [])
+  const server = await testServer(t, {
+    dataPath: directory(t, files),
+    statePath: join(t.testdirName, 'state'),
+  })
+  t.match(await (await server.get('/groups')).json(), [{ id: 'any', profile: 'worker' }])
+  t.match(await (await server.get('/groups/any')).json(), { id: 'any' })
+  t.equal((await server.get('/ipxe?mac=52-54-00-00-00-01')).status, 200)
+  t.match(lintOf(t, { 'profiles/none.json': '{ "boot": {"kernel": "http://a/k"} }' }), [
+    /^PL-2004 profiles\/none\.json/,
+  ])
+  t.match(lintOf(t, { 'groups/none.json': '{ "selector": {"rack": "1"} }' }), [
+    /^PL-2004 .*profile is missing/,
+  ])
+})
+
+t.test('lint-hidden-files: what git, editors and people leave beside the files is no finding', async t => {
+  const left =
+    '.gitkeep .DS_Store ._any.json .#any.json .any.json.swp 4913 #any.json# any.json~ Thumbs.db README README.md ' +
+    'LICENSE Makefile main.tf NOTES.md .git/config .terraform/x.json'
+  const folders = ['groups', 'profiles', 'machines', 'ignition', 'generic', 'cloud', 'ipxe', 'grub']
+  const files = folders.flatMap(folder =>
+    left.split(' ').map(name => [`${folder}/${name}`, 'left {{ behind\n'] as const),
+  )
+  t.strictSame(lintOf(t, Object.fromEntries(files)), [])
+})
+
+t.test('lint-hidden-files: what could have been meant as a group or profile is a warning', async t => {
+  for (const name of [
+    'groups/b.yaml',
+    'groups/any.json.bak',
+    'groups/node1',
+    'profiles/w.yml',
+    'groups/old/x.json',
+  ]) {
+    t.match(lintOf(t, { [name]: '{}' }), [new RegExp(`^PL-2008 ${name}:1:1 warning`)], name)
+  }
+  const copies = { 'groups/old/a.json': ANY, 'groups/old/b.json': ANY, 'groups/old/c.json': ANY }
+  t.match(
+    lintOf(t, copies),
+    [/^PL-2008 groups\/old\/a\.json.*\(nor 2 more files there\)/],
+    'a folder is named once',
+  )
+})
+
+t.test(
+  'lint-hidden-files: what another file is made from is no finding, and a link counts as what it leads to',
+  async t => {
+    const ign = '{"ignition":{"version":"3.4.0"}}'
+    const worker = { 'profiles/worker.json': profile('worker', { ignition_id: 'node.ign' }) }
+    const sources = {
+      'ignition/node.yaml': 'passwd: {users: [{name: core, overwite: 1}]}',
+      'ignition/node.ign.tmpl': '{{',
+      'groups/any.jsonnet': '{}',
+    }
+    t.strictSame(lintOf(t, { ...worker, 'ignition/node.ign': ign, ...sources }), [])
+    t.match(lintOf(t, { 'ignition/other.yaml': 'variant: fcos' }), [
+      /^PL-2029/,
+      /^PL-2032 ignition\/other\.yaml.* warning/,
+    ])
+    t.match(lintOf(t, { 'ignition/old/a.ign': ign, 'ignition/old/b.ign': ign }), [
+      /^PL-2029 .*nor 1 more file there/,
+    ])
+    const root = directory(t, { 'profiles/worker.json': profile('worker', { ignition_id: 'common/a.ign' }) })
+    mkdirSync(join(root, 'shared'))
+    mkdirSync(join(root, 'ignition'))
+    writeFileSync(join(root, 'shared/a.ign'), '{"ignition": {"version": "3.4.0"}, "unknown": 1}')
+    symlinkSync('../shared', join(root, 'ignition/common'))
+    symlinkSync('.', join(root, 'ignition/round'))
+    symlinkSync('../none.json', join(root, 'groups/lost.json'))
+    t.match(examineDirectory(root).findings.map(lintText), [
+      /^PL-2001 groups\/lost\.json/,
+      /^PL-2031 ignition\/common\/a\.ign/,
+    ])
+  },
+)
+
+t.test(
+  'lint-wrong-directory: a folder that is no data directory is an error that says what was looked for',
+  async t => {
+    const root = t.testdir({ network: { 'a.conf': 'x' }, lab: { groups: {}, profiles: {} } })
+    t.match(await pilotlight(['lint', join(root, 'network')]), {
+      status: EXIT.usage,
+      err: /network is not a data directory: none of groups, profiles, .*ignition.* is in it/,
+    })
+    t.match(await pilotlight(['lint', root]), { err: /pilotlight lint \S+\/lab\n/ }, 'the one below is named')
+    t.match(await pilotlight(['lint', join(root, 'network/a.conf')]), {
+      status: EXIT.usage,
+      err: /is not a directory/,
+    })
+    t.match(await pilotlight(['lint', join(root, 'nowhere')]), { status: EXIT.usage, err: /does not exist/ })
+    t.match(
+      await pilotlight(['lint'], { cwd: join(root, 'network') }),
+      { status: EXIT.usage },
+      'not our own clone',
+    )
+  },
+)
+
+t.test('lint-wrong-directory: the summary says how much was read, and profiles need a group', async t => {
+  const root = directory(t, {
+    'generic/note': 'hello',
+    'profiles/worker.json': profile('worker', { generic_id: 'note' }),
+  })
+  t.match(await pilotlight(['lint', root]), {
+    status: EXIT.done,
+    err: `${root}: 0 errors, 0 warnings in 1 group, 1 profile, 1 template\n`,
+  })
+  const { out } = await pilotlight(['lint', '--json', root])
+  t.match(JSON.parse(out), { findings: [], read: { groups: 1, profiles: 1, templates: 1 } })
+  const lonely = t.testdir({ profiles: { 'a.json': profile('a'), 'b.json': profile('b') } })
+  t.match(examineDirectory(lonely).findings.map(lintText), [/^PL-2040 profiles\/a\.json.*nor 1 more/])
+  const ours = t.testdir({
+    profiles: { 'a.json': profile('a', { generic_id: 'x.njk' }) },
+    generic: { 'x.njk': '' },
+  })
+  t.strictSame(examineDirectory(ours).findings, [], 'the groups of our profiles are those of a site')
+})
+
+t.test(
+  'lint-without-assets: kernels that are elsewhere are one warning, or none where that is said',
+  async t => {
+    const files = {
+      'profiles/worker.json': profile('worker', {
+        boot: { kernel: '/assets/os/kernel', initrd: ['--name rd /assets/os/initrd'], args: ['initrd=rd'] },
+      }),
+    }
+    t.match(lintOf(t, files), [
+      /^PL-2041 profiles\/worker\.json:1:\d+ warning: .*\/assets\/os\/kernel and 1 more/,
+    ])
+    t.strictSame(lintOf(t, files, ''), [])
+    t.match(
+      lintOf(t, { ...files, 'assets/os/kernel': 'k' }),
+      [/^PL-2023 .*os\/initrd/],
+      'those that are there are looked at',
+    )
+    t.strictSame(lintOf(t, {}), [], 'where no asset is named, none is missed')
+    t.match(await pilotlight(['lint', directory(t, files), '--assets-path', '']), { status: EXIT.done })
+    t.match(await pilotlight(['lint', '--help']), { out: /'' leaves them unchecked/ })
+  },
+)
+
+t.test(
+  'lint-braces-in-arguments: a template in a profile of Matchbox is a warning, and in one of ours it is not',
+  async t => {
+    const args = ['initrd=rd', 'config=http://198.51.100.4/{{.uuid}}.yaml', 'mac=${mac}']
+    const text = (more: object) =>
+      JSON.stringify({ id: 'worker', boot: { ...boot, args }, ...more }, undefined, 2)
+    const [found = '', ...others] = lintOf(t, { 'profiles/worker.json': text({}) })
+    t.match(found, /^PL-2042 profiles\/worker\.json:10:7 warning: .*braces.*\n.*\$\{uuid\}/)
+    t.strictSame(others, [])
+    const kernel = JSON.stringify({ id: 'worker', boot: { kernel: 'http://a/{{ .os }}/k' } })
+    t.match(lintOf(t, { 'profiles/worker.json': kernel }), [/^PL-2042/])
+    const ours = text({ generic_id: 'note.njk' }).replace('{{.uuid}}', '{{ labels.uuid }}')
+    t.strictSame(lintOf(t, { 'profiles/worker.json': ours, 'generic/note.njk': 'x' }), [])
+    const script = {
+      'profiles/worker.json': ours.replace('note.njk', ''),
+      'ipxe/worker.ipxe.njk': '#!ipxe\n',
+    }
+    t.strictSame(lintOf(t, script), [], 'nor in one with its own script')
+  },
+)
+
+t.test('an Ignition-only profile as the Terraform provider writes it is right', async t => {
+  const ign = { 'ignition/w.ign': '{"ignition":{"version":"3.4.0"}}' }
+  for (const empty of [
+    {},
+    { kernel: '' },
+    { kernel: '', initrd: [], args: [] },
+    { kernel: null, initrd: null, args: null },
+    null,
+  ]) {
+    const worker = JSON.stringify({
+      id: 'worker',
+      name: '',
+      boot: empty,
+      ignition_id: 'w.ign',
+      generic_id: '',
+      cloud_id: '',
+    })
+    t.strictSame(lintOf(t, { ...ign, 'profiles/worker.json': worker }), [], JSON.stringify(empty))
+  }
+  const group = '{"id": "any", "name": "", "profile": "worker", "selector": null, "metadata": {}}'
+  t.strictSame(lintOf(t, { 'groups/any.json': group }), [])
+  const half = JSON.stringify({ id: 'worker', boot: { args: ['quiet'] }, ignition_id: 'w.ign' })
+  t.match(lintOf(t, { ...ign, 'profiles/worker.json': half }), [/^PL-2022/])
+  t.match(lintOf(t, { 'profiles/worker.json': '{"id": "worker", "boot": {}}' }), [/^PL-2022/])
+})
