@@ -3,7 +3,10 @@
 /** A network: its first and last address as unsigned numbers, and the length of its prefix in bits. */
 export type Ipv4Network = { readonly first: number; readonly last: number; readonly bits: number }
 
-/** The address as an unsigned 32-bit number, or undefined when the text is not four decimal bytes. */
+/**
+ * The address as an unsigned 32-bit number, or undefined when the text is not four decimal bytes. One of them with a leading
+ * zero is none: some read 010 as eight (RFC 6943 §3.1.1), and Go refuses it.
+ */
 export function parseIpv4(text: string): number | undefined {
   // Character by character: DHCP asks several times a packet.
   let number = 0
@@ -17,6 +20,7 @@ export function parseIpv4(text: string): number | undefined {
       dots += 1
       byte = digits = 0
     } else {
+      if (digits > 0 && byte === 0) return undefined
       byte = byte * 10 + code - ZERO
       digits += 1
       if (code < ZERO || code > NINE || digits > 3 || byte > 255) return undefined
@@ -39,7 +43,7 @@ export function ipv4Bytes(dotted: string): number[] {
 
 /** The network `10.20.0.0/24`, or the one that the address `10.20.0.7/24` is in; undefined when the text is neither. */
 export function networkAround(text: string): Ipv4Network | undefined {
-  const [, dotted = '', prefix = ''] = /^([^/]+)\/(\d{1,2})$/.exec(text) ?? []
+  const [, dotted = '', prefix = ''] = /^([^/]+)\/(0|[1-9]\d?)$/.exec(text) ?? []
   const address = parseIpv4(dotted)
   const bits = Number(prefix)
   if (address === undefined || bits > 32) return undefined
@@ -70,4 +74,20 @@ export function contains(subnet: string, address: string): boolean {
   const network = networkAround(subnet)
   const number = parseIpv4(address)
   return network !== undefined && number !== undefined && number >= network.first && number <= network.last
+}
+
+/** What a range is for that no machine, pod or service may have an address of (RFC 6890), with its network. */
+const RESERVED: readonly { readonly cidr: string; readonly use: string }[] = [
+  { cidr: '0.0.0.0/8', use: 'means "this host"' },
+  { cidr: '127.0.0.0/8', use: 'is loopback' },
+  { cidr: '169.254.0.0/16', use: 'is link-local' },
+  { cidr: '224.0.0.0/4', use: 'is multicast' },
+  { cidr: '240.0.0.0/4', use: 'is reserved, with the broadcast address' },
+]
+
+/** The reserved range that a network or a single address (as a number) is in, as `127.0.0.0/8 is loopback`; undefined when in none. */
+export function reservedRange(of: Ipv4Network | number): string | undefined {
+  const asked = typeof of === 'number' ? { first: of, last: of, bits: 32 } : of
+  const found = RESERVED.find(({ cidr }) => overlap(asked, networkAround(cidr) ?? asked))
+  return found && `${found.cidr} ${found.use}`
 }

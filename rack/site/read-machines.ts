@@ -93,7 +93,14 @@ function readMac(reader: YamlReader, path: Path): string | undefined {
     )
     return undefined
   }
-  return digits.match(/../g)?.join(':')
+  const mac = digits.match(/../g)?.join(':')
+  // The lowest bit of the first byte makes it the address of a group (IEEE 802, 8.2.2).
+  if (digits === '000000000000' || Number.parseInt(digits.slice(0, 2), 16) % 2 === 1) {
+    const what = `${mac} is not the address of one card${digits === '000000000000' ? '' : ', but of a group of them'}`
+    reader.complain('PL-1004', path, what, 'copy the MAC that the firmware or  ip link  shows')
+    return undefined
+  }
+  return mac
 }
 
 function readUuid(reader: YamlReader, path: Path): string | undefined {
@@ -102,6 +109,12 @@ function readUuid(reader: YamlReader, path: Path): string | undefined {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) {
     const remedy = 'copy it from the firmware or from  dmidecode -s system-uuid'
     reader.complain('PL-1004', path, `"${text}" is not a UUID`, remedy)
+    return undefined
+  }
+  // What SMBIOS shows where none was set (SMBIOS 3.7, 7.2.1): many machines would have it.
+  if (/^(?:[0-]+|[f-]+)$/.test(text)) {
+    const remedy = 'give  mac: 52:54:00:…  in its place'
+    reader.complain('PL-1004', path, `${text} means that the firmware has no UUID`, remedy)
     return undefined
   }
   return text
@@ -135,7 +148,7 @@ function readLabels(reader: YamlReader, path: Path): Labels {
 
 /** Complains about a name that no host can have (RFC 1123 §2.1). */
 export function expectHostName(reader: YamlReader, path: Path, name: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) return
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name) && name !== 'localhost') return
   reader.complain(
     'PL-1004',
     path,
@@ -170,16 +183,22 @@ function expectUnique(
 function expectOutsidePool(
   reader: YamlReader,
   drafts: readonly Draft[],
-  { pool, gateway }: ProvisioningNetwork,
+  { pool, gateway, dns }: ProvisioningNetwork,
 ) {
   const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   for (const { path, address } of drafts) {
     const number = address === undefined ? undefined : parseIpv4(address)
     if (number === undefined || address === undefined) continue
     const clash =
-      address === gateway ? 'the gateway' : number >= first && number <= last ? 'inside the pool' : undefined
+      address === gateway
+        ? 'the gateway'
+        : dns.includes(address)
+          ? 'a DNS server of the network'
+          : number >= first && number <= last
+            ? 'inside the pool'
+            : undefined
     if (clash === undefined) continue
-    const remedy = `choose one outside ${pool.first}-${pool.last} that is not ${gateway}`
+    const remedy = `choose one outside ${pool.first}-${pool.last} that is neither ${gateway} nor a DNS server`
     reader.complain('PL-1007', [...path, 'address'], `${address} is ${clash}`, remedy)
   }
 }
@@ -189,9 +208,9 @@ function withAddresses(
   reader: YamlReader,
   drafts: readonly Draft[],
   subnet: Ipv4Network | undefined,
-  { pool, gateway }: ProvisioningNetwork,
+  { pool, gateway, dns }: ProvisioningNetwork,
 ): Machine[] {
-  const taken = new Set([gateway, ...drafts.flatMap(({ address }) => address ?? [])])
+  const taken = new Set([gateway, ...dns, ...drafts.flatMap(({ address }) => address ?? [])])
   const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   const { first: base = 0, last: end = 255 } = subnet ?? {}
   const usual = base + FIRST_MACHINE_HOST

@@ -1,6 +1,14 @@
 // The `network` of a site file: subnet, gateway, pool, and what follows from them.
 
-import { formatIpv4, isHostOf, parseIpv4, parseSubnet, type Ipv4Network } from '#model/ipv4.ts'
+import {
+  formatIpv4,
+  isHostOf,
+  networkAround,
+  parseIpv4,
+  parseSubnet,
+  reservedRange,
+  type Ipv4Network,
+} from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Path, YamlReader } from './document.ts'
 
@@ -28,27 +36,56 @@ export function readNetwork(reader: YamlReader): {
     const remedy = 'full: we give addresses; proxy: another DHCP server does; off: no DHCP from us'
     reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, remedy)
   }
-  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet)
-  const dns = reader.has(inNetwork('dns')) ? readList(reader, inNetwork('dns'), subnet) : [gateway]
+  const dns = reader.has(inNetwork('dns')) ? readDns(reader, inNetwork('dns'), subnet) : [gateway]
+  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet, [gateway, ...dns])
+  if (dhcp === 'full' && reader.has(inNetwork('pool'))) expectOutsidePool(reader, pool, { gateway, dns })
   const network = { subnet: subnetText ?? '', gateway, dhcp: dhcp as ProvisioningNetwork['dhcp'], pool, dns }
   return { network, subnet }
 }
 
-function readList(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): string[] {
+function readDns(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): string[] {
   const count = reader.length(path, 'write it as  [10.20.0.1]')
-  return Array.from({ length: count }, (_, index) => reader.text([...path, index]) ?? '').map(
-    (text, index) => {
-      if (parseIpv4(text) === undefined) complainAddress(reader, [...path, index], text, subnet)
-      return text
-    },
-  )
+  const texts = Array.from({ length: count }, (_, index) => reader.text([...path, index]) ?? '')
+  for (const [index, text] of texts.entries()) {
+    const address = parseIpv4(text)
+    const reserved = address === undefined ? undefined : reservedRange(address)
+    const remedy = 'give the address of a DNS server that the machines can reach, for example 10.20.0.1'
+    if (address === undefined) complainAddress(reader, [...path, index], text, undefined)
+    else if (reserved !== undefined) {
+      const what = `${text} cannot be a DNS server: ${reserved}`
+      reader.complain('PL-1004', [...path, index], what, remedy)
+    } else if (subnet && address >= subnet.first && address <= subnet.last && !isHostOf(subnet, address)) {
+      const what = `${text} is the ${address === subnet.first ? 'network' : 'broadcast'} address of the subnet`
+      reader.complain('PL-1004', [...path, index], what, remedy)
+    }
+  }
+  return texts
+}
+
+/** A pool gives its addresses to machines: those of the gateway and of DNS servers must not be among them. */
+function expectOutsidePool(
+  reader: YamlReader,
+  { first, last }: ProvisioningNetwork['pool'],
+  { gateway, dns }: Pick<ProvisioningNetwork, 'gateway' | 'dns'>,
+): void {
+  const [low, high] = [parseIpv4(first) ?? 0, parseIpv4(last) ?? 0]
+  const owners = [[gateway, 'gateway'] as const, ...dns.map(it => [it, 'DNS server'] as const)]
+  const owned = owners.find(([address]) => isBetween(parseIpv4(address), low, high))
+  if (owned === undefined) return
+  const [address, owner] = owned
+  const what = `${first}-${last} contains ${address}, the ${owner}`
+  reader.complain('PL-1007', inNetwork('pool'), what, `choose a range without ${address}`)
+}
+
+function isBetween(number: number | undefined, low: number, high: number): boolean {
+  return number !== undefined && number >= low && number <= high
 }
 
 function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined) {
   const text = reader.text(path)
   if (text === undefined) return undefined
-  const [first, last] = text.split('-').map(part => part.trim())
-  const [from, to] = [parseIpv4(first ?? ''), parseIpv4(last ?? '')]
+  const [first, last, ...more] = text.split('-').map(part => parseIpv4(part.trim()))
+  const [from, to] = more.length === 0 ? [first, last] : []
   const inside = from !== undefined && to !== undefined && from <= to
   if (!inside || (subnet && !(isHostOf(subnet, from) && isHostOf(subnet, to)))) {
     const remedy = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
@@ -61,11 +98,25 @@ function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefine
 /** The network that `text` names, or a complaint. */
 export function expectNetwork(reader: YamlReader, path: Path, text: string): Ipv4Network | undefined {
   const network = parseSubnet(text)
-  if (network === undefined) {
-    const remedy = 'write address/bits with the host bits zero, /8 to /30, for example 10.20.0.0/24'
+  const reserved = network && reservedRange(network)
+  if (network !== undefined && reserved === undefined) return network
+  if (text.includes(':')) {
+    const what = `"${text}": IPv6 and dual stack are not built yet`
+    reader.complain('PL-1009', path, what, 'write one IPv4 network, for example 10.20.0.0/24')
+  } else if (reserved !== undefined) {
+    const what = `${text} cannot be used: ${reserved}`
+    reader.complain('PL-1004', path, what, 'choose a private network, for example 10.20.0.0/24')
+  } else {
+    const around = networkAround(text)
+    const meant =
+      around && around.bits >= 8 && around.bits <= 30 ? `${formatIpv4(around.first)}/${around.bits}` : ''
+    const remedy =
+      meant === ''
+        ? 'write address/bits with the host bits zero, /8 to /30, for example 10.20.0.0/24'
+        : `its host bits must be zero: write ${meant}`
     reader.complain('PL-1004', path, `"${text}" is not an IPv4 network`, remedy)
   }
-  return network
+  return undefined
 }
 
 /** The address at `path`, which must be one that a machine of `subnet` may have. */
@@ -95,10 +146,22 @@ function complainAddress(
   reader.complain('PL-1004', path, `"${text}" is not an address of the network`, remedy)
 }
 
-/** Hosts 100 to 199; of a subnet too small for them, its upper half. */
-function defaultPool(subnet: Ipv4Network | undefined): { first: string; last: string } {
+/**
+ * Hosts 100 to 199; of a subnet too small for them, its upper half. Where an address of `taken` is among them, the longest
+ * part without one.
+ */
+function defaultPool(
+  subnet: Ipv4Network | undefined,
+  taken: readonly string[],
+): { first: string; last: string } {
   const { first = 0, last = 255 } = subnet ?? {}
   const [from, to] =
     last - first >= 255 ? [first + 100, first + 199] : [first + Math.ceil((last - first) / 2), last - 1]
-  return { first: formatIpv4(from), last: formatIpv4(to) }
+  const inside = taken.map(it => parseIpv4(it) ?? -1).filter(it => it >= from && it <= to)
+  const borders = [from - 1, ...inside.toSorted((a, b) => a - b), to + 1]
+  const parts = borders.slice(1).map((border, at) => [(borders[at] ?? 0) + 1, border - 1] as const)
+  const [low, high] = parts.reduce((best, part) => (part[1] - part[0] > best[1] - best[0] ? part : best))
+  return low <= high
+    ? { first: formatIpv4(low), last: formatIpv4(high) }
+    : { first: formatIpv4(from), last: formatIpv4(to) }
 }

@@ -23,6 +23,7 @@ const INTERNAL = [
   'MalformedOption', // packets: counted and dropped
   'MalformedPacket',
   'MalformedTftp',
+  'NotForHelm', // a place in a site file or an override
   'OverBudget',
   'TemplateFault',
   'Undo', // the end of a dry run

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { contains, formatIpv4, networkAround, parseIpv4, parseSubnet } from '#model/ipv4.ts'
+import { contains, formatIpv4, networkAround, parseIpv4, parseSubnet, reservedRange } from '#model/ipv4.ts'
 
 t.test('an address is four decimal bytes, and nothing else', async t => {
   t.equal(parseIpv4('10.20.0.1'), 0x0a140001)
   t.equal(parseIpv4('255.255.255.255'), 2 ** 32 - 1)
-  t.equal(parseIpv4('010.020.000.001'), 0x0a140001)
+  t.equal(parseIpv4('0.0.0.0'), 0)
   const wrong = [
     '',
     '.',
@@ -16,6 +16,8 @@ t.test('an address is four decimal bytes, and nothing else', async t => {
     '1.2.3.4.5',
     '1.2.3.256',
     '1.2.3.0004',
+    '1.2.3.04', // eight bits to some, octal to others
+    '00.1.2.3',
     '1.2.3.4 ',
     '1.2.3.-4',
     '::1',
@@ -52,4 +54,19 @@ t.test('a subnet has no host bits, and a network is around any of its addresses'
   t.strictSame(networkAround('10.20.0.7/24'), parseSubnet('10.20.0.0/24'))
   t.ok(contains('10.20.0.0/22', '10.20.3.255'))
   t.notOk(contains('10.20.0.0/22', '10.20.4.0'))
+})
+
+t.test('a reserved range is named, at both of its ends', async t => {
+  for (const [address, range] of [
+    ['0.0.0.1', '0.0.0.0/8'],
+    ['127.255.255.255', '127.0.0.0/8'],
+    ['169.254.0.0', '169.254.0.0/16'],
+    ['224.0.0.0', '224.0.0.0/4'],
+    ['239.255.255.255', '224.0.0.0/4'],
+    ['255.255.255.255', '240.0.0.0/4'],
+  ] as const)
+    t.match(reservedRange(parseIpv4(address) ?? 0), range)
+  for (const address of ['1.0.0.0', '126.255.255.255', '128.0.0.0', '169.253.255.255', '223.255.255.255'])
+    t.equal(reservedRange(parseIpv4(address) ?? 0), undefined)
+  t.match(reservedRange(networkAround('168.0.0.0/7')!), '169.254.0.0/16') // it is a network
 })

@@ -5,8 +5,8 @@ import { parseSite } from '#rack/site/read.ts'
 import { OPTIONAL_SERVICES } from '#rack/site/site.ts'
 
 const mac = fc
-  .array(fc.integer({ min: 0, max: 255 }), { minLength: 6, maxLength: 6 })
-  .map(bytes => bytes.map(byte => byte.toString(16).padStart(2, '0')).join(':'))
+  .array(fc.integer({ min: 0, max: 255 }), { minLength: 5, maxLength: 5 })
+  .map(bytes => [0x52, ...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(':'))
 
 test('whatever is answered, the file says it: reading it back gives the answers', async t => {
   const answers = fc.record({

@@ -1,0 +1,14 @@
+// Which Kubernetes can be built: the version that go/kubernetes/go.mod locks.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** For example `1.36.3`; undefined where the file is not there or names none. */
+export function lockedKubernetes(): string | undefined {
+  try {
+    const text = readFileSync(join(import.meta.dirname, 'go/kubernetes/go.mod'), 'utf8')
+    return /^(?:require)?\s*k8s\.io\/kubernetes v(\S+)/m.exec(text)?.[1]
+  } catch {
+    return undefined
+  }
+}

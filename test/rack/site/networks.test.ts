@@ -1,0 +1,277 @@
+// What a site file says of networks, addresses and Kubernetes is checked for what DHCP and Kubernetes can do with it.
+
+import t from 'tap'
+import { FileProblems } from '#rack/site/problems.ts'
+import { parseSite } from '#rack/site/read.ts'
+
+/** A site of one controller and so many compute machines. */
+function siteOf({
+  network = '{ subnet: 10.20.0.0/24 }',
+  more = '',
+  computes = 0,
+  head = '',
+  name = 'ctl-1',
+  mac: own = '52:54:00:20:00:01',
+}): string {
+  const machines = Array.from({ length: computes }, (_, at) => {
+    const mac = `52:54:00:21:${(at >> 8).toString(16).padStart(2, '0')}:${(at & 255).toString(16).padStart(2, '0')}`
+    return `  - { name: cmp-${at + 1}, mac: "${mac}", role: compute }\n`
+  })
+  return `name: rack-1
+network: ${network}
+${more}
+machines:
+  - { name: ${name}, mac: "${own}", role: controller${head} }
+${machines.join('')}`
+}
+
+type Around = Parameters<typeof siteOf>[0]
+
+const REFUSED: readonly [title: string, around: Around, says: RegExp][] = [
+  [
+    'pods of one node for two',
+    { more: 'cluster: { podCidr: 10.9.0.0/24 }', computes: 1 },
+    /PL-1004 site\.yaml:3:12 cluster\.podCidr: 10\.9\.0\.0\/24 has room for 1 node, and there are 2 machines: each takes a \/24\n {2}2 machines need a \/23 or larger/,
+  ],
+  [
+    'pods of four nodes for five',
+    { more: 'cluster: { podCidr: 10.9.0.0/22 }', computes: 4 },
+    /room for 4 nodes, .*\n {2}5 machines need a \/21 /,
+  ],
+  [
+    'pods of no node',
+    { more: 'cluster: { podCidr: 10.9.0.0/25 }' },
+    /has room for no node, .*\n {2}1 machine need/,
+  ],
+  [
+    'more machines than the default pods have room for',
+    { network: '{ subnet: 10.20.0.0/16 }', computes: 256 },
+    /PL-1004 site\.yaml:1:1 cluster\.podCidr: 10\.2\.0\.0\/16 has room for 256 nodes, and there are 257 machines/,
+  ],
+  [
+    'services without a tenth address',
+    { more: 'cluster: { serviceCidr: 10.9.0.0/29 }' },
+    /PL-1004 site\.yaml:3:12 cluster\.serviceCidr: .* no tenth address.*\n {2}write a network of \/12 to \/28/,
+  ],
+  [
+    'services larger than the API server takes',
+    {
+      network: '{ subnet: 192.168.7.0/24 }',
+      more: 'cluster: { podCidr: 192.168.64.0/18, serviceCidr: 10.0.0.0/11 }',
+    },
+    /PL-1004 site\.yaml:3:38 cluster\.serviceCidr: .* larger than .*\n {2}write a network of \/12 to \/28/,
+  ],
+  [
+    'services over pods',
+    { more: 'cluster: { podCidr: 10.9.0.0/16, serviceCidr: 10.9.128.0/24 }' },
+    /PL-1006 site\.yaml:3:34 cluster\.serviceCidr/,
+  ],
+  [
+    'a subnet over a default',
+    { network: '{ subnet: 10.2.0.0/17 }' },
+    /PL-1006 site\.yaml:2:12 network\.subnet: 10\.2\.0\.0\/17 overlaps cluster\.podCidr .*\n.*10\.2\.0\.0\/16 is the default/,
+  ],
+  [
+    'a subnet with host bits',
+    { network: '{ subnet: 10.20.0.7/24 }' },
+    /PL-1004 site\.yaml:2:12 .*\n {2}its host bits must be zero: write 10\.20\.0\.0\/24/,
+  ],
+  [
+    'a subnet of two addresses',
+    { network: '{ subnet: 10.20.0.0/31 }' },
+    /PL-1004 site\.yaml:2:12 .*\n {2}.*\/8 to \/30/,
+  ],
+  ['a subnet of one address', { network: '{ subnet: 10.20.0.1/32 }' }, /PL-1004 site\.yaml:2:12 /],
+  ['a subnet with a leading zero', { network: '{ subnet: 10.020.0.0/24 }' }, /PL-1004 site\.yaml:2:12 /],
+  ['a prefix with a leading zero', { network: '{ subnet: 10.20.0.0/08 }' }, /PL-1004 site\.yaml:2:12 /],
+  ['a subnet without a prefix', { network: '{ subnet: 10.20.0.0 }' }, /PL-1004 site\.yaml:2:12 /],
+  ['a subnet of IPv6', { network: '{ subnet: "fd00::/64" }' }, /PL-1009 site\.yaml:2:12 .*IPv6/],
+  [
+    'pods of both families',
+    { more: 'cluster: { podCidr: "10.9.0.0/16,fd00:9::/56" }' },
+    /PL-1009 site\.yaml:3:12 .*dual stack/,
+  ],
+  [
+    'loopback for machines',
+    { network: '{ subnet: 127.0.0.0/24 }' },
+    /PL-1004 site\.yaml:2:12 .*127\.0\.0\.0\/8 is loopback/,
+  ],
+  ['link-local for machines', { network: '{ subnet: 169.254.8.0/24 }' }, /link-local/],
+  [
+    'multicast for pods',
+    { more: 'cluster: { podCidr: 224.0.0.0/16 }' },
+    /PL-1004 site\.yaml:3:12 .*multicast/,
+  ],
+  [
+    'reserved for services',
+    { more: 'cluster: { serviceCidr: 240.1.0.0/24 }' },
+    /PL-1004 site\.yaml:3:12 .*reserved/,
+  ],
+  [
+    'this host for floating IPs',
+    { more: 'openstack: { external: { cidr: 0.0.0.0/8 } }' },
+    /PL-1004 site\.yaml:3:26 .*"this host"/,
+  ],
+  [
+    'a gateway outside the subnet',
+    { network: '{ subnet: 10.20.0.0/24, gateway: 10.20.1.1 }' },
+    /PL-1004 site\.yaml:2:34 network\.gateway/,
+  ],
+  [
+    'the broadcast address as the gateway',
+    { network: '{ subnet: 10.20.0.0/24, gateway: 10.20.0.255 }' },
+    /PL-1004 site\.yaml:2:34 /,
+  ],
+  [
+    'the network address as a machine',
+    { head: ', address: 10.20.0.0' },
+    /PL-1004 site\.yaml:\d+:\d+ machines\[0\]\.address/,
+  ],
+  [
+    'a machine with a leading zero',
+    { head: ', address: 10.20.0.011' },
+    /PL-1004 site\.yaml:\d+:\d+ machines\[0\]\.address/,
+  ],
+  ['a machine at the gateway', { head: ', address: 10.20.0.1' }, /PL-1007 .* is the gateway/],
+  [
+    'a machine at a DNS server',
+    { network: '{ subnet: 10.20.0.0/24, dns: [10.20.0.53] }', head: ', address: 10.20.0.53' },
+    /PL-1007 .* is a DNS server/,
+  ],
+  [
+    'a pool with the gateway',
+    { network: '{ subnet: 10.20.0.0/24, pool: 10.20.0.1-10.20.0.99 }' },
+    /PL-1007 site\.yaml:2:34 network\.pool: .* contains 10\.20\.0\.1, the gateway/,
+  ],
+  [
+    'a pool with a DNS server',
+    { network: '{ subnet: 10.20.0.0/24, dns: [10.20.0.60], pool: 10.20.0.50-10.20.0.99 }' },
+    /PL-1007 .*network\.pool: .* contains 10\.20\.0\.60, the DNS server/,
+  ],
+  [
+    'a pool outside the subnet',
+    { network: '{ subnet: 10.20.0.0/24, pool: 10.21.0.50-10.21.0.99 }' },
+    /PL-1004 site\.yaml:2:34 network\.pool/,
+  ],
+  [
+    'a pool that runs backwards',
+    { network: '{ subnet: 10.20.0.0/24, pool: 10.20.0.99-10.20.0.50 }' },
+    /PL-1004 .*network\.pool/,
+  ],
+  [
+    'a pool of three parts',
+    { network: '{ subnet: 10.20.0.0/24, pool: 10.20.0.50-10.20.0.60-10.20.0.70 }' },
+    /PL-1004 .*network\.pool/,
+  ],
+  [
+    'a pool up to the broadcast address',
+    { network: '{ subnet: 10.20.0.0/24, pool: 10.20.0.50-10.20.0.255 }' },
+    /PL-1004 .*network\.pool/,
+  ],
+  [
+    'loopback as the DNS server',
+    { network: '{ subnet: 10.20.0.0/24, dns: [127.0.0.53] }' },
+    /PL-1004 site\.yaml:2:40 network\.dns\[0\]: 127\.0\.0\.53 cannot be a DNS server/,
+  ],
+  [
+    'the broadcast address as a DNS server',
+    { network: '{ subnet: 10.20.0.0/24, dns: [9.9.9.9, 10.20.0.255] }' },
+    /PL-1004 .*network\.dns\[1\]: 10\.20\.0\.255 is the broadcast address/,
+  ],
+  [
+    'a DNS server among the services',
+    { network: '{ subnet: 10.20.0.0/24, dns: [10.3.0.10] }' },
+    /PL-1006 site\.yaml:2:40 network\.dns\[0\]: 10\.3\.0\.10 is an address of cluster\.serviceCidr/,
+  ],
+  [
+    'a Kubernetes that no image has',
+    { more: 'cluster: { kubernetes: 1.30.1 }' },
+    /PL-1004 site\.yaml:3:12 cluster\.kubernetes: no image has Kubernetes 1\.30\.1: there is 1\.\d+\.\d+\n {2}leave it out/,
+  ],
+  ['half a version', { more: 'cluster: { kubernetes: 1.36 }' }, /PL-1004 .*"1\.36" is not a version/],
+  [
+    'the MAC of a group of cards',
+    { mac: '01:00:5e:00:00:01' },
+    /PL-1004 site\.yaml:\d+:\d+ machines\[0\]\.mac: .* but of a group/,
+  ],
+  ['a MAC of zeros', { mac: '00-00-00-00-00-00' }, /PL-1004 .*machines\[0\]\.mac/],
+  [
+    'a UUID that says that there is none',
+    { computes: 0, head: ', uuid: 00000000-0000-0000-0000-000000000000' },
+    /PL-1004 .*uuid: 0.* means that the firmware has no UUID/,
+  ],
+  [
+    'a machine called localhost',
+    { name: 'localhost' },
+    /PL-1004 .*machines\[0\]\.name: "localhost" cannot be a host name/,
+  ],
+  ['a name of 64 characters', { name: 'c'.repeat(64) }, /PL-1004 .*machines\[0\]\.name/],
+  ['a name with a dot', { name: 'ctl.1' }, /PL-1004 .*machines\[0\]\.name/],
+  ['a name in capitals', { name: 'CTL' }, /PL-1004 .*machines\[0\]\.name/],
+  [
+    'a port with a leading zero',
+    { more: 'cluster: { openToPods: [0080] }' },
+    /PL-1004 .*openToPods\[0\]: "0080" is not a TCP port/,
+  ],
+]
+
+for (const [title, around, says] of REFUSED)
+  t.test(`refuses ${title}`, async t => {
+    const { message, problems } = problemsOf(siteOf(around))
+    t.match(message, says)
+    t.equal(problems.length, 1, message)
+  })
+
+function problemsOf(text: string): FileProblems {
+  try {
+    parseSite('site.yaml', text)
+  } catch (error) {
+    if (error instanceof FileProblems) return error
+    throw error
+  }
+  throw new Error(`was read: ${text}`)
+}
+
+const TAKEN: readonly [title: string, around: Around][] = [
+  ['pods of two nodes for two', { more: 'cluster: { podCidr: 10.9.0.0/23 }', computes: 1 }],
+  ['pods of one node for one', { more: 'cluster: { podCidr: 10.9.0.0/24 }' }],
+  [
+    'as many machines as the default pods have room for',
+    { network: '{ subnet: 10.20.0.0/16 }', computes: 255 },
+  ],
+  ['the smallest service network', { more: 'cluster: { serviceCidr: 10.9.0.0/28 }' }],
+  [
+    'the largest service network',
+    { more: 'cluster: { serviceCidr: 172.16.0.0/12 }\nopenstack: { external: { cidr: 198.51.100.0/24 } }' },
+  ],
+  ['a subnet of /8', { network: '{ subnet: 11.0.0.0/8 }' }],
+  ['a DNS server elsewhere', { network: '{ subnet: 10.20.0.0/24, dns: [9.9.9.9, 10.20.0.53] }' }],
+  [
+    'a pool with the gateway where DHCP is not ours',
+    { network: '{ subnet: 10.20.0.0/24, dhcp: off, pool: 10.20.0.1-10.20.0.9 }' },
+  ],
+  [
+    'words of YAML 1.1 as texts',
+    { name: 'no', head: ', labels: { country: no, serial: 0012, rack: 1e3 }, notes: on' },
+  ],
+]
+for (const [title, around] of TAKEN)
+  t.test(`takes ${title}`, async t => {
+    t.ok(parseSite('site.yaml', siteOf(around)))
+  })
+
+t.test('a text of the site file is the text that is written there', async t => {
+  const head = ', labels: { country: no, serial: 0012, rack: 1e3, since: 2024-01-02 }, notes: on'
+  t.match(parseSite('site.yaml', siteOf({ name: 'no', head })).machines, [
+    { name: 'no', labels: { country: 'no', serial: '0012', rack: '1e3', since: '2024-01-02' }, notes: 'on' },
+  ])
+})
+
+t.test('the pool that the file leaves out has neither gateway nor DNS server', async t => {
+  const { network, machines } = parseSite(
+    'site.yaml',
+    siteOf({ network: '{ subnet: 10.20.0.0/25, gateway: 10.20.0.126, dns: [10.20.0.70, 10.20.0.11] }' }),
+  )
+  t.strictSame(network.pool, { first: '10.20.0.71', last: '10.20.0.125' })
+  t.match(machines, [{ address: '10.20.0.12' }], 'nor does a machine get that of a DNS server')
+})
