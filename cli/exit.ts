@@ -1,10 +1,7 @@
-// How the command line ends: one table of exit statuses, one from the code of an error to them, and one way to print what
-// failed.
+// How the command line ends: one table of exit statuses, and one from the code of an error to them.
 
 import type { UpFailed } from '#lab/errors.ts'
-import { cleanLines } from '#model/clean.ts'
 import { PilotlightError, type ErrorCode } from '#model/error.ts'
-import { FileProblems } from '#rack/site/problems.ts'
 
 /** The exit statuses, by the name that code uses. */
 export const EXIT = {
@@ -15,6 +12,7 @@ export const EXIT = {
   refused: 4,
   waitedTooLong: 5,
   unreachable: 6,
+  partly: 7,
   differs: 8,
   interrupted: 130,
 } as const
@@ -29,6 +27,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
     'it contradicts what is there already, for example a lab of that name, or you may not; nothing was touched',
   waitedTooLong: 'a time limit passed; the message says what was seen last',
   unreachable: 'the Pilotlight server, or the cluster, did not answer',
+  partly: 'it was done for some of the objects that were named, and not for others; the message lists those',
   differs: 'what is there differs from what the files say, and --exit-code was given',
   interrupted: 'interrupted by Ctrl-C or SIGTERM; run the same again to go on',
 }
@@ -107,6 +106,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   CLUSTER_UNREACHABLE: 'unreachable',
   GUEST_SERVER_UNREACHABLE: 'unreachable',
   INTERRUPTED: 'interrupted',
+  PARTLY_FAILED: 'partly',
   SERVER_UNREACHABLE: 'unreachable',
   WAITED_TOO_LONG: 'waitedTooLong',
 }
@@ -119,23 +119,4 @@ export function statusOf(error: unknown): number {
     return EXIT[STATUS_OF_CODE[error.code] ?? 'failed']
   }
   return error instanceof Error && error.name === 'AbortError' ? EXIT.interrupted : EXIT.failed
-}
-
-/** What a person reads when a command fails: what, why, and what to do; without what a terminal obeys. */
-export function describeError(error: unknown): string {
-  return cleanLines(textOf(error), Infinity)
-}
-
-function textOf(error: unknown): string {
-  if (error instanceof FileProblems) {
-    const code = error.problems[0]?.code ?? 'PL-1001'
-    return `${error.message.replaceAll(/^PL-/gm, 'error PL-')}\n  nothing was started; more: pilotlight help ${code}`
-  }
-  if (!(error instanceof Error)) return `error ${String(error)}`
-  const lines = [`error ${error.message}`]
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
-    lines.push(`  because: ${cause.message}`)
-  if (error instanceof PilotlightError && error.remedy) lines.push(`  ${error.remedy}`)
-  if (process.env.PILOTLIGHT_DEBUG !== undefined && error.stack) lines.push(error.stack)
-  return lines.join('\n')
 }

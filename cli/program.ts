@@ -1,7 +1,7 @@
 // The command line: knows the verbs by name, and loads a verb's code only when that verb is meant.
 
 import { Command } from 'commander'
-import { describeError, EXIT, statusOf } from './exit.ts'
+import { EXIT } from './exit.ts'
 import { ROOT } from './root.ts'
 import { addVerb, VERBS } from './verbs.ts'
 
@@ -15,19 +15,34 @@ try {
   const program = await programFor(verbIn(words))
   await program.parseAsync([node, script, ...(await withoutForeignFlags(words))])
 } catch (error) {
+  await printError(error)
+}
+
+/** Prints what failed on standard error for people, and with --json also as JSON on standard output, where no result is yet. */
+async function printError(error: unknown): Promise<void> {
+  const { describeError, reportOf } = await import('./error-report.ts')
+  const { asksForJson } = await import('./usage.ts')
+  const { hasPrintedJson, jsonText, versioned } = await import('./terminal/show.ts')
+  const report = reportOf(error)
+  if (asksForJson(words) && !hasPrintedJson())
+    process.stdout.write(`${jsonText(versioned({ error: report }), words.includes('jsonl') ? 0 : 2)}\n`)
   process.stderr.write(`${describeError(error)}\n`)
-  process.exitCode = statusOf(error)
+  process.exitCode = report.exitStatus
 }
 
 /** The program with all verbs by their names, and the one that is meant in full. */
 async function programFor(meant: string | undefined): Promise<Command> {
+  const { usageFailure } = await import('./usage.ts')
   const program = new Command('pilotlight')
     .description('Turns a rack of bare machines into a running cloud.')
     .configureHelp({ sortSubcommands: false })
     .enablePositionalOptions()
     .showSuggestionAfterError()
+    .configureOutput({ outputError: () => {} }) // said by printError
     .exitOverride(error => {
-      process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage)
+      if (error.exitCode === 0) process.exit(EXIT.done)
+      if (error.code === 'commander.help') process.exit(EXIT.usage) // the help was printed: a verb alone
+      throw usageFailure(error, program, words)
     })
     .addHelpText(
       'after',
@@ -53,7 +68,8 @@ Examples:
     .allowUnknownOption()
     .action(async (typed: string[]) => {
       const { completions } = await import('./about/completion.ts')
-      process.stdout.write(`${(await completions(program, typed)).join('\n')}\n`)
+      const found = await completions(program, typed)
+      if (found.length > 0) process.stdout.write(`${found.join('\n')}\n`)
     })
   program
     .command('help')
@@ -71,7 +87,7 @@ Examples:
 /** The verb that the words are about: also where they ask for its help, or for what may follow it. */
 function verbIn([first, ...rest]: readonly string[]): string | undefined {
   if (first !== 'help' && first !== '__complete') return first
-  return rest.find(word => word !== '--')
+  return rest.find(word => word !== '--' && word !== 'help')
 }
 
 /** The command that a help topic names, such as `charts rotate`. */

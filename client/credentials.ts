@@ -8,7 +8,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { adminTokenFile, authorityFile, DEFAULT_STATE_PATH } from '#model/endpoint.ts'
 import { isLoopback } from '#model/address.ts'
 import { Failure } from '#model/error.ts'
-import { isListenerOf } from './listeners.ts'
+import { isListenerOf } from '#host/listeners.ts'
 
 /**
  * The token that is given for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.

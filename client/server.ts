@@ -11,6 +11,7 @@ import type { SiteObjects } from '#model/site.ts'
 import type { Phase } from '#model/phase.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
+import { tokenPathOf } from './token-path.ts'
 import {
   givenToken,
   isOnThisHost,
@@ -228,8 +229,9 @@ export class ServerClient {
     })
     return response.json().catch((cause: unknown) => {
       if (signal?.aborted) throw cause
-      const said = `${method} ${path} was not answered with JSON`
-      throw new Failure('BAD_ANSWER', said, `is ${this.#base} a Pilotlight server?`, { cause })
+      const said = `${method} ${this.#base}${path} was not answered with JSON, as a Pilotlight server does`
+      const remedy = `look at what runs there:  curl -i ${this.#base}/   and name the server with --server`
+      throw new Failure('BAD_ANSWER', said, remedy)
     })
   }
 
@@ -237,7 +239,7 @@ export class ServerClient {
     const response = await this.#send(method, path, init)
     if (response.ok) return response
     const token = response.status === 401 && this.#token === undefined ? localToken(this.#base) : undefined
-    if (token === undefined) throw await refusal(`${method} ${this.#base}${path}`, response)
+    if (token === undefined) throw await refusal(method, `${this.#base}${path}`, response)
     await response.body?.cancel()
     this.#token = token
     return this.#call(method, path, init)
@@ -259,9 +261,8 @@ export class ServerClient {
       if (signal?.aborted) throw error
       const remedy = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
       const trust = this.#base.startsWith('https:') ? ', and its authority (a PEM file) in PILOTLIGHT_CA' : ''
-      throw new Failure('SERVER_UNREACHABLE', `no answer from the server at ${this.#base}`, remedy + trust, {
-        cause: error,
-      })
+      const what = `no answer from the server at ${this.#base}`
+      throw new Failure('SERVER_UNREACHABLE', what, remedy + trust, { cause: error })
     })
   }
 }
@@ -282,7 +283,8 @@ export function requireProgress(asked: Set<string>, page: string): void {
   const what = asked.has(page)
     ? 'names a page again that it gave before'
     : `has more than ${MOST_PAGES} pages`
-  throw new Failure('BAD_ANSWER', `a list of the server ${what}`, 'is that a Pilotlight server?')
+  const remedy = 'name a Pilotlight server with --server or PILOTLIGHT_SERVER'
+  throw new Failure('BAD_ANSWER', `a list of the server ${what}`, remedy)
 }
 
 /** Refuses a path with a step to another folder: `fetch` would take it, and ask for something else than was named. */
@@ -309,8 +311,11 @@ export class Refusal extends PilotlightError {
   readonly code: ErrorCode
   readonly httpStatus: number
   readonly faults: readonly Fault[]
-  constructor(httpStatus: number, { code, faults = [] }: Problem, message: string, remedy: string) {
+  readonly request: { readonly method: string; readonly url: string; readonly status: number }
+  constructor(request: Refusal['request'], { code, faults = [] }: Problem, message: string, remedy: string) {
+    const { status: httpStatus } = request
     super(message, { remedy })
+    this.request = request
     this.code = ERROR_CODES.find(known => known === code) ?? CODES.get(httpStatus) ?? 'SERVER_FAILED'
     this.httpStatus = httpStatus
     this.faults = faults
@@ -331,15 +336,29 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map([
 type Problem = { readonly detail?: string; readonly code?: string; readonly faults?: readonly Fault[] }
 
 /** What the server said against a request: the problem's own text, and what to do about it. */
-async function refusal(request: string, response: Response): Promise<Refusal> {
+async function refusal(method: string, url: string, response: Response): Promise<Refusal> {
   const text = await response.text().catch(() => '')
-  const answered = `${request} was answered ${response.status} ${response.statusText}`.trimEnd()
+  const { status } = response
+  const request = { method, url, status }
   const problem = problemIn(text)
   if (problem.detail === undefined) {
-    const remedy = 'is that a Pilotlight server, of the same version as this one?'
-    return new Refusal(response.status, problem, answered, remedy)
+    const what = `${method} ${url} was answered ${status} ${response.statusText}`.trimEnd()
+    const remedy = `look at what runs there:  curl -i ${new URL(url).origin}/   (a Pilotlight server of this version answers with "Pilotlight")`
+    return new Refusal(request, problem, `${what}, as a Pilotlight server does not`, remedy)
   }
-  return new Refusal(response.status, problem, problem.detail, `${remedyOf(response)} (${answered})`)
+  const { detail } = problem
+  const fix = commandIn(detail) ?? remedyOf(response, method, problem)
+  return new Refusal(request, problem, detail.replace(LISTS_ALL, ''), fix)
+}
+
+/** How the server's own sentence names the command that lists what there is: the line below it has that command. */
+const LISTS_ALL = / '(pilotlight [^']+)' lists all\.$/
+
+/** The first command that a server's sentence names, where it is whole. */
+function commandIn(detail: string): string | undefined {
+  const [, quoted, plain] = /'(pilotlight [^'\n]+)'|: {2}(pilotlight [^\n]+?)(?: {2}|$)/m.exec(detail) ?? []
+  const command = quoted ?? plain
+  return command === undefined || /\b[A-Z]{2,}\b/.test(command) ? undefined : command
 }
 
 function problemIn(text: string): Problem {
@@ -356,21 +375,32 @@ function problemIn(text: string): Problem {
   }
 }
 
-function remedyOf({ status, headers, url }: Response): string {
+function remedyOf(
+  { status, headers, url }: Response,
+  method: string,
+  { code, detail = '' }: Problem,
+): string {
   const later = headers.get('retry-after')
   if (status === 401) {
-    const lab = 'a lab has one in lab-state/NAME/server/admin.token'
     if (isOnThisHost(new URL(url).hostname)) {
-      return `name admin.token of the server's state directory in PILOTLIGHT_TOKEN_FILE, or that directory in PILOTLIGHT_STATE_PATH, as a user who may read it; ${lab}`
+      const path = tokenPathOf(url)
+      if (path !== undefined) return `export PILOTLIGHT_TOKEN_FILE=${path}`
+      return 'export PILOTLIGHT_TOKEN_FILE=STATE/admin.token   with the directory that serve got as --state-path as STATE, as a user who may read it'
     }
-    return `on the server's host "pilotlight tokens create NAME" makes one; name its file in PILOTLIGHT_TOKEN_FILE; ${lab}`
+    const role = /role admin/.test(detail) ? ' --role admin' : ''
+    return `on the host of the server:  pilotlight tokens create NAME${role}   and here, with the token that it prints:  export PILOTLIGHT_TOKEN=THE_TOKEN`
   }
-  if (status === 421) return 'give --server the address of the server'
-  if (status === 404) return `what there is: ${listingOf(new URL(url).pathname)}`
+  if (status === 421)
+    return `start the server with --host-name ${new URL(url).hostname}, or give --server its address`
+  if (code === 'NEVER_BOOTED') return 'switch the machine on, and look at  pilotlight get machines'
+  if (status === 404) return listingOf(new URL(url).pathname)
   if (status === 412) return 'read it again, and change that'
-  if (status === 409) return 'nothing was changed: it contradicts what is there'
+  if (status === 403)
+    return `export PILOTLIGHT_TOKEN=THE_TOKEN   with a token of role admin, which  pilotlight tokens create NAME --role admin  makes`
+  if (status === 409) return 'nothing was changed: do what the message says, and run the same command again'
   if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
-  if (status >= 500) return "the server's own log says more"
+  if (status >= 500)
+    return `read the log of the server (journalctl -u pilotlight), which has the reason of this ${method}`
   return 'fix what it names, and run the same again'
 }
 
@@ -378,6 +408,6 @@ function remedyOf({ status, headers, url }: Response): string {
 function listingOf(path: string): string {
   if (/^\/v1\/machines\/[^/]+\/(approve|reject|reopen)$/.test(path)) return 'pilotlight machines pending'
   const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens|alarms)\//.exec(path) ?? []
-  if (list === undefined) return 'pilotlight get machines, or groups, or profiles'
+  if (list === undefined) return 'pilotlight get machines'
   return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`
 }

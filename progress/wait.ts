@@ -1,6 +1,7 @@
 // Waiting with a deadline and a reason. Nothing in Pilotlight polls without this.
 
 import { PilotlightError } from '#model/error.ts'
+import { reasonOf } from '#model/reason.ts'
 import type { Stage } from './stage.ts'
 
 /** What a probe saw: the value waited for, or the reason why it is not there yet. */
@@ -100,7 +101,7 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
   })
 }
 
-/** The message of anything thrown. */
+/** The reason of anything thrown, in our own sentences where it is of the host. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return reasonOf(error)
 }

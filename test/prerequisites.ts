@@ -30,6 +30,8 @@ export const testPrerequisites: readonly Prerequisite[] = [
     package: 'python3-oslo.service',
     why: 'what services of OpenStack are launched by',
   },
+  { command: 'zsh', package: 'zsh', why: 'completes commands as its users type them' },
+  { command: 'fish', package: 'fish', why: 'completes commands as its users type them' },
   { command: 'vagrant', package: 'vagrant', why: 'validates the workstation rack' },
   {
     command: '/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json',

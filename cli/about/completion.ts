@@ -1,6 +1,7 @@
 // Shell completion: a script per shell that asks `pilotlight __complete` for the words that may come next.
 
 import { Argument, type Command, type Option } from 'commander'
+import { nameOf } from '../usage.ts'
 
 /** The shells for which there is a script. */
 const SHELLS = ['bash', 'zsh', 'fish'] as const
@@ -34,70 +35,84 @@ export async function completions(program: Command, words: readonly string[]): P
   const last = words.at(-1) ?? ''
   let command = program
   const given: string[] = []
+  const flags: Record<string, string> = {}
   let flag: Option | undefined // whose value the next word is
   for (const word of words.slice(0, -1)) {
     const below = command.commands.find(sub => sub.name() === word || sub.aliases().includes(word))
-    if (flag !== undefined) flag = undefined
-    else if (word.startsWith('-')) flag = command.options.find(option => takesValueAs(option, word))
-    else if (below !== undefined) command = below
+    if (flag !== undefined) {
+      flags[flag.long ?? ''] = word
+      flag = undefined
+    } else if (word.startsWith('-')) {
+      flag = command.options.find(option => takesValueAs(option, word))
+      const [, name = '', value] = /^(--[\w-]+)=(.*)$/.exec(word) ?? []
+      if (value !== undefined) flags[name] = value
+    } else if (below !== undefined && given.length === 0) command = below
     else given.push(word)
   }
-  if (flag !== undefined) return (await valuesOf(flag)).filter(word => word.startsWith(last))
-  const flags = command.options.flatMap(({ long }) => long ?? []).concat('--help')
-  if (last.startsWith('-')) return flags.filter(word => word.startsWith(last))
-  const names = command.commands.filter(sub => !sub.name().startsWith('__')).map(sub => sub.name())
-  const wanted = command.registeredArguments.at(given.length) ?? command.registeredArguments.at(-1)
-  const isId = wanted?.name() === 'id' || wanted?.name() === 'ids'
-  const choices = isId ? await idsOf(given[0] ?? '') : (wanted?.argChoices ?? [])
-  return [...names, ...choices].filter(word => word.startsWith(last))
+  const { argumentWords, flagWords } = await import('./completion-ids.ts')
+  const typed = { verb: nameOf(command).replace(/^pilotlight ?/, ''), given, flags }
+  const offered = await offer()
+  return [...new Set(offered)].filter(word => word.startsWith(last))
+
+  async function offer(): Promise<readonly string[]> {
+    if (flag !== undefined) return flag.argChoices ?? flagWords(flag.long ?? '', typed)
+    if (last.startsWith('-')) return command.options.flatMap(({ long }) => long ?? []).concat('--help')
+    if (typed.verb === 'help' && given.length > 0) return subcommandNames(commandBelow(program, given))
+    const wanted = command.registeredArguments.at(given.length) ?? command.registeredArguments.at(-1)
+    const ids = (await argumentWords(typed)) ?? wanted?.argChoices ?? []
+    const above = typed.verb === 'help' ? program : command
+    return [...(given.length === 0 ? subcommandNames(above) : []), ...ids]
+  }
 }
 
-async function valuesOf({ long, argChoices }: Option): Promise<readonly string[]> {
-  if (long !== '--lab') return argChoices ?? []
-  const { labNames } = await import('#lab/lab.ts')
-  return labNames()
+function subcommandNames(command: Command | undefined): string[] {
+  return (command?.commands ?? []).map(sub => sub.name()).filter(name => !name.startsWith('__'))
+}
+
+function commandBelow(program: Command, names: readonly string[]): Command | undefined {
+  return names.reduce<Command | undefined>(
+    (above, name) => above?.commands.find(sub => sub.name() === name),
+    program,
+  )
 }
 
 function takesValueAs({ long, short, required }: Option, word: string): boolean {
   return required && (word === long || word === short)
 }
 
-/** Seconds that a shell waits for a server's answer while the user types. */
-const PATIENCE_SECONDS = 0.7
-
-/** The ids that the server knows of a kind (`group` or `groups`); none when it does not answer at once. */
-async function idsOf(kind: string): Promise<string[]> {
-  const { DEFAULT_SERVER_URL } = await import('#model/endpoint.ts')
-  const { PILOTLIGHT_SERVER: server = DEFAULT_SERVER_URL } = process.env
-  const list = kind.endsWith('s') ? kind : `${kind}s`
-  try {
-    const { ServerClient } = await import('#client/server.ts')
-    const path = list === 'machines' ? '/machines' : `/v1/${list}?limit=1000`
-    const answer = await new ServerClient(server).request('GET', path, {}, undefined, PATIENCE_SECONDS)
-    const found = (await answer.json()) as { id: string }[] | { items: { id: string }[] }
-    return (Array.isArray(found) ? found : found.items).map(({ id }) => id)
-  } catch {
-    return []
-  }
-}
-
 const SCRIPTS = {
+  // Bash splits words at ":" (COMP_WORDBREAKS), and replaces only what follows it: MAC addresses and ids of alarms have some.
   bash: `_pilotlight() {
-  local words
-  words=$("\${COMP_WORDS[0]}" __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-  mapfile -t COMPREPLY <<< "$words"
-  [ -n "$words" ] || COMPREPLY=()
+  local line="\${COMP_LINE:0:COMP_POINT}" typed found cut
+  read -r -a typed <<< "$line"
+  [[ "$line" == *[[:space:]] ]] && typed+=("")
+  found=$("\${typed[0]}" __complete -- "\${typed[@]:1}" 2>/dev/null)
+  COMPREPLY=()
+  [ -n "$found" ] || return
+  mapfile -t COMPREPLY <<< "$found"
+  cut="\${typed[-1]}"
+  if [[ "$cut" == *[:=]* ]]; then
+    cut="\${cut%"\${cut##*[:=]}"}"
+    COMPREPLY=("\${COMPREPLY[@]#"$cut"}")
+  fi
 }
 complete -o default -F _pilotlight pilotlight
 `,
+  // In a file of fpath the whole file is the function's first call, so it ends by doing what was asked for.
   zsh: `#compdef pilotlight
 _pilotlight() {
   local -a found
   found=("\${(@f)$("\${words[1]}" __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  [ -n "\${found[1]}" ] && compadd -a found || _files
+  if [ -n "\${found[1]}" ]; then compadd -a found; else _files; fi
 }
-compdef _pilotlight pilotlight
+if [ "\${funcstack[1]}" = _pilotlight ]; then _pilotlight "$@"; else compdef _pilotlight pilotlight; fi
 `,
-  fish: `complete -c pilotlight -a '(pilotlight __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+  // Files are offered only where there are no words.
+  fish: `function __pilotlight_find
+  set -l typed (commandline -opc)
+  set -g __pilotlight_found ($typed[1] __complete -- $typed[2..] (commandline -ct) 2>/dev/null | string match -rv '^$')
+  test (count $__pilotlight_found) -gt 0
+end
+complete -c pilotlight -n __pilotlight_find -f -a '$__pilotlight_found'
 `,
 } as const

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ROOT } from '../root.ts'
+import { printJson } from '../terminal/show.ts'
 
 /** What `pilotlight version --json` prints. */
 export type VersionInfo = {
@@ -26,7 +27,8 @@ Examples:
     )
     .action((options: { json?: boolean }) => {
       const info = versionInfo(ROOT)
-      process.stdout.write(options.json ? `${JSON.stringify(info, undefined, 2)}\n` : versionText(info))
+      if (options.json) printJson(info)
+      else process.stdout.write(versionText(info))
     })
 }
 

@@ -222,7 +222,8 @@ function broughtTable(brought: readonly BroughtAsset[]): string {
 
 async function list({ json, ...flags }: Flags): Promise<void> {
   const items = await (await placeOf(flags)).list()
-  if (json) return printJson({ apiVersion: 'pilotlight/v1', items })
+  if (json) return printJson(items)
+  if (items.length === 0) return print('no assets yet: pilotlight assets add FILE puts one')
   print(
     tableOf(
       ['name', 'size', 'modified', 'sha256'],
@@ -245,7 +246,7 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
   })
   const unmanaged = (await store.list()).filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name)
   const bad = all.filter(({ isGood }) => !isGood)
-  if (json) printJson({ apiVersion: 'pilotlight/v1', checked: all, unmanaged })
+  if (json) printJson({ checked: all, unmanaged })
   else {
     for (const { names, sha256, found } of bad)
       print(`BAD  ${names.join(', ') || 'no name'}: was ${sha256}, is ${found}`)
@@ -259,7 +260,7 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
 
 async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Promise<void> {
   const collected = await (await storeAt(assetsPath)).gc()
-  if (json) return printJson({ apiVersion: 'pilotlight/v1', ...collected })
+  if (json) return printJson(collected)
   const { blobs, bytes, leftovers } = collected
   print(`${blobs.length} without a name removed (${(bytes / 1e6).toFixed(1)} MB), and ${leftovers} leftovers`)
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { Failure } from '#model/error.ts'
+import { printJson } from '../terminal/show.ts'
 
 export function defineLock(command: Command): void {
   command
@@ -35,11 +36,8 @@ async function lock(siteFile: string, flags: LockFlags): Promise<void> {
   const lines = Object.entries(made.charts).map(
     ([name, { version, sha256 }]) => `  ${name.padEnd(14)} ${version.padEnd(20)} ${sha256.slice(0, 16)}…`,
   )
-  process.stdout.write(
-    flags.json
-      ? `${JSON.stringify({ apiVersion: 'pilotlight/v1', path, ...made }, undefined, 2)}\n`
-      : `${path}: ${lines.length} charts of ${made.source}\n${lines.join('\n')}\n`,
-  )
+  if (flags.json) return printJson({ path, ...made })
+  process.stdout.write(`${path}: ${lines.length} charts of ${made.source}\n${lines.join('\n')}\n`)
 }
 
 function versionsOf(words: readonly string[]): Record<string, string> {

@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import type { SessionOptions } from '#rack/charts/session.ts'
 import { stateOption } from '../options.ts'
+import { printJson } from '../terminal/show.ts'
 
 /** The flags of all of them. */
 export type ChartsFlags = {
@@ -64,10 +65,8 @@ export async function planOf(siteFile: string, flags: ChartsFlags): Promise<Sess
 
 /** Prints a result as JSON where `--json` was given, else its lines. */
 export function print({ json }: ChartsFlags, data: object, lines: readonly string[]): void {
-  const text = json
-    ? JSON.stringify({ apiVersion: 'pilotlight/v1', ...data }, undefined, 2)
-    : lines.join('\n')
-  process.stdout.write(`${text}\n`)
+  if (json) printJson(data)
+  else process.stdout.write(`${lines.join('\n')}\n`)
 }
 
 /** A whole number greater than 0 from an argument. */

@@ -8,6 +8,7 @@ import type { GuestSource } from '#rack/openstack/verify/guest-image.ts'
 import type { Verification } from '#rack/openstack/verify/verify.ts'
 import { requirePassword } from './openstack.ts'
 import { serverOption, stateOption } from '../options.ts'
+import { printJson } from '../terminal/show.ts'
 import { withProgress, type LongWork } from '../terminal/with-progress.ts'
 
 /** The flags of `pilotlight verify`. */
@@ -52,7 +53,8 @@ async function verify(
   const password = await requirePassword(flags.state)
   const show = (checks: readonly CheckResult[], seen?: Verification) => {
     drawing.close()
-    process.stdout.write(`${flags.json ? asJson(checks, seen) : checkTable(checks)}\n`)
+    if (flags.json) printJson(resultOf(checks, seen))
+    else process.stdout.write(`${checkTable(checks)}\n`)
   }
   try {
     const stateDirectory = resolve(flags.state)
@@ -96,11 +98,7 @@ export function checkTable(checks: readonly CheckResult[]): string {
   ].join('\n')
 }
 
-function asJson(checks: readonly CheckResult[], seen: Verification | undefined): string {
+function resultOf(checks: readonly CheckResult[], seen: Verification | undefined): object {
   const { authUrl, services, guest } = seen ?? {}
-  return JSON.stringify(
-    { apiVersion: 'pilotlight/v1', passed: seen !== undefined, checks, authUrl, services, guest },
-    undefined,
-    2,
-  )
+  return { passed: seen !== undefined, checks, authUrl, services, guest }
 }

@@ -1,7 +1,8 @@
 // `pilotlight images`: builds the images, lists and prunes their cache.
 
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
+import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 
 export function defineImages(command: Command): void {
@@ -44,27 +45,40 @@ function defineBuild(command: Command): void {
         })
         if (assetsPath !== undefined) await placeAssets(built, assetsPath)
         summary()
+        if (options.json) return printJson(built)
         const lines = Object.entries(built).map(([name, value]) => `${name.padEnd(13)} ${value}`)
-        process.stdout.write(`${options.json ? JSON.stringify(built, undefined, 2) : lines.join('\n')}\n`)
+        process.stdout.write(`${lines.join('\n')}\n`)
       })
     })
 }
 
 function defineList(command: Command): void {
-  command.action(async () => {
-    const { listCache } = await import('#host/artefacts.ts')
-    for (const { name, key, buildSeconds, usedAt } of await listCache()) {
+  command.option('--json', 'as JSON').action(async ({ json }: { json?: boolean }) => {
+    const { cacheDirectory, listCache } = await import('#host/artefacts.ts')
+    const found = await listCache()
+    if (json) return printJson(found)
+    if (found.length === 0)
+      return print(`the cache in ${cacheDirectory()} is empty; to fill it:  pilotlight images build`)
+    for (const { name, key, buildSeconds, usedAt } of found) {
       const row = [name.padEnd(32), key, `${buildSeconds.toFixed(0)} s`.padStart(7), usedAt.toISOString()]
-      process.stdout.write(`${row.join('  ')}\n`)
+      print(row.join('  '))
     }
   })
 }
 
 function definePrune(command: Command): void {
   command
-    .option('--keep <count>', 'how many of each stay', '2')
-    .action(async ({ keep }: { keep: string }) => {
+    .option('--keep <count>', 'how many of each stay', countOf, 2)
+    .option('--json', 'as JSON')
+    .action(async ({ keep, json }: { keep: number; json?: boolean }) => {
       const { pruneCache } = await import('#host/artefacts.ts')
-      for (const path of await pruneCache(Math.max(1, Number(keep) || 2))) process.stdout.write(`${path}\n`)
+      const removed = await pruneCache(keep)
+      if (json) printJson(removed)
+      else print(removed.join('\n') || `nothing to remove: no artefact is kept more than ${keep} times`)
     })
+}
+
+function countOf(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('give a whole number from 1 to 9999')
 }

@@ -13,7 +13,7 @@ import { print, printJson, show } from '../terminal/show.ts'
 
 type Flags = {
   readonly server: string
-  readonly filename?: string
+  readonly filename?: readonly string[]
   readonly dryRun?: boolean
   readonly exitCode?: boolean
   readonly json?: boolean
@@ -21,7 +21,8 @@ type Flags = {
 
 export function defineApply(command: Command): void {
   command
-    .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
+    .argument('[file...]', FILES)
+    .option('-f, --filename <file>', 'the same; may be given again', oneMore, [])
     .option('--dry-run', 'only say what would happen')
     .option('--json', 'say it as JSON')
     .addOption(serverOption())
@@ -31,19 +32,21 @@ export function defineApply(command: Command): void {
 Each document has a kind (group, profile, template, machine) beside its own fields; one file may have several.
 
 Examples:
-  pilotlight apply -f rack.yaml
+  pilotlight apply rack.yaml
+  pilotlight apply -f groups.yaml -f profiles.yaml
   pilotlight get groups -o yaml --server http://10.20.0.1:8080 | pilotlight apply -f -
   echo '{kind: group, id: spare, profile: live}' | pilotlight apply -f - --dry-run`,
     )
-    .action(async ({ server, filename = '', dryRun = false, json = false }: Flags) => {
-      const outcomes = await send(await clientOf(server), await objectsIn(filename), dryRun)
+    .action(async (files: readonly string[], { server, filename, dryRun = false, json = false }: Flags) => {
+      const outcomes = await send(await clientOf(server), await objectsIn(files, filename, 'apply'), dryRun)
       printAll(outcomes, { dryRun, json })
     })
 }
 
 export function defineDiff(command: Command): void {
   command
-    .requiredOption('-f, --filename <file>', 'YAML or JSON, a directory of such files, or - for the input')
+    .argument('[file...]', FILES)
+    .option('-f, --filename <file>', 'the same; may be given again', oneMore, [])
     .option('--json', 'as JSON: each object with its result and its diff')
     .option('--exit-code', `end with ${EXIT.differs} when there are differences`)
     .addOption(serverOption())
@@ -51,8 +54,8 @@ export function defineDiff(command: Command): void {
       'after',
       '\nExamples:\n  pilotlight diff -f rack.yaml\n  pilotlight diff -f rack.yaml --exit-code >/dev/null || echo it differs',
     )
-    .action(async ({ server, filename = '', exitCode = false, json = false }: Flags) => {
-      const outcomes = await send(await clientOf(server), await objectsIn(filename), true)
+    .action(async (files: readonly string[], { server, filename, exitCode = false, json = false }: Flags) => {
+      const outcomes = await send(await clientOf(server), await objectsIn(files, filename, 'diff'), true)
       if (json) printJson(outcomes)
       else show(outcomes.map(({ diff = '' }) => diff).join(''))
       if (exitCode && outcomes.some(({ result }) => result !== 'unchanged')) process.exitCode = EXIT.differs
@@ -63,7 +66,7 @@ export function defineDelete(command: Command): void {
   command
     .addArgument(kindArgument().argOptional())
     .argument('[ids...]', 'the ones to remove')
-    .option('-f, --filename <file>', 'remove what a file names')
+    .option('-f, --filename <file>', 'remove what a file names; may be given again', oneMore, [])
     .option('--dry-run', 'only say what would happen')
     .option('--json', 'say it as JSON')
     .addOption(serverOption())
@@ -77,7 +80,10 @@ Examples:
     .action(async (kind: Kind | undefined, ids: readonly string[], flags: Flags) => {
       const { server, filename, dryRun = false, json = false } = flags
       const named = kind === undefined ? [] : ids.map(id => ({ kind, id }))
-      const wanted = [...named, ...(filename === undefined ? [] : await objectsIn(filename))]
+      const wanted = [
+        ...named,
+        ...(filename === undefined || filename.length === 0 ? [] : await objectsIn(filename)),
+      ]
       if (wanted.length === 0) {
         throw new Failure(
           'BAD_INPUT',
@@ -92,9 +98,27 @@ Examples:
     })
 }
 
-async function objectsIn(source: string): Promise<WrittenObject[]> {
+const FILES = 'YAML or JSON, a directory of such files, or - for the input'
+
+function oneMore(file: string, before: readonly string[]): string[] {
+  return [...before, file]
+}
+
+/** The objects of all files that were named, with or without -f. */
+async function objectsIn(
+  files: readonly string[],
+  flagged: readonly string[] = [],
+  verb = 'delete',
+): Promise<WrittenObject[]> {
+  const sources = [...files, ...flagged]
+  if (sources.length === 0)
+    throw new Failure(
+      'BAD_OPTION',
+      `no file was named`,
+      `pilotlight ${verb} objects.yaml   or, from the input:  pilotlight ${verb} -`,
+    )
   const { readObjects } = await import('./documents.ts')
-  return readObjects(source)
+  return sources.flatMap(readObjects)
 }
 
 async function clientOf(server: string): Promise<InventoryClient> {

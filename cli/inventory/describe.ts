@@ -1,14 +1,16 @@
 // `pilotlight describe`: one object with all that is known of it, and what it is tied to.
 
 import type { Command } from 'commander'
-import type { Kind } from '#model/kinds.ts'
+import { KINDS, type Kind } from '#model/kinds.ts'
 import { cleanText } from '#model/clean.ts'
 import type { InventoryClient, ObjectRevision } from '#client/inventory.ts'
 import { isRecord } from '#model/record.ts'
-import { kindArgument } from './kinds.ts'
+import { kindOf } from './kinds.ts'
 import { serverOption } from '../options.ts'
 import { printJson, show } from '../terminal/show.ts'
 import { cellOf, tableOf, withSelectorText } from '../terminal/table.ts'
+
+type Flags = { readonly server: string; readonly json?: boolean }
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -26,22 +28,26 @@ type Description = {
 
 export function defineDescribe(command: Command): void {
   command
-    .addArgument(kindArgument())
-    .argument('<id>', 'which')
+    .argument('<kind|id>', `${KINDS.join(', ')}; or an id alone, where one object has it`)
+    .argument('[id]', 'which')
     .option('--json', 'as JSON')
     .addOption(serverOption())
     .addHelpText(
       'after',
       `
 Examples:
+  pilotlight describe cmp-7
   pilotlight describe machine cmp-7
   pilotlight describe profile compute
   pilotlight describe profile compute --json | jq -r '.usedBy[]'`,
     )
-    .action(async (kind: Kind, id: string, flags: { readonly server: string; readonly json?: boolean }) => {
+    .action(async (first: string, second: string | undefined, flags: Flags) => {
       const { server, json = false } = flags
+      const { kindOfId } = await import('./find-object.ts')
+      const [kind, id] =
+        second === undefined ? [await kindOfId(server, first), first] : [kindOf(first), second]
       const shown = await (kind === 'machine' ? machine(id, server, json) : object(kind, id, server))
-      if (json) printJson({ apiVersion: 'pilotlight/v1', ...shown })
+      if (json) printJson(shown)
       else show(`${linesOf(shown).join('\n')}\n`)
     })
 }

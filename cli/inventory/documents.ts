@@ -6,6 +6,7 @@ import { isMap, isNode, isSeq, LineCounter, parseAllDocuments, type Node, type Y
 import { KINDS, type Kind } from '#model/kinds.ts'
 import { nearest } from '#model/nearest.ts'
 import { Failure } from '#model/error.ts'
+import { API_VERSION } from '../terminal/show.ts'
 
 /** An object as a user wrote it: only its kind is checked. */
 export type WrittenObject = {
@@ -72,16 +73,33 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
     }
     const { contents } = document
     if (contents === null) return []
-    const nodes = isSeq(contents) ? contents.items.filter(isNode) : [contents]
-    return nodes.map(node => objectOf(node, placeAt))
+    return nodesIn(contents).map(node => objectOf(node, placeAt))
   })
+}
+
+/** What a document lists: itself, the items of a sequence, or those of `{apiVersion, items}` as `get -o json` prints it. */
+function nodesIn(contents: Node): Node[] {
+  const items = isMap(contents) && !contents.has('kind') ? contents.get('items', true) : contents
+  return isSeq(items) ? items.items.filter(isNode) : [contents]
 }
 
 function objectOf(node: Node, placeAt: (offset: number) => string): WrittenObject {
   const start = placeAt(node.range?.[0] ?? 0)
   if (!isMap(node))
     throw new Failure('BAD_INPUT', `${start}: no object, but ${node.toString().slice(0, 40)}`, REMEDY)
-  const { kind, ...object } = node.toJSON() as Record<string, unknown> // a map gives an object
+  const { apiVersion = API_VERSION, kind, ...object } = node.toJSON() as Record<string, unknown> // a map gives an object
+  if (apiVersion !== API_VERSION)
+    throw new Failure(
+      'BAD_INPUT',
+      `${start}: apiVersion is ${JSON.stringify(apiVersion)}`,
+      `write ${API_VERSION}, or leave it out`,
+    )
+  if (kind === undefined && 'machines' in object && 'network' in object)
+    throw new Failure(
+      'BAD_INPUT',
+      `${start}: this is a site file, and apply takes objects`,
+      `pilotlight up ${start.replace(/:\d+:\d+$/, '')}`,
+    )
   if (!KINDS.includes(kind as Kind))
     throw new Failure('BAD_INPUT', `${start}: ${kindProblem(kind)}`, kind === undefined ? NO_KIND : REMEDY)
   const id = kind === 'machine' ? object.name : object.id

@@ -27,6 +27,14 @@ export function defineEdit(command: Command): void {
 type Flags = { readonly server: string; readonly json?: boolean }
 
 async function edit(kind: Kind, id: string, { server, json = false }: Flags): Promise<void> {
+  if (!process.stdin.isTTY && needsTerminal(editorName())) {
+    const what = `there is no terminal for an editor, and ${kind} "${id}" was not opened`
+    throw new Failure(
+      'NEEDS_TERMINAL',
+      what,
+      `pilotlight get ${kind} ${id} -o yaml > ${kind}.yaml   and, when it is changed:  pilotlight apply ${kind}.yaml`,
+    )
+  }
   const { InventoryClient } = await import('#client/inventory.ts')
   const client = new InventoryClient(server)
   const { bytes, etag } = await client.text(kind, id)
@@ -49,8 +57,18 @@ async function edit(kind: Kind, id: string, { server, json = false }: Flags): Pr
   rmSync(folder, { recursive: true })
 }
 
+function editorName(): string {
+  return process.env.VISUAL || process.env.EDITOR || 'vi'
+}
+
+/** Says whether an editor draws on the terminal; a script, or an editor with its own window, does not. */
+function needsTerminal(editor: string): boolean {
+  const [program = ''] = editor.trim().split(/\s+/)
+  return /^(?:vi|vim|nvim|view|nano|pico|micro|joe|jed|mg|ne|hx|kak|mcedit|emacs)$/.test(basename(program))
+}
+
 function runEditor(path: string): void {
-  const editor = process.env.VISUAL || process.env.EDITOR || 'vi'
+  const editor = editorName()
   // An editor may have its own arguments, as in "code --wait".
   const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', path], { stdio: 'inherit' })
   if (error !== undefined || status !== 0) {

@@ -7,7 +7,7 @@ import type { ReopeningView } from '#model/machine-key.ts'
 import type { InventoryClient } from '#client/inventory.ts'
 import { openLine } from '../server/machines.ts'
 import { serverOption } from '../options.ts'
-import { jsonText, show, yamlText } from '../terminal/show.ts'
+import { jsonText, show, versioned, yamlText } from '../terminal/show.ts'
 import { cellOf, tableOf, withSelectorText, type Columns } from '../terminal/table.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -25,6 +25,8 @@ const COLUMNS = {
   problems: ['file', 'line', 'column', 'reason'],
   alarms: ['id', 'severity', 'state', 'since', 'count', 'reason', 'repair'],
   leases: ['address', 'mac', 'state', 'expiresAt', 'uuid'],
+  assets: ['name', 'size', 'modified', 'sha256'],
+  tokens: ['name', 'role', 'created', 'expires'],
   audit: ['id', 'at', 'who', 'from', 'action', 'entity', 'outcome', 'code', 'summary'],
 } as const satisfies Record<string, Columns>
 
@@ -34,6 +36,8 @@ const READ_ONLY = {
   problems: { path: '/v1/problems', hasOne: false },
   alarms: { path: '/v1/alarms', hasOne: true },
   leases: { path: '/v1/leases', hasOne: false },
+  assets: { path: '/v1/assets', hasOne: false },
+  tokens: { path: '/v1/tokens', hasOne: false },
   audit: { path: '/v1/audit', hasOne: false },
 } as const satisfies Partial<Record<keyof typeof COLUMNS, object>>
 
@@ -95,7 +99,7 @@ async function rowsOf(
     const [key] = COLUMNS[list]
     const one = rows.filter(row => String(row[key]) === id)
     if (one.length > 0) return one
-    throw new Failure('NOT_FOUND', `no ${key} "${id}" is in the list`, `'pilotlight get ${list}' lists all`)
+    throw new Failure('NOT_FOUND', `there is no ${key} "${id}" among the ${list}`, `pilotlight get ${list}`)
   }
   const { InventoryClient: Client } = await import('#client/inventory.ts')
   const client = new Client(server)
@@ -123,11 +127,30 @@ async function collect(
 
 async function textOf(list: List, rows: readonly Row[], output: Output, isOne: boolean): Promise<string> {
   if (output === 'name') return rows.map(row => `${cellOf(row[COLUMNS[list][0]])}\n`).join('')
-  if (output === 'jsonl') return rows.map(row => `${jsonText(row)}\n`).join('')
-  if (output === 'json') return `${jsonText(isOne ? rows[0] : rows, 2)}\n`
+  if (output === 'jsonl') return rows.map(row => `${jsonText(versioned(row))}\n`).join('')
+  if (output === 'json') return `${jsonText(versioned(isOne ? (rows[0] ?? {}) : rows), 2)}\n`
   if (output === 'yaml') return (await Promise.all(rows.map(yamlText))).join('---\n')
+  if (rows.length === 0) return emptyText(list)
   const table = tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)
   return `${[table, ...rows.flatMap(openLines)].join('\n')}\n`
+}
+
+/** What an empty list says: that it is empty, and what fills it. */
+function emptyText(list: List): string {
+  return `no ${list}${EMPTY[list]}\n`
+}
+
+const EMPTY: Readonly<Record<List, string>> = {
+  machines: ' yet: they come with a site file (pilotlight up SITE), or when one asks DHCP',
+  groups: ' yet: a site file brings its own (pilotlight up SITE), and pilotlight apply puts more',
+  profiles: ': the server has a data directory without any; pilotlight import DIR brings some',
+  templates: ': the server has a data directory without any; pilotlight import DIR brings some',
+  problems: ': every file of the data directory can be used',
+  alarms: '',
+  leases: ' yet: no machine has asked DHCP',
+  assets: ' yet: pilotlight assets add FILE puts one',
+  tokens: ': pilotlight tokens create NAME makes one',
+  audit: ' entries yet: no one has changed anything',
 }
 
 /** A line below the table for a machine whose next boot an operator opened. */

@@ -75,7 +75,7 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
 type Count = { readonly kind: Kind; readonly result: string; readonly count: number }
 
 function printResult(result: object): void {
-  printJson({ apiVersion: 'pilotlight/v1', ...result })
+  printJson(result)
 }
 
 /** `1 group created`, `2 groups created`. */

@@ -18,7 +18,7 @@ export function defineJournal(command: Command): void {
       const { ServerClient } = await import('#client/server.ts')
       const accept = options.json ? 'application/json' : 'text/plain'
       const text = (await new ServerClient(options.server).journal(machine, accept, options.boot)).trimEnd()
-      if (options.json) printJson(JSON.parse(text))
+      if (options.json) printJson(JSON.parse(text) as object)
       else print(text)
     })
 }

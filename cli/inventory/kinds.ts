@@ -9,8 +9,12 @@ export function kindArgument(): Argument {
   return new Argument('<kind>', KINDS.join(', ')).choices(KINDS).argParser(kindOf)
 }
 
-/** A kind from what a user wrote. */
-function kindOf(text: string): Kind {
+/**
+ * A kind from what a user wrote.
+ *
+ * @throws {InvalidArgumentError} when it is not one; commander says it of its argument
+ */
+export function kindOf(text: string): Kind {
   const kind = KINDS.find(one => one === text || `${one}s` === text)
   if (kind !== undefined) return kind
   const meant = nearest(text, [...KINDS, ...KINDS.map(one => `${one}s`)])

@@ -51,7 +51,7 @@ Examples:
       const { findings, read } = examineDirectory(path, assetsPath)
       const errors = findings.filter(({ severity }) => severity === 'error').length
       if (json) {
-        printJson({ apiVersion: 'pilotlight/v1', findings, read })
+        printJson({ findings, read })
       } else {
         for (const finding of findings) show(`${lintText(finding)}\n`)
         const seen = `${counted(read.groups, 'group')}, ${counted(read.profiles, 'profile')}, ${counted(read.templates, 'template')}`

@@ -7,6 +7,7 @@ import type { FinishedLab } from '#lab/up/up.ts'
 import { Failure } from '#model/error.ts'
 import { EXIT } from '../exit.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
+import { printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ROOT } from '../root.ts'
 
@@ -85,7 +86,7 @@ function defineStatus(command: Command): void {
     .action(async (options: { lab?: string; json?: boolean }) => {
       const status = (await findOrFail(options.lab)).status()
       if (options.json) {
-        process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`)
+        printJson(status)
         return
       }
       process.stdout.write(

@@ -59,7 +59,7 @@ function defineList(command: Command): void {
     .action(async ({ server: base, json }: TokenFlags) => {
       const all = await (await clientOf(base)).tokens()
       if (json) printJson(all)
-      else print(tokenTable(all))
+      else print(all.length === 0 ? 'no tokens: pilotlight tokens create NAME makes one' : tokenTable(all))
     })
 }
 
@@ -67,7 +67,12 @@ function defineRevoke(command: Command): void {
   command
     .argument('<name>', 'the one to end')
     .addOption(serverOption())
-    .action(async (name: string, { server: base }: TokenFlags) => (await clientOf(base)).revokeToken(name))
+    .option('--json', 'as JSON')
+    .action(async (name: string, { server: base, json }: TokenFlags) => {
+      await (await clientOf(base)).revokeToken(name)
+      if (json) printJson({ name, state: 'revoked' })
+      else print(`token ${name} is revoked: the server refuses it from now on`)
+    })
 }
 
 async function clientOf(base: string) {

@@ -25,7 +25,7 @@ export function definePlan(command: Command): void {
     .action(async (site: string, options: PlanFlags) => {
       const { planSite, planTable } = await import('#rack/up/plan.ts')
       const steps = await planSite(site, options.dataPath, options)
-      if (options.json) printJson({ apiVersion: 'pilotlight/v1', steps })
+      if (options.json) printJson({ steps })
       else print(planTable(steps))
     })
 }

@@ -3,6 +3,9 @@
 
 import { cleanLines } from '#model/clean.ts'
 
+/** The version of the form of all JSON that the command line prints. */
+export const API_VERSION = 'pilotlight/v1'
+
 /** What a terminal obeys, or what turns the reading around, as in model/clean.ts. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const ALL_UNSAFE_BUT_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
@@ -20,9 +23,22 @@ export function print(text: string): void {
   process.stdout.write(`${cleanLines(text, Infinity)}\n`)
 }
 
-/** Writes a value as indented JSON, see `jsonText`. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${jsonText(value, 2)}\n`)
+let printedJson = false
+
+/** Writes a result as indented JSON with the version of its form; a list goes below `items`. See `jsonText`. */
+export function printJson(value: object): void {
+  printedJson = true
+  process.stdout.write(`${jsonText(versioned(value), 2)}\n`)
+}
+
+/** Says whether standard output has a result already, which an error as JSON would spoil. */
+export function hasPrintedJson(): boolean {
+  return printedJson
+}
+
+/** A value as each JSON output begins: `apiVersion` first, a list below `items`. */
+export function versioned(value: object): object {
+  return { apiVersion: API_VERSION, ...(Array.isArray(value) ? { items: value as unknown[] } : value) }
 }
 
 /** A value as JSON in which each control and format character is an escape of JSON: another way to write the same value. */

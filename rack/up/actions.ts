@@ -117,7 +117,7 @@ async function switchOn(name: string, command: string, signal: AbortSignal): Pro
   const line = command.replaceAll('{name}', name)
   await run('sh', ['-c', line], { limitSeconds: 60, signal }).catch((cause: unknown) => {
     if (signal.aborted) throw cause
-    const remedy = 'fix --power-on, or leave it out and switch machines on by hand'
+    const remedy = 'correct --power-on, or leave it out and switch machines on by hand'
     throw new Failure('POWER_ON_FAILED', `${name} could not be switched on`, remedy, { cause })
   })
 }

@@ -68,10 +68,10 @@ t.test("a refusal shows the problem's own text and what to do", async t => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}` // a TCP server that listens
   t.match(await pilotlight('get', 'machines', 'x', '--server', url), {
     status: EXIT.notFound,
-    said: /^error There is no machine "x"\.\n {2}what there is: pilotlight get machines \(.*answered 404/,
+    said: /^error NOT_FOUND: There is no machine "x"\.\n {2}fix: pilotlight get machines\n {2}more: pilotlight help NOT_FOUND\n$/,
   })
   t.match(await pilotlight('get', 'groups', '--server', url), {
     status: EXIT.notFound,
-    said: /^error GET .*\/v1\/groups.* was answered 404 Not Found\n {2}is that a Pilotlight server/,
+    said: /^error NOT_FOUND: GET .*\/v1\/groups.* was answered 404 Not Found, as a Pilotlight server does not\n {2}fix: /,
   })
 })

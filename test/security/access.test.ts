@@ -67,7 +67,7 @@ t.test('the command line on another host says how to get a token, and works with
   const program = join(import.meta.dirname, '../../bin/pilotlight')
   const get = `'${program}' get profiles --server ${url}`
   const refused = await elsewhere(...shell(get))
-  t.match(refused, /takes a token.*\n.*"pilotlight tokens create NAME" makes one.*PILOTLIGHT_TOKEN_FILE/)
+  t.match(refused, /takes a token.*\n {2}fix: .* pilotlight tokens create NAME .*export PILOTLIGHT_TOKEN=/)
   t.match(refused, `ended with ${EXIT.refused}`)
   const file = join(statePath, 'page.token')
   const create = `PILOTLIGHT_STATE_PATH='${statePath}' '${program}' tokens create page --server ${url} > '${file}'`

@@ -35,7 +35,7 @@ function upAt(segment: Segment) {
         fingerprint,
         isOnly,
       })
-      if (status !== 200) throw new Refusal(status, {}, text, '')
+      if (status !== 200) throw new Refusal({ method: 'POST', url: '', status }, {}, text, '')
       return JSON.parse(text) as MachineKeyView
     },
   }

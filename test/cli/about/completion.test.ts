@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import t from 'tap'
 import { completions } from '#cli/about/completion.ts'
 import { addVerb, VERBS } from '#cli/verbs.ts'
+import { pilotlight } from '../pilotlight.ts'
 
 const program = new Command('pilotlight')
 for (const verb of VERBS) await addVerb(program, verb)
@@ -14,6 +15,9 @@ const rows: [typed: string, offered: string][] = [
   ['charts apply --st', '--state'],
   ['openstack rc --format cl', 'clouds.yaml'],
   ['get -o y', 'yaml'],
+  ['lab power of', 'off'],
+  ['describe gr', 'group'],
+  ['charts rollback lab/racks/small/site.yaml keyst', 'keystone'],
   ['get --server http://127.0.0.1:9 gr', 'groups'],
 ]
 for (const [typed, offered] of rows) {
@@ -21,3 +25,16 @@ for (const [typed, offered] of rows) {
     t.strictSame(await completions(program, typed.split(' ')), [offered])
   })
 }
+
+t.test('help is completed to commands, their subcommands, and the codes that have a page', async t => {
+  for (const [typed, offered] of [
+    ['help exit', 'exit-codes'],
+    ['help jour', 'journal'],
+    ['help PL-7003', 'PL-7003'],
+    ['help SERVER_UNR', 'SERVER_UNREACHABLE'],
+    ['help lab pow', 'power'],
+  ] as const) {
+    const { out } = await pilotlight(['__complete', '--', ...typed.split(' ')])
+    t.equal(out, `${offered}\n`, typed)
+  }
+})

@@ -44,10 +44,12 @@ t.test(
       '--json',
     ])
     t.equal(added.status, 0, added.err)
-    t.match(JSON.parse(added.out), [
-      { name: 'vmlinuz', result: 'created', sha256: sha256('kernel') },
-      { name: 'initrd.img', result: 'created' },
-    ])
+    t.match(JSON.parse(added.out), {
+      items: [
+        { name: 'vmlinuz', result: 'created', sha256: sha256('kernel') },
+        { name: 'initrd.img', result: 'created' },
+      ],
+    })
     t.ok(existsSync(join(root, 'vmlinuz')), 'what is added stays where it was')
     const digest = ['--sha256', sha256('other')]
     const bad = await pilotlight([
@@ -97,7 +99,7 @@ t.test('a list of URLs is fetched, each with its digest', { timeout: 60_000 }, a
   t.equal(readFileSync(join(root, 'assets/one.img'), 'utf8'), 'one')
   t.equal(readFileSync(join(root, 'assets/os/two.img'), 'utf8'), 'two')
   const again = await pilotlight(['assets', 'add', '-f', join(root, 'urls.txt'), ...assets, '--json'])
-  t.match(JSON.parse(again.out), [{ result: 'unchanged' }, { result: 'unchanged' }])
+  t.match(JSON.parse(again.out), { items: [{ result: 'unchanged' }, { result: 'unchanged' }] })
   t.equal(
     web.asked.filter(url => url === '/two').length,
     1,

@@ -66,6 +66,6 @@ t.test('`verify` reports at once a state directory without a cloud, and a server
   t.match(await pilotlight(silent), {
     status: EXIT.unreachable,
     out: /^guest files +failed/m,
-    err: /because: The server that has the guest's .* does not answer: connect ECONNREFUSED/,
+    err: /because: The server that has the guest's .* does not answer: nothing listens at 127\.0\.0\.1:/,
   })
 })

@@ -23,6 +23,9 @@ t.test('alarms are listed, acknowledged and cleared, and the audit log says by w
   t.match(await run('get', 'audit', '-o', 'jsonl'), {
     out: /"action":"alarm\.clear"[^\n]*\n[^\n]*"action":"alarm\.clear"[^\n]*\n[^\n]*"who":"bootstrap"[^\n]*"action":"alarm\.acknowledge"/,
   })
-  t.match(await run('get', 'leases', '-o', 'json'), { status: 0, out: '[]\n' })
+  t.match(await run('get', 'leases', '-o', 'json'), {
+    status: 0,
+    out: '{\n  "apiVersion": "pilotlight/v1",\n  "items": []\n}\n',
+  })
   t.match(await run('get', 'lease', '10.20.0.9'), { status: 3, err: /10\.20\.0\.9/ })
 })

@@ -95,10 +95,10 @@ t.test('the token of another server on this host is not shown to one that asks f
   const input = 'kind: group\nid: a\nprofile: p\n'
   t.match(await pilotlight(['apply', '-f', '-', '--json'], { env, input }), {
     status: EXIT.done,
-    out: /^\[\n {2}\{\n {4}"kind": "group",\n {4}"id": "a",\n {4}"result": "created"/,
+    out: /^\{\n {2}"apiVersion": "pilotlight\/v1",\n {2}"items": \[\n {4}\{\n {6}"kind": "group",\n {6}"id": "a",\n {6}"result": "created"/,
   })
   const { out } = await pilotlight(['delete', 'group', 'a', '--json'], { env })
-  t.match(JSON.parse(out), [{ kind: 'group', id: 'a', result: 'deleted' }])
+  t.match(JSON.parse(out), { items: [{ kind: 'group', id: 'a', result: 'deleted' }] })
 })
 
 t.test('a mistake in a file is reported with its line, and nothing is written', async t => {
@@ -107,8 +107,8 @@ t.test('a mistake in a file is reported with its line, and nothing is written', 
   const env = { PILOTLIGHT_SERVER: server.url }
   const refused = async (input: string, err: RegExp) =>
     t.match(await pilotlight(['apply', '-f', '-'], { env, input }), { status: EXIT.usage, err })
-  await refused('kind: group\nid: a\nprofile: [\n', /^error -:4:1: /)
-  await refused('id: a\n', /^error -:1:1: "kind" is missing/)
+  await refused('kind: group\nid: a\nprofile: [\n', /^error BAD_INPUT: -:4:1: /)
+  await refused('id: a\n', /^error BAD_INPUT: -:1:1: "kind" is missing/)
   await refused('kind: grup\nid: a\n', /did you mean "group"\?/)
   await refused('kind: group\n', /-:1:1: the group has no id/)
   await refused(
@@ -117,7 +117,7 @@ t.test('a mistake in a file is reported with its line, and nothing is written', 
   )
   await refused(
     'kind: group\nid: a\nprofile: p\n---\nkind: group\nid: b\nprofile: p\nselector:\n  mac: x\nprio: 1\n',
-    /^error -:9:8: group "b": selector.mac: "x" is not a MAC address\n {6}-:10:7: group "b": "prio" is unknown/,
+    /^error BAD_INPUT: -:9:8: group "b": selector.mac: "x" is not a MAC address\n {6}-:10:7: group "b": "prio" is unknown/,
   )
   t.match(await pilotlight(['get', 'groups', '-o', 'name'], { env }), { out: '' })
 })

@@ -59,7 +59,7 @@ t.test('a state directory that cannot be made is named at once', async t => {
   const ports = ['--no-dhcp', '--no-tftp', '--http-port', '0', '--agent-port', '0']
   t.match(await pilotlight(['serve', ...ports, '--state-path', '/proc/x']), {
     status: EXIT.usage,
-    err: /^error state-path: directory \/proc\/x cannot be made: nothing can be made in \/proc/,
+    err: /^error BAD_OPTION: state-path: directory \/proc\/x cannot be made: nothing can be made in \/proc/,
   })
 })
 

@@ -135,7 +135,8 @@ t.test('up says so when another key arrives after the question, and goes on', as
   const raced = {
     ...client,
     decideKey: async (name: string) => {
-      if (name === 'ctl-1') throw new Refusal(409, {}, 'ctl-1 showed 2 keys', 'name one')
+      if (name === 'ctl-1')
+        throw new Refusal({ method: 'POST', url: '', status: 409 }, {}, 'ctl-1 showed 2 keys', 'name one')
       approved.push(name)
       return keyOf(name)
     },

@@ -22,7 +22,7 @@ t.test('a machine that cannot be switched on is named, with what its command sai
     }),
     {
       status: EXIT.failed,
-      err: /error ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}fix --power-on/,
+      err: /error POWER_ON_FAILED: ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}fix: correct --power-on/,
     },
   )
 })
