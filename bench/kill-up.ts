@@ -32,7 +32,7 @@ const { values: flags } = parseArgs({
     every: { type: 'string', default: '4' },
   },
 })
-const main = join(import.meta.dirname, '../cli/main.ts')
+const main = join(import.meta.dirname, '../cli/main.js')
 const common = [flags.site, '--state', flags.state, '--tools', flags.tools]
 const workloads = [kinds.deployment, kinds.statefulset, kinds.daemonset]
 const rounds = Number(flags.rounds)

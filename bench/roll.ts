@@ -89,7 +89,7 @@ async function ask(): Promise<void> {
 }
 
 function apply(): Promise<number | null> {
-  const main = join(import.meta.dirname, '../cli/main.ts')
+  const main = join(import.meta.dirname, '../cli/main.js')
   const args = [main, 'charts', 'apply', flags.changed, '--state', flags.state, '--tools', flags.tools]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   return new Promise(resolve => child.on('exit', resolve))

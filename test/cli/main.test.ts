@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { EXIT, EXIT_MEANINGS } from '#cli/exit.ts'
 
-const MAIN = join(import.meta.dirname, '../../cli/main.ts')
+const MAIN = join(import.meta.dirname, '../../cli/main.js')
 
 function pilotlight(...args: string[]): Promise<{ status: number | null; said: string }> {
   return new Promise((resolve, reject) => {

@@ -36,7 +36,7 @@ t.test('on a terminal every verb shows objects with escapes', { skip, timeout: 1
   t.equal((await server.put('/v1/groups/g1', group)).status, 201)
   const template = { method: 'PUT', body: `hello ${ATTACK}` }
   t.equal((await fetch(`${server.url}/v1/templates/generic/t1`, template)).status, 201)
-  const main = join(import.meta.dirname, '../../cli/main.ts')
+  const main = join(import.meta.dirname, '../../cli/main.js')
   for (const verb of [
     'get machines',
     'get groups',

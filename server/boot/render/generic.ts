@@ -1,9 +1,8 @@
 // The two free kinds of a Matchbox profile: `/generic`, any text, and `/cloud`, a config of coreos-cloudinit.
 
 import { posix } from 'node:path'
-import { parse, YAMLParseError } from 'yaml'
 import { messageOf } from '#progress/wait.ts'
-import { BadYaml, LINEAR, refuseCostly } from '../../formats/butane/yaml.ts'
+import { BadYaml, LINEAR, refuseCostly, yaml } from '../../formats/butane/yaml.ts'
 import { InvalidCloudConfig, NothingToServe } from '../../errors.ts'
 import { findingText } from '../../formats/ignition/findings.ts'
 import { placeAt } from '../../formats/ignition/tree.ts'
@@ -45,7 +44,13 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   let config: unknown
   try {
     refuseCostly(text)
-    config = parse(text, { ...LINEAR, schema: 'core', uniqueKeys: false, strict: false, logLevel: 'error' })
+    config = yaml().parse(text, {
+      ...LINEAR,
+      schema: 'core',
+      uniqueKeys: false,
+      strict: false,
+      logLevel: 'error',
+    })
   } catch (error) {
     throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
   }
@@ -58,7 +63,11 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
 function placed(text: string, error: unknown): string {
   const message = messageOf(error)
   const offset =
-    error instanceof BadYaml ? error.offset : error instanceof YAMLParseError ? error.pos[0] : undefined
+    error instanceof BadYaml
+      ? error.offset
+      : error instanceof yaml().YAMLParseError
+        ? error.pos[0]
+        : undefined
   return offset === undefined
     ? message
     : findingText({ severity: 'error', path: [], message, ...placeAt(text, offset) })

@@ -1,19 +1,14 @@
 // Reads YAML into the same tree as JSON, with the types that Go's yaml.v3 gives to plain scalars: 0644 is octal, null and
 // true are few words, and a text field takes any scalar as it was written.
 
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  parseAllDocuments,
-  Scalar,
-  type Pair,
-  type ParsedNode,
-} from 'yaml'
+import type * as Yaml from 'yaml'
+import type { Pair, ParsedNode, Scalar } from 'yaml'
+import { lazyPackage } from '#host/lazy.ts'
 import type { Dialect } from '../ignition/read.ts'
 import type { Member, Node } from '../ignition/tree.ts'
+
+/** The parser: a server whose files are all JSON never loads it. */
+export const yaml = lazyPackage('yaml') as () => typeof Yaml
 
 /** Text that is not YAML, with the offset of what is wrong. */
 export class BadYaml extends Error {
@@ -38,7 +33,7 @@ const MAX_DEPTH = 100
 export function parseYaml(text: string): Node {
   refuseCostly(text)
   const uniqueKeys = countedEquality()
-  const documents = parseAllDocuments(text, {
+  const documents = yaml().parseAllDocuments(text, {
     ...LINEAR,
     schema: 'failsafe',
     logLevel: 'silent',
@@ -75,7 +70,7 @@ function countedEquality(): (known: ParsedNode, key: ParsedNode) => boolean {
   return (known, key) => {
     left -= 1
     if (left < 0) throw new BadYaml(`it has maps of more than ${MOST_KEYS} keys`, key.range[0])
-    return known === key || (isScalar(known) && isScalar(key) && known.value === key.value)
+    return known === key || (yaml().isScalar(known) && yaml().isScalar(key) && known.value === key.value)
   }
 }
 
@@ -89,7 +84,7 @@ export function refuseCostly(text: string): void {
   const run = /[ \t]{1000}|(?:[-?:][ \t]+){100}/.exec(text)
   if (run !== null) throw new BadYaml('it has more than 1000 spaces or 100 levels in one line', run.index)
   let [at, tokens, keys, depth] = [0, 0, 0, 0]
-  for (const token of new Lexer().lex(text)) {
+  for (const token of new (yaml().Lexer)().lex(text)) {
     tokens += 1
     if (token === ':') keys += 1
     if (token === '[' || token === '{') depth += 1
@@ -123,24 +118,27 @@ class Reader {
     if (depth > MAX_DEPTH) throw new BadYaml(`it is nested deeper than ${MAX_DEPTH} levels`, at)
     this.#left -= 1
     if (this.#left < 0) throw new BadYaml(`its aliases unfold to more than ${MAX_NODES} values`, at)
-    if (isAlias(source)) {
+    if (yaml().isAlias(source)) {
       const start = source.range?.[0] ?? at
       const target = this.#anchors.get(source.source)
       if (target === undefined) throw new BadYaml(`there is no anchor &${source.source} before`, start)
       return this.node(target, start, depth + 1)
     }
-    if ((isMap(source) || isSeq(source) || isScalar(source)) && source.anchor !== undefined) {
+    if (
+      (yaml().isMap(source) || yaml().isSeq(source) || yaml().isScalar(source)) &&
+      source.anchor !== undefined
+    ) {
       this.#anchors.set(source.anchor, source)
     }
-    if (isMap(source)) {
+    if (yaml().isMap(source)) {
       const start = source.range?.[0] ?? at
       return { kind: 'object', at: start, members: this.#members(source.items, start, depth) }
     }
-    if (isSeq(source)) {
+    if (yaml().isSeq(source)) {
       const start = source.range?.[0] ?? at
       return { kind: 'list', at: start, items: source.items.map(item => this.node(item, start, depth + 1)) }
     }
-    return isScalar(source) ? scalarNode(source, at) : { kind: 'null', at }
+    return yaml().isScalar(source) ? scalarNode(source, at) : { kind: 'null', at }
   }
 
   /** Merged keys (`<<: *anchor`) come first, so that those written out win. */
@@ -148,10 +146,10 @@ class Reader {
     const own: Member[] = []
     const merged: Member[] = []
     for (const { key, value } of pairs) {
-      const name = isScalar(key) ? key : undefined
+      const name = yaml().isScalar(key) ? key : undefined
       const start = name?.range?.[0] ?? at
       if (name === undefined) throw new BadYaml('a key must be a text', start)
-      const isMerge = name.value === '<<' && name.type === Scalar.PLAIN
+      const isMerge = name.value === '<<' && name.type === 'PLAIN'
       const node = this.node(value, start, depth + 1)
       if (isMerge) merged.push(...mergedMembers(node))
       else own.push({ key: String(name.value), at: start, value: node })
@@ -178,7 +176,7 @@ function scalarNode(scalar: Scalar, around: number): Node {
   if (scalar.tag === 'tag:yaml.org,2002:binary') {
     return { kind: 'string', at, value: Buffer.from(text, 'base64').toString() }
   }
-  if (scalar.type !== Scalar.PLAIN || scalar.tag === 'tag:yaml.org,2002:str') {
+  if (scalar.type !== 'PLAIN' || scalar.tag === 'tag:yaml.org,2002:str') {
     return { kind: 'string', at, value: text }
   }
   if (NULLS.has(text)) return { kind: 'null', at }

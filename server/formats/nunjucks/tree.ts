@@ -1,7 +1,7 @@
 // The tree of a nunjucks template, by the parser of nunjucks. Nothing else of nunjucks is used: its compiler writes names of
 // the template into JavaScript, and its runtime gives templates what JavaScript gives programs.
 
-import nunjucks from 'nunjucks'
+import { lazyPackage } from '#host/lazy.ts'
 import { messageOf } from '#progress/wait.ts'
 
 /** A node as the parser makes it: `typename` says which fields there are. Lines and columns count from 0. */
@@ -54,13 +54,13 @@ export function treeOf(source: string): Tree {
   refuseSpace(source)
   refuseOpenRaw(source)
   try {
-    return parser.parse(source, [], {})
+    return nunjucks().parser.parse(source, [], {})
   } catch (error) {
     throw faultOf(error)
   }
 }
 
-const { parser } = nunjucks as unknown as {
+const nunjucks = lazyPackage('nunjucks') as () => {
   // Not in the types of nunjucks, which says that it is exported (its index.js).
   parser: { parse(source: string, extensions: readonly never[], options: object): Tree }
 }

@@ -1,7 +1,6 @@
 // The HTTP servers: one for boot, one for people and programs (the same one, unless it has another address), and
 // one for the machines' agents.
 
-import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CertificateSource } from '../../access/certificates.ts'
 import type { AccessPolicy } from '../../access/guard.ts'
@@ -39,7 +38,7 @@ export async function bootApp(
   }: { readonly tls?: CertificateSource | undefined; readonly policy?: AccessPolicy | undefined } = {},
 ): Promise<FastifyInstance> {
   const app = newApp(wire, tls)
-  for (const method of METHODS) {
+  for (const method of process.getBuiltinModule('node:http').METHODS) {
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method)
   }
   app.addHook('onRequest', (request, reply, next) => {

@@ -10,7 +10,7 @@ import { writeKubeconfig } from '#rack/cluster/kubeconfig.ts'
 import { testPki } from '../../site-pki.ts'
 import { freePort } from '../../free-ports.ts'
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.ts')
+const MAIN = join(import.meta.dirname, '../../../cli/main.js')
 const directory = await mkdtemp(join(tmpdir(), 'cli-charts-'))
 t.teardown(() => rm(directory, { recursive: true }))
 const state = ['--state', join(directory, 'state')]

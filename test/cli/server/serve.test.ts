@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { EXIT } from '#cli/exit.ts'
 import { pilotlight } from '../pilotlight.ts'
 
-const MAIN = join(import.meta.dirname, '../../../cli/main.ts')
+const MAIN = join(import.meta.dirname, '../../../cli/main.js')
 
 /** A server started from the command line; it ends with the test. */
 async function serving(t: Test, args: readonly string[], env: Readonly<Record<string, string>> = {}) {

@@ -123,7 +123,7 @@ function serveIn(t: Scope, sockets: readonly string[], flags: readonly string[] 
   const root = join(import.meta.dirname, '../../..')
   const state = t.testdir()
   const drop = ['setpriv', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs']
-  const serve = [process.execPath, join(root, 'cli/main.ts'), 'serve', '--agent-port', '0', ...flags]
+  const serve = [process.execPath, join(root, 'cli/main.js'), 'serve', '--agent-port', '0', ...flags]
   const command = [...drop, ...serve, '--state-path', join(state, 'state')]
   const open = [
     process.execPath,

@@ -1,13 +1,26 @@
 // `GET /v1/openapi.json`: the description of the API, made from the routes' own schemas, and what those of the inventory take
 // and give. The inventory itself checks the bodies, and says more about what is wrong with them.
 
-import swagger from '@fastify/swagger'
-import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
+import fastify, { type FastifyInstance, type RouteOptions, type RouteShorthandOptions } from 'fastify'
 import { KINDS, SCHEMAS, type Kind } from '#model/kinds.ts'
 import { LARGEST_BODY, LARGEST_OBJECT } from './writes.ts'
 
-/** Registers the description; routes that are registered after it, in the same context, are in it. */
-export async function describeRoutes(app: FastifyInstance): Promise<void> {
+/**
+ * Registers the description; routes that are registered after it, in the same context, are in it. It is made when it is first
+ * asked for, by an app that has the same routes and no other use: what describes them is large, and most servers are never asked.
+ */
+export function describeRoutes(app: FastifyInstance): void {
+  const routes: RouteOptions[] = []
+  app.addHook('onRoute', route => void routes.push(route))
+  let described: Promise<unknown> | undefined
+  app.get('/v1/openapi.json', { schema: { hide: true } }, () => (described ??= descriptionOf(routes)))
+}
+
+const NOTHING = () => {}
+
+async function descriptionOf(routes: readonly RouteOptions[]): Promise<unknown> {
+  const { default: swagger } = await import('@fastify/swagger')
+  const app = fastify({ exposeHeadRoutes: false })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -23,7 +36,11 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
       schema: { ...schema, hide: !url.startsWith('/v1/') },
     }),
   })
-  app.get('/v1/openapi.json', { schema: { hide: true } }, (_, reply) => reply.send(app.swagger()))
+  const compilers = { validatorCompiler: () => () => true, serializerCompiler: () => () => '' }
+  for (const { method, url, schema = {} } of routes)
+    if (method !== 'HEAD') app.route({ method, url, schema, ...compilers, handler: NOTHING })
+  await app.ready()
+  return app.swagger()
 }
 
 const text = { type: 'string' } as const

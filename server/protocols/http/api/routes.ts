@@ -47,7 +47,7 @@ export async function apiRoutes(app: FastifyInstance, needs: ApiNeeds & Listener
   auditWrites(app, needs)
   needs.reads.limit(app)
   app.setErrorHandler(problemAnswer(needs.log))
-  await describeRoutes(app)
+  describeRoutes(app)
   await app.register(listRoutes, needs)
   await app.register(inventoryRoutes, needs)
   await app.register(assetStoreRoutes, needs)

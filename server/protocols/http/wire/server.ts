@@ -12,6 +12,7 @@ import { MethodNotAllowed } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Admission } from './admission.ts'
 import type { Connections } from './connections.ts'
+import { lazyCompilers } from './lazy-schemas.ts'
 import { noteMethods } from './methods.ts'
 import { plain } from './replies.ts'
 import { plainAnswer, problemAnswer } from './problems.ts'
@@ -45,6 +46,7 @@ export function newApp(
     clientErrorHandler: answerRefused(() => app.server),
     forceCloseConnections: 'idle',
     requestTimeout: 0, // limitBodies has limits by route
+    schemaController: { compilersFactory: lazyCompilers as LazyFactory },
     ajv: {
       customOptions: {
         keywords: [...OWN_KEYWORDS],
@@ -72,6 +74,9 @@ export function newApp(
   logRequests(app, requests)
   return app
 }
+
+/** Fastify's types for it name more of a schema than any compiler here looks at. */
+type LazyFactory = NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>
 
 /** Client certificates are requested but not required, since a token serves as well; the guard checks them. */
 function tlsOptions({ cert, key, ca }: TlsMaterial) {
