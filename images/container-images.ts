@@ -17,6 +17,8 @@ import {
   openstackComputeRecipe,
   openstackControlRecipe,
   openstackExtraRecipe,
+  openstackHelmInfraRecipe,
+  openstackHelmRecipe,
   openstackInfraRecipe,
 } from './openstack.ts'
 import { imageReferences } from './references.ts'
@@ -106,6 +108,8 @@ export function imagesOf(kubernetes: string): ImageRecipe[] {
     openstack(names.openstackControl, openstackControlRecipe),
     openstack(names.openstackCompute, openstackControlRecipe, openstackComputeRecipe),
     openstack(names.openstackExtra, openstackControlRecipe, openstackExtraRecipe),
+    openstack(names.openstackHelmInfra, openstackInfraRecipe, openstackHelmInfraRecipe),
+    openstack(names.openstackHelm, openstackControlRecipe, openstackHelmRecipe),
   ]
 }
 

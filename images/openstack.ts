@@ -2,6 +2,7 @@
 // others lean on, and one with the control plane, which carries two more: what runs on compute and network nodes, and
 // the optional services.
 
+import { readFileSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -10,6 +11,7 @@ import { run } from '#host/command.ts'
 
 import { isolated, words } from './commands.ts'
 import { addLayer, LAYER_SCRIPTS, makeRoot, NO_DOCUMENTATION } from './debian.ts'
+import { dataFile } from './files.ts'
 import { packDirectory } from './layers.ts'
 import { UNWANTED_PACKAGES, UNWANTED_PATHS, unwantedFiles } from './left-out.ts'
 
@@ -28,6 +30,9 @@ const COMPUTE = words(
 const EXTRA = words(
   'heat-api heat-engine cinder-api cinder-scheduler cinder-volume magnum-api magnum-conductor lvm2 tgt',
 )
+/** What scripts of upstream's charts call beyond the services: they talk to Kubernetes, and serve WSGI with Apache. */
+const HELM_INFRA = words('python3-kubernetes python3-iso8601')
+const HELM = words('apache2 libapache2-mod-wsgi-py3 python3-openstackclient')
 
 /**
  * Bytecode for all modules, without the columns that tracebacks would show: smaller, and loaded faster by each of the many
@@ -117,17 +122,82 @@ export const openstackExtraRecipe = layerRecipe({
   above: openstackControlRecipe,
 })
 
+/**
+ * The users that upstream's charts run pods as, in place of ours: their numbers are in those charts. RabbitMQ is listed first,
+ * because the runtime takes HOME from the first user of a number, and Erlang's cookie is there.
+ */
+const UPSTREAM_USERS = [
+  ...['rabbitmq', 'mysql'].map(name => ({ name, id: 999 })),
+  ...['keystone', 'glance', 'placement'].map(name => ({ name, id: 42424 })),
+]
+
+/** Commands that give a root upstream's users, and the folders in it to them. */
+function upstreamUsers(folders: readonly string[]): string[] {
+  return [
+    ...UPSTREAM_USERS.toReversed().flatMap(({ name, id }) => [
+      `sed -i '/^${name}:/d' /etc/passwd /etc/group`,
+      `sed -i '1a ${name}:x:${id}:${id}::/var/lib/${name}:/usr/sbin/nologin' /etc/passwd`,
+      `sed -i '1a ${name}:x:${id}:' /etc/group`,
+    ]),
+    ...folders.map(folder => `chown -R ${folder.split('/').at(-1)}: ${folder}`),
+    'ln -sf python3 /usr/bin/python',
+  ]
+}
+
+/** The program by which pods of upstream's charts wait for each other. */
+const entrypoint = readFileSync(dataFile('openstack-helm/kubernetes-entrypoint'), 'utf8')
+
+/**
+ * MariaDB, RabbitMQ and memcached as upstream's charts call them: with upstream's users, RabbitMQ's programs without Debian's
+ * wrapper, which redirects their logs, and the program that waits for dependencies.
+ */
+export const openstackHelmInfraRecipe = layerRecipe({
+  name: 'openstack-helm-infra',
+  title: 'OpenStack images: database, queue, cache for openstack-helm',
+  packages: HELM_INFRA,
+  finish: [
+    'mkdir -p /var/lib/mysql /var/lib/rabbitmq /var/log/mysql /var/log/rabbitmq',
+    ...upstreamUsers(['/var/lib/mysql', '/var/lib/rabbitmq', '/var/log/mysql', '/var/log/rabbitmq']),
+    ...words('rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins').map(
+      name => `ln -sf /usr/lib/rabbitmq/bin/${name} /usr/local/bin/${name}`,
+    ),
+    `cat > /usr/local/bin/kubernetes-entrypoint <<'END'\n${entrypoint}END`,
+    'chmod 755 /usr/local/bin/kubernetes-entrypoint',
+  ],
+  above: openstackInfraRecipe,
+})
+
+/** The control plane as upstream's charts call it: with upstream's users, Apache, and the `openstack` command for jobs. */
+export const openstackHelmRecipe = layerRecipe({
+  name: 'openstack-helm',
+  title: 'OpenStack images: control plane for openstack-helm',
+  // The client is installed below already, for Horizon, and left out of that layer.
+  packages: ['--reinstall', ...HELM],
+  keeps: ['python3-openstackclient'],
+  finish: [
+    ...upstreamUsers([]),
+    // Where upstream's images have their programs, and a uWSGI that knows Python without being told.
+    'mkdir -p /var/lib/openstack/etc/glance && ln -sfn /usr/bin /var/lib/openstack/bin',
+    'cp -r /etc/glance/metadefs /var/lib/openstack/etc/glance/',
+    'printf \'#!/bin/sh\\nexec /usr/bin/uwsgi_python3 --plugins python3 "$@"\\n\' > /usr/local/bin/uwsgi',
+    'chmod 755 /usr/local/bin/uwsgi',
+  ],
+  above: openstackControlRecipe,
+})
+
 type LayerPlan = {
   readonly name: string
   readonly title: string
   readonly packages: readonly string[]
   /** Shell commands, run in the root after the packages are installed. */
   readonly finish?: readonly string[]
+  /** Packages that other layers leave out, and this one has. */
+  readonly keeps?: readonly string[]
   /** The layer below; the base by default. */
   readonly above?: Recipe
 }
 
-function layerRecipe({ name, title, packages, finish = [], above }: LayerPlan): Recipe {
+function layerRecipe({ name, title, packages, finish = [], keeps = [], above }: LayerPlan): Recipe {
   const commands = [...finish, COMPILE].join('\n')
   const below = above === undefined ? [openstackBaseRecipe] : [above, openstackBaseRecipe]
   return {
@@ -137,6 +207,7 @@ function layerRecipe({ name, title, packages, finish = [], above }: LayerPlan): 
       method: 3,
       packages,
       commands,
+      ...(keeps.length > 0 && { keeps }), // a layer that keeps none has the key that it had before
       UNWANTED_PACKAGES,
       UNWANTED_PATHS,
       NO_DOCUMENTATION,
@@ -146,7 +217,7 @@ function layerRecipe({ name, title, packages, finish = [], above }: LayerPlan): 
     async build(work) {
       const lower = below.map(recipe => installedIn(work, recipe))
       const upper = await addLayer(work, lower, packages, commands)
-      await packLayer(work, [upper, ...lower])
+      await packLayer(work, [upper, ...lower], keeps)
     },
   }
 }
@@ -157,8 +228,13 @@ function installedIn(work: Work, recipe: Recipe): string {
 }
 
 /** Packs the first of the directories that make a root, without what is never run. */
-async function packLayer(work: Work, roots: readonly [string, ...string[]]): Promise<void> {
-  const paths = await unwantedFiles(roots, UNWANTED_PACKAGES)
+async function packLayer(
+  work: Work,
+  roots: readonly [string, ...string[]],
+  keeps: readonly string[] = [],
+): Promise<void> {
+  const unwanted = UNWANTED_PACKAGES.filter(name => !keeps.includes(name))
+  const paths = await unwantedFiles(roots, unwanted)
   await packDirectory(work, roots[0], { patterns: UNWANTED_PATHS, paths })
 }
 

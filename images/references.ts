@@ -25,6 +25,10 @@ export type ImageReferences = {
   readonly openstackControl: string
   readonly openstackCompute: string
   readonly openstackExtra: string
+  /** Database, queue, cache for upstream's charts, and what their pods wait with. */
+  readonly openstackHelmInfra: string
+  /** Keystone, Glance, Placement and the `openstack` command for upstream's charts. */
+  readonly openstackHelm: string
 }
 
 /** The sandbox image of every pod. */
@@ -44,6 +48,8 @@ export function imageReferences(kubernetes: string): ImageReferences {
     openstackControl: image('openstack-control', 'zed'),
     openstackCompute: image('openstack-compute', 'zed'),
     openstackExtra: image('openstack-extra', 'zed'),
+    openstackHelmInfra: image('openstack-helm-infra', 'zed'),
+    openstackHelm: image('openstack-helm', 'zed'),
   }
 }
 

@@ -15,6 +15,8 @@ import {
   openstackComputeRecipe,
   openstackControlRecipe,
   openstackExtraRecipe,
+  openstackHelmInfraRecipe,
+  openstackHelmRecipe,
   openstackInfraRecipe,
 } from '#images/openstack.ts'
 
@@ -28,14 +30,15 @@ const MODULES = words(
   'neutron.cmd.eventlet.server neutron.plugins.ml2.plugin neutron.cmd.eventlet.agents.dhcp',
   'neutron.cmd.eventlet.agents.l3 neutron.cmd.eventlet.agents.metadata pymysql memcache pymemcache',
   'heat.cmd.api heat.cmd.engine cinder.cmd.api cinder.cmd.scheduler cinder.cmd.volume',
-  'magnum.cmd.api magnum.cmd.conductor',
+  'magnum.cmd.api magnum.cmd.conductor kubernetes.client openstackclient.shell openstackclient.identity.client',
 )
 
 /** Programs that services call by name. */
 const PROGRAMS = words(
   'mariadbd mariadb-install-db memcached uwsgi_python3 privsep-helper libvirtd virsh qemu-system-x86_64 qemu-img genisoimage',
   'ip bridge iptables-restore ip6tables-restore ebtables ipset conntrack dnsmasq dhcp_release haproxy arping',
-  'radvd keepalived nsenter setpriv sysctl ps kill lvs tgtd',
+  'radvd keepalived nsenter setpriv sysctl ps kill lvs tgtd apache2 openstack python rabbitmqadmin mysqladmin',
+  'kubernetes-entrypoint awk curl uwsgi',
 )
 
 const recipes = [
@@ -44,6 +47,8 @@ const recipes = [
   openstackControlRecipe,
   openstackComputeRecipe,
   openstackExtraRecipe,
+  openstackHelmInfraRecipe,
+  openstackHelmRecipe,
 ]
 const layers = await Promise.all(recipes.map(recipe => findArtefact(recipe)))
 const skip =
