@@ -28,12 +28,12 @@ async function checkPlan(options: SessionOptions, flags: ChartsFlags): Promise<v
   const { withSession } = await import('#rack/charts/session.ts')
   const { PreflightFailed } = await import('#rack/charts/errors.ts')
   const { checkCluster, renderPlan } = await import('#rack/charts/preflight/preflight.ts')
-  const pods = await withSession(options, [], async session => {
+  const { pods } = await withSession(options, [], async session => {
     const rendered = await renderPlan(session)
     const problems = await checkCluster(session, rendered)
     if (problems.length > 0) throw new PreflightFailed(problems)
     return rendered
   })
-  const line = `all ${options.plan.releases.length} charts render, and ${pods.length} workloads find their nodes, images, memory and processors`
+  const line = `all ${options.plan.releases.length} charts render, and ${pods.length} workloads find their nodes, images, memory, processors, storage and configuration`
   print(flags, { ok: true, workloads: pods }, [line])
 }

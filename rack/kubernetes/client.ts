@@ -18,7 +18,7 @@ export interface KubernetesClient {
   /** Gives the metadata of the objects alone: names and labels of Secrets, without what they hold. */
   listMetadata(of: Selection): Promise<readonly KubernetesObject[]>
   /** Deletes the object; it is not an error when there is none. Finalizers and graceful ends may take longer than the call. */
-  remove(key: ObjectKey, options?: { readonly graceSeconds?: number }): Promise<void>
+  remove(key: ObjectKey, options?: RemoveOptions): Promise<void>
   /**
    * Gives what changes in a selection after `version`, once the API has accepted the watch. The changes end when the
    * API ends them, which it does within minutes; they throw {KubernetesRefused} of status 410 when `version` is too old.
@@ -31,6 +31,12 @@ export interface KubernetesClient {
   /** Closes the connection; what is still under way fails. */
   close(): Promise<void>
 }
+
+/**
+ * `withDependents` also deletes what the object made: the API leaves the pods of a deleted Job where they are otherwise
+ * (propagation policy `Orphan`).
+ */
+export type RemoveOptions = { readonly graceSeconds?: number; readonly withDependents?: boolean }
 
 /** `isCached` takes the answer from the API server's memory, which may lag behind, instead of asking etcd. */
 export type ListOptions = { readonly isCached?: boolean }

@@ -28,6 +28,7 @@ import type {
   Limits,
   ListOptions,
   ObjectList,
+  RemoveOptions,
   TextOptions,
 } from './client.ts'
 import { Deadline } from './deadline.ts'
@@ -102,8 +103,11 @@ export class LibraryClient implements KubernetesClient {
     return list.items ?? []
   }
 
-  async remove(key: ObjectKey, { graceSeconds }: { readonly graceSeconds?: number } = {}): Promise<void> {
-    const query = graceSeconds === undefined ? {} : { gracePeriodSeconds: String(graceSeconds) }
+  async remove(key: ObjectKey, { graceSeconds, withDependents }: RemoveOptions = {}): Promise<void> {
+    const query = {
+      ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: String(graceSeconds) }),
+      ...(withDependents === true ? { propagationPolicy: 'Background' } : {}),
+    }
     const what = `Removing ${key.kind} ${key.name}`
     await this.#askForOne(what, HttpMethod.DELETE, await this.#pathOf(key), { query })
   }

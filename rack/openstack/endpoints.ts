@@ -15,6 +15,7 @@ export const nodePorts = {
   neutron: 30696,
   horizon: 30080,
   heat: 30804,
+  heatCfn: 30800,
   cinder: 30776,
   magnum: 30951,
 } as const

@@ -58,6 +58,8 @@ export type SecretPlan = {
    * see a new repository by themselves, so nothing is rolled for it.
    */
   readonly rotation?: 'key-repository' | { readonly never: string }
+  /** Given to a chart as a value, which makes its own Secret of it: no Secret of this name is made. */
+  readonly isOnlyInValues?: true
 }
 
 /** The secret with the password of the cloud's administrator. */
@@ -65,7 +67,7 @@ export const ADMIN_SECRET = 'keystone-admin'
 
 /** How one key of a secret gets its text. */
 export type SecretEntry =
-  /** 32 URL-safe characters: such a password needs quoting neither in a URL nor in SQL. */
+  /** 32 URL-safe characters, the first not a dash: such a password needs quoting neither in a URL, nor in SQL, nor as an argument. */
   | { readonly generate: 'password' }
   /** 32 random bytes in URL-safe base64, as the Fernet specification wants. */
   | { readonly generate: 'fernet-key' }

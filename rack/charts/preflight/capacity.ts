@@ -1,7 +1,6 @@
 // Whether the pods of a plan find a place on the nodes: labels, images, memory and processor, judged before anything is
 // installed, as the scheduler and the kubelet would judge it later and one by one. Pure.
 
-import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
 import { type Values } from '../values/values.ts'
 
@@ -38,10 +37,8 @@ export type PlacementProblem = { readonly release: string; readonly what: string
 const reportedImages = 50
 
 /** The pods that rendered objects would make. */
-export function podGroupsOf(release: string, manifest: string): PodGroup[] {
-  return parseAllDocuments(manifest).flatMap(document => {
-    const object: unknown = document.toJS()
-    if (!isRecord(object)) return []
+export function podGroupsOf(release: string, objects: readonly Values[]): PodGroup[] {
+  return objects.flatMap(object => {
     const pod = mapAt(object, 'spec', 'template', 'spec')
     if (!Array.isArray(pod['containers'])) return []
     const { kind } = object

@@ -4,7 +4,7 @@
 import { CommandFailed } from '#host/command.ts'
 import { inScratch } from '#host/scratch.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
-import { kinds } from '../../kubernetes/objects.ts'
+import { kinds, type KubernetesObject } from '../../kubernetes/objects.ts'
 import { PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
 import { ourCharts } from '../sources/ours.ts'
 import { helmProgram, renderChart } from '../releases/helm.ts'
@@ -17,12 +17,13 @@ import {
   type PodGroup,
   type Requests,
 } from './capacity.ts'
+import { checkObjects, needsOf, objectsIn, type ClusterObjects, type ObjectNeeds } from './objects.ts'
 import { valuesOf } from '../plan/plan.ts'
 import { type ChartSession, type SessionOptions } from '../session.ts'
 import type { Values } from '../values/values.ts'
 
-/** The pods that the plan's charts make. Needs no cluster: `up` asks for it while the machines are still off. */
-export type RenderedPlan = readonly PodGroup[]
+/** The pods that the plan's charts make, and what else they need. Needs no cluster: `up` asks for it while the machines are still off. */
+export type RenderedPlan = { readonly pods: readonly PodGroup[]; readonly needs: readonly ObjectNeeds[] }
 
 /**
  * Renders every chart of the plan in a temporary folder, without a cluster.
@@ -56,24 +57,25 @@ export async function renderPlan({
   readonly helm: Parameters<typeof renderChart>[3]
 }): Promise<RenderedPlan> {
   const problems: PlacementProblem[] = []
-  const groups: PodGroup[] = []
+  const pods: PodGroup[] = []
+  const needs: ObjectNeeds[] = []
   // One after another: all at once would take both processors from the machines that boot meanwhile.
   for (const release of plan.releases) {
     try {
       const { path } = await unpack(release)
-      groups.push(
-        ...podGroupsOf(release.name, await renderChart(release.name, path, valuesOf(release), helm)),
-      )
+      const objects = objectsIn(await renderChart(release.name, path, valuesOf(release), helm))
+      pods.push(...podGroupsOf(release.name, objects))
+      needs.push(needsOf(release.name, objects))
     } catch (error) {
       helm.signal?.throwIfAborted()
       problems.push({ release: release.name, ...problemOf(release.chart, error) })
     }
   }
   if (problems.length > 0) throw new PreflightFailed(problems)
-  return groups
+  return { pods, needs }
 }
 
-/** What keeps the rendered pods from finding a place in the session's cluster. */
+/** What keeps the rendered pods from finding a place, storage and configuration in the session's cluster. */
 export async function checkCluster(
   { api, plan }: ChartSession,
   rendered: RenderedPlan,
@@ -100,13 +102,50 @@ export async function checkCluster(
   const used = new Map<string, Requests>()
   for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
     used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
-  return checkPlacement(rendered, nodes.items, used, IMAGE_REGISTRY)
+  const secrets = plan.secrets.filter(({ isOnlyInValues }) => isOnlyInValues !== true).map(({ name }) => name)
+  return [
+    ...checkPlacement(rendered.pods, nodes.items, used, IMAGE_REGISTRY),
+    ...checkObjects(rendered.needs, await objectsOfCluster(api, plan.namespace, rendered), secrets),
+  ]
+}
+
+/** What of storage and objects the cluster has, as far as the plan asks for any. */
+async function objectsOfCluster(
+  api: ChartSession['api'],
+  namespace: string,
+  { needs }: RenderedPlan,
+): Promise<ClusterObjects> {
+  type Class = { metadata: KubernetesObject['metadata'] & { annotations?: Readonly<Record<string, string>> } }
+  type Volume = { spec?: { storageClassName?: string } }
+  const hasClaims = needs.some(({ claims }) => claims.length > 0)
+  const [classes, volumes, maps, secrets] = await Promise.all([
+    hasClaims ? api.list<Class>(kinds.storageClass, { isCached: true }) : { items: [] },
+    hasClaims ? api.list<Volume>(kinds.persistentVolume, { isCached: true }) : { items: [] },
+    api.listMetadata({ ...kinds.configMap, namespace }),
+    api.listMetadata({ ...kinds.secret, namespace }),
+  ])
+  const ofVolumes = volumes.items.flatMap(({ spec }) => spec?.storageClassName ?? [])
+  return {
+    classes: [...new Set([...classes.items.map(({ metadata }) => metadata.name), ...ofVolumes])],
+    hasDefaultClass: classes.items.some(
+      ({ metadata }) => metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true',
+    ),
+    names: new Set([
+      ...maps.map(({ metadata }) => `ConfigMap ${metadata.name}`),
+      ...secrets.map(({ metadata }) => `Secret ${metadata.name}`),
+    ]),
+  }
 }
 
 /** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */
 function problemOf(chart: string, error: unknown): { what: string; remedy: string } {
   if (error instanceof ChartNotFound || error instanceof ChartLockError)
     return { what: error.message, remedy: 'Correct its name, where it is looked for, or what is pinned.' }
+  if (error instanceof CommandFailed && error.stderr.includes('missing in charts/'))
+    return {
+      what: `its chart "${chart}" comes without a chart that it depends on: ${error.message}`,
+      remedy: 'Build it where the charts come from: helm dependency build CHART.',
+    }
   if (error instanceof CommandFailed && error.status !== null)
     return {
       what: `its chart "${chart}" does not render: ${error.message}`,

@@ -37,6 +37,24 @@ export function diffManifests(before: string, after: string): ObjectDiff[] {
   })
 }
 
+/**
+ * The names of the Jobs that both manifests have, with other pods. A Job's pods cannot be changed ("field is immutable"): it is
+ * deleted before the upgrade, which makes it anew. Jobs of hooks are not among them, Helm replaces those itself.
+ */
+export function changedJobs(before: string, after: string): string[] {
+  const [old, young] = [objectsOf(before), objectsOf(after)]
+  return [...old].flatMap(([key, was]) => {
+    const is = young.get(key)
+    if (is === undefined || was['kind'] !== 'Job' || podsOf(was) === podsOf(is)) return []
+    return [key.slice('Job '.length)]
+  })
+}
+
+/** The pods that an object makes, as text to compare. */
+function podsOf({ spec }: Values): string {
+  return JSON.stringify(isRecord(spec) ? spec['template'] : '')
+}
+
 /** The lines of a diff for a person. */
 export function describeDiff(diffs: readonly ObjectDiff[]): string[] {
   const signs = { added: '+', removed: '-', changed: '~' } as const

@@ -16,6 +16,12 @@ export function rotateSecrets(
   random: Random,
 ): KeptSecret[] {
   const chosen = names === 'all' ? plan.filter(isRotatable) : names.map(name => planned(plan, name))
+  if (chosen.length === 0) {
+    const why = plan
+      .map(({ rotation }) => (typeof rotation === 'object' ? rotation.never : undefined))
+      .find(Boolean)
+    throw new ChartPlanError(`No secret of this plan can be rotated${why === undefined ? '.' : `: ${why}`}`)
+  }
   return chosen.map(it => {
     const found = kept.find(({ name }) => name === it.name)
     if (found === undefined)
@@ -29,7 +35,9 @@ function planned(plan: readonly SecretPlan[], name: string): SecretPlan {
   const found = plan.find(it => it.name === name)
   const choice = plan.filter(isRotatable).map(it => it.name)
   if (found === undefined)
-    throw new ChartPlanError(`The plan has no secret "${name}". It can rotate: ${choice.join(' ')}.`)
+    throw new ChartPlanError(
+      `The plan has no secret "${name}". It can rotate: ${choice.join(' ') || 'none'}.`,
+    )
   if (typeof found.rotation === 'object')
     throw new ChartPlanError(`The secret ${name} cannot be rotated: ${found.rotation.never}`)
   return found

@@ -132,7 +132,9 @@ export function fillSecrets(
 export function generateText(entry: Exclude<SecretEntry, { text: string }>, random: Random): string {
   // 24 bytes are 32 characters without padding; Fernet wants 32 bytes with it.
   const bytes = Buffer.from(random(entry.generate === 'password' ? 24 : 32))
-  return entry.generate === 'password' ? bytes.toString('base64url') : `${bytes.toString('base64url')}=`
+  const text = bytes.toString('base64url')
+  // A program that is given a password as an argument takes one that begins with a dash for an option.
+  return entry.generate === 'password' ? text.replace(/^-/, 'x') : `${text}=`
 }
 
 /** Replaces any text of the secrets by dots: for log lines and messages that people see. */

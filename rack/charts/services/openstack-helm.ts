@@ -1,10 +1,14 @@
 // The plan `openstack-helm`: the upstream charts as they are. This file has what cannot be read from them: their order,
-// the names that their workloads get, and which values carry the site's addresses and passwords. Facts of the charts'
-// folders and values files, OpenStack-Helm 2025.1 and later.
+// the names that their workloads get, and which values carry the site's facts. Passwords, and what depends on a chart's own
+// values, are added when the charts are at hand: see `sources/upstream.ts`. Facts of OpenStack-Helm 2026.1.0 and of its
+// main branch of August 2026.
 
+import { isRecord } from '#model/record.ts'
+import type { Site } from '../../site/site.ts'
 import { nodePorts, type PublicService } from '../../openstack/endpoints.ts'
+import { ChartPlanError } from '../errors.ts'
 import type { SiteFacts } from '../plan/facts.ts'
-import { ADMIN_SECRET, type Promised, type SecretPlan } from '../plan/plan.ts'
+import { ADMIN_SECRET, type Promised } from '../plan/plan.ts'
 import { secretReference } from '../secrets/secret-values.ts'
 import { mergeValues, type Values } from '../values/values.ts'
 import {
@@ -20,170 +24,264 @@ import {
 /** What is known of an upstream chart; its release has the same name. */
 type Upstream = {
   readonly needs: readonly string[]
-  readonly promises: readonly Promised[]
+  readonly promises: readonly Promised[] | ((facts: SiteFacts) => readonly Promised[])
   /** Members wait for each other's pods; see ReleasePlan.group. */
   readonly group?: string
-  /** Its own accounts at Keystone, the database and the queue, each with its two secrets. */
-  readonly accounts?: readonly string[]
-  /** Accounts of other charts that its values ask for too. */
-  readonly uses?: readonly string[]
-  /** Secrets beyond those of its accounts. */
-  readonly secrets?: readonly SecretPlan[]
-  /** Its public endpoint: which of our endpoints, its key below `network`, and its key below `endpoints` with the port's name. */
-  readonly endpoint?: { service: PublicService; network: string; type: string; port: string }
-  readonly values?: Values
+  /** Whether it has an account at Keystone, a database and a queue: the values that all of those share. */
+  readonly isService?: boolean
+  /** What of it is reached from outside. */
+  readonly endpoints?: readonly Endpoint[]
+  readonly values?: Values | ((facts: SiteFacts) => Values)
+  /** Which of this program's images its containers run, by the names of `images.tags`. Others are those of the chart. */
+  readonly images?: { readonly infra: readonly string[]; readonly control: readonly string[] }
 }
 
-const api = (service: PublicService, type: string, network = 'api', port = 'api') => ({
-  endpoint: { service, type, network, port },
+/** A public endpoint: which of ours, where the chart has its node port, its key below `endpoints`, and its port's name. */
+type Endpoint = {
+  readonly service: PublicService
+  /** Keys below `network`, down to the map with `enabled` and `port`. */
+  readonly network: readonly string[]
+  readonly type: string
+  readonly port: string
+}
+
+const endpoint = (
+  service: PublicService,
+  type: string,
+  network: readonly string[] = ['api', 'node_port'],
+  port = 'api',
+): Endpoint => ({ service, type, network, port })
+
+/** The images of services that have a database and an account: the service's own containers and the jobs. */
+const serviceImages = (...own: readonly string[]) => ({
+  infra: ['dep_check', 'rabbit_init'],
+  control: [...own, 'bootstrap', 'db_drop', 'db_init', 'ks_endpoints', 'ks_service', 'ks_user'],
 })
 
-const sharedSecret = { metadata_proxy_shared_secret: secretReference('neutron-metadata', 'password') }
+/** A label of nodes as these charts name it. */
+const onNodes = (key: string, value = 'enabled') => ({ node_selector_key: key, node_selector_value: value })
+
+/** The interface that uWSGI is given where a chart uses it: the script of our images' OpenStack, in place of a module of a later one. */
+const uwsgi = (service: string, script: string) => ({
+  conf: { [`${service}_api_uwsgi`]: { uwsgi: { module: null, 'wsgi-file': `/usr/bin/${script}` } } },
+})
 
 const always: Kit['always'] = [
   upstream('rabbitmq', {
     needs: [],
-    secrets: [
-      {
-        name: 'rabbitmq-admin',
-        entries: { password: { generate: 'password' }, cookie: { generate: 'password' } },
-      },
-    ],
     promises: [statefulset('rabbitmq-rabbitmq')],
-    values: {
-      pod: { replicas: { server: 1 } },
-      endpoints: {
-        oslo_messaging: {
-          auth: {
-            user: { username: 'rabbitmq', password: secretReference('rabbitmq-admin', 'password') },
-            erlang_cookie: secretReference('rabbitmq-admin', 'cookie'),
-          },
-        },
-      },
+    images: {
+      infra: ['dep_check', 'rabbitmq', 'rabbitmq_init', 'rabbitmq_test', 'scripted_test'],
+      control: [],
     },
+    values: facts => ({
+      pod: { replicas: { server: 1 } },
+      ...storedOn(facts, 'use_local_path', 'rabbitmq'),
+    }),
   }),
   upstream('mariadb', {
     needs: [],
-    secrets: [passwordSecret('mariadb-root')],
     promises: [statefulset('mariadb-server')],
-    values: { pod: { replicas: { server: 1 } } },
+    images: { infra: ['dep_check', 'mariadb'], control: [] },
+    values: facts => ({
+      pod: { replicas: { server: 1 } },
+      // It chooses the primary among several servers.
+      manifests: { deployment_controller: false },
+      ...storedOn(facts, 'use_local_path_for_single_pod_cluster', 'mariadb'),
+    }),
   }),
   upstream('memcached', {
     needs: [],
-    secrets: [passwordSecret('memcached-key')],
     promises: [statefulset('memcached-memcached')],
+    images: { infra: ['dep_check', 'memcached'], control: [] },
   }),
   upstream('openvswitch', {
     needs: [],
     promises: [daemonset('openvswitch')],
+    values: { labels: { ovs: onNodes('openstack-compute-node') } },
   }),
   upstream('keystone', {
     needs: ['mariadb', 'rabbitmq', 'memcached'],
-    accounts: ['keystone'],
-    secrets: [passwordSecret(ADMIN_SECRET)],
+    isService: true,
     promises: [deployment('keystone-api'), { kind: 'token' }],
-    ...api('keystone', 'identity'),
+    endpoints: [endpoint('keystone', 'identity')],
+    images: serviceImages(
+      ...[
+        'api',
+        'credential_cleanup',
+        'credential_rotate',
+        'credential_setup',
+        'db_sync',
+        'domain_manage',
+      ].map(name => `keystone_${name}`),
+      ...['fernet_rotate', 'fernet_setup'].map(name => `keystone_${name}`),
+    ),
+    values: uwsgi('keystone', 'keystone-wsgi-public'),
   }),
   upstream('glance', {
     needs: ['keystone'],
-    accounts: ['glance'],
+    isService: true,
     promises: [deployment('glance-api')],
-    ...api('glance', 'image'),
+    endpoints: [endpoint('glance', 'image')],
+    images: serviceImages('glance_api', 'glance_db_sync', 'glance_metadefs_load', 'glance_storage_init'),
+    values: {
+      storage: 'local',
+      // It would fetch a guest from the Internet; `pilotlight verify` brings its own.
+      bootstrap: { enabled: false },
+      ...uwsgi('glance', 'glance-wsgi-api'),
+    },
   }),
   upstream('placement', {
     needs: ['keystone'],
-    accounts: ['placement'],
+    isService: true,
     promises: [deployment('placement-api')],
-    ...api('placement', 'placement'),
+    endpoints: [endpoint('placement', 'placement')],
+    images: serviceImages('placement', 'placement_db_sync'),
+    values: uwsgi('placement', 'placement-api'),
   }),
   upstream('libvirt', {
     needs: ['openvswitch'],
     group: 'compute',
     promises: [daemonset('libvirt-libvirt-default')],
+    values: { conf: { ceph: { enabled: false } } },
   }),
   upstream('nova', {
     needs: ['glance', 'placement'],
     group: 'compute',
-    accounts: ['nova'],
-    uses: ['neutron', 'placement'],
-    secrets: [passwordSecret('neutron-metadata')],
-    promises: [
-      ...['nova-api-osapi', 'nova-api-metadata', 'nova-conductor', 'nova-scheduler'].map(deployment),
+    isService: true,
+    promises: ({ computes }) => [
+      ...['nova-api-osapi', 'nova-api-metadata', 'nova-conductor', 'nova-scheduler', 'nova-novncproxy'].map(
+        deployment,
+      ),
       daemonset('nova-compute-default'),
+      { kind: 'hypervisors', hosts: computes },
     ],
-    ...api('nova', 'compute', 'osapi'),
+    endpoints: [
+      endpoint('nova', 'compute', ['osapi', 'node_port']),
+      endpoint('novnc', 'compute_novnc_proxy', ['novncproxy', 'node_port'], 'novnc_proxy'),
+    ],
     values: {
       bootstrap: { wait_for_computes: { enabled: true } },
-      conf: { ceph: { enabled: false }, nova: { neutron: sharedSecret } },
+      conf: { ceph: { enabled: false } },
     },
   }),
   upstream('neutron', {
     needs: ['keystone'],
     group: 'compute',
-    accounts: ['neutron'],
-    uses: ['nova', 'placement'],
+    isService: true,
     promises: [
-      deployment('neutron-server'),
+      ...['neutron-server', 'neutron-rpc-server'].map(deployment),
       ...['ovs', 'dhcp', 'l3', 'metadata'].map(agent => daemonset(`neutron-${agent}-agent-default`)),
     ],
-    ...api('neutron', 'network', 'server'),
-    values: {
-      network: { interface: { tunnel: 'eth0' } },
-      conf: { metadata_agent: { DEFAULT: sharedSecret } },
-    },
+    endpoints: [endpoint('neutron', 'network', ['server', 'node_port'])],
+    values: ({ site }) => ({
+      labels: {
+        ovs: onNodes('openstack-compute-node'),
+        agent: Object.fromEntries(
+          ['dhcp', 'l3', 'metadata'].map(agent => [agent, onNodes('openstack-network-node')]),
+        ),
+        netns_cleanup_cron: onNodes('openstack-network-node'),
+      },
+      conf: {
+        // The bridge of the external network, and the interface in it; by this word none.
+        auto_bridge_add: { 'br-ex': site.openstack.external.interface ?? 'null' },
+        plugins: {
+          ml2_conf: { ml2_type_flat: { flat_networks: 'public' } },
+          openvswitch_agent: { ovs: { bridge_mappings: 'public:br-ex' } },
+        },
+      },
+    }),
   }),
-  upstream('horizon', { needs: ['keystone'], accounts: ['horizon'], promises: [deployment('horizon')] }),
+  upstream('horizon', {
+    needs: ['keystone'],
+    promises: [deployment('horizon')],
+    endpoints: [endpoint('horizon', 'dashboard', ['node_port'], 'web')],
+  }),
 ]
 
 const optional: Kit['optional'] = {
-  cinder: upstream('cinder', {
-    needs: ['keystone'],
-    accounts: ['cinder'],
-    promises: ['cinder-api', 'cinder-scheduler', 'cinder-volume'].map(deployment),
-    ...api('cinder', 'volumev3'),
-  }),
+  cinder: facts => {
+    requireCinderStorage(facts.site)
+    return upstream('cinder', {
+      needs: ['keystone'],
+      isService: true,
+      promises: ['cinder-api', 'cinder-scheduler', 'cinder-volume'].map(deployment),
+      endpoints: [endpoint('cinder', 'volumev3')],
+    })(facts)
+  },
   heat: upstream('heat', {
     needs: ['keystone'],
-    accounts: ['heat', 'heat_trustee', 'heat_stack_user'],
+    isService: true,
     promises: ['heat-api', 'heat-cfn', 'heat-engine'].map(deployment),
-    ...api('heat', 'orchestration'),
+    endpoints: [
+      endpoint('heat', 'orchestration'),
+      endpoint('heatCfn', 'cloudformation', ['cfn', 'node_port']),
+    ],
   }),
   magnum: upstream('magnum', {
     needs: ['heat'],
-    accounts: ['magnum', 'magnum_stack_user'],
+    isService: true,
     promises: [deployment('magnum-api'), statefulset('magnum-conductor')],
-    ...api('magnum', 'container_infra'),
+    endpoints: [endpoint('magnum', 'container_infra')],
+    // Keys of clusters are in its own database: there is no Barbican, which it would wait for.
+    values: {
+      conf: { magnum: { certificates: { cert_manager_type: 'x509keypair' } } },
+      dependencies: {
+        static: Object.fromEntries(
+          ['api', 'conductor'].map(component => [
+            component,
+            {
+              services: ['oslo_db', 'identity', 'oslo_messaging', 'orchestration'].map(service => ({
+                endpoint: 'internal',
+                service,
+              })),
+            },
+          ]),
+        ),
+      },
+    },
   }),
 }
 
-/** The upstream charts, with a secret for each account that they ask for. */
+/** The upstream charts. */
 export const openstackHelm: Kit = { always, optional }
 
-/** A Secret's name has no underscore (RFC 1123 §2.1). */
-const dbSecret = (account: string) => `${account.replaceAll('_', '-')}-db`
-const keystoneSecret = (account: string) => `${account.replaceAll('_', '-')}-keystone`
+/** Encrypts what services keep in memcached: all have the same, so that they can read each other's. */
+const CACHE_SECRET = 'memcached-key'
 
 /** Seconds for a chart's own jobs, which Helm runs as hooks, and for its pods: upstream's gates allow as much. */
 const limitSeconds = 1200
 
 function upstream(name: string, chart: Upstream): Planner {
-  const { needs, promises, group, accounts = [], secrets = [], values = {} } = chart
+  const { needs, promises, group, endpoints = [], values = {}, images, isService = false } = chart
+  const own = { rotation: { never: 'the charts of openstack-helm have not been tried with another one.' } }
   return facts => ({
-    secrets: [
-      ...secrets,
-      ...accounts.flatMap(it => [passwordSecret(dbSecret(it)), passwordSecret(keystoneSecret(it))]),
-    ],
+    secrets:
+      name === 'keystone'
+        ? [passwordSecret(ADMIN_SECRET), passwordSecret(CACHE_SECRET)].map(it => ({
+            ...it,
+            ...own,
+            isOnlyInValues: true,
+          }))
+        : [],
     releases: [
       {
         name,
         chart: name,
         needs,
-        promises,
+        promises: typeof promises === 'function' ? promises(facts) : promises,
         after: needs,
         limitSeconds,
         layers: [
-          { origin: 'site facts', values: mergeValues(endpointValues(chart, facts), values) },
-          { origin: 'secrets', values: { endpoints: credentials(name, chart) } },
+          { origin: 'images', values: imageValues(images, facts) },
+          {
+            origin: 'site facts',
+            values: [
+              isService ? serviceValues : {},
+              ...endpoints.map(it => endpointValues(it, facts)),
+              typeof values === 'function' ? values(facts) : values,
+            ].reduce(mergeValues),
+          },
         ],
         ...(group === undefined ? {} : { group }),
       },
@@ -191,12 +289,21 @@ function upstream(name: string, chart: Upstream): Planner {
   })
 }
 
+/** What every service is given: who the administrator is, the one queue, and the cache's key. */
+const serviceValues: Values = {
+  endpoints: {
+    identity: { auth: { admin: adminAccount } },
+    // Services are given the address of each replica.
+    oslo_messaging: { statefulset: { replicas: 1 } },
+    oslo_cache: { auth: { memcache_secret_key: secretReference(CACHE_SECRET, 'password') } },
+  },
+}
+
 /** A node port on the controller, and its address as what the catalog shows to the world. */
-function endpointValues({ endpoint }: Upstream, { address }: SiteFacts): Values {
-  if (endpoint === undefined) return {}
-  const { service, network, type, port } = endpoint
+function endpointValues({ service, type, network, port }: Endpoint, { address }: SiteFacts): Values {
+  const open = { enabled: true, port: nodePorts[service] }
   return {
-    network: { [network]: { node_port: { enabled: true, port: nodePorts[service] } } },
+    network: network.toReversed().reduce<Values>((inner, key) => ({ [key]: inner }), open),
     endpoints: {
       [type]: {
         host_fqdn_override: { public: { host: address } },
@@ -206,29 +313,39 @@ function endpointValues({ endpoint }: Upstream, { address }: SiteFacts): Values 
   }
 }
 
-/** Every password that a chart's values ask for, as references: `password` upstream, generated by us. */
-function credentials(name: string, { accounts: own = [], uses = [] }: Upstream): Values {
-  const accounts = [...own, ...uses]
-  const each = (of: (account: string) => object) =>
-    Object.fromEntries(accounts.map(account => [account, of(account)]))
-  const database = {
-    admin: { username: 'root', password: secretReference('mariadb-root', 'password') },
-    ...each(account => ({ username: account, password: secretReference(dbSecret(account), 'password') })),
-  }
-  const queue = {
-    admin: { username: 'rabbitmq', password: secretReference('rabbitmq-admin', 'password') },
-    ...each(account => ({ username: account, password: secretReference(dbSecret(account), 'password') })),
-  }
-  const identity = {
-    admin: { ...adminAccount, password: secretReference(ADMIN_SECRET, 'password') },
-    ...each(account => ({ password: secretReference(keystoneSecret(account), 'password') })),
-  }
-  if (accounts.length === 0) return name === 'mariadb' ? { oslo_db: { auth: { admin: database.admin } } } : {}
+/**
+ * Data in a folder of the first controller: a cluster has no class of storage unless its site brings one. Where there are
+ * several controllers, the pod stays on that one.
+ */
+function storedOn({ controllers }: SiteFacts, key: string, name: string): Values {
+  const [first] = controllers
+  const pinned = controllers.length > 1 && first !== undefined
   return {
-    identity: { auth: identity },
-    oslo_db: { auth: database },
-    ...(name === 'nova' ? { oslo_db_api: { auth: database }, oslo_db_cell0: { auth: database } } : {}),
-    oslo_messaging: { auth: queue },
-    oslo_cache: { auth: { memcache_secret_key: secretReference('memcached-key', 'password') } },
+    volume: { enabled: false, [key]: { enabled: true, host_path: `/var/lib/openstack/helm-${name}` } },
+    ...(pinned ? { labels: { server: onNodes('kubernetes.io/hostname', first) } } : {}),
   }
+}
+
+function imageValues(images: Upstream['images'], facts: SiteFacts): Values {
+  if (images === undefined) return {}
+  const { openstackHelmInfra: infra, openstackHelm: control } = facts.images
+  return {
+    images: {
+      tags: Object.fromEntries([
+        ...images.infra.map(tag => [tag, infra]),
+        ...images.control.map(tag => [tag, control]),
+      ]),
+    },
+  }
+}
+
+/** @throws {ChartPlanError} when the site takes Cinder and says nothing of where volumes are */
+function requireCinderStorage({ openstack }: Site): void {
+  const own = openstack.values['cinder']
+  if (isRecord(own) && own['storage'] !== undefined) return
+  throw new ChartPlanError(
+    'Release cinder would not come up: its chart stores volumes in Ceph, which this cluster does not have. ' +
+      'Give it a backend in openstack.values.cinder (storage, conf.backends), leave cinder out of openstack.waves, or take the plan compute-kit, whose Cinder stores volumes in files.',
+    { place: ['openstack', 'waves'] },
+  )
 }

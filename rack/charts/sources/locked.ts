@@ -1,12 +1,15 @@
 // Charts from a source, pinned by a lock file: what is installed is what was reviewed when it was locked, byte for byte,
 // wherever it comes from today.
 
-import { cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
 import { sha256OfFile } from '#host/digest.ts'
+import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { inScratch } from '#host/scratch.ts'
+import { isRecord } from '#model/record.ts'
+import { parseHelmYaml } from '../../site/helm-yaml.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
 import { ChartLockError } from '../errors.ts'
 import { fetchChart, versionIn, type ChartWanted, type FetchedChart } from './fetch.ts'
@@ -25,8 +28,8 @@ export async function pinCharts(
   for (const chart of wanted)
     charts[chart.name] = await inScratch(async into => {
       const fetched = await fetchChart(source, chart, { ...options, into })
-      const folder = await unpacked(fetched, chart.name, join(into, 'unpacked'))
-      return { version: await versionOf(folder), sha256: await digestOf(fetched) }
+      const folder = await unpacked(fetched, source, chart.name, join(into, 'unpacked'))
+      return { version: await versionOf(folder), sha256: await digestOf(fetched, folder) }
     })
   return { source, charts }
 }
@@ -49,7 +52,8 @@ export function lockedCharts(
           `Chart ${name} is not in the lock file. Pin it: pilotlight charts lock SITE --update.`,
         )
       const fetched = await fetchPinned(lock.source, name, pin, cache, options)
-      const path = await unpacked(fetched, name, join(into, name))
+      const path = await unpacked(fetched, lock.source, name, join(into, name))
+      if (fetched.kind === 'folder') refuseChanged(lock.source, name, pin, await digestOf(fetched, path))
       return { path, hash: pin.sha256.slice(0, 16) }
     },
   }
@@ -63,28 +67,38 @@ async function fetchPinned(
   options: SourceOptions,
 ): Promise<FetchedChart> {
   const kept = join(cache, `${pin.sha256}.tgz`)
-  const known = await digestOf({ kind: 'archive', path: kept }).catch(() => undefined)
+  const known = await sha256OfFile(kept).catch(() => undefined)
   if (known === pin.sha256) return { kind: 'archive', path: kept }
   return inScratch(async into => {
     const fetched = await fetchChart(source, { name, version: pin.version }, { ...options, into })
-    const digest = await digestOf(fetched)
-    if (digest !== pin.sha256)
-      throw new ChartLockError(
-        `Chart ${name} ${pin.version} from ${source} is not the one that was locked: its SHA-256 is ${digest}, ` +
-          `and the lock file says ${pin.sha256}. Someone changed it. Look at it, then: pilotlight charts lock SITE --update.`,
-      )
-    if (fetched.kind === 'folder') return fetched
+    if (fetched.kind === 'folder') return fetched // its digest is that of all that it depends on, too: see `unpack`
+    refuseChanged(source, name, pin, await sha256OfFile(fetched.path))
     await mkdir(cache, { recursive: true })
     replaceFile(kept, await readFile(fetched.path), { mode: 'umask' })
     return { kind: 'archive', path: kept }
   })
 }
 
-/** Puts the chart's files into `folder`, whatever was there. */
-async function unpacked({ kind, path }: FetchedChart, name: string, folder: string): Promise<string> {
+/** @throws {ChartLockError} when the digest is another than the one that was locked */
+function refuseChanged(source: string, name: string, pin: ChartPin, digest: string): void {
+  if (digest === pin.sha256) return
+  throw new ChartLockError(
+    `Chart ${name} ${pin.version} from ${source} is not the one that was locked: its SHA-256 is ${digest}, ` +
+      `and the lock file says ${pin.sha256}. Someone changed it. Look at it, then: pilotlight charts lock SITE --update.`,
+  )
+}
+
+/** Puts the chart's files into `folder`, whatever was there; into a folder's chart also what it depends on. */
+async function unpacked(
+  { kind, path }: FetchedChart,
+  source: string,
+  name: string,
+  folder: string,
+): Promise<string> {
   await rm(folder, { recursive: true, force: true })
   if (kind === 'folder') {
     await cp(path, folder, { recursive: true })
+    await addDependencies(name, folder, source, [name])
     return folder
   }
   await mkdir(folder, { recursive: true })
@@ -94,11 +108,44 @@ async function unpacked({ kind, path }: FetchedChart, name: string, folder: stri
   return folder
 }
 
+/**
+ * Copies the charts that a chart depends on into its `charts`, from the folder beside it, as `helm dependency build` would:
+ * a checkout has them there and not inside.
+ *
+ * @throws {ChartLockError} when one is in neither place
+ */
+async function addDependencies(
+  name: string,
+  folder: string,
+  source: string,
+  way: readonly string[],
+): Promise<void> {
+  const path = join(folder, 'Chart.yaml')
+  const file = parseHelmYaml(path, await readFile(path, 'utf8'))
+  const wanted = isRecord(file) && Array.isArray(file['dependencies']) ? file['dependencies'] : []
+  for (const dependency of wanted.filter(isRecord)) {
+    const needed = String(dependency['name'])
+    const inside = await readdir(join(folder, 'charts')).catch(() => [])
+    if (inside.some(it => it === needed || it.startsWith(`${needed}-`))) continue
+    const beside = join(source, needed)
+    const isThere = /^[\w.-]+$/.test(needed) && (await textIfThere(join(beside, 'Chart.yaml'))) !== undefined
+    if (!isThere || way.includes(needed))
+      throw new ChartLockError(
+        `Chart ${name} depends on the chart ${needed}, which is neither in its folder charts nor beside it in ${source}. ` +
+          `Put it there: helm dependency build ${join(source, name)} (in a checkout of openstack-helm: make all).`,
+      )
+    const to = join(folder, 'charts', needed)
+    await cp(beside, to, { recursive: true })
+    await addDependencies(needed, to, source, [...way, needed])
+  }
+}
+
 async function versionOf(folder: string): Promise<string> {
   const path = join(folder, 'Chart.yaml')
   return versionIn(path, await readFile(path, 'utf8')) ?? ''
 }
 
-function digestOf({ kind, path }: FetchedChart): Promise<string> {
-  return kind === 'folder' ? digestOfFolder(path) : sha256OfFile(path)
+/** Of an archive its own; of a folder that of the chart as it was put together, with what it depends on. */
+function digestOf({ kind, path }: FetchedChart, folder: string): Promise<string> {
+  return kind === 'folder' ? digestOfFolder(folder) : sha256OfFile(path)
 }

@@ -10,6 +10,7 @@ import { kindOfSource } from './fetch.ts'
 import { lockedCharts, pinCharts, type SourceOptions } from './locked.ts'
 import { readLock, writeLock, type ChartLock } from './lock-file.ts'
 import { withOverrides } from './overrides.ts'
+import { withUpstreamCharts } from './upstream.ts'
 
 /** The plan of a site, and the source of its charts. */
 export type SiteCharts = { readonly plan: ChartPlan; readonly charts: ChartSource }
@@ -18,7 +19,7 @@ export type SiteCharts = { readonly plan: ChartPlan; readonly charts: ChartSourc
  * Reads what the site names beside itself: lock file and overrides.
  *
  * @throws {ChartLockError} when the site has a source of charts and they are not locked, or for another source
- * @throws {ChartPlanError} as planCharts does
+ * @throws {ChartPlanError} as planCharts and withUpstreamCharts do
  */
 export async function chartsOfSite(
   site: Site,
@@ -36,8 +37,11 @@ export async function chartsOfSite(
   const cache = join(stateDirectory, 'chart-archives')
   const charts = lockedCharts(lock, { ...options, cache })
   const overrides = overridesOf(origin)
-  if (overrides === undefined) return { plan, charts }
-  return { plan: await withOverrides(plan, overrides, features), charts }
+  const whole = overrides === undefined ? plan : await withOverrides(plan, overrides, features)
+  return {
+    plan: site.openstack.plan === 'openstack-helm' ? await withUpstreamCharts(whole, charts) : whole,
+    charts,
+  }
 }
 
 /**

@@ -9,8 +9,9 @@ import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
 import { ChartsFailed, PreflightFailed } from '../errors.ts'
 import { runGraph, type Step } from '../plan/graph.ts'
-import { dropPending, isPending, listReleases, type HelmRelease } from '../releases/records.ts'
-import { isPassing, upgradeInstall } from '../releases/helm.ts'
+import { changedJobs } from '../releases/manifests.ts'
+import { dropPending, isPending, listReleases, readRecord, type HelmRelease } from '../releases/records.ts'
+import { isPassing, renderChart, upgradeInstall } from '../releases/helm.ts'
 import { isApplied, type StepState } from '../store.ts'
 import { namespaceObject } from '../namespace.ts'
 import { chosenOf, groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '../plan/plan.ts'
@@ -20,6 +21,7 @@ import { withSecretTexts } from '../secrets/secret-values.ts'
 import { ensureSecrets, redact, textsOf, type Secrets } from '../secrets/secrets.ts'
 import { clusterId, withSession, type ChartSession, type SessionOptions } from '../session.ts'
 import { withSecretVersions } from '../secrets/versions.ts'
+import type { Values } from '../values/values.ts'
 
 /** How many helms run side by side. More would all be slower, and the database's no earlier than the dashboard's. */
 const helmsAtOnce = 2
@@ -106,7 +108,9 @@ async function prepare(session: ChartSession, rendered: RenderedPlan, stage: Sta
       clusterId(api),
       listReleases(api, plan.namespace),
       checkCluster(session, rendered),
-      ...plan.secrets.map(({ name }) => api.apply(secretObject(name, plan.namespace, secrets[name] ?? {}))),
+      ...plan.secrets
+        .filter(({ isOnlyInValues }) => isOnlyInValues !== true)
+        .map(({ name }) => api.apply(secretObject(name, plan.namespace, secrets[name] ?? {}))),
     ])
     return { value: { cluster, deployed, problems } }
   })
@@ -194,6 +198,7 @@ class ChartRun {
     }
     this.#write(release.name, 'planned')
     await this.#dropPending(release.name, deployed, progress.stage)
+    if (sound !== undefined) await this.#removeChangedJobs(release, sound, chart.path, values, progress.stage)
     this.#write(release.name, 'applying')
     for (let attempt = 1; ; attempt += 1) {
       progress.stage.waiting('helm upgrade --install', 120)
@@ -225,6 +230,28 @@ class ChartRun {
     if (release === undefined || !isPending(release)) return
     stage.waiting(`a killed helm left ${name} ${release.status}: dropping that attempt`)
     await dropPending(this.#session.api, this.#session.plan.namespace, release)
+  }
+
+  /** Deletes the jobs of revision `revision` that these values would change, and waits until they are gone. */
+  async #removeChangedJobs(
+    { name }: ReleasePlan,
+    revision: number,
+    path: string,
+    values: Values,
+    stage: Stage,
+  ): Promise<void> {
+    const { api, plan, helm, signal } = this.#session
+    const record = await readRecord(api, plan.namespace, { name, revision })
+    if (record === undefined || !/^kind: Job$/m.test(record.manifest)) return
+    const jobs = changedJobs(record.manifest, await renderChart(name, path, values, helm))
+    for (const job of jobs) {
+      const key = { ...kinds.job, namespace: plan.namespace, name: job }
+      await api.remove(key, { withDependents: true })
+      const limits = { limitSeconds: 60, stage, ...(signal ? { signal } : {}) }
+      await waitUntil(`job ${job}, which this upgrade makes anew, is gone`, limits, async () =>
+        (await api.read(key)) === undefined ? { value: true } : { not: 'it is still there' },
+      )
+    }
   }
 
   async #gate(release: ReleasePlan, progress: Progress): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type Node,
   type PodGroup,
 } from '#rack/charts/preflight/capacity.ts'
+import { objectsIn } from '#rack/charts/preflight/objects.ts'
 
 const control = { 'openstack-control-plane': 'enabled' }
 const node = (name: string, labels: Record<string, string>, memory = '4Gi', cpu = '2'): Node => ({
@@ -114,7 +115,7 @@ kind: Job
 metadata: { name: sync }
 spec: { template: { spec: { containers: [{ image: two }] } } }
 `
-  t.strictSame(podGroupsOf('neutron', manifest), [
+  t.strictSame(podGroupsOf('neutron', objectsIn(manifest)), [
     {
       release: 'neutron',
       workload: 'DaemonSet agent',

@@ -17,7 +17,7 @@ const plan = chosenOf(planCharts(smallSite), ['mariadb', 'memcached'])
 const options = { site: smallSite, stateDirectory: '/nowhere', toolsDirectory: dirname(helm ?? '') }
 
 t.test('the pods of the whole plan are known before there is a cluster', { skip }, async t => {
-  const pods = await renderOffline({ ...options, plan: planCharts(smallSite) })
+  const { pods } = await renderOffline({ ...options, plan: planCharts(smallSite) })
   t.match(
     pods.find(({ workload }) => workload === 'DaemonSet nova-compute'),
     {

@@ -1,7 +1,7 @@
 // Differences between what is deployed and what would be, and nothing secret among them.
 
 import t from 'tap'
-import { describeDiff, diffManifests } from '#rack/charts/releases/manifests.ts'
+import { changedJobs, describeDiff, diffManifests } from '#rack/charts/releases/manifests.ts'
 
 const deployment = (image: string, password = 'one', replicas = 1) => `
 kind: Deployment
@@ -77,4 +77,17 @@ t.test('no secret is shown: not of Secrets, nor where a name or an address revea
     t.match(lines, '•••')
     t.notMatch(lines, 'hunter')
   }
+})
+
+const job = (name: string, image: string, limit = 6) =>
+  `kind: Job\nmetadata: { name: ${name} }\nspec: { backoffLimit: ${limit}, template: { spec: { containers: [{ image: ${image} }] } } }\n`
+
+t.test('a job with other pods is one that an upgrade must make anew', async t => {
+  const before = [job('cell-setup', 'a'), job('bootstrap', 'a'), job('gone', 'a'), deployment('a')].join(
+    '---\n',
+  )
+  const after = [job('cell-setup', 'b'), job('bootstrap', 'a', 7), job('new', 'b'), deployment('b')].join(
+    '---\n',
+  )
+  t.strictSame(changedJobs(before, after), ['cell-setup'])
 })

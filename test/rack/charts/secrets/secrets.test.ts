@@ -120,6 +120,11 @@ t.test('passwords are 32 URL-safe characters, Fernet keys 32 bytes in padded bas
   t.strictSame(new Uint8Array(Buffer.from(keys?.['0'] ?? '', 'base64url')), bytes(32))
 })
 
+t.test('a password that would begin with a dash, as an option does, begins with a letter', async t => {
+  const [secret] = fillSecrets(plan, [], size => new Uint8Array(size).fill(0xfb, 0, 1))
+  t.match(secret?.entries['password'], /^x[\w-]{31}$/)
+})
+
 t.test('a rotated password is another one of the next version; what is not a password stays', async t => {
   const state = await directory(t)
   const before = textsOf(await ensureSecrets(plan, state))

@@ -1,0 +1,79 @@
+// What pods lack beyond a place: classes of storage, ConfigMaps and Secrets.
+
+import t from 'tap'
+import { checkObjects, needsOf, objectsIn, type ClusterObjects } from '#rack/charts/preflight/objects.ts'
+
+const bare: ClusterObjects = { classes: [], hasDefaultClass: false, names: new Set() }
+const problems = (manifest: string, cluster: Partial<ClusterObjects> = {}, secrets: string[] = []) =>
+  checkObjects([needsOf('db', objectsIn(manifest))], { ...bare, ...cluster }, secrets).map(({ what }) => what)
+
+const claim = (more: string) => `
+kind: StatefulSet
+metadata: { name: server }
+spec:
+  template: { spec: { containers: [{ name: a }] } }
+  volumeClaimTemplates: [{ metadata: { name: data }, spec: { ${more} } }]
+`
+
+t.test('a claim of a class that the cluster lacks is reported with the classes that it has', async t => {
+  const general = claim('storageClassName: general')
+  const what = 'StatefulSet server claims a volume of storage class "general"; the cluster has'
+  t.strictSame(problems(general), [`${what} none`])
+  t.strictSame(problems(general, { classes: ['fast', 'slow'], hasDefaultClass: true }), [
+    `${what} fast, slow`,
+  ])
+  t.strictSame(problems(general, { classes: ['general'] }), [])
+})
+
+t.test('a claim without a class takes the default, if there is one', async t => {
+  const alone =
+    'kind: PersistentVolumeClaim\nmetadata: { name: images }\nspec: { accessModes: [ReadWriteOnce] }\n'
+  t.strictSame(problems(alone, { classes: ['fast'] }), [
+    'PersistentVolumeClaim images claims a volume of the default storage class; the cluster has fast',
+  ])
+  t.strictSame(problems(alone, { classes: ['fast'], hasDefaultClass: true }), [])
+})
+
+const pod = (template: string, kind = 'Deployment') => `
+kind: ${kind}
+metadata: { name: api }
+spec: { template: { spec: { ${template} } } }
+`
+const references: readonly [form: string, template: string, name: string][] = [
+  ['a volume', 'containers: [{}], volumes: [{ configMap: { name: etc } }]', 'ConfigMap etc'],
+  ['a secret volume', 'containers: [{}], volumes: [{ secret: { secretName: keys } }]', 'Secret keys'],
+  [
+    'a projection',
+    'containers: [{}], volumes: [{ projected: { sources: [{ secret: { name: keys } }] } }]',
+    'Secret keys',
+  ],
+  ['a variable', 'containers: [{ env: [{ valueFrom: { secretKeyRef: { name: keys } } }] }]', 'Secret keys'],
+  [
+    'all variables',
+    'containers: [{}], initContainers: [{ envFrom: [{ configMapRef: { name: etc } }] }]',
+    'ConfigMap etc',
+  ],
+]
+for (const [form, template, name] of references)
+  t.test(`${form} from what no one makes is reported, unless it is optional or there`, async t => {
+    const [kind, own = ''] = name.split(' ')
+    t.strictSame(problems(pod(template)), [
+      `Deployment api refers to ${name}, which neither a release of the plan makes nor the cluster has`,
+    ])
+    t.strictSame(
+      problems(pod(template.replaceAll(/(name|secretName): (etc|keys)/g, '$&, optional: true'))),
+      [],
+    )
+    t.strictSame(problems(`${pod(template)}---\nkind: ${kind}\nmetadata: { name: ${own} }\n`), [])
+    t.strictSame(problems(pod(template), { names: new Set([name]) }), [])
+    t.strictSame(problems(pod(template), {}, [own]), kind === 'Secret' ? [] : problems(pod(template)))
+  })
+
+t.test('a certificate makes the secret that it names, and a test pod is not one of the plan', async t => {
+  const wants = 'containers: [{}], volumes: [{ secret: { secretName: tls } }]'
+  const certificate = 'kind: Certificate\nmetadata: { name: x }\nspec: { secretName: tls }\n'
+  t.strictSame(problems(`${pod(wants)}---\n${certificate}`), [])
+  const test = `kind: Pod\nmetadata: { name: test, annotations: { helm.sh/hook: test-success } }\nspec: { ${wants} }\n`
+  t.strictSame(problems(test), [])
+  t.equal(problems(test.replace('test-success', 'post-install')).length, 1)
+})
