@@ -109,7 +109,7 @@ const PURE = [
   'server/agent/{bundle,proof,quote,trust}.ts',
   'server/limits/{bucket,http}.ts',
   'server/process/write-failure.ts',
-  'server/assets/{range,names}.ts',
+  'server/assets/{http-date,range,names}.ts',
   'server/inventory/{object-check,matchbox-files,matchbox-text,diff}.ts',
   'server/machines/{identity,firmware}.ts',
   'rack/site/{duties,compile,helm-yaml,yaml-limits}.ts',

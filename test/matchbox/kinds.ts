@@ -1,11 +1,16 @@
 // What is compared with Go: for each kind, how questions are made from chance, and what both sides answer, in one form.
 
+import { bytesOf } from '#model/text.ts'
 import { httpDateMs } from '#server/assets/http-date.ts'
 import { planOf } from '#server/assets/range.ts'
+import { GoTemplateError } from '#server/formats/gotemplate/failure.ts'
+import { goTemplate } from '#server/formats/gotemplate/template.ts'
+import { TextMap } from '#server/formats/gotemplate/values.ts'
 import { contentRange } from '#server/protocols/http/wire/content.ts'
 import type { Random } from '../../bench/random.ts'
 import type { GoAnswer, Question } from './go.ts'
 import { contentCase, dateText, type ContentCase } from './requests.ts'
+import { METADATA, QUERY, templateText } from './templates.ts'
 
 /** One comparison: the question to Go, what it is about for a person, and our answer. */
 export type Comparison = {
@@ -17,7 +22,7 @@ export type Comparison = {
 }
 
 /** The kinds by their names. */
-export const KINDS: Readonly<Record<string, (random: Random) => Comparison>> = { date, content }
+export const KINDS: Readonly<Record<string, (random: Random) => Comparison>> = { date, content, template }
 
 function date(random: Random): Comparison {
   const text = dateText(random)
@@ -64,4 +69,22 @@ function base64(text: string): string {
 
 function textIn({ text }: GoAnswer): string {
   return Buffer.from(text, 'base64').toString()
+}
+
+/** A template over the same metadata, and what it gives. */
+function template(random: Random): Comparison {
+  const source = templateText(random)
+  let ours = 'error'
+  try {
+    ours = goTemplate(source).render({ ...METADATA, request: { query: new TextMap(QUERY), raw_query: '' } })
+  } catch (error) {
+    if (!(error instanceof GoTemplateError)) throw error
+  }
+  return {
+    question: { ask: 'template', text: base64(source), data: base64(JSON.stringify(METADATA)), query: QUERY },
+    shown: source,
+    ours: bytesOf(ours).toString('latin1'),
+    go: answer =>
+      answer.error === undefined ? Buffer.from(answer.text, 'base64').toString('latin1') : 'error',
+  }
 }

@@ -1,7 +1,7 @@
 // How values are compared: only with their own kind, as Go does, so `eq .count 3` of metadata and literal is refused.
 
 import { BadCall } from './failure.ts'
-import { compareTexts, isList, isMap, typeName, type Value } from './values.ts'
+import { compareTexts, Complex128, floatOf, typeName, wholeOf, type Value } from './values.ts'
 
 /**
  * `eq` of two values.
@@ -10,8 +10,11 @@ import { compareTexts, isList, isMap, typeName, type Value } from './values.ts'
  */
 export function isEqual(a: Value, b: Value): boolean {
   if (a === null || b === null) return a === b
-  if (isList(a) || isMap(a) || isList(b) || isMap(b) || typeof a !== typeof b) throw incomparable(a, b)
-  return a === b
+  const [one, other] = [comparable(a), comparable(b)]
+  if (one === undefined || other === undefined || typeof one !== typeof other) throw incomparable(a, b)
+  if (one instanceof Complex128 && other instanceof Complex128)
+    return one.real === other.real && one.imaginary === other.imaginary
+  return one === other
 }
 
 /**
@@ -20,16 +23,21 @@ export function isEqual(a: Value, b: Value): boolean {
  * @throws {BadCall} when they are of different kinds, or of one that has no order
  */
 export function isLess(a: Value, b: Value): boolean {
-  if (typeof a === 'number' && typeof b === 'number') return a < b
-  if (typeof a === 'bigint' && typeof b === 'bigint') return a < b
-  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b) < 0
+  const [one, other] = [comparable(a), comparable(b)]
+  if (typeof one === 'number' && typeof other === 'number') return one < other
+  if (typeof one === 'bigint' && typeof other === 'bigint') return one < other
+  if (typeof one === 'string' && typeof other === 'string') return compareTexts(one, other) < 0
   throw incomparable(a, b)
 }
 
+/** A value of which two of the same type can be compared; undefined for lists, maps and nil. */
+function comparable(value: Value): boolean | number | bigint | string | Complex128 | undefined {
+  if (typeof value === 'boolean' || typeof value === 'string' || value instanceof Complex128) return value
+  return floatOf(value) ?? wholeOf(value)
+}
+
 function incomparable(a: Value, b: Value): BadCall {
-  const hint =
-    new Set([typeof a, typeof b]).size === 2 && [a, b].every(value => /^(number|bigint)$/.test(typeof value))
-      ? '; write the number with a point, as in 2.0'
-      : ''
+  const kinds = new Set([a, b].map(value => typeof comparable(value)))
+  const hint = kinds.has('number') && kinds.has('bigint') ? '; write the number with a point, as in 2.0' : ''
   return new BadCall(`${typeName(a)} and ${typeName(b)} cannot be compared${hint}`)
 }

@@ -23,7 +23,8 @@ export function escapeJs(text: string): string {
     if (/[\\'"]/.test(letter)) return `\\${letter}`
     const point = letter.codePointAt(0) ?? 0
     if (point >= 0x20 && point < 0x80 && !/[<>&=]/.test(letter)) return letter
-    if (point >= 0x80 && isPrintable(letter)) return letter
+    const isByte = point >= 0xdc80 && point <= 0xdcff // one that is not UTF-8
+    if (point >= 0x80 && (isByte || isPrintable(letter))) return letter
     return `\\u${point.toString(16).toUpperCase().padStart(4, '0')}`
   }).join('')
 }

@@ -13,7 +13,9 @@ import {
   sizeOf,
   sortedEntries,
   typeName,
+  Uint8,
   weightOf,
+  wholeOf,
   type Value,
 } from './values.ts'
 
@@ -191,11 +193,11 @@ class Run {
     } else if (isMap(over)) {
       this.#step(sizeOf(over), pipe.at)
       yield* sortedEntries(over)
-    } else if (typeof over === 'bigint') {
+    } else if (wholeOf(over) !== undefined) {
       if (pipe.variables.length > 1) throw this.#fail(pipe.at, 'a number gives no second variable')
-      for (let at = 0n; at < over; at += 1n) {
+      for (let at = 0n; at < wholeOf(over)!; at += 1n) {
         this.#step(1, pipe.at)
-        yield [at, at]
+        yield [at, over instanceof Uint8 ? new Uint8(Number(at)) : at]
       }
     } else throw this.#fail(pipe.at, `range cannot go over a value of type ${typeName(over)}`)
   }
@@ -244,6 +246,7 @@ class Run {
       case 'nil':
         return null
       case 'literal':
+        if (word.overflows) throw this.#fail(word.at, `${word.text} is greater than 9223372036854775807`)
         return word.value
       case 'field':
         return this.#path(dot, word.path, word)

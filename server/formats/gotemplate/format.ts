@@ -1,10 +1,23 @@
 // How values are printed: Go's fmt package for the kinds of values that templates have.
 
 import { bytesOf, textOf } from '#model/text.ts'
-import { exponentText, fixedText, floatText } from './numbers.ts'
+import { floatText, metadataText, type FloatFormat } from './numbers.ts'
 import { isPrintable, quoted, quotedLetter } from './quotes.ts'
 import { BadCall } from './failure.ts'
-import { isList, isMap, sortedEntries, typeName, weightOf, type Value } from './values.ts'
+import {
+  Complex128,
+  floatOf,
+  isList,
+  isMap,
+  sortedEntries,
+  type TextMap,
+  typeName,
+  Uint8,
+  weightOf,
+  wholeOf,
+  type Value,
+  type ValueMap,
+} from './values.ts'
 
 /** `fmt.Sprint`: a space between two arguments when neither is a text. */
 export function print(values: readonly Value[]): string {
@@ -39,126 +52,155 @@ export type Count = (characters: number) => void
  */
 export function printf(format: string, values: readonly Value[], count: Count): string {
   const used = new Set<number>()
+  const place = new Place(format, values)
   let text = ''
-  let next = 0
-  let reordered = false
-  let from = 0
-  for (let at = format.indexOf('%'); at >= 0; at = format.indexOf('%', from)) {
-    text += format.slice(from, at)
+  while (place.at < format.length) {
+    const percent = format.indexOf('%', place.at)
+    text += format.slice(place.at, percent < 0 ? format.length : percent)
     if (text.length > LONGEST) throw new BadCall('the text is longer than 8 million characters')
-    const directive = directiveAt(format, at + 1)
-    from = directive.end
-    if (directive.verb === '') {
+    if (percent < 0) break
+    place.at = percent + 1
+    const { flags, width, precision, verb, complaints, isGoodIndex } = place.directive()
+    text += complaints
+    if (verb === undefined) {
       text += '%!(NOVERB)'
       break
     }
-    let { width, precision, minus } = directive
-    let bad = ''
-    const order = (index: number | undefined) => {
-      if (index === undefined) return
-      reordered = true
-      if (index >= 1 && index <= values.length) next = index - 1
-      else bad = 'BADINDEX'
-    }
-    const star = (): number | undefined => {
-      const value = values[next]
-      next += 1
-      return typeof value === 'bigint' && value > -1_000_000n && value < 1_000_000n
-        ? Number(value)
-        : undefined
-    }
-    order(directive.widthIndex)
-    if (directive.widthStar) {
-      width = star()
-      if (width === undefined) text += '%!(BADWIDTH)'
-      else if (width < 0) {
-        minus = true
-        width = -width
-      }
-    }
-    order(directive.precisionIndex)
-    if (directive.precisionStar) {
-      precision = star()
-      if (precision === undefined || precision < 0) {
-        text += '%!(BADPREC)'
-        precision = undefined
-      }
-    }
-    order(directive.index)
-    const { verb } = directive
     if (verb === '%') text += '%'
-    else if (bad !== '') text += `%!${verb}(${bad})`
-    else if (next >= values.length) text += `%!${verb}(MISSING)`
+    else if (!isGoodIndex) text += `%!${verb}(BADINDEX)`
+    else if (place.next >= values.length) text += `%!${verb}(MISSING)`
     else {
-      const value = values[next] ?? null
+      const value = values[place.next] ?? null
       const weight = weightOf(value)
-      if (used.has(next)) count(weight.values + weight.characters)
-      used.add(next)
-      next += 1
-      const longest = weight.values * ((width ?? 0) + (precision ?? 0))
+      if (used.has(place.next)) count(weight.values + weight.characters)
+      used.add(place.next)
+      place.next += 1
+      const longest = weight.values * ((width === undefined ? 0 : Math.abs(width)) + (precision ?? 0))
       if (text.length + longest > LONGEST) throw new BadCall('the text is longer than 8 million characters')
-      const zero = directive.flags.includes('0') && !minus
-      text += formatted(value, { ...flagsOf(directive.flags, verb), zero, minus, width, precision, verb })
+      text += formatted(value, { ...flagsOf(flags, verb), ...sidesOf(flags, width), precision, verb })
     }
   }
-  if (from < format.length && !text.endsWith('%!(NOVERB)')) text += format.slice(from)
-  if (reordered || next >= values.length) return text
+  if (place.isReordered || place.next >= values.length) return text
   const extra = values
-    .slice(next)
+    .slice(place.next)
     .map(value => (value === null ? '<nil>' : `${typeName(value)}=${plainText(value)}`))
   return `${text}%!(EXTRA ${extra.join(', ')})`
 }
 
-/** One `%…` of a format. */
+/** One `%…` of a format; without a verb when the format ends before it. */
 type Directive = {
   readonly flags: string
-  readonly minus: boolean
-  readonly widthIndex: number | undefined
-  readonly widthStar: boolean
+  /** Less than zero to fill up on the right. */
   readonly width: number | undefined
-  readonly precisionIndex: number | undefined
-  readonly precisionStar: boolean
   readonly precision: number | undefined
-  readonly index: number | undefined
-  readonly verb: string
-  readonly end: number
+  readonly verb: string | undefined
+  /** What is printed about a width or precision that is not a number. */
+  readonly complaints: string
+  readonly isGoodIndex: boolean
 }
 
-const DIRECTIVE =
-  /([-+# 0]*)(?:(?:\[(\d+)\])?(\*)|(\d+))?(?:(\.)(?:(?:\[(\d+)\])?(\*)|(\d+))?)?(?:\[(\d+)\])?(.?)/suy
+/** Where the reading of a format is, and which value is next: what `doPrintf` of Go's fmt package keeps. */
+class Place {
+  at = 0
+  next = 0
+  isReordered = false
+  readonly #format: string
+  readonly #values: readonly Value[]
+  #isGoodIndex = true
+  #complaints = ''
 
-/** A width, precision or index; at most 1,000,000. */
-function number(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Math.min(Number(text), 1_000_000)
+  constructor(format: string, values: readonly Value[]) {
+    this.#format = format
+    this.#values = values
+  }
+
+  /** Reads what follows a `%`. */
+  directive(): Directive {
+    this.#isGoodIndex = true
+    this.#complaints = ''
+    const flags = this.#run(/[-+# 0]*/y)
+    let isAfterIndex = this.#index()
+    let width: number | undefined
+    if (this.#takes('*')) {
+      width = this.#star('BADWIDTH')
+      isAfterIndex = false
+    } else {
+      width = this.#number()
+      if (isAfterIndex && width !== undefined) this.#isGoodIndex = false
+    }
+    let precision: number | undefined
+    if (this.at + 1 < this.#format.length && this.#takes('.')) {
+      if (isAfterIndex) this.#isGoodIndex = false
+      isAfterIndex = this.#index()
+      if (this.#takes('*')) {
+        precision = this.#star('BADPREC')
+        isAfterIndex = false
+      } else precision = this.#number() ?? 0
+    }
+    if (!isAfterIndex) this.#index()
+    const letter = this.at < this.#format.length ? this.#run(/./suy) : undefined
+    const verb = letter !== undefined && /[\ud800-\udfff]/u.test(letter) ? '\ufffd' : letter
+    return { flags, width, precision, verb, complaints: this.#complaints, isGoodIndex: this.#isGoodIndex }
+  }
+
+  #run(pattern: RegExp): string {
+    pattern.lastIndex = this.at
+    const text = pattern.exec(this.#format)?.[0] ?? ''
+    this.at += text.length
+    return text
+  }
+
+  #takes(letter: string): boolean {
+    const isThere = this.#format[this.at] === letter
+    if (isThere) this.at += 1
+    return isThere
+  }
+
+  /** `[2]`: the second value is next. Says whether there was one that is well-formed, even if there is no such value. */
+  #index(): boolean {
+    if (this.#format[this.at] !== '[') return false
+    this.isReordered = true
+    const end = this.#format.indexOf(']', this.at)
+    const text = this.#format.slice(this.at + 1, end)
+    const number = /^\d{1,7}$/.test(text) ? Number(text) : 0
+    this.at = end < 0 || this.#format.length - this.at < 3 ? this.at + 1 : end + 1
+    if (end >= 0 && number >= 1 && number <= this.#values.length) {
+      this.next = number - 1
+      return true
+    }
+    this.#isGoodIndex = false
+    return end >= 0 && /^\d{1,7}$/.test(text)
+  }
+
+  /** A number; one beyond a million is not read, nor anything after it. */
+  #number(): number | undefined {
+    const digits = this.#run(/\d*/y)
+    if (digits === '') return undefined
+    const number = Number(digits)
+    if (Number(digits.slice(0, -1)) <= 1_000_000) return number
+    this.at = this.#format.length
+    return undefined
+  }
+
+  /** The next value as a width or precision, which may not be below zero as a precision. */
+  #star(complaint: 'BADWIDTH' | 'BADPREC'): number | undefined {
+    const value = this.#values[this.next]
+    if (value !== undefined) this.next += 1
+    const whole = value === undefined ? undefined : wholeOf(value)
+    const isFit = whole !== undefined && whole >= -1_000_000n && whole <= 1_000_000n
+    if (isFit && (complaint === 'BADWIDTH' || whole >= 0n)) return Number(whole)
+    this.#complaints += `%!(${complaint})`
+    return undefined
+  }
 }
 
-function directiveAt(format: string, at: number): Directive {
-  DIRECTIVE.lastIndex = at
-  const [
-    all = '',
-    flags = '',
-    widthAt,
-    star,
-    width,
-    point,
-    precisionAt,
-    precisionStar,
-    precision,
-    index,
-    verb = '',
-  ] = DIRECTIVE.exec(format) ?? []
+/** Where the padding goes: zeros only to the left. */
+function sidesOf(flags: string, width: number | undefined): Pick<Form, 'zero' | 'minus' | 'width'> {
+  const minus = flags.includes('-') || (width ?? 0) < 0
   return {
-    flags,
-    minus: flags.includes('-'),
-    widthIndex: number(widthAt),
-    widthStar: star !== undefined,
-    width: number(width),
-    precisionIndex: number(precisionAt),
-    precisionStar: precisionStar !== undefined,
-    precision: point === undefined ? undefined : (number(precision) ?? 0),
-    index: number(index),
-    verb,
-    end: at + all.length,
+    minus,
+    zero: flags.includes('0') && !minus,
+    width: width === undefined ? undefined : Math.abs(width),
   }
 }
 
@@ -190,7 +232,7 @@ const PLAIN: Form = {
 
 function flagsOf(flags: string, verb: string): Pick<Form, 'plus' | 'sharp' | 'space' | 'goSyntax'> {
   const [plus, sharp, space] = [flags.includes('+'), flags.includes('#'), flags.includes(' ')]
-  return verb === 'v'
+  return verb === 'v' || verb === 'w'
     ? { plus: false, sharp: false, space, goSyntax: sharp }
     : { plus, sharp, space, goSyntax: false }
 }
@@ -198,11 +240,14 @@ function flagsOf(flags: string, verb: string): Pick<Form, 'plus' | 'sharp' | 'sp
 function formatted(value: Value, form: Form): string {
   if (form.verb === 'T' && value !== null) return textForm(typeName(value), { ...form, verb: 's' })
   if (value === null) return 'vT'.includes(form.verb) ? padded('<nil>', form) : bad(value, form)
-  if (isList(value) || isMap(value)) return collection(value, form)
+  if (isList(value) || isMap(value)) return form.verb === 'w' ? bad(value, form) : collection(value, form)
   if (typeof value === 'string') return textForm(value, form)
   if (typeof value === 'boolean')
     return 'vt'.includes(form.verb) ? padded(String(value), form) : bad(value, form)
-  return typeof value === 'bigint' ? wholeForm(value, form) : floatForm(value, form)
+  if (value instanceof Complex128) return complexForm(value, form)
+  const whole = wholeOf(value)
+  if (whole !== undefined) return wholeForm(whole, value, form)
+  return floatForm(floatOf(value) ?? 0, value, form)
 }
 
 /** Formats a value that its verb does not accept as Go does: `%!d(string=x)`, with the same width. */
@@ -211,7 +256,7 @@ function bad(value: Value, form: Form): string {
   return `%!${form.verb}(${typeName(value)}=${formatted(value, { ...form, verb: 'v' })})`
 }
 
-function collection(value: Exclude<Value, string | number | boolean | bigint | null>, form: Form): string {
+function collection(value: readonly Value[] | ValueMap | TextMap, form: Form): string {
   const { goSyntax } = form
   const nothing = goSyntax ? 'interface {}(nil)' : '<nil>'
   const inner = (item: Value): string => (item === null ? nothing : formatted(item, form))
@@ -226,7 +271,7 @@ function collection(value: Exclude<Value, string | number | boolean | bigint | n
 function textForm(value: string, form: Form): string {
   const { verb, precision, sharp, plus, space, goSyntax } = form
   const shown = precision === undefined ? value : firstLetters(value, precision)
-  if (goSyntax) return padded(quoted(shown, false, false), form)
+  if (goSyntax && verb === 'v') return padded(quoted(shown, false, false), form)
   if (verb === 'v' || verb === 's') return padded(shown, form)
   if (verb === 'q') return padded(quoted(shown, plus, sharp), form)
   if (verb !== 'x' && verb !== 'X') return bad(value, form)
@@ -256,7 +301,9 @@ const BASES: Readonly<Record<string, readonly [radix: number, prefix: string]>> 
   X: [16, '0x'],
 }
 
-function wholeForm(value: bigint, form: Form): string {
+function wholeForm(value: bigint, it: Value, form: Form): string {
+  if (form.goSyntax && it instanceof Uint8)
+    return wholeForm(value, it, { ...form, goSyntax: false, sharp: true, verb: 'x' })
   const { verb, sharp, precision, plus } = form
   const letter = value >= 0n && value <= 0x10ffffn ? Number(value) : 0xfffd
   const character = letter >= 0xd800 && letter <= 0xdfff ? '\ufffd' : String.fromCodePoint(letter)
@@ -269,46 +316,65 @@ function wholeForm(value: bigint, form: Form): string {
     return padded(`U+${digits}${shown}`, { ...form, zero: false })
   }
   const [radix, prefix] = BASES[verb] ?? [0, '']
-  if (radix === 0) return bad(value, form)
+  if (radix === 0) return bad(it, form)
   if (precision === 0 && value === 0n) return padded('', { ...form, zero: false })
   const sign = signOf(value < 0n, form)
   const lead = verb === 'O' || sharp ? prefix : ''
   let digits = (value < 0n ? -value : value).toString(radix).padStart(precision ?? 0, '0')
   if (verb === 'o' && lead !== '' && digits.startsWith('0')) digits = digits.slice(1)
+  if (verb === 'O' && sharp && !digits.startsWith('0')) digits = `0${digits}`
   if (form.zero && precision === undefined && form.width !== undefined)
     digits = digits.padStart(form.width - sign.length, '0')
   const text = `${sign}${lead}${digits}`
   return padded(verb === 'X' ? text.toUpperCase() : text, { ...form, zero: false })
 }
 
-function floatForm(value: number, form: Form): string {
-  const { verb, precision } = form
-  const lower = verb.toLowerCase()
-  if (!'vgGeEfF'.includes(verb)) return bad(value, form)
-  const size = Math.abs(value)
-  let digits: string
-  if (lower === 'f') digits = fixedText(size, precision ?? 6)
-  else if (lower === 'e') digits = exponentText(size, precision ?? 6)
-  else
-    digits =
-      precision === undefined ? floatText(size, verb === 'v' && !form.goSyntax) : general(size, precision)
-  const negative = value < 0 || Object.is(value, -0)
-  const sign = signOf(negative, form)
-  if (form.zero && form.width !== undefined) digits = digits.padStart(form.width - sign.length, '0')
-  const text = `${sign}${digits}`
-  return padded('GE'.includes(verb) ? text.toUpperCase() : text, { ...form, zero: false })
+/** Verbs of numbers with a fraction, with how they write them and the precision when none is given. */
+const FLOAT_VERBS: Readonly<Record<string, readonly [format: FloatFormat, precision: number | undefined]>> = {
+  v: ['g', undefined],
+  g: ['g', undefined],
+  G: ['g', undefined],
+  e: ['e', 6],
+  E: ['e', 6],
+  f: ['f', 6],
+  F: ['f', 6],
+  x: ['x', undefined],
+  X: ['x', undefined],
+  b: ['b', undefined],
 }
 
-/** `%.3g`: the given number of digits at most, without zeros at the end. */
-function general(size: number, precision: number): string {
-  const wanted = Math.min(Math.max(precision, 1), 100)
-  const [digits = '0', power = '0'] = exponentText(size, wanted - 1).split('e')
-  const significant = digits.replace('.', '').replace(/0+$/, '')
-  const exponent = Number(power)
-  const limit = significant.length > wanted && wanted > exponent ? significant.length : wanted
-  if (size !== 0 && (exponent < -4 || exponent >= limit))
-    return exponentText(size, Math.max(significant.length - 1, 0))
-  return fixedText(size, Math.max(significant.length - 1 - exponent, 0))
+function floatForm(value: number, it: Value, form: Form): string {
+  const { verb, precision, sharp } = form
+  const known = FLOAT_VERBS[verb]
+  if (known === undefined) return bad(it, form)
+  const [format, usual] = known
+  const wanted = precision ?? usual
+  const size = Math.abs(value)
+  const isMetadata = typeof it === 'number' && verb === 'v' && !form.goSyntax && precision === undefined
+  let digits = isMetadata ? metadataText(size) : floatText(size, format, wanted)
+  if ('GEX'.includes(verb)) digits = digits.toUpperCase()
+  if (sharp && format !== 'b') digits = withPoint(digits, verb, wanted)
+  const sign = signOf(value < 0 || Object.is(value, -0), form)
+  if (form.zero && form.width !== undefined) digits = digits.padStart(form.width - sign.length, '0')
+  return padded(`${sign}${digits}`, { ...form, zero: false })
+}
+
+/** The flag `#`: always a point, and the zeros that `%g` and `%x` leave out. */
+function withPoint(text: string, verb: string, precision: number | undefined): string {
+  const [, digits = '', tail = ''] = (/x/i.test(verb) ? /^(.*?)(p.*)?$/i : /^(.*?)(e.*)?$/i).exec(text) ?? []
+  const significant = digits.replace('.', '').replace(/^0+/, '').length
+  const pointed = digits.includes('.') ? digits : `${digits}.`
+  const wanted = 'vgGx'.includes(verb) ? (precision ?? 6) : 0
+  const zero = pointed === '0.' ? 1 : 0
+  return `${pointed}${'0'.repeat(Math.max(wanted - significant - zero, 0))}${tail}`
+}
+
+/** Both parts of a complex number, each with the width; the second always with a sign. */
+function complexForm(value: Complex128, form: Form): string {
+  if (FLOAT_VERBS[form.verb] === undefined) return bad(value, form)
+  const part = (number: number, plus: boolean) =>
+    floatForm(number, value, { ...form, plus: plus || form.plus })
+  return `(${part(value.real, false)}${part(value.imaginary, true)}i)`
 }
 
 function signOf(negative: boolean, { plus, space }: Form): string {

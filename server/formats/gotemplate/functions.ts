@@ -5,7 +5,18 @@ import { isEqual, isLess } from './compare.ts'
 import { escapeHtml, escapeJs, escapeQuery } from './escape.ts'
 import { BadCall } from './failure.ts'
 import { byteSlice, print, printf, println, type Count } from './format.ts'
-import { entryOf, indexOf, isList, isMap, isTrue, sizeOf, TextMap, typeName, type Value } from './values.ts'
+import {
+  entryOf,
+  indexOf,
+  isList,
+  isMap,
+  isTrue,
+  sizeOf,
+  TextMap,
+  typeName,
+  Uint8,
+  type Value,
+} from './values.ts'
 
 /** A function, with the least and the most arguments that it takes. */
 type GoFunction = {
@@ -105,7 +116,7 @@ function itemOf(of: Value, key: Value): Value {
   const length = lengthOf(of)
   const at = indexOf(key, length)
   if (at >= length) return refuse(`index out of range: ${at}`)
-  return isList(of) ? (of[at] ?? null) : BigInt(bytesOf(of)[at] ?? 0)
+  return isList(of) ? (of[at] ?? null) : new Uint8(bytesOf(of)[at] ?? 0)
 }
 
 function sliceOf(of: Value, indexes: readonly Value[]): Value {

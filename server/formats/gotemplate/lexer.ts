@@ -1,6 +1,7 @@
 // Cuts a template into tokens: the text between actions, with trimming done, and the words inside of `{{ }}`.
 
 import { GoTemplateError } from './failure.ts'
+import { NUMBER } from './numbers.ts'
 
 /** What a token is; `space` counts inside of actions, since it parts operands. */
 export type TokenKind =
@@ -75,7 +76,7 @@ export function tokensOf(source: string): Token[] {
   }
 
   function commentEnd(open: number, body: number): { next: number; trims: boolean } {
-    const close = source.indexOf('*/', body)
+    const close = source.indexOf('*/', body + 2)
     if (close < 0) throw new GoTemplateError(source, open, 'a comment has no end: write */}}')
     const end = closing(close + 2)
     if (end === undefined)
@@ -115,18 +116,32 @@ export function tokensOf(source: string): Token[] {
       pattern.lastIndex = here
       const text = pattern.exec(source)?.[0]
       if (text === undefined) continue
+      if (kind === 'number') return numberAt(here, text)
       if (ENDED.has(kind) && !isEnded(here + text.length)) throw unexpected(here + text.length)
-      if (kind === 'number' && /[\p{L}\p{Nd}_]/u.test(source[here + text.length] ?? ''))
-        throw new GoTemplateError(
-          source,
-          here,
-          `"${text}${source[here + text.length] ?? ''}" is not a number`,
-        )
       return { kind: kind === 'identifier' ? wordKind(text) : kind, text, at: here }
     }
     if (source[here] === '"' || source[here] === "'" || source[here] === '`')
       throw new GoTemplateError(source, here, `a ${source[here] ?? ''} has no partner`)
     throw unexpected(here)
+  }
+
+  /** A number, and a second one behind it with a sign, which is its imaginary part. */
+  function numberAt(here: number, first: string): Token {
+    let text = first
+    const after = source[here + text.length] ?? ''
+    if (after === '+' || after === '-') {
+      NUMBER.lastIndex = here + text.length
+      text += NUMBER.exec(source)?.[0] ?? ''
+      if (!text.endsWith('i')) throw new GoTemplateError(source, here, `"${text}" is not a number`)
+    }
+    const letter = source.slice(here + text.length, here + text.length + 2)
+    if (/^[\p{L}\p{Nd}_]/u.test(letter))
+      throw new GoTemplateError(
+        source,
+        here,
+        `"${text}${String.fromCodePoint(letter.codePointAt(0) ?? 0)}" is not a number`,
+      )
+    return { kind: 'number', text, at: here }
   }
 
   /** Spaces before a ` -}}` leave the last one to it. */
@@ -174,10 +189,7 @@ const WORDS: readonly (readonly [TokenKind, RegExp])[] = [
   ['raw', /`[^`]*`/y],
   ['character', /'(?:[^'\\\n]|\\[^\n])+'/y],
   ['variable', /\$[\p{L}\p{Nd}_]*/uy],
-  [
-    'number',
-    /[+-]?(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?[\d_]+)?)/y,
-  ],
+  ['number', NUMBER],
   ['field', /\.[\p{L}\p{Nd}_]+/uy],
   ['dot', /\.(?![\p{L}\p{Nd}_])/uy],
   ['identifier', /[\p{L}_][\p{L}\p{Nd}_]*/uy],

@@ -2,7 +2,8 @@
 
 import { bytesOf, textOf } from '#model/text.ts'
 import type { TokenKind } from './lexer.ts'
-import type { Value } from './values.ts'
+import { NUMBER, parseFloat64 } from './numbers.ts'
+import { Complex128, Float64, type Value } from './values.ts'
 
 /** The value of a literal as it is written; undefined when it stands for none. */
 export function literalOf(kind: TokenKind, text: string): Value | undefined {
@@ -22,21 +23,44 @@ export function literalOf(kind: TokenKind, text: string): Value | undefined {
   }
 }
 
-/** Whole numbers are Go's int, and those with a point or an exponent float64; undefined when Go would refuse it. */
+/**
+ * Whole numbers are Go's int, those with a point or an exponent float64, and those with an `i` complex128; undefined when Go
+ * would refuse it. A whole number of 64 bits that is no int is given too: its use is the error.
+ */
 function numberOf(text: string): Value | undefined {
-  if (!/^[+-]?(?:0[xXoObB]_?)?[\da-fA-F]+(?:_[\da-fA-F]+)*(?:[.eE].*)?$/.test(text) && !/^[+-]?\./.test(text))
-    return undefined
-  const [sign, digits] = /^[+-]/.test(text) ? [text[0], text.slice(1)] : ['', text]
+  if (text.endsWith('i')) return complexOf(text.slice(0, -1))
+  const whole = wholeOf(text)
+  const size = whole === undefined ? parseFloat64(text) : Number(whole)
+  if (size === undefined) return undefined
+  // With a sign Go does not see that a hexadecimal number has no exponent, but an E among its digits.
+  const isHexInt = /^0[xX].[^pP]*$/.test(text)
+  if (!isHexInt && /[.eEpP]/.test(text)) return new Float64(size)
+  return whole
+}
+
+/** A whole number of 64 bits, with a sign or without, in any base; undefined for anything else. */
+function wholeOf(text: string): bigint | undefined {
+  const [, sign, prefix = '', digits = ''] =
+    /^([+-]?)(0[xX]_?(?=[\da-fA-F])|0[oO]?_?(?=[0-7])|0[bB]_?(?=[01])|)([\da-fA-F]+(?:_[\da-fA-F]+)*)$/.exec(
+      text,
+    ) ?? []
+  const base = /^0[xXoObB]/.test(prefix) ? prefix.slice(0, 2).toLowerCase() : prefix === '' ? '' : '0o'
   const plain = digits.replaceAll('_', '')
-  if (/[.eE]/.test(plain) && !/^0[xX]/.test(plain)) {
-    const number = Number(plain)
-    if (digits.includes('_') || !Number.isFinite(number)) return undefined
-    return sign === '-' ? -number : number
-  }
-  const octal = /^0\d+$/.test(plain) ? `0o${plain.slice(1)}` : plain
-  if (/^0o.*[89]/.test(octal)) return undefined
-  const whole = BigInt(octal.toLowerCase()) * (sign === '-' ? -1n : 1n)
-  return BigInt.asIntN(64, whole) === whole ? whole : undefined
+  if (!(DIGITS[base] ?? /^(?:0|[1-9]\d*)$/).test(plain)) return undefined
+  const size = BigInt(base + plain)
+  if (sign === '-') return size <= 1n << 63n ? -size : undefined
+  return size < 1n << (sign === '+' ? 63n : 64n) ? size : undefined
+}
+
+const DIGITS: Readonly<Record<string, RegExp>> = { '0x': /^[\da-fA-F]+$/, '0o': /^[0-7]+$/, '0b': /^[01]+$/ }
+
+/** `2` of `2i`, or `1+2` of `1+2i`. */
+function complexOf(text: string): Complex128 | undefined {
+  NUMBER.lastIndex = 0
+  const [first = ''] = NUMBER.exec(text) ?? []
+  const [real, imaginary] =
+    first === text ? [0, parseFloat64(text)] : [first, text.slice(first.length)].map(parseFloat64)
+  return real === undefined || imaginary === undefined ? undefined : new Complex128(real, imaginary)
 }
 
 /** One character between single quotes is its code point. */

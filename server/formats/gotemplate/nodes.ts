@@ -36,7 +36,14 @@ export type Command = { readonly at: number; readonly words: readonly [Operand, 
 export type Operand =
   | { readonly kind: 'dot'; readonly at: number }
   | { readonly kind: 'nil'; readonly at: number }
-  | { readonly kind: 'literal'; readonly at: number; readonly value: Value; readonly text: string }
+  | {
+      readonly kind: 'literal'
+      readonly at: number
+      readonly value: Value
+      readonly text: string
+      /** Fits 64 bits without a sign, but not an int: an error only when it is used. */
+      readonly overflows: boolean
+    }
   | { readonly kind: 'field'; readonly at: number; readonly path: readonly string[] }
   | {
       readonly kind: 'variable'

@@ -20,7 +20,8 @@ export type Parsed = {
  */
 export function parse(source: string): Parsed {
   const parser = new Parser(source)
-  return { body: parser.whole(), defined: parser.defined, tokens: parser.tokens }
+  parser.whole()
+  return { body: parser.defined.get('') ?? [], defined: parser.defined, tokens: parser.tokens }
 }
 
 /** Where a list of nodes stopped. */
@@ -44,7 +45,8 @@ class Parser {
     return this.#tokens.length
   }
 
-  whole(): List {
+  /** Reads all of it. The body is the template without a name, which may be defined in place of it. */
+  whole(): void {
     const nodes: Node[] = []
     while (this.#peek().kind !== 'end') {
       if (this.#isAction('define')) {
@@ -55,7 +57,7 @@ class Parser {
       if ('word' in node) throw this.#fail(node.at, `{{${node.word}}} has nothing to end`)
       nodes.push(node)
     }
-    return nodes
+    this.#add('', 0, nodes)
   }
 
   #definition(): void {
@@ -282,7 +284,8 @@ class Parser {
       default: {
         const value = literalOf(kind, text)
         if (value === undefined) throw this.#fail(at, `${text} cannot be read`)
-        return { kind: 'literal', at, value, text }
+        const overflows = typeof value === 'bigint' && BigInt.asIntN(64, value) !== value
+        return { kind: 'literal', at, value, text, overflows }
       }
     }
   }

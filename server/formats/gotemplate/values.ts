@@ -1,10 +1,22 @@
 // The values that templates work on, and how Go's types are kept apart in them: a number of the metadata is a `number`
-// (Go's float64, as encoding/json makes it), a whole number written in a template is a `bigint` (Go's int).
+// (Go's float64, as encoding/json makes it), a whole number written in a template is a `bigint` (Go's int); what has no
+// type of its own here is a `Scalar`.
 
 import { BadCall } from './failure.ts'
 
 /** A value; `null` is Go's nil and also what is not there. */
-export type Value = null | boolean | number | bigint | string | readonly Value[] | ValueMap | TextMap
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly Value[]
+  | ValueMap
+  | TextMap
+  | Float64
+  | Complex128
+  | Uint8
 
 /** A map of anything: `map[string]interface{}`. */
 export type ValueMap = { readonly [key: string]: Value }
@@ -18,9 +30,57 @@ export class TextMap {
   }
 }
 
+/** A number with a point or an exponent that is written in the template. Unlike one of the metadata it is printed as in Go. */
+export class Float64 {
+  readonly value: number
+
+  constructor(value: number) {
+    this.value = value
+  }
+}
+
+/** A number with an imaginary part, which only templates have. */
+export class Complex128 {
+  readonly real: number
+  readonly imaginary: number
+
+  constructor(real: number, imaginary: number) {
+    this.real = real
+    this.imaginary = imaginary
+  }
+}
+
+/** A byte of a text, which `index` gives. */
+export class Uint8 {
+  readonly value: number
+
+  constructor(value: number) {
+    this.value = value
+  }
+}
+
+/** Numbers that are objects. */
+type Scalar = Float64 | Complex128 | Uint8
+
+function isScalar(value: object): value is Scalar {
+  return value instanceof Float64 || value instanceof Complex128 || value instanceof Uint8
+}
+
+/** The number of a float64 of either origin. */
+export function floatOf(value: Value): number | undefined {
+  if (typeof value === 'number') return value
+  return value instanceof Float64 ? value.value : undefined
+}
+
+/** The number of an int or a byte. */
+export function wholeOf(value: Value): bigint | undefined {
+  if (typeof value === 'bigint') return value
+  return value instanceof Uint8 ? BigInt(value.value) : undefined
+}
+
 /** Says whether a value is a map of either kind. */
 export function isMap(value: Value): value is ValueMap | TextMap {
-  return typeof value === 'object' && value !== null && !isList(value)
+  return typeof value === 'object' && value !== null && !isList(value) && !isScalar(value)
 }
 
 /** Says whether a value is a list. */
@@ -44,7 +104,8 @@ export function entryOf(map: ValueMap | TextMap, key: string): Value | undefined
 export function isTrue(value: Value): boolean {
   if (isList(value)) return value.length > 0
   if (isMap(value)) return sizeOf(value) > 0
-  return Boolean(value)
+  if (value instanceof Complex128) return value.real !== 0 || value.imaginary !== 0
+  return Boolean(floatOf(value) ?? wholeOf(value) ?? value)
 }
 
 /** How many entries a map has. */
@@ -70,6 +131,9 @@ export function typeName(value: Value): string {
   if (value === null) return '<nil>'
   if (isList(value)) return '[]interface {}'
   if (value instanceof TextMap) return 'map[string]string'
+  if (value instanceof Float64) return 'float64'
+  if (value instanceof Complex128) return 'complex128'
+  if (value instanceof Uint8) return 'uint8'
   return TYPE_NAMES[typeof value] ?? 'map[string]interface {}'
 }
 
@@ -91,8 +155,9 @@ export function compareTexts(a: string, b: string): number {
  * @throws {BadCall} unless it is a whole number written in the template, from 0 to `length`
  */
 export function indexOf(value: Value, length: number): number {
-  if (typeof value !== 'bigint')
+  const index = wholeOf(value)
+  if (index === undefined)
     throw new BadCall(`an index must be a whole number of the template, not ${typeName(value)}`)
-  if (value < 0n || value > BigInt(length)) throw new BadCall(`index out of range: ${value}`)
-  return Number(value)
+  if (index < 0n || index > BigInt(length)) throw new BadCall(`index out of range: ${index}`)
+  return Number(index)
 }

@@ -69,6 +69,39 @@ const GIVES: readonly (readonly [what: string, source: string, text: string])[] 
     '{{define "t"}}<{{.}}>{{end}}{{template "t" .label}}{{template "t"}}{{block "b" 1}}[{{.}}]{{end}}',
     '<pear><<no value>>[1]',
   ],
+  [
+    'constants of all kinds',
+    "{{1e6}} {{1E-7}} {{0x1p-2}} {{0X1.8P3}} {{+0x1e3}} {{0x1e3}} {{1_0.5}} {{0b101}} {{0B_1}} {{0O17}} {{'a'}} {{'\\377'}}",
+    '1e+06 1e-07 0.25 12 483 483 10.5 5 1 15 97 255',
+  ],
+  [
+    'imaginary constants',
+    '{{1i}} {{-2.5i}} {{1+2i}} {{1e6-0x1p4i}} {{eq 1i 0+1i}} {{if 0i}}a{{else}}b{{end}} {{017i}} {{printf "%5.1f %T" 1+2i 1i}}',
+    '(0+1i) (-0-2.5i) (1+2i) (1e+06-16i) true b (0+17i) (  1.0 +2.0i) complex128'.replace('-0-2.5', '0-2.5'),
+  ],
+  [
+    'fractions in other bases, and with a point in any case',
+    '{{printf "%x %X %.2x %b %#g %#v %#x %08.3f|%-9.2e|%+.3g" 0.1 -2.5 1.999 1.0 3.0 .ratio 1.0 -3.14159 12345.678 .ratio}}',
+    '0x1.999999999999ap-04 -0X1.4P+01 0x1.00p+01 4503599627370496p-52 3.00000 2.5 0x1.0000p+00 -003.142|1.23e+04 |+2.5',
+  ],
+  [
+    'all digits of a number, rounded to the even one',
+    '{{printf "%.30f %.0f %.0f %.1f %.120e" 0.1 0.5 1.5 0.25 1e-5}}',
+    `0.100000000000000005551115123126 0 2 0.2 ${'1.0000000000000000818030539140313095458623138256371021270751953125'.padEnd(122, '0')}e-05`,
+  ],
+  [
+    'a byte of a text',
+    '{{index "az" 1}} {{eq (index "a" 0) 97}} {{lt (index "a" 0) 98}} {{printf "%T %#v %c" (index "a" 0) (index "a" 0) (index "a" 0)}} {{range index "\\x03" 0}}{{.}}{{end}}',
+    '122 true true uint8 0x61 a 012',
+  ],
+  [
+    'indexes, widths and precisions of a format that are wrong',
+    '{{printf "%[3]d %[x]d %[1]*.[2]*[1]d %.[]d %99999999d" 4 2}}',
+    '%!d(BADINDEX) %!d(BADINDEX)   04 %!d(BADINDEX) %!(NOVERB)',
+  ],
+  ['a comment that begins and ends with one stroke', '{{/*/ still */}}x', 'x'],
+  ['a definition in place of the body', '{{define ""}}x{{end}} ', 'x'],
+  ['an int that overflows where it is not used', '{{if false}}{{9223372036854775808}}{{end}}', ''],
   ['only definitions', '{{define "unused"}}x{{end}}', ''],
   [
     'comparison',
