@@ -42,6 +42,7 @@ export const LINT_CODES = {
   'PL-2040': 'profiles without a group',
   'PL-2041': 'assets that were not looked for',
   'PL-2042': 'template where none is rendered',
+  'PL-2043': 'Container Linux Config',
 } as const
 
 /** A key of `LINT_CODES`. */

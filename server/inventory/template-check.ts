@@ -2,12 +2,14 @@
 // a Pilotlight template (docs/matchbox.md), and each of these can be wrong in ways that need no values to be seen.
 
 import type { Template } from '#model/template.ts'
+import { CONTAINER_LINUX, containerLinuxAt } from '../formats/butane/legacy.ts'
 import { transpile } from '../formats/butane/transpile.ts'
 import type { LocalFiles } from '../formats/butane/local-files.ts'
 import { GoTemplateError } from '../formats/gotemplate/failure.ts'
 import { goTemplate } from '../formats/gotemplate/template.ts'
 import { checkIgnition } from '../formats/ignition/config.ts'
 import type { PlacedFinding } from '../formats/ignition/findings.ts'
+import { placeAt } from '../formats/ignition/tree.ts'
 import { compile } from '../formats/nunjucks/compile.ts'
 import { TemplateFault } from '../formats/nunjucks/tree.ts'
 
@@ -20,7 +22,11 @@ export function templateFindings({ id, content }: Template): readonly PlacedFind
   if (/\.ign(?:ition)?$/.test(id)) return checkIgnition(content).findings
   if (!/\.(?:ya?ml|bu|butane)(?:\.tmpl)?$|\.tmpl$/.test(id)) return [] // perhaps a part of one of our templates
   const findings = goFindings(content)
-  return findings.length > 0 || content.includes('{{') ? findings : transpile(content, ANY_FILE).findings
+  if (findings.length > 0) return findings
+  if (!content.includes('{{')) return transpile(content, ANY_FILE).findings
+  // What a template gives is known when it is rendered, but not that it is of a kind which is no longer served.
+  const at = containerLinuxAt(content)
+  return at === undefined ? [] : [{ ...fault(CONTAINER_LINUX, 1, 1), ...placeAt(content, at) }]
 }
 
 /** Stands in for files beside a config: whether they are there shows when it is rendered. */

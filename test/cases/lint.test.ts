@@ -223,3 +223,181 @@ t.test('an Ignition-only profile as the Terraform provider writes it is right', 
   t.match(lintOf(t, { ...ign, 'profiles/worker.json': half }), [/^PL-2022/])
   t.match(lintOf(t, { 'profiles/worker.json': '{"id": "worker", "boot": {}}' }), [/^PL-2022/])
 })
+
+const BUTANE = `variant: fcos
+version: 1.5.0
+systemd:
+  units:
+    - name: probe.service
+      enabled: true
+      contents: |
+        [Service]
+        ExecStart=/usr/bin/probe {{ .target }}
+storage:
+  directories:
+    - path: /srv/{{ .target }}
+      mdoe: 0755
+`
+const templated = {
+  'profiles/worker.json': profile('worker', { ignition_id: 'w.yaml' }),
+  'ignition/w.yaml': BUTANE,
+}
+const groupWith = (id: string, metadata: object, rest: object = {}) =>
+  JSON.stringify({ id, profile: 'worker', metadata, ...rest })
+
+t.test(
+  'lint-templated-butane: a template has all the warnings of what it renders to, each with its remedy',
+  async t => {
+    const [unit = '', key = '', ...others] = lintOf(t, {
+      ...templated,
+      'groups/any.json': groupWith('any', { target: 'a' }),
+    })
+    t.match(unit, /^PL-2039 ignition\/w\.yaml:\d+:\d+ warning: for group any: .*\n.*\[Install\]/)
+    t.match(key, /^PL-2031 ignition\/w\.yaml:13:\d+ warning: for group any: .*mdoe.*\n.*fix its name/)
+    t.strictSame(others, [])
+    const plain = BUTANE.replaceAll('{{ .target }}', 'a')
+    const without = lintOf(t, { ...templated, 'ignition/w.yaml': plain })
+    t.strictSame(
+      without,
+      [unit, key].map(text => text.replace('for group any: ', '')),
+      'the same without braces',
+    )
+  },
+)
+
+t.test('lint-templated-butane: lines are those of the file, also below what a template repeats', async t => {
+  const text = `{{ range .targets }}# {{ . }}\n{{ end }}${BUTANE.replaceAll('{{ .target }}', 'a')}`
+  const files = {
+    ...templated,
+    'ignition/w.yaml': text,
+    'groups/any.json': groupWith('any', { targets: ['a', 'b', 'c'] }),
+  }
+  t.match(lintOf(t, files)[1], /^PL-2031 ignition\/w\.yaml:14:/)
+  const made = 'variant: fcos\nversion: 1.5.0\n{{ range .targets }}\n{{ . }}: 1\n{{ end }}'
+  t.match(
+    lintOf(t, { ...files, 'ignition/w.yaml': made })[0],
+    /^PL-2031 ignition\/w\.yaml:4:\d+ .*in line 4 of its text: /,
+  )
+})
+
+t.test('lint-templated-butane: each group is rendered, and the same finding is told once', async t => {
+  const text = '{{ if eq .role "edge" }}# edge\nextra: 1\n{{ end }}' + BUTANE
+  const files = {
+    ...templated,
+    'ignition/w.yaml': text,
+    'groups/any.json': groupWith('any', { target: 'a', role: 'core' }),
+    'groups/b.json': groupWith('b', { target: 'b', role: 'core' }, { selector: { rack: 'b' } }),
+    'groups/c.json': groupWith('c', { target: 'c', role: 'edge' }, { selector: { rack: 'c' } }),
+    'groups/d.json': groupWith('d', { role: 'core' }, { selector: { rack: 'd' } }),
+  }
+  const found = lintOf(t, files)
+  t.equal(found.filter(it => it.includes('mdoe')).length, 1)
+  t.equal(found.filter(it => it.includes('[Install]')).length, 1)
+  t.match(
+    found.filter(it => it.includes('extra')),
+    [/^PL-2031 .* for group c: /],
+    'what only one group has',
+  )
+  t.match(
+    found.filter(it => it.startsWith('PL-2035')),
+    [/for group d: /],
+    'and what one lacks',
+  )
+  t.equal(found.length, 4)
+})
+
+t.test('lint-templated-butane: our own templates are rendered, too', async t => {
+  const ours = '{\n  "ignition": { "version": "3.4.0" },\n  "passwrd": {},\n  "x": "{{ metadata.target }}"\n}'
+  const files = {
+    'profiles/worker.json': profile('worker', { ignition_id: 'w.ign.njk' }),
+    'ignition/w.ign.njk': ours,
+    'groups/any.json': groupWith('any', { target: 'a' }),
+  }
+  t.match(lintOf(t, files), [/^PL-2031 ignition\/w\.ign\.njk:3:\d+ .*passwrd/, /^PL-2031 .*:4:/])
+})
+
+t.test('lint-templated-butane: explain and a dry run have the same warnings', async t => {
+  const files = { ...templated, 'groups/any.json': groupWith('any', { target: 'a' }) }
+  const dataPath = directory(t, files)
+  const server = await testServer(t, { dataPath, statePath: join(t.testdirName, 'state') })
+  const { lints } = (await (await server.get('/v1/explain?mac=52-54-00-00-00-01')).json()) as Linted
+  t.strictSame(codes(lints), ['PL-2039', 'PL-2031'])
+  const put = async (path: string, body: string) => {
+    const answer = await fetch(`${server.url}${path}?dryRun=true`, {
+      method: 'PUT',
+      body,
+      headers: { 'content-type': path.includes('template') ? 'text/plain' : 'application/json' },
+    })
+    return codes(((await answer.json()) as Linted).lints)
+  }
+  t.strictSame(await put('/v1/templates/ignition/w.yaml', BUTANE), ['PL-2039', 'PL-2031'], 'a template')
+  const group = (metadata: object) => groupWith('new', metadata, { selector: { rack: 'n' } })
+  t.strictSame(await put('/v1/groups/new', group({ target: 'n' })), ['PL-2039', 'PL-2031'], 'a group')
+  t.strictSame(await put('/v1/groups/new', group({})), ['PL-2035'], 'and what is missing')
+})
+
+const codes = (lints: Linted['lints']) => lints.map(({ code }) => code)
+
+type Linted = { readonly lints: readonly { readonly code: string }[] }
+
+t.test('lint-templated-butane: of thousands of groups those are rendered that differ', async t => {
+  const text = '{{ if eq .role "edge" }}extra: 1\n{{ end }}' + BUTANE
+  const groups = Array.from({ length: 2500 }, (_, at) => {
+    const role = at === 2499 ? 'edge' : 'core'
+    const selector = { mac: `52:54:00:00:${hex(at >> 8)}:${hex(at & 255)}` }
+    return [
+      `groups/${String(at).padStart(4, '0')}.json`,
+      groupWith(String(at).padStart(4, '0'), { target: `t${at}`, role }, { selector }),
+    ]
+  })
+  const before = performance.now()
+  const found = lintOf(t, { ...templated, 'ignition/w.yaml': text, ...Object.fromEntries(groups) })
+  t.equal(found.filter(it => it.includes('extra')).length, 1)
+  t.equal(found.filter(it => it.includes('mdoe')).length, 1)
+  t.ok(performance.now() - before < 30_000)
+})
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0')
+}
+
+const butane = (label: string) =>
+  `variant: fcos\nversion: 1.5.0\nstorage: {directories: [{path: "/a/{{ .request.query.${label} }}"}]}\n`
+
+t.test('labels that arguments or scripts make a machine send are there for a template', async t => {
+  const url = 'http://198.51.100.4/ignition?uuid=${uuid}&mac=${mac:hexhyp}&stage=installed'
+  const sending = profile('worker', {
+    ignition_id: 'w.yaml',
+    boot: { ...boot, args: ['initrd=rd', `ignition.config.url=${url}`] },
+  })
+  t.strictSame(lintOf(t, { 'profiles/worker.json': sending, 'ignition/w.yaml': butane('stage') }), [])
+  t.match(lintOf(t, { 'profiles/worker.json': sending, 'ignition/w.yaml': butane('other') }), [/^PL-2035/])
+  const script = {
+    'profiles/worker.json': profile('worker', { ignition_id: 'w.yaml', generic_id: 'install.sh' }),
+    'generic/install.sh': 'curl "http://198.51.100.4/ignition?{{ .request.raw_query }}&other=1"',
+  }
+  t.strictSame(lintOf(t, { ...script, 'ignition/w.yaml': butane('other') }), [])
+})
+
+t.test('a Container Linux Config is recognised, with braces and without, and what to do is said', async t => {
+  for (const text of [
+    'passwd:\n  users: [{name: core}]\n',
+    '---\nsystemd:\n  units: [{name: "{{.a}}.service"}]\n',
+  ]) {
+    const files = { ...templated, 'ignition/w.yaml': text, 'groups/any.json': groupWith('any', { a: 'a' }) }
+    t.match(lintOf(t, files), [
+      /^PL-2043 ignition\/w\.yaml:\d+:1 error: .*Container Linux Config.*v0\.10.*\n.*variant: flatcar/,
+    ])
+    const server = await testServer(t, {
+      dataPath: directory(t, files),
+      statePath: join(t.testdirName, 'state'),
+    })
+    t.match(await (await server.get('/v1/problems')).json(), [
+      { file: 'ignition/w.yaml', reason: /Container Linux Config/ },
+    ])
+    await server.close()
+  }
+  const json = '{"ignition": {"version": "3.4.0"}, "x": "{{.a}}"}'
+  const files = { ...templated, 'ignition/w.yaml': json, 'groups/any.json': groupWith('any', { a: 'a' }) }
+  t.match(lintOf(t, files), [/^PL-2032 .*an Ignition config, and only files whose names end in \.ign/])
+})

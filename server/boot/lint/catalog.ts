@@ -16,22 +16,29 @@ import type { Sources } from '../render/answers.ts'
 import { Document } from './document.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { lint } from './lint.ts'
+import { representatives } from './representatives.ts'
+import { textsOf } from './rules-profiles.ts'
+import { keysSentIn } from './sent-labels.ts'
 import { checkShape } from './shape.ts'
+import { IN_SERVER, lazily } from './world.ts'
 
 /** Names of what is to be examined. Groups are compared with each other. */
 export type Names = {
   readonly groups: readonly string[]
   readonly profiles: readonly string[]
+  /** More groups and profiles whose files are rendered; nothing else is said of these. */
+  readonly rendered?: { readonly groups: readonly string[]; readonly profiles: readonly string[] }
 }
 
 /** Everything that is wrong with these objects, and with the files that these profiles name. */
 export function lintCatalog(sources: Sources, names: Names, assetsPath: string | undefined): LintFinding[] {
   const { catalog } = sources
   const findings = new Findings()
-  const groups = names.groups.flatMap(name => documentOf<Group>('group', name, sources, findings) ?? [])
-  const profiles = names.profiles.flatMap(
-    name => documentOf<Profile>('profile', name, sources, findings) ?? [],
-  )
+  const groupsOf = (ids: readonly string[], to: Findings) =>
+    ids.flatMap(name => documentOf<Group>('group', name, sources, to) ?? [])
+  const profilesOf = (ids: readonly string[], to: Findings) =>
+    ids.flatMap(name => documentOf<Profile>('profile', name, sources, to) ?? [])
+  const profiles = profilesOf(names.profiles, findings)
   const templates = profiles.flatMap(({ object: { id, ignition_id, generic_id, cloud_id } }) => [
     `ignition/${ignition_id}`,
     `generic/${generic_id}`,
@@ -40,12 +47,21 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
     `grub/${id}.cfg.njk`,
   ])
   const files = templateFiles(catalog)
+  const { rendered = { groups: [], profiles: [] } } = names
   const found = lint(
-    { groups, profiles, templates: templates.filter(name => files.stampOf(name) !== undefined) },
+    {
+      groups: groupsOf(names.groups, findings),
+      profiles,
+      templates: templates.filter(name => files.stampOf(name) !== undefined),
+      users: groupsOf(rendered.groups, new Findings()),
+      rendered: profilesOf(rendered.profiles, new Findings()),
+    },
     {
       profiles: catalog.profiles,
       files,
       renderers: sources,
+      sentKeys: lazily(() => keysSentIn(textsIn(sources))),
+      limits: IN_SERVER,
       ...(assetsPath === undefined
         ? {}
         : { assetBytes: path => bytesOf(join(assetsPath, posix.join('/', path))) }),
@@ -54,23 +70,59 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
   return inReadingOrder([...findings.all, ...found])
 }
 
-/** Findings on the objects of `changes`, and on the profiles that use their templates, as the catalog has them now. */
+/**
+ * Findings on the objects of `changes`, on the profiles that use their templates, and on what comes of these for the groups
+ * that they have, as the catalog has them now.
+ */
 export function lintChanges(
   changes: readonly Change[],
   sources: Sources,
   assetsPath: string | undefined,
 ): LintFinding[] {
+  const { catalog } = sources
   const put = changes.filter(change => change.action === 'put')
   const namesOf = (kind: Change['kind']) => put.filter(change => change.kind === kind).map(idOf)
   const templates = new Set(namesOf('template'))
-  const using = sources.catalog
-    .entries('profile')
-    .filter(({ object: { ignition_id, generic_id, cloud_id } }) => {
-      const uses = [`ignition/${ignition_id}`, `generic/${generic_id}`, `cloud/${cloud_id}`]
-      return templates.size > 0 && uses.some(name => templates.has(name))
-    })
+  const groups = new Set(namesOf('group'))
+  const using = catalog.entries('profile').filter(({ object: { id, ignition_id, generic_id, cloud_id } }) => {
+    const uses = [
+      `ignition/${ignition_id}`,
+      `generic/${generic_id}`,
+      `cloud/${cloud_id}`,
+      `ipxe/${id}.ipxe.njk`,
+      `grub/${id}.cfg.njk`,
+    ]
+    return templates.size > 0 && uses.some(name => templates.has(name))
+  })
   const profiles = new Set([...namesOf('profile'), ...using.map(({ id }) => id)])
-  return lintCatalog(sources, { groups: namesOf('group'), profiles: [...profiles] }, assetsPath)
+  const asked = new Set([...groups].flatMap(name => catalog.entry('group', name)?.object.profile ?? []))
+  return lintCatalog(
+    sources,
+    {
+      groups: [...groups],
+      profiles: [...profiles],
+      rendered: {
+        groups: usersOf(profiles, sources).filter(name => !groups.has(name)),
+        profiles: [...asked].filter(name => !profiles.has(name)),
+      },
+    },
+    assetsPath,
+  )
+}
+
+/** Names of groups that use these profiles: of each so many as are rendered. */
+function usersOf(profiles: ReadonlySet<string>, { catalog }: Sources): string[] {
+  if (profiles.size === 0) return []
+  const users = catalog.entries('group').filter(({ object }) => profiles.has(object.profile))
+  return [...Map.groupBy(users, ({ object }) => object.profile).values()].flatMap(some =>
+    representatives(some, ({ object }) => object, IN_SERVER.groups).map(({ id }) => id),
+  )
+}
+
+/** All texts in which a machine may be told what to send. */
+function* textsIn({ catalog }: Sources): Iterable<string> {
+  for (const { object } of catalog.entries('profile')) for (const [, text] of textsOf(object)) yield text
+  for (const { object } of catalog.entries('template')) yield object.content
 }
 
 /** An object with its places; what nothing reads in its file is a finding. In the store there is no such thing. */

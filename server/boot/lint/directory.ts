@@ -23,8 +23,10 @@ import { type Found, foundBelow, isNoContent, sourcesOf } from './files.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { lint } from './lint.ts'
 import { machineOf, twinMachineRules } from './rules-machines.ts'
-import { assetsNamed, isOurs } from './rules-profiles.ts'
+import { assetsNamed, isOurs, textsOf } from './rules-profiles.ts'
+import { keysSentIn } from './sent-labels.ts'
 import { checkShape } from './shape.ts'
+import { lazily, OWN_PROCESS } from './world.ts'
 
 /** What was read of a data directory, and what is wrong with it. */
 export type Examined = {
@@ -74,6 +76,13 @@ export function examineDirectory(path: string, assetsPath?: string): Examined {
         localFiles: localFilesBelow(path),
         endpoints: STAND_IN,
       },
+      sentKeys: lazily(() =>
+        keysSentIn([
+          ...profiles.flatMap(({ object }) => textsOf(object).map(([, text]) => text)),
+          ...examined.map(name => files.textOf(name) ?? ''),
+        ]),
+      ),
+      limits: OWN_PROCESS,
       ...(isDirectory(assets) && {
         assetBytes: (name: string) => bytesOf(join(assets, posix.join('/', name))),
       }),

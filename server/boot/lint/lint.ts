@@ -7,7 +7,9 @@ import type { Document } from './document.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { groupRules, orderRules } from './rules-groups.ts'
 import { profileReference, profileRules } from './rules-profiles.ts'
-import { renderRules, templateRules } from './rules-templates.ts'
+import { KnownFindings } from './known-findings.ts'
+import { renderRules } from './rules-rendered.ts'
+import { templateRules } from './rules-templates.ts'
 import type { World } from './world.ts'
 
 /** The objects and templates to examine. */
@@ -17,21 +19,29 @@ export type Subjects = {
   readonly profiles: readonly Document<Profile>[]
   /** Files by folder and name. */
   readonly templates: readonly string[]
+  /** More groups that the files of profiles are rendered for; nothing else is said of these. */
+  readonly users?: readonly Document<Group>[]
+  /** More profiles whose files are rendered; nothing else is said of these. */
+  readonly rendered?: readonly Document<Profile>[]
 }
 
 /** Everything that is wrong with these objects, in the order of their files. */
-export function lint({ groups, profiles, templates }: Subjects, world: World): LintFinding[] {
+export function lint(
+  { groups, profiles, templates, users = [], rendered = [] }: Subjects,
+  world: World,
+): LintFinding[] {
   const findings = new Findings()
   for (const group of groups) {
-    groupRules(group, findings)
+    groupRules(group, world, findings)
     profileReference(group, world, findings)
   }
   orderRules(groups, findings)
-  const broken = new Set(templates.filter(name => !templateRules(name, world, findings)))
-  const byProfile = Map.groupBy(groups, ({ object }) => object.profile)
-  for (const profile of profiles) {
-    profileRules(profile, world, findings)
-    renderRules(profile, byProfile.get(profile.name) ?? [], broken, world, findings)
+  const known = new KnownFindings()
+  for (const name of templates) templateRules(name, world, known, findings)
+  for (const profile of profiles) profileRules(profile, world, findings)
+  const byProfile = Map.groupBy([...groups, ...users], ({ object }) => object.profile)
+  for (const profile of [...profiles, ...rendered]) {
+    renderRules(profile, byProfile.get(profile.name) ?? [], known, world, findings)
   }
   return inReadingOrder(findings.all)
 }

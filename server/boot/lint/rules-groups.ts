@@ -9,12 +9,17 @@ import { foldOf } from '../match/requirement.ts'
 import type { Document } from './document.ts'
 import type { Findings } from './findings.ts'
 import { isIdentity, overlapRules, type Placed } from './rules-overlaps.ts'
+import type { World } from './world.ts'
 
 /** The labels that our boot scripts and Matchbox's send, as they are written there. */
 const SENT = ['mac', 'uuid', 'serial', 'hostname', 'domain', 'arch']
 
 /** What each group has to keep by itself. */
-export function groupRules(document: Document<Group>, findings: Findings): void {
+export function groupRules(
+  document: Document<Group>,
+  { sentKeys }: Pick<World, 'sentKeys'>,
+  findings: Findings,
+): void {
   const { object: group, name } = document
   if (group.id !== '' && group.id !== name) {
     const what = `the id "${group.id}" is not the name of the file`
@@ -28,7 +33,7 @@ export function groupRules(document: Document<Group>, findings: Findings): void 
   for (const [key, wanted] of Object.entries(group.selector ?? {})) {
     const place = document.at('selector', key)
     const usual = SENT.find(label => label === key.toLowerCase())
-    if (usual !== undefined && usual !== key) {
+    if (usual !== undefined && usual !== key && !sentKeys().has(key)) {
       findings.warning('PL-2011', place, `machines send "${usual}", never "${key}"`, `write ${usual}`)
     }
     for (const uuid of key === 'uuid' ? textsOf(wanted) : []) {

@@ -133,7 +133,8 @@ export function assetsNamed(profile: Profile): { path: ['boot', string, ...numbe
   })
 }
 
-function textsOf({ boot = {} }: Profile): [path: ['boot', string, ...number[]], text: string][] {
+/** Kernel, initrds and arguments of a profile, each with its place in it. */
+export function textsOf({ boot = {} }: Profile): [path: ['boot', string, ...number[]], text: string][] {
   const { kernel, initrd = [], args = [] } = boot
   return [
     ...(kernel === undefined ? [] : [[['boot', 'kernel'], kernel] satisfies [['boot', string], string]]),

@@ -137,20 +137,34 @@ export function grubOf({ templates, endpoints }: Renderers, match: Match): strin
  *   {GoTemplateFailed} 404, {InvalidButane} 404
  */
 export function ignitionTextOf(
-  { templates, goTemplates, localFiles, endpoints }: Renderers,
+  renderers: Renderers,
+  match: Match,
+  request: { readonly token: string; readonly rawQuery: string },
+): string {
+  const { name, kind, text } = ignitionSourceOf(renderers, match, request)
+  if (kind === 'plain') return plainIgnition(name, text)
+  return kind === 'butane' ? butaneIgnition(name, text, renderers.localFiles) : renderedIgnition(name, text)
+}
+
+/** The text of the Ignition file of a match, rendered and not checked: see `ignitionTextOf`. */
+export function ignitionSourceOf(
+  { templates, goTemplates, endpoints }: Omit<Renderers, 'localFiles'>,
   match: Match,
   { token, rawQuery }: { readonly token: string; readonly rawQuery: string },
-): string {
+): { readonly name: string; readonly kind: 'plain' | 'butane' | 'ours'; readonly text: string } {
   const { profile, group, labels } = match
   const { ignition_id: id } = profile
   if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
   const name = posix.join('ignition', posix.join('/', id))
-  if (isPlainIgnition(id)) return plainIgnition(name, templates.plain(name))
+  if (isPlainIgnition(id)) return { name, kind: 'plain', text: templates.plain(name) }
   if (!id.endsWith('.njk')) {
-    const text = goTemplates.render('ignition', id, goDataOf(group, labels, rawQuery))
-    return butaneIgnition(name, text, localFiles)
+    return {
+      name,
+      kind: 'butane',
+      text: goTemplates.render('ignition', id, goDataOf(group, labels, rawQuery)),
+    }
   }
-  return renderedIgnition(name, templates.render(name, contextOf(endpoints, { ...match, token })))
+  return { name, kind: 'ours', text: templates.render(name, contextOf(endpoints, { ...match, token })) }
 }
 
 /** Matchbox's boot script, for data directories that have none: a chain to /ipxe with all that iPXE knows. */

@@ -9,6 +9,7 @@ import type { IgnitionConfig } from '../ignition/types.ts'
 import { bootDeviceConfig, bootDeviceRules, grubConfig, grubRules } from './boot-device.ts'
 import { desugar } from './desugar.ts'
 import type { LocalFiles } from './local-files.ts'
+import { legacyProblem } from './legacy.ts'
 import { mergeConfigs } from './merge.ts'
 import { mountUnitOf } from './mount-units.ts'
 import { Origins } from './origins.ts'
@@ -45,7 +46,8 @@ export function transpile(text: string, files: LocalFiles): Transpiled {
   const { variant: name, version } = readFields(root, HEAD, BUTANE).fields as ButaneConfig // texts, by the schema
   const variant = variantOf(name ?? '', version ?? '')
   if (typeof variant === 'string') {
-    return { findings: place([{ severity: 'error', path: name ? ['version'] : [], message: variant }]) }
+    const message = (name === undefined && version === undefined && legacyProblem(root)) || variant
+    return { findings: place([{ severity: 'error', path: name ? ['version'] : [], message }]) }
   }
   const read = readFields(root, butaneConfig(variant), BUTANE)
   if (read.findings.some(isError)) return { findings: place(read.findings) }

@@ -46,6 +46,7 @@ const EXPECTED: readonly (readonly [code: keyof typeof LINT_CODES, place: string
   ['PL-2003', 'groups/typo.json:4'],
   ['PL-2030', 'ignition/broken.ign:4'],
   ['PL-2029', 'ignition/forgotten.ign:1'],
+  ['PL-2043', 'ignition/legacy.yaml:1'],
   ['PL-2030', 'ignition/relative.ign:4'],
   ['PL-2039', 'ignition/secret.bu:6'],
   ['PL-2037', 'ignition/secret.bu:9'],

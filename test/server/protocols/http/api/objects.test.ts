@@ -208,7 +208,7 @@ t.test('what is put hides a file, and what a site declares is changed in its fil
   const dataPath = t.testdir({ groups: { 'g.json': '{"profile":"file"}' }, profiles: {} })
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
   const { etag, json } = await call(server, 'GET', '/v1/groups/g')
-  t.match({ etag, json }, { etag: /^"f/, json: { id: '', profile: 'file' } })
+  t.match({ etag, json }, { etag: /^"f/, json: { id: 'g', profile: 'file' } })
   t.match(await call(server, 'DELETE', '/v1/groups/g'), {
     status: 409,
     json: { title: 'READ_ONLY_OBJECT', detail: /groups\/g.json/ },
