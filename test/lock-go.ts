@@ -11,6 +11,7 @@ import { kubernetesRecipe } from '#images/kubernetes.ts'
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
+import { judgeRecipe } from './oracle/judge.ts'
 import { valuesReaderRecipe } from './rack/site/values-reader/program.ts'
 import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 
@@ -18,7 +19,13 @@ const isVersion = (text: string) => /^v?\d/.test(text)
 const args = process.argv.slice(2)
 const names = args.filter(text => !isVersion(text))
 const kubernetes = args.find(isVersion)?.replace(/^v/, '') ?? DEFAULT_KUBERNETES
-const all = [kubernetesRecipe(kubernetes), ...goToolRecipes, ...rpcPeerRecipes, valuesReaderRecipe]
+const all = [
+  kubernetesRecipe(kubernetes),
+  ...goToolRecipes,
+  ...rpcPeerRecipes,
+  valuesReaderRecipe,
+  judgeRecipe,
+]
 const unknown = names.filter(name => !all.some(recipe => recipe.name === name))
 if (unknown.length > 0) {
   process.stderr.write(

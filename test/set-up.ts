@@ -7,6 +7,7 @@ import { labPrerequisites, openstackClientPrerequisites } from '#lab/prerequisit
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
 import { testPrerequisites } from './prerequisites.ts'
+import { judgeRecipe } from './oracle/judge.ts'
 import { valuesReaderRecipe } from './rack/site/values-reader/program.ts'
 import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 
@@ -16,7 +17,9 @@ try {
     ensurePrerequisites(stage, [...labPrerequisites, ...openstackClientPrerequisites, ...testPrerequisites]),
   )
   await inStage(drawing.root, 'images', stage => buildImages({ stage }))
-  await inStage(drawing.root, 'peers', stage => obtainAll([...rpcPeerRecipes, valuesReaderRecipe], { stage }))
+  await inStage(drawing.root, 'peers', stage =>
+    obtainAll([...rpcPeerRecipes, valuesReaderRecipe, judgeRecipe], { stage }),
+  )
 } catch (error) {
   drawing.line(error instanceof Error ? error.message : String(error))
   process.exitCode = 1

@@ -135,7 +135,8 @@ export function bootDeviceRules(bootDevice: BootDevice, fcos: number, { error, w
   if (devices.length === 1) error(['bootDevice', 'mirror', 'devices'], 'a mirror needs two devices at least')
   if (layout !== undefined) layoutRules(layout, bootDevice, fcos, error)
   if (luks.cex?.enabled) {
-    if (!layout?.startsWith('s390x')) error(['bootDevice', 'luks', 'cex'], 'cex is for the s390x layouts')
+    const named = layout === undefined ? ['bootDevice', 'luks', 'cex'] : ['bootDevice', 'layout']
+    if (!layout?.startsWith('s390x')) error(named, 'cex is for the s390x layouts')
     if (luks.tpm2 || luks.tang?.length) error(['bootDevice', 'luks'], 'cex does not go with tang or tpm2')
   }
   const isMethod = luks.tpm2 || luks.cex?.enabled || luks.tang?.some(server => Object.keys(server).length > 0)
@@ -159,7 +160,7 @@ function layoutRules(
   } else if (isS390x && layout === 's390x-zfcp' && !/\/dev\/sd[a-z]$/.test(device)) {
     error(path, `luks.device "${device}" is not a SCSI disk (/dev/sda)`)
   }
-  if (layout.startsWith('s390x') && mirror?.devices?.length)
+  if (fcos >= 6 && layout.startsWith('s390x') && mirror?.devices?.length)
     error(path, 'a mirror is not for the s390x layouts')
 }
 

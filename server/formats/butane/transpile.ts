@@ -1,10 +1,16 @@
 // Butane to Ignition: reads the YAML, unfolds the sugar, checks the result, and says where in the YAML it is wrong.
 
-import { type Finding, type PlacedFinding, reportTo, type Report } from '../ignition/findings.ts'
+import {
+  type Finding,
+  placedFinding,
+  type PlacedFinding,
+  reportTo,
+  type Report,
+} from '../ignition/findings.ts'
 import { checkInner } from '../ignition/config.ts'
 import { isFields, readFields, type Value } from '../ignition/read.ts'
 import { checkConfig } from '../ignition/rules.ts'
-import { type Node, offsetOf, type Path, placeAt } from '../ignition/tree.ts'
+import { type Node, type Path, placeAt } from '../ignition/tree.ts'
 import type { IgnitionConfig } from '../ignition/types.ts'
 import { bootDeviceConfig, bootDeviceRules, grubConfig, grubRules } from './boot-device.ts'
 import { desugar } from './desugar.ts'
@@ -38,11 +44,7 @@ export function transpile(text: string, files: LocalFiles): Transpiled {
       findings: [{ severity: 'error', path: [], message: error.message, ...placeAt(text, error.offset) }],
     }
   }
-  const place = (findings: readonly Finding[]) =>
-    findings.map(finding => {
-      const path = finding.path.map(step => (typeof step === 'string' ? snakeCase(step) : step))
-      return { ...finding, path, ...placeAt(text, offsetOf(root, path)) }
-    })
+  const place = (findings: readonly Finding[]) => findings.map(finding => placedFinding(finding, root, text))
   const { variant: name, version } = readFields(root, HEAD, BUTANE).fields as ButaneConfig // texts, by the schema
   const variant = variantOf(name ?? '', version ?? '')
   if (typeof variant === 'string') {
@@ -53,8 +55,13 @@ export function transpile(text: string, files: LocalFiles): Transpiled {
   if (read.findings.some(isError)) return { findings: place(read.findings) }
   const sugared = read.fields as ButaneConfig // what the schema lets through has the shape of the types
   const { config, findings } = unfold(sugared, variant, files)
-  const all = place([...read.findings, ...findings])
+  const all = place([...read.findings, ...findings.map(inSnakeCase)])
   return all.some(isError) ? { findings: all } : { findings: all, good: { config, spec: variant.spec } }
+}
+
+/** A finding whose path has Ignition's way of writing, with that of the YAML. */
+function inSnakeCase(finding: Finding): Finding {
+  return { ...finding, path: finding.path.map(step => (typeof step === 'string' ? snakeCase(step) : step)) }
 }
 
 function isError({ severity }: Finding): boolean {
@@ -77,7 +84,7 @@ function unfold(
   if (findings.some(isError)) return { config: {}, findings }
   const plain = desugar(sugared, { spec: variant.spec, files, report, origins })
   if (findings.some(isError)) return { config: plain, findings }
-  const config = withSugar(plain, sugared, { files, report, origins })
+  const config = withSugar(plain, sugared, { files, report, origins, spec: variant.spec })
   const placed: Finding[] = []
   const result = reportTo(placed)
   if (variant.fcos !== undefined) partitionRules(config.storage?.disks ?? [], variant.fcos, result)
@@ -89,11 +96,15 @@ function unfold(
   return { config, findings: [...findings, ...inSource] }
 }
 
-function withSugar(plain: IgnitionConfig, { bootDevice, grub, storage }: ButaneConfig, beside: TreeSources) {
+function withSugar(
+  plain: IgnitionConfig,
+  { bootDevice, grub, storage }: ButaneConfig,
+  beside: TreeSources & { readonly spec: number },
+) {
   const { origins } = beside
   const units = (storage?.filesystems ?? []).flatMap((filesystem, index) => {
     if (!filesystem.withMountUnit) return []
-    const unit = mountUnitOf(filesystem, storage?.luks ?? [])
+    const unit = mountUnitOf(filesystem, storage?.luks ?? [], beside.spec)
     origins.all(unit, ['storage', 'filesystems', index, 'withMountUnit'])
     return [unit]
   })
@@ -114,6 +125,10 @@ function sourceRules(config: ButaneConfig, variant: Variant, report: Report): vo
   if (fcos !== undefined && fcos >= 6) reuseRules(config, report)
   if (config.bootDevice && fcos !== undefined) bootDeviceRules(config.bootDevice, fcos, report)
   grubRules(config.grub?.users ?? [], report)
+  for (const [index, { local = '' }] of (config.storage?.trees ?? []).entries()) {
+    if (local === '')
+      report.error(['storage', 'trees', index], 'local is wanted: a folder of the data directory')
+  }
 }
 
 function mountRules({ storage }: ButaneConfig, { spec, fcos }: Variant, { error }: Report): void {
@@ -165,7 +180,7 @@ function sugarRules({ ignition, storage, systemd }: ButaneConfig, spec: number, 
   for (const { at, item } of configs) {
     const isAlone = item.local === undefined && item.source === undefined
     if (spec > 0 && item.inline !== undefined && isAlone) {
-      innerRules(item.inline, [...at, 'inline'], spec, report)
+      innerRules(item.inline, at, spec, report)
     }
   }
   for (const { at, item } of below<SugaredUnit>(['systemd', 'units'], systemd?.units)) {
@@ -187,8 +202,9 @@ function below<T>(path: Path, list: readonly T[] | undefined): Placed<T>[] {
 function innerRules(text: string, path: Path, spec: number, report: Report): void {
   for (const finding of checkInner(text, spec)) {
     const message = `the config inside, line ${finding.line}: ${finding.message}`
-    if (finding.severity === 'error') report.error(path, message)
-    else report.warning(finding.kind, path, message)
+    if (finding.severity === 'error') report.error([...path, 'inline'], message)
+    else if (finding.kind === 'inner-version') report.warning(finding.kind, path, message)
+    else report.warning(finding.kind, [...path, 'inline'], message)
   }
 }
 

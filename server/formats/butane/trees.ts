@@ -24,12 +24,8 @@ export function addTrees(
   }
   for (const [index, tree] of trees.entries()) {
     const path = ['storage', 'trees', index]
-    if (!tree.local) {
-      report.error(path, 'local is wanted: a folder of the data directory')
-      continue
-    }
-    const entries = files.tree(tree.local)
-    if (typeof entries === 'string') report.error([...path, 'local'], entries)
+    const entries = files.tree(tree.local ?? '')
+    if (typeof entries === 'string') report.error(path, entries)
     else for (const entry of entries) addEntry(entry, tree, nodes, path, { report, origins })
   }
   const storage = { ...config.storage, ...nodes }

@@ -29,7 +29,7 @@ const VARIANTS: ReadonlyMap<string, Variant> = new Map<string, Variant>([
 /** The variant of this name and version, or why there is none. */
 export function variantOf(name: string, version: string): Variant | string {
   if (name === '') return 'variant is wanted: fcos, flatcar, r4e or fiot'
-  const variant = VARIANTS.get(`${name} ${version}`)
+  const variant = VARIANTS.get(`${name} ${version.replaceAll(/(?<![\w.+-])0+(?=\d)|(?<=\.)0+(?=\d)/g, '')}`)
   if (variant !== undefined) return variant
   const versions = [...VARIANTS.keys()]
     .filter(key => key.startsWith(`${name} `))

@@ -130,13 +130,21 @@ class Reader {
     ) {
       this.#anchors.set(source.anchor, source)
     }
+    if ((yaml().isMap(source) || yaml().isSeq(source)) && source.flow === true) {
+      const inside = yaml().isMap(source)
+        ? source.items.flatMap(({ key, value }) => [key, value])
+        : source.items
+      for (const one of inside) refuseQuestion(one)
+    }
     if (yaml().isMap(source)) {
       const start = source.range?.[0] ?? at
       return { kind: 'object', at: start, members: this.#members(source.items, start, depth) }
     }
     if (yaml().isSeq(source)) {
       const start = source.range?.[0] ?? at
-      return { kind: 'list', at: start, items: source.items.map(item => this.node(item, start, depth + 1)) }
+      // Go leaves out what is null in a list of texts or objects.
+      const items = source.items.map(item => this.node(item, start, depth + 1))
+      return { kind: 'list', at: start, items: items.filter(({ kind }) => kind !== 'null') }
     }
     return yaml().isScalar(source) ? scalarNode(source, at) : { kind: 'null', at }
   }
@@ -159,6 +167,13 @@ class Reader {
   }
 }
 
+/** In `{…}` and `[…]` Go's reader ends a plain scalar at a question mark, and then finds no comma. */
+function refuseQuestion(source: unknown): void {
+  if (!yaml().isScalar(source) || source.type !== 'PLAIN') return
+  const at = source.source?.indexOf('?') ?? -1
+  if (at >= 0) throw new BadYaml('in {…} and […] a text with ? is in quotes', (source.range?.[0] ?? 0) + at)
+}
+
 /** The members of the maps that `<<` names; of several the first has the last word. */
 export function mergedMembers(node: Node): Member[] {
   const maps = node.kind === 'list' ? node.items : [node]
@@ -176,6 +191,7 @@ function scalarNode(scalar: Scalar, around: number): Node {
   if (scalar.tag === 'tag:yaml.org,2002:binary') {
     return { kind: 'string', at, value: Buffer.from(text, 'base64').toString() }
   }
+  if (scalar.tag === 'tag:yaml.org,2002:null') return { kind: 'null', at }
   if (scalar.type !== 'PLAIN' || scalar.tag === 'tag:yaml.org,2002:str') {
     return { kind: 'string', at, value: text }
   }

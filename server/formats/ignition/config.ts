@@ -1,11 +1,11 @@
 // The entry for callers that have the text of an Ignition config: is it valid, for which spec, and what does it say.
 
 import { checkConfig } from './rules.ts'
-import type { Finding, PlacedFinding } from './findings.ts'
+import { type Finding, placedFinding, type PlacedFinding } from './findings.ts'
 import { BadJson, parseJson } from './json.ts'
 import { ignitionDialect, readFields } from './read.ts'
 import { CONFIG, NEWEST_SPEC, OLDEST_SPEC } from './schema.ts'
-import { type Node, offsetOf, placeAt } from './tree.ts'
+import { type Node, placeAt } from './tree.ts'
 import type { IgnitionConfig } from './types.ts'
 
 /** A text that was checked. `config` and `spec` are there when nothing is wrong with it. */
@@ -31,15 +31,15 @@ export function checkIgnition(text: string): CheckedConfig {
     if (!(error instanceof BadJson)) throw error
     return { findings: [{ ...AT_START, message: error.message, ...placeAt(text, error.offset) }] }
   }
-  const place = (findings: readonly Finding[]) =>
-    findings.map(finding => ({ ...finding, ...placeAt(text, offsetOf(root, finding.path)) }))
+  const place = (findings: readonly Finding[]) => findings.map(finding => placedFinding(finding, root, text))
   const { fields: stub } = readFields(root, CONFIG, ignitionDialect(OLDEST_SPEC))
   const version = (stub as IgnitionConfig).ignition?.version // the schema says that it is a text
   const spec = specOf(version ?? '')
   if (spec === undefined) return { findings: place([{ ...VERSION, message: versionProblem(version) }]) }
   const read = readFields(root, CONFIG, ignitionDialect(spec))
+  const isRead = read.findings.every(({ severity }) => severity !== 'error')
   const config = read.fields as IgnitionConfig // what the schema lets through has the shape of the types
-  const findings = place([...read.findings, ...checkConfig(config, spec)])
+  const findings = place([...read.findings, ...(isRead ? checkConfig(config, spec) : [])])
   const isGood = findings.every(({ severity }) => severity !== 'error')
   return isGood ? { findings, good: { config, spec } } : { findings }
 }
@@ -56,8 +56,7 @@ export function checkInner(text: string, spec: number): readonly PlacedFinding[]
     if (!(error instanceof BadJson)) throw error
     return [{ ...AT_START, message: error.message, ...placeAt(text, error.offset) }]
   }
-  const place = (findings: readonly Finding[]) =>
-    findings.map(finding => ({ ...finding, ...placeAt(text, offsetOf(root, finding.path)) }))
+  const place = (findings: readonly Finding[]) => findings.map(finding => placedFinding(finding, root, text))
   const read = readFields(root, CONFIG, ignitionDialect(spec))
   const errors = read.findings.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) return place(errors)

@@ -1,7 +1,7 @@
 // What is wrong with a config, where, and how a person reads it.
 
 import type { Place } from '#model/fault.ts'
-import { pathText, type Path } from './tree.ts'
+import { keyOffsetOf, type Node, offsetOf, pathText, type Path, placeAt } from './tree.ts'
 
 /** Every kind of warning, with what to do about it. */
 export const REMEDIES = {
@@ -50,6 +50,13 @@ export function reportTo(findings: Finding[]): Report {
 
 /** A finding with its position in the text. */
 export type PlacedFinding = Finding & Place
+
+/** The finding with the position of what it is about in the text that `root` was read from. */
+export function placedFinding(finding: Finding, root: Node, text: string): PlacedFinding {
+  const isKey = finding.severity === 'warning' && finding.kind === 'unknown-key'
+  const offset = isKey ? keyOffsetOf(root, finding.path) : offsetOf(root, finding.path)
+  return { ...finding, ...placeAt(text, offset) }
+}
 
 /** For example `line 8, column 17: storage.files[0].path: the path is relative`. */
 export function findingText({ line, column, path, message }: PlacedFinding): string {

@@ -13,6 +13,8 @@ export type Fields = { readonly [name: string]: Value }
 export type Dialect = {
   /** The field that a key of the document means, if any. */
   readonly fieldOf: (type: ObjectType, key: string) => Field | undefined
+  /** Says whether a key has its field's name in other letters. */
+  readonly isOtherCase?: (field: Field, key: string) => boolean
   /** The value of a scalar for a field of type `wanted`; undefined when it is of another type. */
   readonly scalar: (node: Node, wanted: 'string' | 'integer' | 'boolean') => Value | undefined
 }
@@ -35,6 +37,7 @@ export function ignitionDialect(spec: number): Dialect {
       const known = type.fields.filter(field => field.since <= spec)
       return known.find(({ name }) => name === key) ?? known.find(({ name }) => sameName(name, key))
     },
+    isOtherCase: ({ name }, key) => name !== key,
     scalar: jsonScalar,
   }
 }
@@ -80,6 +83,10 @@ function readObject(members: readonly Member[], type: ObjectType, path: Path, re
       const message = 'this key is not known, and is ignored'
       reading.findings.push({ severity: 'warning', kind: 'unknown-key', path: [...path, key], message })
       continue
+    }
+    if (reading.dialect.isOtherCase?.(field, key)) {
+      const message = `this is read as "${field.name}", but not by every program: write it so`
+      reading.findings.push({ severity: 'warning', kind: 'unknown-key', path: [...path, key], message })
     }
     const value = readValue(node, field.type, [...path, key], reading)
     if (value === undefined) continue

@@ -3,7 +3,7 @@
 import { pathProblem } from './paths.ts'
 import type { Report } from './findings.ts'
 import type { Disk, Filesystem, Luks, Partition, Raid, Storage } from './types.ts'
-import { parseGoUrl } from './url.ts'
+import { parseGoUrl, sourceProblem } from './url.ts'
 
 /** Rules for partition tables. */
 export function diskRules(disks: readonly Disk[], report: Report): void {
@@ -20,8 +20,11 @@ export function diskRules(disks: readonly Disk[], report: Report): void {
     }
     collision(({ number }) => number || undefined, 'another partition of this disk has the same number')
     collision(({ label }) => label, 'another partition of this disk has the same label')
-    const overlap = partitions.findIndex(one => partitions.some(other => overlaps(other, one)))
-    if (overlap >= 0) report.error([...path, 'partitions', overlap], 'this partition overlaps another')
+    const overlap = partitions
+      .map(one => partitions.findIndex(other => overlaps(one, other)))
+      .find(other => other >= 0)
+    if (overlap !== undefined)
+      report.error([...path, 'partitions', overlap], 'this partition overlaps another')
     const isRemoving = partitions.some(({ shouldExist }) => shouldExist === false)
     if (isRemoving && partitions.some(({ number = 0 }) => number === 0)) {
       report.error([...path, 'partitions'], 'partitions without a number do not go with shouldExist: false')
@@ -150,6 +153,9 @@ export function luksRules(volumes: readonly Luks[], spec: number, report: Report
     if (name.includes('/')) error([...path, 'name'], 'a LUKS name has no slash')
     if (Buffer.byteLength(label) > 47) error([...path, 'label'], 'a LUKS label has 47 bytes at most')
     error([...path, 'device'], pathProblem(device))
+    if (keyFile?.source && sourceProblem(keyFile.source, spec) !== undefined) {
+      error([...path, 'keys'], 'the key file cannot be fetched from its source')
+    }
     const { custom, tang = [], threshold = 0, tpm2 = false } = clevis
     const isCustom = spec >= 3 ? (custom?.pin ?? '') !== '' : custom !== undefined
     const isUsual = tang.length > 0 || tpm2 || threshold !== 0

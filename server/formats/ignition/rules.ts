@@ -34,11 +34,12 @@ export function checkConfig(config: IgnitionConfig, spec: number): readonly Find
 function ignitionRules({ ignition = {} }: IgnitionConfig, spec: number, { error, warning }: Report): void {
   for (const [index, { source = '' }] of (ignition.config?.merge ?? []).entries()) {
     const path = ['ignition', 'config', 'merge', index]
-    if (spec >= 1 && source === '') error(path, 'a source is wanted')
+    if (spec >= 1) error(path, requiredSourceProblem(source, spec))
   }
   for (const [index, { source = '' }] of (ignition.security?.tls?.certificateAuthorities ?? []).entries()) {
     const path = ['ignition', 'security', 'tls', 'certificateAuthorities', index]
-    if (source === '') error(path, 'a source is wanted')
+    if (spec >= 1) error(path, requiredSourceProblem(source, spec))
+    else if (source === '') error([...path, 'source'], sourceProblem(source, spec))
   }
   for (const name of ['httpProxy', 'httpsProxy'] as const) {
     const text = ignition.proxy?.[name]
@@ -52,6 +53,10 @@ function ignitionRules({ ignition = {} }: IgnitionConfig, spec: number, { error,
   }
 }
 
+function requiredSourceProblem(source: string, spec: number): string | undefined {
+  return source === '' ? 'a source is wanted' : sourceProblem(source, spec)
+}
+
 function resourceRules(resource: Resource, path: Path, spec: number, { error }: Report): void {
   const { compression = '', httpHeaders = [], source, verification } = resource
   if (compression !== '' && compression !== 'gzip') {
@@ -59,7 +64,10 @@ function resourceRules(resource: Resource, path: Path, spec: number, { error }: 
   }
   if (verification?.hash !== undefined) {
     const at = [...path, 'verification', 'hash']
-    if (source === undefined) error(at, 'there is no source to verify')
+    // 3.0 asks this of contents only.
+    if (source === undefined && (spec >= 1 || path[0] === 'storage')) {
+      error(at, 'there is no source to verify')
+    }
     error(at, hashProblem(verification.hash, spec))
   }
   if (source !== undefined && source !== '') error([...path, 'source'], sourceProblem(source, spec))

@@ -40,11 +40,22 @@ export function placeAt(text: string, offset: number): Place {
 export function offsetOf(root: Node, path: Path): number {
   let node = root
   for (const step of path) {
-    const next = typeof step === 'number' ? itemOf(node, step) : memberOf(node, step)
+    const next = typeof step === 'number' ? itemOf(node, step) : memberOf(node, step)?.value
     if (next === undefined) return node.at
     node = next
   }
   return node.at
+}
+
+/** The offset of the key that ends `path`; of the nearest value that was written down, where there is no such key. */
+export function keyOffsetOf(root: Node, path: Path): number {
+  const key = path.at(-1)
+  let node: Node | undefined = root
+  for (const step of path.slice(0, -1)) {
+    node = node && (typeof step === 'number' ? itemOf(node, step) : memberOf(node, step)?.value)
+  }
+  const member = node && typeof key === 'string' ? memberOf(node, key) : undefined
+  return member?.at ?? offsetOf(root, path)
 }
 
 /** A path as it is written in messages: `storage.files[0].path`. */
@@ -60,8 +71,8 @@ function itemOf(node: Node, index: number): Node | undefined {
   return node.kind === 'list' ? node.items[index] : undefined
 }
 
-function memberOf(node: Node, key: string): Node | undefined {
+function memberOf(node: Node, key: string): Member | undefined {
   if (node.kind !== 'object') return undefined
   const exact = node.members.findLast(member => member.key === key)
-  return (exact ?? node.members.findLast(member => member.key.toLowerCase() === key.toLowerCase()))?.value
+  return exact ?? node.members.findLast(member => member.key.toLowerCase() === key.toLowerCase())
 }

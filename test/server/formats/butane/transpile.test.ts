@@ -77,8 +77,8 @@ t.test('a finding has its place in the YAML', async t => {
     'line 5, column 13: storage.files[0].path: "etc/x" is relative; write it from /',
   ])
   t.strictSame(said(SAMPLES['an unknown key'] ?? ''), [
-    'line 3, column 10: orchard: this key is not known, and is ignored',
-    'line 4, column 36: passwd.users[0].colour: this key is not known, and is ignored',
+    'line 3, column 1: orchard: this key is not known, and is ignored',
+    'line 4, column 28: passwd.users[0].colour: this key is not known, and is ignored',
   ])
   t.match(said(SAMPLES['content: from outside'] ?? ''), [
     /^line 7, column 16: .*local: .* leads out of the data/,

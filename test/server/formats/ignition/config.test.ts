@@ -42,7 +42,7 @@ t.test('a key that the spec does not know is a warning with its place', async t 
   const { good, findings } = checkIgnition(text)
   t.ok(good)
   t.strictSame(findings.map(findingText), [
-    'line 2, column 56: storage.luks[0].discard: this key is not known, and is ignored',
+    'line 2, column 46: storage.luks[0].discard: this key is not known, and is ignored',
   ])
 })
 
