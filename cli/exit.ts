@@ -91,6 +91,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   REFUSED: 'refused',
   REMOVAL_REFUSED: 'refused',
   SECRET_IN_CLEAR: 'refused',
+  SERVER_ADDRESS_TAKEN: 'refused',
   SITE_CONFLICT: 'refused',
   STATE_IN_USE: 'refused',
   STATE_NOT_EMPTY: 'refused',

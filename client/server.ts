@@ -57,10 +57,11 @@ export class ServerClient {
     requirePrivateWire(this.#base)
   }
 
-  /** Replaces all that the server knows of a site; says whether that changed anything. */
-  async putSite(name: string, objects: SiteObjects): Promise<boolean> {
+  /** Replaces all that the server knows of a site; says whether that changed anything, and what its machines will lack. */
+  async putSite(name: string, objects: SiteObjects): Promise<SitePut> {
     const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(name)}`, objects)
-    return (answer as { changed: boolean }).changed
+    const { changed, warnings = [] } = answer as Partial<SitePut> & { changed: boolean }
+    return { changed, warnings }
   }
 
   /**
@@ -266,6 +267,9 @@ export class ServerClient {
     })
   }
 }
+
+/** The answer to a site that was put; the warnings are sentences for a person. */
+export type SitePut = { readonly changed: boolean; readonly warnings: readonly string[] }
 
 /** Pages of one list that are asked for at most: of a thousand items each that is a hundred times what a server is made for. */
 const MOST_PAGES = 10_000

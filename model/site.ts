@@ -15,8 +15,29 @@ export const siteSchema = {
     machines: { type: 'array', items: machineSchema },
     profiles: { type: 'array', items: profileSchema },
     groups: { type: 'array', items: groupSchema },
+    chosen: {
+      type: 'object',
+      description: 'What the site file leaves out and Pilotlight chose; only for messages, and not kept',
+      required: ['machines', 'pool', 'gateway'],
+      properties: {
+        machines: {
+          type: 'array',
+          items: { type: 'string' },
+          description: 'Names of those whose address it chose',
+        },
+        pool: { type: 'boolean' },
+        gateway: { type: 'boolean' },
+      },
+    },
   },
 } as const
+
+/** What a site file leaves out and Pilotlight chose: the names of machines whose address it did, and whether others of its addresses. */
+export type SiteChoices = {
+  readonly machines: readonly string[]
+  readonly pool: boolean
+  readonly gateway: boolean
+}
 
 /** All that one site file makes the server know, replaced as a whole by `PUT /v1/sites/{name}`. */
 export type SiteObjects = {
@@ -24,4 +45,5 @@ export type SiteObjects = {
   readonly machines: readonly Machine[]
   readonly profiles: readonly Profile[]
   readonly groups: readonly Group[]
+  readonly chosen?: SiteChoices
 }

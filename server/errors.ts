@@ -195,6 +195,15 @@ export class SiteConflict extends ServerError {
   }
 }
 
+/** A site gives a machine, or the pool, an address that the host of the server has. */
+export class ServerAddressTaken extends ServerError {
+  readonly code = 'SERVER_ADDRESS_TAKEN'
+  readonly statusCode = 409
+  constructor(what: string, remedy: string) {
+    super(`${what}, which is an address of this server. ${remedy}.`)
+  }
+}
+
 /** A change of what a site file declares, past that file. */
 export class OwnedBySite extends ServerError {
   readonly code = 'OWNED_BY_SITE'

@@ -110,7 +110,7 @@ const PURE = [
   'server/limits/{bucket,http}.ts',
   'server/process/write-failure.ts',
   'server/assets/{http-date,range,names}.ts',
-  'server/inventory/{object-check,matchbox-files,matchbox-text,diff}.ts',
+  'server/inventory/{object-check,site-check,matchbox-files,matchbox-text,diff}.ts',
   'server/machines/{identity,firmware}.ts',
   'rack/site/{duties,compile,helm-yaml,yaml-limits}.ts',
   'rack/kubernetes/{objects,judge,judge-pod,readiness}.ts',

@@ -15,6 +15,7 @@ export function compileSite(site: Site): SiteObjects {
     machines: site.machines.map(machine => ({ ...machine, trust: site.trust })),
     profiles: [],
     groups: site.machines.map(machine => groupOf(site, machine)),
+    chosen: site.chosen,
   }
 }
 

@@ -40,7 +40,14 @@ export function parseSite(file: string, text: string): Site {
   const { openstack, external } = readOpenstack(reader)
   const cluster = readCluster(reader, { network, subnet, machines, openstack, external })
   reader.finish()
-  return { name, network, machines, trust, cluster, openstack }
+  const chosen = {
+    machines: machines
+      .filter((_, index) => !reader.has(['machines', index, 'address']))
+      .map(machine => machine.name),
+    pool: !reader.has(['network', 'pool']),
+    gateway: !reader.has(['network', 'gateway']),
+  }
+  return { name, network, machines, trust, cluster, openstack, chosen }
 }
 
 function readName(reader: YamlReader): string {

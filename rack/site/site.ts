@@ -2,6 +2,7 @@
 
 import type { Machine, MachineTrust } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
+import type { SiteChoices } from '#model/site.ts'
 
 /** A whole site file. */
 export type Site = {
@@ -12,6 +13,8 @@ export type Site = {
   readonly trust: MachineTrust
   readonly cluster: ClusterSettings
   readonly openstack: OpenstackSettings
+  /** What the file leaves to Pilotlight. */
+  readonly chosen: SiteChoices
 }
 
 /** The Kubernetes that the controllers become. */

@@ -63,7 +63,8 @@ export type Work = {
 /** Each step's own. */
 export const ACTIONS: { readonly [Id in StepId]: (work: Work) => Promise<Results[Id]> } = {
   charts: prepareCharts,
-  publish: ({ site, client, state, stage, beforePut }) => publish(site, client, state, stage, beforePut),
+  publish: ({ site, client, state, stage, beforePut, options: { show } }) =>
+    publish(site, client, state, stage, { beforePut, ...(show && { show }) }),
   'power on': powerOn,
   approve,
   boot,

@@ -18,9 +18,16 @@ export type Published = {
   readonly signsUntil: number
 }
 
+/** What `publish` calls on its way. */
+export type PublishOptions = {
+  /** When the server is found fit, before it has anything of the site. */
+  readonly beforePut?: () => void
+  /** Shows a person what the server says of the site, a line each. */
+  readonly show?: (line: string) => void
+}
+
 /**
- * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat. Calls `beforePut` when
- * the server is found fit, before it has anything of the site.
+ * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat.
  *
  * @throws {Failure} NOT_FOUND when the server's data directory is not one that these machines can boot from
  */
@@ -29,7 +36,7 @@ export async function publish(
   client: ServerClient,
   state: string,
   stage: Stage,
-  beforePut: () => void = () => undefined,
+  { beforePut = () => undefined, show = () => undefined }: PublishOptions = {},
 ): Promise<Published> {
   stage.waiting('certificates')
   const directory = join(state, 'pki')
@@ -38,7 +45,8 @@ export async function publish(
   const objects = compileSite(site)
   for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
   beforePut()
-  const changed = await client.putSite(site.name, objects)
+  const { changed, warnings } = await client.putSite(site.name, objects)
+  for (const warning of warnings) show(warning)
   const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
   keepSigningDay(state, site.name, signsUntil)
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))

@@ -1,5 +1,6 @@
 // By which IPv4 addresses the server can be reached: what a node's firewall keeps pods and guests from.
 
+import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
@@ -10,6 +11,15 @@ import { networkInterfaces } from 'node:os'
 export function ownAddresses(hosts: readonly string[]): string[] {
   const found = hosts.flatMap(host => (host === '0.0.0.0' || host === '::' ? ofThisHost() : [host]))
   return [...new Set(found.filter(host => isIPv4(host)))]
+}
+
+/** Says whether the kernel forwards packets between networks; undefined where it does not say. */
+export function forwardsPackets(): boolean | undefined {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1'
+  } catch {
+    return undefined
+  }
 }
 
 function ofThisHost(): string[] {

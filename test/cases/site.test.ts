@@ -1,7 +1,13 @@
 // Reports of users, as a kind each: site files that say what Kubernetes, DHCP or the server cannot do.
 
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { formatIpv4, networkAround } from '#model/ipv4.ts'
 import { parseSite } from '#rack/site/read.ts'
+import { ownAddresses } from '#server/process/own-addresses.ts'
+import { pilotlight } from '../cli/pilotlight.ts'
+import { testServer } from '../server/serving.ts'
 
 /** A rack of four machines, with networks of its cluster. */
 const rackWith = (cluster: string) => `name: south
@@ -34,6 +40,38 @@ t.test('site-service-network-size: refused at serviceCidr, with the sizes that a
     )
   for (const cidr of ['10.64.0.0/28', '11.16.0.0/12']) t.equal(withServices(cidr).cluster.serviceCidr, cidr)
 })
+
+const [ownAddress] = ownAddresses(['0.0.0.0'])
+const noAddress = ownAddress === undefined && 'this host has no address but loopback'
+
+t.test(
+  'site-server-address-taken: whoever brings the site is refused, before a machine is on',
+  { skip: noAddress },
+  async t => {
+    const address = ownAddress ?? ''
+    const { first } = networkAround(`${address}/24`)!
+    const server = await testServer(t)
+    const file = join(t.testdirName, 'site.yaml')
+    writeFileSync(file, siteAt(`${formatIpv4(first)}/24`, address))
+    const env = { PILOTLIGHT_SERVER: server.url, PILOTLIGHT_STATE_PATH: server.statePath }
+    const marker = join(t.testdirName, 'switched-on')
+    const args = ['up', file, '--until', 'cluster', '--state', join(t.testdirName, 'up')]
+    const { status, err } = await pilotlight([...args, '--power-on', `touch ${marker}`], { env })
+    t.equal(status, 4)
+    t.match(
+      err,
+      `machine head of site west has ${address} (in the site file), which is an address of this server`,
+    )
+    t.notOk(existsSync(marker), 'no machine was switched on')
+    t.strictSame(await (await server.get('/machines')).json(), [], 'and the server has nothing of the site')
+  },
+)
+
+/** A site whose controller has that very address. */
+const siteAt = (subnet: string, address: string) => `name: west
+network: { subnet: ${subnet}, dhcp: off, gateway: ${address.replace(/\d+$/, last => (last === '1' ? '2' : '1'))} }
+machines: [{ name: head, mac: "52:54:00:60:00:01", role: controller, address: ${address} }]
+`
 
 /** Fails when its skip is taken away before the test is written. */
 const unwritten = async (t: Test) => t.fail('not written yet')

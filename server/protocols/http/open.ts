@@ -15,6 +15,7 @@ import type { Refuse } from '../../limits/refusals.ts'
 import type { Log } from '../../log.ts'
 import type { Machines } from '../../machines/open.ts'
 import type { Metrics } from '../../metrics.ts'
+import { forwardsPackets, ownAddresses } from '../../process/own-addresses.ts'
 import type { Parts } from '../../process/parts.ts'
 import type { ObjectStore } from '../../store/objects.ts'
 import type { BundleStore } from '../../store/secrets.ts'
@@ -28,7 +29,7 @@ import { logLines } from './wire/requests.ts'
 /** What HTTP needs of the service. */
 export type HttpService = {
   readonly config: ListenerSettings &
-    Pick<ServerConfig, 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'>
+    Pick<ServerConfig, 'address' | 'dhcp' | 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'>
   readonly certificates: ListenerCertificates
   readonly accessTokens: AccessTokens
   readonly inventory: Inventory
@@ -89,6 +90,10 @@ export async function openHttp(service: HttpService, parts: Parts): Promise<Open
   return { ...ports, connections: admitted.connections }
 }
 
+function isNotLoopback(address: string): boolean {
+  return !address.startsWith('127.') && address !== '0.0.0.0'
+}
+
 /** Hands to each room of HTTP what it declares. */
 function needsOf(service: HttpService, admitted: Admission, stopping: AbortSignal): HttpNeeds {
   const { config, inventory, store, readiness, accessTokens, metrics, refuse, log } = service
@@ -135,6 +140,12 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       accessTokens,
       enrolment,
       reopenings,
+      place: () => ({
+        address: config.address,
+        addresses: ownAddresses(['0.0.0.0', config.address, config.agent.host]).filter(isNotLoopback),
+        dhcp: config.dhcp,
+        forwards: forwardsPackets(),
+      }),
       sites: async () => (await store.objects.networks()).map(({ name }) => name),
       signing: signingOf,
       putAuthority: authorities.put.bind(authorities),

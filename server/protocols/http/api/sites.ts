@@ -14,6 +14,7 @@ import { bundleArchive } from '../../../agent/bundle.ts'
 import { BadRequest, InvalidObject, NotFound, SecretInClear } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Inventory } from '../../../inventory/inventory.ts'
+import { refuseServerAddresses, siteWarnings, type ServerPlace } from '../../../inventory/site-check.ts'
 import { checkObject } from '../../../inventory/object-check.ts'
 import { auditingOf, noteAudited, noteChange } from './audit.ts'
 import type { Log } from '../../../log.ts'
@@ -26,6 +27,8 @@ export type SiteNeeds = {
   readonly catalog: () => Catalog
   readonly inventory: Pick<Inventory, 'putSite'>
   readonly putBundle: (machine: string, bundle: BundleDescription) => Promise<boolean>
+  /** Where the server is, as of now. */
+  readonly place: () => ServerPlace
   /** The names of all sites. */
   readonly sites: () => Promise<readonly string[]>
   readonly putAuthority: (site: string, authority: SiteAuthority) => Promise<AuthorityPut>
@@ -42,7 +45,7 @@ const BUNDLE_BYTES = 16 << 20
  * /v1/machines/{name}/bundle`. Authorities and bundles are never read back, and are taken only over HTTPS or from this host.
  */
 export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) => {
-  const { catalog, inventory, putBundle, sites, putAuthority, signing, log } = needs
+  const { catalog, inventory, place, putBundle, sites, putAuthority, signing, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
   app.put<{ Params: { name: string }; Body: SiteObjects }>(
@@ -56,10 +59,14 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       const { params, body } = request
       const { name } = params
       const by = { who: request.identity.name, audit: auditingOf(request) }
-      const changed = await inventory.putSite(name, checkedSite(body), by)
+      const site = checkedSite(body)
+      refuseServerAddresses(name, site, place())
+      const changed = await inventory.putSite(name, site, by)
       noteAudited(request)
+      const warnings = siteWarnings(name, site, place())
+      for (const warning of warnings) log('warn', warning, { site: name })
       log('info', changed ? 'site changed' : 'site as before', { site: name, machines: body.machines.length })
-      return reply.send({ changed })
+      return reply.send({ changed, warnings })
     },
   )
 
