@@ -13,6 +13,7 @@ type ExplainFlags = {
   readonly uuid?: string
   readonly serial?: string
   readonly label: readonly string[]
+  readonly all?: boolean
   readonly json?: boolean
 }
 
@@ -28,6 +29,7 @@ export function defineExplain(command: Command): void {
         .argParser(collect),
     )
     .addOption(serverOption())
+    .option('--all', 'list all groups that do not take it, and not only those that miss least')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -40,20 +42,23 @@ Examples:
   pilotlight explain --mac 525400200001 --label os=installed
   pilotlight explain --uuid 4C4C4544-0000-2010-8020-B4C04F303232 --json | jq .winner`,
     )
-    .action(async (machine: string | undefined, { server, json, label, ...rest }: ExplainFlags) => {
-      const { ServerClient } = await import('#client/server.ts')
-      const query = new URLSearchParams()
-      if (machine !== undefined) for (const pair of await identityOf(machine, server)) query.set(...pair)
-      for (const key of ['mac', 'uuid', 'serial'] as const)
-        if (rest[key] !== undefined) query.set(key, rest[key])
-      for (const pair of label) query.set(...pairOf(pair))
-      const path = `/v1/explain?${query.toString()}`
-      const client = new ServerClient(server)
-      const accept = json ? 'application/json' : 'text/plain'
-      const text = await (await client.request('GET', path, { accept })).text()
-      if (json) printJson(JSON.parse(text) as object)
-      else show(text)
-    })
+    .action(
+      async (machine: string | undefined, { server, json, all = false, label, ...rest }: ExplainFlags) => {
+        const { ServerClient } = await import('#client/server.ts')
+        const query = new URLSearchParams()
+        if (machine !== undefined) for (const pair of await identityOf(machine, server)) query.set(...pair)
+        for (const key of ['mac', 'uuid', 'serial'] as const)
+          if (rest[key] !== undefined) query.set(key, rest[key])
+        for (const pair of label) query.set(...pairOf(pair))
+        if (all) query.set('all', 'true')
+        const path = `/v1/explain?${query.toString()}`
+        const client = new ServerClient(server)
+        const accept = json ? 'application/json' : 'text/plain'
+        const text = await (await client.request('GET', path, { accept })).text()
+        if (json) printJson(JSON.parse(text) as object)
+        else show(text)
+      },
+    )
 }
 
 /** What a machine that is called by its name, MAC or UUID shows of itself when it boots. */

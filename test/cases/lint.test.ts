@@ -401,3 +401,37 @@ t.test('a Container Linux Config is recognised, with braces and without, and wha
   const files = { ...templated, 'ignition/w.yaml': json, 'groups/any.json': groupWith('any', { a: 'a' }) }
   t.match(lintOf(t, files), [/^PL-2032 .*an Ignition config, and only files whose names end in \.ign/])
 })
+
+t.test('what is not YAML or JSON is said in our own words, with line and column', async t => {
+  const yaml = (text: string) =>
+    lintOf(t, { ...templated, 'ignition/w.yaml': text, 'groups/any.json': groupWith('any', { a: 'a' }) })
+  for (const [text, place] of [
+    ['variant: fcos\nversion: [1', '2:'],
+    ['variant: fcos\n\tversion: 1.5.0', '2:'],
+    ['variant: fcos\nversion: 1.5.0\nversion: 1.5.0', '3:'],
+    ['variant: fcos\nstorage: *none', '2:'],
+    ['variant: fcos\nversion: "{{ .a }}"\n x: {', '3:'],
+  ] as const) {
+    const [found = ''] = yaml(text)
+    t.match(found, new RegExp(`^PL-2032 ignition/w\\.yaml:${place}\\d+ error: `), text)
+    t.notMatch(
+      found,
+      /YAML\.parse|implicit|Unresolved|Nested mappings|Flow (?:map|sequence)|[Ss]ource contains/,
+      text,
+    )
+  }
+  t.match(
+    lintOf(t, { 'groups/any.json': '' }),
+    [/^PL-2001 groups\/any\.json:1:1 error: it is empty/, /^PL-2028/].slice(0, 1),
+  )
+  const cloud = { 'profiles/worker.json': profile('worker', { cloud_id: 'c.yml' }) }
+  t.strictSame(
+    lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: 1\n---\nb: [' }),
+    [],
+    'the first document counts',
+  )
+  t.match(lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: "1' }), [
+    /^PL-2036 cloud\/c\.yml:2:\d+ error: .*quote/,
+  ])
+  t.match(lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: *b' }), [/^PL-2036 .*an alias/])
+})

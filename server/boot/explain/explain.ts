@@ -26,8 +26,10 @@ export type Explanation = {
   readonly groups: number
   /** The group that takes the machine. */
   readonly winner?: Candidate
-  /** Those that do not: first those that fit as well, then those that miss least. At most `LOSERS`. */
+  /** Those that do not, at most `LOSERS` or all: first those that fit as well, then those that miss least. */
   readonly losers: readonly Candidate[]
+  /** How many further groups do not take it. */
+  readonly more: number
   /** The profile that the winner names, if it exists. */
   readonly profile?: Profile
   readonly serves: readonly Page[]
@@ -50,24 +52,35 @@ export type Candidate = {
 }
 
 /** Losers that are shown; a rack has thousands of groups that want another MAC. */
-const LOSERS = 10
+const LOSERS = 5
+/** Losers that are shown where all are asked for. */
+const ALL_LOSERS = 10_000
 /** Groups that are examined: of those that fit, so many are compared with each other by the linter. */
 const RIVALS = 50
 
-/** Explains what a machine with these labels gets. `given` is the query that they were read from, as pairs. */
+/** What to explain, and how much of it. */
+export type Question = {
+  /** The query that the labels were read from, as pairs. */
+  readonly given: Labels
+  readonly assetsPath: string | undefined
+  /** Whether all groups are to be listed that do not take the machine. */
+  readonly all?: boolean
+}
+
+/** Explains what a machine with these labels gets. */
 export function explain(
   sources: Sources,
   labels: Labels,
-  { given, assetsPath }: { readonly given: Labels; readonly assetsPath: string | undefined },
+  { given, assetsPath, all = false }: Question,
 ): Explanation {
   const { catalog } = sources
   const found = foundBy(catalog, labels)
   const machine = found?.machine
   const known = knownOf(machine, machine?.address)
-  const nearest = catalog.groups.nearest(labels, known, RIVALS)
-  const rivals = nearest.filter(({ fit }) => fit !== 'none')
+  const nearest = all ? catalog.groups.judged(labels, known) : catalog.groups.nearest(labels, known, RIVALS)
+  const rivals = nearest.slice(0, RIVALS).filter(({ fit }) => fit !== 'none')
   const [winner] = rivals
-  const losers = nearest.filter(verdict => verdict !== winner).slice(0, LOSERS)
+  const losers = nearest.filter(verdict => verdict !== winner).slice(0, all ? ALL_LOSERS : LOSERS)
   const profile = winner && catalog.profiles.get(winner.group.profile)
   return {
     labels,
@@ -76,6 +89,7 @@ export function explain(
     groups: catalog.groups.size,
     ...(winner && { winner: candidate(winner, winsBy(winner, rivals)) }),
     losers: losers.map(loser => candidate(loser, losesBy(loser, winner, labels, known))),
+    more: catalog.groups.size - losers.length - (winner === undefined ? 0 : 1),
     ...(profile && { profile }),
     serves: winner ? pagesOf(sources, { labels, group: winner.group, machine, profile }) : [],
     lints: lintCatalog(

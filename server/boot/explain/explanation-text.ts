@@ -45,9 +45,8 @@ function winnerLines({ winner, profile, groups }: Explanation): string[] {
   ]
 }
 
-function moreLines({ winner, losers, groups }: Explanation): string[] {
-  const more = groups - losers.length - (winner === undefined ? 0 : 1)
-  return more > 0 ? [line('lost', `and ${more} more`)] : []
+function moreLines({ more }: Explanation): string[] {
+  return more > 0 ? [line('lost', `and ${more} more, which miss as much or more: --all lists them`)] : []
 }
 
 function candidateText({ id, selector, priority }: Candidate): string {

@@ -54,13 +54,13 @@ export function warningCode(kind: WarningKind): LintCode {
 /** What to do about each code of a template. */
 export const REMEDY_OF_CODE: Partial<Record<LintCode, string>> = {
   'PL-2030': 'fix the config; as it is, a machine waits for a better one',
-  'PL-2032': 'fix the config; lines are those of the rendered text',
+  'PL-2032': 'fix the config; as it is, machines get a 404',
   'PL-2033': 'fix the template, which is a Go template',
   'PL-2034': 'fix the template, which is a nunjucks template',
   'PL-2035': "add the key to the group's metadata, or let the template do without it",
   'PL-2043':
     'write it as Butane: variant: flatcar with version: 1.1.0, or variant: fcos with version: 1.5.0, at its top; networkd, etcd, flannel, docker, locksmith and update become files and units',
-  'PL-2036': 'begin it with #cloud-config and write a YAML map below, or begin it with #!',
+  'PL-2036': 'fix it there: it begins with #cloud-config and is a YAML map below, or it begins with #!',
 }
 
 /** The code of what makes a rendered text useless, by the kind of its file. */

@@ -101,6 +101,16 @@ export class GroupIndex {
     return best
   }
 
+  /** All groups with their verdicts, in the order of `nearest`. */
+  judged(labels: Labels, known: Known): Verdict[] {
+    const all = [...this.#entries.values()].map(entry => {
+      const missed = missedOf(entry.group, labels, known) ?? []
+      const { fit } = missed.length === 0 ? verdictOf(entry.group, labels, known) : NO_FIT
+      return { ...entry, fit, missed }
+    })
+    return all.toSorted(compareNear)
+  }
+
   #best(labels: Labels, known: Known): Ranked | undefined {
     let best: Ranked | undefined
     let isExact = false

@@ -1,7 +1,7 @@
 // The two free kinds of a Matchbox profile: `/generic`, any text, and `/cloud`, a config of coreos-cloudinit.
 
 import { posix } from 'node:path'
-import { messageOf } from '#progress/wait.ts'
+import { yamlFault } from '#model/yaml-fault.ts'
 import { BadYaml, LINEAR, refuseCostly, yaml } from '../../formats/butane/yaml.ts'
 import { InvalidCloudConfig, NothingToServe } from '../../errors.ts'
 import { findingText } from '../../formats/ignition/findings.ts'
@@ -44,13 +44,7 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   let config: unknown
   try {
     refuseCostly(text)
-    config = yaml().parse(text, {
-      ...LINEAR,
-      schema: 'core',
-      uniqueKeys: false,
-      strict: false,
-      logLevel: 'error',
-    })
+    config = firstDocument(text)
   } catch (error) {
     throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
   }
@@ -59,18 +53,28 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   return text
 }
 
+/** The first document of a YAML text: coreos-cloudinit reads no other. */
+function firstDocument(text: string): unknown {
+  const documents = yaml().parseAllDocuments(text, {
+    ...LINEAR,
+    schema: 'core',
+    uniqueKeys: false,
+    strict: false,
+    logLevel: 'error',
+  })
+  const [document] = Array.isArray(documents) ? documents : []
+  const [error] = document?.errors ?? []
+  if (error !== undefined) throw new BadYaml(yamlFault(error), error.pos[0])
+  return document?.toJS() ?? null
+}
+
 /** What is wrong with a YAML text, with line and column. */
 function placed(text: string, error: unknown): string {
-  const message = messageOf(error)
-  const offset =
-    error instanceof BadYaml
-      ? error.offset
-      : error instanceof yaml().YAMLParseError
-        ? error.pos[0]
-        : undefined
-  return offset === undefined
-    ? message
-    : findingText({ severity: 'error', path: [], message, ...placeAt(text, offset) })
+  // The parser's own are about aliases: one without an anchor, or too many of them.
+  if (!(error instanceof BadYaml))
+    return 'an alias (*name) has no anchor (&name) before it, or they unfold to too much'
+  const { message, offset } = error
+  return findingText({ severity: 'error', path: [], message, ...placeAt(text, offset) })
 }
 
 /** A file of `folder`, rendered as what its name says: ours (`*.njk`), or a Go template. */

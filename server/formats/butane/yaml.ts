@@ -4,6 +4,7 @@
 import type * as Yaml from 'yaml'
 import type { Pair, ParsedNode, Scalar } from 'yaml'
 import { lazyPackage } from '#host/lazy.ts'
+import { yamlFault } from '#model/yaml-fault.ts'
 import type { Dialect } from '../ignition/read.ts'
 import type { Member, Node } from '../ignition/tree.ts'
 
@@ -42,12 +43,7 @@ export function parseYaml(text: string): Node {
   const document = Array.isArray(documents) ? documents[0] : undefined
   if (document === undefined) return { kind: 'null', at: 0 }
   const [error] = document.errors
-  if (error !== undefined) {
-    throw new BadYaml(
-      (error.message.split('\n', 1)[0] ?? '').replace(/ at line \d+, column \d+:?$/, ''),
-      error.pos[0],
-    )
-  }
+  if (error !== undefined) throw new BadYaml(yamlFault(error), error.pos[0])
   return new Reader().node(document.contents, 0, 0)
 }
 

@@ -26,6 +26,10 @@ const schema = {
     properties: {
       mac: { type: 'string', description: 'The MAC of the machine' },
       uuid: { type: 'string', description: 'Its SMBIOS UUID' },
+      all: {
+        type: 'boolean',
+        description: 'List all groups that do not take it, and not only those that miss least',
+      },
     },
   },
 } as const
@@ -34,7 +38,11 @@ const schema = {
 export const explainRoutes: FastifyPluginCallback<ExplainNeeds> = (app, { sources, assetsPath }, done) => {
   app.get('/v1/explain', { schema, validatorCompiler: () => () => true }, (request, reply) => {
     const query = rawQueryOf(targetOf(request.raw))
-    const explanation = explain(sources(), parseLabels(query), { given: givenLabels(query), assetsPath })
+    const { all, ...given } = givenLabels(query)
+    const isAll = all === '' || all === 'true'
+    const { all: unwanted, ...others } = parseLabels(query)
+    const labels = isAll || unwanted === undefined ? others : { ...others, all: unwanted }
+    const explanation = explain(sources(), labels, { given, assetsPath, all: isAll })
     if (request.headers.accept?.startsWith('text/plain') !== true) return pretty(reply, explanation)
     return reply.type('text/plain; charset=utf-8').send(bytesOf(explanationText(explanation)))
   })

@@ -121,3 +121,29 @@ t.test('any query is explained', async () => {
     ),
   )
 })
+
+t.test('of many groups those are listed that miss least, and all of them where that is asked', async t => {
+  const many = Array.from({ length: 10_000 }, (_, at): Group => {
+    const rack = String(at % 100)
+    return { id: `g-${at}`, profile: 'q', selector: { hostname: `n-${at}`, rack } }
+  })
+  const from = sourcesOf(catalogOf({ groups: [...many, { id: 'any', profile: 'q' }], profiles }))
+  const before = performance.now()
+  const few = ask('rack=7', from)
+  t.ok(performance.now() - before < 2000, 'a look at each group is quick')
+  t.equal(few.winner?.id, 'any')
+  t.equal(few.losers.length, 5)
+  t.ok(few.losers.every(({ selector, why }) => selector.rack === '7' && why.startsWith('wants hostname=')))
+  t.equal(few.more, 9995)
+  t.match(explanationText(few), /^lost +and 9995 more/m)
+  const query = 'rack=7'
+  const all = explain(from, parseLabels(query), {
+    given: givenLabels(query),
+    assetsPath: undefined,
+    all: true,
+  })
+  t.equal(all.losers.length, 10_000)
+  t.strictSame(all.losers.slice(0, 5), few.losers, 'in the same order')
+  t.equal(all.more, 0)
+  t.notMatch(explanationText(all), /more, which/)
+})
