@@ -144,6 +144,15 @@ function upstreamUsers(folders: readonly string[]): string[] {
   ]
 }
 
+/** Commands that make a program of some lines of shell. */
+function script(name: string, lines: readonly string[]): string[] {
+  const path = `/usr/local/bin/${name}`
+  return [`cat > ${path} <<'END'\n#!/bin/sh\n${lines.join('\n')}\nEND`, `chmod 755 ${path}`]
+}
+
+/** Folders that programs write logs into: other layers leave them out, because our charts' pods print theirs. */
+const LOG_FOLDERS = './var/log/*'
+
 /** The program by which pods of upstream's charts wait for each other. */
 const entrypoint = readFileSync(dataFile('openstack-helm/kubernetes-entrypoint'), 'utf8')
 
@@ -158,12 +167,16 @@ export const openstackHelmInfraRecipe = layerRecipe({
   finish: [
     'mkdir -p /var/lib/mysql /var/lib/rabbitmq /var/log/mysql /var/log/rabbitmq',
     ...upstreamUsers(['/var/lib/mysql', '/var/lib/rabbitmq', '/var/log/mysql', '/var/log/rabbitmq']),
-    ...words('rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins').map(
-      name => `ln -sf /usr/lib/rabbitmq/bin/${name} /usr/local/bin/${name}`,
+    ...words('rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins').flatMap(name =>
+      script(name, [
+        'export RABBITMQ_LOGS="${RABBITMQ_LOGS:--}" RABBITMQ_LOG_BASE="${RABBITMQ_LOG_BASE:-/var/log/rabbitmq}"',
+        `exec /usr/lib/rabbitmq/bin/${name} "$@"`,
+      ]),
     ),
     `cat > /usr/local/bin/kubernetes-entrypoint <<'END'\n${entrypoint}END`,
     'chmod 755 /usr/local/bin/kubernetes-entrypoint',
   ],
+  keeps: [LOG_FOLDERS],
   above: openstackInfraRecipe,
 })
 
@@ -173,14 +186,14 @@ export const openstackHelmRecipe = layerRecipe({
   title: 'OpenStack images: control plane for openstack-helm',
   // The client is installed below already, for Horizon, and left out of that layer.
   packages: ['--reinstall', ...HELM],
-  keeps: ['python3-openstackclient'],
+  keeps: ['python3-openstackclient', LOG_FOLDERS],
   finish: [
     ...upstreamUsers([]),
     // Where upstream's images have their programs, and a uWSGI that knows Python without being told.
     'mkdir -p /var/lib/openstack/etc/glance && ln -sfn /usr/bin /var/lib/openstack/bin',
     'cp -r /etc/glance/metadefs /var/lib/openstack/etc/glance/',
-    'printf \'#!/bin/sh\\nexec /usr/bin/uwsgi_python3 --plugins python3 "$@"\\n\' > /usr/local/bin/uwsgi',
-    'chmod 755 /usr/local/bin/uwsgi',
+    ...script('uwsgi', ['exec /usr/bin/uwsgi_python3 --plugins python3 "$@"']),
+    'chown keystone: /var/log/apache2',
   ],
   above: openstackControlRecipe,
 })
@@ -191,7 +204,7 @@ type LayerPlan = {
   readonly packages: readonly string[]
   /** Shell commands, run in the root after the packages are installed. */
   readonly finish?: readonly string[]
-  /** Packages that other layers leave out, and this one has. */
+  /** Packages and patterns of paths that other layers leave out, and this one has. */
   readonly keeps?: readonly string[]
   /** The layer below; the base by default. */
   readonly above?: Recipe
@@ -235,7 +248,8 @@ async function packLayer(
 ): Promise<void> {
   const unwanted = UNWANTED_PACKAGES.filter(name => !keeps.includes(name))
   const paths = await unwantedFiles(roots, unwanted)
-  await packDirectory(work, roots[0], { patterns: UNWANTED_PATHS, paths })
+  const patterns = UNWANTED_PATHS.filter(path => !keeps.includes(path))
+  await packDirectory(work, roots[0], { patterns, paths })
 }
 
 async function addUsers(root: string): Promise<void> {
