@@ -1,11 +1,14 @@
 // What an operator or a program learns of a command that failed: code, what happened to which object, why, and what fixes it. One
 // report, written as lines for people or as JSON.
 
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { cleanLines } from '#model/clean.ts'
 import { PilotlightError } from '#model/error.ts'
 import { isOfSystem, reasonOf } from '#model/reason.ts'
 import { FileProblems, type Problem } from '#rack/site/problems.ts'
 import { EXIT, statusOf } from './exit.ts'
+import { ROOT } from './root.ts'
 
 /** An error as `--json` prints it, below `error`. */
 export type ErrorReport = {
@@ -15,7 +18,7 @@ export type ErrorReport = {
   /** Why, from the next cause to the first one. */
   readonly because: readonly string[]
   /** What to do, most often a command. */
-  readonly fix?: string
+  readonly fix: string
   /** The command that prints the page of the code. */
   readonly help: string
   readonly exitStatus: number
@@ -38,7 +41,7 @@ export function reportOf(error: unknown): ErrorReport {
       code,
       message,
       because: causesOf(error, message),
-      ...(remedy ? { fix: remedy } : {}),
+      fix: remedy || fixOf(code),
       help: helpOf(code),
       exitStatus,
       ...(faults !== undefined && faults.length > 0 ? { faults } : {}),
@@ -86,11 +89,16 @@ function ofProblems({ problems, message }: FileProblems): ErrorReport {
     code,
     message: first === undefined ? message : `${first.file}:${first.line}:${first.column} ${first.what}`,
     because: [],
-    ...(first === undefined ? {} : { fix: first.remedy }),
+    fix: first?.remedy ?? fixOf(code),
     help: helpOf(code),
     exitStatus: EXIT.usage,
     problems,
   }
+}
+
+/** Whether the error's own message is about this cause: who has a port is in it. */
+function isSaid(error: unknown, cause: Error): boolean {
+  return error instanceof PilotlightError && error.code.startsWith('CANNOT_') && isOfSystem(cause)
 }
 
 /** The chain of causes, each said once. */
@@ -100,10 +108,18 @@ function causesOf(error: unknown, message: string): string[] {
   for (let cause = (error as Error).cause; cause instanceof Error && !seen.has(cause); cause = cause.cause) {
     seen.add(cause)
     const reason = reasonOf(cause)
-    if (!said.includes(reason) && !message.includes(reason)) said.push(reason)
+    if (!said.includes(reason) && !message.includes(reason) && !isSaid(error, cause)) said.push(reason)
     if (cause instanceof PilotlightError && cause.remedy) said.push(cause.remedy)
   }
   return said
+}
+
+/** What the page of codes has to do about one; the command that prints its page, where that is a paragraph. */
+function fixOf(code: string): string {
+  const page = readFileSync(join(ROOT, 'docs', 'errors.md'), 'utf8')
+  const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
+  const toDo = row?.replace(/ \|$/, '').split(' | ').at(-1)?.replaceAll('`', '')
+  return toDo === undefined || toDo.startsWith('See the paragraph') ? helpOf(code) : toDo.replace(/\.$/, '')
 }
 
 function helpOf(code: string): string {
@@ -122,7 +138,7 @@ function textOf(error: unknown): string {
   }
   const { code, message, because, fix, help } = reportOf(error)
   const lines = [`error ${code}: ${message}`, ...because.map(reason => `  because: ${reason}`)]
-  if (fix !== undefined) lines.push(`  fix: ${fix}`)
+  lines.push(`  fix: ${fix}`)
   lines.push(`  more: ${help}`)
   if (process.env.PILOTLIGHT_DEBUG !== undefined) lines.push(...debugLines(error))
   return lines.join('\n')

@@ -112,6 +112,11 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   WAITED_TOO_LONG: 'waitedTooLong',
 }
 
+/** Lets the process end with a status, once its output is written. */
+export function exitAs(status: number): void {
+  process.exitCode = status
+}
+
 /** The exit status of an error. */
 export function statusOf(error: unknown): number {
   if (error instanceof PilotlightError) {

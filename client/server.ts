@@ -1,5 +1,6 @@
 // The server's HTTP API as the command line uses it.
 
+import { shellWord } from '#host/shell.ts'
 import type { Alarm } from '#model/alarm.ts'
 import { isRecord } from '#model/record.ts'
 import { ERROR_CODES, Failure, PilotlightError, type ErrorCode } from '#model/error.ts'
@@ -388,7 +389,8 @@ function remedyOf(
   if (status === 401) {
     if (isOnThisHost(new URL(url).hostname)) {
       const path = tokenPathOf(url)
-      if (path !== undefined) return `export PILOTLIGHT_TOKEN_FILE=${path}`
+      if (path !== undefined)
+        return `export PILOTLIGHT_TOKEN_FILE=${/^[\w./-]+$/.test(path) ? path : shellWord(path)}`
       return 'export PILOTLIGHT_TOKEN_FILE=STATE/admin.token   with the directory that serve got as --state-path as STATE, as a user who may read it'
     }
     const role = /role admin/.test(detail) ? ' --role admin' : ''
@@ -411,6 +413,8 @@ function remedyOf(
 /** The command that lists what a path is one of. */
 function listingOf(path: string): string {
   if (/^\/v1\/machines\/[^/]+\/(approve|reject|reopen)$/.test(path)) return 'pilotlight machines pending'
+  if (path === '/v1/assets')
+    return 'start the server with a directory of assets:  pilotlight serve --assets-path assets'
   const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens|alarms)\//.exec(path) ?? []
   if (list === undefined) return 'pilotlight get machines'
   return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`

@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'
+import { basename } from 'node:path'
 import { parseAddress } from '#model/address.ts'
 import { cleanText } from '#model/clean.ts'
 
@@ -57,7 +58,9 @@ export function holderText(protocol: 'tcp' | 'udp', host: string, port: number):
   const holders = holdersOf(protocol, host, port)
   const [first] = holders.filter(({ pid }) => pid !== 1).concat(holders)
   if (first === undefined) return 'another process'
-  const command = cleanText(first.words.join(' '), Infinity)
+  // Of a program and its script the names say enough.
+  const named = first.words.map((word, at) => (at < 2 && word.startsWith('/') ? basename(word) : word))
+  const command = cleanText(named.filter(word => word !== '').join(' '), Infinity)
   return `process ${first.pid} (${command.length > 80 ? `${command.slice(0, 79)}…` : command || 'no command line'})`
 }
 

@@ -7,6 +7,7 @@ import { copyFile, link, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Recipe } from '#host/cache.ts'
 import { PilotlightError } from '#model/error.ts'
+import { reasonOf } from '#model/reason.ts'
 import { cpioArchive, cpioPadding } from './cpio.ts'
 import { initrdRecipe } from './initrd.ts'
 
@@ -30,7 +31,7 @@ export class UnfitAuthority extends PilotlightError {
  */
 export async function readAuthority(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new UnfitAuthority(file, `cannot be read (${cause.code ?? cause.message})`, { cause })
+    throw new UnfitAuthority(file, `cannot be read (${reasonOf(cause)})`, { cause })
   })
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) throw new UnfitAuthority(file, 'holds a private key')
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []

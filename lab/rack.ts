@@ -3,6 +3,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseIpv4 } from '#model/ipv4.ts'
+import { reasonOf } from '#model/reason.ts'
 import { YamlReader, type Path } from '#rack/site/document.ts'
 import { FileProblems } from '#rack/site/problems.ts'
 import type { Site } from '#rack/site/site.ts'
@@ -126,7 +127,7 @@ const BRIDGE = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/
 
 async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const what = `cannot be read: ${error.code ?? error.message}`
+    const what = `cannot be read: ${reasonOf(error)}`
     const remedy = 'give the path of a rack file; lab/racks/small/rack.yaml is one to start from'
     throw new FileProblems([{ code: 'PL-1008', file, line: 1, column: 1, what, remedy }])
   })

@@ -1,6 +1,8 @@
 // The errors of the server, all that HTTP answers among them: a code for programs, a status for HTTP, and a message that says
 // what, where, and how to fix it. Anything else thrown is our bug and answers 500.
 
+import { holderText } from '#host/listeners.ts'
+import { reasonOf } from '#model/reason.ts'
 import { PilotlightError } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Labels } from '#model/selector.ts'
@@ -9,7 +11,7 @@ import { cleanLabel, cleanLines, cleanText, LIMITS, labelsText } from '#model/cl
 /** What all of them have in common. A message may quote what a client sent, so it is cleaned; its own line ends stay. */
 export abstract class ServerError extends PilotlightError {
   abstract readonly statusCode: number
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: ErrorOptions & { readonly remedy?: string }) {
     super(cleanLines(message, Infinity), options)
   }
 }
@@ -601,15 +603,19 @@ export class CannotListen extends ServerError {
   readonly code = 'CANNOT_LISTEN'
   readonly statusCode = 500
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`Cannot serve HTTP on ${address}, TCP port ${port}: ${listenAdvice(cause)}`, { cause })
+    super(`Cannot serve HTTP on ${address}, TCP port ${port}: ${listenAdvice(address, port, cause)}`, {
+      cause,
+    })
   }
 }
 
-function listenAdvice({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EADDRINUSE') return 'another process has it. Stop that one, or choose another port.'
+function listenAdvice(address: string, port: number, error: NodeJS.ErrnoException): string {
+  const { code } = error
+  if (code === 'EADDRINUSE')
+    return `${holderText('tcp', address, port)} has it. Stop that one, or choose another port with --http-port or --agent-port.`
   if (code === 'EACCES') return 'the port is privileged. Run as root, or choose one above 1023.'
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
-  return `${message}.`
+  return `${reasonOf(error)}.`
 }
 
 /** A name that no asset may have. */

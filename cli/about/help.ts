@@ -18,10 +18,14 @@ export async function printTopic(words: readonly string[]): Promise<void> {
   const topic = words.join(' ')
   const text = await helpTopic(topic, join(ROOT, 'docs', 'errors.md'))
   if (text !== undefined) return show(`${text}\n`)
-  const names = VERBS.map(({ name }) => name)
-  const meant = nearest(words[0] ?? '', names)
-  const remedy = meant === undefined ? 'pilotlight help' : `did you mean  pilotlight help ${meant}`
-  throw new Failure('NOT_FOUND', `nothing is known of "${topic}"`, remedy)
+  const names = [...VERBS.map(({ name }) => name), 'exit-codes']
+  const begun = names.filter(name => words.length === 1 && topic !== '' && name.startsWith(topic))
+  const meant = begun.length === 1 ? begun[0] : nearest(words[0] ?? '', names)
+  const code = /^pl-?\d/i.test(topic)
+    ? 'pilotlight help PL-1002 , or the code as the message has it'
+    : undefined
+  const remedy = code ?? (meant === undefined ? 'pilotlight --help' : `pilotlight help ${meant}`)
+  throw new Failure('NOT_FOUND', `there is no help on "${topic}"`, remedy)
 }
 
 /** The text on a topic, or undefined when there is none. A code's own paragraph goes before its row in the table of all codes. */

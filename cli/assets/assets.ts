@@ -53,7 +53,8 @@ const VERBS: readonly Subverb[] = [
   { name: 'list', summary: 'lists what machines can fetch below /assets/', define: defineList },
   {
     name: 'verify',
-    summary: 'reads all kept bytes again and names what is not as it was; status 1 when anything is',
+    summary:
+      'reads all kept bytes again and names what is not as it was; status 7 when some are not, 1 when none is',
     define: defineVerify,
   },
   { name: 'gc', summary: 'removes bytes without a name, and what broken adds left behind', define: defineGc },
@@ -255,7 +256,8 @@ async function verify({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>):
   if (bad.length === 0) return
   const remedy =
     'the disk failed, or someone wrote into them: add the same files again, which repairs every name'
-  throw new Failure('ASSETS_DAMAGED', `${bad.length} of ${all.length} are not what was kept`, remedy)
+  const code = bad.length < all.length ? 'PARTLY_FAILED' : 'ASSETS_DAMAGED'
+  throw new Failure(code, `${bad.length} of ${all.length} are not what was kept`, remedy)
 }
 
 async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Promise<void> {
@@ -267,9 +269,11 @@ async function gc({ assetsPath, json }: Pick<Flags, 'assetsPath' | 'json'>): Pro
 
 async function remove(names: readonly string[], { json, ...flags }: Flags): Promise<void> {
   const place = await placeOf(flags)
-  for (const name of names) await place.remove(name)
-  if (json) printJson(names.map(name => ({ name, result: 'deleted' })))
-  else print(names.map(it => `${it} deleted`).join('\n'))
+  const { forEach } = await import('../each.ts')
+  await forEach(names, json ?? false, async name => {
+    await place.remove(name)
+    return { state: 'deleted', line: `${name} deleted` }
+  })
 }
 
 function withPlace(command: Command): Command {

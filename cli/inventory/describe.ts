@@ -5,7 +5,7 @@ import { KINDS, type Kind } from '#model/kinds.ts'
 import { cleanText } from '#model/clean.ts'
 import type { InventoryClient, ObjectRevision } from '#client/inventory.ts'
 import { isRecord } from '#model/record.ts'
-import { kindOf } from './kinds.ts'
+import { kindNamed } from './kinds.ts'
 import { serverOption } from '../options.ts'
 import { printJson, show } from '../terminal/show.ts'
 import { cellOf, tableOf, withSelectorText } from '../terminal/table.ts'
@@ -45,7 +45,9 @@ Examples:
       const { server, json = false } = flags
       const { kindOfId } = await import('./find-object.ts')
       const [kind, id] =
-        second === undefined ? [await kindOfId(server, first), first] : [kindOf(first), second]
+        second === undefined
+          ? [await kindOfId(server, first), first]
+          : [kindNamed(first, 'pilotlight describe'), second]
       const shown = await (kind === 'machine' ? machine(id, server, json) : object(kind, id, server))
       if (json) printJson(shown)
       else show(`${linesOf(shown).join('\n')}\n`)

@@ -3,9 +3,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMap, isNode, isSeq, LineCounter, parseAllDocuments, type Node, type YAMLMap } from 'yaml'
+import { Failure } from '#model/error.ts'
 import { KINDS, type Kind } from '#model/kinds.ts'
 import { nearest } from '#model/nearest.ts'
-import { Failure } from '#model/error.ts'
+import { yamlFault } from '#model/yaml-fault.ts'
 import { API_VERSION } from '../terminal/show.ts'
 
 /** An object as a user wrote it: only its kind is checked. */
@@ -69,7 +70,7 @@ export function objectsIn(file: string, text: string): WrittenObject[] {
     const [error] = document.errors
     if (error !== undefined) {
       const remedy = 'fix it there: check indentation, quotes and brackets'
-      throw new Failure('BAD_INPUT', `${placeAt(error.pos[0])}: ${error.message}`, remedy)
+      throw new Failure('BAD_INPUT', `${placeAt(error.pos[0])}: ${yamlFault(error)}`, remedy)
     }
     const { contents } = document
     if (contents === null) return []

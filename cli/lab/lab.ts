@@ -1,10 +1,12 @@
 // `pilotlight lab`: the virtual rack's verbs.
 
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import type { Lab } from '#lab/lab.ts'
 import type { FinishedLab } from '#lab/up/up.ts'
 import { Failure } from '#model/error.ts'
+import { nearest } from '#model/nearest.ts'
 import { EXIT } from '../exit.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { printJson } from '../terminal/show.ts'
@@ -48,6 +50,7 @@ function defineUp(command: Command): void {
     .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
     .addHelpText('after', EXAMPLES)
     .action(async (rackFile: string, options: LabUpFlags) => {
+      refuseMistyped(rackFile)
       const { labUp } = await import('#lab/up/up.ts')
       const { showLab } = await import('./report.ts')
       await withProgress(({ stage, signal, wouldLeave, drawing, summary }) => {
@@ -62,17 +65,38 @@ function defineUp(command: Command): void {
     })
 }
 
+/** A word that is no file, and close to a verb, was meant as one. */
+function refuseMistyped(word: string): void {
+  if (/[./]/.test(word) || existsSync(word)) return
+  const meant = nearest(
+    word,
+    VERBS.map(({ name }) => name),
+  )
+  const hint = meant === undefined ? 'there is no such rack file' : `did you mean ${meant}?`
+  const remedy = meant === undefined ? 'pilotlight lab --help' : `pilotlight lab ${meant}`
+  throw new Failure(
+    'BAD_OPTION',
+    `"${word}" is neither a rack file nor a command of pilotlight lab; ${hint}`,
+    remedy,
+  )
+}
+
 function defineDown(command: Command): void {
-  command.addOption(whichLab()).action(async ({ lab: name }: { lab?: string }) => {
-    const { findLab, labNames } = await import('#lab/lab.ts')
-    const up = labNames()
-    const names = name === undefined ? up : up.filter(one => one === name)
-    if (names.length > 1) throw severalLabs(names)
-    for (const one of names) await findLab(one)?.down()
-    const [gone] = names
-    const none = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
-    process.stderr.write(`${gone === undefined ? none : `lab ${gone} is down`}\n`)
-  })
+  command
+    .addOption(whichLab())
+    .option('--json', 'as JSON')
+    .action(async (flags: { lab?: string; json?: boolean }) => {
+      const { lab: name } = flags
+      const { findLab, labNames } = await import('#lab/lab.ts')
+      const up = labNames()
+      const names = name === undefined ? up : up.filter(one => one === name)
+      if (names.length > 1) throw severalLabs(names)
+      for (const one of names) await findLab(one)?.down()
+      const [gone] = names
+      if (flags.json) return printJson({ down: names })
+      const none = name === undefined ? 'no lab is up' : `no lab "${name}" is up`
+      process.stderr.write(`${gone === undefined ? none : `lab ${gone} is down`}\n`)
+    })
 }
 
 function defineStatus(command: Command): void {

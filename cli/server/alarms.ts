@@ -3,7 +3,6 @@
 import type { Command } from 'commander'
 import { serverOption } from '../options.ts'
 import { addSubverbs } from '../subverbs.ts'
-import { print } from '../terminal/show.ts'
 
 export function defineAlarms(command: Command): void {
   command.addHelpText(
@@ -35,13 +34,15 @@ function decision(verb: 'acknowledge' | 'clear') {
     command
       .argument('<id...>', 'as the list shows it')
       .addOption(serverOption())
-      .action(async (ids: readonly string[], { server }: { readonly server: string }) => {
+      .option('--json', 'as JSON')
+      .action(async (ids: readonly string[], flags: { readonly server: string; readonly json?: boolean }) => {
         const { ServerClient } = await import('#client/server.ts')
-        const client = new ServerClient(server)
-        for (const id of ids) {
+        const client = new ServerClient(flags.server)
+        const { forEach } = await import('../each.ts')
+        await forEach(ids, flags.json ?? false, async id => {
           const { state } = await client.decideAlarm(id, verb)
-          print(`${id} is ${state}`)
-        }
+          return { state, line: `${id} is ${state}` }
+        })
       })
   }
 }

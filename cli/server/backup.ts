@@ -6,7 +6,7 @@ import { Option, type Command } from 'commander'
 import { SETTINGS } from '#server/config.ts'
 import { messageOf } from '#progress/wait.ts'
 import { Failure } from '#model/error.ts'
-import { print } from '../terminal/show.ts'
+import { print, printJson } from '../terminal/show.ts'
 import { versionInfo } from '../about/version.ts'
 import { ROOT } from '../root.ts'
 
@@ -16,11 +16,13 @@ type BackupFlags = {
   readonly statePath: string
   readonly passphraseFile?: string
   readonly recipient: readonly string[]
+  readonly json?: boolean
 }
 type RestoreFlags = {
   readonly statePath: string
   readonly passphraseFile?: string
   readonly identityFile?: string
+  readonly json?: boolean
 }
 
 export function defineBackup(command: Command): void {
@@ -28,6 +30,7 @@ export function defineBackup(command: Command): void {
     .argument('<file>', 'the file to make; it must not be there')
     .addOption(stateOption())
     .option('--passphrase-file <file>', `its first line seals the backup (or ${PASSPHRASE})`)
+    .option('--json', 'as JSON')
     .option('--recipient <age1…>', 'an age recipient that may open it; may be given again', collect, [])
     .addHelpText(
       'after',
@@ -40,7 +43,7 @@ Examples:
   pilotlight backup /srv/backup/pilotlight-monday --state-path /var/lib/pilotlight --recipient age1…
   pilotlight backup copy --passphrase-file /root/passphrase`,
     )
-    .action(async (file: string, { statePath, passphraseFile, recipient }: BackupFlags) => {
+    .action(async (file: string, { statePath, passphraseFile, recipient, json }: BackupFlags) => {
       if (recipient.length > 0 && passphraseFile !== undefined) {
         throw new Failure('BAD_OPTION', 'age seals to a passphrase or to recipients', 'give one of them')
       }
@@ -56,6 +59,7 @@ Examples:
         now: Date.now(),
       })
       const bytes = files.reduce((sum, one) => sum + one.bytes, 0)
+      if (json) return printJson({ file: resolve(file), bytes, files })
       print(
         `${file} holds ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB: ${files.map(({ name }) => name).join(', ')}`,
       )
@@ -67,6 +71,7 @@ export function defineRestore(command: Command): void {
     .argument('<file>', 'what `pilotlight backup` made')
     .addOption(stateOption())
     .option('--passphrase-file <file>', `its first line opens the backup (or ${PASSPHRASE})`)
+    .option('--json', 'as JSON')
     .option('--identity-file <file>', 'age identities (AGE-SECRET-KEY-1…), one of which opens it')
     .addHelpText(
       'after',
@@ -78,13 +83,14 @@ Examples:
   pilotlight restore /srv/backup/pilotlight-monday --state-path /var/lib/pilotlight --identity-file /root/key
   pilotlight restore copy --passphrase-file /root/passphrase`,
     )
-    .action(async (file: string, { statePath, passphraseFile, identityFile }: RestoreFlags) => {
+    .action(async (file: string, { statePath, passphraseFile, identityFile, json }: RestoreFlags) => {
       const key =
         identityFile === undefined
           ? { passphrase: passphraseOf(passphraseFile, '--identity-file') }
           : { identities: linesOf(identityFile).filter(line => line.startsWith('AGE-SECRET-KEY-')) }
       const { restoreBackup } = await import('#server/state/backup.ts')
       const { made, files } = await restoreBackup(resolve(file), resolve(statePath), key)
+      if (json) return printJson({ statePath: resolve(statePath), made, files })
       print(
         `${statePath} is as of ${made}: ${files.length} files. Start the server, and look at 'pilotlight tokens list'.`,
       )

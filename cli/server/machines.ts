@@ -1,15 +1,16 @@
 // `pilotlight machines`: what an operator decides on the keys that machines show, and which boots are opened.
 
 import type { Command } from 'commander'
-import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import { cleanText } from '#model/clean.ts'
+import { Failure } from '#model/error.ts'
+import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
 
 type Flags = { readonly server: string; readonly json?: boolean }
-type KeyFlags = { readonly server: string; readonly fingerprint?: string }
+type KeyFlags = Flags & { readonly fingerprint?: string }
 
 export function defineMachines(command: Command): void {
   command.addHelpText(
@@ -67,31 +68,43 @@ function definePending(command: Command): void {
 function decision(verb: 'approve' | 'reject') {
   return (command: Command): void => {
     command
-      .argument('<name>', 'name of the machine')
+      .argument('<name...>', 'names of machines')
       .addOption(serverOption())
       .option(
         '--fingerprint <text>',
-        'the key; needed when more than one waits, or was shown in the same boot',
+        'the key of one machine; needed when more than one waits, or was shown in the same boot',
       )
-      .action(async (name: string, { server, fingerprint }: KeyFlags) => {
-        const key = await (await clientOf(server)).decideKey(name, verb, fingerprint)
-        print(`${key.machine}: ${key.fingerprint} is ${key.state}`)
+      .option('--json', 'as JSON')
+      .action(async (names: readonly string[], { server, fingerprint, json = false }: KeyFlags) => {
+        if (names.length > 1 && fingerprint !== undefined) {
+          const what = `--fingerprint is the key of one machine, and ${names.length} are named`
+          throw new Failure('BAD_OPTION', what, approveCommand(names[0] ?? '', fingerprint))
+        }
+        const client = await clientOf(server)
+        const { forEach } = await import('../each.ts')
+        await forEach(names, json, async name => {
+          const key = await client.decideKey(name, verb, fingerprint)
+          return { state: key.state, line: `${key.machine}: ${key.fingerprint} is ${key.state}` }
+        })
       })
   }
 }
 
 function defineReopen(command: Command): void {
   command
-    .argument('<name>', 'name of the machine')
+    .argument('<name...>', 'names of machines')
     .addOption(serverOption())
-    .option('--undo', 'closes it again')
-    .action(async (name: string, { server, undo }: Flags & { readonly undo?: boolean }) => {
+    .option('--undo', 'closes them again')
+    .option('--json', 'as JSON')
+    .action(async (names: readonly string[], flags: Flags & { readonly undo?: boolean }) => {
+      const { server, undo = false, json = false } = flags
       const client = await clientOf(server)
-      if (undo) {
+      const { forEach } = await import('../each.ts')
+      await forEach(names, json, async name => {
+        if (!undo) return { state: 'open', line: openLine(await client.reopen(name)) }
         const { who } = await client.closeReopened(name)
-        return print(`${name} is closed (${who} had opened it)`)
-      }
-      print(openLine(await client.reopen(name)))
+        return { state: 'closed', line: `${name} is closed (${who} had opened it)` }
+      })
     })
 }
 

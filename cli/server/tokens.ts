@@ -65,13 +65,16 @@ function defineList(command: Command): void {
 
 function defineRevoke(command: Command): void {
   command
-    .argument('<name>', 'the one to end')
+    .argument('<name...>', 'those to end')
     .addOption(serverOption())
     .option('--json', 'as JSON')
-    .action(async (name: string, { server: base, json }: TokenFlags) => {
-      await (await clientOf(base)).revokeToken(name)
-      if (json) printJson({ name, state: 'revoked' })
-      else print(`token ${name} is revoked: the server refuses it from now on`)
+    .action(async (names: readonly string[], { server: base, json = false }: TokenFlags) => {
+      const client = await clientOf(base)
+      const { forEach } = await import('../each.ts')
+      await forEach(names, json, async name => {
+        await client.revokeToken(name)
+        return { state: 'revoked', line: `token ${name} is revoked: the server refuses it from now on` }
+      })
     })
 }
 

@@ -1,5 +1,6 @@
 // `pilotlight init`: writes a site file from flags, and asks at a terminal for what they leave open.
 
+import { printJson } from '../terminal/show.ts'
 import { open, rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { Option, type Command } from 'commander'
@@ -19,6 +20,7 @@ export type InitFlags = {
   readonly externalInterface?: string
   readonly waves?: readonly OptionalService[]
   readonly force?: boolean
+  readonly json?: boolean
 }
 
 /** Gives the answer to a question, or the default for an empty one. */
@@ -42,6 +44,7 @@ export function defineInit(command: Command): void {
     .option('--external-interface <name>', 'interface of the network nodes that leads there')
     .addOption(new Option('--waves <service...>', 'optional services').choices([...OPTIONAL_SERVICES]))
     .option('--force', 'overwrites a file that is there')
+    .option('--json', 'what was written, as JSON')
     .addHelpText(
       'after',
       `
@@ -53,6 +56,7 @@ Examples:
     .action(async (file: string, flags: InitFlags) => {
       const site = await init(file, flags, process.stdin.isTTY && process.stdout.isTTY)
       const { machines, network } = site
+      if (flags.json) return printJson({ file, site })
       process.stdout.write(
         `${file}: ${machines.map(({ name, address }) => `${name} ${address}`).join(', ')} in ${network.subnet}\n` +
           `next: pilotlight plan ${file}\n`,

@@ -24,6 +24,18 @@ export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult):
   ]
 }
 
+/** The same for programs. */
+export function upJson({ kubeconfigPath, signsUntil, openstack }: UpResult): object {
+  const cluster = { kubeconfig: kubeconfigPath, signsUntil: new Date(signsUntil).toISOString() }
+  if (openstack === undefined) return cluster
+  const { verification, secondsTo, cloudsPath } = openstack
+  const { guest, authUrl, services } = verification
+  return {
+    ...cluster,
+    openstack: { clouds: cloudsPath, authUrl, services, guest, ...(secondsTo && { secondsTo }) },
+  }
+}
+
 function describeTimes({ token, active, guestUp, answered }: Verification['at']): string {
   return [
     `${token.toFixed(1)} s to the first token`,

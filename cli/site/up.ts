@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander'
 import type { PendingKeys } from '#rack/up/approvals.ts'
 import { Failure } from '#model/error.ts'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
-import { print } from '../terminal/show.ts'
+import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 
 const DAY_SECONDS = 86_400
@@ -32,6 +32,7 @@ export function defineUp(command: Command): void {
         .choices(['cluster', 'openstack'])
         .default('openstack'),
     )
+    .option('--json', 'the result as JSON on standard output; progress stays on standard error')
     .addHelpText(
       'after',
       `
@@ -43,8 +44,8 @@ Examples:
       const { up } = await import('#rack/up/up.ts')
       const { askYes, printLines } = await import('../terminal/ask.ts')
       const { askAboutKeys } = await import('./ask-about-keys.ts')
-      const { describeUp } = await import('./up-report.ts')
-      const { bootLimit, ...rest } = options
+      const { describeUp, upJson } = await import('./up-report.ts')
+      const { bootLimit, json, ...rest } = options
       await withProgress(async ({ stage, signal, summary, drawing }) => {
         const show = (text: string) => printLines(text, drawing)
         const ask = (text: string) => askYes(text, drawing, signal)
@@ -58,7 +59,8 @@ Examples:
         }
         const result = await up(given, stage, signal)
         summary()
-        print(describeUp(result).join('\n'))
+        if (json) printJson(upJson(result))
+        else print(describeUp(result).join('\n'))
       })
     })
 }
@@ -71,6 +73,7 @@ type UpFlags = {
   tools?: string
   approve?: 'first-boot'
   bootLimit: number
+  json?: boolean
   until: 'cluster' | 'openstack'
 }
 

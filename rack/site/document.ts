@@ -12,9 +12,17 @@ import {
   type YAMLMap,
 } from 'yaml'
 import { nearest } from '#model/nearest.ts'
+import { yamlFault } from '#model/yaml-fault.ts'
 import { helmValue, NotForHelm, targetsOf } from './helm-yaml.ts'
 import { FileProblems, type Problem, type ProblemCode } from './problems.ts'
 import { excessOf } from './yaml-limits.ts'
+
+/** What fixes a mistake of which more is known than its place. */
+function remedyFor(code: string): string | undefined {
+  return code === 'MULTIPLE_DOCS'
+    ? 'keep one document, and move what is below to a file of its own'
+    : undefined
+}
 
 /** A place in the document: keys and indexes from the root. */
 export type Path = readonly (string | number)[]
@@ -37,7 +45,9 @@ export class YamlReader {
     this.#root = document.contents
     for (const error of document.errors) {
       const remedy = 'fix the YAML there: check indentation, quotes and brackets'
-      this.#problems.push(this.#problem('PL-1001', error.pos[0], error.message, remedy))
+      this.#problems.push(
+        this.#problem('PL-1001', error.pos[0], yamlFault(error), remedyFor(error.code) ?? remedy),
+      )
     }
     if (this.#problems.length > 0) throw new FileProblems(this.#problems.slice(0, 1))
   }
@@ -57,6 +67,15 @@ export class YamlReader {
   /** Checks that the value at `path` is a mapping with no other keys than these. */
   expectKeys(path: Path, allowed: readonly string[]): boolean {
     const node = this.#node(path)
+    if (path.length === 0 && this.#root === null) {
+      this.complain(
+        'PL-1003',
+        path,
+        'the file is empty',
+        `write the keys ${allowed.join(' ')}; to begin with a draft:  pilotlight init ${this.file} --force`,
+      )
+      return false
+    }
     if (!isMap(node)) {
       this.complain('PL-1004', path, 'must be a mapping', `write it as keys: ${allowed.join(' ')}`)
       return false

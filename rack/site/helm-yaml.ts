@@ -15,6 +15,7 @@ import {
   type Node,
   type Pair,
 } from 'yaml'
+import { yamlFault } from '#model/yaml-fault.ts'
 import { excessOf } from './yaml-limits.ts'
 
 /** A value that Helm refuses, or that cannot be read; `offset` is where it is in the text. */
@@ -42,7 +43,7 @@ export function parseHelmYaml(file: string, text: string): unknown {
   if (document === undefined) return null
   try {
     const [error] = document.errors
-    if (error !== undefined) throw new NotForHelm(error.message, error.pos[0])
+    if (error !== undefined) throw new NotForHelm(yamlFault(error), error.pos[0])
     return helmValue(document.contents, targetsOf(document))
   } catch (error) {
     if (!(error instanceof NotForHelm)) throw error

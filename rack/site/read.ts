@@ -1,6 +1,7 @@
 // Reads a site file: text to a checked Site with every default filled in, or all of its mistakes at once.
 
 import { readFile } from 'node:fs/promises'
+import { reasonOf } from '#model/reason.ts'
 import { YamlReader } from './document.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
@@ -17,7 +18,7 @@ import type { Site } from './site.ts'
  */
 export async function readSiteFile(path: string): Promise<Site> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const what = `cannot be read: ${error.code ?? error.message}`
+    const what = `cannot be read: ${reasonOf(error)}`
     const remedy = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
     throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, remedy }])
   })

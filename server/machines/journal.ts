@@ -636,14 +636,22 @@ function cleanDetail(detail: BootEvent['detail'] = {}): BootEvent['detail'] {
   return cleaned ?? detail
 }
 
-/** One boot as text, a line an event, with the seconds since the first: `  3.2s dhcp offer    10.20.0.11 to ...`. */
+/** One boot as text, a line an event with the log that it brought below it, and the seconds since the first: `  3.2s dhcp offer    10.20.0.11 to ...`. */
 export function journalText(events: readonly BootEvent[]): string {
   const [first] = events
   if (first === undefined) return ''
   const heading = `${first.machine ?? first.mac} ${first.boot} ${new Date(first.at).toISOString()}\n`
   const lines = events.map(event => {
     const seconds = ((event.at - first.at) / 1000).toFixed(1).padStart(6)
-    return `${seconds}s ${event.layer.padEnd(4)} ${event.kind.padEnd(8)} ${event.text}\n`
+    const { log } = event.detail
+    const tail =
+      typeof log === 'string'
+        ? log
+            .trimEnd()
+            .split('\n')
+            .map(line => `             | ${line}\n`)
+        : []
+    return `${seconds}s ${event.layer.padEnd(4)} ${event.kind.padEnd(8)} ${event.text}\n${tail.join('')}`
   })
   return heading + lines.join('')
 }

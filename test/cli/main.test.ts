@@ -27,7 +27,7 @@ t.test('help explains a subcommand, and every exit code', async t => {
   t.match(await pilotlight('help', 'lab', 'up'), { status: 0, said: /Usage: pilotlight lab up / })
   t.match(await pilotlight('help', 'serv'), {
     status: EXIT.notFound,
-    said: /did you mean {2}pilotlight help serve/,
+    said: /fix: pilotlight help serve/,
   })
   t.match(await pilotlight('help', 'lab', 'sideways'), { status: EXIT.notFound, said: /lab sideways/ })
   const { said } = await pilotlight('help', 'exit-codes')

@@ -14,6 +14,13 @@ type Surroundings = {
   readonly cwd?: string
 }
 
+/** The standard input, variables beside those of this process, and the working directory. */
+export type RunOptions = {
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
 /** Runs `pilotlight` with these arguments; `input` is its standard input. */
 export function pilotlight(
   args: readonly string[],
@@ -26,6 +33,7 @@ export function pilotlight(
       // No token but those that a test gives: a server on loopback asks for none, but for tokens, sites and bundles.
       env: { ...process.env, PILOTLIGHT_STATE_PATH: '/nonexistent', ...env },
       timeout: 30_000,
+      ...(cwd === undefined ? {} : { cwd }),
     })
     const out: Buffer[] = []
     const err: Buffer[] = []

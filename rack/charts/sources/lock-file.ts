@@ -4,7 +4,9 @@
 import { parseDocument } from 'yaml'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
+import { reasonOf } from '#model/reason.ts'
 import { isRecord } from '#model/record.ts'
+import { yamlFault } from '#model/yaml-fault.ts'
 import { ChartLockError } from '../errors.ts'
 
 /** One chart, pinned. */
@@ -28,7 +30,7 @@ export type ChartLock = {
  */
 export async function readLock(path: string): Promise<ChartLock | undefined> {
   const text = await textIfThere(path).catch((error: Error) => {
-    throw new ChartLockError(`${path} cannot be read: ${error.message}`)
+    throw new ChartLockError(`${path} cannot be read: ${reasonOf(error)}`)
   })
   return text === undefined ? undefined : parseLock(path, text)
 }
@@ -37,7 +39,7 @@ export async function readLock(path: string): Promise<ChartLock | undefined> {
 export function parseLock(path: string, text: string): ChartLock {
   const document = parseDocument(text)
   const [syntax] = document.errors
-  if (syntax !== undefined) throw new ChartLockError(`${path}: ${syntax.message}. ${REMAKE}`)
+  if (syntax !== undefined) throw new ChartLockError(`${path}: ${yamlFault(syntax)}. ${REMAKE}`)
   const read: unknown = document.toJS()
   if (!isRecord(read) || typeof read['source'] !== 'string' || !isRecord(read['charts']))
     throw new ChartLockError(`${path} has no source, or no charts. ${REMAKE}`)

@@ -3,9 +3,11 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { Lease } from '#model/lease.ts'
+import { holderText } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
+import type { Lease } from '#model/lease.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
+import { reasonOf } from '#model/reason.ts'
 import type { LeaseChange, LeaseStore } from '../../store/leases.ts'
 import { LeaseTable } from './leases.ts'
 import type { MachineIndex } from '../../machines/identity.ts'
@@ -69,7 +71,7 @@ export type DhcpOptions = {
 export class CannotServeDhcp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_DHCP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${adviceFor(cause)}`, { cause })
+    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${adviceFor(address, port, cause)}`, { cause })
   }
 }
 
@@ -430,11 +432,12 @@ function isDurable(change: LeaseChange): boolean {
   return change.kind === 'drop' || change.lease.state !== 'offered'
 }
 
-function adviceFor({ code, message }: NodeJS.ErrnoException): string {
+function adviceFor(address: string, port: number, error: NodeJS.ErrnoException): string {
+  const { code } = error
   if (code === 'EADDRINUSE')
-    return "another DHCP server has it, which 'ss -ulpn' shows. Stop that one, or serve with --no-dhcp."
+    return `${holderText('udp', address, port)} has it, as another DHCP server would. Stop that one, or serve with --no-dhcp.`
   if (code === 'EACCES')
     return 'the port is privileged. Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
   if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
-  return `${message}.`
+  return `${reasonOf(error)}.`
 }
