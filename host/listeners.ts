@@ -60,7 +60,7 @@ export function holderText(protocol: 'tcp' | 'udp', host: string, port: number):
   if (first === undefined) return 'another process'
   // Of a program and its script the names say enough.
   const named = first.words.map((word, at) => (at < 2 && word.startsWith('/') ? basename(word) : word))
-  const command = cleanText(named.filter(word => word !== '').join(' '), Infinity)
+  const command = cleanText(named.join(' ').replaceAll(/\s+/g, ' ').trim(), Infinity)
   return `process ${first.pid} (${command.length > 80 ? `${command.slice(0, 79)}…` : command || 'no command line'})`
 }
 

@@ -33,6 +33,8 @@ export class StageTree {
   readonly node: StageNode
   readonly #watch: StageWatcher
   readonly #clock: () => number
+  /** What stages failed with. */
+  readonly #failures = new Set<unknown>()
 
   /** `clock` gives milliseconds; it is a parameter so that tests own the time. */
   constructor(watch: StageWatcher, clock: () => number = () => performance.now()) {
@@ -85,6 +87,11 @@ export class StageTree {
       done: (note = '') => end('done', note),
       skipped: note => end('skipped', note),
       failed: error => {
+        // One failure ends stages beside it, by its signal: they have not failed for its reason.
+        const isOfAnother =
+          this.#failures.has(error) && !node.children.some(({ state }) => state === 'failed')
+        if (isOfAnother) return end('skipped', 'stopped, since another stage failed')
+        if (typeof error === 'object') this.#failures.add(error)
         const [note = '', ...detail] = messageOf(error).split('\n')
         end('failed', note, detail)
       },

@@ -34,6 +34,6 @@ export function endpointsOf(
 }
 
 /** An address as it is written in a URL. */
-function hostOf(address: string): string {
+export function hostOf(address: string): string {
   return isIPv6(address) ? `[${address}]` : address
 }

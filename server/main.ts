@@ -2,8 +2,9 @@
 // is opened by its own room, and all are closed in the reverse order. This file decides nothing itself.
 
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Alarm } from '#model/alarm.ts'
+import { adminTokenFile } from '#model/endpoint.ts'
 import { contains } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { endsOf, openListenerCertificates, reloadAll } from './access/listener-certificates.ts'
@@ -14,7 +15,7 @@ import { openAlarms, watchAlarms } from './alarms/open.ts'
 import { serverConditions } from './alarms/server-conditions.ts'
 import { openBoot } from './boot/open.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
-import { endpointsOf } from './endpoints.ts'
+import { endpointsOf, hostOf } from './endpoints.ts'
 import type { Catalog } from './inventory/catalog.ts'
 import { problemText } from './inventory/data-directory.ts'
 import { openInventory } from './inventory/open.ts'
@@ -26,6 +27,7 @@ import { Metrics } from './metrics.ts'
 import { InheritedSockets, type InheritedSocket } from './process/activation.ts'
 import { openClock, hostClock } from './process/clock.ts'
 import { Parts } from './process/parts.ts'
+import { startText } from './process/start-text.ts'
 import type { DhcpEvent } from './protocols/dhcp/offer.ts'
 import { Prober } from './protocols/dhcp/probe.ts'
 import { alignLeases, serveDhcp } from './protocols/dhcp/open.ts'
@@ -48,6 +50,8 @@ export type RunningServer = {
   readonly adminPort: number | undefined
   /** Of gRPC, where it is on. */
   readonly rpcPort: number | undefined
+  /** What a person who started it by hand wants to know, in lines. */
+  readonly startText: string
   /** Reads the certificates again, which also happens by itself when the file system reports a change. */
   reload(): void
   /** Takes nothing new, lets answers under way end for a while, closes every port, and puts everything on disk. */
@@ -241,7 +245,18 @@ async function openAll(
   const urls = { url: server.url, agent: agent.url }
   const serves = { dhcp: config.dhcp, tftp: config.tftp }
   log('info', 'serving', { ...urls, adminPort, rpcPort, ...serves, data: dataPath, state: statePath })
-  return { httpPort, agentPort, adminPort, rpcPort, reload: () => reloadAll(certificates) }
+  const start = startText({
+    url: server.url,
+    adminUrl:
+      config.admin === undefined || adminPort === undefined
+        ? undefined
+        : `https://${hostOf(config.admin.host)}:${adminPort}`,
+    tokenPath: adminTokenFile(resolve(statePath)),
+    address,
+    dhcp: config.dhcp,
+    networks: catalog.networks,
+  })
+  return { httpPort, agentPort, adminPort, rpcPort, startText: start, reload: () => reloadAll(certificates) }
 }
 
 const { version: VERSION } = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'utf8')) as {

@@ -143,6 +143,7 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
       )
     }
     const server = await serve(config, { signal: stop.signal, log, sockets })
+    if (process.stderr.isTTY) process.stderr.write(`${server.startText}\n`)
     const manager = serviceManager(problem => log('warn', causesOf(problem)))
     void manager?.ready(`serving on ${config.address}`)
     process.on('SIGHUP', () => server.reload())

@@ -61,7 +61,7 @@ Examples:
         summary()
         if (json) printJson(upJson(result))
         else print(describeUp(result).join('\n'))
-      })
+      }, 'Machines that were switched on go on booting.')
     })
 }
 

@@ -22,9 +22,10 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 /**
  * Runs `work`; whatever happens, the last state of its stages stays on the screen.
  *
+ * @param goesOn what an interruption does not end, for the person who interrupts
  * @throws what `work` throws; after an interruption its reason, so that the exit status says so whatever broke off
  */
-export async function withProgress<T>(work: (handed: LongWork) => Promise<T>): Promise<T> {
+export async function withProgress<T>(work: (handed: LongWork) => Promise<T>, goesOn?: string): Promise<T> {
   const drawing = drawProgress()
   const interrupted = new AbortController()
   let left: string | undefined
@@ -35,7 +36,9 @@ export async function withProgress<T>(work: (handed: LongWork) => Promise<T>): P
       if (left !== undefined) process.stderr.write(`${left}\n`)
       process.exit(EXIT.interrupted)
     }
-    drawing.line(`${signal}: stopping; once more ends at once`)
+    const others = goesOn === undefined ? '' : ` ${goesOn}`
+    const again = 'The same command continues where this one stopped.'
+    drawing.line(`${signal}: stopping; once more ends at once.${others} ${again}`)
     interrupted.abort(new DOMException('interrupted', 'AbortError'))
   }
   for (const signal of SIGNALS) process.on(signal, interrupt)

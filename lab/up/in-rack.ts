@@ -70,14 +70,18 @@ export async function upInRack(
     })
     signal.throwIfAborted()
     if (status !== 0) {
-      const [what = '', ...more] = said
-        .join('\n')
-        .replace(/^error /, '')
-        .split('\n  ')
-      throw new UpFailed(status, what || `pilotlight up ended with ${status}`, more.join('\n  '))
+      const { what, fix } = endOf(said.join('\n'))
+      throw new UpFailed(status, what || `pilotlight up ended with ${status}`, fix)
     }
     return said
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** What a command line that failed has said: its message with the causes, and what it gave as the fix. */
+function endOf(said: string): { readonly what: string; readonly fix: string } {
+  const text = said.slice(Math.max(0, said.lastIndexOf('\nerror ') + 1)).replace(/^error (?=[A-Z_]+: )/, '')
+  const [what = '', rest = ''] = text.split(/\n {2}fix: /, 2)
+  return { what: what.replaceAll(/^ {2}because: /gm, ''), fix: rest.replace(/\n {2}more: .*$/s, '') }
 }

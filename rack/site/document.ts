@@ -72,7 +72,7 @@ export class YamlReader {
         'PL-1003',
         path,
         'the file is empty',
-        `write the keys ${allowed.join(' ')}; to begin with a draft:  pilotlight init ${this.file} --force`,
+        `write the keys ${allowed.join(' ')}${allowed.includes('cluster') ? `; to begin with a draft:  pilotlight init ${this.file} --force` : ''}`,
       )
       return false
     }

@@ -5,15 +5,16 @@ import type { ServerClient } from '#client/server.ts'
 import { run } from '#host/command.ts'
 import { Failure } from '#model/error.ts'
 import type { Machine } from '#model/machine.ts'
-import { isReady } from '#model/phase.ts'
+import { isReady, type Phase } from '#model/phase.ts'
 import type { Stage } from '#progress/stage.ts'
+import { messageOf, WaitedTooLong } from '#progress/wait.ts'
 import { adminPassword } from '../charts/secrets/secrets.ts'
 import type { ChartOptions, ChartsResult } from '../charts/verbs/apply.ts'
 import { bringUp } from '../cluster/bringup.ts'
 import type { Verification } from '../openstack/verify/verify.ts'
 import type { Site } from '../site/site.ts'
 import { approveAtTerminal, newestBoot, requireSomeone, type AskedBoots } from './approvals.ts'
-import { BootWatch } from './boots.ts'
+import { BootWatch, MachineFailed } from './boots.ts'
 import { publish, type Published } from './publish.ts'
 import type { Point, StepId } from './steps.ts'
 import type { UpOptions } from './options.ts'
@@ -34,6 +35,8 @@ export type Results = {
 export type PoweredOn = {
   /** The machines that were not ready: their boots are awaited. */
   readonly boots: readonly Machine[]
+  /** The phases in which they were before, by name. */
+  readonly phases: ReadonlyMap<string, Phase>
   /** Which of their keys are asked about. */
   readonly asked: AskedBoots
   /** Milliseconds of `performance.now()`. */
@@ -100,27 +103,45 @@ async function powerOn({
   closeAtEnd(watch)
   const after = options.powerOn === undefined ? {} : { after: await newestBoot(client) }
   const at = performance.now()
-  const phases = new Map((await client.machines()).map(({ name, phase }) => [name, phase]))
+  const phases = new Map((await client.machines()).map(({ name, phase }) => [name, phase] as const))
   const boots = site.machines.filter(({ name }) => !isReady(phases.get(name)))
   requireSomeone(site, boots, options.approves)
   if (boots.length === 0) stage.skipped('all are ready')
-  else if (options.powerOn === undefined)
-    stage.done(`switch them on now: ${boots.map(({ name }) => name).join(' ')}`)
-  else {
-    const command = options.powerOn
-    await Promise.all(boots.map(({ name }) => switchOn(name, command, signal)))
+  else if (options.powerOn === undefined) {
+    const names = boots.map(({ name }) => name).join(' ')
+    options.show?.(`\n>>> Switch these machines on now, with network boot: ${names}\n`)
+    stage.done(`by hand: ${names}`)
+  } else {
+    await switchOnAll(boots, options.powerOn, signal)
     stage.done(`${boots.length} machines`)
   }
-  return { boots, asked: { ...after, isPresentKnown: site.network.dhcp !== 'off' }, at, watch }
+  return { boots, phases, asked: { ...after, isPresentKnown: site.network.dhcp !== 'off' }, at, watch }
+}
+
+/** Switches all on; those that fail are named together, each with its reason. */
+async function switchOnAll(boots: readonly Machine[], command: string, signal: AbortSignal): Promise<void> {
+  const ends = await Promise.allSettled(boots.map(({ name }) => switchOn(name, command, signal)))
+  signal.throwIfAborted()
+  const failed = ends.flatMap((end, at) =>
+    end.status === 'fulfilled' ? [] : [{ name: boots[at]?.name ?? '', cause: end.reason as Error }],
+  )
+  const [first] = failed
+  if (first === undefined) return
+  const remedy = 'correct --power-on, or leave it out and switch machines on by hand; then run the same again'
+  if (failed.length === 1) {
+    const what = `${first.name} could not be switched on`
+    const others =
+      boots.length === 1 ? '' : `; of the other ${boots.length - 1} the command ended well, and they boot`
+    throw new Failure('POWER_ON_FAILED', what + others, remedy, { cause: first.cause })
+  }
+  const reasons = failed.map(({ name, cause }) => `\n  ${name}: ${messageOf(cause).replaceAll('\n', ' ')}`)
+  const what = `${failed.length} of ${boots.length} machines could not be switched on:${reasons.join('')}`
+  throw new Failure('POWER_ON_FAILED', what, remedy)
 }
 
 async function switchOn(name: string, command: string, signal: AbortSignal): Promise<void> {
   const line = command.replaceAll('{name}', name)
-  await run('sh', ['-c', line], { limitSeconds: 60, signal }).catch((cause: unknown) => {
-    if (signal.aborted) throw cause
-    const remedy = 'correct --power-on, or leave it out and switch machines on by hand'
-    throw new Failure('POWER_ON_FAILED', `${name} could not be switched on`, remedy, { cause })
-  })
+  await run('sh', ['-c', line], { limitSeconds: 60, signal })
 }
 
 /** Asks about the keys of the boots, where there is a terminal. */
@@ -131,14 +152,40 @@ async function approve({ options, client, signal, of }: Work): Promise<void> {
 }
 
 /** Waits until all machines are ready, and says when the controllers are. */
-async function boot({ options, stage, of, reached }: Work): Promise<void> {
-  const { boots, watch } = of('power on')
-  const all = boots.map(async ({ name, role }) => {
-    await watch.ready(name, stage.child(name), options.bootLimitSeconds)
-    return role
+async function boot({ site, options, stage, of, reached }: Work): Promise<void> {
+  const { boots, phases, watch } = of('power on')
+  const { dhcp } = site.network
+  const all = boots.map(({ name }) => {
+    const phase = phases.get(name)
+    const before = phase === undefined ? { dhcp } : { dhcp, phase }
+    return watch.ready(name, stage.child(name), options.bootLimitSeconds, before)
   })
-  const controllers = all.filter((_, index) => boots[index]?.role === 'controller')
-  await Promise.all([Promise.all(controllers).then(() => reached('controllers ready')), ...all])
+  const controllers = Promise.all(all.filter((_, index) => boots[index]?.role === 'controller'))
+  const ends = Promise.allSettled(all)
+  await controllers // without one there is nothing to wait for
+  reached('controllers ready')
+  requireAll(boots, await ends)
+}
+
+/**
+ * Says of each machine that did not become ready why.
+ *
+ * @throws the one error; {Failure} PARTLY_FAILED when others are ready, or when several failed
+ */
+function requireAll(boots: readonly Machine[], ends: readonly PromiseSettledResult<void>[]): void {
+  const failed = ends.flatMap((end, at) =>
+    end.status === 'fulfilled' ? [] : [{ name: boots[at]?.name ?? '', reason: end.reason as Error }],
+  )
+  const [first] = failed
+  if (first === undefined) return
+  // Of an interruption, or of the server that is lost, there is one reason for all.
+  if (failed.some(({ reason }) => !(reason instanceof MachineFailed || reason instanceof WaitedTooLong)))
+    throw first.reason
+  const reasons = failed.map(({ reason }) => `\n  ${messageOf(reason)}`)
+  const what = `${failed.length} of ${boots.length} machines did not become ready:${reasons.join('')}`
+  const names = failed.map(({ name }) => name).join(' ')
+  const remedy = `pilotlight journal ${failed[0]?.name ?? ''}   shows its boot; fix ${names}, and run the same command again: the others are kept`
+  throw new Failure('PARTLY_FAILED', what, remedy)
 }
 
 async function cluster({ site, kubeconfigPath, stage, signal, of, reached }: Work): Promise<void> {

@@ -3,7 +3,7 @@
 import { PilotlightError } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
-import { endOf, phaseAfter, stepOf } from '#model/phase.ts'
+import { endOf, phaseAfter, stepOf, type Phase } from '#model/phase.ts'
 import type { Stage } from '#progress/stage.ts'
 import { WaitedTooLong } from '#progress/wait.ts'
 import type { ServerClient } from '#client/server.ts'
@@ -59,7 +59,12 @@ export class BootWatch {
    * @throws {WaitedTooLong} when it is not ready within `limitSeconds`
    * @throws {Failure} when the server is lost, and the signal's reason when it is aborted
    */
-  async ready(name: string, stage: Stage, limitSeconds: number): Promise<void> {
+  async ready(
+    name: string,
+    stage: Stage,
+    limitSeconds: number,
+    before: BeforeBoot = { dhcp: 'full' },
+  ): Promise<void> {
     this.#signal.throwIfAborted()
     let timer: NodeJS.Timeout | undefined
     try {
@@ -71,7 +76,7 @@ export class BootWatch {
         if (ended !== undefined) this.#take(ended)
         if (this.#lost !== undefined) fail(this.#lost)
         timer = setTimeout(
-          () => fail(new WaitedTooLong(`${name} ready`, lastWord(watched), limitSeconds)),
+          () => fail(new WaitedTooLong(`${name} ready`, lastWord(watched, before), limitSeconds)),
           limitSeconds * 1000,
         )
       })
@@ -115,8 +120,19 @@ export class BootWatch {
   }
 }
 
-function lastWord({ steps }: Watched): string {
-  return steps.length === 0
-    ? 'no DHCP request was received: is it powered, and its network port on this network?'
-    : steps.join(', ')
+/** What is known of a machine before its boot is waited for. */
+export type BeforeBoot = {
+  /** What the site lets our DHCP do. */
+  readonly dhcp: 'full' | 'proxy' | 'off'
+  /** The phase that it was in; undefined for one that never booted. */
+  readonly phase?: Phase
+}
+
+function lastWord({ steps }: Watched, { dhcp, phase }: BeforeBoot): string {
+  if (steps.length > 0) return steps.join(', ')
+  if (phase !== undefined && phase !== 'new')
+    return `nothing since this run began; before it, the machine was at "${phase}": does it hang? Look at its console, and switch it off and on`
+  if (dhcp === 'off')
+    return 'nothing; the site file says dhcp: off, so its requests are not seen here: is it powered, and does the other DHCP server name this one as the boot server?'
+  return 'no DHCP request: is it powered, its network port on this network, and network boot its first boot device?'
 }

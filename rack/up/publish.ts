@@ -1,5 +1,6 @@
 // Puts a site on a server: the machines and their groups, what signs for it, and what each machine fetches once in a boot.
 
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Failure } from '#model/error.ts'
 import { Refusal, type ServerClient } from '#client/server.ts'
@@ -40,6 +41,7 @@ export async function publish(
 ): Promise<Published> {
   stage.waiting('certificates')
   const directory = join(state, 'pki')
+  const isFirst = !existsSync(directory)
   const pki = await ensurePki(directory, await siteKey(state, directory))
   stage.waiting('the server')
   const objects = compileSite(site)
@@ -50,7 +52,11 @@ export async function publish(
   const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
   keepSigningDay(state, site.name, signsUntil)
   for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
-  stage.done(`${site.machines.length} machines${changed ? '' : ', nothing new'}`)
+  const news = [
+    ...(isFirst ? [`a new certificate authority in ${directory}`] : []),
+    ...(changed ? ['changed'] : []),
+  ]
+  stage.done(`${site.machines.length} machines, ${news.join(', ') || 'as they were'}`)
   return { pki, signsUntil }
 }
 

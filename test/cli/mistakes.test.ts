@@ -3,11 +3,12 @@
 
 import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { helpTopic } from '#cli/about/help.ts'
 import { EXIT } from '#cli/exit.ts'
+import { freePort } from '../free-ports.ts'
 import { testServer } from '../server/serving.ts'
 import { pilotlight } from './pilotlight.ts'
 
@@ -276,7 +277,6 @@ t.test('an empty list says that it is empty, and what fills it', async t => {
   for (const [typed, said] of [
     ['get machines', /^no machines yet: .*pilotlight up/],
     ['get groups', /^no groups yet: /],
-    ['get alarms', /^no alarms\n/],
     ['get leases', /^no leases yet/],
     ['get problems', /^no problems: /],
   ] as const) {
@@ -290,7 +290,7 @@ t.test(
     const folder = t.testdir({ data: {} })
     const state = join(folder, 'state of a rack')
     const [http, agent] = [await freePort(), await freePort()]
-    const main = join(import.meta.dirname, '../../cli/main.ts')
+    const main = join(import.meta.dirname, '../../cli/main.js')
     const args = [
       'serve',
       '--no-dhcp',
@@ -307,7 +307,11 @@ t.test(
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     t.teardown(() => server.kill())
-    await new Promise(resolve => server.stderr.once('data', resolve))
+    await new Promise<void>(resolve => {
+      createInterface(server.stderr).on('line', line => {
+        if (line.includes('"serving"')) resolve()
+      })
+    })
     const at = ['--server', `http://127.0.0.1:${http}`]
     const { err } = await pilotlight(['tokens', 'list', ...at])
     const path = join(state, 'admin.token')
@@ -321,7 +325,7 @@ t.test(
     t.equal(again.status, EXIT.failed)
     t.match(
       again.err,
-      new RegExp(`^error CANNOT_LISTEN: .*TCP port \\d+: process ${server.pid} \\(node main.ts serve`),
+      new RegExp(`^error CANNOT_LISTEN: .*TCP port \\d+: process ${server.pid} \\(node main.js serve`),
     )
   },
 )
@@ -373,12 +377,4 @@ async function world(t: Test) {
   const server = await testServer(t, { dataPath: join(cwd, 'data'), statePath: join(cwd, 'state') })
   const env = { PILOTLIGHT_SERVER: server.url, VISUAL: '', EDITOR: '' }
   return { env, cwd }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number } // a TCP server that listens
-  await new Promise(resolve => server.close(resolve))
-  return port
 }

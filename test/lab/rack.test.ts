@@ -50,7 +50,7 @@ const problems = (...problems: readonly Partial<Record<keyof Problem, unknown>>[
 
 const MISTAKES: [title: string, text: string, place: string, message: RegExp][] = [
   ['a text that is not YAML', 'name: [', '1:8', /^PL-1001/],
-  ['an empty file', '', '1:1', /PL-1004 .*must be a mapping/],
+  ['an empty file', '', '1:1', /PL-1003 .*the file is empty/],
   ['an unknown key', GOOD.replace('site:', 'sites:'), '3:1', /PL-1002 .*sites: unknown key\n.*mean "site"/],
   ['a missing name', GOOD.replace('name: small\n', ''), '1:1', /PL-1003 .*name: missing/],
   ['a name that no namespace can have', GOOD.replace('small', 'Small_1'), '1:1', /must be lower case/],

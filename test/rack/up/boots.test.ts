@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { BootEvent } from '#model/boot.ts'
+import type { Phase } from '#model/phase.ts'
 import { silentStage } from '#progress/stage.ts'
 import { BootWatch } from '#rack/up/boots.ts'
 
@@ -78,4 +79,22 @@ t.test('ends when the machine reports that it failed, and not when a transfer fa
     ]),
     /^loader 2s {2}ready 3s$/,
   )
+})
+
+t.test('a machine of which nothing was seen is described by what is known of it', async t => {
+  const source = {
+    lastEvent: async () => 0,
+    events: async (_: number, __: number, signal?: AbortSignal) => {
+      await sleep(60_000, undefined, signal && { signal })
+      return { events: [], last: 0 }
+    },
+  }
+  const watch = await BootWatch.start(source, new AbortController().signal)
+  const said = async (dhcp: 'full' | 'off', phase?: Phase) =>
+    watch.ready('ctl-1', silentStage, 0.01, phase === undefined ? { dhcp } : { dhcp, phase }).catch(String)
+  t.match(await said('full'), /no DHCP request: is it powered/)
+  t.match(await said('full', 'new'), /no DHCP request: is it powered/)
+  t.match(await said('off'), /dhcp: off, so its requests are not seen here/)
+  t.match(await said('full', 'script'), /the machine was at "script": does it hang\?/)
+  await watch.close()
 })

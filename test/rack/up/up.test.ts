@@ -22,9 +22,51 @@ t.test('a machine that cannot be switched on is named, with what its command sai
     }),
     {
       status: EXIT.failed,
-      err: /error POWER_ON_FAILED: ctl-1 could not be switched on\n {2}because: .*no BMC.*\n(?:.*\n)* {2}fix: correct --power-on/,
+      err: /error POWER_ON_FAILED: ctl-1 could not be switched on; of the other 1 the command ended well, and they boot\n {2}because: .*no BMC.*\n(?:.*\n)* {2}fix: correct --power-on/,
     },
   )
+})
+
+t.test('machines that cannot be switched on are all named, and JSON says so too', async t => {
+  const folder = t.testdir()
+  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+  const options = ['--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster', '--json']
+  const { status, out, err } = await pilotlight(
+    ['up', SITE, ...options, '--power-on', 'echo "{name}: chassis is locked" >&2; false'],
+    { env: { PILOTLIGHT_STATE_PATH: server.statePath } },
+  )
+  t.equal(status, EXIT.failed)
+  const text =
+    /2 of 2 machines could not be switched on:\n {2}ctl-1: .*ctl-1: chassis is locked.*\n {2}cmp-1: .*cmp-1: chassis is locked/
+  t.match(err, text)
+  t.match(JSON.parse(out), {
+    apiVersion: 'pilotlight/v1',
+    error: { code: 'POWER_ON_FAILED', message: text, fix: /--power-on/, exitStatus: EXIT.failed },
+  })
+})
+
+t.test('up asks for power by hand in a line of its own, and says at its end what was missing', async t => {
+  const folder = t.testdir()
+  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+  const options = [
+    '--server',
+    server.url,
+    '--state',
+    join(folder, 'up'),
+    '--until',
+    'cluster',
+    '--boot-limit',
+    '1',
+  ]
+  const site = join(folder, 'site.yaml')
+  writeFileSync(site, readFileSync(SITE, 'utf8').replace(/dhcp: \w+/, 'dhcp: off'))
+  const { status, err } = await pilotlight(['up', site, ...options], {
+    env: { PILOTLIGHT_STATE_PATH: server.statePath },
+  })
+  t.match(err, /^>>> Switch these machines on now, with network boot: ctl-1 cmp-1$/m)
+  t.equal(status, EXIT.waitedTooLong, err)
+  t.match(err, /boot > ctl-1: failed .*the site file says dhcp: off, so its requests are not seen here/)
+  t.notMatch(err, /boot > cmp-1: failed .*ctl-1/, 'no other machine is the reason')
 })
 
 t.test('up --approve first-boot says once that first keys are trusted unseen', async t => {

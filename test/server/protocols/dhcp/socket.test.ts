@@ -124,7 +124,10 @@ t.test('a port that is taken is an error that says how to fix it', { skip: whyNo
       taken.close()
     })`
   const said = await wire.client(process.execPath, ['-e', script])
-  t.match(said, /^CANNOT_SERVE_DHCP .* UDP port 67: another DHCP server has it, .*--no-dhcp/)
+  t.match(
+    said,
+    /^CANNOT_SERVE_DHCP .* UDP port 67: process \d+ \(node .*\) has it, as another DHCP server would\. .*--no-dhcp/,
+  )
 })
 
 t.test('an address that is not ours is an error that says so', async t => {

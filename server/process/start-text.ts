@@ -1,0 +1,54 @@
+// What a server that was started by hand shows on its terminal: where its page is, where its token is, whether DHCP answers, and
+// what comes next. Values in, lines out.
+
+import { contains } from '#model/ipv4.ts'
+import type { ProvisioningNetwork } from '#model/network.ts'
+
+/** What is known when the server is up. */
+export type StartFacts = {
+  /** Of the boot listener, which has the page unless administration is elsewhere. */
+  readonly url: string
+  /** Of administration, where it has its own listener. */
+  readonly adminUrl: string | undefined
+  /** The path of admin.token. */
+  readonly tokenPath: string
+  readonly address: string
+  readonly dhcp: boolean
+  /** The networks of all sites. */
+  readonly networks: readonly ProvisioningNetwork[]
+}
+
+/** The lines, without a line end at the end. */
+export function startText(facts: StartFacts): string {
+  const { url, adminUrl, tokenPath } = facts
+  const rows = [
+    ['page', `${adminUrl ?? url}/`],
+    ['token', `export PILOTLIGHT_TOKEN_FILE=${wordOf(tokenPath)}`],
+    ['DHCP', dhcpText(facts)],
+    ['next', nextText(facts)],
+    ['stop', 'Ctrl-C'],
+  ] as const
+  return rows.map(([name, text]) => `  ${name.padEnd(6)} ${text}`).join('\n')
+}
+
+function dhcpText({ dhcp, networks, address }: StartFacts): string {
+  if (!dhcp) return 'off: another DHCP server must name this one as the boot server'
+  if (networks.length === 0) return 'silent until a site file is applied'
+  const own = networks.find(({ subnet }) => contains(subnet, address))
+  const subnets = networks.map(({ subnet }) => subnet).join(', ')
+  if (own === undefined)
+    return `silent: ${address} is not in the network of a site (${subnets}); start with --address and an address in it`
+  if (own.dhcp === 'off') return `silent in ${own.subnet}: its site file says dhcp: off`
+  return `answers in ${own.subnet} (${own.dhcp})`
+}
+
+function nextText({ url, adminUrl, networks }: StartFacts): string {
+  const server = `--server ${adminUrl ?? url}`
+  if (networks.length > 0) return `pilotlight get machines ${server}`
+  return `in another shell:  pilotlight init site.yaml  and  pilotlight up site.yaml ${server}`
+}
+
+/** One word for a shell. */
+function wordOf(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
