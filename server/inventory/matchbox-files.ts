@@ -1,5 +1,6 @@
 // Reads one group or profile file of a Matchbox data directory, with the rules of the Go program that such files
-// were written for: field names in any case, unknown fields ignored, nothing after the value.
+// were written for: field names in any case, fields that are there several times merged, unknown ones ignored, nothing
+// after the value.
 
 import type { Place } from '#model/fault.ts'
 import { isRecord } from '#model/record.ts'
@@ -7,23 +8,27 @@ import { fieldsOf, type Field } from '#model/fields.ts'
 import { groupSchema, type Group } from '#model/group.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
 import { BadSelector, readSelector, type Selector } from '#model/selector.ts'
+import { foldedName, goValueOf, NumberTooLarge } from '../formats/ignition/go-values.ts'
 import { BadJson, faultIn, parseJson } from '../formats/ignition/json.ts'
-import { offsetOf, placeAt, type Path } from '../formats/ignition/tree.ts'
+import { KIND_NAMES, offsetOf, placeAt, type Node, type Path } from '../formats/ignition/tree.ts'
 
 /** A file of the data directory that cannot be used; the message says why, and `path` what in it is wrong. */
 export class BrokenFile extends Error {
   readonly code = 'BROKEN_FILE'
   readonly path: Path
-  constructor(message: string, path: Path = [], options?: ErrorOptions) {
+  /** The offset of what is wrong, where it is known. */
+  readonly at: number | undefined
+  constructor(message: string, path: Path = [], { at, ...options }: ErrorOptions & { at?: number } = {}) {
     super(message, options)
     this.path = path
+    this.at = at
   }
 }
 
 /** Line and column of what is wrong in the text of a broken file. */
-export function placeOf(text: string, { path }: BrokenFile): Place {
+export function placeOf(text: string, { path, at }: BrokenFile): Place {
   try {
-    return placeAt(text, offsetOf(parseJson(text), path))
+    return placeAt(text, at ?? offsetOf(parseJson(text), path))
   } catch (error) {
     if (!(error instanceof BadJson)) throw error
     return placeAt(text, error.offset)
@@ -37,7 +42,7 @@ export function placeOf(text: string, { path }: BrokenFile): Place {
  * @throws {BrokenFile} on bad JSON, a wrong type, or a selector MAC that is not one
  */
 export function parseGroup(text: string, name = ''): Group {
-  return { id: name, profile: '', ...valuesOf(GROUP, membersOf(text)) }
+  return { id: name, profile: '', ...objectOf(GROUP, text) }
 }
 
 /**
@@ -46,7 +51,7 @@ export function parseGroup(text: string, name = ''): Group {
  * @throws {BrokenFile} on bad JSON, a wrong type, or a missing id
  */
 export function parseProfile(text: string): Profile {
-  const profile = { id: '', ...valuesOf(PROFILE, membersOf(text)) }
+  const profile = { id: '', ...objectOf(PROFILE, text) }
   if (profile.id === '') throw new BrokenFile('id is missing; every profile needs one', ['id'])
   return profile
 }
@@ -54,24 +59,169 @@ export function parseProfile(text: string): Profile {
 const GROUP = fieldsOf(groupSchema)
 const PROFILE = fieldsOf(profileSchema)
 
-/** The values of the fields that are there and, where they are texts, not empty. */
-function valuesOf(fields: readonly Field[], members: Members, above: Path = []): object {
-  return Object.fromEntries(
-    fields.flatMap(field => {
-      const value = valueOf(field, members, above)
-      return value === undefined || value === '' ? [] : [[field.name, value]]
-    }),
-  )
+/** The fields of an object that are there and, where they are texts, not empty. */
+function objectOf(fields: readonly Field[], text: string): object {
+  const decoded = new Decoded(fields)
+  decoded.take(treeOf(text), [])
+  return decoded.values()
 }
 
-function valueOf({ name, type, fields }: Field, members: Members, above: Path): unknown {
-  const path = [...above, name]
-  if (type === 'text') return textIn(members, path)
-  if (type === 'texts') return textsIn(members, path)
-  if (type === 'selector') return selectorIn(members)
-  if (type === 'integer') return integerIn(members, name)
-  const value = objectIn(members, name)
-  return value && type === 'object' ? valuesOf(fields, byLowerCase(value), path) : value
+function treeOf(text: string): Node {
+  if (text.startsWith('\uFEFF')) throw new BrokenFile('begins with a byte order mark; save it without')
+  try {
+    return parseJson(text.toWellFormed()) // a byte that is not UTF-8 is one U+FFFD, as in Go
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    throw new BrokenFile(`is not JSON: ${error.message}`, [], { cause: error, at: error.offset })
+  }
+}
+
+/**
+ * A struct that Go's encoding/json decodes into. A key that is there again, or in another case, is decoded into what is there
+ * already: maps and structs are merged, texts and lists replaced. null empties maps and lists, and leaves texts as they are.
+ */
+class Decoded {
+  readonly #fields: readonly Field[]
+  readonly #texts = new Map<string, string>()
+  readonly #lists = new Map<string, List>()
+  readonly #maps = new Map<string, Map<string, unknown>>()
+  readonly #structs = new Map<string, Decoded>()
+  readonly #integers = new Map<string, number>()
+
+  constructor(fields: readonly Field[]) {
+    this.#fields = fields
+  }
+
+  /** Decodes an object. @throws {BrokenFile} */
+  take(node: Node, path: Path): void {
+    if (node.kind === 'null') return
+    if (node.kind !== 'object') throw wrong(node, path, 'an object')
+    for (const { key, value } of node.members) {
+      const name = foldedName(key)
+      const field = this.#fields.find(it => it.name === name)
+      if (field !== undefined) this.#set(field, value, [...path, name])
+    }
+  }
+
+  values(): object {
+    return Object.fromEntries(
+      this.#fields.flatMap(field => {
+        const value = this.#valueOf(field)
+        return value === undefined || value === '' ? [] : [[field.name, value]]
+      }),
+    )
+  }
+
+  #set({ name, type, fields }: Field, node: Node, path: Path): void {
+    switch (type) {
+      case 'text':
+        if (node.kind === 'string') this.#texts.set(name, node.value)
+        else if (node.kind !== 'null') throw wrong(node, path, 'a string')
+        break
+      case 'texts':
+        if (node.kind === 'null') this.#lists.delete(name)
+        else if (node.kind === 'list') this.#setList(name, node.items, path)
+        else throw wrong(node, path, 'a list of strings')
+        break
+      case 'object': {
+        if (node.kind === 'null') this.#structs.delete(name)
+        else {
+          const struct = this.#structs.get(name) ?? new Decoded(fields)
+          struct.take(node, path)
+          this.#structs.set(name, struct)
+        }
+        break
+      }
+      case 'record':
+      case 'selector':
+        if (node.kind === 'null') this.#maps.delete(name)
+        else this.#setMap(name, type, node, path)
+        break
+      // These are ours: Matchbox reads past them, so one of another type does not make the file unreadable.
+      case 'integer':
+        if (node.kind === 'number' && Number.isSafeInteger(node.value)) this.#integers.set(name, node.value)
+        else this.#integers.delete(name)
+        break
+      case 'boolean':
+        break
+    }
+  }
+
+  /** A list is written over the one before, of which a null leaves what is at its place, even behind a shorter one. */
+  #setList(name: string, items: readonly Node[], path: Path): void {
+    const { memory } = items.length === 0 ? { memory: [] } : (this.#lists.get(name) ?? { memory: [] })
+    for (const [index, item] of items.entries()) {
+      if (item.kind !== 'string' && item.kind !== 'null') {
+        const what = `${path.join('.')} contains ${shownIn(item)}; write strings`
+        throw new BrokenFile(what, [...path, index], { at: item.at })
+      }
+      memory[index] = item.kind === 'string' ? item.value : (memory[index] ?? '')
+    }
+    this.#lists.set(name, { memory, length: items.length })
+  }
+
+  #setMap(name: string, type: 'record' | 'selector', node: Node, path: Path): void {
+    if (node.kind !== 'object') throw wrong(node, path, 'an object')
+    const map = this.#maps.get(name) ?? new Map<string, unknown>()
+    this.#maps.set(name, map)
+    for (const { key, value } of node.members) {
+      // Even where a later key replaces it, as in Go.
+      if (type === 'selector' && (value.kind === 'number' || value.kind === 'boolean'))
+        selectorOf(new Map([[key, value.value]]), value.at)
+      try {
+        map.set(key, goValueOf(value))
+      } catch (error) {
+        if (!(error instanceof NumberTooLarge)) throw error
+        throw new BrokenFile(`${[...path, key].join('.')}: ${error.message}`, path, {
+          cause: error,
+          at: error.at,
+        })
+      }
+    }
+  }
+
+  #valueOf({ name, type }: Field): unknown {
+    const map = this.#maps.get(name)
+    switch (type) {
+      case 'text':
+        return this.#texts.get(name)
+      case 'texts': {
+        const list = this.#lists.get(name)
+        return list?.memory.slice(0, list.length)
+      }
+      case 'object':
+        return this.#structs.get(name)?.values()
+      case 'record':
+        return map && Object.fromEntries(map)
+      case 'selector':
+        return map && selectorOf(map)
+      default:
+        return this.#integers.get(name)
+    }
+  }
+}
+
+/** A list of texts, and what is in memory behind its end. */
+type List = { readonly memory: string[]; readonly length: number }
+
+function selectorOf(map: ReadonlyMap<string, unknown>, at?: number): Selector | undefined {
+  try {
+    const selector = readSelector(Object.fromEntries(map))
+    return Object.keys(selector).length === 0 ? undefined : selector
+  } catch (error) {
+    if (!(error instanceof BadSelector)) throw error
+    const options = { cause: error, ...(at === undefined ? {} : { at }) }
+    throw new BrokenFile(error.message, ['selector', error.key], options)
+  }
+}
+
+function wrong(node: Node, path: Path, wanted: string): BrokenFile {
+  const what = path.length === 0 ? `holds ${shownIn(node)}` : `${path.join('.')} is ${shownIn(node)}`
+  return new BrokenFile(`${what}; write ${wanted}`, path, { at: node.at })
+}
+
+function shownIn(node: Node): string {
+  return 'value' in node ? JSON.stringify(node.value) : KIND_NAMES[node.kind]
 }
 
 type Members = ReadonlyMap<string, unknown>
@@ -94,48 +244,4 @@ export function membersOf(text: string): Members {
 
 function byLowerCase(value: Readonly<Record<string, unknown>>): Members {
   return new Map(Object.entries(value).map(([key, member]) => [key.toLowerCase(), member]))
-}
-
-function textIn(members: Members, path: Path): string | undefined {
-  const value = members.get(String(path.at(-1)))
-  if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string')
-    throw new BrokenFile(`${path.join('.')} is ${JSON.stringify(value)}; write it as a string`, path)
-  return value
-}
-
-function selectorIn(members: Members): Selector | undefined {
-  try {
-    const selector = readSelector(objectIn(members, 'selector') ?? {})
-    return Object.keys(selector).length === 0 ? undefined : selector
-  } catch (error) {
-    if (!(error instanceof BadSelector)) throw error
-    throw new BrokenFile(error.message, ['selector', error.key], { cause: error })
-  }
-}
-
-/** Integers are our fields: Matchbox reads past them, so one that is not an integer does not make the file unreadable. */
-function integerIn(members: Members, name: string): number | undefined {
-  const value = members.get(name)
-  return Number.isSafeInteger(value) ? (value as number) : undefined // a number, as was just asked
-}
-
-function textsIn(members: Members, path: Path): string[] | undefined {
-  const value = members.get(String(path.at(-1)))
-  if (value === undefined || value === null) return undefined
-  const name = path.join('.')
-  if (!Array.isArray(value)) throw new BrokenFile(`${name} is not a list`, path)
-  return value.map((item: unknown, index) => {
-    if (item === null) return ''
-    if (typeof item !== 'string')
-      throw new BrokenFile(`${name} contains ${JSON.stringify(item)}; write strings`, [...path, index])
-    return item
-  })
-}
-
-function objectIn(members: Members, name: string): Readonly<Record<string, unknown>> | undefined {
-  const value = members.get(name)
-  if (value === undefined || value === null) return undefined
-  if (!isRecord(value)) throw new BrokenFile(`${name} is not an object`, [name])
-  return value
 }

@@ -46,6 +46,7 @@ function goJson(value: unknown, indent = ''): string {
     if (value.length === 0) return '[]'
     return `[\n${value.map(item => inner + goJson(item, inner)).join(',\n')}\n${indent}]`
   }
+  if (Object.is(value, -0)) return '-0'
   if (typeof value !== 'object' || value === null) return goEscaped(JSON.stringify(value))
   const entries = value instanceof Map ? [...value] : Object.entries(value)
   if (entries.length === 0) return '{}'

@@ -1,14 +1,17 @@
 // What is compared with Go: for each kind, how questions are made from chance, and what both sides answer, in one form.
 
-import { bytesOf } from '#model/text.ts'
+import { bytesOf, textOf } from '#model/text.ts'
 import { httpDateMs } from '#server/assets/http-date.ts'
 import { planOf } from '#server/assets/range.ts'
 import { GoTemplateError } from '#server/formats/gotemplate/failure.ts'
 import { goTemplate } from '#server/formats/gotemplate/template.ts'
 import { TextMap } from '#server/formats/gotemplate/values.ts'
+import { BrokenFile, parseGroup, parseProfile } from '#server/inventory/matchbox-files.ts'
+import { fileTextOf } from '#server/inventory/matchbox-text.ts'
 import { contentRange } from '#server/protocols/http/wire/content.ts'
 import type { Random } from '../../bench/random.ts'
 import type { GoAnswer, Question } from './go.ts'
+import { groupFile, profileFile } from './json.ts'
 import { contentCase, dateText, type ContentCase } from './requests.ts'
 import { METADATA, QUERY, templateText } from './templates.ts'
 
@@ -22,7 +25,13 @@ export type Comparison = {
 }
 
 /** The kinds by their names. */
-export const KINDS: Readonly<Record<string, (random: Random) => Comparison>> = { date, content, template }
+export const KINDS: Readonly<Record<string, (random: Random) => Comparison>> = {
+  date,
+  content,
+  template,
+  group,
+  profile,
+}
 
 function date(random: Random): Comparison {
   const text = dateText(random)
@@ -86,5 +95,35 @@ function template(random: Random): Comparison {
     ours: bytesOf(ours).toString('latin1'),
     go: answer =>
       answer.error === undefined ? Buffer.from(answer.text, 'base64').toString('latin1') : 'error',
+  }
+}
+
+function group(random: Random): Comparison {
+  return parsed('group', groupFile(random), text => {
+    const { metadata = {}, ...object } = parseGroup(text)
+    const isEmpty = Object.keys(metadata).length === 0 // Go leaves it out
+    return fileTextOf({ kind: 'group', object: { ...object, ...(isEmpty ? {} : { metadata }) } })
+  })
+}
+
+function profile(random: Random): Comparison {
+  return parsed('profile', profileFile(random), text =>
+    fileTextOf({ kind: 'profile', object: parseProfile(text) }),
+  )
+}
+
+/** A file, and the object in it as both write it; a file that cannot be used is an error. */
+function parsed(ask: 'group' | 'profile', bytes: Buffer, written: (text: string) => string): Comparison {
+  let ours = 'error'
+  try {
+    ours = written(textOf(bytes))
+  } catch (error) {
+    if (!(error instanceof BrokenFile)) throw error
+  }
+  return {
+    question: { ask, text: bytes.toString('base64') },
+    shown: bytes.toString('latin1'),
+    ours,
+    go: answer => (answer.error === undefined ? textIn(answer) : 'error'),
   }
 }

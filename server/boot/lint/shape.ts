@@ -2,6 +2,7 @@
 
 import type { Field } from '#model/fields.ts'
 import { nearest } from '#model/nearest.ts'
+import { foldedName } from '../../formats/ignition/go-values.ts'
 import { KIND_NAMES, type Member, type Node, placeAt } from '../../formats/ignition/tree.ts'
 import type { Findings } from './findings.ts'
 
@@ -17,7 +18,7 @@ export function checkShape(
   findings: Findings,
 ): void {
   const placed = (offset: number) => ({ file, ...placeAt(text, offset) })
-  checkRepeats(root)
+  checkRepeats(root, true)
   checkValue(root, '', { type: 'object', fields })
 
   function checkValue(node: Node, key: string, { type, fields: known }: Wanted): void {
@@ -38,7 +39,7 @@ export function checkShape(
   }
 
   function checkMember({ key, at, value }: Member, above: string, allowed: readonly Field[]): void {
-    const known = allowed.find(({ name }) => name === key.toLowerCase())
+    const known = allowed.find(({ name }) => name === foldedName(key))
     if (known !== undefined) return checkValue(value, known.name, known)
     const names = allowed.map(({ name }) => name)
     const guess = nearest(key, names)
@@ -56,20 +57,22 @@ export function checkShape(
     findings.error('PL-2002', placed(node.at), what, `write ${wanted}; as it is, the file is left out`)
   }
 
-  function checkRepeats(node: Node): void {
+  /** Names of fields count in any case; those of labels and of metadata do not. */
+  function checkRepeats(node: Node, hasFields = false): void {
     if (node.kind === 'list') for (const item of node.items) checkRepeats(item)
     if (node.kind !== 'object') return
-    const seen = new Set<string>()
+    const seen = new Map<string, string>()
     for (const { key, at, value } of node.members) {
-      if (seen.has(key))
-        findings.error(
-          'PL-2005',
-          placed(at),
-          `"${key}" is there twice; the last one counts`,
-          'keep one of them',
-        )
-      seen.add(key)
-      checkRepeats(value)
+      const name = hasFields ? foldedName(key) : key
+      const first = seen.get(name)
+      if (first === undefined) seen.set(name, key)
+      else {
+        const where = first === key ? `"${key}" is there twice` : `"${key}" is the same key as "${first}"`
+        const isMerged = hasFields && value.kind === 'object'
+        const effect = isMerged ? 'both are merged, as in Matchbox' : 'the last one counts'
+        findings.error('PL-2005', placed(at), `${where}; ${effect}`, 'keep one of them')
+      }
+      checkRepeats(value, node === root && name === 'boot')
     }
   }
 }

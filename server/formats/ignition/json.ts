@@ -41,6 +41,7 @@ export function faultIn(text: string): BadJson | undefined {
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+const WORD = /[a-z]{1,6}/y
 const WORDS: ReadonlyMap<string, boolean | null> = new Map([
   ['true', true],
   ['false', false],
@@ -105,13 +106,17 @@ class Parser {
   #string(): string {
     const from = this.#at
     let to = from + 1
+    let isPlain = true
     for (; ; to += 1) {
       const code = this.#text.charCodeAt(to) // NaN after the end
       if (code === 0x22) break
-      if (code === 0x5c) to += 1
-      else if (!(code >= 0x20)) throw this.#bad('the text is not ended by a quote', to)
+      if (code === 0x5c) {
+        to += 1
+        isPlain = false
+      } else if (!(code >= 0x20)) throw this.#bad('the text is not ended by a quote', to)
     }
     this.#at = to + 1
+    if (isPlain) return this.#text.slice(from + 1, to).toWellFormed()
     try {
       return (JSON.parse(this.#text.slice(from, this.#at)) as string).toWellFormed()
     } catch {
@@ -120,7 +125,8 @@ class Parser {
   }
 
   #word(at: number): Node | undefined {
-    const [word = ''] = /^[a-z]+/.exec(this.#text.slice(at, at + 6)) ?? []
+    WORD.lastIndex = at
+    const [word = ''] = WORD.exec(this.#text) ?? []
     const value = WORDS.get(word)
     if (value === undefined) return undefined
     this.#at += word.length

@@ -7,6 +7,9 @@ import { groupSchema, type Group } from '#model/group.ts'
 import { compareBytes } from '#model/order.ts'
 import { profileSchema, type Profile } from '#model/profile.ts'
 import { selectorTexts, type Labels } from '#model/selector.ts'
+import { textOf } from '#model/text.ts'
+import { goValueOf, NumberTooLarge } from '../../formats/ignition/go-values.ts'
+import { BadJson, parseJson } from '../../formats/ignition/json.ts'
 
 /** `storagepb.Group`, as protobuf gives it: what was not sent is empty. */
 export type WireGroup = {
@@ -80,9 +83,10 @@ function metadataOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   if (bytes.length === 0) return {}
   let value: unknown
   try {
-    value = JSON.parse(Buffer.from(bytes).toString())
+    value = goValueOf(parseJson(textOf(bytes).toWellFormed()))
   } catch (error) {
-    throw new BadMetadata(`metadata is not JSON: ${(error as Error).message}`, { cause: error }) // a SyntaxError
+    if (!(error instanceof BadJson) && !(error instanceof NumberTooLarge)) throw error
+    throw new BadMetadata(`metadata is not JSON: ${error.message}`, { cause: error })
   }
   if (value === null) return {}
   if (isRecord(value)) return value

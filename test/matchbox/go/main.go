@@ -114,7 +114,7 @@ func ask(q question) (a answer) {
 				g.Selector[key] = mac.String()
 			}
 		}
-		js, err := json.Marshal(g)
+		js, err := json.MarshalIndent(g, "", "\t")
 		return of(js, err)
 	case "profile":
 		p := new(profile)
@@ -122,7 +122,7 @@ func ask(q question) (a answer) {
 		if err == nil && p.Id == "" {
 			err = fmt.Errorf("no id")
 		}
-		js, _ := json.Marshal(p)
+		js, _ := json.MarshalIndent(p, "", "\t")
 		return of(js, err)
 	}
 	panic(q.Ask)
