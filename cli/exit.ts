@@ -81,6 +81,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   NOT_AUTHENTICATED: 'refused',
   NOT_CHANGED: 'refused',
   NOT_DELIVERED: 'refused',
+  OTHER_AUTHORITY: 'refused',
   OTHER_KEY_APPROVED: 'refused',
   OWNED_BY_SITE: 'refused',
   PRECONDITION_FAILED: 'refused',

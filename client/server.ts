@@ -5,7 +5,7 @@ import type { Alarm } from '#model/alarm.ts'
 import { isRecord } from '#model/record.ts'
 import { ERROR_CODES, Failure, PilotlightError, type ErrorCode } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
-import type { BundleDescription, SiteAuthority } from '#model/bundle.ts'
+import type { BundleDescription, SiteAuthority, SiteSigning } from '#model/bundle.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/site.ts'
@@ -69,22 +69,36 @@ export class ServerClient {
    * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
    * while the server is away.
    *
+   * @param isReplacement whether it may take the place of another one
    * @throws {Failure} WIRE_NOT_PRIVATE when other hosts could read it on its way
    */
-  async putAuthority(site: string, authority: SiteAuthority): Promise<number> {
+  async putAuthority(site: string, authority: SiteAuthority, isReplacement = false): Promise<AuthorityPut> {
     this.requirePrivateWire()
-    const answer = await this.#json('PUT', `/v1/sites/${encodeURIComponent(site)}/authority`, authority)
-    return (answer as { signsUntil: number }).signsUntil
+    const query = isReplacement ? '?replace=true' : ''
+    const path = `/v1/sites/${encodeURIComponent(site)}/authority${query}`
+    return (await this.#json('PUT', path, authority)) as AuthorityPut
+  }
+
+  /** The fingerprint of the authority that the server keeps for a site; undefined when it has none. */
+  async authorityOf(site: string): Promise<string | undefined> {
+    try {
+      const signing = await this.#json('GET', `/v1/sites/${encodeURIComponent(site)}/signing`)
+      return (signing as SiteSigning).authority
+    } catch (error) {
+      if (error instanceof Refusal && error.httpStatus === 404) return undefined
+      throw error
+    }
   }
 
   /**
-   * Gives the server what a machine fetches once in a boot, with its one-time token.
+   * Gives the server what a machine fetches once in a boot, with its one-time token; says whether that changed anything.
    *
    * @throws {Failure} WIRE_NOT_PRIVATE when other hosts could read it on its way
    */
-  async putBundle(machine: string, bundle: BundleDescription): Promise<void> {
+  async putBundle(machine: string, bundle: BundleDescription): Promise<boolean> {
     this.requirePrivateWire()
-    await this.#json('PUT', `/v1/machines/${encodeURIComponent(machine)}/bundle`, bundle)
+    const answer = await this.#json('PUT', `/v1/machines/${encodeURIComponent(machine)}/bundle`, bundle)
+    return (answer as { changed: boolean }).changed
   }
 
   /** The machines with their phases. */
@@ -268,6 +282,9 @@ export class ServerClient {
     })
   }
 }
+
+/** The answer to an authority that was put; milliseconds since 1970. */
+export type AuthorityPut = { readonly changed: boolean; readonly signsUntil: number }
 
 /** The answer to a site that was put; the warnings are sentences for a person. */
 export type SitePut = { readonly changed: boolean; readonly warnings: readonly string[] }

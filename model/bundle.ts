@@ -72,6 +72,8 @@ export type KubeletSigner = {
 
 /** Until when the kubelets of a site can renew their certificates without this server, in ISO 8601. */
 export type SiteSigning = {
+  /** The fingerprint of the authority's `ca`: `SHA256:` and 64 hexadecimal digits. */
+  readonly authority?: string
   /** By the controllers that have a bundle; left out when none has. */
   readonly ends?: string
   /** By controllers that get their bundle from now on. */

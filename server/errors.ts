@@ -206,6 +206,19 @@ export class ServerAddressTaken extends ServerError {
   }
 }
 
+/** A site's authority is another one than the server keeps for it: its certificates would all be replaced. */
+export class OtherAuthority extends ServerError {
+  readonly code = 'OTHER_AUTHORITY'
+  readonly statusCode = 409
+  /** @param kept,given fingerprints */
+  constructor(site: string, kept: string, given: string) {
+    super(
+      `Site ${cleanLabel(site)} has the authority ${kept} here, and ${given} was given: every certificate of its machines would be replaced. ` +
+        'Publish from the state directory of the first one, or ask for the replacement: ?replace=true.',
+    )
+  }
+}
+
 /** A change of what a site file declares, past that file. */
 export class OwnedBySite extends ServerError {
   readonly code = 'OWNED_BY_SITE'

@@ -27,6 +27,10 @@ export function defineUp(command: Command): void {
         'trust the first key of each machine, and pin it, whatever the site file says; while up runs',
       ).choices(['first-boot']),
     )
+    .option(
+      '--replace-authority',
+      'replace every certificate of the site, where the server has it with those of another --state',
+    )
     .addOption(
       new Option('--until <stage>', 'end after this stage')
         .choices(['cluster', 'openstack'])
@@ -72,6 +76,7 @@ type UpFlags = {
   powerOn?: string
   tools?: string
   approve?: 'first-boot'
+  replaceAuthority?: boolean
   bootLimit: number
   json?: boolean
   until: 'cluster' | 'openstack'

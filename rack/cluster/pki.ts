@@ -4,7 +4,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bytesIfThere } from '#host/read-if-there.ts'
+import { bytesIfThere, textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { seal, unseal, type SealKey } from '#host/seal.ts'
 import { makeAuthority, makeLeaf, makeSigningPair, type KeyPair } from '#host/x509.ts'
@@ -61,6 +61,13 @@ export async function ensurePki(directory: string, key: SealKey, now = Date.now(
   await kept.removeClear(changes)
   const admin = await mintAdministrator(signers.ca, 'admin', now)
   return { authorities: signers, serviceAccount, encryptionKey, admin, changes }
+}
+
+/** The fingerprint of the cluster's `ca` in a PKI directory: `SHA256:` and 64 hexadecimal digits; undefined while there is none. */
+export async function fingerprintOfPki(directory: string): Promise<string | undefined> {
+  const certificate = await textIfThere(join(directory, 'ca.crt'))
+  if (certificate === undefined) return undefined
+  return `SHA256:${new X509Certificate(certificate).fingerprint256.replaceAll(':', '').toLowerCase()}`
 }
 
 /** Makes key and certificate of an administrator, signed by the cluster's `ca` and good for `administratorHours`. */

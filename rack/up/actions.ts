@@ -66,8 +66,8 @@ export type Work = {
 /** Each step's own. */
 export const ACTIONS: { readonly [Id in StepId]: (work: Work) => Promise<Results[Id]> } = {
   charts: prepareCharts,
-  publish: ({ site, client, state, stage, beforePut, options: { show } }) =>
-    publish(site, client, state, stage, { beforePut, ...(show && { show }) }),
+  publish: ({ site, client, state, stage, beforePut, options: { show, replaceAuthority = false } }) =>
+    publish(site, client, state, stage, { beforePut, replaceAuthority, ...(show && { show }) }),
   'power on': powerOn,
   approve,
   boot,

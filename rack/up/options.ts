@@ -21,6 +21,8 @@ export type UpOptions = {
   readonly approve?: 'first-boot'
   /** Asks whether to approve keys of machines; there when a terminal is. */
   readonly approves?: AskAboutKeys
+  /** Replaces the certificates of the site where the server has it with those of another state directory. */
+  readonly replaceAuthority?: boolean
   /** Shows a person a line. */
   readonly show?: (line: string) => void
   readonly until: Until

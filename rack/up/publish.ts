@@ -6,7 +6,7 @@ import { Failure } from '#model/error.ts'
 import { Refusal, type ServerClient } from '#client/server.ts'
 import type { Stage } from '#progress/stage.ts'
 import { machineBundle, siteAuthority } from '../cluster/bundle.ts'
-import { ensurePki, type Pki } from '../cluster/pki.ts'
+import { ensurePki, fingerprintOfPki, type Pki } from '../cluster/pki.ts'
 import { compileSite } from '../site/compile.ts'
 import type { Site } from '../site/site.ts'
 import { keepSigningDay } from './signing-day.ts'
@@ -25,23 +25,27 @@ export type PublishOptions = {
   readonly beforePut?: () => void
   /** Shows a person what the server says of the site, a line each. */
   readonly show?: (line: string) => void
+  /** Puts the authority of `state` in the place of another one that the server keeps for the site. */
+  readonly replaceAuthority?: boolean
 }
 
 /**
  * Publishes `site`, whose certificates are kept (or made) below `state`, and gives them. Safe to repeat.
  *
- * @throws {Failure} NOT_FOUND when the server's data directory is not one that these machines can boot from
+ * @throws {Failure} NOT_FOUND when the server's data directory is not one that these machines can boot from;
+ *   OTHER_AUTHORITY when the server has the site with the certificates of another state directory
  */
 export async function publish(
   site: Site,
   client: ServerClient,
   state: string,
   stage: Stage,
-  { beforePut = () => undefined, show = () => undefined }: PublishOptions = {},
+  { beforePut = () => undefined, show = () => undefined, replaceAuthority = false }: PublishOptions = {},
 ): Promise<Published> {
-  stage.waiting('certificates')
   const directory = join(state, 'pki')
   const isFirst = !existsSync(directory)
+  if (!replaceAuthority) await refuseOtherAuthority(site.name, client, state, directory)
+  stage.waiting('certificates')
   const pki = await ensurePki(directory, await siteKey(state, directory))
   stage.waiting('the server')
   const objects = compileSite(site)
@@ -49,15 +53,43 @@ export async function publish(
   beforePut()
   const { changed, warnings } = await client.putSite(site.name, objects)
   for (const warning of warnings) show(warning)
-  const signsUntil = await client.putAuthority(site.name, siteAuthority(pki)) // first: bundles are signed with it
+  // First: bundles are signed with it.
+  const authority = await client.putAuthority(site.name, siteAuthority(pki), replaceAuthority)
+  const { signsUntil } = authority
   keepSigningDay(state, site.name, signsUntil)
-  for (const machine of site.machines) await client.putBundle(machine.name, machineBundle(site, pki, machine))
+  let bundles = 0
+  for (const machine of site.machines)
+    if (await client.putBundle(machine.name, machineBundle(site, pki, machine))) bundles += 1
   const news = [
-    ...(isFirst ? [`a new certificate authority in ${directory}`] : []),
-    ...(changed ? ['changed'] : []),
+    ...(isFirst ? [`a certificate authority in ${directory}`] : []),
+    ...(changed ? ['the site'] : []),
+    ...(authority.changed && !isFirst ? ['its authority'] : []),
+    ...(bundles > 0 ? [`${bundles} bundle${bundles === 1 ? '' : 's'}`] : []),
   ]
-  stage.done(`${site.machines.length} machines, ${news.join(', ') || 'as they were'}`)
+  stage.done(
+    `${site.machines.length} machines, ${news.length === 0 ? 'as they were' : `new: ${news.join(', ')}`}`,
+  )
   return { pki, signsUntil }
+}
+
+/**
+ * Looks whether the server has the site with the certificates of another state directory: with those of `state` every machine
+ * would be a stranger to the cluster that runs. Nothing was made or put yet.
+ */
+async function refuseOtherAuthority(
+  site: string,
+  client: ServerClient,
+  state: string,
+  directory: string,
+): Promise<void> {
+  const there = await client.authorityOf(site)
+  const here = await fingerprintOfPki(directory)
+  if (there === undefined || there === here) return
+  const what =
+    `the server has site ${site} with the authority ${there}, and ${state} has ` +
+    (here === undefined ? 'none yet' : here)
+  const remedy = `name the state directory of the first \`up\` with --state; to replace every certificate of the site: --replace-authority`
+  throw new Failure('OTHER_AUTHORITY', what, remedy)
 }
 
 /** Looks whether machines of a profile would come up with the agent: nothing is switched on for a 404. */

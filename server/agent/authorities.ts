@@ -1,6 +1,8 @@
 // The authorities of all sites: what `pilotlight up` gives, with the signers that we make for it and renew.
 
+import { X509Certificate } from 'node:crypto'
 import type { SiteAuthority } from '#model/bundle.ts'
+import { OtherAuthority } from '../errors.ts'
 import type { AuthorityStore } from '../store/secrets.ts'
 import { signsUntil, withSigners } from './signers.ts'
 
@@ -22,9 +24,14 @@ export class Authorities {
     this.#now = now
   }
 
-  /** Replaces what signs for a site; its signers of kubelet certificates stay while they are young. */
-  async put(site: string, authority: SiteAuthority): Promise<AuthorityPut> {
-    const { changed, kept } = await this.#replace(site, authority)
+  /**
+   * Keeps what signs for a site; its signers of kubelet certificates stay while they are young.
+   *
+   * @param mayReplace whether another authority may take the place of the one that is kept
+   * @throws {OtherAuthority} when it may not
+   */
+  async put(site: string, authority: SiteAuthority, mayReplace = false): Promise<AuthorityPut> {
+    const { changed, kept } = await this.#replace(site, authority, mayReplace)
     return { changed, signsUntil: (kept && signsUntil(kept)) ?? 0 }
   }
 
@@ -44,14 +51,37 @@ export class Authorities {
   async #replace(
     site: string,
     given?: SiteAuthority,
+    mayReplace = true,
   ): Promise<{ readonly changed: boolean; readonly kept?: SiteAuthority }> {
     for (;;) {
       const before = await this.#store.authority(site)
       const wanted = given ?? before
       if (wanted === undefined) return { changed: false }
+      if (!mayReplace && before !== undefined) refuseOther(site, before, wanted)
       const kept = await withSigners(wanted, before, this.#now())
       if (JSON.stringify(kept) === JSON.stringify(before)) return { changed: false, kept }
       if (await this.#store.replaceAuthority(site, before, kept)) return { changed: true, kept }
     }
+  }
+}
+
+/** The fingerprint of a certificate in PEM: `SHA256:` and 64 hexadecimal digits. */
+function fingerprintOf(certificate: string): string {
+  return `SHA256:${new X509Certificate(certificate).fingerprint256.replaceAll(':', '').toLowerCase()}`
+}
+
+/** The fingerprint of the signer `ca`, or of the first one where there is none of that name; undefined for no signer. */
+export function authorityFingerprint({ signers }: SiteAuthority): string | undefined {
+  const signer = signers['ca'] ?? Object.values(signers)[0]
+  return signer && fingerprintOf(signer.certificate)
+}
+
+/** Refuses an authority with a signer that has the name of one that is kept, and another certificate; `ca` is named first. */
+function refuseOther(site: string, kept: SiteAuthority, given: SiteAuthority): void {
+  const names = ['ca', ...Object.keys(given.signers)]
+  for (const name of names) {
+    const [before, now] = [kept.signers[name]?.certificate, given.signers[name]?.certificate]
+    if (before === undefined || now === undefined || before === now) continue
+    throw new OtherAuthority(site, fingerprintOf(before), fingerprintOf(now))
   }
 }

@@ -10,7 +10,7 @@ import type { MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import type { Ending } from '../alarms/conditions.ts'
 import { alarmEndings } from './alarm-endings.ts'
-import { Authorities } from './authorities.ts'
+import { Authorities, authorityFingerprint } from './authorities.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
 import { ConfigTokens, type ConfigTokenNeeds } from './config-tokens.ts'
 import { Copies, sightingIn } from './copies.ts'
@@ -63,7 +63,7 @@ export type Agents = {
   /** The same of one site: by its controllers as they are (`ends`), and as they would be from now on (`until`). */
   readonly signingOf: (
     site: string,
-  ) => Promise<{ readonly ends?: number; readonly until?: number } | undefined>
+  ) => Promise<{ readonly authority?: string; readonly ends?: number; readonly until?: number } | undefined>
 }
 
 /** Opens the rooms that give machines their secrets. */
@@ -121,7 +121,12 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
       if (authority === undefined) return undefined
       const ends = (await endsOfSites())[site]
       const until = signsUntil(authority)
-      return { ...(ends !== undefined && { ends }), ...(until !== undefined && { until }) }
+      const fingerprint = authorityFingerprint(authority)
+      return {
+        ...(fingerprint !== undefined && { authority: fingerprint }),
+        ...(ends !== undefined && { ends }),
+        ...(until !== undefined && { until }),
+      }
     },
   }
 }

@@ -72,6 +72,12 @@ export const bundleBody = {
   ],
 } as const
 
+/** Whether another authority may take the place of the one that is kept. */
+export const replaceQuery = {
+  type: 'object',
+  properties: { replace: { type: 'boolean', default: false } },
+} as const
+
 /** `SiteAuthority`. */
 export const authorityBody = {
   type: 'object',

@@ -20,7 +20,7 @@ import { auditingOf, noteAudited, noteChange } from './audit.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
-import { authorityBody, bundleBody } from './site-bodies.ts'
+import { authorityBody, bundleBody, replaceQuery } from './site-bodies.ts'
 
 /** What these routes need of the service. */
 export type SiteNeeds = {
@@ -31,9 +31,15 @@ export type SiteNeeds = {
   readonly place: () => ServerPlace
   /** The names of all sites. */
   readonly sites: () => Promise<readonly string[]>
-  readonly putAuthority: (site: string, authority: SiteAuthority) => Promise<AuthorityPut>
+  readonly putAuthority: (
+    site: string,
+    authority: SiteAuthority,
+    mayReplace: boolean,
+  ) => Promise<AuthorityPut>
   /** Until when a site can sign, in milliseconds since 1970; undefined when it has no authority. */
-  readonly signing: (site: string) => Promise<{ readonly ends?: number; readonly until?: number } | undefined>
+  readonly signing: (
+    site: string,
+  ) => Promise<{ readonly authority?: string; readonly ends?: number; readonly until?: number } | undefined>
   readonly log: Log
 }
 
@@ -70,12 +76,17 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
     },
   )
 
-  app.put<{ Params: { name: string }; Body: SiteAuthority }>(
+  app.put<{ Params: { name: string }; Querystring: { replace: boolean }; Body: SiteAuthority }>(
     '/v1/sites/:name/authority',
     {
       onRequest: refuseInClear,
       config: { audit: 'site.authority' },
-      schema: { tags: ['sites'], summary: 'Replaces what signs for a site', body: authorityBody },
+      schema: {
+        tags: ['sites'],
+        summary: 'Replaces what signs for a site',
+        querystring: replaceQuery,
+        body: authorityBody,
+      },
       bodyLimit: BUNDLE_BYTES,
     },
     async (request, reply) => {
@@ -83,7 +94,7 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       const { name } = request.params
       if (!(await sites()).includes(name)) throw new NotFound('site', name, 'Put it first.')
       checkSigners(body)
-      const put = await putAuthority(name, body)
+      const put = await putAuthority(name, body, request.query.replace)
       const signers = Object.keys(body.signers).join(' ')
       if (put.changed) noteChange(request, { summary: `signers ${signers}` })
       else noteAudited(request)
@@ -98,8 +109,9 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
     async ({ params: { name } }, reply) => {
       const found = await signing(name)
       if (found === undefined) throw new NotFound('authority of site', name, "'pilotlight up' puts it.")
-      const { ends, until } = found
+      const { authority, ends, until } = found
       const view: SiteSigning = {
+        ...(authority !== undefined && { authority }),
         ...(ends !== undefined && { ends: new Date(ends).toISOString() }),
         ...(until !== undefined && { until: new Date(until).toISOString() }),
       }
