@@ -6,13 +6,19 @@
 // Every machine asks once before anything is measured: its first request begins a boot, which is a write more than those
 // that follow, and a small rack would have its first ones behind it before a large one. What that costs is first/s.
 //
+// With --bars it compares every page of a rack of 10 groups with Matchbox, and judges: requests a second and p99, cold (the first
+// seconds of a process that has just started on an empty state, another one for each page and round) and warm (one process for
+// all), and resident memory, after the start and after all loads. Both are asked by turns; a figure is the median of the ratios of
+// neighbouring turns. Ends with 1 where a bar is missed.
+//
 //   node_modules/.bin/node bench/http.ts [GROUPS...]
+//   node_modules/.bin/node bench/http.ts --bars [--rounds 5] [--seconds 2]
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { waitUntil } from '#progress/wait.ts'
 import { freePort } from '#test/free-ports.ts'
 import { programs, skip } from '#test/server/protocols/rpc/programs.ts'
@@ -26,7 +32,21 @@ const ROUNDS = 5
 /** Beyond so many groups Matchbox needs seconds for one answer. */
 const MATCHBOX_GROUPS = 10_000
 const ROUTES = ['/ipxe', '/ignition', '/metadata'] as const
-const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 1000, 10_000, 100_000]
+
+/** What `--bars` asks for, of how many groups, and what it wants. */
+const PAGES = ['/ipxe', '/grub', '/ignition', '/generic', '/cloud', '/metadata'] as const
+const FEW_GROUPS = 10
+const BARS = { rate: 2, p99: 0.8, megabytes: 100 } as const
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    bars: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: String(ROUNDS) },
+    seconds: { type: 'string', default: String(SECONDS) },
+  },
+})
+const sizes = positionals.length > 0 ? positionals.map(Number) : [10, 1000, 10_000, 100_000]
 const folder = mkdtempSync(join(tmpdir(), 'bench-http-'))
 
 /** The same groups, served by both. */
@@ -43,26 +63,130 @@ type Rack = {
 type Server = { readonly child: ChildProcess; readonly port: number }
 type Row = { readonly groups: number; readonly route: string; readonly ours: LoadResult }
 
-const racks: Rack[] = []
 try {
-  if (skip !== false) console.log(`without Matchbox: it ${skip}`)
-  for (const groups of sizes) racks.push(await startRack(groups))
-  console.log(`${CONNECTIONS} connections; medians of ${ROUNDS} loads of ${SECONDS} s`)
-  console.log('  groups  route       ours/s   p50 ms   p99 ms   Matchbox/s   p99 ms   ratio')
-  const rows: Row[] = []
-  for (const route of ROUTES) rows.push(...(await measure(route)))
-  flatness(rows)
-  console.log('  groups   start s   first/s   RSS MB')
-  for (const { groups, started, first, ours } of racks) {
-    const cells = [started.toFixed(1), String(first), String(residentMegabytes(ours.child))]
-    console.log(String(groups).padStart(8) + cells.map(cell => cell.padStart(10)).join(''))
-  }
+  if (flags.bars) await judge(Number(flags.rounds), Number(flags.seconds))
+  else await compareSizes()
 } finally {
-  for (const { ours, matchbox } of racks) {
-    await stop(ours.child)
-    if (matchbox !== undefined) await stop(matchbox.child)
-  }
   rmSync(folder, { recursive: true })
+}
+
+async function compareSizes(): Promise<void> {
+  const racks: Rack[] = []
+  try {
+    if (skip !== false) console.log(`without Matchbox: it ${skip}`)
+    for (const groups of sizes) racks.push(await startRack(groups))
+    console.log(`${CONNECTIONS} connections; medians of ${ROUNDS} loads of ${SECONDS} s`)
+    console.log('  groups  route       ours/s   p50 ms   p99 ms   Matchbox/s   p99 ms   ratio')
+    const rows: Row[] = []
+    for (const route of ROUTES) rows.push(...(await measure(racks, route)))
+    flatness(rows)
+    console.log('  groups   start s   first/s   RSS MB')
+    for (const { groups, started, first, ours } of racks) {
+      const cells = [started.toFixed(1), String(first), String(residentMegabytes(ours.child))]
+      console.log(String(groups).padStart(8) + cells.map(cell => cell.padStart(10)).join(''))
+    }
+  } finally {
+    for (const { ours, matchbox } of racks) {
+      await stop(ours.child)
+      if (matchbox !== undefined) await stop(matchbox.child)
+    }
+  }
+}
+
+/** Compares all pages with Matchbox, and sets the exit status. */
+async function judge(rounds: number, seconds: number): Promise<void> {
+  if (skip !== false) throw new Error(`This needs Matchbox to compare with, and it ${skip}.`)
+  console.log(
+    `load ${loadavg()[0]?.toFixed(1)}; ${FEW_GROUPS} groups, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s`,
+  )
+  const data = dataDirectory(FEW_GROUPS)
+  const [ours, matchbox] = [await start('ours', data), await start('matchbox', data)]
+  try {
+    const atStart = residentMegabytes(ours.child)
+    const paths = { cold: new Map<string, Turn[]>(), warm: new Map<string, Turn[]>() }
+    for (let round = 0; round < rounds; round += 1) {
+      for (const page of PAGES) {
+        const cold = await byTurns(round, which => coldLoad(which, page, `${round}${page}`, seconds))
+        paths.cold.set(page, [...(paths.cold.get(page) ?? []), cold])
+        const warm = await byTurns(round, which =>
+          load((which === 'ours' ? ours : matchbox).port, page, FEW_GROUPS, seconds),
+        )
+        paths.warm.set(page, [...(paths.warm.get(page) ?? []), warm])
+      }
+    }
+    console.log('        page         ours/s  Matchbox/s   ratio            p99 ms  Matchbox   ratio')
+    for (const [name, pages] of Object.entries(paths))
+      for (const [page, turns] of pages) console.log(`  ${name}  ${page.padEnd(10)}${judged(turns)}`)
+    const after = residentMegabytes(ours.child)
+    console.log(
+      `  resident: ${atStart} MB after the start; after all loads ${after} MB of ${BARS.megabytes} ${verdict(after <= BARS.megabytes)}`,
+    )
+  } finally {
+    await stop(ours.child)
+    await stop(matchbox.child)
+  }
+}
+
+/** Both sides of a page, one directly after the other. */
+type Turn = { readonly ours: LoadResult; readonly matchbox: LoadResult }
+
+async function byTurns(
+  round: number,
+  ask: (which: 'ours' | 'matchbox') => Promise<LoadResult>,
+): Promise<Turn> {
+  if (round % 2 === 0) return { ours: await ask('ours'), matchbox: await ask('matchbox') }
+  const matchbox = await ask('matchbox')
+  return { ours: await ask('ours'), matchbox }
+}
+
+/** The first seconds of a process of its own, on an empty state. */
+async function coldLoad(
+  which: 'ours' | 'matchbox',
+  page: string,
+  state: string,
+  seconds: number,
+): Promise<LoadResult> {
+  const server = await start(which, join(folder, `data-${FEW_GROUPS}`), join(folder, 'cold', state))
+  try {
+    return await load(server.port, page, FEW_GROUPS, seconds)
+  } finally {
+    await stop(server.child)
+  }
+}
+
+/** The columns of a page, each ratio with its verdict. */
+function judged(turns: readonly Turn[]): string {
+  const of = (value: (turn: Turn) => number) => median(turns.map(value))
+  const rate = of(({ ours, matchbox }) => ours.perSecond / matchbox.perSecond)
+  const p99 = of(({ ours, matchbox }) => ours.p99 / matchbox.p99)
+  return [
+    of(({ ours }) => ours.perSecond)
+      .toFixed(0)
+      .padStart(9),
+    of(({ matchbox }) => matchbox.perSecond)
+      .toFixed(0)
+      .padStart(12),
+    rate.toFixed(2).padStart(8),
+    ` of ${BARS.rate} ${verdict(rate >= BARS.rate)}`,
+    of(({ ours }) => ours.p99)
+      .toFixed(2)
+      .padStart(8),
+    of(({ matchbox }) => matchbox.p99)
+      .toFixed(2)
+      .padStart(10),
+    p99.toFixed(2).padStart(8),
+    ` of ${BARS.p99} ${verdict(p99 <= BARS.p99)}`,
+  ].join('')
+}
+
+/** A missed bar also sets the exit status. */
+function verdict(isMet: boolean): string {
+  if (!isMet) process.exitCode = 1
+  return isMet ? 'met   ' : 'MISSED'
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
 }
 
 async function startRack(groups: number): Promise<Rack> {
@@ -75,7 +199,7 @@ async function startRack(groups: number): Promise<Rack> {
   return { groups, ours, started, first, matchbox: isForBoth ? await start('matchbox', data) : undefined }
 }
 
-async function measure(route: string): Promise<Row[]> {
+async function measure(racks: readonly Rack[], route: string): Promise<Row[]> {
   const results = new Map<Rack, LoadResult[]>(racks.map(rack => [rack, []]))
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [{ ours, groups }, of] of results) of.push(await load(ours.port, route, groups, SECONDS))
@@ -117,12 +241,15 @@ function flatness(rows: readonly Row[]): void {
 /** Groups that name each a MAC, spread over ten profiles, with one Ignition config that is a template. */
 function dataDirectory(groups: number): string {
   const data = join(folder, `data-${groups}`)
-  for (const name of ['groups', 'profiles', 'ignition']) mkdirSync(join(data, name), { recursive: true })
+  for (const name of ['groups', 'profiles', 'ignition', 'generic', 'cloud'])
+    mkdirSync(join(data, name), { recursive: true })
   const write = (path: string, value: unknown) => writeFileSync(join(data, path), JSON.stringify(value))
   for (let n = 0; n < 10; n += 1)
     write(`profiles/p${n}.json`, {
       id: `p${n}`,
       ignition_id: 'node.ign',
+      generic_id: 'node.txt',
+      cloud_id: 'node.yaml',
       boot: {
         kernel: '/assets/vmlinuz',
         initrd: ['/assets/initrd.img'],
@@ -137,6 +264,8 @@ function dataDirectory(groups: number): string {
     ignition: { version: '3.3.0' },
     storage: { files: [{ path: '/etc/hostname', mode: 420, contents: { source: 'data:,node' } }] },
   })
+  writeFileSync(join(data, 'generic/node.txt'), 'name={{.name}}\n')
+  writeFileSync(join(data, 'cloud/node.yaml'), '#cloud-config\nhostname: {{.name}}\n')
   for (let n = 0; n < groups; n += 1)
     write(`groups/g${n}.json`, {
       id: `g${n}`,
@@ -147,10 +276,14 @@ function dataDirectory(groups: number): string {
   return data
 }
 
-async function start(which: 'ours' | 'matchbox', data: string): Promise<Server> {
+async function start(
+  which: 'ours' | 'matchbox',
+  data: string,
+  statePath = join(data, 'state'),
+): Promise<Server> {
   const port = await freePort()
   const flags = [`-address=127.0.0.1:${port}`, `-data-path=${data}`, '-assets-path=', '-log-level=warn']
-  const state = { PILOTLIGHT_STATE_PATH: join(data, 'state') }
+  const state = { PILOTLIGHT_STATE_PATH: statePath }
   const [program, args] =
     which === 'ours'
       ? [join(import.meta.dirname, '../bin/pilotlight'), ['serve', ...flags]]

@@ -1,8 +1,8 @@
 // The figures of the server, for Prometheus. Labels come from small fixed sets: routes, statuses, layers, phases; never a machine.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { BootEvent } from '#model/boot.ts'
+import { Distribution, EXPOSITION_TYPE, Figures } from './exposition.ts'
 
 /** What is measured at each request of `/metrics`. */
 export type Measured = {
@@ -34,7 +34,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 
 /** All figures of one server. */
 export class Metrics {
-  readonly #registry = new Registry()
+  readonly #all: { text(): string }[] = []
   readonly #requests = this.#counter('http_requests_total', 'HTTP requests', ['route', 'method', 'status'])
   readonly #durations = this.#histogram('http_request_duration_seconds', 'From headers to last byte', [
     'route',
@@ -74,17 +74,24 @@ export class Metrics {
     ['site'],
   )
   readonly #measure: () => Promise<Measured>
+  readonly #build: Figures<'version'>
+  #ofProcess: Promise<() => Promise<string>> | undefined
 
   /** @param version of Pilotlight, for `pilotlight_build_info` */
   constructor(version: string, measure: () => Promise<Measured>) {
     this.#measure = measure
-    collectDefaultMetrics({ register: this.#registry })
-    this.#gauge('build_info', 'Which Pilotlight runs', ['version']).set({ version }, 1)
+    const named = {
+      name: 'pilotlight_build_info',
+      help: 'Which Pilotlight runs',
+      labels: ['version'] as const,
+    }
+    this.#build = new Figures('gauge', named)
+    this.#build.set({ version }, 1)
   }
 
   /** The MIME type of `text`. */
   get contentType(): string {
-    return this.#registry.contentType
+    return EXPOSITION_TYPE
   }
 
   /** Counts a request. */
@@ -107,7 +114,7 @@ export class Metrics {
   bootEvent({ layer, kind }: Pick<BootEvent, 'layer' | 'kind'>, kept: Promise<unknown>): void {
     this.#events.inc({ layer, kind })
     const began = performance.now()
-    const measure = () => this.#commits.observe((performance.now() - began) / 1000)
+    const measure = () => this.#commits.observe({}, (performance.now() - began) / 1000)
     kept.then(measure, () => {}) // the caller of the write handles the failure
   }
 
@@ -125,25 +132,46 @@ export class Metrics {
     for (const [listener, at] of Object.entries(certificates)) this.#certificates.set({ listener }, at / 1000)
     this.#signing.reset() // a site that is gone
     for (const [site, at] of Object.entries(signing)) this.#signing.set({ site }, at / 1000)
-    this.#problems.set(problems)
-    this.#storeBytes.set(storeBytes)
-    this.#writes.set(writes.work ? 1 : 0)
-    this.#writeFailures.set(writes.failures)
-    this.#freeBytes.set(writes.freeBytes)
+    this.#problems.set({}, problems)
+    this.#storeBytes.set({}, storeBytes)
+    this.#writes.set({}, writes.work ? 1 : 0)
+    this.#writeFailures.set({}, writes.failures)
+    this.#freeBytes.set({}, writes.freeBytes)
     await turn() // requests that wait go first
-    return this.#registry.metrics()
+    const ofProcess = await (await (this.#ofProcess ??= figuresOfProcess()))()
+    const own = this.#all.map(figures => figures.text())
+    return `${[...own, ofProcess, this.#build.text()].join('\n\n')}\n`
   }
 
-  #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
-    return new Counter({ name: `pilotlight_${name}`, help, labelNames, registers: [this.#registry] })
+  #counter<Label extends string>(name: string, help: string, labels: readonly Label[]): Figures<Label> {
+    return this.#add(new Figures('counter', { name: `pilotlight_${name}`, help, labels }))
   }
 
-  #gauge<Label extends string>(name: string, help: string, labelNames: Label[]): Gauge<Label> {
-    return new Gauge({ name: `pilotlight_${name}`, help, labelNames, registers: [this.#registry] })
+  #gauge<Label extends string>(name: string, help: string, labels: readonly Label[]): Figures<Label> {
+    return this.#add(new Figures('gauge', { name: `pilotlight_${name}`, help, labels }))
   }
 
-  #histogram<Label extends string>(name: string, help: string, labelNames: Label[]): Histogram<Label> {
-    const registers = [this.#registry]
-    return new Histogram({ name: `pilotlight_${name}`, help, labelNames, buckets: SECONDS, registers })
+  #histogram<Label extends string>(
+    name: string,
+    help: string,
+    labels: readonly Label[],
+  ): Distribution<Label> {
+    return this.#add(new Distribution(SECONDS, { name: `pilotlight_${name}`, help, labels }))
   }
+
+  #add<Family extends { text(): string }>(family: Family): Family {
+    this.#all.push(family)
+    return family
+  }
+}
+
+/**
+ * What prom-client measures of any process of Node, as text: from the first request for metrics on, since it is large and has
+ * the event loop look at the clock a hundred times a second.
+ */
+async function figuresOfProcess(): Promise<() => Promise<string>> {
+  const { collectDefaultMetrics, Registry } = await import('prom-client')
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return async () => (await registry.metrics()).trimEnd()
 }

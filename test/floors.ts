@@ -8,7 +8,7 @@ export type Floor = { readonly name: string; readonly rooms: readonly string[] }
 export const FLOORS: readonly Floor[] = [
   {
     name: 'ground: errors, the log, this process and its limits; they know nothing of machines',
-    rooms: ['errors.ts', 'log.ts', 'metrics.ts', 'process', 'limits'],
+    rooms: ['errors.ts', 'log.ts', 'exposition.ts', 'metrics.ts', 'process', 'limits'],
   },
   {
     name: 'formats: languages and rules; values in, values out',

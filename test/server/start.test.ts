@@ -37,6 +37,7 @@ t.test('a server that starts again loads nothing that a boot script does not nee
     'ajv',
     '@fastify/fast-json-stringify-compiler',
     '@fastify/swagger',
+    'prom-client',
     'yaml',
     'nunjucks',
     '@peculiar/x509',
