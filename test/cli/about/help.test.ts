@@ -21,12 +21,12 @@ t.test(
   'the page lists every code of the server, with its status, and none that it does not have',
   async t => {
     t.ok(codes.length > 40, 'the source is read as it is written')
-    t.strictSame(rowsOf('server'), [...new Set([...codes, 'INTERNAL 500'])].toSorted())
+    t.strictSame(rowsOf('server'), [...new Set([...codes, 'BODY_TOO_LARGE 413', 'INTERNAL 500'])].toSorted())
   },
 )
 
 t.test('the page lists every other code, with the exit status that the command line gives it', async t => {
-  const ofServer = new Set(['INTERNAL', ...codes.map(code => code.split(' ')[0])])
+  const ofServer = new Set(['BODY_TOO_LARGE', 'INTERNAL', ...codes.map(code => code.split(' ')[0])])
   const others = ERROR_CODES.filter(code => !ofServer.has(code))
   const anyStatus = ['UP_FAILED', 'VERIFICATION_FAILED'] // that of the cause
   const statuses = others.map(code =>
@@ -51,6 +51,20 @@ t.test('a code of the server ends a command with the exit status of its HTTP sta
     const wanted = given.includes(code) ? EXIT.usage : (kinds[http] ?? EXIT.failed)
     t.equal(statusOf(new Failure(code, '', '')), wanted, code)
   }
+})
+
+t.test('help has a page with a remedy for every code that an error can have', async t => {
+  for (const code of ERROR_CODES)
+    t.match(await helpTopic(code, PAGE), new RegExp(`^${code} [^]*\\n.*\\w`), code)
+  // Codes that are given without a class: their texts are in the source of what answers.
+  const answers = readFileSync(join(ROOT, 'server/protocols/http/wire/problems.ts'), 'utf8')
+  const literal = [...answers.matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)].map(([, code = '']) => code)
+  t.ok(literal.includes('BODY_TOO_LARGE'), 'the source is read as it is written')
+  for (const code of literal.filter(one => !one.startsWith('FST_')))
+    t.ok(
+      ERROR_CODES.some(known => known === code),
+      code,
+    )
 })
 
 t.test('help knows every code of the server', async t => {

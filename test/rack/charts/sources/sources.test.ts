@@ -1,6 +1,7 @@
 // Our own charts, packed and fetched again from each kind of source: a folder, an index that Pilotlight's own server
 // hands out, and a registry that is not ours.
 
+import { absent } from '../../../absent.ts'
 import { spawn } from 'node:child_process'
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -33,32 +34,38 @@ test('each of our charts is packed, and the index names it', { skip }, async t =
   for (const name of names) t.match(index, `name: ${name}\n`)
 })
 
-test('a folder, an index over HTTP and an OCI registry give the same chart', { skip }, async t => {
-  const index = await served(packed)
-  t.teardown(index.close)
-  const registry = await ociRegistry(join(scratch, 'registry'))
-  t.teardown(registry.close)
-  const archive =
-    (await packageCharts(packed, { helm })).find(it => basename(it).startsWith('memcached-')) ?? ''
-  await run(helm, ['push', archive, registry.url, '--plain-http'], { limitSeconds: 30 })
+const noRegistry = skip || absent('docker-registry')
 
-  const version = /memcached-(.*)\.tgz/.exec(archive)?.[1] ?? ''
-  const ours = await ourCharts.unpack('memcached', join(scratch, 'ours'))
-  const template = await readFile(join(ours.path, 'templates/all.yaml'), 'utf8').catch(async () =>
-    readFile(join(ours.path, 'values.yaml'), 'utf8'),
-  )
-  for (const source of [join(scratch, 'ours'), packed, index.url, registry.url]) {
-    const lock = await pinCharts(source, [{ name: 'memcached', version }], { helm })
-    t.equal(lock.charts['memcached']?.version, version, source)
-    const into = await mkdtemp(join(scratch, 'into-'))
-    const charts = lockedCharts(lock, { helm, cache: join(scratch, 'cache') })
-    const { path } = await charts.unpack('memcached', into)
-    const same = await readFile(join(path, 'templates/all.yaml'), 'utf8').catch(async () =>
-      readFile(join(path, 'values.yaml'), 'utf8'),
+test(
+  'a folder, an index over HTTP and an OCI registry give the same chart',
+  { skip: noRegistry },
+  async t => {
+    const index = await served(packed)
+    t.teardown(index.close)
+    const registry = await ociRegistry(join(scratch, 'registry'))
+    t.teardown(registry.close)
+    const archive =
+      (await packageCharts(packed, { helm })).find(it => basename(it).startsWith('memcached-')) ?? ''
+    await run(helm, ['push', archive, registry.url, '--plain-http'], { limitSeconds: 30 })
+
+    const version = /memcached-(.*)\.tgz/.exec(archive)?.[1] ?? ''
+    const ours = await ourCharts.unpack('memcached', join(scratch, 'ours'))
+    const template = await readFile(join(ours.path, 'templates/all.yaml'), 'utf8').catch(async () =>
+      readFile(join(ours.path, 'values.yaml'), 'utf8'),
     )
-    t.equal(same, template, source)
-  }
-})
+    for (const source of [join(scratch, 'ours'), packed, index.url, registry.url]) {
+      const lock = await pinCharts(source, [{ name: 'memcached', version }], { helm })
+      t.equal(lock.charts['memcached']?.version, version, source)
+      const into = await mkdtemp(join(scratch, 'into-'))
+      const charts = lockedCharts(lock, { helm, cache: join(scratch, 'cache') })
+      const { path } = await charts.unpack('memcached', into)
+      const same = await readFile(join(path, 'templates/all.yaml'), 'utf8').catch(async () =>
+        readFile(join(path, 'values.yaml'), 'utf8'),
+      )
+      t.equal(same, template, source)
+    }
+  },
+)
 
 test('what was fetched once is taken from the cache when its source is gone', { skip }, async t => {
   const index = await served(packed)
