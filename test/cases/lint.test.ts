@@ -300,7 +300,7 @@ t.test('lint-templated-butane: each group is rendered, and the same finding is t
   )
   t.match(
     found.filter(it => it.startsWith('PL-2035')),
-    [/for group d: /],
+    [/for group d: \.target is not set/],
     'and what one lacks',
   )
   t.equal(found.length, 4)

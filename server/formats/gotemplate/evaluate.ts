@@ -269,7 +269,8 @@ class Run {
       if (value === null) throw this.#fail(word.at, `nil has no entry "${key}" in ${nameOf(word)}`)
       if (!isMap(value)) throw this.#fail(word.at, `a value of type ${typeName(value)} has no entry "${key}"`)
       const entry = entryOf(value, key)
-      if (entry === undefined) throw this.#fail(word.at, `there is no entry "${key}" in ${nameOf(word)}`)
+      if (entry === undefined)
+        throw this.#fail(word.at, `${nameOf(word)} is not set: there is no entry "${key}"`)
       value = entry
     }
     return value

@@ -155,8 +155,8 @@ for (const [what, source, text] of GIVES) {
 }
 
 const REFUSED: readonly (readonly [source: string, place: string])[] = [
-  ['{{.nokey}}', 'line 1, column 3: there is no entry "nokey" in .nokey'],
-  ['a\n  {{if .deep.nokey}}{{end}}', 'line 2, column 8: there is no entry "nokey" in .deep.nokey'],
+  ['{{.nokey}}', 'line 1, column 3: .nokey is not set: there is no entry "nokey"'],
+  ['a\n  {{if .deep.nokey}}{{end}}', 'line 2, column 8: .deep.nokey is not set: there is no entry "nokey"'],
   ['{{.none.x}}', 'line 1, column 3: nil has no entry "x" in .none.x'],
   ['{{.label.x}}', 'line 1, column 3: a value of type string has no entry "x"'],
   [

@@ -69,7 +69,7 @@ t.test('what cannot be rendered is not found, and the reason names the place', a
   t.equal(await answer.text(), '404 page not found\n')
   t.match(
     answer.headers.get('x-reason') ?? '',
-    /generic\/broken.tmpl .* line 2, column 3: there is no entry "nokey"/,
+    /generic\/broken.tmpl .* line 2, column 3: \.nokey is not set: there is no entry "nokey"/,
   )
   t.equal((await server.get('/generic?t=climb')).status, 404, 'an id stays in its own folder')
 })
