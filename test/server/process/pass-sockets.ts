@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 const split = process.argv.indexOf('--')
+if (split < 0) throw new Error('usage: pass-sockets.ts PROTOCOL:ADDRESS:PORT… -- COMMAND…') // else it would run itself
 const wanted = process.argv.slice(2, split)
 const command = process.argv.slice(split + 1)
 const fds: number[] = []
