@@ -92,7 +92,7 @@ const ROWS: readonly (readonly [kind: string, real: RegExp, ours: RegExp])[] = [
   [
     'local',
     /^(?:local file path traverses|local file paths are rel|root of tree must|trees may only|lstat |open |stat |read )/,
-    /^(?:there is no .* in the data|.* leads out of|.* is not a directory|EISDIR|.* is neither file)/,
+    /^(?:there is no .* in the data|.* leads out of|.* is not a directory|.* is a directory of|.* is neither file)/,
   ],
   ['tree-exists', /^matching filesystem node/, /is in the config already$/],
   ['tree-local', /^local is required/, /^local is wanted/],
@@ -116,6 +116,7 @@ const ROWS: readonly (readonly [kind: string, real: RegExp, ours: RegExp])[] = [
   ['grub-password', /^field "password_hash"/, /^a password hash is wanted/],
   ['forbidden', /(?:is|are) not (?:currently )?supported (?:on|in)/, /^this variant has no use/],
   ['inner-version', /^skipping validation/, /^$/],
+  ['context-tree', /^context tree does not match/, /^$/],
   // Ours alone
   ['below-file', /^$/, /is below .*, which is .* of this config$/],
 ]
@@ -124,7 +125,11 @@ const ROWS: readonly (readonly [kind: string, real: RegExp, ours: RegExp])[] = [
 export function kindOfReal({ message, path }: Pick<Entry, 'message' | 'path'>): string {
   const known = ROWS.find(([, real]) => real.test(message))?.[0]
   // Faults of a `data:` URL have the words of its decoder.
-  if (path.at(-1) === 'source' && (known === undefined || known === 'unreadable')) return 'url'
+  if (
+    (path.at(-1) === 'source' || typeof path.at(-1) === 'number') &&
+    (known === undefined || known === 'unreadable')
+  )
+    return 'url'
   if (/^http_?headers$/i.test(String(path.at(-1))) && message === 'unable to parse url')
     return 'header-scheme'
   return known ?? `real: ${message}`

@@ -84,6 +84,7 @@ function orReason<T>(path: string, read: () => T): T | string {
     return read()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
+    if (code === 'EISDIR') return `${posix.join('/', path)} is a directory of the data directory`
     return code === 'ENOENT'
       ? `there is no ${posix.join('/', path).slice(1)} in the data directory`
       : messageOf(error)

@@ -65,7 +65,7 @@ export class Origins {
       ? [...value.entries()]
       : Object.entries(value)
     for (const [step, member] of entries) {
-      const at = members.get(step) ?? below(path, step)
+      const at = members.get(step) ?? this.of(member) ?? below(path, step)
       members.set(step, at)
       this.#note(member, at, below)
     }

@@ -83,15 +83,13 @@ function unfold(
   sourceRules(sugared, variant, report)
   if (findings.some(isError)) return { config: {}, findings }
   const plain = desugar(sugared, { spec: variant.spec, files, report, origins })
-  if (findings.some(isError)) return { config: plain, findings }
   const config = withSugar(plain, sugared, { files, report, origins, spec: variant.spec })
+  if (findings.some(isError)) return { config, findings }
   const placed: Finding[] = []
   const result = reportTo(placed)
   if (variant.fcos !== undefined) partitionRules(config.storage?.disks ?? [], variant.fcos, result)
-  if (!findings.some(isError)) {
-    for (const path of variant.forbids) forbid(config, path, result)
-    if (!placed.some(isError)) placed.push(...checkConfig(config, variant.spec))
-  }
+  for (const path of variant.forbids) forbid(config, path, result)
+  if (!placed.some(isError)) placed.push(...checkConfig(config, variant.spec))
   const inSource = placed.map(finding => ({ ...finding, path: origins.source(config, finding.path) }))
   return { config, findings: [...findings, ...inSource] }
 }

@@ -44,7 +44,7 @@ export function parseYaml(text: string): Node {
   if (document === undefined) return { kind: 'null', at: 0 }
   const [error] = document.errors
   if (error !== undefined) throw new BadYaml(yamlFault(error), error.pos[0])
-  return new Reader().node(document.contents, 0, 0)
+  return new Reader(text).node(document.contents, 0, 0)
 }
 
 /** The largest text, and how many tokens and keys it may have: keys of one map are each compared with all others. */
@@ -101,14 +101,20 @@ export const yamlScalar: Dialect['scalar'] = (node, wanted) => {
     if (node.kind === 'string') return node.value
     return node.kind === 'number' || node.kind === 'boolean' ? node.text : undefined
   }
-  if (wanted === 'integer') return node.kind === 'number' ? Math.trunc(node.value) : undefined
+  if (wanted === 'integer')
+    return node.kind === 'number' && node.value < 2 ** 63 ? Math.trunc(node.value) : undefined
   if (node.kind === 'boolean') return node.value
   return node.kind === 'string' ? OLD_BOOLEANS.get(node.value) : undefined
 }
 
 class Reader {
   readonly #anchors = new Map<string, unknown>()
+  readonly #text: string
   #left = MAX_NODES
+
+  constructor(text: string) {
+    this.#text = text
+  }
 
   node(source: unknown, at: number, depth: number): Node {
     if (depth > MAX_DEPTH) throw new BadYaml(`it is nested deeper than ${MAX_DEPTH} levels`, at)
@@ -130,7 +136,7 @@ class Reader {
       const inside = yaml().isMap(source)
         ? source.items.flatMap(({ key, value }) => [key, value])
         : source.items
-      for (const one of inside) refuseQuestion(one)
+      for (const one of inside) refuseOtherFlow(one, this.#text)
     }
     if (yaml().isMap(source)) {
       const start = source.range?.[0] ?? at
@@ -163,11 +169,16 @@ class Reader {
   }
 }
 
-/** In `{…}` and `[…]` Go's reader ends a plain scalar at a question mark, and then finds no comma. */
-function refuseQuestion(source: unknown): void {
+/**
+ * In `{…}` and `[…]` Go's reader ends a plain scalar at a question mark, and takes a colon as part of it when no space
+ * follows: what comes then is not the comma that it wants.
+ */
+function refuseOtherFlow(source: unknown, text: string): void {
   if (!yaml().isScalar(source) || source.type !== 'PLAIN') return
   const at = source.source?.indexOf('?') ?? -1
-  if (at >= 0) throw new BadYaml('in {…} and […] a text with ? is in quotes', (source.range?.[0] ?? 0) + at)
+  const [start, end] = source.range ?? [0, 0]
+  if (at >= 0) throw new BadYaml('in {…} and […] a text with ? is in quotes', start + at)
+  if (/^:[[{]/.test(text.slice(end, end + 2))) throw new BadYaml('a space is wanted after the colon', end)
 }
 
 /** The members of the maps that `<<` names; of several the first has the last word. */
@@ -190,6 +201,10 @@ function scalarNode(scalar: Scalar, around: number): Node {
   if (scalar.tag === 'tag:yaml.org,2002:null') return { kind: 'null', at }
   if (scalar.type !== 'PLAIN' || scalar.tag === 'tag:yaml.org,2002:str') {
     return { kind: 'string', at, value: text }
+  }
+  const [, type] = /^tag:yaml\.org,2002:(bool|int|float)$/.exec(scalar.tag ?? '') ?? []
+  if (type !== undefined && !(type === 'bool' ? BOOLEANS.has(text) : numberOf(text) !== undefined)) {
+    throw new BadYaml(`"${text.slice(0, 40)}" is not of its type !!${type}`, at)
   }
   if (NULLS.has(text)) return { kind: 'null', at }
   const truth = BOOLEANS.get(text)

@@ -183,7 +183,7 @@ function customRules(
 ): void {
   const { config = '', needsNetwork = false, pin = '' } = custom
   if (config === '' && pin === '' && (spec < 3 || !needsNetwork)) return
-  if (pin === '') error([...path, 'pin'], 'a pin is wanted')
+  if (pin === '' && spec >= 3) error([...path, 'pin'], 'a pin is wanted')
   else if (spec < 6 && !PINS.has(pin)) error([...path, 'pin'], `"${pin}" is not a pin that this spec knows`)
   if (config === '') error([...path, 'config'], 'the pin needs a config')
 }

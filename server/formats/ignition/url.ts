@@ -1,6 +1,8 @@
 // Which URLs Ignition fetches. It reads them as Go's net/url does, which takes texts that the WHATWG parser of Node
 // does not, and refuses others that it takes.
 
+import { isIPv6 } from 'node:net'
+
 /** A URL cut in the parts that matter here. */
 export type GoUrl = {
   /** Lower case; empty for a reference without one. */
@@ -24,7 +26,7 @@ export function parseGoUrl(text: string): GoUrl | undefined {
     return segment.includes(':') || !isEscaped(path) ? undefined : { scheme, opaque: '', query }
   }
   const [, authority, after = path] = /^\/\/([^/]*)(.*)$/s.exec(path) ?? []
-  if (authority !== undefined && !isAuthority(authority)) return undefined
+  if (authority !== undefined && !isAuthority(scheme, authority)) return undefined
   return isEscaped(after) ? { scheme, opaque: '', query } : undefined
 }
 
@@ -104,17 +106,31 @@ function schemeOf(text: string): { scheme: string; rest: string } {
     : { scheme: (match[1] ?? '').toLowerCase(), rest: match[2] ?? '' }
 }
 
-function isAuthority(authority: string): boolean {
+function isAuthority(scheme: string, authority: string): boolean {
   const at = authority.lastIndexOf('@')
   const user = authority.slice(0, Math.max(at, 0))
   const host = authority.slice(at + 1)
   if (at >= 0 && !/^[-A-Za-z0-9._:~!$&'()*+,;=%@]*$/.test(user)) return false
-  if (!isEscaped(user) || !isEscaped(host)) return false
-  if (host.startsWith('[')) return /^\[[^\]]*\](?::\d*)?$/.test(host)
-  const port = /:([^:]*)$/.exec(host)?.[1]
-  if (port !== undefined && !/^\d*$/.test(port)) return false
-  return !/[ \\^`{|}@]/.test(host)
+  return isEscaped(user) && isHost(scheme, host)
 }
+
+function isHost(scheme: string, host: string): boolean {
+  const opening = host.lastIndexOf('[')
+  if (opening > 0) return false
+  if (opening === 0) {
+    const closing = host.lastIndexOf(']')
+    const [name, zone] = splitOnce(host.slice(1, closing), '%25')
+    const address = zone === '' ? name : `${name}%${zone}`
+    return closing > 0 && PORT.test(host.slice(closing + 1)) && isEscaped(zone) && isIPv6(address)
+  }
+  // Other schemes may have several hosts, with a comma between them.
+  const colon = scheme === 'http' || scheme === 'https' ? host.indexOf(':') : host.lastIndexOf(':')
+  return HOST.test(host) && (colon < 0 || PORT.test(host.slice(colon)))
+}
+
+const PORT = /^(?::\d*)?$/
+/** Characters of a host as Go takes them; only those that are not ASCII are escaped. */
+const HOST = /^(?:[\w\-.~!$&'()*+,;=:[\]<>"]|[^\0-\x7f]|%(?:25|[89A-Fa-f][\dA-Fa-f]))*$/
 
 function isEscaped(text: string): boolean {
   return !/%(?![0-9A-Fa-f]{2})/.test(text)
