@@ -12,6 +12,7 @@ import { NoMatchingGroup, UnknownProfile } from '../errors.ts'
 import { MachineIndex, type Identifiers, type IdentifierTrust } from '../machines/identity.ts'
 import { GroupIndex, type Known } from '../boot/match/groups.ts'
 import type { Entry } from './changes.ts'
+import { profileNamed } from './file-names.ts'
 import type { FileObject, Problem } from './data-directory.ts'
 import type { StoredObject } from '../store/objects.ts'
 
@@ -103,13 +104,18 @@ export class Catalog {
     return group
   }
 
+  /** The profile that a group names by this id, which may be written as a path. */
+  profileNamed(id: string): Profile | undefined {
+    return this.#profiles.get(id) ?? this.#profiles.get(profileNamed(id))
+  }
+
   /**
    * The profile of a group.
    *
    * @throws {UnknownProfile} 404
    */
   profile(group: Group): Profile {
-    const profile = this.#profiles.get(group.profile)
+    const profile = this.profileNamed(group.profile)
     if (profile === undefined) throw new UnknownProfile(group.profile, group.id)
     return profile
   }

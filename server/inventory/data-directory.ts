@@ -119,7 +119,7 @@ export class DataDirectory {
     if (kind === 'template') {
       const object = { id, content: text }
       const [wrong] = templateFindings(object).filter(({ severity }) => severity === 'error')
-      if (wrong === undefined) return { file: { object, version, path } }
+      if (wrong === undefined || isHidden(path)) return { file: { object, version, path } }
       // Without a good version this one is served: a request for it gets the reason.
       const { message: reason, line, column } = wrong
       return {
@@ -158,11 +158,16 @@ function parseMachine(text: string): Machine {
   throw new BrokenFile(detail, pointer.split('/').slice(1))
 }
 
-/** Groups, profiles and machines are JSON files; in the other folders every file counts that is not an editor's. */
+/** Groups, profiles and machines are JSON files; in the other folders every file counts, since a profile may name it. */
 function isObject(path: string): boolean {
   if (!path.includes('/')) return false
   if (/^(?:groups|profiles|machines)\//.test(path)) return path.endsWith('.json')
-  return !/(?:^|\/)\.[^/]*$|~$/.test(path)
+  return true
+}
+
+/** Says whether a file looks like an editor's: what is wrong with it is no problem as long as nothing is served from it. */
+function isHidden(path: string): boolean {
+  return /(?:^|\/)\.[^/]*$|~$/.test(path)
 }
 
 /** Which object a path holds. Its name counts, not the id inside, as for Matchbox's gRPC. */

@@ -81,7 +81,7 @@ export function explain(
   const rivals = nearest.slice(0, RIVALS).filter(({ fit }) => fit !== 'none')
   const [winner] = rivals
   const losers = nearest.filter(verdict => verdict !== winner).slice(0, all ? ALL_LOSERS : LOSERS)
-  const profile = winner && catalog.profiles.get(winner.group.profile)
+  const profile = winner && catalog.profileNamed(winner.group.profile)
   return {
     labels,
     dropped: droppedOf(given, labels),

@@ -14,6 +14,7 @@ import { localFilesBelow } from '../../formats/butane/local-files.ts'
 import { faultIn } from '../../formats/ignition/json.ts'
 import type { Node } from '../../formats/ignition/tree.ts'
 import { BrokenFile, parseGroup, parseProfile } from '../../inventory/matchbox-files.ts'
+import { fileNamed, profileNamed } from '../../inventory/file-names.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { directoryFiles } from '../render/directory-files.ts'
 import { GoTemplates } from '../render/go-templates.ts'
@@ -277,7 +278,7 @@ function servedRule(
 /** The files that a profile names. */
 function filesNamed({ ignition_id, generic_id, cloud_id }: Profile): string[] {
   return Object.entries({ ignition: ignition_id, generic: generic_id, cloud: cloud_id }).flatMap(
-    ([folder, id]) => (id === undefined ? [] : [posix.join(folder, posix.join('/', id))]),
+    ([folder, id]) => (id === undefined ? [] : [fileNamed(folder, id)]),
   )
 }
 
@@ -306,7 +307,7 @@ function unusedRules(
   templates: readonly string[],
   findings: Findings,
 ): void {
-  const used = new Set(groups.map(({ object }) => object.profile))
+  const used = new Set(groups.map(({ object }) => profileNamed(object.profile)))
   for (const profile of groups.length === 0 ? [] : profiles.filter(({ name }) => !used.has(name))) {
     findings.warning(
       'PL-2028',

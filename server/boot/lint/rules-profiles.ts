@@ -4,6 +4,7 @@ import { nearest } from '#model/nearest.ts'
 import type { Group } from '#model/group.ts'
 import type { Profile } from '#model/profile.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
+import { profileNamed } from '../../inventory/file-names.ts'
 import { isTemplated, ownScripts } from '../render/ipxe.ts'
 import type { Document } from './document.ts'
 import type { FilePlace, Findings } from './findings.ts'
@@ -15,7 +16,7 @@ const LARGEST_INITRD = 2 ** 32
 /** A group's profile has to be there. */
 export function profileReference(document: Document<Group>, { profiles }: World, findings: Findings): void {
   const { profile } = document.object
-  if (profile === '' || profiles.has(profile)) return
+  if (profile === '' || profiles.has(profileNamed(profile))) return
   const guess = nearest(profile, [...profiles.keys()])
   const remedy =
     guess === undefined

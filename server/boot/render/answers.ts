@@ -1,6 +1,5 @@
 // What a machine gets to boot: from its labels, through group and profile, to a script and an Ignition config.
 
-import { posix } from 'node:path'
 import type { Group } from '#model/group.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Profile } from '#model/profile.ts'
@@ -10,6 +9,7 @@ import type { LocalFiles } from '../../formats/butane/local-files.ts'
 import type { Catalog } from '../../inventory/catalog.ts'
 import type { Found } from '../../machines/identity.ts'
 import type { Known } from '../match/groups.ts'
+import { fileNamed } from '../../inventory/file-names.ts'
 import { butaneIgnition } from './butane.ts'
 import { contextOf, type Endpoints } from './context.ts'
 import { goDataOf, type GoTemplates } from './go-templates.ts'
@@ -155,7 +155,7 @@ export function ignitionSourceOf(
   const { profile, group, labels } = match
   const { ignition_id: id } = profile
   if (id === undefined) throw new NothingToServe(profile.id, 'Ignition config', 'ignition_id')
-  const name = posix.join('ignition', posix.join('/', id))
+  const name = fileNamed('ignition', id)
   if (isPlainIgnition(id)) return { name, kind: 'plain', text: templates.plain(name) }
   if (!id.endsWith('.njk')) {
     return {

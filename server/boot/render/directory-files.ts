@@ -9,6 +9,7 @@ import type { TemplateFiles } from '../../inventory/template-files.ts'
 export function directoryFiles(root: string): TemplateFiles {
   const pathOf = (name: string) => join(root, posix.join('/', name))
   const stampOf = (name: string) => {
+    if (posix.normalize(name) !== name) return undefined // it leads out of its folder
     const file = statSync(pathOf(name), { throwIfNoEntry: false })
     return file?.isFile() === true ? `${file.mtimeMs} ${file.size} ${file.ino}` : undefined
   }

@@ -1,11 +1,18 @@
 // The two free kinds of a Matchbox profile: `/generic`, any text, and `/cloud`, a config of coreos-cloudinit.
 
-import { posix } from 'node:path'
 import { yamlFault } from '#model/yaml-fault.ts'
-import { BadYaml, LINEAR, refuseCostly, yaml } from '../../formats/butane/yaml.ts'
+import {
+  BadYaml,
+  firstDocument,
+  LINEAR,
+  refuseCostly,
+  refuseDirectives,
+  yaml,
+} from '../../formats/butane/yaml.ts'
 import { InvalidCloudConfig, NothingToServe } from '../../errors.ts'
 import { findingText } from '../../formats/ignition/findings.ts'
 import { placeAt } from '../../formats/ignition/tree.ts'
+import { fileNamed } from '../../inventory/file-names.ts'
 import type { Match, Renderers } from './answers.ts'
 import { contextOf } from './context.ts'
 import { goDataOf } from './go-templates.ts'
@@ -44,7 +51,8 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   let config: unknown
   try {
     refuseCostly(text)
-    config = firstDocument(text)
+    refuseDirectives(text)
+    config = firstValue(firstDocument(text))
   } catch (error) {
     throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
   }
@@ -53,8 +61,8 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
   return text
 }
 
-/** The first document of a YAML text: coreos-cloudinit reads no other. */
-function firstDocument(text: string): unknown {
+/** The value of the first document of a YAML text: coreos-cloudinit reads no other. */
+function firstValue(text: string): unknown {
   const documents = yaml().parseAllDocuments(text, {
     ...LINEAR,
     schema: 'core',
@@ -87,6 +95,6 @@ function fileText(
   if (!id.endsWith('.njk')) {
     return goTemplates.render(folder, id, goDataOf(subject.group, subject.labels, subject.rawQuery))
   }
-  const name = posix.join(folder, posix.join('/', id))
+  const name = fileNamed(folder, id)
   return templates.render(name, contextOf(endpoints, { ...subject, token: '' }))
 }

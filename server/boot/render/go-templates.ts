@@ -1,12 +1,12 @@
 // The Go templates of a Matchbox data directory (`generic/`, `cloud/`), and what they see.
 
-import { posix } from 'node:path'
 import type { Group } from '#model/group.ts'
 import type { Labels } from '#model/selector.ts'
 import { GoTemplateFailed, UnknownTemplate } from '../../errors.ts'
 import { GoTemplateError } from '../../formats/gotemplate/failure.ts'
 import { goTemplate, type GoTemplate } from '../../formats/gotemplate/template.ts'
 import { TextMap, type Value, type ValueMap } from '../../formats/gotemplate/values.ts'
+import { fileNamed } from '../../inventory/file-names.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { selectedValues } from '../match/requirement.ts'
 import { remembered } from './remembered.ts'
@@ -34,7 +34,7 @@ export class GoTemplates {
    * @throws {GoTemplateFailed} 404, with line, column and reason
    */
   render(folder: string, id: string, data: ValueMap): string {
-    const name = posix.join(folder, posix.join('/', id))
+    const name = fileNamed(folder, id)
     try {
       return this.#template(name).render(data)
     } catch (error) {

@@ -33,6 +33,7 @@ const MAX_DEPTH = 100
  */
 export function parseYaml(text: string): Node {
   refuseCostly(text)
+  refuseDirectives(text)
   const uniqueKeys = countedEquality()
   const documents = yaml().parseAllDocuments(text, {
     ...LINEAR,
@@ -45,6 +46,55 @@ export function parseYaml(text: string): Node {
   const [error] = document.errors
   if (error !== undefined) throw new BadYaml(yamlFault(error), error.pos[0])
   return new Reader(text).node(document.contents, 0, 0)
+}
+
+/**
+ * Refuses what Go's YAML refuses before the first document: a version other than 1.1, two of them, an unknown directive.
+ *
+ * @throws {BadYaml}
+ */
+export function refuseDirectives(text: string): void {
+  let hasVersion = false
+  for (const { line, at } of linesOf(text)) {
+    if (/^\s*(?:#|$)/.test(line)) continue
+    if (!line.startsWith('%')) return
+    if (/^%TAG\s/.test(line)) continue
+    if (hasVersion && line.startsWith('%YAML')) throw new BadYaml('%YAML is there twice', at)
+    hasVersion = /^%YAML[ \t]+1\.1\s*(?:\s#.*)?$/.test(line)
+    if (!hasVersion)
+      throw new BadYaml(`${line.slice(0, 40)} is not %YAML 1.1, the one version that is read`, at)
+  }
+}
+
+/**
+ * The text up to the end of its first document. What follows is not read by Go's Unmarshal, and may be anything; only behind
+ * `...` another document must begin.
+ *
+ * @throws {BadYaml}
+ */
+export function firstDocument(text: string): string {
+  let isOpen = false
+  for (const { line, at } of linesOf(text)) {
+    const [marker] = /^(?:---|\.\.\.)(?=\s|$)/.exec(line) ?? []
+    if (marker === '---' && isOpen) return text.slice(0, at)
+    if (marker === '...') {
+      const [rest = ''] = /^(?:[^\S\n]*(?:#[^\n]*)?\n)*(?!\s*(?:#|$)).*/.exec(text.slice(at + 4)) ?? []
+      const next = rest.slice(rest.lastIndexOf('\n') + 1)
+      if (next === '' || /^(?:---(?=\s|$)|\.\.\.|%)/.test(next)) return text.slice(0, at)
+      throw new BadYaml('after ... a document must begin with ---', at)
+    }
+    isOpen ||= marker === '---' || !/^\s*(?:#|$)|^%/.test(line)
+  }
+  return text
+}
+
+function* linesOf(text: string): Iterable<{ readonly line: string; readonly at: number }> {
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf('\n', at)
+    const next = end < 0 ? text.length : end + 1
+    yield { line: text.slice(at, end < 0 ? next : end), at }
+    at = next
+  }
 }
 
 /** The largest text, and how many tokens and keys it may have: keys of one map are each compared with all others. */

@@ -26,7 +26,7 @@ import {
 /** What the calls need of the service. */
 export type CallNeeds = {
   readonly inventory: Pick<Inventory, 'get' | 'list' | 'write'>
-  readonly catalog: Pick<Catalog, 'groups' | 'profiles' | 'problems'>
+  readonly catalog: Pick<Catalog, 'groups' | 'problems' | 'profileNamed'>
   /** The data directory, as Matchbox's error texts name it. */
   readonly dataPath: string
   readonly log: Log
@@ -115,7 +115,7 @@ function selectCalls({ catalog }: Pick<CallNeeds, 'catalog'>): Record<string, Ca
   return {
     SelectGroup: reading<WithLabels>(labelsOf, ({ labels }) => ({ group: wireGroup(selected(labels)) })),
     SelectProfile: reading<WithLabels>(labelsOf, ({ labels }) => {
-      const profile = catalog.profiles.get(selected(labels).profile)
+      const profile = catalog.profileNamed(selected(labels).profile)
       if (profile === undefined) throw new CallFailed(status.NOT_FOUND, 'matchbox: No matching Profile')
       return { profile: wireProfile(profile) }
     }),

@@ -114,6 +114,7 @@ t.test(
     t.teardown(() => directory.close())
     t.strictSame(idsOf(directory), [
       'machine m',
+      'template ignition/.swp',
       'template ignition/a.ign',
       'template ignition/units/a.service',
     ])

@@ -85,3 +85,26 @@ t.test('a cloud config is served when it is one', async t => {
   )
   t.equal((await server.get('/cloud?t=ordered')).status, 200, 'no item of a list is compared with the others')
 })
+
+t.test('profiles and files are found by ids that are written as paths', async t => {
+  const root = t.testdir({
+    data: {
+      groups: {
+        'a.json': '{"profile": "./racks/../p", "selector": {"t": "a"}}',
+        'b.json': '{"profile": "/q", "selector": {"t": "b"}}',
+      },
+      profiles: {
+        'p.json': '{"id": "p", "generic_id": "/.note~", "cloud_id": "x/../two"}',
+        'q.json': '{"id": "q", "generic_id": "../generic/./.note~"}',
+      },
+      generic: { '.note~': 'note\n' },
+      cloud: { two: '#cloud-config\nhostname: a\n---\nnot read: [\n' },
+    },
+  })
+  const server = await testServer(t, { dataPath: join(root, 'data'), statePath: join(root, 'state') })
+  const first = await server.get('/generic?t=a')
+  t.equal(first.headers.get('x-reason'), null)
+  t.equal(await first.text(), 'note\n')
+  t.equal(await (await server.get('/generic?t=b')).text(), 'note\n')
+  t.equal((await server.get('/cloud?t=a')).status, 200)
+})
