@@ -12,17 +12,19 @@ export type Ports = { readonly httpPort: number; readonly agentPort: number }
  * The endpoints of a server.
  *
  * @param ca the certificate of its authority, PEM
+ * @param at the address of ours that the machine reached; what stands for `0.0.0.0` and `::` in the URL of HTTP
  * @param ports undefined until the listeners are open: port 0 takes a free one. The URLs are empty until then
  */
 export function endpointsOf(
   { address, agent, web }: Pick<ServerConfig, 'address' | 'agent' | 'web'>,
   ca: string,
   ports?: Ports,
+  at?: string,
 ): Endpoints {
   const scheme = web === undefined ? 'http' : 'https'
   return {
     server: {
-      url: ports === undefined ? '' : `${scheme}://${hostOf(address)}:${ports.httpPort}`,
+      url: ports === undefined ? '' : `${scheme}://${hostOf(reachable(address, at))}:${ports.httpPort}`,
       address,
       // Looked up when a template asks: an interface may be added later.
       get addresses() {
@@ -31,6 +33,12 @@ export function endpointsOf(
     },
     agent: { url: ports === undefined ? '' : `https://${hostOf(agent.host)}:${ports.agentPort}`, ca },
   }
+}
+
+/** No one reaches `0.0.0.0` or `::`: in their place the address that was reached, else one of this host. */
+function reachable(address: string, at: string | undefined): string {
+  if (address !== '0.0.0.0' && address !== '::') return address
+  return at?.replace(/^::ffff:/, '') ?? ownAddresses([address])[0] ?? '127.0.0.1'
 }
 
 /** An address as it is written in a URL. */

@@ -157,7 +157,8 @@ async function openAll(
 
   // What machines boot.
   let endpoints = endpointsOf(config, ca)
-  const boot = await openBoot({ catalog, endpoints: () => endpoints, settings: config, log })
+  let endpointsAt = (_at?: string) => endpoints
+  const boot = await openBoot({ catalog, endpoints: at => endpointsAt(at), settings: config, log })
 
   // The protocols. HTTP and gRPC end together: who stops the server waits once.
   const inherited = new InheritedSockets(sockets)
@@ -188,6 +189,9 @@ async function openAll(
     listeners,
   )
   endpoints = endpointsOf(config, ca, http)
+  // A listener on every address is reached by many: a machine is sent back to the one that it reached.
+  if (config.address === '0.0.0.0' || config.address === '::')
+    endpointsAt = at => (at === undefined ? endpoints : endpointsOf(config, ca, http, at))
   let rpcPort: number | undefined
   if (config.rpc !== undefined && certificates.rpc !== undefined) {
     const of = { endpoint: config.rpc, certificate: certificates.rpc, certificateRole, dataPath, stopSeconds }

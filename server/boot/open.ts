@@ -16,7 +16,7 @@ export type BootService = {
   /** Always as of now. */
   readonly catalog: Catalog
   /** Where machines reach the server, which is known once its ports are. */
-  readonly endpoints: () => Endpoints
+  readonly endpoints: (at?: string) => Endpoints
   readonly settings: {
     readonly dataPath: string
     /** Butane configs read no file of it. */
@@ -31,8 +31,8 @@ export type BootService = {
 
 /** What machines boot. */
 export type BootFiles = {
-  /** What each request is answered from. */
-  readonly sources: () => Sources
+  /** What each request is answered from; `at` is the address of ours that it reached. */
+  readonly sources: (at?: string) => Sources
   readonly loaders: Loaders
   /** Why each loader that is missing could not be read. */
   readonly missingLoaders: readonly string[]
@@ -61,7 +61,7 @@ export async function openBoot({ catalog, endpoints, settings, log }: BootServic
   const goTemplates = new GoTemplates(templateFiles(catalog))
   const localFiles = localFilesBelow(dataPath, statePath)
   return {
-    sources: () => ({ catalog, templates, goTemplates, localFiles, endpoints: endpoints() }),
+    sources: at => ({ catalog, templates, goTemplates, localFiles, endpoints: endpoints(at) }),
     loaders,
     missingLoaders,
     signer,

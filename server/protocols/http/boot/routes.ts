@@ -30,7 +30,8 @@ import { addPage, isForSignature } from './signatures.ts'
 
 /** What these routes need of the service. */
 export type BootNeeds = Omit<AskerNeeds, 'catalog'> & {
-  readonly sources: () => Sources
+  /** What a request is answered from that reached the address `at` of ours. */
+  readonly sources: (at?: string) => Sources
   readonly journal: Pick<Journal, 'arrive' | 'reading'>
   readonly clients: Pick<Clients, 'booted' | 'dhcp'>
   readonly configTokens: Pick<ConfigTokens, 'give' | 'heldAt'>
@@ -58,15 +59,17 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   })
   for (const path of ['/boot.ipxe', '/boot.ipxe.0', '/autoexec.ipxe']) {
     const name = path === '/autoexec.ipxe' ? 'ipxe/autoexec.ipxe.njk' : 'ipxe/boot.ipxe.njk'
-    page(path, (_, reply) => {
-      const { templates, endpoints } = sources()
+    page(path, (request, reply) => {
+      const { templates, endpoints } = sources(request.socket.localAddress)
       return plain(reply, templates.has(name) ? templates.render(name, endpoints) : MATCHBOX_BOOT_SCRIPT)
     })
   }
   page('/ipxe', answering(sendScript))
   page(
     '/grub',
-    answering(({ match, reply }) => plain(reply, grubOf(sources(), match))),
+    answering(({ match, request, reply }) =>
+      plain(reply, grubOf(sources(request.socket.localAddress), match)),
+    ),
   )
   page('/ignition', answering(sendConfig))
   for (const [path, textIn] of [
@@ -74,7 +77,11 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     ['/cloud', cloudText],
   ] as const) {
     const send = ({ match, rawQuery, request, reply }: Asked) =>
-      sendContent(request, reply, bytesOf(textIn(sources(), { ...match, rawQuery })))
+      sendContent(
+        request,
+        reply,
+        bytesOf(textIn(sources(request.socket.localAddress), { ...match, rawQuery })),
+      )
     page(path, answering(send))
   }
   page('/metadata', sendMetadata)
@@ -110,7 +117,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
 
   /** `/ipxe`: the boot script of a match. */
   function sendScript({ match, from, request, reply }: Asked): Answer {
-    const { script, assets } = scriptOf(sources(), match)
+    const { script, assets } = scriptOf(sources(request.socket.localAddress), match)
     if (from !== undefined) {
       clients.booted(request.ip, from.mac, assets)
       journal.arrive(from, { address: request.ip, at: 'script' })
@@ -140,7 +147,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const mayGet = machine !== undefined && !isForSignature(request)
     const given = mayGet ? await configTokens.give(machine, { address, labels }) : undefined
     const token = given?.token ?? ''
-    const config = ignitionTextOf(sources(), match, { token, rawQuery })
+    const config = ignitionTextOf(sources(request.socket.localAddress), match, { token, rawQuery })
     // In a declared machine's name it is the machine's own step only with a token; else an alarm says who asked.
     if (from !== undefined && (machine === undefined || token !== '')) {
       const detail = { profile: profile.id, bytes: Buffer.byteLength(config) }
