@@ -1,0 +1,390 @@
+// Every key of a site file, with what it is for. docs/site.md is made of them; a test holds them to what the readers allow.
+
+import { DEFAULT_KUBERNETES } from '#images/references.ts'
+import { machineSchema } from '#model/machine.ts'
+import { MACHINE_ROLES } from '#model/role.ts'
+import { scalarsOf } from './read-fields.ts'
+import { CHART_PLANS, OPTIONAL_SERVICES } from './site.ts'
+
+/** A key of a site file, as docs/site.md shows it. Texts are Markdown. */
+export type SiteKey = {
+  readonly type: string
+  /** What it is for, and what reads it. */
+  readonly description: string
+  /** What holds where the file leaves it out; `required` where there is nothing. */
+  readonly default: string
+  /** What else than its type a value must be; may be empty. */
+  readonly limits: string
+  /** A value as YAML, on one line. */
+  readonly example: string
+  /** The keys below it, of a mapping or of each item of a list. */
+  readonly keys?: SiteKeys
+}
+
+/** Keys by their names, in the order of the page. */
+export type SiteKeys = Readonly<Record<string, SiteKey>>
+
+const NETWORK_LIMITS = 'IPv4, `/8` to `/30`, host bits zero; overlaps no other network of the site'
+
+const NETWORK = {
+  subnet: {
+    type: 'network',
+    description: 'The provisioning network: machines, the server, and their traffic with each other',
+    default: 'required',
+    limits: NETWORK_LIMITS,
+    example: '10.20.0.0/24',
+  },
+  gateway: {
+    type: 'address',
+    description: 'The router that DHCP and the live system give to the machines',
+    default: 'the first address of the subnet',
+    limits: 'an address of the subnet',
+    example: '10.20.0.1',
+  },
+  dhcp: {
+    type: '`full`, `proxy` or `off`',
+    description:
+      '`full`: Pilotlight gives addresses and the loader; `proxy`: another DHCP server gives addresses, Pilotlight only the loader; `off`: Pilotlight does not answer DHCP',
+    default: '`full`',
+    limits: '',
+    example: 'full',
+  },
+  pool: {
+    type: 'range of addresses',
+    description: 'The addresses that DHCP leases to machines without a reservation',
+    default:
+      'hosts 100 to 199, of a subnet smaller than `/24` its upper half; less where the gateway or a DNS server is among them',
+    limits: 'both ends in the subnet, lower first; with `dhcp: full` without the gateway and DNS servers',
+    example: '10.20.0.100-10.20.0.199',
+  },
+  dns: {
+    type: 'list of addresses',
+    description: 'The DNS servers that the machines use',
+    default: 'the gateway',
+    limits: 'not in `podCidr` or `serviceCidr`',
+    example: '[10.20.0.1]',
+  },
+} as const satisfies SiteKeys
+
+/** The keys of a machine that have a reader of their own; `mac` is the one that the model's list `macs` holds. */
+const MACHINE = {
+  name: {
+    type: 'text',
+    description: "The machine's host name, and the name of its node in Kubernetes",
+    default: 'required',
+    limits: 'lower-case letters, digits and dashes, at most 63; unique',
+    example: 'ctl-1',
+  },
+  mac: {
+    type: 'MAC address',
+    description: 'The network card that the machine boots from; the machine is known by it',
+    default: 'none; `mac` or `uuid` is required',
+    limits: 'the address of one card; unique; with colons, dashes, dots or bare',
+    example: '52:54:00:20:00:01',
+  },
+  uuid: {
+    type: 'UUID',
+    description: 'The UUID that SMBIOS shows; the machine is known by it, whichever card it boots from',
+    default: 'none; `mac` or `uuid` is required',
+    limits: 'not all zeros or all `f`; unique',
+    example: '8d2c1c3e-6a70-4c2f-9d4b-0a1b2c3d4e5f',
+  },
+  role: {
+    type: MACHINE_ROLES.map(it => `\`${it}\``).join(' or '),
+    description:
+      '`controller` runs the control planes of Kubernetes and OpenStack; `compute` runs guests. Without compute machines the controller does both',
+    default: 'required',
+    limits: 'exactly one `controller`',
+    example: 'controller',
+  },
+  address: {
+    type: 'address',
+    description: "The machine's own address, which DHCP keeps for it",
+    default: 'the next free one from host 11 on, in the order of the file',
+    limits: 'in the subnet; not the gateway, a DNS server, in the pool, or given twice',
+    example: '10.20.0.11',
+  },
+  tpm: {
+    type: 'digest',
+    description:
+      "The fingerprint of its TPM's attestation key; with another TPM a machine does not pass for this one",
+    default: 'none',
+    limits: '`SHA256:` and 64 hexadecimal digits; unique',
+    example: `SHA256:${'0123456789abcdef'.repeat(4)}`,
+  },
+  firmware: {
+    type: 'digest',
+    description: 'What its TPM must have measured of its firmware at level L3 (PCRs 0 to 7)',
+    default: 'none',
+    limits: '`SHA256:` and 64 hexadecimal digits',
+    example: `SHA256:${'fedcba9876543210'.repeat(4)}`,
+  },
+  labels: {
+    type: 'mapping of texts',
+    description:
+      'Labels that groups can select by and templates can use; `rack` and `serial` are also conditions of `trust.approve`',
+    default: 'none',
+    limits: '',
+    example: '{ rack: a, serial: X123 }',
+  },
+} as const satisfies SiteKeys
+
+/** The fields of the model's machine that the file has as they are. */
+const MACHINE_SCALARS: SiteKeys = Object.fromEntries(
+  Object.entries(scalarsOf(machineSchema, Object.keys(MACHINE)).properties).map(([name, field]) => [
+    name,
+    {
+      type:
+        field.enum?.map(it => `\`${it}\``).join(' or ') ??
+        (field.type === 'string' ? 'text' : `${field.type}`),
+      description: field.description ?? '',
+      default: field.default === undefined ? 'none' : `\`${JSON.stringify(field.default)}\``,
+      limits: [
+        field.minimum === undefined ? '' : `at least ${field.minimum}`,
+        field.maximum === undefined ? '' : `at most ${field.maximum}`,
+      ]
+        .filter(it => it !== '')
+        .join(', '),
+      example:
+        field.type === 'string' ? 'third from the top' : JSON.stringify(field.default ?? field.minimum ?? 1),
+    },
+  ]),
+)
+
+/** What each key of `trust.approve` lists. */
+const CONDITIONS: SiteKeys = {
+  racks: {
+    type: 'list of texts',
+    description: "The machine's label `rack` is one of these",
+    default: 'not a condition',
+    limits: '',
+    example: '[a, b]',
+  },
+  ports: {
+    type: 'list of texts',
+    description: 'The switch port that the DHCP relay named in this boot is one of these',
+    default: 'not a condition',
+    limits: '',
+    example: "['circuit=ge-0/0/7 remote=tor-1']",
+  },
+  serials: {
+    type: 'list of texts',
+    description: "The machine's label `serial` is one of these",
+    default: 'not a condition',
+    limits: '',
+    example: '[X123]',
+  },
+}
+
+const TRUST = {
+  level: {
+    type: '`L1`, `L2` or `L3`',
+    description:
+      'What a machine must show before it gets its bundle. `L1`: the wire is trusted; `L2`: the bundle is sealed to an approved key; `L3`: a TPM vouches for that key ([what each defends against](security.md#trust-levels))',
+    default: '`L2`',
+    limits: '',
+    example: 'L2',
+  },
+  approve: {
+    type: '`operator`, `first-boot` or a mapping',
+    description:
+      "Who approves a machine's first key. `operator`: an operator does; `first-boot`: the first key is trusted and pinned; a mapping: approved when all conditions in it hold, else an operator decides",
+    default: '`operator`',
+    limits: 'not with `level: L1`; a mapping has at least one condition',
+    example: 'operator',
+    keys: CONDITIONS,
+  },
+  reboot: {
+    type: '`same-key`, `approve` or `auto`',
+    description:
+      'When a machine that was ready boots by firmware again. `same-key`: it must show its pinned key; `approve`: an operator opens that boot; `auto`: it may, with any key',
+    default: '`same-key` at `L3`, else `approve`',
+    limits: '`same-key` not with `level: L1`',
+    example: 'approve',
+  },
+  deadline: {
+    type: 'minutes or hours',
+    description: 'How long a machine may wait for its approval',
+    default: '`60m`',
+    limits: '`1m` to `168h`',
+    example: '8h',
+  },
+} as const satisfies SiteKeys
+
+const CLUSTER = {
+  kubernetes: {
+    type: 'version',
+    description: 'The version of Kubernetes',
+    default: `\`${DEFAULT_KUBERNETES}\``,
+    limits: 'one that the images were built with',
+    example: DEFAULT_KUBERNETES,
+  },
+  podCidr: {
+    type: 'network',
+    description: 'The network of pods; each node takes a `/24` of it',
+    default: '`10.2.0.0/16`',
+    limits: `${NETWORK_LIMITS}; with a \`/24\` for each machine`,
+    example: '10.2.0.0/16',
+  },
+  serviceCidr: {
+    type: 'network',
+    description: "The network of Kubernetes services; its tenth address is the cluster's DNS",
+    default: '`10.3.0.0/24`',
+    limits: 'IPv4, `/12` to `/28`, host bits zero; overlaps no other network of the site',
+    example: '10.3.0.0/24',
+  },
+  apiVip: {
+    type: 'address',
+    description:
+      "A shared address of several controllers. It is not built yet and is refused with `PL-1009`: the API is served at the controller's own address",
+    default: 'none',
+    limits: 'refused',
+    example: '10.20.0.5',
+  },
+  openToPods: {
+    type: 'list of TCP ports',
+    description: 'Ports of the provisioning subnet that pods may reach beyond what they need',
+    default: 'none',
+    limits: '1 to 65535',
+    example: '[9100, 10250]',
+  },
+} as const satisfies SiteKeys
+
+const OPENSTACK = {
+  plan: {
+    type: CHART_PLANS.map(it => `\`${it}\``).join(' or '),
+    description: "Which charts install OpenStack: Pilotlight's own, or openstack-helm's",
+    default: '`compute-kit`',
+    limits: '`openstack-helm` needs `charts`',
+    example: 'compute-kit',
+  },
+  charts: {
+    type: 'mapping',
+    description:
+      'Where charts come from that are not part of Pilotlight. Paths are relative to the site file',
+    default: 'none; required by the plan `openstack-helm`',
+    limits: '',
+    example: '{ source: ./charts }',
+    keys: {
+      source: {
+        type: 'folder or URL',
+        description: 'A folder, the `https://` URL of an index, or the `oci://` URL of a registry',
+        default: 'required',
+        limits: '',
+        example: './charts',
+      },
+      lock: {
+        type: 'file',
+        description: 'The lock file that pins the charts; `pilotlight charts lock` writes it',
+        default: '`charts.lock`',
+        limits: '',
+        example: 'charts.lock',
+      },
+      overrides: {
+        type: 'folder',
+        description: "openstack-helm's values overrides, from which `features` selects",
+        default: 'none',
+        limits: '',
+        example: './values_overrides',
+      },
+    },
+  },
+  features: {
+    type: 'list of texts',
+    description:
+      "openstack-helm's names for variants of its values, which select files of `charts.overrides`",
+    default: 'none',
+    limits: '',
+    example: '[2026.1, ubuntu_noble]',
+  },
+  waves: {
+    type: `list of ${OPTIONAL_SERVICES.map(it => `\`${it}\``).join(', ')}`,
+    description: "Services beyond the plan's own",
+    default: 'none',
+    limits: '',
+    example: '[heat]',
+  },
+  values: {
+    type: 'mapping',
+    description:
+      "Helm values by release, merged over the plan's own. They are read as Helm reads YAML, where `no` is false",
+    default: 'none',
+    limits: '',
+    example: '{ nova: { conf: { nova: { DEFAULT: { cpu_allocation_ratio: 8 } } } } }',
+  },
+  external: {
+    type: 'mapping',
+    description: 'The network between the cloud and the world: its addresses are floating IPs',
+    default: 'as its keys',
+    limits: '',
+    example: '{ cidr: 172.24.4.0/24 }',
+    keys: {
+      cidr: {
+        type: 'network',
+        description: 'The external network; its gateway has the first address',
+        default: '`172.24.4.0/24`',
+        limits: NETWORK_LIMITS,
+        example: '172.24.4.0/24',
+      },
+      interface: {
+        type: 'text',
+        description: 'The interface by which every machine that runs guests reaches it',
+        default:
+          'none: the network is within the first of these machines, which hides it behind its own address',
+        limits: 'at most 15 characters; no blank, `/` or `:`',
+        example: 'eth1',
+      },
+    },
+  },
+} as const satisfies SiteKeys
+
+/** The keys of a site file, from its root. */
+export const SITE_KEYS = {
+  name: {
+    type: 'text',
+    description: "The site's name, under which the server stores it",
+    default: 'required',
+    limits: 'lower-case letters, digits and dashes, at most 63',
+    example: 'rack-1',
+  },
+  network: {
+    type: 'mapping',
+    description: 'The provisioning network',
+    default: 'required',
+    limits: '',
+    example: '{ subnet: 10.20.0.0/24 }',
+    keys: NETWORK,
+  },
+  machines: {
+    type: 'list of mappings',
+    description: 'The machines of the rack',
+    default: 'required',
+    limits: 'exactly one controller; at most 20,000',
+    example: '[{ name: ctl-1, mac: 52:54:00:20:00:01, role: controller }]',
+    keys: { ...MACHINE, ...MACHINE_SCALARS },
+  },
+  trust: {
+    type: 'mapping',
+    description: 'What machines must show before they get secrets',
+    default: 'as its keys',
+    limits: '',
+    example: '{ level: L2, approve: operator }',
+    keys: TRUST,
+  },
+  cluster: {
+    type: 'mapping',
+    description: 'The Kubernetes that the machines become',
+    default: 'as its keys',
+    limits: '',
+    example: '{ openToPods: [9100] }',
+    keys: CLUSTER,
+  },
+  openstack: {
+    type: 'mapping',
+    description: 'The OpenStack that is installed in it',
+    default: 'as its keys',
+    limits: '',
+    example: '{ plan: compute-kit }',
+    keys: OPENSTACK,
+  },
+} as const satisfies SiteKeys
