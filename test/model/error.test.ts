@@ -16,6 +16,7 @@ const INTERNAL = [
   'BadJson',
   'BadMetadata',
   'BadSelector',
+  'BadUnit', // a systemd unit in a config: a finding
   'BadYaml',
   'BrokenFile', // a file of a data directory: a problem in a list
   'CallFailed', // an answer of gRPC, whose codes are numbers
@@ -24,6 +25,7 @@ const INTERNAL = [
   'MalformedPacket',
   'MalformedTftp',
   'NotForHelm', // a place in a site file or an override
+  'NumberTooLarge', // a number in a file of Matchbox: a problem in a list
   'OverBudget',
   'TemplateFault',
   'Undo', // the end of a dry run
