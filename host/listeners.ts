@@ -58,8 +58,17 @@ export function holderText(protocol: 'tcp' | 'udp', host: string, port: number):
   const holders = holdersOf(protocol, host, port)
   const [first] = holders.filter(({ pid }) => pid !== 1).concat(holders)
   if (first === undefined) return 'another process'
-  // Of a program and its script the names say enough.
-  const named = first.words.map((word, at) => (at < 2 && word.startsWith('/') ? basename(word) : word))
+  // Of a program and its script the names say enough; options between the two are the interpreter's.
+  const [program = '', ...words] = first.words
+  const script = /^(node|python|ruby|perl)/.test(basename(program))
+    ? words.findIndex(word => !word.startsWith('-'))
+    : 0
+  const named = [
+    basename(program),
+    ...words
+      .slice(Math.max(script, 0))
+      .map((word, at) => (at === 0 && word.startsWith('/') ? basename(word) : word)),
+  ]
   const command = cleanText(named.join(' ').replaceAll(/\s+/g, ' ').trim(), Infinity)
   return `process ${first.pid} (${command.length > 80 ? `${command.slice(0, 79)}…` : command || 'no command line'})`
 }

@@ -12,6 +12,8 @@ import { freePort } from '../free-ports.ts'
 import { testServer } from '../server/serving.ts'
 import { pilotlight } from './pilotlight.ts'
 
+t.setTimeout(120_000) // each row starts the program
+
 /** What no operator should read: names of Node's errors, and the sentences of libraries. */
 const OF_LIBRARIES =
   /\b(?:E[A-Z]{4,}|ERR_\w+|UND_ERR\w*)\b|fetch failed|bad port|YAML\.|parseAllDocuments|command-argument|too many arguments|required option|undefined|\[object/

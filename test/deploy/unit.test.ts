@@ -66,8 +66,11 @@ t.test('the server reads of /proc only what the unit lets it see', async t => {
   t.ok(reads.length >= 3, 'the pattern finds what there is')
   t.strictSame(
     reads.filter(path => !path?.startsWith('/proc/self/')),
-    ['/proc/sys/kernel/random/boot_id'],
-    'but for what the unit says itself',
+    [
+      '/proc/sys/kernel/random/boot_id', // the unit says it itself
+      '/proc/sys/net/ipv4/ip_forward', // hidden by the unit: one warning about a gateway is not given then
+    ],
+    'but for what the server can do without',
   )
   t.match(readFileSync(UNIT, 'utf8'), /^Environment=PILOTLIGHT_BOOT_ID=%b$/m)
 })

@@ -18,14 +18,14 @@ const REQUEST = 'GET /ipxe?x=1 HTTP/1.1\r\nHost: x\r\n\r\n'
 /** So many addresses ask at once. */
 const STRANGERS = 100
 
-/** A server that handles one request in a turn, and has the site's controller at an address. */
+/** A server that handles one request in a turn, and has a declared machine at an address. */
 async function served(t: Test, address: string): Promise<TestServer> {
   const inAll = { perSecond: 0.01, burst: 1 }
   const turns = { ...STRANGER_LIMITS.turns, requestsATurn: 1, inAll, longestWaitMs: 100 }
   const server = await testServer(t, { address: '0.0.0.0', strangers: { turns } })
-  const [ctl] = site.machines
-  const machines = [{ ...ctl!, address }] // the site has one
-  t.equal((await server.put('/v1/sites/rack-1', { ...site, machines, groups: [] })).status, 200)
+  // By itself, and not with a site: a site that gives this host's own address to a machine is refused.
+  const { name, ...machine } = site.machines[0]!
+  t.equal((await server.put(`/v1/machines/${name}`, { ...machine, address }, server.admin)).status, 201)
   return server
 }
 

@@ -87,7 +87,7 @@ t.test('a port that is taken is named, and nothing stays open', async t => {
   const options = { signal: new AbortController().signal, log: () => {} }
   await t.rejects(serve(serverConfig({ address: '127.0.0.1', ...settings }), options), {
     code: 'CANNOT_LISTEN',
-    message: new RegExp(`127.0.0.1, TCP port ${httpPort}: another process has it`),
+    message: new RegExp(`127.0.0.1, TCP port ${httpPort}: process ${process.pid} \\(.+\\) has it`),
   })
 })
 

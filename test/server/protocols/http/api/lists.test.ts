@@ -24,7 +24,7 @@ t.test('no keyword of JSON schema is described as a parameter', async t => {
   )
   t.strictSame(
     found.filter(it => it.startsWith('/v1/explain ')),
-    ['/v1/explain mac', '/v1/explain uuid'],
+    ['/v1/explain mac', '/v1/explain uuid', '/v1/explain all'],
   )
 })
 
