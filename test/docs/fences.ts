@@ -54,6 +54,7 @@ function mask(line: string): string {
 
 // `serve` stays up until the next one; each block says its status; a curl that gets an error status is an error.
 const PROLOGUE = `
+mount --bind "$ROOT" /mnt && export ROOT=/mnt || exit 90 # the clone may be in one of the folders that are hidden next
 mount -t tmpfs none /var/lib && mount -t tmpfs none /srv && mount -t tmpfs none /tmp && ip link set lo up || exit 90
 mkdir /tmp/home /tmp/clone && cd /tmp/clone && ln -s "$ROOT"/* . && rm -f server-state
 export HOME=/tmp/home PATH="$ROOT/bin:$PATH"

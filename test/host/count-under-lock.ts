@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { tryLock } from '#host/lock.ts'
 import { sleep } from '#progress/wait.ts'
 
-const [directory = '', rounds = '1'] = process.argv.slice(2)
+const [directory, rounds = '1'] = process.argv.slice(2)
+if (directory === undefined) throw new Error('usage: count-under-lock.ts DIRECTORY [ROUNDS]')
 const lock = join(directory, 'count.lock')
 const count = join(directory, 'count')
 
