@@ -9,6 +9,8 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'udhcpc', package: 'udhcpc', why: 'an independent DHCP client' },
   { command: 'openssl', package: 'openssl', why: 'judges the certificates' },
   { command: 'curl', package: 'curl', why: 'asks the API as an operator would' },
+  { command: 'jq', package: 'jq', why: 'reads answers, in commands of the pages' },
+  { command: 'age', package: 'age', why: 'opens backups and bundles, in commands of the pages' },
   { command: 'chromium', package: 'chromium', why: 'shows the page' },
   { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'runs the verification guest' },
   { command: 'grub-script-check', package: 'grub-common', why: 'judges the configurations for GRUB' },
