@@ -138,6 +138,7 @@ function masked(text: string): string {
 // The shell is on a network and on mounts of its own, so pages name the ports, addresses and folders of a real server.
 // `serve` stays up until the next one; a curl that gets an error status is an error, and each says its status.
 const PROLOGUE = `
+unset NODE_OPTIONS # of the test runner: it names files of the clone, which may be hidden below
 mount --bind "$ROOT" /mnt && export ROOT=/mnt || exit 90 # the clone may be in one of the folders that are hidden next
 mount -t tmpfs none /var/lib && mount -t tmpfs none /srv && mount -t tmpfs none /tmp && ip link set lo up || exit 90
 ip address add 10.20.0.1/24 dev lo && ip address add 10.9.0.1/24 dev lo || exit 90
