@@ -9,6 +9,7 @@ import type { Path, YamlReader } from './document.ts'
 import { expectNetwork } from './read-network.ts'
 import { externalCidrPath } from './read-openstack.ts'
 import { controlPlaneAddress, type ClusterSettings, type OpenstackSettings } from './site.ts'
+import { SITE_KEYS } from './site-keys.ts'
 
 const at = (key: string): Path => ['cluster', key]
 const DEFAULT_POD_CIDR = '10.2.0.0/16'
@@ -30,8 +31,7 @@ export type AroundCluster = {
 /** Reads `cluster`; what the file leaves out has defaults, which are checked as well. */
 export function readCluster(reader: YamlReader, around: AroundCluster): ClusterSettings {
   const { network, subnet, machines, openstack, external } = around
-  if (reader.has(['cluster']))
-    reader.expectKeys(['cluster'], ['kubernetes', 'podCidr', 'serviceCidr', 'apiVip', 'openToPods'])
+  if (reader.has(['cluster'])) reader.expectKeys(['cluster'], Object.keys(SITE_KEYS.cluster.keys))
   const kubernetes = readVersion(reader)
   if (reader.has(at('apiVip'))) {
     const remedy = 'leave it out: with one controller the API is served at its address'

@@ -1,14 +1,15 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
 import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
-import { machineSchema, type Machine } from '#model/machine.ts'
+import type { Machine } from '#model/machine.ts'
 import { MACHINE_ROLES, type MachineRole } from '#model/role.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Labels } from '#model/selector.ts'
 import type { Path, YamlReader } from './document.ts'
-import { readScalars, scalarsOf } from './read-fields.ts'
+import { readScalars } from './read-fields.ts'
 import { readHost } from './read-network.ts'
+import { MACHINE_SCALARS, SITE_KEYS } from './site-keys.ts'
 
 /** The first host number that a machine without an `address` is given: 10.20.0.11 in 10.20.0.0/24. */
 const FIRST_MACHINE_HOST = 11
@@ -19,11 +20,6 @@ type Draft = Omit<Machine, 'macs' | 'address' | 'trust'> & {
   readonly mac?: string
   readonly address?: string
 }
-
-/** The keys of a machine that have a reader here; `mac` is the one that the model's list `macs` holds. */
-const READ_HERE = ['name', 'mac', 'uuid', 'role', 'address', 'tpm', 'firmware', 'labels'] as const
-/** Other fields of the model's machine that are one value: read as their schema says. */
-const SCALARS = scalarsOf(machineSchema, READ_HERE)
 
 /** Reads `machines` and gives an address to each that has none. */
 export function readMachines(
@@ -54,7 +50,7 @@ export function readMachines(
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
-  reader.expectKeys(path, [...READ_HERE, ...Object.keys(SCALARS.properties)])
+  reader.expectKeys(path, Object.keys(SITE_KEYS.machines.keys))
   const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
   if (name !== '') expectHostName(reader, [...path, 'name'], name)
   const mac = readMac(reader, [...path, 'mac'])
@@ -67,7 +63,7 @@ function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undef
   const tpm = readDigest(reader, [...path, 'tpm'], 'the message that the machine is held with')
   const firmware = readDigest(reader, [...path, 'firmware'], 'the event of its last bundle')
   return {
-    ...(readScalars(reader, path, SCALARS) as Partial<Machine>), // by its schema
+    ...(readScalars(reader, path, MACHINE_SCALARS) as Partial<Machine>), // by its schema
     path,
     name,
     role: readRole(reader, [...path, 'role']),

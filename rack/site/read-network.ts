@@ -11,6 +11,7 @@ import {
 } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Path, YamlReader } from './document.ts'
+import { SITE_KEYS } from './site-keys.ts'
 
 const inNetwork = (key: string): Path => ['network', key]
 
@@ -21,7 +22,7 @@ export function readNetwork(reader: YamlReader): {
 } {
   if (!reader.has(['network'])) {
     reader.complain('PL-1003', ['network'], 'missing', 'write  network: { subnet: 10.20.0.0/24 }')
-  } else reader.expectKeys(['network'], ['subnet', 'gateway', 'dhcp', 'pool', 'dns'])
+  } else reader.expectKeys(['network'], Object.keys(SITE_KEYS.network.keys))
   const subnetText = reader.has(['network'])
     ? reader.requiredText(
         inNetwork('subnet'),

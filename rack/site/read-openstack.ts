@@ -13,6 +13,9 @@ import {
   type OpenstackSettings,
   type OptionalService,
 } from './site.ts'
+import { SITE_KEYS } from './site-keys.ts'
+
+const KEYS = SITE_KEYS.openstack.keys
 
 /** Where the external network is written. */
 export const externalCidrPath: Path = ['openstack', 'external', 'cidr']
@@ -23,8 +26,7 @@ export function readOpenstack(reader: YamlReader): {
   openstack: OpenstackSettings
   external: Ipv4Network | undefined
 } {
-  if (reader.has(['openstack']))
-    reader.expectKeys(['openstack'], ['plan', 'charts', 'features', 'waves', 'values', 'external'])
+  if (reader.has(['openstack'])) reader.expectKeys(['openstack'], Object.keys(KEYS))
   const plan = readPlan(reader)
   const charts = readCharts(reader)
   if (plan === 'openstack-helm' && charts === undefined) {
@@ -67,7 +69,7 @@ function readPlan(reader: YamlReader): OpenstackSettings['plan'] {
 /** Paths are meant as seen from the site file. */
 function readCharts(reader: YamlReader): ChartOrigin | undefined {
   const place = ['openstack', 'charts']
-  if (!reader.has(place) || !reader.expectKeys(place, ['source', 'lock', 'overrides'])) return undefined
+  if (!reader.has(place) || !reader.expectKeys(place, Object.keys(KEYS.charts.keys))) return undefined
   const remedy = 'give a folder, the https:// address of an index, or the oci:// address of a registry'
   const source = reader.requiredText([...place, 'source'], remedy) ?? ''
   const fromHere = (path: string) => resolve(dirname(reader.file), path)
@@ -103,7 +105,7 @@ function readWaves(reader: YamlReader): OptionalService[] {
 
 function readExternal(reader: YamlReader): { settings: ExternalNetwork; network: Ipv4Network | undefined } {
   const place = ['openstack', 'external']
-  if (reader.has(place)) reader.expectKeys(place, ['cidr', 'interface'])
+  if (reader.has(place)) reader.expectKeys(place, Object.keys(KEYS.external.keys))
   const cidr = reader.text(externalCidrPath) ?? DEFAULT_EXTERNAL_CIDR
   const network = expectNetwork(reader, externalCidrPath, cidr)
   const name = reader.text([...place, 'interface'])

@@ -3,6 +3,7 @@
 import type { ApprovalPolicy, MachineTrust } from '#model/machine.ts'
 import { nearest } from '#model/nearest.ts'
 import type { Path, YamlReader } from './document.ts'
+import { SITE_KEYS } from './site-keys.ts'
 
 const LEVELS = ['L1', 'L2', 'L3'] as const
 const APPROVALS = ['operator', 'first-boot'] as const
@@ -21,7 +22,7 @@ const at = (key: string): Path => ['trust', key]
 
 /** Reads `trust`; what the file leaves out is L2, approved by an operator. */
 export function readTrust(reader: YamlReader): MachineTrust {
-  if (reader.has(['trust'])) reader.expectKeys(['trust'], ['level', 'approve', 'reboot', 'deadline'])
+  if (reader.has(['trust'])) reader.expectKeys(['trust'], Object.keys(SITE_KEYS.trust.keys))
   const level = choice(reader, at('level'), LEVELS, 'L2', LEVEL_MEND)
   const approve = reader.isMap(at('approve'))
     ? readConditions(reader, at('approve'))

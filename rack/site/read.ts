@@ -10,6 +10,7 @@ import { readNetwork } from './read-network.ts'
 import { readOpenstack } from './read-openstack.ts'
 import { readTrust } from './read-trust.ts'
 import type { Site } from './site.ts'
+import { SITE_KEYS } from './site-keys.ts'
 
 /**
  * Reads and checks the site file at `path`.
@@ -32,8 +33,7 @@ export async function readSiteFile(path: string): Promise<Site> {
  */
 export function parseSite(file: string, text: string): Site {
   const reader = new YamlReader(file, text)
-  if (!reader.expectKeys([], ['name', 'network', 'machines', 'trust', 'cluster', 'openstack']))
-    reader.finish()
+  if (!reader.expectKeys([], Object.keys(SITE_KEYS))) reader.finish()
   const name = readName(reader)
   const { network, subnet } = readNetwork(reader)
   const machines = readMachines(reader, subnet, network)

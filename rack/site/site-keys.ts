@@ -1,4 +1,4 @@
-// Every key of a site file, with what it is for. docs/site.md is made of them; a test holds them to what the readers allow.
+// Every key of a site file, with what it is for: the readers allow these and no others, and docs/site.md is made of them.
 
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { machineSchema } from '#model/machine.ts'
@@ -129,9 +129,11 @@ const MACHINE = {
   },
 } as const satisfies SiteKeys
 
-/** The fields of the model's machine that the file has as they are. */
-const MACHINE_SCALARS: SiteKeys = Object.fromEntries(
-  Object.entries(scalarsOf(machineSchema, Object.keys(MACHINE)).properties).map(([name, field]) => [
+/** The other fields of the model's machine that are one value: read as their schema says. */
+export const MACHINE_SCALARS = scalarsOf(machineSchema, Object.keys(MACHINE))
+
+const SCALAR_KEYS: SiteKeys = Object.fromEntries(
+  Object.entries(MACHINE_SCALARS.properties).map(([name, field]) => [
     name,
     {
       type:
@@ -361,7 +363,7 @@ export const SITE_KEYS = {
     default: 'required',
     limits: 'exactly one controller; at most 20,000',
     example: '[{ name: ctl-1, mac: 52:54:00:20:00:01, role: controller }]',
-    keys: { ...MACHINE, ...MACHINE_SCALARS },
+    keys: { ...MACHINE, ...SCALAR_KEYS },
   },
   trust: {
     type: 'mapping',
