@@ -6,6 +6,7 @@ import { endianness } from 'node:os'
 import { basename } from 'node:path'
 import { parseAddress } from '#model/address.ts'
 import { cleanText } from '#model/clean.ts'
+import { reasonOf } from '#model/reason.ts'
 
 /**
  * Says whether all programs that can answer at this address and port of this host belong to root or to the user `uid`; also
@@ -54,7 +55,7 @@ export function holdersOf(protocol: 'tcp' | 'udp', host: string, port: number): 
 }
 
 /** Who has a port, for an error: `process 812 (dnsmasq --no-daemon)`, or `another process`, where it may not be seen. */
-export function holderText(protocol: 'tcp' | 'udp', host: string, port: number): string {
+function holderText(protocol: 'tcp' | 'udp', host: string, port: number): string {
   const holders = holdersOf(protocol, host, port)
   const [first] = holders.filter(({ pid }) => pid !== 1).concat(holders)
   if (first === undefined) return 'another process'
@@ -72,6 +73,28 @@ export function holderText(protocol: 'tcp' | 'udp', host: string, port: number):
   const command = cleanText(named.join(' ').replaceAll(/\s+/g, ' ').trim(), Infinity)
   return `process ${first.pid} (${command.length > 80 ? `${command.slice(0, 79)}…` : command || 'no command line'})`
 }
+
+/**
+ * Why a port of this host could not be opened, for the end of an error: who has it, or what stands in the way, and what to do.
+ *
+ * @param says what follows the name of the process that has the port, and the sentence for a privileged one
+ */
+export function whyNotOpened(
+  protocol: 'tcp' | 'udp',
+  address: string,
+  port: number,
+  error: NodeJS.ErrnoException,
+  says: { readonly taken: string; readonly privileged: string },
+): string {
+  if (error.code === 'EADDRINUSE') return `${holderText(protocol, address, port)} has it${says.taken}`
+  if (error.code === 'EACCES') return `the port is privileged. ${says.privileged}`
+  if (error.code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
+  return `${reasonOf(error)}.`
+}
+
+/** What lets a server open a port below 1024, where no other port will do. */
+export const TO_OPEN_PRIVILEGED =
+  'Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
 
 type Socket = { readonly uid: number; readonly inode: string }
 

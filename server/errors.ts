@@ -1,8 +1,7 @@
 // The errors of the server, all that HTTP answers among them: a code for programs, a status for HTTP, and a message that says
 // what, where, and how to fix it. Anything else thrown is our bug and answers 500.
 
-import { holderText } from '#host/listeners.ts'
-import { reasonOf } from '#model/reason.ts'
+import { whyNotOpened } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Labels } from '#model/selector.ts'
@@ -616,19 +615,12 @@ export class CannotListen extends ServerError {
   readonly code = 'CANNOT_LISTEN'
   readonly statusCode = 500
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`Cannot serve HTTP on ${address}, TCP port ${port}: ${listenAdvice(address, port, cause)}`, {
-      cause,
+    const why = whyNotOpened('tcp', address, port, cause, {
+      taken: '. Stop that one, or choose another port with --http-port or --agent-port.',
+      privileged: 'Run as root, or choose one above 1023.',
     })
+    super(`Cannot serve HTTP on ${address}, TCP port ${port}: ${why}`, { cause })
   }
-}
-
-function listenAdvice(address: string, port: number, error: NodeJS.ErrnoException): string {
-  const { code } = error
-  if (code === 'EADDRINUSE')
-    return `${holderText('tcp', address, port)} has it. Stop that one, or choose another port with --http-port or --agent-port.`
-  if (code === 'EACCES') return 'the port is privileged. Run as root, or choose one above 1023.'
-  if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
-  return `${reasonOf(error)}.`
 }
 
 /** A name that no asset may have. */

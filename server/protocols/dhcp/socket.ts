@@ -3,11 +3,10 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { holderText } from '#host/listeners.ts'
+import { TO_OPEN_PRIVILEGED, whyNotOpened } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
 import type { Lease } from '#model/lease.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
-import { reasonOf } from '#model/reason.ts'
 import type { LeaseChange, LeaseStore } from '../../store/leases.ts'
 import { LeaseTable } from './leases.ts'
 import type { MachineIndex } from '../../machines/identity.ts'
@@ -71,7 +70,11 @@ export type DhcpOptions = {
 export class CannotServeDhcp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_DHCP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${adviceFor(address, port, cause)}`, { cause })
+    const why = whyNotOpened('udp', address, port, cause, {
+      taken: ', as another DHCP server would. Stop that one, or serve with --no-dhcp.',
+      privileged: TO_OPEN_PRIVILEGED,
+    })
+    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${why}`, { cause })
   }
 }
 
@@ -430,14 +433,4 @@ function packetIn(bytes: Uint8Array): ReturnType<typeof decodePacket> | undefine
 
 function isDurable(change: LeaseChange): boolean {
   return change.kind === 'drop' || change.lease.state !== 'offered'
-}
-
-function adviceFor(address: string, port: number, error: NodeJS.ErrnoException): string {
-  const { code } = error
-  if (code === 'EADDRINUSE')
-    return `${holderText('udp', address, port)} has it, as another DHCP server would. Stop that one, or serve with --no-dhcp.`
-  if (code === 'EACCES')
-    return 'the port is privileged. Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
-  if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
-  return `${reasonOf(error)}.`
 }

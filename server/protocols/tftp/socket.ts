@@ -2,9 +2,8 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { holderText } from '#host/listeners.ts'
+import { TO_OPEN_PRIVILEGED, whyNotOpened } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
-import { reasonOf } from '#model/reason.ts'
 import { Bucket, type Rate } from '../../limits/bucket.ts'
 import { cleanName } from './name.ts'
 import { decodeTftp, encodeTftp, ERROR, OPCODE, type TftpPacket, type TftpRequest } from './packet.ts'
@@ -67,7 +66,11 @@ export type TftpRefusal = 'tftp_foreign' | 'tftp_queue' | 'tftp_rate' | 'tftp_un
 export class CannotServeTftp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_TFTP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`Cannot serve TFTP on ${address}, UDP port ${port}: ${adviceFor(address, port, cause)}`, { cause })
+    const why = whyNotOpened('udp', address, port, cause, {
+      taken: ', as another TFTP server would. Stop that one, or serve with --no-tftp.',
+      privileged: TO_OPEN_PRIVILEGED,
+    })
+    super(`Cannot serve TFTP on ${address}, UDP port ${port}: ${why}`, { cause })
   }
 }
 
@@ -510,14 +513,4 @@ function requestIn(bytes: Uint8Array): TftpRequest | 'late' | undefined {
 
 function keyOf({ address, port }: Client): string {
   return `${address}:${port}`
-}
-
-function adviceFor(address: string, port: number, error: NodeJS.ErrnoException): string {
-  const { code } = error
-  if (code === 'EADDRINUSE')
-    return `${holderText('udp', address, port)} has it, as another TFTP server would. Stop that one, or serve with --no-tftp.`
-  if (code === 'EACCES')
-    return 'the port is privileged. Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
-  if (code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
-  return `${reasonOf(error)}.`
 }
