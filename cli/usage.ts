@@ -4,7 +4,7 @@ import type { Command, CommanderError } from 'commander'
 import { Failure } from '#model/error.ts'
 
 /**
- * What commander has against the command line, as an error of ours.
+ * The mistake that commander found in the command line, as one of our errors.
  *
  * @param words what was typed, without the program
  */

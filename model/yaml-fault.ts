@@ -1,6 +1,6 @@
 // What is wrong with a YAML text, in our own sentences: those of the parser name its functions and terms.
 
-/** What the parser has against a text. */
+/** A mistake that the parser found. */
 type YamlError = { readonly code: string; readonly message: string }
 
 /** The sentence for a mistake that the `yaml` package found. */

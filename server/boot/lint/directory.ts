@@ -260,7 +260,7 @@ function assetsRule(profiles: readonly Document<Profile>[], findings: Findings):
   findings.warning('PL-2041', first.document.at(...first.path), what, remedy)
 }
 
-/** Profiles of Matchbox's kind without any group. The groups of ours come from a site file. */
+/** Profiles of Matchbox's kind without any group. Groups of our own profiles come from a site file. */
 function servedRule(
   groups: readonly Document<Group>[],
   profiles: readonly Document<Profile>[],
