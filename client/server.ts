@@ -1,26 +1,23 @@
 // The server's HTTP API as the command line uses it.
 
-import { shellWord } from '#host/shell.ts'
 import type { Alarm } from '#model/alarm.ts'
 import { isRecord } from '#model/record.ts'
-import { ERROR_CODES, Failure, PilotlightError, type ErrorCode } from '#model/error.ts'
+import { Failure } from '#model/error.ts'
 import type { BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority, SiteSigning } from '#model/bundle.ts'
-import type { Fault } from '#model/fault.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/site.ts'
 import type { Phase } from '#model/phase.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
-import { tokenPathOf } from './token-path.ts'
 import {
   givenToken,
-  isOnThisHost,
   localToken,
   requirePrivateWire,
   trustServer,
   warnOfReadableToken,
 } from './credentials.ts'
+import { Refusal, refusal } from './refusal.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
 export type MachineState = Machine & { readonly phase: Phase; readonly boot?: string }
@@ -325,114 +322,4 @@ type Call = {
   /** Seconds for the answer, 10 unless given. */
   readonly limitSeconds?: number
   readonly signal?: AbortSignal
-}
-
-/** What a server said against a request; `faults` say what in its body is wrong. */
-export class Refusal extends PilotlightError {
-  /** The code that the server gave, where this version knows it. */
-  readonly code: ErrorCode
-  readonly httpStatus: number
-  readonly faults: readonly Fault[]
-  readonly request: { readonly method: string; readonly url: string; readonly status: number }
-  constructor(request: Refusal['request'], { code, faults = [] }: Problem, message: string, remedy: string) {
-    const { status: httpStatus } = request
-    super(message, { remedy })
-    this.request = request
-    this.code = ERROR_CODES.find(known => known === code) ?? CODES.get(httpStatus) ?? 'SERVER_FAILED'
-    this.httpStatus = httpStatus
-    this.faults = faults
-  }
-}
-
-/** The codes of answers that bring none: a server of another version or kind, or a proxy before it. */
-const CODES: ReadonlyMap<number, ErrorCode> = new Map([
-  [401, 'NOT_AUTHENTICATED'],
-  [403, 'NOT_ALLOWED'],
-  [404, 'NOT_FOUND'],
-  [409, 'REFUSED'],
-  [412, 'PRECONDITION_FAILED'],
-  [421, 'FOREIGN_HOST'],
-])
-
-/** What is read of the body of an answer that is an error (RFC 9457). */
-type Problem = { readonly detail?: string; readonly code?: string; readonly faults?: readonly Fault[] }
-
-/** What the server said against a request: the problem's own text, and what to do about it. */
-async function refusal(method: string, url: string, response: Response): Promise<Refusal> {
-  const text = await response.text().catch(() => '')
-  const { status } = response
-  const request = { method, url, status }
-  const problem = problemIn(text)
-  if (problem.detail === undefined) {
-    const what = `${method} ${url} was answered ${status} ${response.statusText}`.trimEnd()
-    const remedy = `look at what runs there:  curl -i ${new URL(url).origin}/   (a Pilotlight server of this version answers with "Pilotlight")`
-    return new Refusal(request, problem, `${what}, as a Pilotlight server does not`, remedy)
-  }
-  const { detail } = problem
-  const fix = commandIn(detail) ?? remedyOf(response, method, problem)
-  return new Refusal(request, problem, detail.replace(LISTS_ALL, ''), fix)
-}
-
-/** How the server's own sentence names the command that lists what there is: the line below it has that command. */
-const LISTS_ALL = / '(pilotlight [^']+)' lists all\.$/
-
-/** The first command that a server's sentence names, where it is whole. */
-function commandIn(detail: string): string | undefined {
-  const [, quoted, plain] = /'(pilotlight [^'\n]+)'|: {2}(pilotlight [^\n]+?)(?: {2}|$)/m.exec(detail) ?? []
-  const command = quoted ?? plain
-  return command === undefined || /\b[A-Z]{2,}\b/.test(command) ? undefined : command
-}
-
-function problemIn(text: string): Problem {
-  try {
-    const { detail, title, code, errors } = JSON.parse(text) as Record<string, unknown>
-    const said = [detail, title].find(one => typeof one === 'string')
-    return {
-      ...(said !== undefined && { detail: said }),
-      ...(typeof code === 'string' && { code }),
-      ...(Array.isArray(errors) && { faults: errors as Fault[] }), // as server/errors.ts has it
-    }
-  } catch {
-    return /^\s*(<|$)/.test(text) ? {} : { detail: text.trim() } // plain text; a page is for browsers
-  }
-}
-
-function remedyOf(
-  { status, headers, url }: Response,
-  method: string,
-  { code, detail = '' }: Problem,
-): string {
-  const later = headers.get('retry-after')
-  if (status === 401) {
-    if (isOnThisHost(new URL(url).hostname)) {
-      const path = tokenPathOf(url)
-      if (path !== undefined)
-        return `export PILOTLIGHT_TOKEN_FILE=${/^[\w./-]+$/.test(path) ? path : shellWord(path)}`
-      return 'export PILOTLIGHT_TOKEN_FILE=STATE/admin.token   with the directory that serve got as --state-path as STATE, as a user who may read it'
-    }
-    const role = /role admin/.test(detail) ? ' --role admin' : ''
-    return `on the host of the server:  pilotlight tokens create NAME${role}   and here, with the token that it prints:  export PILOTLIGHT_TOKEN=THE_TOKEN`
-  }
-  if (status === 421)
-    return `start the server with --host-name ${new URL(url).hostname}, or give --server its address`
-  if (code === 'NEVER_BOOTED') return 'switch the machine on, and look at  pilotlight get machines'
-  if (status === 404) return listingOf(new URL(url).pathname)
-  if (status === 412) return 'read it again, and change that'
-  if (status === 403)
-    return `export PILOTLIGHT_TOKEN=THE_TOKEN   with a token of role admin, which  pilotlight tokens create NAME --role admin  makes`
-  if (status === 409) return 'nothing was changed: do what the message says, and run the same command again'
-  if (status === 503) return `not now: run the same again${later === null ? '' : ` in ${later} s`}`
-  if (status >= 500)
-    return `read the log of the server (journalctl -u pilotlight), which has the reason of this ${method}`
-  return 'fix what it names, and run the same again'
-}
-
-/** The command that lists what a path is one of. */
-function listingOf(path: string): string {
-  if (/^\/v1\/machines\/[^/]+\/(approve|reject|reopen)$/.test(path)) return 'pilotlight machines pending'
-  if (path === '/v1/assets')
-    return 'start the server with a directory of assets:  pilotlight serve --assets-path assets'
-  const [, list] = /^\/(?:v1\/)?(machines|groups|profiles|templates|assets|tokens|alarms)\//.exec(path) ?? []
-  if (list === undefined) return 'pilotlight get machines'
-  return list === 'assets' || list === 'tokens' ? `pilotlight ${list} list` : `pilotlight get ${list}`
 }

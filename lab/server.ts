@@ -2,7 +2,8 @@
 
 import { readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Refusal, ServerClient } from '#client/server.ts'
+import { Refusal } from '#client/refusal.ts'
+import { ServerClient } from '#client/server.ts'
 import { endProcess, isAlive } from '#host/process.ts'
 import type { SiteObjects } from '#model/site.ts'
 import { waitUntil } from '#progress/wait.ts'

@@ -140,7 +140,7 @@ async function send(
     for (const lint of lints) process.stderr.write(`${lintText(lint)}\n`)
     return outcomes
   } catch (error) {
-    const { Refusal } = await import('#client/server.ts')
+    const { Refusal } = await import('#client/refusal.ts')
     if (!(error instanceof Refusal) || error.faults.length === 0) throw error
     const places = error.faults.map(({ pointer, detail }) => {
       const [, index = '0', rest = ''] = /^\/changes\/(\d+)\/object(.*)$/s.exec(pointer) ?? [

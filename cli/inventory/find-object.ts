@@ -13,7 +13,8 @@ export async function kindOfId(server: string, id: string): Promise<Kind> {
     const kind = id.replace(/s$/, '')
     throw new Failure('BAD_OPTION', `describe ${id}: no ${kind} is named`, `pilotlight get ${kind}s`)
   }
-  const { Refusal, ServerClient } = await import('#client/server.ts')
+  const { Refusal } = await import('#client/refusal.ts')
+  const { ServerClient } = await import('#client/server.ts')
   const client = new ServerClient(server)
   const found: Kind[] = []
   for (const kind of KINDS) {

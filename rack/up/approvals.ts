@@ -1,7 +1,8 @@
 // The approval of machines' keys within `up`: it lists them once and asks, where a terminal is there to ask at.
 
 import { Failure } from '#model/error.ts'
-import { Refusal, type ServerClient } from '#client/server.ts'
+import { Refusal } from '#client/refusal.ts'
+import type { ServerClient } from '#client/server.ts'
 import type { Machine } from '#model/machine.ts'
 import { isReady } from '#model/phase.ts'
 import { sleep } from '#progress/wait.ts'

@@ -8,7 +8,7 @@ import {
 } from '#rack/up/approvals.ts'
 import { keyTable } from '#cli/server/machines.ts'
 import { askAboutKeys } from '#cli/site/ask-about-keys.ts'
-import { Refusal } from '#client/server.ts'
+import { Refusal } from '#client/refusal.ts'
 import type { MachineKeyView } from '#model/machine-key.ts'
 import { smallSite } from '../../small-site.ts'
 

@@ -69,6 +69,7 @@ t.test('a site is refused from a second state directory, and says what is new fr
   const { pki: mine } = await publish(site, client, own, silentStage, { replaceAuthority: true })
   t.not(mine.authorities.ca.certificate, pki.authorities.ca.certificate)
   await t.rejects(client.putAuthority(site.name, siteAuthority(pki)), {
+    code: 'OTHER_AUTHORITY',
     httpStatus: 409,
     message: new RegExp(`has the authority ${first} here, and ${second} was given`),
   })
