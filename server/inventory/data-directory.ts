@@ -9,7 +9,7 @@ import type { Machine } from '#model/machine.ts'
 import { TEMPLATE_FOLDERS } from '#model/template.ts'
 import { textOf } from '#model/text.ts'
 import { messageOf } from '#progress/wait.ts'
-import { DirectoryTree } from './directory-tree.ts'
+import { CLOCK_STEP_MS, DirectoryTree, isNowhere } from './directory-tree.ts'
 import { BrokenFile, membersOf, parseGroup, parseProfile, placeOf } from './matchbox-files.ts'
 import { checkObject } from './object-check.ts'
 import { templateFindings } from './template-check.ts'
@@ -70,8 +70,17 @@ export class DataDirectory {
 
   /** The files that cannot be used, by name. */
   get problems(): readonly Problem[] {
-    const problems = [...this.#files.values()].flatMap(({ problem }) => problem ?? [])
+    const unlisted = [...this.#tree.unlisted].map(([file, reason]) => ({ file, reason }))
+    const problems = [...unlisted, ...[...this.#files.values()].flatMap(({ problem }) => problem ?? [])]
     return problems.toSorted((a, b) => (a.file < b.file ? -1 : 1))
+  }
+
+  /**
+   * Resolves once what is on disk by now was reported. What is being written is waited for, some tenths of a second at
+   * most.
+   */
+  caughtUp(): Promise<void> {
+    return this.#tree.caughtUp()
   }
 
   close(): void {
@@ -87,7 +96,7 @@ export class DataDirectory {
       const before = this.#files.get(path)
       const after = this.#read(path, before)
       if (after === before) continue
-      isNews = true
+      if (after?.file !== before?.file || !isSame(after?.problem, before?.problem)) isNews = true
       if (after === undefined) this.#files.delete(path)
       else this.#files.set(path, after)
       if (after?.file !== before?.file) changes.push({ ...placed(path), file: after?.file })
@@ -100,21 +109,30 @@ export class DataDirectory {
     try {
       const { mtimeMs, ctimeMs, size, ino } = statSync(join(this.path, path))
       // Joined, because V8 keeps what a text was added up or cut from: tens of megabytes with 100,000 files.
-      stamp = [mtimeMs, ctimeMs, size, ino].join(' ')
-      if (before?.stamp === stamp) return before
+      // Just after a change the next one may leave a file its time and its size: then these say nothing.
+      const isFresh = [mtimeMs, ctimeMs].some(ms => Math.abs(Date.now() - ms) <= CLOCK_STEP_MS)
+      if (!isFresh) stamp = [mtimeMs, ctimeMs, size, ino].join(' ')
+      if (!isFresh && before?.stamp === stamp) return before
       if (size > LARGEST_FILE) throw new BrokenFile(`has ${size} bytes; at most ${LARGEST_FILE} are read`)
       const bytes = readFileSync(join(this.path, path))
       const version = ['f', hash('sha256', bytes, 'hex').slice(0, 16)].join('')
-      if (before?.file?.version === version) return { stamp, file: before.file }
-      return { stamp, ...this.#parsed(path, textOf(bytes), version, before) }
+      if (before?.version === version) return { ...before, stamp }
+      const { file, problem } = this.#parsed(path, textOf(bytes), version, before)
+      const kept = file?.version === before?.file?.version ? before?.file : file
+      return { stamp, version, ...(kept && { file: kept }), ...(problem && { problem }) }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (isNowhere(error)) return undefined
       const problem = { file: path, reason: messageOf(error) }
       return { stamp, problem, ...(before?.file && { file: before.file }) }
     }
   }
 
-  #parsed(path: string, text: string, version: string, before: Kept | undefined): Omit<Kept, 'stamp'> {
+  #parsed(
+    path: string,
+    text: string,
+    version: string,
+    before: Kept | undefined,
+  ): Pick<Kept, 'file' | 'problem'> {
     const { kind, id } = placed(path)
     if (kind === 'template') {
       const object = { id, content: text }
@@ -137,7 +155,17 @@ export class DataDirectory {
   }
 }
 
-type Kept = { readonly stamp: string; readonly file?: FileObject; readonly problem?: Problem }
+/** A file: when it was last changed and which content it had then, the object of its last good content, and what is wrong. */
+type Kept = {
+  readonly stamp: string
+  readonly version?: string
+  readonly file?: FileObject
+  readonly problem?: Problem
+}
+
+function isSame(a: Problem | undefined, b: Problem | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && problemText(a) === problemText(b))
+}
 
 /** The folders that hold objects, and whether folders in them do too. */
 const FOLDERS = new Map<string, { readonly deep: boolean }>([

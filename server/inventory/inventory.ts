@@ -41,6 +41,7 @@ export class Inventory {
   readonly #now: () => number
   readonly #log: Log
   #directory: DataDirectory | undefined
+  #directoryChanges = 0
   #tried = 0
 
   /** Use `Inventory.open`. */
@@ -82,9 +83,19 @@ export class Inventory {
     this.directoryChanged(directory.objects())
   }
 
+  /** Waits until the catalog has what is in the data directory by now; says whether that changed anything. */
+  async caughtUp(): Promise<boolean> {
+    const before = this.#directoryChanges
+    await this.#directory?.caughtUp()
+    return this.#directoryChanges > before
+  }
+
   /** Takes what changed in the data directory, and logs the problems that are new. */
   directoryChanged(changes: Iterable<FileChange>): void {
-    for (const { kind, id, file } of changes) this.catalog.setFile(kind, id, file)
+    for (const { kind, id, file } of changes) {
+      this.catalog.setFile(kind, id, file)
+      this.#directoryChanges += 1
+    }
     const known = new Set(this.catalog.problems.map(problemText))
     this.catalog.problems = this.#directory?.problems ?? []
     for (const problem of this.catalog.problems) {

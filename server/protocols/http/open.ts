@@ -120,7 +120,17 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       },
     },
     health: { readiness },
-    boot: { sources, journal, clients, configTokens, copies, isOwn, signer, log },
+    boot: {
+      sources,
+      journal,
+      clients,
+      configTokens,
+      copies,
+      isOwn,
+      signer,
+      caughtUp: () => inventory.caughtUp(),
+      log,
+    },
     assets: {
       assetsPath,
       loaders,

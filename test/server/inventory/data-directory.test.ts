@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitUntil } from '#progress/wait.ts'
 import { DataDirectory } from '#server/inventory/data-directory.ts'
@@ -123,3 +123,113 @@ t.test(
     ])
   },
 )
+
+/** The profile of group a. */
+function profileIn(directory: DataDirectory): string | undefined {
+  const found = [...directory.objects()].find(it => it.kind === 'group' && it.id === 'a')
+  return (found?.file?.object as Group | undefined)?.profile
+}
+
+/** Waits until group a has this profile. */
+async function profileIs(directory: DataDirectory, profile: string | undefined): Promise<void> {
+  await waitUntil(`profile ${profile}`, { limitSeconds, everyMs: 10 }, async () =>
+    profileIn(directory) === profile ? { value: true } : { not: String(profileIn(directory)) },
+  )
+}
+
+const groupOf = (profile: string) => JSON.stringify({ id: 'a', profile })
+
+t.test(
+  'a data directory whose own link is turned to another release is read anew, and watched there',
+  async t => {
+    const path = t.testdir({
+      v1: { groups: { 'a.json': groupOf('one') } },
+      v2: { groups: { 'a.json': groupOf('two') } },
+    })
+    symlinkSync('v1', join(path, 'now'))
+    const directory = new DataDirectory(join(path, 'now'), () => {})
+    t.teardown(() => directory.close())
+    t.equal(profileIn(directory), 'one')
+    symlinkSync('v2', join(path, 'next'))
+    renameSync(join(path, 'next'), join(path, 'now'))
+    await directory.caughtUp()
+    t.equal(profileIn(directory), 'two', 'at once where it is asked for')
+    writeFileSync(join(path, 'v2/groups/a.json'), groupOf('three'))
+    await profileIs(directory, 'three')
+
+    symlinkSync('v1', join(path, 'next'))
+    renameSync(join(path, 'next'), join(path, 'now'))
+    await profileIs(directory, 'one')
+  },
+)
+
+t.test('a file behind a link to elsewhere is read again when it changes there', async t => {
+  const path = t.testdir({ data: { groups: {} }, pool: { 'a.json': groupOf('one') } })
+  symlinkSync('../../pool/a.json', join(path, 'data/groups/a.json'))
+  const directory = new DataDirectory(join(path, 'data'), () => {})
+  t.teardown(() => directory.close())
+  t.equal(profileIn(directory), 'one')
+  writeFileSync(join(path, 'pool/a.json'), groupOf('two'))
+  await profileIs(directory, 'two')
+  unlinkSync(join(path, 'pool/a.json'))
+  await profileIs(directory, undefined)
+  writeFileSync(join(path, 'pool/a.json'), groupOf('three'))
+  await profileIs(directory, 'three')
+})
+
+t.test(
+  'what is on disk is there once it was asked for: files, folders, and the last of many edits',
+  async t => {
+    const path = t.testdir({ groups: {} })
+    const directory = new DataDirectory(path, () => {})
+    t.teardown(() => directory.close())
+    for (let edit = 100; edit < 160; edit += 1) {
+      // Of one size, and often within one step of the file system's clock.
+      writeFileSync(join(path, 'groups/a.json'), groupOf(`p${edit}`))
+      if (edit % 10 === 0) await directory.caughtUp()
+    }
+    await directory.caughtUp()
+    t.equal(profileIn(directory), 'p159')
+    mkdirSync(join(path, 'ignition/deep/er'), { recursive: true })
+    writeFileSync(join(path, 'ignition/deep/er/x'), '')
+    await directory.caughtUp()
+    t.ok(idsOf(directory).includes('template ignition/deep/er/x'))
+    rmSync(join(path, 'groups/a.json'))
+    await directory.caughtUp()
+    t.equal(profileIn(directory), undefined)
+  },
+)
+
+t.test('a folder that cannot be listed for a while is a problem, and its groups serve on', async t => {
+  const path = t.testdir({ groups: { 'a.json': groupOf('one') }, profiles: { 'p.json': '{"id":"p"}' } })
+  const directory = new DataDirectory(path, () => {})
+  t.teardown(() => directory.close())
+  renameSync(join(path, 'groups'), join(path, 'kept'))
+  symlinkSync('groups', join(path, 'groups')) // a link to itself: ELOOP, for root too
+  await directory.caughtUp()
+  t.equal(profileIn(directory), 'one')
+  t.match(directory.problems, [
+    { file: 'groups', reason: 'cannot be listed: ELOOP' },
+    { file: 'groups/a.json' },
+  ])
+  rmSync(join(path, 'groups'))
+  renameSync(join(path, 'kept'), join(path, 'groups'))
+  writeFileSync(join(path, 'groups/a.json'), groupOf('two'))
+  await profileIs(directory, 'two')
+  t.same(directory.problems, [])
+})
+
+t.test('a template that was broken from the start stays a problem when its file is touched', async t => {
+  const path = t.testdir({ generic: { a: '{{ .x' } })
+  const directory = new DataDirectory(path, () => {})
+  t.teardown(() => directory.close())
+  t.equal(directory.problems.length, 1)
+  writeFileSync(join(path, 'generic/a'), '{{ .x')
+  await directory.caughtUp()
+  t.equal(directory.problems.length, 1)
+  writeFileSync(join(path, 'generic/a'), '{{ .y')
+  await directory.caughtUp()
+  writeFileSync(join(path, 'generic/a'), '{{ .x')
+  await directory.caughtUp()
+  t.equal(directory.problems.length, 1, 'the text of before is as broken as it was')
+})

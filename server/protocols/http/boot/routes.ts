@@ -17,6 +17,7 @@ import {
 } from '../../../boot/render/answers.ts'
 import { cloudText, genericText } from '../../../boot/render/generic.ts'
 import { metadataText } from '../../../boot/render/metadata.ts'
+import { NoMatchingGroup, NothingToServe, UnknownProfile, UnknownTemplate } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import type { Journal } from '../../../machines/journal.ts'
@@ -35,6 +36,8 @@ export type BootNeeds = Omit<AskerNeeds, 'catalog'> & {
   readonly journal: Pick<Journal, 'arrive' | 'reading'>
   readonly clients: Pick<Clients, 'booted' | 'dhcp'>
   readonly configTokens: Pick<ConfigTokens, 'give' | 'heldAt'>
+  /** Waits until the catalog has what is in the data directory by now; says whether that changed anything. */
+  readonly caughtUp: () => Promise<boolean>
   /** Signs what is served, where there is a key ring. */
   readonly signer?: Signer | undefined
   readonly log: Log
@@ -101,17 +104,32 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
         if (from !== undefined) askers.refused(from, pathOf(request), error)
         throw error
       }
-      try {
-        const decide = () => {
-          const match = matchOf(catalog, labels, request.ip, machine)
-          return answer({ match, rawQuery, from, request, reply })
-        }
-        const reading = from && journal.reading(from) // only just after a start
-        const answered = reading === undefined ? decide() : reading.then(decide)
-        return answered instanceof Promise ? answered.catch(failed) : answered
-      } catch (error) {
-        return failed(error)
+      const decide = () => {
+        const match = matchOf(catalog, labels, request.ip, machine)
+        return answer({ match, rawQuery, from, request, reply })
       }
+      return withSecondLook(() => {
+        const reading = from && journal.reading(from) // only just after a start
+        return reading === undefined ? decide() : reading.then(decide)
+      }, failed)
+    }
+  }
+
+  /** Makes an answer. What is not there may be on disk since some milliseconds: it is looked for again before a 404. */
+  function withSecondLook(make: () => Answer, failed: (error: unknown) => never): Answer {
+    const again = async (error: unknown) => {
+      try {
+        if (!isAbsence(error) || !(await needs.caughtUp())) throw error
+        return await make()
+      } catch (final) {
+        return failed(final)
+      }
+    }
+    try {
+      const answered = make()
+      return answered instanceof Promise ? answered.catch(again) : answered
+    } catch (error) {
+      return again(error)
     }
   }
 
@@ -160,14 +178,19 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   /** `/metadata`: of the group alone; the profile need not exist. */
-  function sendMetadata(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  function sendMetadata(request: FastifyRequest, reply: FastifyReply): Answer {
     const query = rawQueryOf(targetOf(request.raw))
     const labels = parseLabels(query)
     const { catalog } = sources()
     if (!isForSignature(request)) askers.lookForCopies(request.ip, pathOf(request), labels)
-    const group = catalog.group(labels, knownOf(machineOf(catalog, labels), request.ip))
-    const text = metadataText(group, labels, query)
-    return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
+    const make = () => {
+      const group = catalog.group(labels, knownOf(machineOf(catalog, labels), request.ip))
+      const text = metadataText(group, labels, query)
+      return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
+    }
+    return withSecondLook(make, error => {
+      throw error
+    })
   }
 }
 
@@ -184,6 +207,13 @@ type Asked = {
 
 /** An answer that is sent, or what is sent once it is there. */
 type Answer = FastifyReply | Promise<FastifyReply | Buffer>
+
+/** Says whether something was not found that a file of the data directory would hold. */
+function isAbsence(error: unknown): boolean {
+  return [NoMatchingGroup, UnknownProfile, UnknownTemplate, NothingToServe].some(
+    kind => error instanceof kind,
+  )
+}
 
 function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] ?? ''

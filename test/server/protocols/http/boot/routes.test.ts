@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitUntil } from '#progress/wait.ts'
 import { site, testServer } from '../../../serving.ts'
@@ -143,4 +143,24 @@ t.test('the page comes with a policy that lets nothing else in', async t => {
     t.equal(await (await server.get(`/ui/${file}`)).text(), readFileSync(`web/${file}`, 'utf8'))
   }
   t.notMatch(html, /<style|onclick|https?:/, 'nothing inline, nothing from elsewhere')
+})
+
+t.test('what was written a moment ago is served, and no machine gets a 404 for it', async t => {
+  const dataPath = t.testdir({ profiles: {} })
+  const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
+  const write = (path: string, content: unknown) =>
+    writeFileSync(join(dataPath, path), typeof content === 'string' ? content : JSON.stringify(content))
+  mkdirSync(join(dataPath, 'groups'))
+  for (const folder of ['generic', 'cloud']) mkdirSync(join(dataPath, folder))
+  for (let turn = 0; turn < 20; turn += 1) {
+    const [id, query] = [`n${turn}`, `?n=${turn}`]
+    write(`groups/${id}.json`, { id, profile: id, selector: { n: String(turn) }, metadata: { id } })
+    t.match(await (await server.get(`/metadata${query}`)).text(), `ID=${id}\n`)
+    write(`profiles/${id}.json`, { id, generic_id: id, cloud_id: id, boot: { kernel: `/${id}` } })
+    t.match(await (await server.get(`/ipxe${query}`)).text(), `\nkernel /${id}`)
+    write(`generic/${id}`, '{{.id}}')
+    t.equal(await (await server.get(`/generic${query}`)).text(), id)
+    t.equal((await server.get(`/cloud${query}`)).status, 404)
+    rmSync(join(dataPath, `groups/${id}.json`))
+  }
 })
