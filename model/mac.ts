@@ -16,3 +16,8 @@ export function normaliseMac(text: string): string | undefined {
   const digits = text.replaceAll(/[:.-]/g, '').toLowerCase()
   return DIGITS.has(digits.length) ? digits.replaceAll(/..(?=.)/g, '$&:') : undefined
 }
+
+/** Says whether an address, as `normaliseMac` gives it, is that of a group of cards: the lowest bit of its first byte (IEEE 802, 8.2.2). */
+export function isGroupMac(mac: string): boolean {
+  return Number.parseInt(mac.slice(0, 2), 16) % 2 === 1
+}

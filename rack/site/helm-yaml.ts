@@ -61,16 +61,17 @@ const AS_WRITTEN = {
   logLevel: 'silent',
 } as const
 
-/** What each alias of a document names: the last node with that anchor before it. */
-export function targetsOf(document: Document): ReadonlyMap<Alias, Node> {
+/** What each alias of a document names: the last node with that anchor before it, or undefined. */
+export type AliasTargets = ReadonlyMap<Alias, Node | undefined>
+
+/** The aliases of a document, in its order. */
+export function targetsOf(document: Document): AliasTargets {
   const anchors = new Map<string, Node>()
-  const targets = new Map<Alias, Node>()
+  const targets = new Map<Alias, Node | undefined>()
   visit(document, {
     Node: (_, node) => {
-      if (isAlias(node)) {
-        const target = anchors.get(node.source)
-        if (target !== undefined) targets.set(node, target)
-      } else if (node.anchor !== undefined) anchors.set(node.anchor, node)
+      if (isAlias(node)) targets.set(node, anchors.get(node.source))
+      else if (node.anchor !== undefined) anchors.set(node.anchor, node)
     },
   })
   return targets
@@ -81,7 +82,7 @@ export function targetsOf(document: Document): ReadonlyMap<Alias, Node> {
  *
  * @throws {NotForHelm} for a number that JSON does not have, a key that is no text, an alias without an end
  */
-export function helmValue(node: unknown, targets: ReadonlyMap<Alias, Node>): unknown {
+export function helmValue(node: unknown, targets: AliasTargets): unknown {
   return new Reader(targets).value(node, 0, 0)
 }
 
@@ -91,10 +92,10 @@ const MOST_NODES = 200_000
 const DEEPEST = 100
 
 class Reader {
-  readonly #targets: ReadonlyMap<Alias, Node>
+  readonly #targets: AliasTargets
   #left = MOST_NODES
 
-  constructor(targets: ReadonlyMap<Alias, Node>) {
+  constructor(targets: AliasTargets) {
     this.#targets = targets
   }
 
@@ -184,12 +185,17 @@ function floatText(number: number): string {
 }
 
 const STANDARD = 'tag:yaml.org,2002:'
+/** As Go's decoder wants it: padded, without other characters than line ends between. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 function valueOf(scalar: Scalar, at: number): unknown {
   const text = textOf(scalar)
   const { tag } = scalar
   if (tag === undefined) return scalar.type === Scalar.PLAIN ? plainValue(text, at) : text
-  if (tag === `${STANDARD}binary`) return Buffer.from(text, 'base64').toString()
+  if (tag === `${STANDARD}binary`) {
+    if (!BASE64.test(text.replaceAll(/[\r\n]/g, ''))) throw new NotForHelm(`"${text}" is not base64`, at)
+    return Buffer.from(text, 'base64').toString()
+  }
   const wanted = RESOLVED.get(tag)
   if (wanted === undefined) return text // a text by its tag, or a tag that go-yaml does not know
   const value = plainValue(text, at)

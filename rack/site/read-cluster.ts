@@ -6,7 +6,7 @@ import { contains, overlap, type Ipv4Network } from '#model/ipv4.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Path, YamlReader } from './document.ts'
-import { expectNetwork } from './read-network.ts'
+import { readCidr } from './read-network.ts'
 import { externalCidrPath } from './read-openstack.ts'
 import { controlPlaneAddress, type ClusterSettings, type OpenstackSettings } from './site.ts'
 import { SITE_KEYS } from './site-keys.ts'
@@ -37,10 +37,8 @@ export function readCluster(reader: YamlReader, around: AroundCluster): ClusterS
     const remedy = 'leave it out: with one controller the API is served at its address'
     reader.complain('PL-1009', at('apiVip'), 'a shared API address is not built yet', remedy)
   }
-  const podCidr = reader.text(at('podCidr')) ?? DEFAULT_POD_CIDR
-  const serviceCidr = reader.text(at('serviceCidr')) ?? DEFAULT_SERVICE_CIDR
-  const pods = expectNetwork(reader, at('podCidr'), podCidr)
-  const services = expectNetwork(reader, at('serviceCidr'), serviceCidr)
+  const { text: podCidr, network: pods } = readCidr(reader, at('podCidr'), DEFAULT_POD_CIDR)
+  const { text: serviceCidr, network: services } = readCidr(reader, at('serviceCidr'), DEFAULT_SERVICE_CIDR)
   expectRoomForNodes(reader, podCidr, pods, machines.length)
   expectServiceSize(reader, serviceCidr, services)
   const networks: readonly Named[] = [
@@ -50,7 +48,9 @@ export function readCluster(reader: YamlReader, around: AroundCluster): ClusterS
     { path: externalCidrPath, text: openstack.external.cidr, network: external },
   ]
   expectApart(reader, networks)
-  expectDnsOutside(reader, network.dns, networks.slice(1, 3))
+  // By an interface the external network is one of the world, and has its own DNS servers.
+  const isInside = openstack.external.interface === undefined
+  expectDnsOutside(reader, network.dns, networks.slice(1, isInside ? 4 : 3))
   return {
     kubernetes,
     podCidr,

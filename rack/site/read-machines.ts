@@ -1,15 +1,23 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
+import { cleanLabel, LIMITS } from '#model/clean.ts'
 import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
+import { isGroupMac, normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
 import { MACHINE_ROLES, type MachineRole } from '#model/role.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Labels } from '#model/selector.ts'
+import { canonicalUuid, isUuid, plainUuid } from '#model/uuid.ts'
 import type { Path, YamlReader } from './document.ts'
 import { readScalars } from './read-fields.ts'
 import { readHost } from './read-network.ts'
 import { MACHINE_SCALARS, SITE_KEYS } from './site-keys.ts'
+
+/** Characters of an Ethernet address with its colons. */
+const ETHERNET = 17
+/** What a card shows whose address was never set. */
+const NO_MAC = '00:00:00:00:00:00'
 
 /** The first host number that a machine without an `address` is given: 10.20.0.11 in 10.20.0.0/24. */
 const FIRST_MACHINE_HOST = 11
@@ -21,11 +29,12 @@ type Draft = Omit<Machine, 'macs' | 'address' | 'trust'> & {
   readonly address?: string
 }
 
-/** Reads `machines` and gives an address to each that has none. */
+/** Reads `machines` and gives an address to each that has none, but none of `avoid`. */
 export function readMachines(
   reader: YamlReader,
   subnet: Ipv4Network | undefined,
   network: ProvisioningNetwork,
+  avoid: readonly string[],
 ): Machine[] {
   const count = reader.length(
     ['machines'],
@@ -39,14 +48,14 @@ export function readMachines(
   expectUnique(reader, drafts, 'tpm')
   expectOutsidePool(reader, drafts, network)
   const controllers = drafts.filter(({ role }) => role === 'controller')
-  if (count > 0 && controllers.length !== 1) {
+  if (reader.isList(['machines']) && controllers.length !== 1) {
     const [code, remedy] =
       controllers.length === 0
         ? (['PL-1003', 'give one machine  role: controller'] as const)
         : (['PL-1009', 'keep one controller; several with a shared address are not supported yet'] as const)
     reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, remedy)
   }
-  return withAddresses(reader, drafts, subnet, network)
+  return withAddresses(reader, drafts, subnet, network, avoid)
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
@@ -79,8 +88,10 @@ function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undef
 function readMac(reader: YamlReader, path: Path): string | undefined {
   const text = reader.text(path)
   if (text === undefined) return undefined
-  const digits = text.replaceAll(/[:.-]/g, '').toLowerCase()
-  if (!/^[0-9a-f]{12}$/.test(digits)) {
+  const mac = /^[0-9a-f]{2}(?:\.[0-9a-f]{2}){5}$/i.test(text)
+    ? normaliseMac(text.replaceAll('.', ':'))
+    : normaliseMac(text)
+  if (mac?.length !== ETHERNET) {
     reader.complain(
       'PL-1004',
       path,
@@ -89,10 +100,9 @@ function readMac(reader: YamlReader, path: Path): string | undefined {
     )
     return undefined
   }
-  const mac = digits.match(/../g)?.join(':')
-  // The lowest bit of the first byte makes it the address of a group (IEEE 802, 8.2.2).
-  if (digits === '000000000000' || Number.parseInt(digits.slice(0, 2), 16) % 2 === 1) {
-    const what = `${mac} is not the address of one card${digits === '000000000000' ? '' : ', but of a group of them'}`
+  const group = isGroupMac(mac)
+  if (group || mac === NO_MAC) {
+    const what = `${mac} is not the address of one card${group ? ', but of a group of them' : ''}`
     reader.complain('PL-1004', path, what, 'copy the MAC that the firmware or  ip link  shows')
     return undefined
   }
@@ -100,21 +110,31 @@ function readMac(reader: YamlReader, path: Path): string | undefined {
 }
 
 function readUuid(reader: YamlReader, path: Path): string | undefined {
-  const text = reader.text(path)?.toLowerCase()
-  if (text === undefined) return undefined
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) {
+  const given = reader.text(path)
+  if (given === undefined) return undefined
+  const text = plainUuid(given)
+  if (!isUuid(text)) {
     const remedy = 'copy it from the firmware or from  dmidecode -s system-uuid'
     reader.complain('PL-1004', path, `"${text}" is not a UUID`, remedy)
     return undefined
   }
+  const remedy = 'give  mac: 52:54:00:…  in its place'
   // What SMBIOS shows where none was set (SMBIOS 3.7, 7.2.1): many machines would have it.
   if (/^(?:[0-]+|[f-]+)$/.test(text)) {
-    const remedy = 'give  mac: 52:54:00:…  in its place'
     reader.complain('PL-1004', path, `${text} means that the firmware has no UUID`, remedy)
+    return undefined
+  }
+  if (COMMON_UUIDS.has(canonicalUuid(text))) {
+    reader.complain('PL-1004', path, `${text} is the UUID of many boards that were never given one`, remedy)
     return undefined
   }
   return text
 }
+
+/** What boards show whose maker left the example of the firmware's own maker in place. */
+const COMMON_UUIDS: ReadonlySet<string> = new Set(
+  ['03000200-0400-0500-0006-000700080009', '12345678-1234-5678-90ab-cddeefaabbcc'].map(canonicalUuid),
+)
 
 function readDigest(reader: YamlReader, path: Path, where: string): string | undefined {
   const text = reader.text(path)
@@ -139,8 +159,70 @@ function readRole(reader: YamlReader, path: Path): MachineRole {
 }
 
 function readLabels(reader: YamlReader, path: Path): Labels {
-  return Object.fromEntries(reader.keys(path).map(key => [key, reader.text([...path, key]) ?? '']))
+  if (!reader.has(path)) return {}
+  if (!reader.isMap(path)) {
+    reader.complain('PL-1004', path, 'must be a mapping', 'write it as  { rack: a }')
+    return {}
+  }
+  const labels = new Map<string, string>()
+  for (const key of reader.keys(path)) {
+    const at = [...path, key]
+    if (key === '<<') {
+      const remedy = 'only openstack.values has merge keys, as Helm does: write the labels out here'
+      reader.complain('PL-1002', at, 'a merge key, which a site file does not have', remedy)
+      continue
+    }
+    const text = reader.text(at)
+    if (text === undefined && !reader.has(at))
+      reader.complain('PL-1003', at, 'missing', 'write one value there')
+    expectLabel(reader, at, key, text ?? '')
+    if (labels.has(key)) {
+      reader.complain('PL-1007', at, 'written twice, with and without quotes', 'keep one of them')
+    }
+    labels.set(key, text ?? '')
+  }
+  return Object.fromEntries(labels)
 }
+
+/** Complains about a label that templates, logs and conditions cannot all use, or that means something else. */
+function expectLabel(reader: YamlReader, path: Path, key: string, text: string): void {
+  const known = OWN_FIELDS.find(name => name === key.toLowerCase())
+  const [prefix = ''] = /^[^/]*(?=\/)/.exec(key) ?? []
+  if (known !== undefined) {
+    const what = `"${key}" is not a label but a key of the machine itself`
+    const remedy = `write  ${known}: …  beside  labels , or call the label something else`
+    reader.complain('PL-1004', path, what, remedy)
+  } else if (/(?:^|\.)(?:kubernetes|k8s)\.io$/i.test(prefix)) {
+    const what = `"${key}" is a label of Kubernetes' own, and labels of a site file are not those of a node`
+    const remedy = 'leave it out: nodes are labelled by their role; others are set with  kubectl label node'
+    reader.complain('PL-1004', path, what, remedy)
+  } else if (!LABEL_KEY.test(key)) {
+    const remedy =
+      'use letters, digits, dots, dashes and underscores, at most 63, a letter or digit first and last'
+    reader.complain('PL-1004', path, `"${cleanLabel(key)}" cannot be the name of a label`, remedy)
+  }
+  if (/[\n\r]/.test(text) || Buffer.byteLength(text) > LIMITS.labelBytes) {
+    const what = `a label is one line of at most ${LIMITS.labelBytes} bytes`
+    reader.complain('PL-1004', path, what, 'shorten it, or write it as  notes')
+  }
+}
+
+/** What a machine has beside its labels. */
+const OWN_FIELDS = [
+  'name',
+  'mac',
+  'macs',
+  'uuid',
+  'role',
+  'address',
+  'tpm',
+  'firmware',
+  'labels',
+  'trust',
+] as const
+/** As Kubernetes has them: a name, and a domain before it (k8s.io/apimachinery, IsQualifiedName). */
+const LABEL_KEY =
+  /^(?:(?=.{1,253}\/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\/)?[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/i
 
 /** Complains about a name that no host can have (RFC 1123 §2.1). */
 export function expectHostName(reader: YamlReader, path: Path, name: string): void {
@@ -162,8 +244,10 @@ function expectUnique(
   for (const draft of drafts) {
     const value = draft[key]
     if (value === undefined || value === '') continue
-    const first = seen.get(value)
-    if (first === undefined) seen.set(value, draft)
+    // Firmware shows the bytes of a UUID in either order, so the server takes both for one machine.
+    const same = key === 'uuid' ? canonicalUuid(value) : value
+    const first = seen.get(same)
+    if (first === undefined) seen.set(same, draft)
     else {
       const remedy = `each ${key} belongs to one machine: change it here or on ${first.name || 'the other'}`
       reader.complain(
@@ -179,7 +263,7 @@ function expectUnique(
 function expectOutsidePool(
   reader: YamlReader,
   drafts: readonly Draft[],
-  { pool, gateway, dns }: ProvisioningNetwork,
+  { dhcp, pool, gateway, dns }: ProvisioningNetwork,
 ) {
   const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   for (const { path, address } of drafts) {
@@ -190,7 +274,7 @@ function expectOutsidePool(
         ? 'the gateway'
         : dns.includes(address)
           ? 'a DNS server of the network'
-          : number >= first && number <= last
+          : dhcp === 'full' && number >= first && number <= last
             ? 'inside the pool'
             : undefined
     if (clash === undefined) continue
@@ -204,19 +288,19 @@ function withAddresses(
   reader: YamlReader,
   drafts: readonly Draft[],
   subnet: Ipv4Network | undefined,
-  { pool, gateway, dns }: ProvisioningNetwork,
+  network: ProvisioningNetwork,
+  avoid: readonly string[],
 ): Machine[] {
-  const taken = new Set([gateway, ...dns, ...drafts.flatMap(({ address }) => address ?? [])])
-  const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
-  const { first: base = 0, last: end = 255 } = subnet ?? {}
-  const usual = base + FIRST_MACHINE_HOST
-  let next = usual < end && (usual < first || usual > last) ? usual : base + 1
+  const { gateway, dns } = network
+  const taken = new Set([gateway, ...dns, ...avoid, ...drafts.flatMap(({ address }) => address ?? [])])
+  const candidates = addressesFor(subnet ?? { first: 0, last: 255, bits: 24 }, network)
   const free = (path: Path) => {
-    while (taken.has(formatIpv4(next)) || (next >= first && next <= last)) next += 1
-    if (next >= end) reader.complain('PL-1004', path, 'no address of the subnet is left for it', ROOMIER)
-    const address = formatIpv4(next)
-    taken.add(address)
-    return address
+    for (let next = candidates.next(); !next.done; next = candidates.next()) {
+      const address = formatIpv4(next.value)
+      if (!taken.has(address)) return address
+    }
+    reader.complain('PL-1004', path, 'no address of the subnet is left for it', ROOMIER)
+    return gateway
   }
   return drafts.map(({ path, mac, address, ...declared }) => ({
     ...declared,
@@ -225,4 +309,22 @@ function withAddresses(
   }))
 }
 
-const ROOMIER = 'make the subnet larger or the pool smaller, or give the machine an address'
+/**
+ * The addresses that a machine may be given, in the order in which they are: from host 11 on, then those before it. Those of the
+ * pool last, and only where Pilotlight gives none of them.
+ */
+function* addressesFor(
+  subnet: Ipv4Network,
+  { dhcp, pool }: ProvisioningNetwork,
+): Generator<number, undefined> {
+  const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
+  const isPooled = (number: number) => number >= first && number <= last
+  const usual = Math.min(subnet.first + FIRST_MACHINE_HOST, subnet.last)
+  const start = isPooled(usual) ? subnet.first + 1 : usual
+  for (let at = start; at < subnet.last; at += 1) if (!isPooled(at)) yield at
+  for (let at = subnet.first + 1; at < start; at += 1) if (!isPooled(at)) yield at
+  if (dhcp !== 'full') for (let at = Math.max(first, subnet.first + 1); at <= last; at += 1) yield at
+  return undefined
+}
+
+const ROOMIER = 'make the subnet larger, or the pool smaller'

@@ -1,5 +1,6 @@
 // The `network` of a site file: subnet, gateway, pool, and what follows from them.
 
+import { isIPv6 } from 'node:net'
 import {
   formatIpv4,
   isHostOf,
@@ -15,21 +16,31 @@ import { SITE_KEYS } from './site-keys.ts'
 
 const inNetwork = (key: string): Path => ['network', key]
 
-/** Reads `network`, and gives its subnet as numbers too where that is readable. */
-export function readNetwork(reader: YamlReader): {
+const NO_NETWORK = { text: '', network: undefined }
+/** Servers that a resolver of Linux asks (MAXNS of resolv.conf(5)), and the kubelet gives to a pod. */
+const MOST_DNS = 3
+
+/**
+ * Reads `network`, and gives its subnet as numbers too where that is readable. A pool that the file leaves out has none of the
+ * addresses `avoid`.
+ */
+export function readNetwork(
+  reader: YamlReader,
+  avoid: readonly string[],
+): {
   network: ProvisioningNetwork
   subnet: Ipv4Network | undefined
 } {
   if (!reader.has(['network'])) {
     reader.complain('PL-1003', ['network'], 'missing', 'write  network: { subnet: 10.20.0.0/24 }')
   } else reader.expectKeys(['network'], Object.keys(SITE_KEYS.network.keys))
-  const subnetText = reader.has(['network'])
-    ? reader.requiredText(
-        inNetwork('subnet'),
-        'give the provisioning network, for example  subnet: 10.20.0.0/24',
-      )
-    : undefined
-  const subnet = subnetText === undefined ? undefined : expectNetwork(reader, inNetwork('subnet'), subnetText)
+  if (reader.isMap(['network']) && !reader.has(inNetwork('subnet'))) {
+    const remedy = 'give the provisioning network, for example  subnet: 10.20.0.0/24'
+    reader.complain('PL-1003', inNetwork('subnet'), 'missing', remedy)
+  }
+  const { text: subnetText, network: subnet } = reader.has(inNetwork('subnet'))
+    ? readCidr(reader, inNetwork('subnet'), '')
+    : NO_NETWORK
   const host = (number: number) => (subnet ? formatIpv4(subnet.first + number) : '0.0.0.0')
   const gateway = readHost(reader, inNetwork('gateway'), subnet) ?? host(1)
   const dhcp = reader.text(inNetwork('dhcp')) ?? 'full'
@@ -38,9 +49,9 @@ export function readNetwork(reader: YamlReader): {
     reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, remedy)
   }
   const dns = reader.has(inNetwork('dns')) ? readDns(reader, inNetwork('dns'), subnet) : [gateway]
-  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet, [gateway, ...dns])
+  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet, [gateway, ...dns, ...avoid])
   if (dhcp === 'full' && reader.has(inNetwork('pool'))) expectOutsidePool(reader, pool, { gateway, dns })
-  const network = { subnet: subnetText ?? '', gateway, dhcp: dhcp as ProvisioningNetwork['dhcp'], pool, dns }
+  const network = { subnet: subnetText, gateway, dhcp: dhcp as ProvisioningNetwork['dhcp'], pool, dns }
   return { network, subnet }
 }
 
@@ -58,7 +69,13 @@ function readDns(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined
     } else if (subnet && address >= subnet.first && address <= subnet.last && !isHostOf(subnet, address)) {
       const what = `${text} is the ${address === subnet.first ? 'network' : 'broadcast'} address of the subnet`
       reader.complain('PL-1004', [...path, index], what, remedy)
+    } else if (texts.indexOf(text) < index) {
+      reader.complain('PL-1007', [...path, index], `${text} is written twice`, 'keep one of them')
     }
+  }
+  if (count > MOST_DNS) {
+    const what = `${count} DNS servers, and machines and pods use the first ${MOST_DNS} of them`
+    reader.complain('PL-1004', [...path, MOST_DNS], what, `keep ${MOST_DNS}`)
   }
   return texts
 }
@@ -96,15 +113,46 @@ function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefine
   return { first: formatIpv4(from), last: formatIpv4(to) }
 }
 
+/** The network at `path`, or `usual` where the file has none: as it is written, and as numbers where it is one. */
+export function readCidr(
+  reader: YamlReader,
+  path: Path,
+  usual: string,
+): { readonly text: string; readonly network: Ipv4Network | undefined } {
+  if (reader.isList(path)) {
+    const texts = [reader.plain(path)].flat().map(String)
+    const isSixth = texts.some(text => text.includes(':'))
+    if (isSixth) complainOfIpv6(reader, path, texts.join(','))
+    else
+      reader.complain(
+        'PL-1004',
+        path,
+        'is a list, and one network is taken',
+        `write  ${path.at(-1)}: ${texts[0] ?? usual}`,
+      )
+    return { text: usual, network: undefined }
+  }
+  const given = reader.text(path)
+  if (given === undefined && reader.has(path)) return { text: usual, network: undefined } // which text() complained of
+  const text = given ?? usual
+  return { text, network: expectNetwork(reader, path, text) }
+}
+
+/** One code and one way out for every form of IPv6: alone, beside IPv4, in brackets, mapped, in a list. */
+function complainOfIpv6(reader: YamlReader, path: Path, text: string): void {
+  const what = `"${text}": IPv6 and dual stack are not built yet`
+  const isNetwork = /cidr|subnet/i.test(String(path.at(-1)))
+  const remedy = `write one IPv4 ${isNetwork ? 'network, for example 10.20.0.0/24' : 'address, for example 10.20.0.11'}`
+  reader.complain('PL-1009', path, what, remedy)
+}
+
 /** The network that `text` names, or a complaint. */
-export function expectNetwork(reader: YamlReader, path: Path, text: string): Ipv4Network | undefined {
+function expectNetwork(reader: YamlReader, path: Path, text: string): Ipv4Network | undefined {
   const network = parseSubnet(text)
   const reserved = network && reservedRange(network)
   if (network !== undefined && reserved === undefined) return network
-  if (text.includes(':')) {
-    const what = `"${text}": IPv6 and dual stack are not built yet`
-    reader.complain('PL-1009', path, what, 'write one IPv4 network, for example 10.20.0.0/24')
-  } else if (reserved !== undefined) {
+  if (text.includes(':')) complainOfIpv6(reader, path, text)
+  else if (reserved !== undefined) {
     const what = `${text} cannot be used: ${reserved}`
     reader.complain('PL-1004', path, what, 'choose a private network, for example 10.20.0.0/24')
   } else {
@@ -142,9 +190,12 @@ function complainAddress(
   text: string,
   subnet: Ipv4Network | undefined,
 ): void {
+  if (text.includes(':') && isIPv6(text.replace(/^\[|\].*$|\/.*$/g, '')))
+    return complainOfIpv6(reader, path, text)
   const range = subnet && `${formatIpv4(subnet.first + 1)} to ${formatIpv4(subnet.last - 1)}`
   const remedy = range ? `give one of ${range}` : 'write four numbers, for example 10.20.0.11'
-  reader.complain('PL-1004', path, `"${text}" is not an address of the network`, remedy)
+  const what = `"${text}" is not an ${subnet ? 'address of the network' : 'IPv4 address'}`
+  reader.complain('PL-1004', path, what, remedy)
 }
 
 /**

@@ -3,8 +3,9 @@
 import { dirname, resolve } from 'node:path'
 import type { Ipv4Network } from '#model/ipv4.ts'
 import { nearest } from '#model/nearest.ts'
+import { isRecord } from '#model/record.ts'
 import type { Path, YamlReader } from './document.ts'
-import { expectNetwork } from './read-network.ts'
+import { readCidr } from './read-network.ts'
 import {
   CHART_PLANS,
   OPTIONAL_SERVICES,
@@ -19,6 +20,13 @@ const KEYS = SITE_KEYS.openstack.keys
 
 /** Where the external network is written. */
 export const externalCidrPath: Path = ['openstack', 'external', 'cidr']
+/** In bits: of six addresses, one is the gateway's and one each router's. */
+const SMALLEST_EXTERNAL = 29
+/** What Linux takes, and what scripts and rules can name (dev_valid_name in the kernel). */
+const INTERFACE = /^(?!\.{1,2}$)[A-Za-z0-9_.@-]{1,15}$/
+/** What the live system, the cluster and the cloud make themselves. */
+const OWN_INTERFACE =
+  /^(?:lo|cni0|flannel\.1|br-(?:ex|int|tun)|(?:brq|tap|veth|vxlan|qr-|qg-|qvb|qvo).*|kube-.*|docker0)$/
 const DEFAULT_EXTERNAL_CIDR = '172.24.4.0/24'
 
 /** Reads `openstack`, and gives the external network as numbers too where that is readable. */
@@ -38,22 +46,38 @@ export function readOpenstack(reader: YamlReader): {
       remedy,
     )
   }
-  const values = reader.helmValue(['openstack', 'values']) ?? {}
-  if (typeof values !== 'object' || Array.isArray(values)) {
-    reader.complain('PL-1004', ['openstack', 'values'], 'must be a mapping', 'write release names as keys')
-  }
+  const values = readValues(reader)
   const external = readExternal(reader)
   return {
     openstack: {
       plan,
       ...(charts === undefined ? {} : { charts }),
-      features: readFeatures(reader),
+      features: readFeatures(reader, plan),
       waves: readWaves(reader),
-      values: values as Readonly<Record<string, unknown>>,
+      values,
       external: external.settings,
     },
     external: external.network,
   }
+}
+
+/** Values by release; a release is its values' key, so that `nova:` without any is a mistake. */
+function readValues(reader: YamlReader): Readonly<Record<string, unknown>> {
+  const place = ['openstack', 'values']
+  if (!reader.has(place)) return {}
+  const before = reader.problems
+  const values = reader.helmValue(place)
+  if (reader.problems > before) return {}
+  if (!isRecord(values)) {
+    reader.complain('PL-1004', place, 'must be a mapping', 'write release names as keys, or leave it out')
+    return {}
+  }
+  for (const [name, one] of Object.entries(values)) {
+    if (isRecord(one)) continue
+    const remedy = `write the values of release ${name} as keys below it, or leave it out`
+    reader.complain('PL-1004', [...place, name], 'must be a mapping', remedy)
+  }
+  return values
 }
 
 function readPlan(reader: YamlReader): OpenstackSettings['plan'] {
@@ -71,7 +95,14 @@ function readCharts(reader: YamlReader): ChartOrigin | undefined {
   const place = ['openstack', 'charts']
   if (!reader.has(place) || !reader.expectKeys(place, Object.keys(KEYS.charts.keys))) return undefined
   const remedy = 'give a folder, the https:// address of an index, or the oci:// address of a registry'
-  const source = reader.requiredText([...place, 'source'], remedy) ?? ''
+  const given = reader.requiredText([...place, 'source'], remedy)
+  const source = given ?? ''
+  const [scheme] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(source) ?? []
+  if (given === '') {
+    reader.complain('PL-1004', [...place, 'source'], 'is empty', remedy)
+  } else if (scheme !== undefined && !/^(?:https?|oci):\/\/./.test(source)) {
+    reader.complain('PL-1004', [...place, 'source'], `no charts are fetched by ${scheme}`, remedy)
+  }
   const fromHere = (path: string) => resolve(dirname(reader.file), path)
   const overrides = reader.text([...place, 'overrides'])
   return {
@@ -81,11 +112,22 @@ function readCharts(reader: YamlReader): ChartOrigin | undefined {
   }
 }
 
-function readFeatures(reader: YamlReader): string[] {
+function readFeatures(reader: YamlReader, plan: OpenstackSettings['plan']): string[] {
   const place = ['openstack', 'features']
   if (!reader.has(place)) return []
-  const count = reader.length(place, 'write it as  [2026.1, ubuntu_noble]')
-  return Array.from({ length: count }, (_, at) => reader.text([...place, at]) ?? '')
+  if (plan !== 'openstack-helm') {
+    const remedy = 'leave it out, or choose  plan: openstack-helm'
+    reader.complain('PL-1004', place, `the plan ${plan} has no features: they are openstack-helm's`, remedy)
+    return []
+  }
+  const remedy = 'write it as  [2026.1, ubuntu_noble]'
+  const before = reader.problems
+  const features = reader.texts(place, remedy)
+  for (const [index, feature] of features.entries()) {
+    if (/^[\w.-]+$/.test(feature) || reader.problems > before) continue
+    reader.complain('PL-1004', [...place, index], `"${feature}" is not a word of a file's name`, remedy)
+  }
+  return features
 }
 
 function readWaves(reader: YamlReader): OptionalService[] {
@@ -106,12 +148,17 @@ function readWaves(reader: YamlReader): OptionalService[] {
 function readExternal(reader: YamlReader): { settings: ExternalNetwork; network: Ipv4Network | undefined } {
   const place = ['openstack', 'external']
   if (reader.has(place)) reader.expectKeys(place, Object.keys(KEYS.external.keys))
-  const cidr = reader.text(externalCidrPath) ?? DEFAULT_EXTERNAL_CIDR
-  const network = expectNetwork(reader, externalCidrPath, cidr)
+  const { text: cidr, network } = readCidr(reader, externalCidrPath, DEFAULT_EXTERNAL_CIDR)
+  if (network !== undefined && network.bits > SMALLEST_EXTERNAL) {
+    const what = `${cidr} has no room for a gateway, a router and floating IPs`
+    reader.complain('PL-1004', externalCidrPath, what, `write a network of /8 to /${SMALLEST_EXTERNAL}`)
+  }
   const name = reader.text([...place, 'interface'])
-  // Linux takes 15 characters, no slash and no blank (dev_valid_name in the kernel).
-  if (name !== undefined && !/^[^\s/:]{1,15}$/.test(name)) {
-    const remedy = 'write the name that `ip link` shows on the network nodes, for example  interface: eth1'
+  const remedy = 'write the name that `ip link` shows on the network nodes, for example  interface: eth1'
+  if (name !== undefined && OWN_INTERFACE.test(name)) {
+    const what = `${name} is made by the system itself, and leads to no other network`
+    reader.complain('PL-1004', [...place, 'interface'], what, remedy)
+  } else if (name !== undefined && !INTERFACE.test(name)) {
     reader.complain('PL-1004', [...place, 'interface'], `"${name}" is not the name of an interface`, remedy)
   }
   return { settings: { cidr, ...(name === undefined ? {} : { interface: name }) }, network }

@@ -61,11 +61,19 @@ function readConditions(reader: YamlReader, path: Path): ApprovalPolicy {
   const given = CONDITIONS.filter(key => reader.has([...path, key]))
   if (given.length === 0) reader.complain('PL-1003', path, 'no condition', APPROVE_MEND)
   return Object.fromEntries(
-    given.map(key => {
-      const count = reader.length([...path, key], `write it as  ${key}: [one, other]`)
-      return [key, Array.from({ length: count }, (_, index) => reader.text([...path, key, index]) ?? '')]
-    }),
+    given.map(key => [key, readList(reader, [...path, key], `write it as  ${key}: [one, other]`)]),
   )
+}
+
+/** A list of at least one text, none of them empty. */
+function readList(reader: YamlReader, path: Path, remedy: string): string[] {
+  const before = reader.problems
+  const texts = reader.texts(path, remedy)
+  if (texts.length === 0 && reader.problems === before) reader.complain('PL-1004', path, 'is empty', remedy)
+  for (const [index, text] of texts.entries())
+    if (text === '' && reader.problems === before)
+      reader.complain('PL-1004', [...path, index], 'an empty text, which nothing has', remedy)
+  return texts
 }
 
 function readDeadline(reader: YamlReader, path: Path): number {

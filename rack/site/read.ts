@@ -15,28 +15,29 @@ import { SITE_KEYS } from './site-keys.ts'
 /**
  * Reads and checks the site file at `path`.
  *
+ * @param avoid addresses that are not chosen where the file leaves one out: those of the server
  * @throws {FileProblems} with every mistake found, or when the file cannot be read
  */
-export async function readSiteFile(path: string): Promise<Site> {
+export async function readSiteFile(path: string, avoid: readonly string[] = []): Promise<Site> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const what = `cannot be read: ${reasonOf(error)}`
     const remedy = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
     throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, remedy }])
   })
-  return parseSite(path, text)
+  return parseSite(path, text, avoid)
 }
 
 /**
- * Checks the text of a site file and fills in what it leaves out.
+ * Checks the text of a site file and fills in what it leaves out; `avoid` as for `readSiteFile`.
  *
  * @throws {FileProblems} with every mistake found
  */
-export function parseSite(file: string, text: string): Site {
+export function parseSite(file: string, text: string, avoid: readonly string[] = []): Site {
   const reader = new YamlReader(file, text)
   if (!reader.expectKeys([], Object.keys(SITE_KEYS))) reader.finish()
   const name = readName(reader)
-  const { network, subnet } = readNetwork(reader)
-  const machines = readMachines(reader, subnet, network)
+  const { network, subnet } = readNetwork(reader, avoid)
+  const machines = readMachines(reader, subnet, network, avoid)
   const trust = readTrust(reader)
   const { openstack, external } = readOpenstack(reader)
   const cluster = readCluster(reader, { network, subnet, machines, openstack, external })

@@ -63,6 +63,11 @@ export function siteReference(): string {
     FULL_SITE + '```',
     '',
     ...section('', 'Keys', SITE_KEYS),
+    '## IPv6',
+    '',
+    'Addresses and networks are IPv4 alone. Every form of IPv6 is refused with [`PL-1009`](errors.md#pl-1009-not-built-yet): one network, two of both families',
+    '(`10.2.0.0/16,fd00::/56`), a list, an address in brackets. Machines still have their link-local addresses of IPv6, and guests of the cloud are not concerned.',
+    '',
   ].join('\n')
 }
 

@@ -61,7 +61,8 @@ const NETWORK = {
     type: 'list of addresses',
     description: 'The DNS servers that the machines use',
     default: 'the gateway',
-    limits: 'not in `podCidr` or `serviceCidr`',
+    limits:
+      'at most 3, none twice; not in `podCidr` or `serviceCidr`, nor in `external.cidr` where no `interface` leads to it',
     example: '[10.20.0.1]',
   },
 } as const satisfies SiteKeys
@@ -86,7 +87,7 @@ const MACHINE = {
     type: 'UUID',
     description: 'The UUID that SMBIOS shows; the machine is known by it, whichever card it boots from',
     default: 'none; `mac` or `uuid` is required',
-    limits: 'not all zeros or all `f`; unique',
+    limits: 'not one that many boards share, as all zeros or all `f`; unique in both orders of its bytes',
     example: '8d2c1c3e-6a70-4c2f-9d4b-0a1b2c3d4e5f',
   },
   role: {
@@ -101,7 +102,7 @@ const MACHINE = {
     type: 'address',
     description: "The machine's own address, which DHCP keeps for it",
     default: 'the next free one from host 11 on, in the order of the file',
-    limits: 'in the subnet; not the gateway, a DNS server, in the pool, or given twice',
+    limits: 'in the subnet; not the gateway, a DNS server, or given twice; with `dhcp: full` not in the pool',
     example: '10.20.0.11',
   },
   tpm: {
@@ -122,9 +123,10 @@ const MACHINE = {
   labels: {
     type: 'mapping of texts',
     description:
-      'Labels that groups can select by and templates can use; `rack` and `serial` are also conditions of `trust.approve`',
+      'What is known of the machine; templates have it as `machine.labels`, and `rack` and `serial` are also conditions of `trust.approve`. A node of Kubernetes is labelled by its role alone',
     default: 'none',
-    limits: '',
+    limits:
+      'names as Kubernetes has them, not those of `kubernetes.io` and `k8s.io`, and none that is a key of the machine; values of one line, at most 256 bytes',
     example: '{ rack: a, serial: X123 }',
   },
 } as const satisfies SiteKeys
@@ -296,7 +298,7 @@ const OPENSTACK = {
     description:
       "openstack-helm's names for variants of its values, which select files of `charts.overrides`",
     default: 'none',
-    limits: '',
+    limits: 'only with the plan `openstack-helm`; letters, digits, dots, dashes and underscores',
     example: '[2026.1, ubuntu_noble]',
   },
   waves: {
@@ -325,7 +327,7 @@ const OPENSTACK = {
         type: 'network',
         description: 'The external network; its gateway has the first address',
         default: '`172.24.4.0/24`',
-        limits: NETWORK_LIMITS,
+        limits: NETWORK_LIMITS.replace('/30', '/29'),
         example: '172.24.4.0/24',
       },
       interface: {
@@ -333,7 +335,8 @@ const OPENSTACK = {
         description: 'The interface by which every machine that runs guests reaches it',
         default:
           'none: the network is within the first of these machines, which hides it behind its own address',
-        limits: 'at most 15 characters; no blank, `/` or `:`',
+        limits:
+          'at most 15 letters, digits, dots, dashes, underscores and `@`; none that the system makes itself, as `lo`, `cni0` or `br-ex`',
         example: 'eth1',
       },
     },

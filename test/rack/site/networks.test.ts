@@ -12,7 +12,21 @@ function siteOf({
   head = '',
   name = 'ctl-1',
   mac: own = '52:54:00:20:00:01',
+  machines: others = [],
+}: {
+  network?: string
+  more?: string
+  computes?: number
+  head?: string
+  name?: string
+  mac?: string
+  /** More machines, by what is written of each beside its name, MAC and role. */
+  machines?: readonly string[] | 'none'
 }): string {
+  if (others === 'none') return `name: rack-1\nnetwork: ${network}\n${more}\nmachines: []\n`
+  const added = others.map(
+    (text, at) => `  - { name: more-${at}, mac: "52:54:00:22:00:0${at}", role: compute${text} }\n`,
+  )
   const machines = Array.from({ length: computes }, (_, at) => {
     const mac = `52:54:00:21:${(at >> 8).toString(16).padStart(2, '0')}:${(at & 255).toString(16).padStart(2, '0')}`
     return `  - { name: cmp-${at + 1}, mac: "${mac}", role: compute }\n`
@@ -22,12 +36,13 @@ network: ${network}
 ${more}
 machines:
   - { name: ${name}, mac: "${own}", role: controller${head} }
-${machines.join('')}`
+${[...machines, ...added].join('')}`
 }
 
 type Around = Parameters<typeof siteOf>[0]
 
-const REFUSED: readonly [title: string, around: Around, says: RegExp][] = [
+type Refused = readonly [title: string, around: Around, says: RegExp]
+const REFUSED: readonly Refused[] = [
   [
     'pods of one node for two',
     { more: 'cluster: { podCidr: 10.9.0.0/24 }', computes: 1 },
@@ -213,6 +228,121 @@ const REFUSED: readonly [title: string, around: Around, says: RegExp][] = [
     { more: 'cluster: { openToPods: [0080] }' },
     /PL-1004 .*openToPods\[0\]: "0080" is not a TCP port/,
   ],
+  [
+    'four DNS servers',
+    { network: '{ subnet: 10.20.0.0/24, dns: [9.9.9.9, 9.9.9.10, 9.9.9.11, 9.9.9.12] }' },
+    /PL-1004 site\.yaml:2:\d+ network\.dns\[3\]: 4 DNS servers, and machines and pods use the first 3/,
+  ],
+  [
+    'a DNS server twice',
+    { network: '{ subnet: 10.20.0.0/24, dns: [9.9.9.9, 9.9.9.9] }' },
+    /PL-1007 site\.yaml:2:49 network\.dns\[1\]: 9\.9\.9\.9 is written twice/,
+  ],
+  [
+    'a DNS server in the network that is inside of the cloud',
+    { network: '{ subnet: 10.20.0.0/24, dns: [172.24.4.9] }' },
+    /PL-1006 .*172\.24\.4\.9 is an address of openstack\.external\.cidr/,
+  ],
+  [
+    'the name of a DNS server',
+    { network: '{ subnet: 10.20.0.0/24, dns: [ns.example.org] }' },
+    /PL-1004 .*"ns\.example\.org" is not an IPv4 address/,
+  ],
+  [
+    'an external network without room for floating IPs',
+    { more: 'openstack: { external: { cidr: 172.24.4.0/30 } }' },
+    /PL-1004 site\.yaml:3:26 .*no room for a gateway, a router and floating IPs\n {2}.*\/8 to \/29/,
+  ],
+  ...['lo', 'br-ex', 'cni0', 'flannel.1', 'brq0a1b2c3d-4e'].map((name): Refused => [
+    `${name} as the way out`,
+    { more: `openstack: { external: { interface: ${name} } }` },
+    /PL-1004 site\.yaml:3:26 .* is made by the system itself/,
+  ]),
+  ...['..', "eth0'", 'eth 1', 'eth0:1', 'e'.repeat(16), ''].map((name): Refused => [
+    `"${name}" as an interface`,
+    { more: `openstack: { external: { interface: "${name}" } }` },
+    /PL-1004 site\.yaml:3:26 .* is not the name of an interface/,
+  ]),
+  [
+    'a MAC of groups that no notation has',
+    { mac: '5:25400600001' },
+    /PL-1004 .*machines\[0\]\.mac: "5:25400600001" is not a MAC/,
+  ],
+  ['a MAC of three notations', { mac: '52:54-00.60:00:01' }, /PL-1004 .*machines\[0\]\.mac: .* is not a MAC/],
+  [
+    'a MAC of InfiniBand',
+    { mac: '52:54:00:60:00:01:02:03' },
+    /PL-1004 .*machines\[0\]\.mac: .* is not a MAC/,
+  ],
+  [
+    'the UUID of many boards',
+    { head: ', uuid: 03000200-0400-0500-0006-000700080009' },
+    /PL-1004 .*machines\[0\]\.uuid: .* is the UUID of many boards/,
+  ],
+  [
+    'the same UUID with its bytes in the other order',
+    {
+      head: ', uuid: 8d2c1c3e-6a70-4c2f-9d4b-0a1b2c3d4e5f',
+      machines: [', uuid: 3E1C2C8D706A2F4C9D4B0A1B2C3D4E5F'],
+    },
+    /PL-1007 .*machines\[1\]\.uuid/,
+  ],
+  [
+    'no machine at all',
+    { machines: 'none' },
+    /PL-1003 .*machines: 0 controllers, exactly 1 is supported\n {2}give one machine {2}role: controller/,
+  ],
+  // Every form of IPv6 has one answer.
+  ...[
+    'fd00::/56',
+    '"fd00::/56"',
+    '"fd00::/56,10.9.0.0/16"',
+    '"10.9.0.0/16, fd00::/56"',
+    '[10.9.0.0/16, "fd00::/56"]',
+    '["fd00::/56"]',
+    '"[fd00::]/56"',
+    '"::ffff:10.9.0.0/112"',
+    '::/0',
+  ].flatMap(form =>
+    ['podCidr', 'serviceCidr'].map((key): Refused => [
+      `${key}: ${form}`,
+      { more: `cluster: { ${key}: ${form} }` },
+      new RegExp(
+        `PL-1009 site\\.yaml:3:12 cluster\\.${key}: .*IPv6 and dual stack are not built yet\\n  write one IPv4 network`,
+      ),
+    ]),
+  ),
+  [
+    'a subnet of both families',
+    { network: '{ subnet: [10.20.0.0/24, "fd00::/64"] }' },
+    /PL-1009 site\.yaml:2:12 network\.subnet/,
+  ],
+  [
+    'an external network of IPv6',
+    { more: 'openstack: { external: { cidr: "2001:db8::/64" } }' },
+    /PL-1009 site\.yaml:3:26 /,
+  ],
+  [
+    'a machine at an address of IPv6',
+    { head: ', address: "fd00::11"' },
+    /PL-1009 .*machines\[0\]\.address: .*\n {2}write one IPv4 address/,
+  ],
+  ['a mapped address', { head: ', address: "::ffff:10.20.0.11"' }, /PL-1009 .*machines\[0\]\.address/],
+  [
+    'a gateway of IPv6',
+    { network: '{ subnet: 10.20.0.0/24, gateway: "fe80::1" }' },
+    /PL-1009 site\.yaml:2:34 /,
+  ],
+  [
+    'a DNS server of IPv6',
+    { network: '{ subnet: 10.20.0.0/24, dns: ["2620:fe::fe"] }' },
+    /PL-1009 site\.yaml:2:40 /,
+  ],
+  [
+    'networks as a list',
+    { more: 'cluster: { podCidr: [10.9.0.0/16] }' },
+    /PL-1004 site\.yaml:3:12 cluster\.podCidr: is a list, .*\n {2}write {2}podCidr: 10\.9\.0\.0\/16/,
+  ],
 ]
 
 for (const [title, around, says] of REFUSED)
@@ -251,6 +381,22 @@ const TAKEN: readonly [title: string, around: Around][] = [
     { network: '{ subnet: 10.20.0.0/24, dhcp: off, pool: 10.20.0.1-10.20.0.9 }' },
   ],
   [
+    'a machine in the range of a pool of which we give nothing',
+    { network: '{ subnet: 10.20.0.0/24, dhcp: proxy }', head: ', address: 10.20.0.150' },
+  ],
+  ['one machine in a subnet of two', { network: '{ subnet: 10.20.0.0/30, dhcp: off }' }],
+  ['a UUID in braces', { head: ', uuid: "{8D2C1C3E-6A70-4C2F-9D4B-0A1B2C3D4E5F}"' }],
+  ['a MAC with dots', { mac: '52.54.00.60.00.01' }],
+  ['a MAC as switches show it', { mac: '5254.0060.0001' }],
+  ['a VLAN as the way out', { more: 'openstack: { external: { interface: eth1.100 } }' }],
+  [
+    'a DNS server in an external network of the world',
+    {
+      network: '{ subnet: 10.20.0.0/24, dns: [172.24.4.9] }',
+      more: 'openstack: { external: { interface: eth1 } }',
+    },
+  ],
+  [
     'words of YAML 1.1 as texts',
     { name: 'no', head: ', labels: { country: no, serial: 0012, rack: 1e3 }, notes: on' },
   ],
@@ -274,4 +420,23 @@ t.test('the pool that the file leaves out has neither gateway nor DNS server', a
   )
   t.strictSame(network.pool, { first: '10.20.0.71', last: '10.20.0.125' })
   t.match(machines, [{ address: '10.20.0.12' }], 'nor does a machine get that of a DNS server')
+})
+
+t.test('addresses before host 11 are given once those after it are taken', async t => {
+  const network = '{ subnet: 10.20.0.0/28, pool: 10.20.0.12-10.20.0.14 }'
+  const { machines } = parseSite('site.yaml', siteOf({ network, computes: 9 }))
+  t.strictSame(
+    machines.map(({ address }) => Number(address.split('.').at(-1))),
+    [11, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+  )
+  t.match(
+    problemsOf(siteOf({ network, computes: 10 })).message,
+    /machines\[10\]: no address of the subnet is left/,
+  )
+})
+
+t.test('no address that is to be avoided is chosen, for a machine or in the pool', async t => {
+  const { network, machines } = parseSite('site.yaml', siteOf({ computes: 1 }), ['10.20.0.11', '10.20.0.190'])
+  t.match(machines, [{ address: '10.20.0.12' }, { address: '10.20.0.13' }])
+  t.strictSame(network.pool, { first: '10.20.0.100', last: '10.20.0.189' })
 })
