@@ -10,18 +10,22 @@ import { isLoopback } from '#model/address.ts'
 import { Failure } from '#model/error.ts'
 import { isListenerOf } from '#host/listeners.ts'
 
+/** A token, and where it comes from, for a message. */
+export type FoundToken = { readonly token: string; readonly from: string }
+
 /**
  * The token that is given for all calls: `PILOTLIGHT_TOKEN`, else what is in the file `PILOTLIGHT_TOKEN_FILE`.
  *
  * @throws {Failure} BAD_OPTION when that file has none
  */
-export function givenToken(): string | undefined {
+export function givenToken(): FoundToken | undefined {
   const { PILOTLIGHT_TOKEN: token, PILOTLIGHT_TOKEN_FILE: file } = process.env
-  if (token) return token
+  if (token) return { token, from: 'PILOTLIGHT_TOKEN' }
   if (!file) return undefined
   const remedy =
     'name a file that holds a token, for example admin.token in the state directory of the server'
-  return namedText('PILOTLIGHT_TOKEN_FILE', file, remedy).trim()
+  const found = namedText('PILOTLIGHT_TOKEN_FILE', file, remedy).trim()
+  return { token: found, from: `PILOTLIGHT_TOKEN_FILE, ${file}` }
 }
 
 /** Where a server that runs as a service has its state. */
@@ -32,7 +36,7 @@ const SERVICE_STATE = '/var/lib/pilotlight'
  * else that of the service. It may be another server's, so it is for one that asks for a token; and a program of another
  * user may listen in the server's place, so it is for one of the token's owner or of root.
  */
-export function localToken(base: string): string | undefined {
+export function localToken(base: string): FoundToken | undefined {
   const { hostname, port, protocol } = new URL(base)
   if (!isOnThisHost(hostname)) return undefined
   const { PILOTLIGHT_STATE_PATH: given } = process.env
@@ -41,7 +45,7 @@ export function localToken(base: string): string | undefined {
     if (token === undefined) continue
     const { uid } = statSync(adminTokenFile(statePath))
     const at = Number(port || (protocol === 'https:' ? 443 : 80))
-    return isListenerOf(uid, hostname, at) ? token : undefined
+    return isListenerOf(uid, hostname, at) ? { token, from: adminTokenFile(statePath) } : undefined
   }
   return undefined
 }

@@ -1,6 +1,6 @@
 // What a server says against a request: its code, its sentence, and a command that fixes it or leads to what does.
 
-import { shellWord } from '#host/shell.ts'
+import { pathWord } from '#host/shell.ts'
 import { ERROR_CODES, PilotlightError, type ErrorCode } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
 import { isOnThisHost } from './credentials.ts'
@@ -39,8 +39,17 @@ function codeOf(title: string | undefined, status: number): ErrorCode {
   return ERROR_CODES.find(known => known === title) ?? CODE_OF_STATUS.get(status) ?? 'SERVER_FAILED'
 }
 
-/** Reads an answer that is an error. */
-export async function refusal(method: string, url: string, response: Response): Promise<Refusal> {
+/**
+ * Reads an answer that is an error.
+ *
+ * @param shown where the token comes from that the request showed
+ */
+export async function refusal(
+  method: string,
+  url: string,
+  response: Response,
+  shown?: string,
+): Promise<Refusal> {
   const text = await response.text().catch(() => '')
   const { status } = response
   const request = { method, url, status }
@@ -52,7 +61,9 @@ export async function refusal(method: string, url: string, response: Response): 
     return new Refusal(request, problem, `${what}, as a Pilotlight server does not`, remedy)
   }
   const fix = commandIn(said) ?? remedyOf(response, method, codeOf(problem.title, status), said)
-  return new Refusal(request, problem, said.replace(LISTS_ALL, ''), fix)
+  const token =
+    status === 401 && shown !== undefined ? ` The token that it was shown is that of ${shown}.` : ''
+  return new Refusal(request, problem, `${said.replace(LISTS_ALL, '')}${token}`, fix)
 }
 
 /** How the server's own sentence names the command that lists what there is: the line below it has that command. */
@@ -143,8 +154,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, (asked: Asked) => string | un
 function tokenFor(at: URL, isAdmin: boolean): string {
   if (isOnThisHost(at.hostname)) {
     const path = tokenPathOf(at.href)
-    if (path !== undefined)
-      return `export PILOTLIGHT_TOKEN_FILE=${/^[\w./-]+$/.test(path) ? path : shellWord(path)}`
+    if (path !== undefined) return `export PILOTLIGHT_TOKEN_FILE=${pathWord(path)}`
     return 'export PILOTLIGHT_TOKEN_FILE=STATE/admin.token   with the directory that serve got as --state-path as STATE, as a user who may read it'
   }
   const role = isAdmin ? ' --role admin' : ''

@@ -3,7 +3,7 @@
 import type { Alarm } from '#model/alarm.ts'
 import { isRecord } from '#model/record.ts'
 import { Failure } from '#model/error.ts'
-import type { BootEvent } from '#model/boot.ts'
+import type { Boot, BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority, SiteSigning } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/site.ts'
@@ -12,6 +12,7 @@ import type { AccessToken, NewToken } from '#model/token.ts'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import {
   givenToken,
+  type FoundToken,
   localToken,
   requirePrivateWire,
   trustServer,
@@ -28,7 +29,7 @@ export type AlarmView = Pick<Alarm, 'id' | 'state' | 'reason'>
 /** Calls one server; every call has a limit, and an error that says what to do. */
 export class ServerClient {
   readonly #base: string
-  #token: string | undefined
+  #token: FoundToken | undefined
 
   /**
    * @param base the server's URL, for example `http://10.20.0.1:8080`
@@ -42,7 +43,7 @@ export class ServerClient {
       throw new Failure('BAD_OPTION', `"${base}" is not the URL of a server`, remedy)
     }
     this.#base = base.replace(/\/+$/, '')
-    this.#token = token ?? givenToken()
+    this.#token = token === undefined ? givenToken() : { token, from: 'this program' }
     trustServer(base)
   }
 
@@ -128,6 +129,11 @@ export class ServerClient {
     const query = boot === undefined ? '' : `?boot=${encodeURIComponent(boot)}`
     const path = `/v1/machines/${encodeURIComponent(machine)}/journal${query}`
     return (await this.#call('GET', path, { headers: { accept } })).text()
+  }
+
+  /** The boots of a machine, newest first. */
+  async boots(machine: string): Promise<readonly Boot[]> {
+    return (await this.#json('GET', `/v1/machines/${encodeURIComponent(machine)}/boots`)) as Boot[]
   }
 
   /** Makes an access token, which the server shows this once. */
@@ -252,7 +258,7 @@ export class ServerClient {
     const response = await this.#send(method, path, init)
     if (response.ok) return response
     const token = response.status === 401 && this.#token === undefined ? localToken(this.#base) : undefined
-    if (token === undefined) throw await refusal(method, `${this.#base}${path}`, response)
+    if (token === undefined) throw await refusal(method, `${this.#base}${path}`, response, this.#token?.from)
     await response.body?.cancel()
     this.#token = token
     return this.#call(method, path, init)
@@ -267,7 +273,7 @@ export class ServerClient {
       ...init,
       // The boot listener sends a GET to another way of writing its path; a body stays with the server it was meant for.
       redirect: method === 'GET' || method === 'HEAD' ? 'follow' : 'error',
-      headers: { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token}` }) },
+      headers: { ...init.headers, ...(this.#token && { authorization: `Bearer ${this.#token.token}` }) },
       method,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     }).catch((error: unknown) => {

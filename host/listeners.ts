@@ -75,26 +75,31 @@ function holderText(protocol: 'tcp' | 'udp', host: string, port: number): string
 }
 
 /**
- * Why a port of this host could not be opened, for the end of an error: who has it, or what stands in the way, and what to do.
+ * Why a port of this host could not be opened, for the end of an error: who has it, or what prevents it; and what to do.
  *
- * @param says what follows the name of the process that has the port, and the sentence for a privileged one
+ * @param without a command that does without the port, or takes another one
  */
 export function whyNotOpened(
   protocol: 'tcp' | 'udp',
   address: string,
   port: number,
   error: NodeJS.ErrnoException,
-  says: { readonly taken: string; readonly privileged: string },
-): string {
-  if (error.code === 'EADDRINUSE') return `${holderText(protocol, address, port)} has it${says.taken}`
-  if (error.code === 'EACCES') return `the port is privileged. ${says.privileged}`
-  if (error.code === 'EADDRNOTAVAIL') return 'no interface of this host has the address.'
-  return `${reasonOf(error)}.`
+  without: string,
+): { readonly why: string; readonly remedy: string } {
+  if (error.code === 'EADDRINUSE')
+    return { why: `${holderText(protocol, address, port)} has it`, remedy: `stop that one, or:  ${without}` }
+  if (error.code === 'EACCES')
+    return {
+      why: 'the port is privileged',
+      remedy: `run it as root, or as a service (docs/service.md), or:  ${without}`,
+    }
+  if (error.code === 'EADDRNOTAVAIL')
+    return {
+      why: 'no interface of this host has the address',
+      remedy: 'give --address one that this lists:  ip -brief address',
+    }
+  return { why: reasonOf(error), remedy: without }
 }
-
-/** What lets a server open a port below 1024, where no other port will do. */
-export const TO_OPEN_PRIVILEGED =
-  'Let systemd open it (deploy/pilotlight.socket), or run as root, or with CAP_NET_BIND_SERVICE.'
 
 type Socket = { readonly uid: number; readonly inode: string }
 

@@ -4,12 +4,16 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { PilotlightError } from '#model/error.ts'
+import { pathWord } from './shell.ts'
 
 /** A directory that cannot be made; the message says which level of it, and why. */
 export class CannotMakeDirectory extends PilotlightError {
   readonly code = 'CANNOT_MAKE_DIRECTORY'
   constructor(path: string, level: string, cause: NodeJS.ErrnoException) {
-    super(`directory ${path} cannot be made: ${reasonOf(level, cause)}. Name another, or fix it`, { cause })
+    super(`directory ${path} cannot be made: ${reasonOf(level, cause)}`, {
+      cause,
+      remedy: `name another directory, or look at this one:  ls -ld ${pathWord(shownFor(level, cause))}`,
+    })
   }
 }
 
@@ -44,8 +48,13 @@ function isDirectory(path: string): boolean {
   }
 }
 
+/** What a person looks at to see why `level` cannot be made. */
+function shownFor(level: string, { code }: NodeJS.ErrnoException): string {
+  return code === 'EEXIST' ? level : dirname(level)
+}
+
 function reasonOf(level: string, { code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EEXIST') return `${level} is there, and no directory`
+  if (code === 'EEXIST') return `${level} is there, and is not a directory`
   if (code === 'ENOTDIR') return `${dirname(level)} is not a directory`
   if (code === 'EACCES' || code === 'EPERM') return `you may not make ${level}`
   if (code === 'EROFS') return `the file system of ${level} is only read`

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { pathWord } from '#host/shell.ts'
 import {
   DEFAULT_ADDRESS,
   DEFAULT_AGENT_PORT,
@@ -156,7 +157,12 @@ export function serverConfig(given: GivenSettings): ServerConfig {
   const all = { ...SETTINGS, ...withoutUndefined(given) }
   const boot = endpoint('address', all.address, all.httpPort)
   if (!(isIPv4(boot.host) || (isIP(boot.host) !== 0 && !all.dhcp && !all.tftp))) {
-    throw new BadSettings(`address is "${all.address}"; give the IPv4 address of the provisioning interface.`)
+    throw new BadSettings(
+      `address is "${all.address}"; it takes the IPv4 address of the provisioning interface.`,
+      {
+        remedy: 'give --address one that this lists:  ip -brief address',
+      },
+    )
   }
   const dataPath = directory('data-path', all.dataPath)
   const optional = (name: string, text: string | undefined) =>
@@ -171,7 +177,9 @@ export function serverConfig(given: GivenSettings): ServerConfig {
     agent: endpoint('agent-address', given.agentAddress ?? boot.host, all.agentPort),
     admin: admin && { ...admin, tls: given.certFile === undefined ? undefined : adminTls },
     rpc: rpc && { ...rpc, tls: { ...service, caFile: resolve(all.caFile) } },
-    web: given.webSsl ? { certFile: resolve(all.webCertFile), keyFile: resolve(all.webKeyFile) } : undefined,
+    web: given.webSsl
+      ? { certFile: resolve(all.webCertFile), keyFile: resolve(all.webKeyFile), flags: 'web-' }
+      : undefined,
     certificateRole: oneOf('certificate-role', all.certificateRole, ['admin', 'read-only', 'none'] as const),
     openReads: openReads(given),
     hostNames: (given.hostName ?? []).map(hostName),
@@ -203,12 +211,17 @@ function endpoint(name: string, text: string, usualPort?: number): Endpoint {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(text) ?? []
   const port = digits === undefined ? usualPort : Number(digits)
   if (port === undefined) {
-    throw new BadSettings(`${name} is "${text}"; give an address with its port, for example 0.0.0.0:8081.`)
+    throw new BadSettings(`${name} is "${text}"; it takes an address with its port.`, {
+      remedy: `pilotlight serve --${name} 0.0.0.0:8081`,
+    })
   }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     const of = digits === undefined ? name.replace('address', 'port') : name
     throw new BadSettings(
-      `${of === 'port' ? 'http-port' : of} is ${port}; it takes a TCP port, or 0 for a free one.`,
+      `${of === 'port' ? 'http-port' : of} is ${digits === undefined ? port : `"${text}"`}; its port is one from 0 (a free one) to 65535.`,
+      {
+        remedy: `pilotlight serve --${of === 'port' ? 'http-port' : of} ${digits === undefined ? 0 : `${bracketed ?? plain}:0`}`,
+      },
     )
   }
   const host = bracketed ?? plain ?? text
@@ -219,7 +232,8 @@ function endpoint(name: string, text: string, usualPort?: number): Endpoint {
 function openReads({ publicReads, privateReads }: GivenSettings): OpenReads {
   if (publicReads && privateReads) {
     throw new BadSettings(
-      'public-reads and private-reads say the opposite of each other. Give one of them, or none.',
+      'public-reads and private-reads say the opposite of each other: only one of them can be given.',
+      { remedy: 'pilotlight serve --private-reads' },
     )
   }
   if (publicReads) return 'anyone'
@@ -230,9 +244,9 @@ function openReads({ publicReads, privateReads }: GivenSettings): OpenReads {
 function hostName(text: string): string {
   const name = text.replace(/^\[(.*)\]$/, '$1')
   if (isIP(name) !== 0 || /^[a-z0-9]([\w-]*\.)*[\w-]*$/i.test(name)) return name.replace(/\.$/, '')
-  throw new BadSettings(
-    `host-name is "${text}"; give a name or an address without its port, for example boot.example.org.`,
-  )
+  throw new BadSettings(`host-name is "${text}"; it takes a name or an address without its port.`, {
+    remedy: 'pilotlight serve --host-name boot.example.org',
+  })
 }
 
 function assetsPathOf(dataPath: string, given: string | undefined): string | undefined {
@@ -244,7 +258,9 @@ function assetsPathOf(dataPath: string, given: string | undefined): string | und
 
 function directory(name: string, path: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new BadSettings(`${name} is "${path}", which is not a directory. Make it, or name another.`)
+    throw new BadSettings(`${name} is "${path}", which is not a directory.`, {
+      remedy: `name another, or make it:  mkdir -p ${pathWord(path)}`,
+    })
   }
   return resolve(path)
 }
@@ -252,11 +268,15 @@ function directory(name: string, path: string): string {
 function logLevel(text: string): LogLevel {
   const level = logLevelOf(text)
   if (level !== undefined) return level
-  throw new BadSettings(`log-level is "${text}"; it takes one of ${Object.keys(LOG_LEVELS).join(', ')}.`)
+  throw new BadSettings(`log-level is "${text}"; it takes one of ${Object.keys(LOG_LEVELS).join(', ')}.`, {
+    remedy: 'pilotlight serve --log-level info',
+  })
 }
 
 function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
   const found = known.find(one => one === text)
   if (found !== undefined) return found
-  throw new BadSettings(`${name} is "${text}"; it takes one of ${known.join(', ')}.`)
+  throw new BadSettings(`${name} is "${text}"; it takes one of ${known.join(', ')}.`, {
+    remedy: `pilotlight serve --${name} ${known[0]}`,
+  })
 }

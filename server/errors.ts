@@ -113,6 +113,25 @@ export class NotFound extends ServerError {
   }
 }
 
+/** A boot that a machine did not have, or whose events are no longer kept. */
+export class UnknownBoot extends ServerError {
+  readonly code = 'NOT_FOUND'
+  readonly statusCode = 404
+  constructor(machine: string, boot: string) {
+    const name = cleanLabel(machine)
+    super(`${name} has no boot "${cleanLabel(boot)}". 'pilotlight journal ${name} --boots' lists all.`)
+  }
+}
+
+/** A call for assets of a server that has no directory of them. */
+export class NoAssets extends ServerError {
+  readonly code = 'NOT_FOUND'
+  readonly statusCode = 404
+  constructor() {
+    super('This server was started without a directory of assets. Start it with --assets-path.')
+  }
+}
+
 /** An operator acknowledges an alarm that is over. */
 export class AlarmCleared extends ServerError {
   readonly code = 'ALARM_CLEARED'
@@ -610,16 +629,32 @@ export class NewerStore extends ServerError {
   }
 }
 
+/** The listeners of the server on TCP, as people call what they serve, with the flag for their ports. */
+const LISTENERS = {
+  boot: ['HTTP', (_: string, port: number) => `--http-port ${port}`],
+  agent: ['HTTPS for the agents of machines', (_: string, port: number) => `--agent-port ${port}`],
+  admin: [
+    'HTTPS for administration',
+    (address: string, port: number) => `--admin-address ${address}:${port}`,
+  ],
+  rpc: ['gRPC', (address: string, port: number) => `--rpc-address ${address}:${port}`],
+} as const
+
 /** A TCP port that cannot be had. */
 export class CannotListen extends ServerError {
   readonly code = 'CANNOT_LISTEN'
   readonly statusCode = 500
-  constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    const why = whyNotOpened('tcp', address, port, cause, {
-      taken: '. Stop that one, or choose another port with --http-port or --agent-port.',
-      privileged: 'Run as root, or choose one above 1023.',
-    })
-    super(`Cannot serve HTTP on ${address}, TCP port ${port}: ${why}`, { cause })
+  constructor(listener: keyof typeof LISTENERS, address: string, port: number, cause: NodeJS.ErrnoException) {
+    const [what, flag] = LISTENERS[listener]
+    const other = port < 1024 ? 8000 + port : port + 1
+    const { why, remedy } = whyNotOpened(
+      'tcp',
+      address,
+      port,
+      cause,
+      `pilotlight serve ${flag(address, other > 65_535 ? 0 : other)}`,
+    )
+    super(`Cannot serve ${what} on ${address}, TCP port ${port}: ${why}`, { cause, remedy })
   }
 }
 

@@ -21,7 +21,7 @@ export function defineExplain(command: Command): void {
   command
     .argument('[machine]', 'its name, MAC or UUID, in place of the flags')
     .addOption(new Option('--mac <address>', 'hardware address, in any spelling').argParser(macIn))
-    .option('--uuid <uuid>', 'UUID, in either case and order of bytes')
+    .addOption(new Option('--uuid <uuid>', 'UUID, in either case and order of bytes').argParser(uuidIn))
     .option('--serial <number>', 'serial number')
     .addOption(
       new Option('--label <key=value...>', 'anything else that the machine shows')
@@ -83,11 +83,17 @@ function macIn(text: string): string {
   )
 }
 
+function uuidIn(text: string): string {
+  if (isUuid(text)) return text
+  throw new InvalidArgumentError('it is not a UUID; give one such as 4c4c4544-0000-2010-8020-b4c04f303232.')
+}
+
 function collect(pair: string, before: readonly string[]): string[] {
-  return [...before, pair]
+  if (pair.indexOf('=') > 0) return [...before, pair]
+  throw new InvalidArgumentError('it is not a label; give key=value, for example os=installed.')
 }
 
 function pairOf(pair: string): [key: string, value: string] {
   const at = pair.indexOf('=')
-  return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+  return [pair.slice(0, at), pair.slice(at + 1)]
 }

@@ -38,9 +38,9 @@ Examples:
       if (revert !== undefined) return printOne(await client.revert(kind, id, revert), json)
       const history = await client.history(kind, id)
       if (json) printJson(history)
-      else if (diff) show(withDiffs(id, history))
       else if (history.length === 0)
         show(`no one wrote ${kind} "${id}" through the server: it is a file of the data directory\n`)
+      else if (diff) show(withDiffs(id, history))
       else show(`${tableOf(['revision', 'at', 'who', 'action'], history)}\n`)
     })
 }

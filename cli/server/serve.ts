@@ -106,7 +106,7 @@ Examples:
       }
       const [extra] = command.args // Matchbox lets them pass
       if (extra !== undefined && !flags.matchbox) {
-        throw new Failure('BAD_OPTION', `serve takes no "${extra}"`, 'all flags: pilotlight serve --help')
+        throw new Failure('BAD_OPTION', `serve takes no "${extra}"`, 'pilotlight serve --help')
       }
       await serveUntilStopped(flags)
     })
@@ -130,8 +130,8 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
     keyRingPassphrase: process.env['MATCHBOX_PASSPHRASE'],
   }
   // Matchbox ends with 1 whatever is wrong with its settings.
-  const refuse = (message: string) =>
-    new Failure(matchbox ? 'BAD_SETTINGS' : 'BAD_OPTION', message, 'each setting: pilotlight serve --help')
+  const refuse = (message: string, remedy = 'pilotlight serve --help') =>
+    new Failure(matchbox ? 'BAD_SETTINGS' : 'BAD_OPTION', message, remedy)
   const stop = new AbortController()
   try {
     const config = serverConfig(given)
@@ -156,9 +156,9 @@ async function serveUntilStopped(flags: ServeFlags): Promise<void> {
     await server.close()
     log.flush()
   } catch (error) {
-    if (error instanceof CannotMakeDirectory) throw refuse(`state-path: ${error.message}`)
+    if (error instanceof CannotMakeDirectory) throw refuse(`state-path: ${error.message}`, error.remedy)
     if (!(error instanceof BadSettings)) throw error
-    throw refuse(error.message)
+    throw refuse(error.message, error.remedy)
   }
 }
 
@@ -169,11 +169,10 @@ function numbers<Key extends string>(
   const given = Object.entries<string | undefined>(texts).flatMap(([key, text]) => {
     if (text === undefined) return []
     if (/^\d{1,5}$/.test(text)) return [[key, Number(text)] as const]
-    throw new Failure(
-      'BAD_OPTION',
-      `"${text}" is not a port or number`,
-      'give a whole number; port 0 is a free one',
-    )
+    const flag = `--${key.replace(/[A-Z]/, capital => `-${capital.toLowerCase()}`)}`
+    const what = `${flag} is "${text}", which is not a whole number of at most five digits`
+    const usual = key === 'stopSeconds' ? '10' : '0   takes a free port'
+    throw new Failure('BAD_OPTION', what, `pilotlight serve ${flag} ${usual}`)
   })
   return Object.fromEntries(given) as { [K in Key]?: number } // the same keys
 }

@@ -16,6 +16,8 @@ export type TlsPaths = {
   readonly keyFile: string
   /** Whose client certificates are taken; none are asked for without it. */
   readonly caFile?: string
+  /** What the flags begin with that name the files: `web-` of the boot listener's. */
+  readonly flags?: 'web-'
 }
 
 /** A certificate, its key, and whose client certificates are taken; all PEM. */
@@ -59,7 +61,9 @@ export class TlsFiles implements CertificateSource {
     this.#paths = paths
     this.#report = report
     this.#material = readMaterial(paths)
-    const directories = new Set(Object.values(paths).map(dirname))
+    const { certFile, keyFile, caFile } = paths
+    const files = [certFile, keyFile, ...(caFile === undefined ? [] : [caFile])]
+    const directories = new Set(files.map(dirname))
     this.#watchers = [...directories].map(directory => {
       const watcher = watch(directory, { persistent: false }, () => {
         clearTimeout(this.#timer)
@@ -163,19 +167,20 @@ export class IssuedCertificate implements CertificateSource {
   }
 }
 
-function readMaterial({ certFile, keyFile, caFile }: TlsPaths): TlsMaterial {
+function readMaterial({ certFile, keyFile, caFile, flags }: TlsPaths): TlsMaterial {
+  const prefix = flags ?? ''
   const material = {
-    cert: textOf('TLS server certificate', 'cert-file', certFile),
-    key: textOf('TLS server key', 'key-file', keyFile),
+    cert: textOf('TLS server certificate', `${prefix}cert-file`, certFile),
+    key: textOf('TLS server key', `${prefix}key-file`, keyFile),
     ...(caFile === undefined ? {} : { ca: textOf('TLS certificate authority', 'ca-file', caFile) }),
   }
   try {
     createSecureContext(material)
   } catch (error) {
     const files = [certFile, keyFile, caFile].filter(Boolean).join(', ')
-    const remedy = 'give a PEM certificate with its own key'
-    throw new BadSettings(`${files} cannot be used together: ${messageOf(error)}; ${remedy}.`, {
+    throw new BadSettings(`${files} cannot be used together: ${messageOf(error)}.`, {
       cause: error,
+      remedy: `give a PEM certificate with its own key:  pilotlight serve --${prefix}cert-file FILE --${prefix}key-file FILE`,
     })
   }
   return material
@@ -185,6 +190,10 @@ function textOf(what: string, flag: string, path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new BadSettings(`Provide a valid ${what} with -${flag}: ${messageOf(error)}.`, { cause: error })
+    // The sentence is Matchbox's.
+    throw new BadSettings(`Provide a valid ${what} with -${flag}: ${messageOf(error)}.`, {
+      cause: error,
+      remedy: `pilotlight serve --${flag} FILE`,
+    })
   }
 }

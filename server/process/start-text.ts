@@ -1,6 +1,8 @@
 // What a server that was started by hand shows on its terminal: where its page is, where its token is, whether DHCP answers, and
 // what comes next. Values in, lines out.
 
+import { pathWord } from '#host/shell.ts'
+import { isLoopback } from '#model/address.ts'
 import { contains } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 
@@ -23,7 +25,7 @@ export function startText(facts: StartFacts): string {
   const { url, adminUrl, tokenPath } = facts
   const rows = [
     ['page', `${adminUrl ?? url}/`],
-    ['token', `export PILOTLIGHT_TOKEN_FILE=${wordOf(tokenPath)}`],
+    ['token', `export PILOTLIGHT_TOKEN_FILE=${pathWord(tokenPath)}`],
     ['DHCP', dhcpText(facts)],
     ['next', nextText(facts)],
     ['stop', 'Ctrl-C'],
@@ -33,6 +35,8 @@ export function startText(facts: StartFacts): string {
 
 function dhcpText({ dhcp, networks, address }: StartFacts): string {
   if (!dhcp) return 'off: another DHCP server must name this one as the boot server'
+  if (isLoopback(address))
+    return `reaches no machine: ${address} is this host alone; start with --address and that of the card (ip -brief address)`
   if (networks.length === 0) return 'silent until a site file is applied'
   const own = networks.find(({ subnet }) => contains(subnet, address))
   const subnets = networks.map(({ subnet }) => subnet).join(', ')
@@ -46,9 +50,4 @@ function nextText({ url, adminUrl, networks }: StartFacts): string {
   const server = `--server ${adminUrl ?? url}`
   if (networks.length > 0) return `pilotlight get machines ${server}`
   return `in another shell:  pilotlight init site.yaml  and  pilotlight up site.yaml ${server}`
-}
-
-/** One word for a shell. */
-function wordOf(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { helpTopic } from '#cli/about/help.ts'
 import { EXIT } from '#cli/exit.ts'
 import { freePort } from '../free-ports.ts'
-import { testServer } from '../server/serving.ts'
+import { site, testServer } from '../server/serving.ts'
 import { pilotlight } from './pilotlight.ts'
 
 t.setTimeout(120_000) // each row starts the program
@@ -118,6 +118,27 @@ const MISTAKES: readonly Mistake[] = [
     code: 'BAD_OPTION',
     says: ['"aprove"', 'did you mean approve?'],
   },
+  {
+    typed: 'explain --uuid nonsense',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['--uuid cannot be "nonsense"', '4c4c4544-'],
+  },
+  {
+    typed: 'explain --label foo',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['--label cannot be "foo"', 'os=installed'],
+  },
+  {
+    typed: 'delete profile spare',
+    status: 'refused',
+    code: 'READ_ONLY_OBJECT',
+    says: [
+      'profiles/spare.json',
+      'fix: in the data directory, on the host of the server, change or remove it:  rm ',
+    ],
+  },
   { typed: 'plan a b', status: 'usage', code: 'BAD_OPTION', says: ['"b" is too much'] },
   { typed: 'help exit', status: 'notFound', code: 'NOT_FOUND', says: ['fix: pilotlight help exit-codes'] },
   { typed: 'help PL-9999', status: 'notFound', code: 'NOT_FOUND', says: ['"PL-9999"'] },
@@ -144,6 +165,65 @@ const MISTAKES: readonly Mistake[] = [
     says: ['no terminal', 'pilotlight get group spare -o yaml'],
   },
   { typed: 'import folder', status: 'usage', code: 'BAD_INPUT', says: ['is not a data directory', 'fix: '] },
+  // The server's own start.
+  {
+    typed: 'serve --http-port abc',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['--http-port is "abc"', 'fix: pilotlight serve --http-port 0'],
+  },
+  {
+    typed: 'serve --stop-seconds 1.5',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['--stop-seconds is "1.5"', 'fix: pilotlight serve --stop-seconds 10'],
+  },
+  {
+    typed: 'serve --address 127.0.0.1:99999',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['address is "127.0.0.1:99999"', 'fix: pilotlight serve --address 127.0.0.1:0'],
+  },
+  {
+    typed: 'serve --address name.example',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['address is "name.example"', 'ip -brief address'],
+  },
+  {
+    typed: 'serve --address 203.0.113.5 --no-dhcp --no-tftp --state-path state-1',
+    status: 'failed',
+    code: 'CANNOT_LISTEN',
+    says: [
+      'no interface of this host has the address',
+      'fix: give --address one that this lists:  ip -brief address',
+    ],
+  },
+  {
+    typed: 'serve --state-path site.yaml',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['site.yaml is there, and is not a directory', 'ls -ld '],
+  },
+  {
+    typed: 'serve --data-path nowhere',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['data-path is "nowhere"', 'mkdir -p nowhere'],
+  },
+  {
+    typed:
+      'serve --web-ssl --web-cert-file none.crt --no-dhcp --no-tftp --http-port 0 --agent-port 0 --state-path state-2',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['none.crt', 'fix: pilotlight serve --web-cert-file FILE'],
+  },
+  {
+    typed: 'serve --log-level loud',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['log-level is "loud"', 'fix: pilotlight serve --log-level info'],
+  },
   // Servers.
   {
     typed: 'get machines --server http://127.0.0.1:9',
@@ -353,6 +433,48 @@ t.test(
     const { env } = await world(t)
     const keys = await pilotlight(['machines', 'approve', 'a', 'b', '--fingerprint', 'SHA256:x'], { env })
     t.match(keys, { status: EXIT.usage, err: /--fingerprint is the key of one machine, and 2 are named/ })
+  },
+)
+
+t.test(
+  'tokens, alarms and machines end with 7 alike, and --json lists each with its state or its error',
+  async t => {
+    const folder = t.testdir({ data: { groups: { 'a.json': '{' } } })
+    const dataPath = join(folder, 'data')
+    const server = await testServer(t, { dataPath, statePath: join(folder, 'state') })
+    t.equal((await server.put('/v1/sites/rack-1', site)).status, 200)
+    const env = {
+      PILOTLIGHT_SERVER: server.url,
+      PILOTLIGHT_TOKEN: server.admin.authorization.replace('Bearer ', ''),
+    }
+    await pilotlight(['tokens', 'create', 'ci'], { env })
+    const rows = [
+      ['tokens revoke none-1 ci', 'ci', 'revoked', 'none-1', 'NOT_FOUND'],
+      [
+        `alarms clear PL-7022:data:${dataPath} PL-1`,
+        `PL-7022:data:${dataPath}`,
+        'cleared',
+        'PL-1',
+        'NOT_FOUND',
+      ],
+      ['machines reopen ctl-1 ctl-9', 'ctl-1', 'open', 'ctl-9', 'NOT_FOUND'],
+      ['machines reopen --undo cmp-1 ctl-1', 'ctl-1', 'closed', 'cmp-1', 'NOT_REOPENED'],
+    ] as const
+    for (const [typed, done, state, not, code] of rows) {
+      const { status, out, err } = await pilotlight([...typed.split(' '), '--json'], { env })
+      t.equal(status, EXIT.partly, `${typed}: ${err}`)
+      t.match(err, `${not}: error ${code}: `)
+      t.match(err, `error PARTLY_FAILED: it was done for 1 of 2, and not for ${not}\n  fix: `)
+      const { items } = JSON.parse(out) as { items: { id: string }[] }
+      t.match(
+        items.toSorted((a, b) => Number(b.id === done) - Number(a.id === done)),
+        [
+          { id: done, state },
+          { id: not, error: { code } },
+        ],
+        typed,
+      )
+    }
   },
 )
 

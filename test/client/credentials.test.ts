@@ -9,7 +9,7 @@ t.afterEach(() => {
 
 t.test('a token comes from the file that is named, without its line end', async t => {
   process.env.PILOTLIGHT_TOKEN_FILE = join(t.testdir({ token: 'plt_x\n' }), 'token')
-  t.equal(givenToken(), 'plt_x')
+  t.match(givenToken(), { token: 'plt_x', from: /^PILOTLIGHT_TOKEN_FILE, .*token$/ })
 })
 
 t.test('a file of a token that has none is named, with what to do', async t => {

@@ -13,7 +13,7 @@ t.test('an address may bring its port, as Go writes them', async t => {
   t.throws(() => boundTo('example.org:80'), { code: 'BAD_SETTINGS', message: /IPv4 address of the prov/ })
   t.throws(() => serverConfig({ address: '::1' }), { message: /IPv4/ }, 'DHCP is for IPv4')
   t.throws(() => serverConfig({ rpcAddress: '127.0.0.1' }), {
-    message: /rpc-address is "127.0.0.1"; give an addr/,
+    message: /rpc-address is "127.0.0.1"; it takes an addr/,
   })
 })
 
@@ -41,7 +41,11 @@ t.test("Matchbox's own defaults, where nothing else is set", async t => {
       caFile: '/etc/matchbox/ca.crt',
     },
   })
-  t.same(secure.web, { certFile: '/etc/matchbox/ssl/server.crt', keyFile: '/etc/matchbox/ssl/server.key' })
+  t.same(secure.web, {
+    certFile: '/etc/matchbox/ssl/server.crt',
+    keyFile: '/etc/matchbox/ssl/server.key',
+    flags: 'web-',
+  })
   t.equal(MATCHBOX_SETTINGS.dataPath, '/var/lib/matchbox')
   t.equal(MATCHBOX_SETTINGS.assetsPath, '/var/lib/matchbox/assets')
 })

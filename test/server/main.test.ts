@@ -29,7 +29,7 @@ t.test('closing keeps no client waiting, and loses nothing', async t => {
 t.test('settings that cannot work are refused by name', async t => {
   t.throws(() => serverConfig({ address: 'br0' }), {
     code: 'BAD_SETTINGS',
-    message: /^address is "br0"; give/,
+    message: /^address is "br0"; it takes/,
   })
   t.throws(() => serverConfig({ address: '10.20.0.1', httpPort: 70_000 }), { message: /http-port is 70000/ })
   t.throws(() => serverConfig({ address: '10.20.0.1', dataPath: '/none' }), {

@@ -3,7 +3,7 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { TO_OPEN_PRIVILEGED, whyNotOpened } from '#host/listeners.ts'
+import { whyNotOpened } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
 import type { Lease } from '#model/lease.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
@@ -70,11 +70,8 @@ export type DhcpOptions = {
 export class CannotServeDhcp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_DHCP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    const why = whyNotOpened('udp', address, port, cause, {
-      taken: ', as another DHCP server would. Stop that one, or serve with --no-dhcp.',
-      privileged: TO_OPEN_PRIVILEGED,
-    })
-    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${why}`, { cause })
+    const { why, remedy } = whyNotOpened('udp', address, port, cause, 'pilotlight serve --no-dhcp')
+    super(`Cannot serve DHCP on ${address}, UDP port ${port}: ${why}`, { cause, remedy })
   }
 }
 

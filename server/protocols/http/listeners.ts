@@ -50,9 +50,13 @@ export async function openListeners(
   const close = async (seconds: number, now: AbortSignal) => {
     await Promise.all(apps.map(({ app, connections }) => closeApp(app, connections, seconds, now)))
   }
-  const open = async (app: FastifyInstance, at: Endpoint): Promise<number> => {
+  const open = async (
+    which: 'boot' | 'agent' | 'admin',
+    app: FastifyInstance,
+    at: Endpoint,
+  ): Promise<number> => {
     apps.push({ app, connections: new Connections(app.server) })
-    return await listen(app, at, inherited(at.host, at.port))
+    return await listen(which, app, at, inherited(at.host, at.port))
   }
   // Beyond loopback HTTPS needs no check of names: a browser does not talk to a certificate of another name.
   const policyOn = (host: string, tls: CertificateSource | undefined): AccessPolicy => ({
@@ -64,11 +68,12 @@ export async function openListeners(
   })
 
   try {
-    const agentPort = await open(await agentApp(needs, certificates.agent), agent)
+    const agentPort = await open('agent', await agentApp(needs, certificates.agent), agent)
     const adminPort =
       admin === undefined || certificates.admin === undefined
         ? undefined
         : await open(
+            'admin',
             await adminApp(needs, {
               tls: certificates.admin,
               policy: policyOn(admin.host, certificates.admin),
@@ -77,20 +82,30 @@ export async function openListeners(
           )
     const policy = adminPort === undefined ? policyOn(address, certificates.boot) : undefined
     const boot = await bootApp(needs, { tls: certificates.boot, policy })
-    return { httpPort: await open(boot, { host: address, port: httpPort }), agentPort, adminPort, close }
+    return {
+      httpPort: await open('boot', boot, { host: address, port: httpPort }),
+      agentPort,
+      adminPort,
+      close,
+    }
   } catch (error) {
     await close(0, AbortSignal.abort())
     throw error
   }
 }
 
-async function listen(app: FastifyInstance, { host, port }: Endpoint, fd?: number): Promise<number> {
+async function listen(
+  which: 'boot' | 'agent' | 'admin',
+  app: FastifyInstance,
+  { host, port }: Endpoint,
+  fd?: number,
+): Promise<number> {
   try {
     // Fastify hands its options to node:net, where a file descriptor comes before an address.
     const passed = fd === undefined ? {} : { fd }
     await app.listen({ host, port, ...passed })
   } catch (error) {
-    throw new CannotListen(host, port, error as NodeJS.ErrnoException) // node:net throws no other
+    throw new CannotListen(which, host, port, error as NodeJS.ErrnoException) // node:net throws no other
   }
   return (app.server.address() as AddressInfo).port // it listens on TCP
 }

@@ -91,7 +91,7 @@ export async function openRpc(
     await once(listener, 'listening')
   } catch (error) {
     server.forceShutdown()
-    throw new CannotListen(host, port, error as NodeJS.ErrnoException) // node:net throws no other
+    throw new CannotListen('rpc', host, port, error as NodeJS.ErrnoException) // node:net throws no other
   }
   return {
     port: (listener.address() as AddressInfo).port, // it listens on TCP

@@ -2,7 +2,7 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { TO_OPEN_PRIVILEGED, whyNotOpened } from '#host/listeners.ts'
+import { whyNotOpened } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
 import { Bucket, type Rate } from '../../limits/bucket.ts'
 import { cleanName } from './name.ts'
@@ -66,11 +66,8 @@ export type TftpRefusal = 'tftp_foreign' | 'tftp_queue' | 'tftp_rate' | 'tftp_un
 export class CannotServeTftp extends PilotlightError {
   readonly code = 'CANNOT_SERVE_TFTP'
   constructor(address: string, port: number, cause: NodeJS.ErrnoException) {
-    const why = whyNotOpened('udp', address, port, cause, {
-      taken: ', as another TFTP server would. Stop that one, or serve with --no-tftp.',
-      privileged: TO_OPEN_PRIVILEGED,
-    })
-    super(`Cannot serve TFTP on ${address}, UDP port ${port}: ${why}`, { cause })
+    const { why, remedy } = whyNotOpened('udp', address, port, cause, 'pilotlight serve --no-tftp')
+    super(`Cannot serve TFTP on ${address}, UDP port ${port}: ${why}`, { cause, remedy })
   }
 }
 

@@ -7,6 +7,12 @@ t.test('history shows who changed what, and leads back', async t => {
   const dataPath = t.testdir()
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
   const env = { PILOTLIGHT_SERVER: server.url }
+  for (const more of [[], ['--diff']]) {
+    t.match(await pilotlight(['history', 'group', 'g', ...more], { env }), {
+      status: 3,
+      err: /error NOT_FOUND: There is no group "g"/,
+    })
+  }
   for (const profile of ['one', 'two']) {
     await pilotlight(['apply', '-f', '-'], { env, input: `{kind: group, id: g, profile: ${profile}}` })
   }

@@ -32,9 +32,14 @@ t.test('a new server shows its page, its token, what DHCP waits for, and the nex
 
 t.test('the line of DHCP says how it is: off, silent with its reason, or answering', async t => {
   t.match(dhcp({ dhcp: false }), /^off: /)
+  for (const networks of [[], [network('10.20.0.0/24', 'full')]])
+    t.match(
+      dhcp({ address: '127.0.0.1', networks }),
+      /^reaches no machine: 127\.0\.0\.1 is this host alone; .*--address/,
+    )
   t.match(
-    dhcp({ address: '127.0.0.1', networks: [network('10.20.0.0/24', 'full')] }),
-    /^silent: 127\.0\.0\.1 is not in the network of a site \(10\.20\.0\.0\/24\); start with --address/,
+    dhcp({ address: '10.9.0.1', networks: [network('10.20.0.0/24', 'full')] }),
+    /^silent: 10\.9\.0\.1 is not in the network of a site \(10\.20\.0\.0\/24\); start with --address/,
   )
   t.equal(
     dhcp({ networks: [network('10.20.0.0/24', 'off')] }),

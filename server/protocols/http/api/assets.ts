@@ -4,7 +4,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { AssetStore, type Asset, type Wanted } from '../../../assets/asset-store.ts'
-import { BadRequest, NotFound, NotStored, PreconditionFailed } from '../../../errors.ts'
+import { BadRequest, NoAssets, NotStored, PreconditionFailed } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
@@ -45,7 +45,7 @@ export const assetStoreRoutes: FastifyPluginCallback<AssetStoreNeeds> = (app, { 
   const opened = assetsPath === undefined ? undefined : new AssetStore(assetsPath)
   const store = (): AssetStore => {
     if (opened !== undefined) return opened
-    throw new NotFound('directory', 'assets', 'Start the server with --assets-path.')
+    throw new NoAssets()
   }
   app.setErrorHandler(problemAnswer(log))
   // A body is taken as it comes, piece by piece.

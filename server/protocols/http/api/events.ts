@@ -3,7 +3,7 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { bootSchema, eventSchema } from '#model/boot.ts'
 import { normaliseMac } from '#model/mac.ts'
-import { NeverBooted, NotFound } from '../../../errors.ts'
+import { NeverBooted, NotFound, UnknownBoot } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import { identifiersIn } from '../../../machines/identity.ts'
 import { journalText, type Journal } from '../../../machines/journal.ts'
@@ -104,8 +104,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
       const boots = await bootsOf(name)
       const boot = request.query.boot ?? boots[0]?.id
       if (boot === undefined) throw new NeverBooted(name)
-      if (!boots.some(({ id }) => id === boot))
-        throw new NotFound(`boot of ${name}`, boot, `GET /v1/machines/${name}/boots lists all.`)
+      if (!boots.some(({ id }) => id === boot)) throw new UnknownBoot(name, boot)
       const found = await store.eventsOf(boot)
       if (request.headers.accept?.includes('application/json')) return pretty(reply, { boot, events: found })
       return plain(reply, journalText(found))

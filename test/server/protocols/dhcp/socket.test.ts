@@ -120,13 +120,13 @@ t.test('a port that is taken is an error that says how to fix it', { skip: whyNo
     const taken = require('node:dgram').createSocket('udp4').bind(67, '127.0.0.1', async () => {
       const { openDhcp } = await import(${JSON.stringify(SOCKET)})
       const leases = { all: async () => [], commit: async () => {} }
-      await openDhcp({ address: '127.0.0.1', leases }).catch(error => console.log(error.code, error.message))
+      await openDhcp({ address: '127.0.0.1', leases }).catch(error => console.log(error.code, error.message, error.remedy))
       taken.close()
     })`
   const said = await wire.client(process.execPath, ['-e', script])
   t.match(
     said,
-    /^CANNOT_SERVE_DHCP .* UDP port 67: process \d+ \(node .*\) has it, as another DHCP server would\. .*--no-dhcp/,
+    /^CANNOT_SERVE_DHCP .* UDP port 67: process \d+ \(node .*\) has it stop that one, or: {2}pilotlight serve --no-dhcp/,
   )
 })
 
@@ -140,5 +140,9 @@ t.test('an address that is not ours is an error that says so', async t => {
     reservations: new MachineIndex(),
     report: problem => t.comment(problem.message),
   })
-  await t.rejects(opening, { code: 'CANNOT_SERVE_DHCP' })
+  await t.rejects(opening, {
+    code: 'CANNOT_SERVE_DHCP',
+    message: /no interface of this host has the address$/,
+    remedy: /ip -brief address$/,
+  })
 })

@@ -243,7 +243,11 @@ t.test('bytes that are not a packet are counted, and the server goes on', async 
 
 t.test('a port that is taken is an error that says how to fix it', async t => {
   const { server } = await serve(t)
-  await t.rejects(serve(t, { port: server.port }), { code: 'CANNOT_SERVE_TFTP', message: /--no-tftp/ })
+  await t.rejects(serve(t, { port: server.port }), {
+    code: 'CANNOT_SERVE_TFTP',
+    message: /has it$/,
+    remedy: /^stop that one, or: {2}pilotlight serve --no-tftp$/,
+  })
 })
 
 t.test('an aborted signal closes the server and its transfers', async t => {

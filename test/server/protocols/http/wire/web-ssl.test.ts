@@ -34,6 +34,7 @@ t.test('a certificate that is not there keeps the server from starting, and is n
   const settings = { webSsl: true, webCertFile, statePath: join(t.testdirName, 'state') }
   await t.rejects(testServer(t, settings), {
     code: 'BAD_SETTINGS',
-    message: /Provide a valid TLS.*none\.crt/,
+    message: /Provide a valid TLS server certificate with -web-cert-file: .*none\.crt/,
+    remedy: 'pilotlight serve --web-cert-file FILE',
   })
 })
