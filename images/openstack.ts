@@ -131,15 +131,22 @@ const UPSTREAM_USERS = [
   ...['keystone', 'glance', 'placement'].map(name => ({ name, id: 42424 })),
 ]
 
-/** Commands that give a root upstream's users, and the folders in it to them. */
+/**
+ * Commands that give a root upstream's users, and to them what Debian's packages gave to the users of the same names: homes,
+ * without which mod_wsgi starts no process, and configuration that others may not read. Folders are made, because other
+ * layers leave them out.
+ */
 function upstreamUsers(folders: readonly string[]): string[] {
   return [
     ...UPSTREAM_USERS.toReversed().flatMap(({ name, id }) => [
+      `user=$(id -u ${name}) group=$(id -g ${name})`,
       `sed -i '/^${name}:/d' /etc/passwd /etc/group`,
       `sed -i '1a ${name}:x:${id}:${id}::/var/lib/${name}:/usr/sbin/nologin' /etc/passwd`,
       `sed -i '1a ${name}:x:${id}:' /etc/group`,
+      `find /etc /usr /var -xdev -group "$group" -exec chgrp -h ${id} {} +`,
+      `find /etc /usr /var -xdev -user "$user" -exec chown -h ${id} {} +`,
     ]),
-    ...folders.map(folder => `chown -R ${folder.split('/').at(-1)}: ${folder}`),
+    ...folders.flatMap(folder => [`mkdir -p ${folder}`, `chown ${folder.split('/').at(-1)}: ${folder}`]),
     'ln -sf python3 /usr/bin/python',
   ]
 }
@@ -165,7 +172,6 @@ export const openstackHelmInfraRecipe = layerRecipe({
   title: 'OpenStack images: database, queue, cache for openstack-helm',
   packages: HELM_INFRA,
   finish: [
-    'mkdir -p /var/lib/mysql /var/lib/rabbitmq /var/log/mysql /var/log/rabbitmq',
     ...upstreamUsers(['/var/lib/mysql', '/var/lib/rabbitmq', '/var/log/mysql', '/var/log/rabbitmq']),
     ...words('rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins').flatMap(name =>
       script(name, [
@@ -191,7 +197,8 @@ export const openstackHelmRecipe = layerRecipe({
     ...upstreamUsers([]),
     // Where upstream's images have their programs, and a uWSGI that knows Python without being told.
     'mkdir -p /var/lib/openstack/etc/glance && ln -sfn /usr/bin /var/lib/openstack/bin',
-    'cp -r /etc/glance/metadefs /var/lib/openstack/etc/glance/',
+    // With their owner: they are not for others to read.
+    'cp -a /etc/glance/metadefs /var/lib/openstack/etc/glance/',
     ...script('uwsgi', ['exec /usr/bin/uwsgi_python3 --plugins python3 "$@"']),
     'chown keystone: /var/log/apache2',
   ],

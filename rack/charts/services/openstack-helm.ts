@@ -10,7 +10,7 @@ import { ChartPlanError } from '../errors.ts'
 import type { SiteFacts } from '../plan/facts.ts'
 import { ADMIN_SECRET, type Promised } from '../plan/plan.ts'
 import { secretReference } from '../secrets/secret-values.ts'
-import { mergeValues, type Values } from '../values/values.ts'
+import { mergeValues, valueAt, type Values } from '../values/values.ts'
 import {
   adminAccount,
   daemonset,
@@ -34,6 +34,8 @@ type Upstream = {
   readonly values?: Values | ((facts: SiteFacts) => Values)
   /** Which of this program's images its containers run, by the names of `images.tags`. Others are those of the chart. */
   readonly images?: { readonly infra: readonly string[]; readonly control: readonly string[] }
+  /** Values that the OpenStack of this program's images needs; left out where the site names another image as `tag`. */
+  readonly zed?: { readonly tag: string; readonly values: Values }
 }
 
 /** A public endpoint: which of ours, where the chart has its node port, its key below `endpoints`, and its port's name. */
@@ -61,10 +63,21 @@ const serviceImages = (...own: readonly string[]) => ({
 /** A label of nodes as these charts name it. */
 const onNodes = (key: string, value = 'enabled') => ({ node_selector_key: key, node_selector_value: value })
 
-/** The interface that uWSGI is given where a chart uses it: the script of our images' OpenStack, in place of a module of a later one. */
+/** What uWSGI serves: the script of our images' OpenStack, in place of a module of a later one. */
 const uwsgi = (service: string, script: string) => ({
-  conf: { [`${service}_api_uwsgi`]: { uwsgi: { module: null, 'wsgi-file': `/usr/bin/${script}` } } },
+  [`${service}_api_uwsgi`]: { uwsgi: { module: null, 'wsgi-file': `/usr/bin/${script}` } },
 })
+
+/**
+ * How Glance's parts are put together: charts of 2026 name a factory that chooses among pipelines, which our images' OpenStack
+ * does not have. This is the pipeline that it would choose for `paste_deploy.flavor: keystone`.
+ */
+const glancePaste = {
+  'composite:api': null,
+  'pipeline:api': {
+    pipeline: 'cors http_proxy_to_wsgi versionnegotiation osprofiler authtoken context rootapp',
+  },
+}
 
 const always: Kit['always'] = [
   upstream('rabbitmq', {
@@ -76,6 +89,8 @@ const always: Kit['always'] = [
     },
     values: facts => ({
       pod: { replicas: { server: 1 } },
+      // One server has no peer to ask the Kubernetes API for.
+      conf: { rabbitmq: { cluster_formation: { peer_discovery_backend: 'classic_config' } } },
       ...storedOn(facts, 'use_local_path', 'rabbitmq'),
     }),
   }),
@@ -116,7 +131,10 @@ const always: Kit['always'] = [
       ].map(name => `keystone_${name}`),
       ...['fernet_rotate', 'fernet_setup'].map(name => `keystone_${name}`),
     ),
-    values: uwsgi('keystone', 'keystone-wsgi-public'),
+    // The address for administrators would be of the host `keystone`, port 80: a service that no chart makes.
+    values: {
+      endpoints: { identity: { hosts: { admin: 'keystone-api' }, port: { api: { admin: 5000 } } } },
+    },
   }),
   upstream('glance', {
     needs: ['keystone'],
@@ -128,7 +146,10 @@ const always: Kit['always'] = [
       storage: 'local',
       // It would fetch a guest from the Internet; `pilotlight verify` brings its own.
       bootstrap: { enabled: false },
-      ...uwsgi('glance', 'glance-wsgi-api'),
+    },
+    zed: {
+      tag: 'glance_api',
+      values: { conf: { paste: glancePaste, ...uwsgi('glance', 'glance-wsgi-api') } },
     },
   }),
   upstream('placement', {
@@ -137,7 +158,7 @@ const always: Kit['always'] = [
     promises: [deployment('placement-api')],
     endpoints: [endpoint('placement', 'placement')],
     images: serviceImages('placement', 'placement_db_sync'),
-    values: uwsgi('placement', 'placement-api'),
+    zed: { tag: 'placement', values: { conf: uwsgi('placement', 'placement-api') } },
   }),
   upstream('libvirt', {
     needs: ['openvswitch'],
@@ -253,7 +274,7 @@ const CACHE_SECRET = 'memcached-key'
 const limitSeconds = 1200
 
 function upstream(name: string, chart: Upstream): Planner {
-  const { needs, promises, group, endpoints = [], values = {}, images, isService = false } = chart
+  const { needs, promises, group, endpoints = [], values = {}, images, zed, isService = false } = chart
   const own = { rotation: { never: 'the charts of openstack-helm have not been tried with another one.' } }
   return facts => ({
     secrets:
@@ -273,7 +294,13 @@ function upstream(name: string, chart: Upstream): Planner {
         after: needs,
         limitSeconds,
         layers: [
-          { origin: 'images', values: imageValues(images, facts) },
+          {
+            origin: 'images',
+            values: mergeValues(
+              imageValues(images, facts),
+              zed === undefined || hasOwnImage(facts.site, name, zed.tag) ? {} : zed.values,
+            ),
+          },
           {
             origin: 'site facts',
             values: [
@@ -337,6 +364,11 @@ function imageValues(images: Upstream['images'], facts: SiteFacts): Values {
       ]),
     },
   }
+}
+
+/** Says whether the site names an image of its own for a release. */
+function hasOwnImage({ openstack }: Site, release: string, tag: string): boolean {
+  return valueAt(openstack.values, [release, 'images', 'tags', tag]) !== undefined
 }
 
 /** @throws {ChartPlanError} when the site takes Cinder and says nothing of where volumes are */

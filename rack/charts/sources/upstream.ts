@@ -9,7 +9,7 @@ import { ChartPlanError } from '../errors.ts'
 import type { ChartPlan, ReleasePlan, SecretPlan } from '../plan/plan.ts'
 import { publishedTexts, replacementOf, siteKeyOf, type PublishedText } from '../secrets/published.ts'
 import { chartDefaults } from '../values/defaults.ts'
-import { mergeLayers, mergeValues, type Values } from '../values/values.ts'
+import { mergeLayers, mergeValues, valueAt, type Values } from '../values/values.ts'
 import { versionIn } from './fetch.ts'
 import type { ChartSource } from './ours.ts'
 
@@ -119,12 +119,4 @@ function mergeSecrets(known: readonly SecretPlan[], more: readonly SecretPlan[])
     )
   }
   return [...merged.values()]
-}
-
-/** The value at a path of keys; in a list the key is an index. Undefined where there is none, null where that is written. */
-function valueAt(values: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, key) => {
-    if (Array.isArray(value)) return (value as unknown[])[Number(key)]
-    return isRecord(value) ? value[key] : undefined
-  }, values)
 }

@@ -28,6 +28,14 @@ export function mergeLayers(layers: readonly ValueLayer[]): Values {
   return layers.reduce<Values>((under, { values }) => mergeValues(under, values), {})
 }
 
+/** The value at a path of keys; in a list the key is an index. Undefined where there is none, null where that is written. */
+export function valueAt(values: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, key) => {
+    if (Array.isArray(value)) return (value as unknown[])[Number(key)]
+    return isRecord(value) ? value[key] : undefined
+  }, values)
+}
+
 /**
  * The site file's values by release, each a map.
  *

@@ -242,6 +242,33 @@ for (const [version, charts] of Object.entries(versions)) {
   })
 }
 
+const valuesIn = (plan: ChartPlan, release: string) =>
+  valuesOf(plan.releases.find(({ name }) => name === release) as ReleasePlan)
+
+test("Keystone's addresses are all of a service that its chart makes", async t => {
+  const [charts = {}] = Object.values(versions)
+  const made = words(factsOf(charts, 'keystone').services)
+  const { hosts, port, host_fqdn_override } = valueIn(valuesIn(planOf(charts), 'keystone'), [
+    'endpoints',
+    'identity',
+  ]) as Record<string, Record<string, unknown>>
+  t.same(hosts, { admin: 'keystone-api' })
+  t.ok(made.includes('keystone-api'))
+  t.same(port, { api: { admin: 5000, public: 30500 } })
+  t.match(host_fqdn_override, { public: { host: String } })
+})
+
+test("values for the images' OpenStack go where the site names another image", async t => {
+  const [charts = {}] = Object.values(versions)
+  const conf = { glance_api_uwsgi: { uwsgi: { module: null, 'wsgi-file': '/usr/bin/glance-wsgi-api' } } }
+  t.match(valuesIn(planOf(charts), 'glance'), { conf })
+  const other = planOf(charts, {
+    values: { glance: { images: { tags: { glance_api: 'registry.test/glance:9' } } } },
+  })
+  t.equal(valuesIn(other, 'glance')['conf'], undefined)
+  t.match(valuesIn(other, 'placement'), { conf: { placement_api_uwsgi: {} } })
+})
+
 const onLabel = (key: string) => JSON.stringify({ node_selector_key: key, node_selector_value: 'enabled' })
 const [current = {}] = Object.values(versions)
 
