@@ -91,7 +91,7 @@ export function whyNotOpened(
   if (error.code === 'EACCES')
     return {
       why: 'the port is privileged',
-      remedy: `run it as root, or as a service (docs/service.md), or:  ${without}`,
+      remedy: `run it as root, or let systemd open it (deploy/pilotlight.socket), or:  ${without}`,
     }
   if (error.code === 'EADDRNOTAVAIL')
     return {

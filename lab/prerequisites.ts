@@ -10,6 +10,7 @@ export const labPrerequisites: readonly Prerequisite[] = [
   { command: '/usr/lib/ipxe/snponly.efi', package: 'ipxe', why: 'the loader that machines fetch by TFTP' },
   { command: 'swtpm', package: 'swtpm', why: 'the TPM of machines that have one' },
   { command: 'ip', package: 'iproute2', why: 'the network between the machines' },
+  { command: 'curl', package: 'curl', why: 'what container machines fetch by HTTP' },
   { command: 'nft', package: 'nftables', why: "the rack's way out, where one is asked for" },
   { command: 'nsenter', package: 'util-linux', why: 'runs the server inside the rack' },
   { command: 'mount', package: 'mount', why: 'the roots of container machines' },

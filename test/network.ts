@@ -1,10 +1,11 @@
 // Network namespaces for tests. Each lives as long as the process that holds it, and ends with its test.
 
 import { spawn } from 'node:child_process'
-import { existsSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import type { Test } from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { absent, whyNoNamespaces } from './absent.ts'
 import { endChild } from './end-child.ts'
 
 /** A network namespace. */
@@ -23,12 +24,9 @@ export type TestNetwork = {
   ip(...lines: readonly string[]): Promise<void>
 }
 
-/** Why there are no network namespaces here; false when there are. `tools` are paths of programs that a test needs as well. */
+/** Why there are no network namespaces here; false when there are. `tools` are names or paths of programs that a test needs as well. */
 export function whyNoNetworks(...tools: readonly string[]): string | false {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0)
-    return 'needs root on Linux, for network namespaces'
-  const absent = ['/usr/bin/unshare', '/usr/bin/nsenter', ...tools].filter(tool => !existsSync(tool))
-  return absent.length === 0 ? false : `${absent.join(', ')} not installed`
+  return absent('unshare', 'nsenter', 'ip', ...tools) || whyNoNamespaces('--net')
 }
 
 /** Makes a network namespace whose `lo` is up. `flags` of `unshare` add other namespaces. */

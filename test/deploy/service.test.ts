@@ -11,10 +11,11 @@ import { placeAssets } from '#images/assets.ts'
 import { findImages } from '#images/build.ts'
 import { openLab, type Lab } from '#lab/lab.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { absent } from '../absent.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const images = process.getuid?.() === 0 ? await findImages() : undefined
-const skip = images ? false : 'needs root and built images: pilotlight images build'
+const skip = images ? absent('ip', 'nft', 'curl') : 'needs root and built images: pilotlight images build'
 /** The address of the server inside; the lab's own network is another one. */
 const ADDRESS = '10.30.0.1'
 const MAC = '52:54:00:30:00:11'

@@ -10,6 +10,9 @@ import { waitUntil } from '#progress/wait.ts'
 import { endChild } from '../end-child.ts'
 import { machineFiles, testPki } from '../site-pki.ts'
 import { machineNamed, smallSite } from '../small-site.ts'
+import { absent, skipFile } from '../absent.ts'
+
+skipFile(t, absent('ip', 'curl', 'jq'))
 
 const script = join(import.meta.dirname, '../../ignition/scripts/checkpoint')
 const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'true'], { limitSeconds: 10 }).then(

@@ -8,6 +8,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '#host/command.ts'
 import { serverIdentity } from '#server/access/own-authority.ts'
+import { absent, skipFile } from '../absent.ts'
+
+skipFile(t, absent('curl'))
 
 const script = readFileSync(join(import.meta.dirname, '../../ignition/scripts/agent'), 'utf8')
 

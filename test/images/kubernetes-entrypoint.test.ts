@@ -11,6 +11,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { dataFile } from '#images/files.ts'
+import { absent, skipFile } from '../absent.ts'
+
+skipFile(t, absent('python3'))
 
 const program = dataFile('openstack-helm/kubernetes-entrypoint')
 const folder = await mkdtemp(join(tmpdir(), 'entrypoint-'))

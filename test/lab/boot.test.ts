@@ -1,6 +1,5 @@
 // One machine of each driver boots the live system over the network, from the real server with its own profiles.
 
-import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { placeAssets } from '#images/assets.ts'
@@ -10,11 +9,12 @@ import { openLab } from '#lab/lab.ts'
 import type { Lab } from '#lab/lab.ts'
 import type { Rack } from '#lab/rack.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { absent } from '../absent.ts'
 import { remainsOf } from './remains.ts'
 
 const images = process.getuid?.() === 0 ? await findImages() : undefined
-const noImages = images ? false : 'needs root and built images: pilotlight images'
-const noQemu = existsSync('/usr/bin/qemu-system-x86_64') ? noImages : 'needs the package qemu-system-x86'
+const noImages = images ? absent('ip', 'curl') : 'needs root and built images: pilotlight images'
+const noQemu = noImages || absent('qemu-system-x86_64', '/usr/lib/ipxe/snponly.efi')
 const name = `b${process.pid}`
 t.setTimeout(240_000) // a boot while others use the machine
 

@@ -10,8 +10,9 @@ import { plugContainer, removeNamespace } from '#lab/network.ts'
 import type { Rack } from '#lab/rack.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { remainsOf } from './remains.ts'
+import { absent } from '../absent.ts'
 
-const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces'
+const skip = process.getuid?.() === 0 ? absent('ip') : 'needs root: network namespaces'
 const base = `t${process.pid}`
 
 function rack(name: string, driver: 'container' | 'qemu' = 'container'): Rack {

@@ -13,7 +13,7 @@ import { whyNoNetworks } from '../network.ts'
 import { rawRequest } from './request.ts'
 import { wiredServer } from './wired-server.ts'
 
-const skip = whyNoNetworks()
+const skip = whyNoNetworks('curl')
 t.setTimeout(240_000)
 
 /** What curl prints instead of an answer's body. */

@@ -12,7 +12,7 @@ import { wiredServer } from './wired-server.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const PROGRAM = join(ROOT, 'bin/pilotlight')
 const SITE = join(ROOT, 'lab/racks/small/site.yaml')
-const skip = whyNoNetworks()
+const skip = whyNoNetworks('curl')
 t.setTimeout(240_000)
 
 /** What curl prints: status, then body. */

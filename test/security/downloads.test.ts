@@ -12,7 +12,7 @@ import { site } from '../server/serving.ts'
 import { childServer } from './child-server.ts'
 
 t.setTimeout(300_000) // a busy machine takes its time
-const skip = whyNoNetworks('/usr/bin/curl')
+const skip = whyNoNetworks('curl')
 
 const SERVER = '10.99.0.1'
 const HTTP = `http://${SERVER}:8080`

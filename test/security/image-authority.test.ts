@@ -8,6 +8,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { CommandFailed, run } from '#host/command.ts'
 import { serverIdentity } from '#server/access/own-authority.ts'
+import { absent, skipFile } from '../absent.ts'
+
+skipFile(t, absent('curl'))
 
 t.setTimeout(120_000) // a busy machine takes its time
 

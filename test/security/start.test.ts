@@ -9,7 +9,7 @@ import { childServer } from './child-server.ts'
 import { CTL_1, HTTP, SERVER, siteOf, tokenIn } from './segment.ts'
 
 t.setTimeout(120_000) // a busy machine takes its time
-const skip = whyNoNetworks('/usr/bin/curl')
+const skip = whyNoNetworks('curl')
 
 t.test('gives no token to a request that arrives before DHCP is open', { skip }, async t => {
   const dataPath = t.testdir({

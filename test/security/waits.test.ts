@@ -14,6 +14,9 @@ import { waitUntil } from '#progress/wait.ts'
 import { machineKey } from '../machine-key.ts'
 import { passMinutes } from '../pass-minutes.ts'
 import { site, testServer } from '../server/serving.ts'
+import { absent, skipFile } from '../absent.ts'
+
+skipFile(t, absent('curl'))
 
 t.setTimeout(120_000) // a busy machine takes its time
 

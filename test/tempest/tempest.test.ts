@@ -1,12 +1,12 @@
 // How Tempest is configured for a cloud, and what is read from its results.
 
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { tempestConf } from './config.ts'
 import type { CloudFacts } from './config.ts'
 import { countsOf, readResults, reasonOf, reportOf } from './results.ts'
+import { absent } from '../absent.ts'
 
 const facts: CloudFacts = {
   authUrl: 'http://10.20.0.11:30500/v3',
@@ -31,7 +31,9 @@ t.test('only services that the catalog has are tested', async t => {
 })
 
 const PYTHON = '/usr/bin/python3'
-const noSubunit = existsSync('/usr/lib/python3/dist-packages/subunit') ? false : 'needs the package tempest'
+const noSubunit =
+  absent(PYTHON) ||
+  (spawnSync(PYTHON, ['-c', 'import subunit, testtools']).status !== 0 && 'needs the package tempest')
 
 t.test(
   'results are read from what Tempest writes, with the reason of each skip and failure',

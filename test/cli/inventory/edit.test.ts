@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { EXIT } from '#cli/exit.ts'
 import { testServer } from '../../server/serving.ts'
 import { pilotlight } from '../pilotlight.ts'
+import { absent } from '../../absent.ts'
 
-t.test('an edit is put back, unless someone was faster', async t => {
+t.test('an edit is put back, unless someone was faster', { skip: absent('curl') }, async t => {
   const dataPath = t.testdir()
   const server = await testServer(t, { dataPath, statePath: join(dataPath, 'state') })
   const editor = join(dataPath, 'editor')

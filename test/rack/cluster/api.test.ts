@@ -14,15 +14,12 @@ import { run, type CommandResult } from '#host/command.ts'
 import { makeLeaf, type KeyPair } from '#host/x509.ts'
 import { silentStage } from '#progress/stage.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { absent } from '../../absent.ts'
 import { findTool, missingTools, startApiServer, type ApiServer } from './api-server.ts'
 import { makeRequest, siteAuthorityOf, testPki } from '../../site-pki.ts'
 import { smallSite } from '../../small-site.ts'
 
 const skip = missingTools()
-const noJq = await run('jq', ['--version'], { limitSeconds: 5 }).then(
-  () => false as const,
-  () => 'jq is not installed',
-)
 
 t.test('a cluster on a real API server', { skip }, async t => {
   const root = t.testdir()
@@ -72,7 +69,7 @@ t.test('a cluster on a real API server', { skip }, async t => {
     t.equal(slices.length, 1)
   })
 
-  await t.test('no request is anonymous except for health', async t => {
+  await t.test('no request is anonymous except for health', { skip: absent('curl') }, async t => {
     t.equal(await statusOf(`${api.server}/readyz`), '200')
     t.equal(await statusOf(`${api.server}/version`), '401')
     t.equal(await statusOf(`${api.server}/api/v1/namespaces`), '401')
@@ -134,7 +131,7 @@ t.test('a cluster on a real API server', { skip }, async t => {
 
   await t.test(
     'a serving certificate is approved for the name and address of the machine alone',
-    { skip: noJq },
+    { skip: absent('jq', 'curl') },
     async t => {
       const at = join(root, 'etc/kubernetes/kubelet')
       const identity = [`--client-certificate=${at}/client.crt`, `--client-key=${at}/client.key`]

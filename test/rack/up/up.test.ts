@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { EXIT } from '#cli/exit.ts'
 import { testServer } from '../../server/serving.ts'
 import { pilotlight } from '../../cli/pilotlight.ts'
+import { absent } from '../../absent.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const SITE = join(ROOT, 'lab/racks/small/site.yaml')
@@ -69,22 +70,26 @@ t.test('up asks for power by hand in a line of its own, and says at its end what
   t.notMatch(err, /boot > cmp-1: failed .*ctl-1/, 'no other machine is the reason')
 })
 
-t.test('up --approve first-boot says once that first keys are trusted unseen', async t => {
-  const folder = t.testdir()
-  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
-  const site = join(folder, 'site.yaml')
-  writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
-  const args = ['up', site, '--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
-  const env = { PILOTLIGHT_STATE_PATH: server.statePath }
-  const seen = join(folder, 'seen')
-  const look = `test {name} = cmp-1 || { curl --silent ${server.url}/machines/ctl-1 > '${seen}'; false; }`
-  const run = await pilotlight([...args, '--approve', 'first-boot', '--power-on', look], { env })
-  t.equal(policyOf(readFileSync(seen, 'utf8')), 'first-boot', 'while it runs')
-  t.equal(
-    policyOf(await (await server.get('/machines/ctl-1')).text()),
-    'operator',
-    "when it has ended, the site's own policy is there again",
-  )
-  t.equal(run.err.match(/trust on first use: the first key .* unseen/g)?.length, 1)
-  t.notMatch((await pilotlight([...args, '--power-on', 'false'], { env })).err, /trust on first use/)
-})
+t.test(
+  'up --approve first-boot says once that first keys are trusted unseen',
+  { skip: absent('curl') },
+  async t => {
+    const folder = t.testdir()
+    const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+    const site = join(folder, 'site.yaml')
+    writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
+    const args = ['up', site, '--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
+    const env = { PILOTLIGHT_STATE_PATH: server.statePath }
+    const seen = join(folder, 'seen')
+    const look = `test {name} = cmp-1 || { curl --silent ${server.url}/machines/ctl-1 > '${seen}'; false; }`
+    const run = await pilotlight([...args, '--approve', 'first-boot', '--power-on', look], { env })
+    t.equal(policyOf(readFileSync(seen, 'utf8')), 'first-boot', 'while it runs')
+    t.equal(
+      policyOf(await (await server.get('/machines/ctl-1')).text()),
+      'operator',
+      "when it has ended, the site's own policy is there again",
+    )
+    t.equal(run.err.match(/trust on first use: the first key .* unseen/g)?.length, 1)
+    t.notMatch((await pilotlight([...args, '--power-on', 'false'], { env })).err, /trust on first use/)
+  },
+)

@@ -12,7 +12,7 @@ import type { InheritedSocket } from '#server/process/activation.ts'
 import { whyNoNetworks } from '../../network.ts'
 
 t.setTimeout(120_000)
-const skip = whyNoNetworks('/usr/bin/setpriv')
+const skip = whyNoNetworks('setpriv', 'pgrep', 'curl')
 
 const DHCP: InheritedSocket = { fd: 3, protocol: 'udp', address: '10.20.0.1', port: 67 }
 const BROADCAST: InheritedSocket = { fd: 4, protocol: 'udp', address: '255.255.255.255', port: 67 }

@@ -8,8 +8,10 @@ import { basename, join } from 'node:path'
 import t from 'tap'
 import { libraryFolder } from '#rack/charts/sources/ours.ts'
 import { waitUntil } from '#progress/wait.ts'
+import { absent } from '../../../../absent.ts'
 
-const skip = process.getuid?.() === 0 ? false : 'needs root: it is to be process 1 of a PID namespace'
+const skip =
+  process.getuid?.() === 0 ? absent('python3') : 'needs root: it is to be process 1 of a PID namespace'
 const scripts = join(libraryFolder, 'files')
 
 /** The folder of the scripts as in a pod, beside an agent that does `python`. */

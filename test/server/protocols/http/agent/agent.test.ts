@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { run } from '#host/command.ts'
 import { machineKey, type TestKey } from '../../../../machine-key.ts'
 import { site, testServer, type TestServer } from '../../../serving.ts'
+import { absent, skipFile } from '../../../../absent.ts'
+
+skipFile(t, absent('curl'))
 
 const files = [{ path: '/etc/kubernetes/pki/ca.key', mode: 0o600, content: 'secret\n' }]
 

@@ -101,7 +101,10 @@ t.test('a machine of which no key waits is named with what to do', async t => {
   const { name = '' } = site.machines[0] ?? {}
   const env = { PILOTLIGHT_STATE_PATH: server.statePath }
   const run = await pilotlight(['machines', 'approve', name, '--server', server.url], { env })
-  t.match(run.err, new RegExp(`^error NOT_FOUND: No key of ${name} waits for a decision\\. .*--fingerprint`))
+  t.match(
+    run.err,
+    new RegExp(`^error NO_KEY_WAITS: No key of ${name} waits for a decision\\. .*--fingerprint`),
+  )
   t.match(run.err, `fix: pilotlight journal ${name}`)
 })
 
