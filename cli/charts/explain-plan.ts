@@ -1,8 +1,9 @@
 // What `pilotlight charts plan` prints: the releases, or the values of one with the origin of each.
 
+import { inScratch } from '#host/scratch.ts'
 import { titleOf } from '#rack/charts/gates/promises.ts'
 import { chosenOf, type ChartPlan, type ReleasePlan } from '#rack/charts/plan/plan.ts'
-import { chartFolder } from '#rack/charts/sources/ours.ts'
+import { ourCharts, type ChartSource } from '#rack/charts/sources/ours.ts'
 import { chartDefaults } from '#rack/charts/values/defaults.ts'
 import { explainLayers, showPath, type ExplainedValue } from '#rack/charts/values/values.ts'
 
@@ -25,18 +26,29 @@ export function explainPlan({ name, namespace, releases, secrets }: ChartPlan): 
 }
 
 /** Every value of a release, or of all (`true`), with its origin; lists that replaced lists are pointed out. */
-export async function explainValues(plan: ChartPlan, which: string | true): Promise<Explained> {
+export async function explainValues(
+  plan: ChartPlan,
+  which: string | true,
+  charts: ChartSource = ourCharts,
+): Promise<Explained> {
   const releases = which === true ? plan.releases : chosenOf(plan, [which]).releases
-  const shown = await Promise.all(
-    releases.map(async release => ({ release, values: await layered(release) })),
+  const shown = await inScratch(scratch =>
+    Promise.all(
+      releases.map(async release => ({ release, values: await layered(release, charts, scratch) })),
+    ),
   )
   const lines = shown.flatMap(({ release, values }) => [release.name, ...values.map(valueLine)])
   const data = Object.fromEntries(shown.map(({ release, values }) => [release.name, values]))
   return { data: { values: data }, lines }
 }
 
-async function layered({ chart, layers }: ReleasePlan): Promise<ExplainedValue[]> {
-  const defaults = { origin: 'chart', values: await chartDefaults(chartFolder(chart)) }
+async function layered(
+  { chart, layers }: ReleasePlan,
+  charts: ChartSource,
+  scratch: string,
+): Promise<ExplainedValue[]> {
+  const { path } = await charts.unpack(chart, scratch)
+  const defaults = { origin: 'chart', values: await chartDefaults(path) }
   return explainLayers([defaults, ...layers])
 }
 

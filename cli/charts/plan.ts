@@ -7,7 +7,7 @@ import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './site-flags
 export function definePlan(command: Command): void {
   ofSite(command)
     .option('--values [release]', 'every merged value with its origin, of one release or of all')
-    .option('--check', 'renders all charts, and looks whether the cluster can carry them')
+    .option('--check', 'renders all charts, and asks the cluster whether it can carry them')
     .addHelpText(
       'after',
       '\nExamples:\n  pilotlight charts plan site.yaml\n  pilotlight charts plan site.yaml --values nova\n  pilotlight charts plan site.yaml --check',
@@ -16,12 +16,27 @@ export function definePlan(command: Command): void {
       if (flags.check) return checkPlan(await sessionOf(site, flags), flags)
       const options = await planOf(site, flags)
       const { explainPlan, explainValues } = await import('./explain-plan.ts')
+      if (flags.values === undefined && options.site.openstack.charts !== undefined)
+        await checkAsFarAsKnown(options)
       const shown =
         flags.values === undefined
           ? explainPlan(options.plan)
-          : await explainValues(options.plan, flags.values)
+          : await explainValues(options.plan, flags.values, options.charts)
       print(flags, shown.data, shown.lines)
     })
+}
+
+/**
+ * What can be said of another maker's charts without a cluster: whether they render, and whether what they make and wait for fits
+ * together.
+ */
+async function checkAsFarAsKnown(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<void> {
+  const { requireHelm } = await import('#rack/charts/releases/helm.ts')
+  await requireHelm(options.toolsDirectory)
+  const { PreflightFailed } = await import('#rack/charts/errors.ts')
+  const { checkAlone, renderOffline } = await import('#rack/charts/preflight/preflight.ts')
+  const problems = checkAlone(options.plan, await renderOffline(options))
+  if (problems.length > 0) throw new PreflightFailed(problems)
 }
 
 async function checkPlan(options: SessionOptions, flags: ChartsFlags): Promise<void> {
@@ -30,10 +45,10 @@ async function checkPlan(options: SessionOptions, flags: ChartsFlags): Promise<v
   const { checkCluster, renderPlan } = await import('#rack/charts/preflight/preflight.ts')
   const { pods } = await withSession(options, [], async session => {
     const rendered = await renderPlan(session)
-    const problems = await checkCluster(session, rendered)
+    const problems = await checkCluster(session, rendered, { asksServer: true })
     if (problems.length > 0) throw new PreflightFailed(problems)
     return rendered
   })
-  const line = `all ${options.plan.releases.length} charts render, and ${pods.length} workloads find their nodes, images, memory, processors, storage and configuration`
+  const line = `all ${options.plan.releases.length} charts render, the API server takes their objects, and ${pods.length} workloads find their nodes, images, memory, processors, storage, configuration and what they wait for`
   print(flags, { ok: true, workloads: pods }, [line])
 }

@@ -74,6 +74,7 @@ async function runIn<T>(
     const helm = {
       kubeconfigPath,
       namespace: plan.namespace,
+      kubernetes: site.cluster.kubernetes,
       helm: await helmProgram(options.toolsDirectory),
       directory,
       ...(signal ? { signal } : {}),

@@ -7,10 +7,13 @@ export class KubernetesRefused extends PilotlightError {
   readonly code = 'KUBERNETES_REFUSED'
   /** The HTTP status, for example 409; that of the refusal itself where a watch was ended by one. */
   readonly status: number
+  /** The server's own message. */
+  readonly reason: string
   /** `what` was asked, for example `Reading Node ctl-1`; `why` is the server's own message. */
   constructor(what: string, status: number, why: string) {
     super(`${what}: the Kubernetes API answered ${status}: ${why}`)
     this.status = status
+    this.reason = why
   }
 }
 

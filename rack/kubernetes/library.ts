@@ -82,6 +82,19 @@ export class LibraryClient implements KubernetesClient {
     return JSON.parse(text) as Manifest // the answer to an apply is the object
   }
 
+  async tryCreate(manifest: Manifest): Promise<void> {
+    const { apiVersion, kind, metadata } = manifest
+    const { isNamespaced } = await this.#resourceOf(apiVersion, kind)
+    const { namespace = 'default', ...rest } = metadata
+    const within = isNamespaced ? { namespace } : {}
+    const path = await this.#pathOf({ apiVersion, kind, ...within })
+    await this.#ask(`Trying ${kind} ${metadata.name}`, HttpMethod.POST, path, {
+      query: { fieldManager, dryRun: 'All', fieldValidation: 'Ignore' },
+      contentType: 'application/json',
+      body: JSON.stringify({ ...manifest, metadata: { ...rest, ...within } }),
+    })
+  }
+
   async read<T>(key: ObjectKey): Promise<T | undefined> {
     const what = `Reading ${key.kind} ${key.name}`
     const text = await this.#askForOne(what, HttpMethod.GET, await this.#pathOf(key))

@@ -1,8 +1,8 @@
 // Whether the pods of a plan find a place on the nodes: labels, images, memory and processor, judged before anything is
 // installed, as the scheduler and the kubelet would judge it later and one by one. Pure.
 
-import { isRecord } from '#model/record.ts'
 import { type Values } from '../values/values.ts'
+import { containersOf, mapAt, mapsIn, podTemplateOf, textsOf, titleOf } from './rendered.ts'
 
 /** The equal pods of one workload. */
 export type PodGroup = {
@@ -14,6 +14,11 @@ export type PodGroup = {
   /** False for a job: it ends, and releases its resources. */
   readonly lasts: boolean
   readonly nodeSelector: Readonly<Record<string, string>>
+  /** Terms of required node affinity; a node that fits one of them will do. None: any node. */
+  readonly affinity: readonly Values[]
+  readonly tolerations: readonly Values[]
+  /** Of devices and the like (`nvidia.com/gpu`), how many each pod asks for. */
+  readonly devices: Readonly<Record<string, number>>
   readonly images: readonly string[]
   readonly requests: Requests
 }
@@ -24,11 +29,14 @@ export type Requests = { readonly memoryBytes: number; readonly milliCpu: number
 /** A node as the API shows it; only what is read. */
 export type Node = {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
+  readonly spec?: { readonly taints?: readonly Taint[] }
   readonly status?: {
-    readonly allocatable?: { readonly memory?: string; readonly cpu?: string }
+    readonly allocatable?: Readonly<Record<string, string>>
     readonly images?: readonly { readonly names?: readonly string[] }[]
   }
 }
+
+type Taint = { readonly key: string; readonly value?: string; readonly effect: string }
 
 /** One reason why a plan cannot run, for a person. */
 export type PlacementProblem = { readonly release: string; readonly what: string; readonly remedy: string }
@@ -39,19 +47,23 @@ const reportedImages = 50
 /** The pods that rendered objects would make. */
 export function podGroupsOf(release: string, objects: readonly Values[]): PodGroup[] {
   return objects.flatMap(object => {
-    const pod = mapAt(object, 'spec', 'template', 'spec')
-    if (!Array.isArray(pod['containers'])) return []
+    const pod = podTemplateOf(object)?.spec
+    if (pod === undefined) return []
     const { kind } = object
     const replicas = mapAt(object, 'spec')['replicas']
     const containers = mapsIn(pod['containers'])
     const first = mapsIn(pod['initContainers'])
+    const required = mapAt(pod, 'affinity', 'nodeAffinity', 'requiredDuringSchedulingIgnoredDuringExecution')
     return [
       {
         release,
-        workload: `${String(kind)} ${String(mapAt(object, 'metadata')['name'])}`,
+        workload: titleOf(object),
         count: kind === 'DaemonSet' ? 'each node' : typeof replicas === 'number' ? replicas : 1,
-        lasts: kind !== 'Job',
-        nodeSelector: mapAt(pod, 'nodeSelector') as Record<string, string>,
+        lasts: kind !== 'Job' && kind !== 'CronJob',
+        nodeSelector: textsOf(mapAt(pod, 'nodeSelector')),
+        affinity: mapsIn(required['nodeSelectorTerms']),
+        tolerations: mapsIn(pod['tolerations']),
+        devices: devicesOf(containersOf(pod)),
         images: [...new Set([...containers, ...first].map(({ image }) => String(image)))],
         requests: requestsOf(containers, first),
       },
@@ -73,25 +85,71 @@ export function checkPlacement(
   const homeless = groups.filter(group => nodesFor(group, nodes).length === 0)
   const rest = groups.filter(group => !homeless.includes(group))
   return [
-    ...homeless.map(group => missingLabel(group, nodes)),
+    ...homeless.map(group => noNode(group, nodes)),
+    ...missingDevices(rest, nodes),
     ...missingImages(rest, nodes, registry),
     ...tooLittle(rest, nodes, used),
   ]
 }
 
-function missingLabel(
-  { release, workload, nodeSelector }: PodGroup,
-  nodes: readonly Node[],
-): PlacementProblem {
-  const label = Object.entries(nodeSelector)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(' ')
+/** Why none of the nodes will do: its label, its affinity, or what the nodes that have both are tainted with. */
+function noNode(group: PodGroup, nodes: readonly Node[]): PlacementProblem {
+  const { release, workload, nodeSelector, affinity } = group
+  const label = pairs(nodeSelector)
   const names = nodes.map(({ metadata }) => metadata.name)
+  const labelled = nodes.filter(node => hasLabels(node, nodeSelector))
+  if (labelled.length === 0)
+    return {
+      release,
+      what: `${workload} wants a node labelled ${label}; ${names.length === 0 ? 'there is no node' : `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not`}`,
+      remedy: `kubectl label node ${names.length === 1 ? names[0] : 'NODE'} ${label}`,
+    }
+  const fitting = labelled.filter(node => fitsAffinity(node, affinity))
+  if (fitting.length === 0)
+    return {
+      release,
+      what: `${workload} wants a node where ${affinity.map(termText).join(', or ')}; ${namesOf(labelled)} ${labelled.length === 1 ? 'is' : 'are'} not such a node`,
+      remedy: `Label one as it wants (kubectl label node), or take its affinity out of openstack.values.${release}.pod.`,
+    }
+  const [{ key, value = '', effect } = { key: '', effect: '' }] = fitting.flatMap(node =>
+    keptOff(node, group),
+  )
+  const taint = `${key}${value === '' ? '' : `=${value}`}:${effect}`
   return {
     release,
-    what: `${workload} wants a node labelled ${label}; ${names.length === 0 ? 'there is no node' : `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not`}`,
-    remedy: `kubectl label node ${names.length === 1 ? names[0] : 'NODE'} ${label}`,
+    what: `${workload} does not tolerate the taint ${taint} of ${namesOf(fitting)}, and no other node is for it`,
+    remedy: `kubectl taint node ${fitting[0]?.metadata.name} ${taint}-`,
   }
+}
+
+function pairs(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')
+}
+
+function namesOf(nodes: readonly Node[]): string {
+  return nodes.map(({ metadata }) => metadata.name).join(', ')
+}
+
+function missingDevices(groups: readonly PodGroup[], nodes: readonly Node[]): PlacementProblem[] {
+  return groups.flatMap(group =>
+    Object.entries(group.devices).flatMap(([device, wanted]) => {
+      const hosts = nodesFor(group, nodes)
+      // A node that has not reported yet may have them.
+      const has = ({ status }: Node) =>
+        status?.allocatable === undefined || quantity(status.allocatable[device]) >= wanted
+      if (hosts.some(has)) return []
+      const { release, workload } = group
+      return [
+        {
+          release,
+          what: `${workload} asks for ${wanted} ${device}, which ${namesOf(hosts)} ${hosts.length === 1 ? 'does' : 'do'} not offer`,
+          remedy: `Install what offers it on the nodes, or ask for none: openstack.values.${release}.pod.resources.`,
+        },
+      ]
+    }),
+  )
 }
 
 function missingImages(
@@ -237,15 +295,91 @@ function allocatable({ status }: Node): Requests {
   return { memoryBytes: quantity(memory), milliCpu: quantity(cpu) * 1000 }
 }
 
-function nodesFor({ nodeSelector }: PodGroup, nodes: readonly Node[]): Node[] {
-  const wanted = Object.entries(nodeSelector)
-  return nodes.filter(({ metadata }) => wanted.every(([key, value]) => metadata.labels?.[key] === value))
+/** What containers ask for beside memory and processors, as far as a node must offer it to run them. */
+function devicesOf(containers: readonly Values[]): Record<string, number> {
+  const asked = containers.flatMap(container =>
+    ['limits', 'requests'].flatMap(kind => Object.entries(mapAt(container, 'resources', kind))),
+  )
+  const devices = asked.filter(([name]) => name.includes('/') || name.startsWith('hugepages-'))
+  const most = new Map<string, number>()
+  for (const [name, value] of devices) most.set(name, Math.max(most.get(name) ?? 0, quantity(value)))
+  return Object.fromEntries([...most].filter(([, count]) => count > 0))
 }
 
-function mapAt(value: Values, ...path: readonly string[]): Values {
-  return path.reduce<Values>((map, key) => (isRecord(map[key]) ? map[key] : {}), value)
+/** The nodes that the scheduler may give these pods, by labels, affinity and taints. */
+export function nodesFor(group: PodGroup, nodes: readonly Node[]): Node[] {
+  return nodes.filter(
+    node =>
+      hasLabels(node, group.nodeSelector) &&
+      fitsAffinity(node, group.affinity) &&
+      keptOff(node, group).length === 0,
+  )
 }
 
-function mapsIn(list: unknown): Values[] {
-  return Array.isArray(list) ? list.filter(isRecord) : []
+function hasLabels({ metadata }: Node, selector: Readonly<Record<string, string>>): boolean {
+  return Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value)
+}
+
+/** Terms are alternatives; the expressions of one must all hold, and a term without any holds nowhere. */
+function fitsAffinity(node: Node, terms: readonly Values[]): boolean {
+  if (terms.length === 0) return true
+  return terms.some(term => {
+    const labels = mapsIn(term['matchExpressions'])
+    const fields = mapsIn(term['matchFields'])
+    return (
+      labels.length + fields.length > 0 &&
+      labels.every(it => holds(it, node.metadata.labels?.[String(it['key'])])) &&
+      fields.every(it => holds(it, it['key'] === 'metadata.name' ? node.metadata.name : undefined))
+    )
+  })
+}
+
+/** One expression of a node affinity (the operators of NodeSelectorRequirement, core/v1). */
+function holds({ operator, values }: Values, value: string | undefined): boolean {
+  const list = Array.isArray(values) ? values.map(String) : []
+  switch (operator) {
+    case 'In':
+      return value !== undefined && list.includes(value)
+    case 'NotIn':
+      return value === undefined || !list.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+    case 'Gt':
+      return value !== undefined && Number(value) > Number(list[0])
+    case 'Lt':
+      return value !== undefined && Number(value) < Number(list[0])
+    default:
+      return false
+  }
+}
+
+function termText(term: Values): string {
+  const all = [...mapsIn(term['matchExpressions']), ...mapsIn(term['matchFields'])]
+  return all
+    .map(({ key, operator, values }) =>
+      [key, operator, ...(Array.isArray(values) ? [values.join(',')] : [])].map(String).join(' '),
+    )
+    .join(' and ')
+}
+
+/**
+ * The taints of a node that keep these pods off it. Those that the cluster itself sets while a node comes up or is in trouble
+ * are passed over: they pass. So is all that a daemon set's pods tolerate by themselves.
+ */
+function keptOff({ spec }: Node, { tolerations }: PodGroup): Taint[] {
+  const passes = ({ key, effect }: Taint) =>
+    key.startsWith('node.kubernetes.io/') ||
+    key.startsWith('node.cloudprovider.') ||
+    effect === 'PreferNoSchedule'
+  return (spec?.taints ?? []).filter(
+    taint => !passes(taint) && !tolerations.some(toleration => tolerates(toleration, taint)),
+  )
+}
+
+function tolerates({ key, operator, value, effect }: Values, taint: Taint): boolean {
+  if (typeof effect === 'string' && effect !== '' && effect !== taint.effect) return false
+  if (operator === 'Exists') return key === undefined || key === '' || key === taint.key
+  return key === taint.key && (value ?? '') === (taint.value ?? '')
 }

@@ -1,13 +1,20 @@
-// What rendered objects need of a cluster beside a place for their pods: storage for their claims, and the ConfigMaps and Secrets
-// that pods refer to. A pod that lacks one waits for it without end. Pure.
+// What rendered objects need of a cluster beside a place for their pods: storage for their claims, and the objects that pods
+// refer to. A pod that lacks one is never made, or waits for it without end. Pure.
 
-import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
 import type { Values } from '../values/values.ts'
 import type { PlacementProblem } from './capacity.ts'
+import { containersOf, mapAt, mapsIn, nameOf, podTemplateOf, titleOf } from './rendered.ts'
 
-/** A ConfigMap or Secret, as a problem names it. */
-export type ObjectName = `${'ConfigMap' | 'Secret'} ${string}`
+/** What a pod refers to by name. */
+export type ReferredKind =
+  'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount' | 'PriorityClass' | 'RuntimeClass'
+
+/** One of them, as a problem names it. */
+export type ObjectName = `${ReferredKind} ${string}`
+
+/** What pods refer to: an object, and of a ConfigMap or Secret perhaps the key. */
+type Reference = { readonly name: ObjectName; readonly key?: string }
 
 /** What the objects of one release need, and make. */
 export type ObjectNeeds = {
@@ -15,9 +22,12 @@ export type ObjectNeeds = {
   /** Claims for storage; a claim without a class takes the cluster's default. */
   readonly claims: readonly { readonly by: string; readonly class?: string }[]
   /** What pods cannot start without, each with the workload that names it. */
-  readonly wanted: readonly { readonly by: string; readonly name: ObjectName }[]
-  /** What they make themselves, at once or through another object: a Certificate's Secret. */
-  readonly made: readonly ObjectName[]
+  readonly wanted: readonly (Reference & { readonly by: string })[]
+  /**
+   * What they make themselves, at once or through another object: a Certificate's Secret. `keys` are those of a ConfigMap or
+   * Secret, as far as they are known: a hook's or a Certificate's is filled later.
+   */
+  readonly made: readonly { readonly name: ObjectName; readonly keys?: readonly string[] }[]
 }
 
 /** What a cluster has. */
@@ -25,35 +35,30 @@ export type ClusterObjects = {
   /** Of StorageClasses, and those that ready-made volumes are of. */
   readonly classes: readonly string[]
   readonly hasDefaultClass: boolean
-  /** ConfigMaps and Secrets of the plan's namespace. */
+  /** What pods may refer to: of the plan's namespace, and of the whole cluster. */
   readonly names: ReadonlySet<string>
-}
-
-/** The objects of a rendered manifest, which is YAML documents. */
-export function objectsIn(manifest: string): Values[] {
-  return parseAllDocuments(manifest).flatMap(document => {
-    const object: unknown = document.toJS()
-    return isRecord(object) ? [object] : []
-  })
 }
 
 /** What the objects of a release need and make. */
 export function needsOf(release: string, objects: readonly Values[]): ObjectNeeds {
   const needs = objects.map(object => {
-    const { kind, metadata, spec } = object
-    const name = nameIn(metadata)
-    const by = `${String(kind)} ${name}`
-    const templates = isRecord(spec) ? listIn(spec['volumeClaimTemplates']) : []
-    const claims = kind === 'PersistentVolumeClaim' ? [object] : templates
+    const by = titleOf(object)
+    const pod = podTemplateOf(object)?.spec ?? {}
+    const ephemeral = mapsIn(pod['volumes']).map(volume => mapAt(volume, 'ephemeral', 'volumeClaimTemplate'))
+    const claims = [
+      ...(object['kind'] === 'PersistentVolumeClaim' ? [object] : []),
+      ...mapsIn(mapAt(object, 'spec')['volumeClaimTemplates']),
+      ...ephemeral.filter(it => isRecord(it['spec'])),
+    ]
     return {
-      claims: claims.map(claim => ({ by, ...classOf(claim) })),
-      wanted: podSpecsIn(object)
-        .flatMap(referencesOf)
-        .map(it => ({ by, name: it })),
-      made: madeBy(object, name),
+      claims: claims.filter(isProvisioned).map(claim => ({ by, ...classOf(claim) })),
+      wanted: referencesOf(pod).map(it => ({ by, ...it })),
+      made: madeBy(object),
     }
   })
-  const unique = new Map(needs.flatMap(it => it.wanted).map(it => [it.name, it]))
+  const unique = new Map(
+    needs.flatMap(it => it.wanted).map(it => [`${it.name} ${it.key ?? ''}`, it] as const),
+  )
   return {
     release,
     claims: needs.flatMap(it => it.claims),
@@ -68,21 +73,45 @@ export function checkObjects(
   cluster: ClusterObjects,
   secrets: readonly string[],
 ): PlacementProblem[] {
-  const made = new Set<string>([...needs.flatMap(it => it.made), ...secrets.map(name => `Secret ${name}`)])
-  made.add('ConfigMap kube-root-ca.crt') // in every namespace, shortly after it is made
-  const has = (name: string) => made.has(name) || cluster.names.has(name)
+  const made = new Map<string, readonly string[] | undefined>(
+    [...EVERYWHERE, ...secrets.map(name => `Secret ${name}`)].map(name => [name, undefined]),
+  )
+  for (const { name, keys } of needs.flatMap(it => it.made)) made.set(name, keys)
+  const lacks = ({ name, key }: Reference): string | undefined => {
+    if (!made.has(name)) return cluster.names.has(name) ? undefined : name
+    const keys = made.get(name)
+    return key === undefined || keys === undefined || keys.includes(key) ? undefined : `key ${key} of ${name}`
+  }
   return needs.flatMap(({ release, claims, wanted }) => [
     ...claims
       .filter(it => (it.class === undefined ? !cluster.hasDefaultClass : !cluster.classes.includes(it.class)))
       .map(it => missingClass(release, it, cluster.classes)),
-    ...wanted
-      .filter(({ name }) => !has(name))
-      .map(({ by, name }) => ({
-        release,
-        what: `${by} refers to ${name}, which neither a release of the plan makes nor the cluster has`,
-        remedy: `Make it in the namespace of the plan, or switch off what needs it in openstack.values.${release}.`,
-      })),
+    ...wanted.flatMap(({ by, ...reference }) => {
+      const missing = lacks(reference)
+      if (missing === undefined) return []
+      return [
+        {
+          release,
+          what: `${by} refers to ${missing}, which neither a release of the plan makes nor the cluster has`,
+          remedy: remedyFor(release, reference.name),
+        },
+      ]
+    }),
   ])
+}
+
+/** What every namespace or cluster has, perhaps shortly after it is made. */
+const EVERYWHERE: readonly ObjectName[] = [
+  'ConfigMap kube-root-ca.crt',
+  'ServiceAccount default',
+  'PriorityClass system-cluster-critical',
+  'PriorityClass system-node-critical',
+]
+
+function remedyFor(release: string, name: ObjectName): string {
+  const isOfCluster = /^(Priority|Runtime)Class /.test(name)
+  const make = isOfCluster ? 'Make it in the cluster' : 'Make it in the namespace of the plan'
+  return `${make}, or switch off what needs it in openstack.values.${release}.`
 }
 
 function missingClass(
@@ -99,74 +128,89 @@ function missingClass(
   }
 }
 
-function madeBy(object: Values, name: string): ObjectName[] {
-  const { kind, spec } = object
-  if (kind === 'ConfigMap' || kind === 'Secret') return [`${kind} ${name}`]
-  // cert-manager's Certificate, and others that name the Secret that they fill.
-  const filled = isRecord(spec) && podSpecsIn(object).length === 0 ? spec['secretName'] : undefined
-  return typeof filled === 'string' ? [`Secret ${filled}`] : []
+function madeBy(object: Values): ObjectNeeds['made'][number][] {
+  const { kind, data, stringData, binaryData } = object
+  const name = nameOf(object)
+  switch (kind) {
+    case 'ConfigMap':
+    case 'Secret': {
+      const keys = [data, stringData, binaryData].flatMap(it => (isRecord(it) ? Object.keys(it) : []))
+      // An empty one is there for a job to fill.
+      return [{ name: `${kind} ${name}`, ...(keys.length === 0 ? {} : { keys }) }]
+    }
+    case 'PersistentVolumeClaim':
+    case 'ServiceAccount':
+    case 'PriorityClass':
+    case 'RuntimeClass':
+      return [{ name: `${kind} ${name}` }]
+    default: {
+      // cert-manager's Certificate, and others that name the Secret that they fill.
+      const filled = podTemplateOf(object) === undefined ? mapAt(object, 'spec')['secretName'] : undefined
+      return typeof filled === 'string' ? [{ name: `Secret ${filled}` }] : []
+    }
+  }
 }
 
-/** The pod templates of workloads, jobs and cron jobs; a hook's too. */
-function podSpecsIn(object: Values): Values[] {
-  const spec = object['spec']
-  if (!isRecord(spec)) return []
-  if (Array.isArray(spec['containers'])) return isTest(object) ? [] : [spec]
-  const inner = isRecord(spec['jobTemplate']) ? spec['jobTemplate']['spec'] : spec
-  const template = isRecord(inner) ? inner['template'] : undefined
-  const pod = isRecord(template) ? template['spec'] : undefined
-  return isRecord(pod) && Array.isArray(pod['containers']) ? [pod] : []
-}
-
-/** A pod that only `helm test` makes. */
-function isTest({ metadata }: Values): boolean {
-  const annotations = isRecord(metadata) && isRecord(metadata['annotations']) ? metadata['annotations'] : {}
-  const hook = annotations['helm.sh/hook']
-  return typeof hook === 'string' && hook.startsWith('test')
-}
-
-function referencesOf(pod: Values): ObjectName[] {
-  const volumes = listIn(pod['volumes']).flatMap(volume => [
-    ...named('ConfigMap', volume['configMap'], 'name'),
-    ...named('Secret', volume['secret'], 'secretName'),
-    ...(isRecord(volume['projected']) ? listIn(volume['projected']['sources']) : []).flatMap(source => [
-      ...named('ConfigMap', source['configMap'], 'name'),
-      ...named('Secret', source['secret'], 'name'),
+function referencesOf(pod: Values): Reference[] {
+  const volumes = mapsIn(pod['volumes']).flatMap(volume => [
+    ...ofVolume('ConfigMap', volume['configMap'], 'name'),
+    ...ofVolume('Secret', volume['secret'], 'secretName'),
+    ...named('PersistentVolumeClaim', volume['persistentVolumeClaim'], 'claimName'),
+    ...mapsIn(mapAt(volume, 'projected')['sources']).flatMap(source => [
+      ...ofVolume('ConfigMap', source['configMap'], 'name'),
+      ...ofVolume('Secret', source['secret'], 'name'),
     ]),
   ])
-  const containers = [...listIn(pod['containers']), ...listIn(pod['initContainers'])]
-  const variables = containers.flatMap(container => [
-    ...listIn(container['envFrom']).flatMap(from => [
+  const variables = containersOf(pod).flatMap(container => [
+    ...mapsIn(container['envFrom']).flatMap(from => [
       ...named('ConfigMap', from['configMapRef'], 'name'),
       ...named('Secret', from['secretRef'], 'name'),
     ]),
-    ...listIn(container['env']).flatMap(({ valueFrom }) =>
-      isRecord(valueFrom)
-        ? [
-            ...named('ConfigMap', valueFrom['configMapKeyRef'], 'name'),
-            ...named('Secret', valueFrom['secretKeyRef'], 'name'),
-          ]
-        : [],
-    ),
+    ...mapsIn(container['env']).flatMap(variable => {
+      const from = mapAt(variable, 'valueFrom')
+      return [
+        ...ofKey('ConfigMap', from['configMapKeyRef'], 'name', 'key'),
+        ...ofKey('Secret', from['secretKeyRef'], 'name', 'key'),
+      ]
+    }),
   ])
-  return [...volumes, ...variables]
+  return [
+    ...named('ServiceAccount', pod, 'serviceAccountName'),
+    ...named('PriorityClass', pod, 'priorityClassName'),
+    ...named('RuntimeClass', pod, 'runtimeClassName'),
+    ...volumes,
+    ...variables,
+  ]
 }
 
-function named(kind: 'ConfigMap' | 'Secret', reference: unknown, key: string): ObjectName[] {
+function named(kind: ReferredKind, reference: unknown, key: string): Reference[] {
   if (!isRecord(reference) || reference['optional'] === true) return []
   const name = reference[key]
-  return typeof name === 'string' && name !== '' ? [`${kind} ${name}`] : []
+  return typeof name === 'string' && name !== '' ? [{ name: `${kind} ${name}` }] : []
+}
+
+/** With the key of it that is read. */
+function ofKey(kind: ReferredKind, reference: unknown, name: string, key: string): Reference[] {
+  const read = isRecord(reference) ? reference[key] : undefined
+  return named(kind, reference, name).map(it => (typeof read === 'string' ? { ...it, key: read } : it))
+}
+
+/** A volume of an object's keys: of all, or of those that it lists. */
+function ofVolume(kind: ReferredKind, reference: unknown, name: string): Reference[] {
+  const items = isRecord(reference) ? mapsIn(reference['items']) : []
+  return [
+    ...named(kind, reference, name),
+    ...items.flatMap(item => ofKey(kind, { ...(reference as Values), ...item }, name, 'key')),
+  ]
+}
+
+/** A claim with a `volumeName` takes that volume, and an empty class one that is there already: the class is then no matter. */
+function isProvisioned(claim: Values): boolean {
+  const { volumeName, storageClassName } = mapAt(claim, 'spec')
+  return volumeName === undefined && storageClassName !== ''
 }
 
 function classOf(claim: Values): { class?: string } {
-  const name = isRecord(claim['spec']) ? claim['spec']['storageClassName'] : undefined
+  const name = mapAt(claim, 'spec')['storageClassName']
   return typeof name === 'string' ? { class: name } : {}
-}
-
-function nameIn(metadata: unknown): string {
-  return isRecord(metadata) ? String(metadata['name']) : ''
-}
-
-function listIn(list: unknown): Values[] {
-  return Array.isArray(list) ? list.filter(isRecord) : []
 }

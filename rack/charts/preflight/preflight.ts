@@ -17,13 +17,24 @@ import {
   type PodGroup,
   type Requests,
 } from './capacity.ts'
-import { checkObjects, needsOf, objectsIn, type ClusterObjects, type ObjectNeeds } from './objects.ts'
+import { checkAccepted } from './accepted.ts'
+import { checkClashes } from './clashes.ts'
+import { checkObjects, needsOf, type ClusterObjects, type ObjectNeeds } from './objects.ts'
+import { objectsIn } from './rendered.ts'
+import { checkWaits, type Present, type ReleaseObjects } from './waits.ts'
 import { valuesOf } from '../plan/plan.ts'
 import { type ChartSession, type SessionOptions } from '../session.ts'
 import type { Values } from '../values/values.ts'
 
-/** The pods that the plan's charts make, and what else they need. Needs no cluster: `up` asks for it while the machines are still off. */
-export type RenderedPlan = { readonly pods: readonly PodGroup[]; readonly needs: readonly ObjectNeeds[] }
+/**
+ * The objects that the plan's charts make, the pods of those, and what else they need. Needs no cluster: `up` asks for it while
+ * the machines are still off.
+ */
+export type RenderedPlan = {
+  readonly releases: readonly ReleaseObjects[]
+  readonly pods: readonly PodGroup[]
+  readonly needs: readonly ObjectNeeds[]
+}
 
 /**
  * Renders every chart of the plan in a temporary folder, without a cluster.
@@ -32,10 +43,11 @@ export type RenderedPlan = { readonly pods: readonly PodGroup[]; readonly needs:
  * @throws what keeps every chart from being rendered: no helm, a full disk, the signal's reason
  */
 export async function renderOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<RenderedPlan> {
-  const { plan, toolsDirectory, charts = ourCharts, signal } = options
+  const { plan, site, toolsDirectory, charts = ourCharts, signal } = options
   const helm = {
     helm: await helmProgram(toolsDirectory),
     namespace: plan.namespace,
+    kubernetes: site.cluster.kubernetes,
     ...(signal ? { signal } : {}),
   }
   return inScratch(directory =>
@@ -57,32 +69,45 @@ export async function renderPlan({
   readonly helm: Parameters<typeof renderChart>[3]
 }): Promise<RenderedPlan> {
   const problems: PlacementProblem[] = []
-  const pods: PodGroup[] = []
-  const needs: ObjectNeeds[] = []
+  const releases: ReleaseObjects[] = []
   // One after another: all at once would take both processors from the machines that boot meanwhile.
   for (const release of plan.releases) {
     try {
       const { path } = await unpack(release)
-      const objects = objectsIn(await renderChart(release.name, path, valuesOf(release), helm))
-      pods.push(...podGroupsOf(release.name, objects))
-      needs.push(needsOf(release.name, objects))
+      const manifest = await renderChart(release.name, path, valuesOf(release), helm)
+      releases.push({ release: release.name, objects: objectsIn(manifest) })
     } catch (error) {
       helm.signal?.throwIfAborted()
       problems.push({ release: release.name, ...problemOf(release.chart, error) })
     }
   }
   if (problems.length > 0) throw new PreflightFailed(problems)
-  return { pods, needs }
+  return {
+    releases,
+    pods: releases.flatMap(({ release, objects }) => podGroupsOf(release, objects)),
+    needs: releases.map(({ release, objects }) => needsOf(release, objects)),
+  }
 }
 
-/** What keeps the rendered pods from finding a place, storage and configuration in the session's cluster. */
+/** What of the rendered plan cannot come up in any cluster: objects in each other's way, waits for what no release makes. */
+export function checkAlone(plan: ChartSession['plan'], { releases }: RenderedPlan): PlacementProblem[] {
+  return [...checkClashes(plan.namespace, releases), ...checkWaits(plan, releases)]
+}
+
+/**
+ * What keeps the rendered objects from coming up in the session's cluster: pods without a place, storage or configuration, waits
+ * without an end, and with `asksServer` what the API server itself says against each object, a request each.
+ */
 export async function checkCluster(
   { api, plan }: ChartSession,
   rendered: RenderedPlan,
+  { asksServer }: { readonly asksServer: boolean },
 ): Promise<PlacementProblem[]> {
   type Pod = {
     metadata: {
+      name: string
       namespace: string
+      labels?: Readonly<Record<string, string>>
       annotations?: Readonly<Record<string, string>>
       deletionTimestamp?: string
     }
@@ -103,10 +128,30 @@ export async function checkCluster(
   for (const [node, there] of Map.groupBy(others, ({ spec }) => spec.nodeName ?? ''))
     used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
   const secrets = plan.secrets.filter(({ isOnlyInValues }) => isOnlyInValues !== true).map(({ name }) => name)
+  const present = [
+    ...(await waitedForIn(api)),
+    ...pods.items.map(({ metadata }) => ({ ...metadata, kind: 'Pod' as const })),
+  ]
   return [
+    ...checkClashes(plan.namespace, rendered.releases),
     ...checkPlacement(rendered.pods, nodes.items, used, IMAGE_REGISTRY),
     ...checkObjects(rendered.needs, await objectsOfCluster(api, plan.namespace, rendered), secrets),
+    ...checkWaits(plan, rendered.releases, { present, nodes: nodes.items }),
+    ...(asksServer ? await checkAccepted(api, plan.namespace, rendered.releases) : []),
   ]
+}
+
+/** What of the cluster a pod may wait for, beside pods. */
+async function waitedForIn(api: ChartSession['api']): Promise<Present> {
+  const lists = [kinds.service, kinds.job, kinds.daemonset].map(async kind =>
+    (await api.listMetadata(kind)).map(({ metadata: { name, namespace = '', labels = {} } }) => ({
+      kind: kind.kind,
+      name,
+      namespace,
+      labels,
+    })),
+  )
+  return (await Promise.all(lists)).flat()
 }
 
 /** What of storage and objects the cluster has, as far as the plan asks for any. */
@@ -118,11 +163,21 @@ async function objectsOfCluster(
   type Class = { metadata: KubernetesObject['metadata'] & { annotations?: Readonly<Record<string, string>> } }
   type Volume = { spec?: { storageClassName?: string } }
   const hasClaims = needs.some(({ claims }) => claims.length > 0)
-  const [classes, volumes, maps, secrets] = await Promise.all([
+  const referred = [
+    { ...kinds.configMap, namespace },
+    { ...kinds.secret, namespace },
+    { ...kinds.persistentVolumeClaim, namespace },
+    { ...kinds.serviceAccount, namespace },
+    kinds.priorityClass,
+    kinds.runtimeClass,
+  ].filter(({ kind }) => needs.some(({ wanted }) => wanted.some(({ name }) => name.startsWith(`${kind} `))))
+  const [classes, volumes, ...objects] = await Promise.all([
     hasClaims ? api.list<Class>(kinds.storageClass, { isCached: true }) : { items: [] },
     hasClaims ? api.list<Volume>(kinds.persistentVolume, { isCached: true }) : { items: [] },
-    api.listMetadata({ ...kinds.configMap, namespace }),
-    api.listMetadata({ ...kinds.secret, namespace }),
+    ...referred.map(async of => {
+      const found = await api.listMetadata(of)
+      return found.map(({ metadata }) => `${of.kind} ${metadata.name}`)
+    }),
   ])
   const ofVolumes = volumes.items.flatMap(({ spec }) => spec?.storageClassName ?? [])
   return {
@@ -130,10 +185,7 @@ async function objectsOfCluster(
     hasDefaultClass: classes.items.some(
       ({ metadata }) => metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true',
     ),
-    names: new Set([
-      ...maps.map(({ metadata }) => `ConfigMap ${metadata.name}`),
-      ...secrets.map(({ metadata }) => `Secret ${metadata.name}`),
-    ]),
+    names: new Set(objects.flat()),
   }
 }
 
@@ -145,6 +197,12 @@ function problemOf(chart: string, error: unknown): { what: string; remedy: strin
     return {
       what: `its chart "${chart}" comes without a chart that it depends on: ${error.message}`,
       remedy: 'Build it where the charts come from: helm dependency build CHART.',
+    }
+  if (error instanceof CommandFailed && error.stderr.includes('kubeVersion'))
+    return {
+      what: `its chart "${chart}" is for another Kubernetes: ${error.message}`,
+      remedy:
+        'Take a version of the chart for this one: pilotlight charts lock SITE --chart-version CHART=VERSION.',
     }
   if (error instanceof CommandFailed && error.status !== null)
     return {

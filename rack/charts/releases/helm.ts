@@ -10,6 +10,8 @@ import type { Values } from '../values/values.ts'
 export type HelmOptions = {
   readonly kubeconfigPath: string
   readonly namespace: string
+  /** The version that a chart is told where no cluster is asked, `1.36.3`: without it Helm takes one of its own. */
+  readonly kubernetes: string
   /** For Helm's own caches. */
   readonly directory: string
   /** The binary: a path, or a name on the PATH. */
@@ -85,9 +87,19 @@ export async function renderChart(
   name: string,
   chart: string,
   values: Values,
-  { helm, namespace, signal }: Omit<HelmOptions, 'kubeconfigPath' | 'directory'>,
+  { helm, namespace, kubernetes, signal }: Omit<HelmOptions, 'kubeconfigPath' | 'directory'>,
 ): Promise<string> {
-  const args = ['template', name, chart, '--namespace', namespace, '--values', '-']
+  const args = [
+    'template',
+    name,
+    chart,
+    '--namespace',
+    namespace,
+    '--kube-version',
+    kubernetes,
+    '--values',
+    '-',
+  ]
   const input = JSON.stringify(values)
   return (await run(helm, args, { limitSeconds: 60, input, ...(signal ? { signal } : {}) })).stdout
 }

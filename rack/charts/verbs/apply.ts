@@ -107,7 +107,8 @@ async function prepare(session: ChartSession, rendered: RenderedPlan, stage: Sta
     const [cluster, deployed, problems] = await Promise.all([
       clusterId(api),
       listReleases(api, plan.namespace),
-      checkCluster(session, rendered),
+      // Our own charts are tested against the API; those of others are asked about.
+      checkCluster(session, rendered, { asksServer: session.site.openstack.charts !== undefined }),
       ...plan.secrets
         .filter(({ isOnlyInValues }) => isOnlyInValues !== true)
         .map(({ name }) => api.apply(secretObject(name, plan.namespace, secrets[name] ?? {}))),

@@ -179,13 +179,52 @@ function templateOf(chart: ChartFacts): string {
     ),
     ...words(chart.nodePorts).map(
       key =>
-        `{{- if .Values.network.${key}.enabled }}\nkind: Service\napiVersion: v1\nmetadata: { name: port-${key.replaceAll(/[._]/g, '-')} }\n` +
+        `{{- if .Values.network.${key}.enabled }}\nkind: Service\napiVersion: v1\nmetadata: { name: ${words(services)[0]}-${key.replaceAll(/[._]/g, '-')} }\n` +
         `spec: { type: NodePort, ports: [{ port: 80, nodePort: {{ .Values.network.${key}.port }} }] }\n{{- end }}`,
     ),
   ].join('\n---\n')
 }
 
-function workloadTemplate({ kind, name, label, hook, claims }: Workload, missing: readonly string[]): string {
+/** The first container, with the variables of kubernetes-entrypoint. Barbican is waited for unless values say for what instead. */
+function waitLines(waits: readonly string[]): string[] {
+  const of = (kind: string) =>
+    waits.filter(it => it.startsWith(`${kind}/`)).map(it => it.slice(kind.length + 1))
+  const [barbican] = of('service').filter(name => name === 'barbican-api')
+  const services = of('service').filter(name => name !== barbican)
+  const pods = of('pod').map(text => {
+    const [labels = '', node] = text.split('@')
+    const pairs = labels.split(',').map(pair => pair.split('='))
+    return {
+      namespace: 'openstack',
+      labels: Object.fromEntries(pairs) as object,
+      requireSameNode: node !== undefined,
+    }
+  })
+  const variables = [
+    ['SERVICE', services.map(name => `openstack:${name}`).join(',')],
+    ['JOBS', of('job').join(',')],
+    ['POD_JSON', pods.length === 0 ? '' : JSON.stringify(pods)],
+  ].filter(([, value]) => value !== '')
+  return [
+    '      initContainers:',
+    '      - name: init',
+    '        image: {{ (values .Values.images.tags | sortAlpha | first) | quote }}',
+    '        env:',
+    ...variables.map(([name, value]) => `        - { name: DEPENDENCY_${name}, value: '${value}' }`),
+    ...(barbican === undefined
+      ? []
+      : [
+          '{{- if not ((.Values.dependencies).static) }}',
+          `        - { name: DEPENDENCY_SERVICE, value: ${barbican} }`,
+          '{{- end }}',
+        ]),
+  ]
+}
+
+function workloadTemplate(
+  { kind, name, label, hook, claims, waits, is }: Workload,
+  missing: readonly string[],
+): string {
   const path = `.Values.labels.${label}`
   const refers = ['DaemonSet', 'Deployment'].includes(kind) ? missing : []
   const volumes = refers.map((reference, index) => {
@@ -194,9 +233,11 @@ function workloadTemplate({ kind, name, label, hook, claims }: Workload, missing
     return `      - { name: v${index}, ${from} }`
   })
   const pod = [
+    ...(is === '' ? [] : [`    metadata: { labels: { ${is.replaceAll('=', ': ').replaceAll(',', ', ')} } }`]),
     `    spec:`,
     `      nodeSelector: { {{ include "helm-toolkit.selector" ${path} }} }`,
     `      containers: [{ name: main, image: {{ (values .Values.images.tags | sortAlpha | first) | quote }} }]`,
+    ...waitLines(waits),
     ...(volumes.length > 0
       ? ['{{- if ((.Values.conf).ceph).enabled }}', '      volumes:', ...volumes, '{{- end }}']
       : []),

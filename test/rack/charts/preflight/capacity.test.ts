@@ -8,7 +8,7 @@ import {
   type Node,
   type PodGroup,
 } from '#rack/charts/preflight/capacity.ts'
-import { objectsIn } from '#rack/charts/preflight/objects.ts'
+import { objectsIn } from '#rack/charts/preflight/rendered.ts'
 
 const control = { 'openstack-control-plane': 'enabled' }
 const node = (name: string, labels: Record<string, string>, memory = '4Gi', cpu = '2'): Node => ({
@@ -21,6 +21,9 @@ const group = (more: Partial<PodGroup> = {}): PodGroup => ({
   count: 1,
   lasts: true,
   nodeSelector: control,
+  affinity: [],
+  tolerations: [],
+  devices: {},
   images: ['pilotlight.local/openstack-control:zed'],
   requests: { memoryBytes: 2 ** 30, milliCpu: 100 },
   ...more,
@@ -122,6 +125,9 @@ spec: { template: { spec: { containers: [{ image: two }] } } }
       count: 'each node',
       lasts: true,
       nodeSelector: { a: 'b' },
+      affinity: [],
+      tolerations: [],
+      devices: {},
       images: ['one', 'two'],
       requests: { memoryBytes: 2 ** 30, milliCpu: 50 },
     },
@@ -131,6 +137,9 @@ spec: { template: { spec: { containers: [{ image: two }] } } }
       count: 1,
       lasts: false,
       nodeSelector: {},
+      affinity: [],
+      tolerations: [],
+      devices: {},
       images: ['two'],
       requests: { memoryBytes: 0, milliCpu: 0 },
     },
@@ -149,3 +158,85 @@ t.test('quantities of Kubernetes are numbers', async t => {
   ]
   for (const [text, number] of rows) t.equal(quantity(text), number, String(text))
 })
+
+const term = (key: string, operator: string, ...values: string[]) => ({
+  matchExpressions: [{ key, operator, ...(values.length === 0 ? {} : { values }) }],
+})
+
+t.test('required affinity is judged as the scheduler judges it', async t => {
+  const nodes = [node('ctl-1', { ...control, cores: '8' }), node('ctl-2', { ...control, disk: 'ssd' })]
+  const wants = (...affinity: PodGroup['affinity']) =>
+    check([group({ affinity })], nodes).map(({ what }) => what)
+  t.strictSame(wants(term('gpu', 'Exists')), [
+    'Deployment nova-api wants a node where gpu Exists; ctl-1, ctl-2 are not such a node',
+  ])
+  t.strictSame(wants(term('gpu', 'Exists'), term('disk', 'In', 'ssd', 'nvme')), [])
+  t.equal(wants(term('disk', 'In', 'hdd')).length, 1)
+  t.strictSame(wants(term('disk', 'NotIn', 'ssd')), [])
+  t.strictSame(wants(term('disk', 'DoesNotExist')), [])
+  t.strictSame(wants(term('cores', 'Gt', '4')), [])
+  t.equal(wants(term('cores', 'Lt', '8')).length, 1)
+  t.equal(wants({}).length, 1, 'a term without expressions fits no node')
+  t.equal(wants({ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['ctl-9'] }] }).length, 1)
+  t.strictSame(wants({ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['ctl-2'] }] }), [])
+})
+
+const tainted = (...taints: NonNullable<NonNullable<Node['spec']>['taints']>) => [
+  { ...node('ctl-1', control), spec: { taints } },
+]
+
+t.test('a taint keeps off what does not tolerate it', async t => {
+  const taint = { key: 'dedicated', value: 'db', effect: 'NoSchedule' }
+  const [problem] = check([group()], tainted(taint))
+  t.match(problem, {
+    what: 'Deployment nova-api does not tolerate the taint dedicated=db:NoSchedule of ctl-1, and no other node is for it',
+    remedy: 'kubectl taint node ctl-1 dedicated=db:NoSchedule-',
+  })
+  const tolerating = (toleration: object) =>
+    check([group({ tolerations: [{ ...toleration }] })], tainted(taint))
+  t.strictSame(tolerating({ operator: 'Exists' }), [])
+  t.strictSame(tolerating({ key: 'dedicated', value: 'db' }), [])
+  t.equal(tolerating({ key: 'dedicated', value: 'web' }).length, 1)
+  t.equal(tolerating({ key: 'dedicated', operator: 'Exists', effect: 'NoExecute' }).length, 1)
+  t.strictSame(check([group()], tainted({ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' })), [])
+  t.strictSame(check([group()], tainted({ key: 'old', effect: 'PreferNoSchedule' })), [])
+})
+
+const offered = (count: string): Node => ({
+  ...node('ctl-1', control),
+  status: { allocatable: { memory: '9Gi', cpu: '4', 'nvidia.com/gpu': count } },
+})
+
+t.test('devices are asked for of a node that offers them', async t => {
+  const [own] = podGroupsOf(
+    'nova',
+    objectsIn(
+      'kind: Deployment\nmetadata: { name: ai }\nspec: { template: { spec: { containers: [{ image: a, resources: { limits: { nvidia.com/gpu: 2 } } }] } } }',
+    ),
+  )
+  t.strictSame(own?.devices, { 'nvidia.com/gpu': 2 })
+  const wanting = group({ devices: { 'nvidia.com/gpu': 2 } })
+  t.match(check([wanting], [offered('1')]), [
+    { what: 'Deployment nova-api asks for 2 nvidia.com/gpu, which ctl-1 does not offer' },
+  ])
+  t.strictSame(check([wanting], [offered('2')]), [])
+})
+
+const placed = (manifest: string) => check(podGroupsOf('nova', objectsIn(manifest)), [node('ctl-1', control)])
+
+t.test(
+  'pods of cron jobs and pods of their own need a node too; suspended jobs and tests do not',
+  async t => {
+    const pod = '{ nodeSelector: { gpu: "1" }, containers: [{ image: a }] }'
+    const cron = (more: string) =>
+      `kind: CronJob\nmetadata: { name: c }\nspec: { ${more} jobTemplate: { spec: { template: { spec: ${pod} } } } }\n`
+    t.match(placed(cron('')), [{ what: /^CronJob c wants a node labelled gpu=1/ }])
+    t.strictSame(placed(cron('suspend: true,')), [])
+    t.match(placed(`kind: Pod\nmetadata: { name: p }\nspec: ${pod}\n`), [{ what: /^Pod p wants/ }])
+    const hook = (when: string) =>
+      `kind: Pod\nmetadata: { name: p, annotations: { helm.sh/hook: "${when}" } }\nspec: ${pod}\n`
+    t.strictSame(placed(hook('test')), [])
+    t.strictSame(placed(hook('pre-delete')), [])
+    t.equal(placed(hook('post-install,post-upgrade')).length, 1)
+  },
+)

@@ -1,7 +1,8 @@
 // What pods lack beyond a place: classes of storage, ConfigMaps and Secrets.
 
 import t from 'tap'
-import { checkObjects, needsOf, objectsIn, type ClusterObjects } from '#rack/charts/preflight/objects.ts'
+import { checkObjects, needsOf, type ClusterObjects } from '#rack/charts/preflight/objects.ts'
+import { objectsIn } from '#rack/charts/preflight/rendered.ts'
 
 const bare: ClusterObjects = { classes: [], hasDefaultClass: false, names: new Set() }
 const problems = (manifest: string, cluster: Partial<ClusterObjects> = {}, secrets: string[] = []) =>
@@ -76,4 +77,51 @@ t.test('a certificate makes the secret that it names, and a test pod is not one 
   const test = `kind: Pod\nmetadata: { name: test, annotations: { helm.sh/hook: test-success } }\nspec: { ${wants} }\n`
   t.strictSame(problems(test), [])
   t.equal(problems(test.replace('test-success', 'post-install')).length, 1)
+})
+
+const podOf = (spec: string) =>
+  `kind: Deployment\nmetadata: { name: web }\nspec: { template: { spec: { containers: [{ name: a }], ${spec} } } }\n`
+
+t.test('whatever a pod refers to must be there, each kind', async t => {
+  const lacking = (spec: string, name: string) => {
+    const what = `Deployment web refers to ${name}, which neither a release of the plan makes nor the cluster has`
+    t.strictSame(problems(podOf(spec)), [what])
+    t.strictSame(problems(podOf(spec), { names: new Set([name]) }), [], name)
+  }
+  lacking('priorityClassName: gold', 'PriorityClass gold')
+  lacking('serviceAccountName: web', 'ServiceAccount web')
+  lacking('runtimeClassName: kata', 'RuntimeClass kata')
+  lacking('volumes: [{ name: d, persistentVolumeClaim: { claimName: data } }]', 'PersistentVolumeClaim data')
+  t.strictSame(problems(podOf('serviceAccountName: default, priorityClassName: system-node-critical')), [])
+  const account = 'kind: ServiceAccount\nmetadata: { name: web }\n---\n'
+  t.strictSame(problems(account + podOf('serviceAccountName: web')), [])
+  t.strictSame(
+    problems(
+      podOf(
+        'volumes: [{ name: d, ephemeral: { volumeClaimTemplate: { spec: { storageClassName: fast } } } }]',
+      ),
+    ),
+    ['Deployment web claims a volume of storage class "fast"; the cluster has none'],
+  )
+})
+
+const env = (key: string) =>
+  `kind: Job\nmetadata: { name: j }\nspec: { template: { spec: { containers: [{ name: a, env: [{ name: X, valueFrom: { secretKeyRef: { name: db, key: ${key} } } }] }] } } }\n`
+
+const volume = (key: string) =>
+  `kind: Job\nmetadata: { name: j }\nspec: { template: { spec: { containers: [{ name: a }], volumes: [{ name: v, secret: { secretName: db, items: [{ key: ${key}, path: f }] } }] } } }\n`
+
+t.test('a key that is read must be in what the plan makes', async t => {
+  const made = 'kind: Secret\nmetadata: { name: db }\nstringData: { user: a }\n---\n'
+  for (const job of [env, volume]) {
+    t.strictSame(problems(made + job('user')), [])
+    t.strictSame(problems(made + job('password')), [
+      'Job j refers to key password of Secret db, which neither a release of the plan makes nor the cluster has',
+    ])
+    t.strictSame(
+      problems('kind: Secret\nmetadata: { name: db }\n---\n' + job('password')),
+      [],
+      'a job fills it',
+    )
+  }
 })

@@ -10,7 +10,7 @@ import { after, test } from 'tap'
 import { labelledNode } from '#rack/cluster/nodes.ts'
 import { ADMIN_SECRET, groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '#rack/charts/plan/plan.ts'
 import { checkObjects } from '#rack/charts/preflight/objects.ts'
-import { renderOffline } from '#rack/charts/preflight/preflight.ts'
+import { checkAlone, renderOffline } from '#rack/charts/preflight/preflight.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
 import { chartsOfSite, lockSiteCharts } from '#rack/charts/sources/of-site.ts'
@@ -381,13 +381,15 @@ test(
     const keystone = plan.releases.find(({ name }) => name === 'keystone')
     assert(keystone)
     t.match(valuesOf(keystone), { debug: 'high', tag: 'from-override' })
-    const { needs, pods } = await renderOffline({
+    const rendered = await renderOffline({
       site,
       plan,
       charts,
       stateDirectory: scratch,
       toolsDirectory: dirname(helm),
     })
+    const { needs, pods } = rendered
+    t.same(checkAlone(plan, rendered), [])
     t.ok(pods.length > 60)
     t.same(checkObjects(needs, { classes: [], hasDefaultClass: false, names: new Set() }, []), [])
     t.notMatch(JSON.stringify(plan), PUBLISHED)
@@ -442,13 +444,15 @@ if (existsSync(join(upstream, 'keystone', 'Chart.yaml')))
     const site = siteWith(upstream, { features: ['2026.1', 'ubuntu_noble'], waves: ['heat', 'magnum'] })
     await lockSiteCharts(site, { helm, update: false })
     const { plan, charts } = await chartsOfSite(site, { helm, stateDirectory: scratch })
-    const { needs, pods } = await renderOffline({
+    const rendered = await renderOffline({
       site,
       plan,
       charts,
       stateDirectory: scratch,
       toolsDirectory: dirname(helm),
     })
+    const { needs, pods } = rendered
+    t.same(checkAlone(plan, rendered), [])
     t.same(checkObjects(needs, { classes: [], hasDefaultClass: false, names: new Set() }, []), [])
     const names = pods.map(({ workload }) => workload.toLowerCase())
     for (const { name, promises } of plan.releases)

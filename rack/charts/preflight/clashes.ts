@@ -1,0 +1,71 @@
+// Names and node ports of a plan: what two objects cannot both have, Helm and the API refuse of the second one, after the first is
+// installed. Pure.
+
+import type { Values } from '../values/values.ts'
+import type { PlacementProblem } from './capacity.ts'
+import { mapAt, mapsIn, nameOf, titleOf } from './rendered.ts'
+import type { ReleaseObjects } from './waits.ts'
+
+/** Ports that the API server gives services on nodes (the default of its --service-node-port-range). */
+const nodePorts = { first: 30_000, last: 32_767 }
+
+/** Objects of two releases with one name, node ports that two services take, and such as no service can have. */
+export function checkClashes(namespace: string, rendered: readonly ReleaseObjects[]): PlacementProblem[] {
+  const all = rendered.flatMap(({ release, objects }) => objects.map(object => ({ release, object })))
+  return [
+    ...second(all, ({ object }) => [[keyOf(object, namespace), titleOf(object)]])
+      .filter(({ now, before }) => now.release !== before.release)
+      .map(({ now, before, what }) => ({
+        release: now.release,
+        what: `${what} is made by release ${before.release} too`,
+        remedy: `Switch one of them off: openstack.values.${now.release}.manifests, or that of ${before.release}.`,
+      })),
+    ...second(all, ({ object }) =>
+      nodePortsOf(object).map(({ port, protocol }) => [`${protocol} ${port}`, `node port ${port}`] as const),
+    ).map(({ now, before, what }) => ({
+      release: now.release,
+      what: `${titleOf(now.object)} takes ${what}, which ${titleOf(before.object)} of release ${before.release} takes too`,
+      remedy: `Give one of them another port: openstack.values.${now.release}.network.`,
+    })),
+    // The API server does not look at this when it is only asked to try.
+    ...all.flatMap(({ release, object }) =>
+      nodePortsOf(object)
+        .filter(({ port }) => port < nodePorts.first || port > nodePorts.last)
+        .map(({ port }) => ({
+          release,
+          what: `${titleOf(object)} takes node port ${port}; node ports are ${nodePorts.first} to ${nodePorts.last}`,
+          remedy: `Give it one of those: openstack.values.${release}.network.`,
+        })),
+    ),
+  ]
+}
+
+type Owned = { readonly release: string; readonly object: Values }
+
+/** Of each key that two objects have: the first of them and the later one. */
+function second(
+  all: readonly Owned[],
+  keysOf: (one: Owned) => readonly (readonly [key: string, what: string])[],
+): { now: Owned; before: Owned; what: string }[] {
+  const seen = new Map<string, Owned>()
+  return all.flatMap(now =>
+    keysOf(now).flatMap(([key, what]) => {
+      const before = seen.get(key)
+      if (before === undefined) seen.set(key, now)
+      return before === undefined || before.object === now.object ? [] : [{ now, before, what }]
+    }),
+  )
+}
+
+function keyOf(object: Values, namespace: string): string {
+  const own = mapAt(object, 'metadata')['namespace']
+  const group = String(object['apiVersion']).replace(/\/?v\d[^/]*$/, '')
+  return [group, object['kind'], typeof own === 'string' ? own : namespace, nameOf(object)].join(' ')
+}
+
+function nodePortsOf(object: Values): { port: number; protocol: string }[] {
+  if (object['kind'] !== 'Service') return []
+  return mapsIn(mapAt(object, 'spec')['ports']).flatMap(({ nodePort, protocol = 'TCP' }) =>
+    typeof nodePort === 'number' && nodePort !== 0 ? [{ port: nodePort, protocol: String(protocol) }] : [],
+  )
+}
