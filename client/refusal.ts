@@ -12,18 +12,31 @@ export class Refusal extends PilotlightError {
   readonly code: ErrorCode
   readonly httpStatus: number
   readonly faults: readonly Fault[]
+  /** Addresses of the server that may be avoided, where it refuses one that Pilotlight chose. */
+  readonly avoid: readonly string[]
   readonly request: { readonly method: string; readonly url: string; readonly status: number }
-  constructor(request: Refusal['request'], { title, faults = [] }: Problem, message: string, remedy: string) {
+  constructor(
+    request: Refusal['request'],
+    { title, faults = [], avoid = [] }: Problem,
+    message: string,
+    remedy: string,
+  ) {
     super(message, { remedy })
     this.request = request
     this.code = codeOf(title, request.status)
     this.httpStatus = request.status
     this.faults = faults
+    this.avoid = avoid
   }
 }
 
 /** What is read of the body of an answer that is an error (RFC 9457); a Pilotlight server puts its code into `title`. */
-type Problem = { readonly title?: string; readonly detail?: string; readonly faults?: readonly Fault[] }
+type Problem = {
+  readonly title?: string
+  readonly detail?: string
+  readonly faults?: readonly Fault[]
+  readonly avoid?: readonly string[]
+}
 
 /** The codes of answers that bring none that is known: a server of another version or kind, or a proxy before it. */
 const CODE_OF_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
@@ -79,11 +92,12 @@ function commandIn(said: string): string | undefined {
 
 function problemIn(text: string): Problem {
   try {
-    const { detail, title, errors } = JSON.parse(text) as Record<string, unknown>
+    const { detail, title, errors, avoid } = JSON.parse(text) as Record<string, unknown>
     return {
       ...(typeof title === 'string' && { title }),
       ...(typeof detail === 'string' && { detail }),
       ...(Array.isArray(errors) && { faults: errors as Fault[] }), // as server/errors.ts has it
+      ...(Array.isArray(avoid) && { avoid: avoid.map(String) }),
     }
   } catch {
     return /^\s*(<|$)/.test(text) ? {} : { detail: text.trim() } // plain text; a page is for browsers

@@ -63,6 +63,12 @@ export class ServerClient {
     return { changed, warnings }
   }
 
+  /** Lets the server check a site as `putSite` would, and change nothing; gives its warnings. */
+  async checkSite(name: string, objects: SiteObjects): Promise<readonly string[]> {
+    const path = `/v1/sites/${encodeURIComponent(name)}?dryRun=true`
+    return ((await this.#json('PUT', path, objects)) as Partial<SitePut>).warnings ?? []
+  }
+
   /**
    * Gives the server what signs for a site; gives the end (milliseconds since 1970) of what its controllers can sign
    * while the server is away.

@@ -2,8 +2,10 @@
 // object, and what is good is normalised.
 
 import { isIPv4 } from 'node:net'
+import { cleanLabel } from './clean.ts'
 import type { Fault } from './fault.ts'
-import { normaliseMac } from './mac.ts'
+import { isHostName } from './host-name.ts'
+import { isGroupMac, normaliseMac } from './mac.ts'
 import { nearest } from './nearest.ts'
 import { isRecord } from './record.ts'
 import type { Schema } from './schema.ts'
@@ -153,8 +155,15 @@ const WANTED: Readonly<Record<string, string>> = {
 const FORMATS: Readonly<Record<string, (text: string) => { value: string } | { wrong: string }>> = {
   mac: text => {
     const value = normaliseMac(text)
-    return value === undefined ? { wrong: `"${text}" is not a MAC address` } : { value }
+    if (value === undefined) return { wrong: `"${text}" is not a MAC address` }
+    return isGroupMac(value) ? { wrong: `"${text}" is the MAC address of a group of cards` } : { value }
   },
+  'host-name': text =>
+    isHostName(text)
+      ? { value: text }
+      : {
+          wrong: `"${cleanLabel(text)}" is not a host name in lower case, of labels of at most 63 characters`,
+        },
   'smbios-uuid': text => ({ value: plainUuid(text) }),
   ipv4: text => (isIPv4(text) ? { value: text } : { wrong: `"${text}" is not an IPv4 address` }),
   'file-name': text =>

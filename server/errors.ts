@@ -215,12 +215,27 @@ export class SiteConflict extends ServerError {
   }
 }
 
-/** A site gives a machine, or the pool, an address that the host of the server has. */
+/** A site gives a machine, its pool or one of its other networks an address that the host of the server has. */
 export class ServerAddressTaken extends ServerError {
   readonly code = 'SERVER_ADDRESS_TAKEN'
   readonly statusCode = 409
-  constructor(what: string, remedy: string) {
+  /** The server's addresses in the site's subnet, where the one in question was chosen and may be chosen anew. */
+  readonly avoid: readonly string[]
+  constructor(what: string, remedy: string, avoid: readonly string[] = []) {
     super(`${what}, which is an address of this server. ${remedy}.`)
+    this.avoid = avoid
+  }
+}
+
+/** Two sites have networks that share addresses. */
+export class SitesOverlap extends ServerError {
+  readonly code = 'SITE_CONFLICT'
+  readonly statusCode = 409
+  constructor(site: string, subnet: string, other: string, theirs: string) {
+    super(
+      `Subnet ${subnet} of site ${cleanLabel(site)} overlaps ${theirs} of site ${cleanLabel(other)}: DHCP cannot tell their machines apart. ` +
+        'Give one of them another subnet.',
+    )
   }
 }
 

@@ -40,7 +40,7 @@ Examples:
     .action(async (siteFile: string, { state, format, output }: RcFlags) => {
       const { readSiteFile } = await import('#rack/site/read.ts')
       const { cloudsYaml, openrc } = await import('#rack/openstack/openrc.ts')
-      const site = await readSiteFile(siteFile)
+      const site = await readSiteFile(siteFile, state)
       const password = await requirePassword(state)
       const text = format === 'openrc' ? openrc(site, password) : cloudsYaml(site, password)
       if (output === undefined) process.stdout.write(text)

@@ -49,7 +49,7 @@ export async function sessionOf(siteFile: string, flags: ChartsFlags): Promise<S
 export async function planOf(siteFile: string, flags: ChartsFlags): Promise<SessionOptions> {
   const { readSiteFile } = await import('#rack/site/read.ts')
   const { siteCharts } = await import('#rack/up/site-charts.ts')
-  const site = await readSiteFile(siteFile)
+  const site = await readSiteFile(siteFile, flags.state)
   const stateDirectory = resolve(flags.state)
   const tools = flags.tools === undefined ? {} : { tools: flags.tools }
   const { plan, charts } = await siteCharts(siteFile, site, { stateDirectory, ...tools })

@@ -49,7 +49,7 @@ async function verify(
   const { readSiteFile } = await import('#rack/site/read.ts')
   const { verifyOpenstack } = await import('#rack/openstack/verify/verify.ts')
   const { VerificationFailed } = await import('#rack/openstack/verify/errors.ts')
-  const site = await readSiteFile(siteFile)
+  const site = await readSiteFile(siteFile, flags.state)
   const password = await requirePassword(flags.state)
   const show = (checks: readonly CheckResult[], seen?: Verification) => {
     drawing.close()

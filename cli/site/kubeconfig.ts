@@ -34,7 +34,12 @@ Examples:
       const who: Administrator = flags.breakGlass === true ? 'break-glass' : 'admin'
       const name = who === 'admin' ? 'kubeconfig' : `kubeconfig-${who}`
       const path = resolve(flags.out ?? join(flags.state, name))
-      const until = await mintKubeconfig(await readSiteFile(siteFile), resolve(flags.state), who, path)
+      const until = await mintKubeconfig(
+        await readSiteFile(siteFile, flags.state),
+        resolve(flags.state),
+        who,
+        path,
+      )
       if (flags.json) return printJson({ kubeconfig: path, until: until.toISOString() })
       process.stdout.write(`kubeconfig  ${path}\ngood until  ${until.toISOString()}\n`)
     })

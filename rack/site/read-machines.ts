@@ -1,6 +1,7 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
 import { cleanLabel, LIMITS } from '#model/clean.ts'
+import { isHostLabel } from '#model/host-name.ts'
 import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
 import { isGroupMac, normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
@@ -60,8 +61,9 @@ export function readMachines(
 
 function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
   reader.expectKeys(path, Object.keys(SITE_KEYS.machines.keys))
-  const name = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1') ?? ''
-  if (name !== '') expectHostName(reader, [...path, 'name'], name)
+  const given = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1')
+  if (given !== undefined) expectHostName(reader, [...path, 'name'], given)
+  const name = given ?? ''
   const mac = readMac(reader, [...path, 'mac'])
   const uuid = readUuid(reader, [...path, 'uuid'])
   if (!reader.has([...path, 'mac']) && !reader.has([...path, 'uuid'])) {
@@ -226,7 +228,7 @@ const LABEL_KEY =
 
 /** Complains about a name that no host can have (RFC 1123 §2.1). */
 export function expectHostName(reader: YamlReader, path: Path, name: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name) && name !== 'localhost') return
+  if (isHostLabel(name)) return
   reader.complain(
     'PL-1004',
     path,

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { reasonOf } from '#model/reason.ts'
+import { avoidedAddresses } from './avoided.ts'
 import { YamlReader } from './document.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
@@ -15,21 +16,22 @@ import { SITE_KEYS } from './site-keys.ts'
 /**
  * Reads and checks the site file at `path`.
  *
- * @param avoid addresses that are not chosen where the file leaves one out: those of the server
+ * @param state the state directory of the site, which knows addresses of the server that are not to be chosen
  * @throws {FileProblems} with every mistake found, or when the file cannot be read
  */
-export async function readSiteFile(path: string, avoid: readonly string[] = []): Promise<Site> {
+export async function readSiteFile(path: string, state?: string): Promise<Site> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const what = `cannot be read: ${reasonOf(error)}`
     const remedy = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
     throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, remedy }])
   })
-  return parseSite(path, text, avoid)
+  return parseSite(path, text, state === undefined ? [] : await avoidedAddresses(state))
 }
 
 /**
- * Checks the text of a site file and fills in what it leaves out; `avoid` as for `readSiteFile`.
+ * Checks the text of a site file and fills in what it leaves out.
  *
+ * @param avoid addresses that are not chosen where the file leaves one out
  * @throws {FileProblems} with every mistake found
  */
 export function parseSite(file: string, text: string, avoid: readonly string[] = []): Site {
@@ -53,7 +55,7 @@ export function parseSite(file: string, text: string, avoid: readonly string[] =
 }
 
 function readName(reader: YamlReader): string {
-  const name = reader.requiredText(['name'], 'name the rack, for example  name: rack-1') ?? ''
-  if (name !== '') expectHostName(reader, ['name'], name)
-  return name
+  const name = reader.requiredText(['name'], 'name the rack, for example  name: rack-1')
+  if (name !== undefined) expectHostName(reader, ['name'], name)
+  return name ?? ''
 }

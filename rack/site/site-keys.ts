@@ -31,7 +31,7 @@ const NETWORK = {
     type: 'network',
     description: 'The provisioning network: machines, the server, and their traffic with each other',
     default: 'required',
-    limits: NETWORK_LIMITS,
+    limits: `${NETWORK_LIMITS}; with \`dhcp: full\` at most \`/29\`, since a machine needs an address beside the pool`,
     example: '10.20.0.0/24',
   },
   gateway: {
@@ -53,7 +53,7 @@ const NETWORK = {
     type: 'range of addresses',
     description: 'The addresses that DHCP leases to machines without a reservation',
     default:
-      'hosts 100 to 199, of a subnet smaller than `/24` its upper half; less where the gateway or a DNS server is among them',
+      'hosts 100 to 199, of a subnet smaller than `/24` its upper half; less where the gateway, a DNS server or the server is among them',
     limits: 'both ends in the subnet, lower first; with `dhcp: full` without the gateway and DNS servers',
     example: '10.20.0.100-10.20.0.199',
   },
@@ -101,7 +101,8 @@ const MACHINE = {
   address: {
     type: 'address',
     description: "The machine's own address, which DHCP keeps for it",
-    default: 'the next free one from host 11 on, in the order of the file',
+    default:
+      'the next free one from host 11 on, then those before it, in the order of the file; [never one of the server](#addresses-that-pilotlight-chooses)',
     limits: 'in the subnet; not the gateway, a DNS server, or given twice; with `dhcp: full` not in the pool',
     example: '10.20.0.11',
   },

@@ -52,6 +52,8 @@ export type Work = {
   /** The state directory of the site, and the kubeconfig in it. */
   readonly state: string
   readonly kubeconfigPath: string
+  /** What the server said of the site, which a person has seen. */
+  readonly warnings: readonly string[]
   readonly stage: Stage
   readonly signal: AbortSignal
   readonly reached: (point: Point) => void
@@ -66,8 +68,21 @@ export type Work = {
 /** Each step's own. */
 export const ACTIONS: { readonly [Id in StepId]: (work: Work) => Promise<Results[Id]> } = {
   charts: prepareCharts,
-  publish: ({ site, client, state, stage, beforePut, options: { show, replaceAuthority = false } }) =>
-    publish(site, client, state, stage, { beforePut, replaceAuthority, ...(show && { show }) }),
+  publish: ({
+    site,
+    client,
+    state,
+    stage,
+    beforePut,
+    warnings,
+    options: { show, replaceAuthority = false },
+  }) =>
+    publish(site, client, state, stage, {
+      beforePut,
+      replaceAuthority,
+      shown: warnings,
+      ...(show && { show }),
+    }),
   'power on': powerOn,
   approve,
   boot,
@@ -152,12 +167,12 @@ async function approve({ options, client, signal, of }: Work): Promise<void> {
 }
 
 /** Waits until all machines are ready, and says when the controllers are. */
-async function boot({ site, options, stage, of, reached }: Work): Promise<void> {
+async function boot({ site, options, stage, of, reached, warnings }: Work): Promise<void> {
   const { boots, phases, watch } = of('power on')
   const { dhcp } = site.network
   const all = boots.map(({ name }) => {
     const phase = phases.get(name)
-    const before = phase === undefined ? { dhcp } : { dhcp, phase }
+    const before = { dhcp, warnings, ...(phase !== undefined && { phase }) }
     return watch.ready(name, stage.child(name), options.bootLimitSeconds, before)
   })
   const controllers = Promise.all(all.filter((_, index) => boots[index]?.role === 'controller'))

@@ -126,9 +126,20 @@ export type BeforeBoot = {
   readonly dhcp: 'full' | 'proxy' | 'off'
   /** The phase that it was in; undefined for one that never booted. */
   readonly phase?: Phase
+  /** What the server said of the site: a cause that it knows is named before those that a person must look for. */
+  readonly warnings?: readonly string[]
 }
 
-function lastWord({ steps }: Watched, { dhcp, phase }: BeforeBoot): string {
+function lastWord(watched: Watched, { warnings = [], ...before }: BeforeBoot): string {
+  const seen = lastSeen(watched, before)
+  if (warnings.length === 0) return seen
+  const warned = `The server warned: ${warnings.join(' ')}`
+  return watched.steps.length > 0
+    ? `${seen}. ${warned}`
+    : `nothing. ${warned} Where that is as you want it: ${seen}`
+}
+
+function lastSeen({ steps }: Watched, { dhcp, phase }: BeforeBoot): string {
   if (steps.length > 0) return steps.join(', ')
   if (phase !== undefined && phase !== 'new')
     return `nothing since this run began; before it, the machine was at "${phase}": does it hang? Look at its console, and switch it off and on`

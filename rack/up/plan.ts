@@ -32,7 +32,7 @@ export async function planSite(
   dataPath: string,
   places: SigningPlaces,
 ): Promise<PlannedStep[]> {
-  const site = await readSiteFile(sitePath)
+  const site = await readSiteFile(sitePath, places.state)
   await checkDataDirectory(site, dataPath)
   const { plan: charts } = await siteCharts(sitePath, site, { stateDirectory: places.state })
   const signing = await signingSentences(site.name, places, Date.now())

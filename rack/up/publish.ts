@@ -26,6 +26,8 @@ export type PublishOptions = {
   readonly beforePut?: () => void
   /** Shows a person what the server says of the site, a line each. */
   readonly show?: (line: string) => void
+  /** What the server said of the site before, and a person has seen. */
+  readonly shown?: readonly string[]
   /** Puts the authority of `state` in the place of another one that the server keeps for the site. */
   readonly replaceAuthority?: boolean
 }
@@ -41,7 +43,12 @@ export async function publish(
   client: ServerClient,
   state: string,
   stage: Stage,
-  { beforePut = () => undefined, show = () => undefined, replaceAuthority = false }: PublishOptions = {},
+  {
+    beforePut = () => undefined,
+    show = () => undefined,
+    shown = [],
+    replaceAuthority = false,
+  }: PublishOptions = {},
 ): Promise<Published> {
   const directory = join(state, 'pki')
   const isFirst = !existsSync(directory)
@@ -53,7 +60,7 @@ export async function publish(
   for (const profile of new Set(objects.groups.map(group => group.profile))) await bootable(profile, client)
   beforePut()
   const { changed, warnings } = await client.putSite(site.name, objects)
-  for (const warning of warnings) show(warning)
+  for (const warning of warnings) if (!shown.includes(warning)) show(warning)
   // First: bundles are signed with it.
   const authority = await client.putAuthority(site.name, siteAuthority(pki), replaceAuthority)
   const { signsUntil } = authority

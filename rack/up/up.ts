@@ -16,6 +16,7 @@ import type { Site } from '../site/site.ts'
 import { ACTIONS, type Results, type Work } from './actions.ts'
 import { firstBootWarning, withApproval } from './approvals.ts'
 import type { UpOptions } from './options.ts'
+import { settledSite } from './settle.ts'
 import { runSteps, stepsOf, type StepId, type Until } from './steps.ts'
 
 /** What a finished `up` leaves behind for the operator. */
@@ -37,13 +38,14 @@ export type UpResult = {
  * `stepsOf` names. It may be run again after any failure.
  */
 export async function up(options: UpOptions, stage: Stage, signal: AbortSignal): Promise<UpResult> {
-  const own = await readSiteFile(options.site)
-  const site = withApproval(own, options.approve)
-  await checkDataDirectory(site, options.dataPath)
   const state = resolve(options.state)
+  await checkDataDirectory(await readSiteFile(options.site, state), options.dataPath)
   makeDirectory(state)
   const client = new ServerClient(options.server)
   client.requirePrivateWire()
+  const { site: own, warnings } = await settledSite(options.site, state, client, line => options.show?.(line))
+  for (const warning of warnings) options.show?.(warning)
+  const site = withApproval(own, options.approve)
   const warning = firstBootWarning(site, options.approve)
   if (warning !== undefined) options.show?.(warning)
   const opened: { close(): Promise<void> }[] = []
@@ -56,6 +58,7 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
       client,
       state,
       kubeconfigPath,
+      warnings,
       closeAtEnd: open => opened.push(open),
       beforePut: () => {
         isPut = true

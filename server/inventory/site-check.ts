@@ -1,10 +1,23 @@
 // What a site must not have where this server is: its own addresses. And what this server's DHCP will not do for the site.
 
-import { formatIpv4, isHostOf, networkAround, parseIpv4 } from '#model/ipv4.ts'
+import type { Fault } from '#model/fault.ts'
+import {
+  contains,
+  formatIpv4,
+  isHostOf,
+  networkAround,
+  overlap,
+  parseIpv4,
+  parseSubnet,
+  reservedRange,
+} from '#model/ipv4.ts'
+import type { Profile } from '#model/profile.ts'
+import { assetsNamed } from '#model/profile-assets.ts'
 import type { SiteObjects } from '#model/site.ts'
-import { ServerAddressTaken } from '../errors.ts'
+import { canonicalUuid } from '#model/uuid.ts'
+import { ServerAddressTaken, SitesOverlap } from '../errors.ts'
 
-/** Where the server is. */
+/** Where the server is, and what it has. */
 export type ServerPlace = {
   /** The IPv4 address that it was told to listen on; `0.0.0.0` is all of them. */
   readonly address: string
@@ -14,33 +27,115 @@ export type ServerPlace = {
   readonly dhcp: boolean
   /** Whether its host forwards packets; undefined where that is not known. */
   readonly forwards: boolean | undefined
+  /** The folder of kernels and images; undefined where it serves none. */
+  readonly assetsPath: string | undefined
+  /** Says whether there is a file below that folder. */
+  readonly hasAsset: (path: string) => boolean
+}
+
+/**
+ * What is wrong with the network of a site and with the places of its machines in it. It may come from anywhere: rack/site/ says the same of
+ * a site file, with lines. The objects themselves are those of their schemas.
+ */
+export function siteFaults({ network, machines }: SiteObjects): Fault[] {
+  const bounds = parseSubnet(network.subnet)
+  if (bounds === undefined) {
+    const detail = `network: "${network.subnet}" is not an IPv4 network of /8 to /30 with its host bits zero`
+    return [{ pointer: '/network/subnet', detail }]
+  }
+  const faults: Fault[] = []
+  const fault = (pointer: string, detail: string) => faults.push({ pointer, detail })
+  const reserved = reservedRange(bounds)
+  if (reserved !== undefined)
+    fault('/network/subnet', `network: ${network.subnet} cannot be used: ${reserved}`)
+  const isHost = (address: string) => isHostOf(bounds, parseIpv4(address) ?? NaN)
+  const { dhcp, gateway, dns, pool } = network
+  if (!isHost(gateway))
+    fault('/network/gateway', `network: the gateway ${gateway} is not an address of ${network.subnet}`)
+  for (const [at, address] of dns.entries()) {
+    const why = reservedRange(parseIpv4(address) ?? 0)
+    if (why !== undefined) fault(`/network/dns/${at}`, `network: ${address} cannot be a DNS server: ${why}`)
+  }
+  const [first, last] = [parseIpv4(pool.first) ?? NaN, parseIpv4(pool.last) ?? NaN]
+  const isPooled = (address: string) => dhcp === 'full' && isBetween(parseIpv4(address) ?? NaN, first, last)
+  if (dhcp === 'full' && !(first <= last && isHost(pool.first) && isHost(pool.last)))
+    fault('/network/pool', `network: ${pool.first}-${pool.last} is not a range of ${network.subnet}`)
+  const kept = [gateway, ...dns].find(isPooled)
+  if (kept !== undefined)
+    fault(
+      '/network/pool',
+      `network: the pool ${pool.first}-${pool.last} contains ${kept}, the ${kept === gateway ? 'gateway' : 'DNS server'}`,
+    )
+  const uuids = new Map<string, string>()
+  for (const [at, { name, address, uuid }] of machines.entries()) {
+    const why = !isHost(address)
+      ? `is not an address of ${network.subnet}`
+      : address === gateway
+        ? 'is the gateway'
+        : dns.includes(address)
+          ? 'is a DNS server of the network'
+          : isPooled(address)
+            ? `is in the pool ${pool.first}-${pool.last}`
+            : undefined
+    if (why !== undefined) fault(`/machines/${at}/address`, `machine ${name}: ${address} ${why}`)
+    if (uuid === undefined) continue
+    const same = uuids.get(canonicalUuid(uuid))
+    if (same !== undefined)
+      fault(`/machines/${at}/uuid`, `machine ${name}: ${uuid} is also the uuid of ${same}`)
+    uuids.set(canonicalUuid(uuid), name)
+  }
+  return faults
+}
+
+/**
+ * Refuses a site whose subnet has addresses of another one's: DHCP serves by the subnet.
+ *
+ * @throws {SitesOverlap}
+ */
+export function refuseOverlap(
+  name: string,
+  { network: { subnet } }: SiteObjects,
+  others: readonly { readonly name: string; readonly subnet: string }[],
+): void {
+  const bounds = networkAround(subnet)
+  for (const other of others) {
+    const theirs = networkAround(other.subnet)
+    if (other.name === name || !bounds || !theirs || !overlap(bounds, theirs)) continue
+    throw new SitesOverlap(name, subnet, other.name, other.subnet)
+  }
 }
 
 /**
  * Refuses a site that gives away an address which the server's host has: the machine would never get it (RFC 2131 §4.3.1), or
  * two hosts would have it.
  *
+ * @param declared the address that a machine of this name has here already: it is in use, and is not chosen anew
  * @throws {ServerAddressTaken}
  */
-export function refuseServerAddresses(name: string, site: SiteObjects, { addresses }: ServerPlace): void {
+export function refuseServerAddresses(
+  name: string,
+  site: SiteObjects,
+  server: Pick<ServerPlace, 'address' | 'addresses'>,
+  declared: (machine: string) => string | undefined = () => undefined,
+): void {
+  const { addresses } = server
   const own = new Set(addresses)
   const { network, machines, chosen } = site
+  const avoid = addresses.filter(address => isIn(network.subnet, address))
   for (const machine of machines) {
     if (!own.has(machine.address)) continue
     const what = `machine ${machine.name} of site ${name} has ${machine.address}`
-    const whose =
-      chosen === undefined
-        ? ''
-        : chosen.machines.includes(machine.name)
-          ? ' (chosen by Pilotlight)'
-          : ' (in the site file)'
+    const isChosen = chosen?.machines.includes(machine.name)
+    const whose = isChosen === undefined ? '' : isChosen ? ' (chosen by Pilotlight)' : ' (in the site file)'
     const free = freeAddress(site, own)
     const example = free === undefined ? '' : `, for example  address: ${free}`
     throw new ServerAddressTaken(
       `${what}${whose}`,
       `Give the machine another address in the site file${example}`,
+      isChosen && declared(machine.name) !== machine.address ? avoid : [],
     )
   }
+  refuseInNetworks(name, site, server)
   if (network.dhcp !== 'full') return
   const [first, last] = [parseIpv4(network.pool.first) ?? NaN, parseIpv4(network.pool.last) ?? NaN]
   const inPool = addresses.find(address => isBetween(parseIpv4(address) ?? NaN, first, last))
@@ -51,7 +146,39 @@ export function refuseServerAddresses(name: string, site: SiteObjects, { address
   const at = parseIpv4(inPool) ?? NaN
   const [from, to] = last - at > at - first ? [at + 1, last] : [first, at - 1]
   const example = from <= to ? `, for example  pool: ${formatIpv4(from)}-${formatIpv4(to)}` : ''
-  throw new ServerAddressTaken(what, `Give the network another pool in the site file${example}`)
+  const remedy = `Give the network another pool in the site file${example}`
+  throw new ServerAddressTaken(what, remedy, chosen?.pool ? avoid : [])
+}
+
+/** The networks that a node sends elsewhere than to its own network, by the metadata of its group: rack/site/compile.ts. */
+const ELSEWHERE = {
+  podCidr: ['cluster.podCidr', 'nodes send it to pods'],
+  serviceCidr: ['cluster.serviceCidr', 'nodes send it to services'],
+  floatingCidr: ['openstack.external.cidr', 'nodes send it to floating IPs'],
+} as const
+
+/**
+ * Refuses pods, services or floating IPs at an address by which machines reach this server: from the moment that the network of the
+ * cluster is up, no node would.
+ */
+function refuseInNetworks(
+  name: string,
+  { network, groups }: SiteObjects,
+  { address, addresses }: Pick<ServerPlace, 'address' | 'addresses'>,
+): void {
+  // A server on every address is reached by the one in the machines' network, if it has one: its others, as those of the
+  // bridges of other programs, may be anything.
+  const isAnywhere = address === '0.0.0.0' || address === '::'
+  if (isAnywhere && addresses.some(one => isIn(network.subnet, one))) return
+  const reached = isAnywhere ? addresses : [address]
+  for (const { metadata = {} } of groups)
+    for (const [key, [path, where]] of Object.entries(ELSEWHERE)) {
+      const cidr = metadata[key]
+      const taken = typeof cidr === 'string' ? reached.find(one => contains(cidr, one)) : undefined
+      if (taken === undefined) continue
+      const what = `${path} ${String(cidr)} of site ${name} contains ${taken}`
+      throw new ServerAddressTaken(what, `Choose another ${path}, since ${where}`)
+    }
 }
 
 /** The first address from host 11 on that nothing of the site has, outside its pool. */
@@ -71,7 +198,12 @@ function isBetween(number: number, low: number, high: number): boolean {
 }
 
 /** What a person should know before the machines of the site are switched on: sentences, none when all is well. */
-export function siteWarnings(name: string, { network, chosen }: SiteObjects, server: ServerPlace): string[] {
+export function siteWarnings(
+  name: string,
+  { network, chosen, groups }: SiteObjects,
+  server: ServerPlace,
+  profileOf: (id: string) => Profile | undefined = () => undefined,
+): string[] {
   const { subnet, dhcp, gateway } = network
   const warnings: string[] = []
   if (dhcp !== 'off' && !server.dhcp)
@@ -94,7 +226,30 @@ export function siteWarnings(name: string, { network, chosen }: SiteObjects, ser
       `The gateway ${gateway}, which the file of site ${name} leaves out, is this server, and its host forwards no packets: ` +
         'machines reach no other network. Write the address of a router as  gateway, or set net.ipv4.ip_forward to 1.',
     )
-  return warnings
+  const profiles = [...new Set(groups.map(({ profile }) => profile))].flatMap(id => profileOf(id) ?? [])
+  return [...warnings, ...assetWarnings(name, profiles, server)]
+}
+
+/** What the machines of a site are told to fetch from this server, and do not get. */
+function assetWarnings(
+  name: string,
+  profiles: readonly Profile[],
+  { assetsPath, hasAsset }: ServerPlace,
+): string[] {
+  const named = [...new Set(profiles.flatMap(profile => assetsNamed(profile).map(({ asset }) => asset)))]
+  const missing = assetsPath === undefined ? named : named.filter(asset => !hasAsset(asset))
+  const [first] = missing
+  if (first === undefined) return []
+  const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`
+  if (assetsPath === undefined)
+    return [
+      `This server has no assets folder, and the machines of site ${name} fetch /assets/${first}${more} from it: they are answered 404, and do not boot. ` +
+        'Start it with  --assets-path DIRECTORY , where  pilotlight images build  put them.',
+    ]
+  return [
+    `/assets/${first}${more}, which the machines of site ${name} fetch, is not in ${assetsPath}: they are answered 404, and do not boot. ` +
+      `Put it there:  pilotlight images build  makes it; pilotlight assets list  shows what is there.`,
+  ]
 }
 
 function isIn(subnet: string, address: string): boolean {

@@ -105,9 +105,31 @@ t.test('a file with a mistake is reported as a problem', async t => {
     { ...site, machines: [{ ...machine, macs: ['x'] }] },
     /machine ctl-1: "x" is not a MAC address/,
   )
+  await refused(
+    { ...site, machines: [{ ...machine, macs: ['01:00:5e:00:00:01'] }] },
+    /machine ctl-1: "01:00:5e:00:00:01" is the MAC address of a group/,
+  )
+  await refused(
+    { ...site, machines: [{ ...machine, name: 'c'.repeat(64) }] },
+    /is not a host name in lower case, of labels of at most 63/,
+  )
+  const dry = await server.put('/v1/sites/rack-1?dryRun=true', { ...site, groups: [] })
+  t.match(await dry.json(), { dryRun: true, warnings: [/^DHCP is off in this server/] })
+  t.strictSame(await (await server.get('/machines')).json(), [], 'a dry run changes nothing')
   await refused({ ...site, machines: [machine, machine] }, /machine "ctl-1" is there twice/)
-  await server.put('/v1/sites/other', site)
+  const { network } = site
+  await refused(
+    { ...site, network: { ...network, gateway: '10.21.0.1' } },
+    /the gateway 10\.21\.0\.1 is not an address/,
+  )
+  const moved = JSON.parse(JSON.stringify(site).replaceAll('10.20.0.', '10.99.0.')) as typeof site
+  await server.put('/v1/sites/other', moved)
   await refused(site, /machine "ctl-1" of site rack-1 belongs to site other already/, 409)
+  const inIt = { ...moved, machines: [], groups: [] }
+  await refused(inIt, /Subnet 10\.99\.0\.0\/24 of site rack-1 overlaps 10\.99\.0\.0\/24 of site other/, 409)
+  t.match(await (await server.put('/v1/sites/Rack_1', site)).json(), {
+    detail: /cannot be the name of a site/,
+  })
   const bundle = await server.put('/v1/machines/nobody/bundle', [])
   t.match(await bundle.json(), { status: 404, detail: /There is no machine "nobody"/ })
   t.match(await (await server.get('/v1/nothing')).json(), { status: 404 })

@@ -2,6 +2,7 @@
 
 import { nearest } from '#model/nearest.ts'
 import type { Group } from '#model/group.ts'
+import { assetOf, textsOf } from '#model/profile-assets.ts'
 import type { Profile } from '#model/profile.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { profileNamed } from '../../inventory/file-names.ts'
@@ -117,29 +118,4 @@ function assetRule(place: FilePlace, text: string, { assetBytes }: World, findin
 function sizeOf(text: string, { assetBytes }: World): number | undefined {
   const path = assetOf(text)
   return path === undefined ? undefined : assetBytes?.(path)
-}
-
-/** The path below `/assets/` that a kernel, an initrd or an argument names; none when only a template knows it. */
-function assetOf(text: string): string | undefined {
-  const [, path] =
-    /(?:^|[\s=]|\{\{ *server\.url *\}\}|https?:\/\/[^/\s]+)\/assets\/([^\s?#]+)/.exec(text) ?? []
-  return path === undefined || /\{\{|\{%|\$\{|%/.test(path) ? undefined : path
-}
-
-/** The assets that a profile names, each with its place in the profile. */
-export function assetsNamed(profile: Profile): { path: ['boot', string, ...number[]]; asset: string }[] {
-  return textsOf(profile).flatMap(([path, text]) => {
-    const asset = assetOf(text)
-    return asset === undefined ? [] : [{ path, asset }]
-  })
-}
-
-/** Kernel, initrds and arguments of a profile, each with its place in it. */
-export function textsOf({ boot = {} }: Profile): [path: ['boot', string, ...number[]], text: string][] {
-  const { kernel, initrd = [], args = [] } = boot
-  return [
-    ...(kernel === undefined ? [] : [[['boot', 'kernel'], kernel] satisfies [['boot', string], string]]),
-    ...initrd.map((text, at): [['boot', string, number], string] => [['boot', 'initrd', at], text]),
-    ...args.map((text, at): [['boot', string, number], string] => [['boot', 'args', at], text]),
-  ]
 }

@@ -2,7 +2,7 @@
 
 import type { Profile } from '#model/profile.ts'
 import type { Labels } from '#model/selector.ts'
-import { textsOf } from './rules-profiles.ts'
+import { textsOf } from '#model/profile-assets.ts'
 
 /** A page of the server that a machine asks for with labels. */
 export type AskedPage = 'ignition' | 'generic' | 'cloud'

@@ -1,5 +1,7 @@
 // HTTP as a part of the server: hands to each of its rooms what that room declares, and opens the listeners.
 
+import { existsSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import type { Lease } from '#model/lease.ts'
 import type { AccessTokens } from '../../access/access-tokens.ts'
 import type { ListenerCertificates } from '../../access/listener-certificates.ts'
@@ -155,8 +157,11 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
         addresses: ownAddresses(['0.0.0.0', config.address, config.agent.host]).filter(isNotLoopback),
         dhcp: config.dhcp,
         forwards: forwardsPackets(),
+        assetsPath,
+        hasAsset: path => assetsPath !== undefined && existsSync(join(assetsPath, posix.join('/', path))),
       }),
-      sites: async () => (await store.objects.networks()).map(({ name }) => name),
+      sites: async () =>
+        (await store.objects.networks()).map(({ name, network }) => ({ name, subnet: network.subnet })),
       signing: signingOf,
       putAuthority: authorities.put.bind(authorities),
       putBundle: store.secrets.putBundle.bind(store.secrets),

@@ -96,5 +96,14 @@ t.test('a machine of which nothing was seen is described by what is known of it'
   t.match(await said('full', 'new'), /no DHCP request: is it powered/)
   t.match(await said('off'), /dhcp: off, so its requests are not seen here/)
   t.match(await said('full', 'script'), /the machine was at "script": does it hang\?/)
+  const warned = {
+    dhcp: 'full',
+    warnings: ['DHCP is off in this server. Start it without --no-dhcp.'],
+  } as const
+  t.match(
+    await watch.ready('ctl-1', silentStage, 0.01, warned).catch(String),
+    /Last seen: nothing\. The server warned: DHCP is off in this server\. .*Where that is as you want it: no DHCP request/,
+    'the cause that is known comes first',
+  )
   await watch.close()
 })

@@ -3,7 +3,13 @@
 import t from 'tap'
 import { compileSite } from '#rack/site/compile.ts'
 import { parseSite } from '#rack/site/read.ts'
-import { refuseServerAddresses, siteWarnings, type ServerPlace } from '#server/inventory/site-check.ts'
+import {
+  refuseOverlap,
+  refuseServerAddresses,
+  siteFaults,
+  siteWarnings,
+  type ServerPlace,
+} from '#server/inventory/site-check.ts'
 import { ServerAddressTaken } from '#server/errors.ts'
 
 const siteOf = (network: string, head = '') =>
@@ -13,14 +19,22 @@ const siteOf = (network: string, head = '') =>
       `name: r\nnetwork: { subnet: 10.40.0.0/24${network} }\nmachines:\n  - { name: head, mac: "52:54:00:40:00:01", role: controller${head} }\n`,
     ),
   )
-const HERE: ServerPlace = { address: '10.40.0.5', addresses: ['10.40.0.5'], dhcp: true, forwards: true }
+const HERE: ServerPlace = {
+  address: '10.40.0.5',
+  addresses: ['10.40.0.5'],
+  dhcp: true,
+  forwards: true,
+  assetsPath: '/srv/assets',
+  hasAsset: () => true,
+}
 
 function refusal(
   site: ReturnType<typeof siteOf>,
   addresses: readonly string[],
+  { address = HERE.address, declared }: { address?: string; declared?: (machine: string) => string } = {},
 ): ServerAddressTaken | undefined {
   try {
-    refuseServerAddresses('r', site, { ...HERE, addresses })
+    refuseServerAddresses('r', site, { address, addresses }, declared)
   } catch (error) {
     if (error instanceof ServerAddressTaken) return error
     throw error
@@ -100,4 +114,123 @@ t.test('does not warn of what the site file asks for', async t => {
   const own = { ...HERE, address: '10.40.0.1', addresses: ['10.40.0.1'] }
   t.strictSame(siteWarnings('r', siteOf(', gateway: 10.40.0.1'), { ...own, forwards: false }), [])
   t.strictSame(siteWarnings('r', siteOf(''), { ...own, forwards: undefined }), [])
+})
+
+t.test('what was chosen may be chosen anew, unless the machine has it already', async t => {
+  const own = ['10.40.0.11', '10.40.0.12', '192.0.2.1']
+  t.strictSame(refusal(siteOf(''), own)?.avoid, ['10.40.0.11', '10.40.0.12'], "the server's in this subnet")
+  t.strictSame(refusal(siteOf(', pool: 10.40.0.50-10.40.0.60'), ['10.40.0.55'])?.avoid, [])
+  t.strictSame(refusal(siteOf(''), ['10.40.0.155'])?.avoid, ['10.40.0.155'])
+  t.strictSame(refusal(siteOf('', ', address: 10.40.0.11'), own)?.avoid, [], 'the file says so')
+  t.strictSame(refusal(siteOf(''), own, { declared: () => '10.40.0.11' })?.avoid, [], 'the machine runs')
+  t.strictSame(refusal(siteOf(''), own, { declared: () => '10.40.0.12' })?.avoid.length, 2)
+})
+
+const says = (address: string, addresses = [address]) => refusal(siteOf(''), addresses, { address })?.message
+
+t.test('refuses pods and services at the address by which machines reach the server', async t => {
+  t.match(
+    says('10.2.7.1'),
+    'cluster.podCidr 10.2.0.0/16 of site r contains 10.2.7.1, which is an address of this server. Choose another cluster.podCidr, since nodes send it to pods.',
+  )
+  t.match(says('10.3.0.200'), /^cluster\.serviceCidr .* nodes send it to services/)
+  t.match(says('0.0.0.0', ['10.2.7.1']), /^cluster\.podCidr/)
+  t.equal(says('0.0.0.0', ['10.40.0.5', '10.2.7.1']), undefined, 'machines reach it by 10.40.0.5')
+  t.equal(says('10.40.0.5', ['10.40.0.5', '10.2.7.1']), undefined, 'a bridge of another program')
+})
+
+const WRONG: readonly [what: string, change: object, machine: object, pointer: string, says: RegExp][] = [
+  ['a subnet with host bits', { subnet: '10.40.0.7/24' }, {}, '/network/subnet', /not an IPv4 network/],
+  ['a subnet of loopback', { subnet: '127.0.0.0/24' }, {}, '/network/subnet', /is loopback/],
+  [
+    'a gateway elsewhere',
+    { gateway: '10.41.0.1' },
+    {},
+    '/network/gateway',
+    /not an address of 10\.40\.0\.0\/24/,
+  ],
+  ['a DNS server of loopback', { dns: ['9.9.9.9', '127.0.0.1'] }, {}, '/network/dns/1', /is loopback/],
+  [
+    'a pool that runs backwards',
+    { pool: { first: '10.40.0.9', last: '10.40.0.8' } },
+    {},
+    '/network/pool',
+    /not a range/,
+  ],
+  [
+    'a pool elsewhere',
+    { pool: { first: '10.40.0.250', last: '10.40.1.8' } },
+    {},
+    '/network/pool',
+    /not a range/,
+  ],
+  [
+    'a pool with the gateway',
+    { pool: { first: '10.40.0.1', last: '10.40.0.5' } },
+    {},
+    '/network/pool',
+    /the gateway/,
+  ],
+  ['a machine elsewhere', {}, { address: '10.41.0.11' }, '/machines/0/address', /not an address of/],
+  [
+    'a machine at the broadcast address',
+    {},
+    { address: '10.40.0.255' },
+    '/machines/0/address',
+    /not an address of/,
+  ],
+  ['a machine at the gateway', {}, { address: '10.40.0.1' }, '/machines/0/address', /is the gateway/],
+  ['a machine in the pool', {}, { address: '10.40.0.150' }, '/machines/0/address', /is in the pool/],
+]
+for (const [what, change, machine, pointer, says] of WRONG)
+  t.test(`finds ${what}`, async t => {
+    const { network, machines, ...rest } = siteOf('')
+    const site = {
+      ...rest,
+      network: { ...network, ...change },
+      machines: machines.map(one => ({ ...one, ...machine })),
+    }
+    const faults = siteFaults(site).filter(fault => fault.pointer === pointer)
+    t.equal(faults.length, 1)
+    t.match(faults[0]?.detail, says)
+  })
+
+t.test('finds the same UUID in the other order of bytes, and nothing in a right site', async t => {
+  const site = siteOf('')
+  const [head] = site.machines
+  const twice = [
+    { ...head!, uuid: '8d2c1c3e-6a70-4c2f-9d4b-0a1b2c3d4e5f' },
+    { ...head!, name: 'b', address: '10.40.0.12', uuid: '3e1c2c8d-706a-2f4c-9d4b-0a1b2c3d4e5f' },
+  ]
+  t.match(siteFaults({ ...site, machines: twice }), [
+    { pointer: '/machines/1/uuid', detail: /^machine b: .* is also the uuid of head$/ },
+  ])
+  t.strictSame(siteFaults(site), [])
+})
+
+t.test('refuses a subnet that another site has a part of', async t => {
+  const others = [{ name: 'other', subnet: '10.40.0.128/25' }]
+  t.throws(() => refuseOverlap('r', siteOf(''), others), {
+    code: 'SITE_CONFLICT',
+    statusCode: 409,
+    message: /^Subnet 10\.40\.0\.0\/24 of site r overlaps 10\.40\.0\.128\/25 of site other/,
+  })
+  refuseOverlap('other', siteOf(''), others)
+  refuseOverlap('r', siteOf(''), [{ name: 'third', subnet: '10.41.0.0/24' }])
+})
+
+t.test('warns of what the machines fetch and do not get', async t => {
+  const profile = {
+    id: 'controller',
+    boot: { kernel: '{{ server.url }}/assets/live/vmlinuz', initrd: ['/assets/live/initrd'], args: [] },
+  }
+  const warned = (place: Partial<ServerPlace>) =>
+    siteWarnings('r', siteOf(''), { ...HERE, ...place }, id => (id === 'controller' ? profile : undefined))
+  t.match(warned({ assetsPath: undefined }), [
+    /^This server has no assets folder, and the machines of site r fetch \/assets\/live\/vmlinuz and 1 more from it/,
+  ])
+  t.match(warned({ hasAsset: path => path === 'live/vmlinuz' }), [
+    /^\/assets\/live\/initrd, which the machines of site r fetch, is not in \/srv\/assets/,
+  ])
+  t.strictSame(warned({}), [])
 })

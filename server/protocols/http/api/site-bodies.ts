@@ -78,6 +78,14 @@ export const replaceQuery = {
   properties: { replace: { type: 'boolean', default: false } },
 } as const
 
+/** Whether a site is only checked. */
+export const dryRunQuery = {
+  type: 'object',
+  properties: {
+    dryRun: { type: 'boolean', default: false, description: 'Checks the site, and changes nothing' },
+  },
+} as const
+
 /** `SiteAuthority`. */
 export const authorityBody = {
   type: 'object',

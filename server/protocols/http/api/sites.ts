@@ -4,7 +4,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
 import type { SiteSigning, BundleDescription, BundleFile, SiteAuthority } from '#model/bundle.ts'
+import { cleanLabel } from '#model/clean.ts'
 import type { Fault } from '#model/fault.ts'
+import { isHostLabel } from '#model/host-name.ts'
 import type { Kind } from '#model/kinds.ts'
 import { type SiteObjects, siteSchema } from '#model/site.ts'
 import { messageOf } from '#progress/wait.ts'
@@ -14,13 +16,19 @@ import { bundleArchive } from '../../../agent/bundle.ts'
 import { BadRequest, InvalidObject, NotFound, SecretInClear } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Inventory } from '../../../inventory/inventory.ts'
-import { refuseServerAddresses, siteWarnings, type ServerPlace } from '../../../inventory/site-check.ts'
+import {
+  refuseOverlap,
+  refuseServerAddresses,
+  siteFaults,
+  siteWarnings,
+  type ServerPlace,
+} from '../../../inventory/site-check.ts'
 import { checkObject } from '../../../inventory/object-check.ts'
 import { auditingOf, noteAudited, noteChange } from './audit.ts'
 import type { Log } from '../../../log.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
-import { authorityBody, bundleBody, replaceQuery } from './site-bodies.ts'
+import { authorityBody, bundleBody, dryRunQuery, replaceQuery } from './site-bodies.ts'
 
 /** What these routes need of the service. */
 export type SiteNeeds = {
@@ -29,8 +37,8 @@ export type SiteNeeds = {
   readonly putBundle: (machine: string, bundle: BundleDescription) => Promise<boolean>
   /** Where the server is, as of now. */
   readonly place: () => ServerPlace
-  /** The names of all sites. */
-  readonly sites: () => Promise<readonly string[]>
+  /** All sites, and the subnet of each. */
+  readonly sites: () => Promise<readonly { readonly name: string; readonly subnet: string }[]>
   readonly putAuthority: (
     site: string,
     authority: SiteAuthority,
@@ -54,22 +62,37 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
   const { catalog, inventory, place, putBundle, sites, putAuthority, signing, log } = needs
   app.setErrorHandler(problemAnswer(log))
 
-  app.put<{ Params: { name: string }; Body: SiteObjects }>(
+  app.put<{ Params: { name: string }; Querystring: { dryRun: boolean }; Body: SiteObjects }>(
     '/v1/sites/:name',
     {
       config: { audit: 'site.put' },
-      schema: { tags: ['sites'], summary: 'Replaces all that a site declares', body: siteSchema },
+      schema: {
+        tags: ['sites'],
+        summary: 'Replaces all that a site declares',
+        querystring: dryRunQuery,
+        body: siteSchema,
+      },
       bodyLimit: BUNDLE_BYTES,
     },
     async (request, reply) => {
       const { params, body } = request
       const { name } = params
+      if (!isHostLabel(name))
+        throw new BadRequest(
+          `"${cleanLabel(name)}" cannot be the name of a site: use lower-case letters, digits and dashes, at most 63.`,
+        )
       const by = { who: request.identity.name, audit: auditingOf(request) }
       const site = checkedSite(body)
-      refuseServerAddresses(name, site, place())
+      refuseOverlap(name, site, await sites())
+      const here = place()
+      refuseServerAddresses(name, site, here, machine => catalog().machine({ name: machine })?.address)
+      const warnings = siteWarnings(name, site, here, id => catalog().profiles.get(id))
+      if (request.query.dryRun) {
+        noteAudited(request)
+        return reply.send({ dryRun: true, warnings })
+      }
       const changed = await inventory.putSite(name, site, by)
       noteAudited(request)
-      const warnings = siteWarnings(name, site, place())
       for (const warning of warnings) log('warn', warning, { site: name })
       log('info', changed ? 'site changed' : 'site as before', { site: name, machines: body.machines.length })
       return reply.send({ changed, warnings })
@@ -92,7 +115,7 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
     async (request, reply) => {
       const { body } = request
       const { name } = request.params
-      if (!(await sites()).includes(name)) throw new NotFound('site', name, 'Put it first.')
+      if (!(await sites()).some(site => site.name === name)) throw new NotFound('site', name, 'Put it first.')
       checkSigners(body)
       const put = await putAuthority(name, body, request.query.replace)
       const signers = Object.keys(body.signers).join(' ')
@@ -206,6 +229,7 @@ function checkedSite(site: SiteObjects): SiteObjects {
   const machines = check('machine', site.machines)
   const profiles = check('profile', site.profiles)
   const groups = check('group', site.groups)
+  faults.push(...siteFaults({ ...site, machines }))
   if (faults.length > 0) throw new InvalidObject(faults)
   const names = machines.map(({ name }) => name)
   const addresses = machines.map(({ address }) => address)

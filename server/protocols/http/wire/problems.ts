@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
-import { InvalidObject, ServerError } from '../../../errors.ts'
+import { InvalidObject, ServerAddressTaken, ServerError } from '../../../errors.ts'
 import { causesOf, type Log } from '../../../log.ts'
 import { plain } from './replies.ts'
 
@@ -72,7 +72,8 @@ export function problemAnswer(log: Log) {
       log('error', causesOf(error), { code, url: cleanText(request.url, LIMITS.requestTarget) })
     if (status === 503) void reply.header('retry-after', '1')
     const errors = error instanceof InvalidObject ? { errors: error.faults } : {}
-    const problem = { type: 'about:blank', title: code, status, detail: text, ...errors }
+    const avoid = error instanceof ServerAddressTaken && error.avoid.length > 0 ? { avoid: error.avoid } : {}
+    const problem = { type: 'about:blank', title: code, status, detail: text, ...errors, ...avoid }
     return reply
       .code(status)
       .type('application/problem+json')
