@@ -11,7 +11,7 @@ import { transpile } from '../../formats/butane/transpile.ts'
 import { checkIgnition } from '../../formats/ignition/config.ts'
 import { type PlacedFinding, REMEDIES } from '../../formats/ignition/findings.ts'
 import { ignitionSourceOf, scriptOf, type Match } from '../render/answers.ts'
-import { cloudText, genericText } from '../render/generic.ts'
+import { cloudText, genericText, isUselessCloudConfig } from '../render/generic.ts'
 import { isPlainIgnition } from '../render/ignition.ts'
 import { ownScripts } from '../render/ipxe.ts'
 import type { Document } from './document.ts'
@@ -86,7 +86,14 @@ function renderFor(
   attempt('generic', `generic/${generic_id}`, (match, rawQuery) =>
     genericText(renderers, { ...match, rawQuery }),
   )
-  attempt('cloud', `cloud/${cloud_id}`, (match, rawQuery) => cloudText(renderers, { ...match, rawQuery }))
+  attempt('cloud', `cloud/${cloud_id}`, (match, rawQuery) => {
+    const file = `cloud/${cloud_id}`
+    if (!isUselessCloudConfig(cloudText(renderers, { ...match, rawQuery }))) return
+    const what = 'it is not a YAML map, so no machine can read it'
+    if (known.isNew(file, { path: [], message: what })) {
+      findings.warning('PL-2036', { file, line: 2, column: 1 }, what, REMEDY_OF_CODE['PL-2036'] ?? '')
+    }
+  })
   if (boot?.kernel !== undefined || ownScripts(profile).some(isThere)) {
     try {
       scriptOf(renderers, standInMatch(group, profile))

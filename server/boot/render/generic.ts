@@ -48,17 +48,21 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
       'its first line is neither #cloud-config nor the #! of a script',
     )
   }
-  let config: unknown
   try {
     refuseCostly(text)
     refuseDirectives(text)
-    config = firstValue(firstDocument(text))
+    firstValue(firstDocument(text))
   } catch (error) {
     throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
   }
-  if (typeof config !== 'object' || Array.isArray(config))
-    throw new InvalidCloudConfig(`cloud/${id}`, 'it is not a YAML map')
   return text
+}
+
+/** Says whether a cloud config, as `cloudText` gives it, is one that no machine can read: coreos-cloudinit takes maps alone. */
+export function isUselessCloudConfig(text: string): boolean {
+  if (text.startsWith('#!')) return false
+  const value = firstValue(firstDocument(text))
+  return typeof value !== 'object' || Array.isArray(value)
 }
 
 /** The value of the first document of a YAML text: coreos-cloudinit reads no other. */

@@ -10,8 +10,10 @@ import { healthRoutes, type HealthNeeds } from './api/health.ts'
 import { apiRoutes, type ApiNeeds } from './api/routes.ts'
 import { assetRoutes, type AssetNeeds } from './boot/assets.ts'
 import { bootRoutes, type BootNeeds } from './boot/routes.ts'
-import { answerErrors, newApp, type WireNeeds } from './wire/server.ts'
-import { plainPlace } from './wire/targets.ts'
+import { targetOf } from './wire/raw-targets.ts'
+import { plain } from './wire/replies.ts'
+import { answerErrors, BAD_REQUEST_TEXT, newApp, type WireNeeds } from './wire/server.ts'
+import { hexEscaped, plainPlace } from './wire/targets.ts'
 
 /** What the parts of HTTP need of the service, each what it declares itself. */
 export type HttpNeeds = {
@@ -43,7 +45,12 @@ export async function bootApp(
   }
   app.addHook('onRequest', (request, reply, next) => {
     const target = request.raw.url ?? '/'
-    if (target === '*') return void reply.send()
+    // Of the server as a whole only OPTIONS can be asked (RFC 9110 §7.1).
+    if (target === '*') return void reply.code(request.method === 'OPTIONS' ? 200 : 400).send()
+    if (target.startsWith('*'))
+      return void plain(reply.code(400).header('connection', 'close'), BAD_REQUEST_TEXT)
+    // Fastify wants a type of a QUERY's body, and Matchbox reads none.
+    if (request.method === 'QUERY') request.headers['content-type'] ??= 'application/octet-stream'
     const place = plainPlace(target, assets.assetsPath === undefined ? [] : ['/assets'])
     return place === undefined ? next() : void sendTo(request, reply, place)
   })
@@ -81,9 +88,14 @@ export async function agentApp(
 
 /** Sends a client to the plain way of writing what it asked for; the method stays. */
 function sendTo(request: FastifyRequest, reply: FastifyReply, place: string): FastifyReply {
-  void reply.code(307).header('location', place)
+  // The query has the bytes that were received, where these are not ASCII: escaped in the header, as they are in the page.
+  const [path = ''] = place.split('?', 1)
+  const [, query = ''] = /^[^?]*\?(.*)$/s.exec(targetOf(request.raw)) ?? []
+  const at = (text: string) => (text === '' ? path : `${path}?${text}`)
+  void reply.code(307).header('location', at(hexEscaped(query)))
   if (request.method !== 'GET' && request.method !== 'HEAD') return reply.send()
-  return reply
-    .type('text/html; charset=utf-8')
-    .send(`<a href="${escapeHtml(place)}">Temporary Redirect</a>.\n\n`)
+  void reply.type('text/html; charset=utf-8')
+  if (request.method === 'HEAD') return reply.send()
+  const page = `<a href="${escapeHtml(at(query))}">Temporary Redirect</a>.\n\n`
+  return reply.send(Buffer.from(page, 'latin1'))
 }

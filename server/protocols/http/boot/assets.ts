@@ -12,6 +12,7 @@ import type { Clients } from '../../../machines/clients.ts'
 import type { Journal } from '../../../machines/journal.ts'
 import type { Log } from '../../../log.ts'
 import { apartFromPage, conditionsOf, contentRange, multipart, refuseRange } from '../wire/content.ts'
+import { targetOf } from '../wire/raw-targets.ts'
 import { plain } from '../wire/replies.ts'
 import { plainAnswer } from '../wire/problems.ts'
 
@@ -40,6 +41,8 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     })
     app.all('/assets/*', async (request, reply) => {
       const path = decodedPath(request)
+      // As in Go, which takes the name of the folder off the path as it was sent, too.
+      if (!request.raw.url?.startsWith('/assets/')) return missing(reply, undefined, path)
       const asset = clients.assetOf(request.ip, path)
       const download = asset && { ...asset, path }
       const found = await foundAt(assetsPath, path.slice('/assets'.length))
@@ -143,7 +146,7 @@ type Content = {
 
 /** Sets status and headers of a file; undefined when the whole answer was sent, because none of the file is. */
 function contentFor(request: FastifyRequest, reply: FastifyReply, file: OpenFile): Content | undefined {
-  void reply.headers({ 'accept-ranges': 'bytes', etag: file.etag, ...lastModified(file) })
+  void reply.headers({ etag: file.etag, ...lastModified(file) })
   const plan = planOf(request.method, conditionsOf(request), file)
   if (plan.status === 416) return void refuseRange(reply, plan.reason, file.size)
   void reply.code(plan.status)
@@ -156,7 +159,12 @@ function contentFor(request: FastifyRequest, reply: FastifyReply, file: OpenFile
   const { frames, end, type } = framesOf(parts, file)
   const texts = [...frames, end].map(text => Buffer.byteLength(text))
   const length = [...texts, ...parts.map(part => part.length)].reduce((sum, bytes) => sum + bytes, 0)
-  void reply.headers({ 'content-type': type, 'content-length': length, ...apartFromPage(file.type) })
+  void reply.headers({
+    'accept-ranges': 'bytes',
+    'content-type': type,
+    'content-length': length,
+    ...apartFromPage(file.type),
+  })
   return { parts, frames, end }
 }
 
@@ -231,12 +239,12 @@ function list(request: FastifyRequest, reply: FastifyReply, { names, mtimeMs }: 
 
 /** Sends the client to a place beside the one that it asked for, with the query that it sent. */
 function redirect(request: FastifyRequest, reply: FastifyReply, to: string): FastifyReply {
-  const [, query] = /^[^?]*\?(.*)$/s.exec(request.raw.url ?? '') ?? []
+  const [, query = ''] = /^[^?]*\?(.*)$/s.exec(targetOf(request.raw)) ?? []
   const bytes = Buffer.from(to).map(byte => (byte < 0x20 || byte === 0x7f ? 0x20 : byte))
   const place = Buffer.from(bytes).toString('latin1')
   return reply
     .code(301)
-    .header('location', query === undefined ? place : `${place}?${query}`)
+    .header('location', query === '' ? place : `${place}?${query}`)
     .send()
 }
 

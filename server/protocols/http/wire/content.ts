@@ -11,8 +11,9 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes:
   const type = contentTypeOf(bytes)
   const plan = planOf(request.method, conditionsOf(request), { size: bytes.length })
   if (plan.status === 416) return refuseRange(reply, plan.reason, bytes.length)
-  void reply.code(plan.status).header('accept-ranges', 'bytes').headers(apartFromPage(type))
+  void reply.code(plan.status).headers(apartFromPage(type))
   if (plan.status === 304 || plan.status === 412) return reply.send()
+  void reply.header('accept-ranges', 'bytes')
   if (plan.status === 200) return reply.type(type).send(bytes)
   const [first, ...others] = plan.parts
   const cut = ({ start, length }: Range) => bytes.subarray(start, start + length)

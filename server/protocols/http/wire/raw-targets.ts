@@ -19,11 +19,12 @@ export function targetOf(request: IncomingMessage): string {
 export function answerRefused(server: () => EventEmitter) {
   return (error: ParserError, socket: Socket): void => {
     if (replayed.has(socket)) return // what comes after such a request is not read
+    if (error.code === 'HPE_INVALID_TRANSFER_ENCODING') return // its head was read: server.ts refuses it
     const mayBeReplayed = error.code === 'HPE_INVALID_URL' && !withBody.has(socket)
     const again = mayBeReplayed ? encoded(error) : undefined
     if (again === undefined) {
       const isHandshake = /^ERR_(?:TLS|SSL)_/.test(error.code) // the client cannot read yet
-      if (socket.writable && !isHandshake) socket.end(statusOf(error.code) + REFUSAL)
+      if (socket.writable && !isHandshake) socket.end(refusalOf(error.code))
       else socket.destroy()
       return
     }
@@ -51,11 +52,15 @@ const withBody = new WeakSet<Duplex>()
 const replayed = new WeakSet<Socket>()
 const replayedTargets = new WeakMap<Duplex, string>()
 
-const REFUSAL = '\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request'
+/** The answer to what cannot be read, with the text of Go's server. */
+function refusalOf(code: string): string {
+  const [status, text = '400 Bad Request'] = REFUSALS[code] ?? ['400 Bad Request']
+  return `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}`
+}
 
-function statusOf(code: string): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'HTTP/1.1 431 Request Header Fields Too Large'
-  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'HTTP/1.1 408 Request Timeout' : 'HTTP/1.1 400 Bad Request'
+const REFUSALS: Readonly<Record<string, readonly [status: string, text?: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout'],
 }
 
 /** A request without a body that is here from its first byte, its head as a whole, with its target percent-encoded. */
@@ -82,7 +87,7 @@ function encoded({
   }
 }
 
-const REQUEST_LINE = /^([A-Z]+) ([\x21-\x7e\x80-\xff]+) (HTTP\/1\.[01])\r\n/
+const REQUEST_LINE = /^([A-Z-]+) ([\x21-\x7e\x80-\xff]+) (HTTP\/1\.[01])\r\n/
 
 /** A connection that brings one request, and answers into the socket where it came from. */
 class Replayed extends Duplex {

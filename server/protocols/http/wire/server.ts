@@ -38,8 +38,12 @@ export function newApp(
     // No one types these URLs; they come from firmware, whose methods and paths are taken as Matchbox takes them.
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 4096 },
     rewriteUrl: ({ url = '/' }) => originForm(url),
-    frameworkErrors: (error, _, broken) => {
+    frameworkErrors: (error, request, broken) => {
       const reply = broken as FastifyReply // its type knows of no route, and so of no answer
+      if (isWellEscaped(request.url)) {
+        void plainNotFound(reply) // its bytes are not UTF-8, as no path of ours
+        return
+      }
       void reply.code(error.statusCode ?? 400).header('connection', 'close')
       void reply.type('text/plain; charset=utf-8').send(BAD_REQUEST_TEXT)
     },
@@ -69,10 +73,21 @@ export function newApp(
   admission.connections.watch(app.server, { isTls: tls !== undefined })
   admission.turns.arrange(app.server)
   app.server.on('request', noteBody) // at once, whenever its turn is
+  app.addHook('onRequest', refuseCoding)
   identify(app)
   limitBodies(app, limits.requestMs)
   logRequests(app, requests)
   return app
+}
+
+/**
+ * Refuses a body that is sent in any way but as it is or in chunks (RFC 9112 §6.1), with the text of Go's server. Node gives
+ * the head of such a request, and then an error, which `answerRefused` ignores.
+ */
+function refuseCoding({ headers }: FastifyRequest, reply: FastifyReply, next: () => void): void {
+  const { 'transfer-encoding': coding = 'chunked' } = headers
+  if (coding.toLowerCase() === 'chunked') return next()
+  void plain(reply.code(501).header('connection', 'close'), 'Unsupported transfer encoding')
 }
 
 /** Fastify's types for it name more of a schema than any compiler here looks at. */
@@ -97,8 +112,8 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
   app.setErrorHandler(plainAnswer(log))
   // What no route takes is answered before its body is read, which is for routes alone to want.
   app.addHook('onRequest', (request, reply, next) => {
-    if (!request.is404 || !hasBody(request)) return next()
-    void reply.header('connection', 'close')
+    if (!request.is404) return next()
+    if (hasBody(request)) void reply.header('connection', 'close')
     void answerMissing(request, reply)
   })
   app.setNotFoundHandler(answerMissing)
@@ -113,14 +128,24 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
       void reply.header('allow', allowed.join(', '))
       return answer(new MethodNotAllowed(method, path, allowed), request, reply)
     }
+    if (!isForPrograms) return plainNotFound(reply)
     void reply.header('x-content-type-options', 'nosniff')
-    if (!isForPrograms) return plain(reply.code(404), '404 page not found\n')
     const what = `There is no ${method} ${cleanText(url, LIMITS.requestTarget)}. docs/api.md lists all routes, and GET /v1/openapi.json those below /v1.`
     return answer(Object.assign(new Error(what), { statusCode: 404 }), request, reply)
   }
 }
 
-const BAD_REQUEST_TEXT = '400 Bad Request'
+function plainNotFound(reply: FastifyReply): FastifyReply {
+  return plain(reply.code(404).header('x-content-type-options', 'nosniff'), '404 page not found\n')
+}
+
+/** Says whether each `%` of a path begins an escape. */
+function isWellEscaped(target: string): boolean {
+  return !/^[^?]*%(?![0-9a-f]{2})/i.test(target)
+}
+
+/** What Go's server answers to a request that cannot be read. */
+export const BAD_REQUEST_TEXT = '400 Bad Request'
 
 /**
  * Closes an app: takes no new connections, lets answers under way come to their end for `seconds`, then cuts off what is

@@ -1,10 +1,18 @@
 // What a client names in its request line, made plain: absolute URLs, and paths that are not written the short way.
 
-/** The path and query of a request target; a proxy's way of writing it (`http://host/path`) loses its host. */
+/**
+ * The path and query of a request target; a proxy's way of writing it (`http://host/path`) loses its host. A target has no
+ * fragment: `#` is a letter of its path.
+ */
 export function originForm(target: string): string {
   const [all] = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target) ?? ['']
-  const rest = target.slice(all.length)
-  return rest.startsWith('/') || rest === '*' ? rest : `/${rest}`
+  const rest = target.slice(all.length).replace(/^[^?]*/, path => path.replaceAll('#', '%23'))
+  return rest.startsWith('/') || rest.startsWith('*') ? rest : `/${rest}`
+}
+
+/** A text of Latin-1 as Go writes it into a header: each byte that is not ASCII as `%c3`. */
+export function hexEscaped(text: string): string {
+  return text.replaceAll(/[\x80-\xff]/g, byte => `%${byte.charCodeAt(0).toString(16)}`)
 }
 
 /**
@@ -14,8 +22,17 @@ export function originForm(target: string): string {
 export function plainPlace(target: string, folders: readonly string[] = []): string | undefined {
   const [, path = '', query = ''] = /^([^?]*)(.*)$/s.exec(target) ?? []
   const plain = /\/\/|\/\.\.?(?:\/|$)/.test(path) ? withoutDots(path) : path
-  const place = folders.includes(plain) ? `${plain}/` : plain
+  const folder = folders.find(name => name === plain || (plain.includes('%') && name === decoded(plain)))
+  const place = folder === undefined ? plain : `${folder}/`
   return place === path ? undefined : `${place}${query}`
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
 }
 
 function withoutDots(path: string): string {

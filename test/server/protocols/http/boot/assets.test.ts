@@ -86,7 +86,10 @@ t.test('nothing outside of the folder is served, however it is asked for', async
     t.equal(await status(path), plain === undefined ? 404 : 307, path)
     if (plain !== undefined) t.equal(await status(plain), 404, plain)
   }
-  t.equal(await status('/assets/x#%E6'), 404, 'a name that is not UTF-8')
+  for (const path of ['/assets/x#%E6', '/assets/%E6', '/x%E6']) {
+    t.equal(await status(path), 404, `${path}: a name that is not UTF-8`)
+  }
+  t.equal(await status('/assets/%E'), 400, 'an escape that is none')
   t.equal(await status('/assets/kernel'), 200, 'a link within the folder is followed')
 })
 
