@@ -35,7 +35,7 @@ async function checkAsFarAsKnown(options: Omit<SessionOptions, 'kubeconfigPath'>
   await requireHelm(options.toolsDirectory)
   const { PreflightFailed } = await import('#rack/charts/errors.ts')
   const { checkAlone, renderOffline } = await import('#rack/charts/preflight/preflight.ts')
-  const problems = checkAlone(options.plan, await renderOffline(options))
+  const problems = checkAlone(options, await renderOffline(options))
   if (problems.length > 0) throw new PreflightFailed(problems)
 }
 

@@ -27,6 +27,8 @@ const INTERFACE = /^(?!\.{1,2}$)[A-Za-z0-9_.@-]{1,15}$/
 /** What the live system, the cluster and the cloud make themselves. */
 const OWN_INTERFACE =
   /^(?:lo|cni0|flannel\.1|br-(?:ex|int|tun)|(?:brq|tap|veth|vxlan|qr-|qg-|qvb|qvo).*|kube-.*|docker0)$/
+/** How the name of an image begins: a host with a dot or a port, and perhaps a path. */
+const REGISTRY = /^(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d{1,5})?|[a-z0-9-]+:\d{1,5})(?:\/[a-z0-9._-]+)*$/
 const DEFAULT_EXTERNAL_CIDR = '172.24.4.0/24'
 
 /** Reads `openstack`, and gives the external network as numbers too where that is readable. */
@@ -53,6 +55,7 @@ export function readOpenstack(reader: YamlReader): {
       plan,
       ...(charts === undefined ? {} : { charts }),
       features: readFeatures(reader, plan),
+      registries: readRegistries(reader),
       waves: readWaves(reader),
       values,
       external: external.settings,
@@ -128,6 +131,19 @@ function readFeatures(reader: YamlReader, plan: OpenstackSettings['plan']): stri
     reader.complain('PL-1004', [...place, index], `"${feature}" is not a word of a file's name`, remedy)
   }
   return features
+}
+
+function readRegistries(reader: YamlReader): string[] {
+  const place = ['openstack', 'registries']
+  if (!reader.has(place)) return []
+  const before = reader.problems
+  const registries = reader.texts(place, 'write it as  [registry.example.org]')
+  for (const [index, registry] of registries.entries()) {
+    if (REGISTRY.test(registry) || reader.problems > before) continue
+    const remedy = 'write a host, perhaps with a port and a path, as image names begin'
+    reader.complain('PL-1004', [...place, index], `"${registry}" is not the start of an image's name`, remedy)
+  }
+  return registries
 }
 
 function readWaves(reader: YamlReader): OptionalService[] {

@@ -302,6 +302,14 @@ const OPENSTACK = {
     limits: 'only with the plan `openstack-helm`; letters, digits, dots, dashes and underscores',
     example: '[2026.1, ubuntu_noble]',
   },
+  registries: {
+    type: 'list of texts',
+    description:
+      "Registries that machines pull images from. Charts with other images than Pilotlight's are refused until their registry is here, or `values` name the images",
+    default: 'none',
+    limits: 'a host with a dot or a port, and perhaps a path',
+    example: '[registry.example.org/openstack]',
+  },
   waves: {
     type: `list of ${OPTIONAL_SERVICES.map(it => `\`${it}\``).join(', ')}`,
     description: "Services beyond the plan's own",

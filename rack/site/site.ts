@@ -37,6 +37,8 @@ export type OpenstackSettings = {
   readonly charts?: ChartOrigin
   /** openstack-helm's words for variants of its values, for example `2026.1 ubuntu_noble`. */
   readonly features: readonly string[]
+  /** Registries, or paths in one, that machines pull images from: `registry.test/openstack`. */
+  readonly registries: readonly string[]
   /** Services beyond the plan's own, in the order of `OPTIONAL_SERVICES`. */
   readonly waves: readonly OptionalService[]
   /** Values per release, merged over the plan's own. */

@@ -93,7 +93,8 @@ export const ACTIONS: { readonly [Id in StepId]: (work: Work) => Promise<Results
 
 /** Plans and renders the charts. */
 async function prepareCharts({ site, options, state, signal }: Work): Promise<Results['charts']> {
-  const { renderOffline } = await import('../charts/preflight/preflight.ts')
+  const { checkAlone, renderOffline } = await import('../charts/preflight/preflight.ts')
+  const { PreflightFailed } = await import('../charts/errors.ts')
   const { requireHelm } = await import('../charts/releases/helm.ts')
   const { siteCharts } = await import('./site-charts.ts')
   const { tools } = options
@@ -102,7 +103,11 @@ async function prepareCharts({ site, options, state, signal }: Work): Promise<Re
   const { plan, charts } = await siteCharts(options.site, site, tooled)
   const toolsDirectory = tools === undefined ? {} : { toolsDirectory: resolve(tools) }
   const session = { site, plan, charts, stateDirectory: state, ...toolsDirectory }
-  return { ...session, rendered: await renderOffline({ ...session, signal }) }
+  const rendered = await renderOffline({ ...session, signal })
+  // Our own charts are tested against each other; those of others are looked at before a machine is on.
+  const problems = site.openstack.charts === undefined ? [] : checkAlone(session, rendered)
+  if (problems.length > 0) throw new PreflightFailed(problems)
+  return { ...session, rendered }
 }
 
 /** Follows the boots from now on, and switches on what is not ready. */

@@ -19,6 +19,7 @@ import {
 } from './capacity.ts'
 import { checkAccepted } from './accepted.ts'
 import { checkClashes } from './clashes.ts'
+import { checkPulls } from './pulls.ts'
 import { checkObjects, needsOf, type ClusterObjects, type ObjectNeeds } from './objects.ts'
 import { objectsIn } from './rendered.ts'
 import { checkWaits, type Present, type ReleaseObjects } from './waits.ts'
@@ -89,9 +90,19 @@ export async function renderPlan({
   }
 }
 
-/** What of the rendered plan cannot come up in any cluster: objects in each other's way, waits for what no release makes. */
-export function checkAlone(plan: ChartSession['plan'], { releases }: RenderedPlan): PlacementProblem[] {
-  return [...checkClashes(plan.namespace, releases), ...checkWaits(plan, releases)]
+/**
+ * What of the rendered plan cannot come up in any cluster of the site: objects in each other's way, waits for what no release
+ * makes, images that machines neither have nor reach.
+ */
+export function checkAlone(
+  { plan, site }: Pick<ChartSession, 'plan' | 'site'>,
+  { releases, pods }: RenderedPlan,
+): PlacementProblem[] {
+  return [
+    ...checkClashes(plan.namespace, releases),
+    ...checkWaits(plan, releases),
+    ...checkPulls(plan.releases, pods, site.openstack.registries),
+  ]
 }
 
 /**
@@ -99,7 +110,7 @@ export function checkAlone(plan: ChartSession['plan'], { releases }: RenderedPla
  * without an end, and with `asksServer` what the API server itself says against each object, a request each.
  */
 export async function checkCluster(
-  { api, plan }: ChartSession,
+  { api, plan, site }: ChartSession,
   rendered: RenderedPlan,
   { asksServer }: { readonly asksServer: boolean },
 ): Promise<PlacementProblem[]> {
@@ -135,6 +146,7 @@ export async function checkCluster(
   return [
     ...checkClashes(plan.namespace, rendered.releases),
     ...checkPlacement(rendered.pods, nodes.items, used, IMAGE_REGISTRY),
+    ...checkPulls(plan.releases, rendered.pods, site.openstack.registries, nodes.items),
     ...checkObjects(rendered.needs, await objectsOfCluster(api, plan.namespace, rendered), secrets),
     ...checkWaits(plan, rendered.releases, { present, nodes: nodes.items }),
     ...(asksServer ? await checkAccepted(api, plan.namespace, rendered.releases) : []),

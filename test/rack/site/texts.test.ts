@@ -148,6 +148,11 @@ const REFUSED: readonly [title: string, around: Parameters<typeof siteOf>[0], sa
     /PL-1004 .*compute-kit has no features/,
   ],
   [
+    'a registry that no image comes from',
+    { more: 'openstack: { registries: [registry.test, "https://registry.test"] }' },
+    /PL-1004 .*openstack\.registries\[1\]: "https:\/\/registry\.test" is not the start of an image's name/,
+  ],
+  [
     'charts by another protocol',
     { more: 'openstack: { plan: openstack-helm, charts: { source: "ftp://example.org/c" } }' },
     /PL-1004 .*charts\.source: no charts are fetched by ftp:\/\//,

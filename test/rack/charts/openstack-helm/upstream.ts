@@ -208,7 +208,7 @@ function waitLines(waits: readonly string[]): string[] {
   return [
     '      initContainers:',
     '      - name: init',
-    '        image: {{ (values .Values.images.tags | sortAlpha | first) | quote }}',
+    '        image: {{ (values .Values.images.tags | sortAlpha | last) | quote }}',
     '        env:',
     ...variables.map(([name, value]) => `        - { name: DEPENDENCY_${name}, value: '${value}' }`),
     ...(barbican === undefined
@@ -236,7 +236,7 @@ function workloadTemplate(
     ...(is === '' ? [] : [`    metadata: { labels: { ${is.replaceAll('=', ': ').replaceAll(',', ', ')} } }`]),
     `    spec:`,
     `      nodeSelector: { {{ include "helm-toolkit.selector" ${path} }} }`,
-    `      containers: [{ name: main, image: {{ (values .Values.images.tags | sortAlpha | first) | quote }} }]`,
+    `      containers: [{ name: main, image: {{ (values .Values.images.tags | sortAlpha | last) | quote }} }]`,
     ...waitLines(waits),
     ...(volumes.length > 0
       ? ['{{- if ((.Values.conf).ceph).enabled }}', '      volumes:', ...volumes, '{{- end }}']
