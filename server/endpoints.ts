@@ -3,7 +3,7 @@
 import { isIPv6 } from 'node:net'
 import type { Endpoints } from './boot/render/context.ts'
 import type { ServerConfig } from './config.ts'
-import { ownAddresses } from './process/own-addresses.ts'
+import { isEveryAddress, ownAddresses } from './process/own-addresses.ts'
 
 /** The ports that the listeners got. */
 export type Ports = { readonly httpPort: number; readonly agentPort: number }
@@ -12,7 +12,7 @@ export type Ports = { readonly httpPort: number; readonly agentPort: number }
  * The endpoints of a server.
  *
  * @param ca the certificate of its authority, PEM
- * @param at the address of ours that the machine reached; what stands for `0.0.0.0` and `::` in the URL of HTTP
+ * @param at the address of ours that the machine reached; what both URLs have in place of `0.0.0.0` and `::`
  * @param ports undefined until the listeners are open: port 0 takes a free one. The URLs are empty until then
  */
 export function endpointsOf(
@@ -31,13 +31,16 @@ export function endpointsOf(
         return ownAddresses([address, agent.host])
       },
     },
-    agent: { url: ports === undefined ? '' : `https://${hostOf(agent.host)}:${ports.agentPort}`, ca },
+    agent: {
+      url: ports === undefined ? '' : `https://${hostOf(reachable(agent.host, at))}:${ports.agentPort}`,
+      ca,
+    },
   }
 }
 
 /** No one reaches `0.0.0.0` or `::`: in their place the address that was reached, else one of this host. */
-function reachable(address: string, at: string | undefined): string {
-  if (address !== '0.0.0.0' && address !== '::') return address
+export function reachable(address: string, at?: string): string {
+  if (!isEveryAddress(address)) return address
   return at?.replace(/^::ffff:/, '') ?? ownAddresses([address])[0] ?? '127.0.0.1'
 }
 

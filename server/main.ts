@@ -15,7 +15,7 @@ import { openAlarms, watchAlarms } from './alarms/open.ts'
 import { serverConditions } from './alarms/server-conditions.ts'
 import { openBoot } from './boot/open.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
-import { endpointsOf, hostOf } from './endpoints.ts'
+import { endpointsOf, hostOf, reachable } from './endpoints.ts'
 import type { Catalog } from './inventory/catalog.ts'
 import { problemText } from './inventory/data-directory.ts'
 import { openInventory } from './inventory/open.ts'
@@ -26,6 +26,7 @@ import { measure } from './measure.ts'
 import { Metrics } from './metrics.ts'
 import { InheritedSockets, type InheritedSocket } from './process/activation.ts'
 import { openClock, hostClock } from './process/clock.ts'
+import { isEveryAddress } from './process/own-addresses.ts'
 import { Parts } from './process/parts.ts'
 import { startText } from './process/start-text.ts'
 import type { DhcpEvent } from './protocols/dhcp/offer.ts'
@@ -190,7 +191,7 @@ async function openAll(
   )
   endpoints = endpointsOf(config, ca, http)
   // A listener on every address is reached by many: a machine is sent back to the one that it reached.
-  if (config.address === '0.0.0.0' || config.address === '::')
+  if ([config.address, config.agent.host].some(isEveryAddress))
     endpointsAt = at => (at === undefined ? endpoints : endpointsOf(config, ca, http, at))
   let rpcPort: number | undefined
   if (config.rpc !== undefined && certificates.rpc !== undefined) {
@@ -254,7 +255,7 @@ async function openAll(
     adminUrl:
       config.admin === undefined || adminPort === undefined
         ? undefined
-        : `https://${hostOf(config.admin.host)}:${adminPort}`,
+        : `https://${hostOf(reachable(config.admin.host))}:${adminPort}`,
     tokenPath: adminTokenFile(resolve(statePath)),
     address,
     dhcp: config.dhcp,

@@ -9,6 +9,7 @@ import { DAY_MS } from '#model/time.ts'
 import { messageOf } from '#progress/wait.ts'
 import { serverIdentity } from './own-authority.ts'
 import { BadSettings } from '../errors.ts'
+import { isEveryAddress } from '../process/own-addresses.ts'
 
 /** The paths of a listener's files. */
 export type TlsPaths = {
@@ -105,6 +106,8 @@ export class TlsFiles implements CertificateSource {
 
 /** How often an issued certificate is checked; it is renewed when two thirds of its time are over. */
 const CHECK_MS = DAY_MS
+/** How often one that is for every address of the host is: an interface may be added. */
+const ADDRESS_CHECK_MS = 60_000
 
 /** A certificate by our own authority. */
 export class IssuedCertificate implements CertificateSource {
@@ -118,11 +121,12 @@ export class IssuedCertificate implements CertificateSource {
     material: TlsMaterial,
     issue: () => Promise<TlsMaterial>,
     report: (problem: Error) => void,
+    everyMs: number,
   ) {
     this.#material = material
     this.#issue = issue
     this.#report = report
-    this.#timer = setInterval(() => this.reload(), CHECK_MS).unref()
+    this.#timer = setInterval(() => this.reload(), everyMs).unref()
   }
 
   /**
@@ -140,7 +144,8 @@ export class IssuedCertificate implements CertificateSource {
       )
       return { cert: certificate, key }
     }
-    return new IssuedCertificate(await issue(), issue, report)
+    const everyMs = isEveryAddress(host) ? ADDRESS_CHECK_MS : CHECK_MS
+    return new IssuedCertificate(await issue(), issue, report, everyMs)
   }
 
   get material(): TlsMaterial {

@@ -10,6 +10,7 @@ import { replaceFile } from '#host/replace-file.ts'
 import { makeAuthority, makeLeaf, remakeAuthority, type KeyPair } from '#host/x509.ts'
 import { DAY_MS } from '#model/time.ts'
 import { BrokenState } from '../errors.ts'
+import { isEveryAddress, ownAddresses } from '../process/own-addresses.ts'
 
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
 export type ServerIdentity = { readonly ca: string; readonly certificate: string; readonly key: string }
@@ -20,8 +21,12 @@ const ALWAYS = { notBefore: Date.parse('2000-01-01T00:00:00Z'), notAfter: Date.p
 const EARLIEST = Date.parse('2026-11-01T00:00:00Z')
 const LEAF_DAYS = 365
 
+/** Addresses that one certificate names: a host with containers has many. */
+const MOST_ADDRESSES = 64
+
 /**
- * Returns the identity for `address` (or a host name), kept under `name`. The authority is made when it is not there. The
+ * Returns the identity for `address` (or a host name), kept under `name`. For `0.0.0.0` and `::` it is for every address that this
+ * host has now: no one reaches it by those two. The authority is made when it is not there. The
  * certificate is made again when it is for another address, signed by another authority, not valid now, or has less than a
  * third of its time left. Only we can read the keys, and every file is replaced as a whole.
  *
@@ -39,7 +44,7 @@ export async function serverIdentity(
   makeDirectory(statePath, { mode: 0o700 })
   const at = { reckoned: Math.max(now, EARLIEST), report }
   const authority = await authorityIn(statePath, at)
-  const leaf = await leafIn(join(statePath, name), address, authority, at)
+  const leaf = await leafIn(join(statePath, name), namesOf(address), authority, at)
   return { ca: authority.certificate, ...leaf }
 }
 
@@ -82,10 +87,15 @@ async function authorityIn(statePath: string, { reckoned, report }: At): Promise
   return again
 }
 
-/** The certificate for `address` at `path` (without `.crt` and `.key`): as it is kept while it is good, or new. */
+function namesOf(address: string): readonly string[] {
+  if (!isEveryAddress(address)) return [address]
+  return [...new Set([...ownAddresses([address]), '127.0.0.1'])].slice(0, MOST_ADDRESSES)
+}
+
+/** The certificate for `hosts` at `path` (without `.crt` and `.key`): as it is kept while it is good, or new. */
 async function leafIn(
   path: string,
-  address: string,
+  hosts: readonly string[],
   authority: KeyPair,
   { reckoned, report }: At,
 ): Promise<KeyPair> {
@@ -95,13 +105,16 @@ async function leafIn(
   if (certificate !== undefined && key !== undefined) {
     const leaf = certificateIn(certificate)
     const by = new X509Certificate(authority.certificate)
-    if (leaf && isPair(leaf, key) && isGood(leaf, { address, by, reckoned })) return { certificate, key }
+    if (leaf && isPair(leaf, key) && isGood(leaf, { hosts, by, reckoned })) return { certificate, key }
     if (leaf && isAhead(leaf, reckoned)) {
       report(`${files.certificate} was made by a clock that was ahead: it is made again.`)
     }
   }
-  const names = isIP(address) === 0 ? { dns: [address], addresses: [] } : { dns: [], addresses: [address] }
-  const wanted = { commonName: address, purposes: ['server' as const], ...names }
+  const names = {
+    dns: hosts.filter(host => isIP(host) === 0),
+    addresses: hosts.filter(host => isIP(host) !== 0),
+  }
+  const wanted = { commonName: hosts[0] ?? '', purposes: ['server' as const], ...names }
   const validity = { notBefore: ALWAYS.notBefore, notAfter: reckoned + LEAF_DAYS * DAY_MS }
   const made = await makeLeaf(wanted, validity, authority)
   replaceFile(files.key, made.key, { mode: 0o600 })
@@ -109,21 +122,22 @@ async function leafIn(
   return made
 }
 
-/** Says whether a certificate is for the address, signed by the authority, valid, and has a third of its time left. */
+/** Says whether a certificate is for all of the hosts, signed by the authority, valid, and has a third of its time left. */
 function isGood(
   leaf: X509Certificate,
   {
-    address,
+    hosts,
     by,
     reckoned,
-  }: { readonly address: string; readonly by: X509Certificate; readonly reckoned: number },
+  }: { readonly hosts: readonly string[]; readonly by: X509Certificate; readonly reckoned: number },
 ): boolean {
   const left = leaf.validToDate.getTime() - reckoned
-  const named = isIP(address) === 0 ? leaf.checkHost(address, { subject: 'never' }) : leaf.checkIP(address)
+  const isNamed = (host: string) =>
+    (isIP(host) === 0 ? leaf.checkHost(host, { subject: 'never' }) : leaf.checkIP(host)) !== undefined
   return (
     !isAhead(leaf, reckoned) &&
     left > (LEAF_DAYS * DAY_MS) / 3 &&
-    named !== undefined &&
+    hosts.every(isNamed) &&
     leaf.verify(by.publicKey)
   )
 }

@@ -16,6 +16,7 @@ import { assetsNamed } from '#model/profile-assets.ts'
 import type { SiteObjects } from '#model/site.ts'
 import { canonicalUuid } from '#model/uuid.ts'
 import { ServerAddressTaken, SitesOverlap } from '../errors.ts'
+import { isEveryAddress } from '../process/own-addresses.ts'
 
 /** Where the server is, and what it has. */
 export type ServerPlace = {
@@ -168,7 +169,7 @@ function refuseInNetworks(
 ): void {
   // A server on every address is reached by the one in the machines' network, if it has one: its others, as those of the
   // bridges of other programs, may be anything.
-  const isAnywhere = address === '0.0.0.0' || address === '::'
+  const isAnywhere = isEveryAddress(address)
   if (isAnywhere && addresses.some(one => isIn(network.subnet, one))) return
   const reached = isAnywhere ? addresses : [address]
   for (const { metadata = {} } of groups)

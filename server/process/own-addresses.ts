@@ -9,8 +9,13 @@ import { networkInterfaces } from 'node:os'
  * address that this host has now, except loopback; a name, or any other IPv6 address, gives none.
  */
 export function ownAddresses(hosts: readonly string[]): string[] {
-  const found = hosts.flatMap(host => (host === '0.0.0.0' || host === '::' ? ofThisHost() : [host]))
+  const found = hosts.flatMap(host => (isEveryAddress(host) ? ofThisHost() : [host]))
   return [...new Set(found.filter(host => isIPv4(host)))]
+}
+
+/** Says whether a listener at `host` is reached by every address of this host, and by `host` itself by none. */
+export function isEveryAddress(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 /** Says whether the kernel forwards packets between networks; undefined where it does not say. */
