@@ -43,7 +43,10 @@ t.test("chart-values-yes-no: so it does in a chart's own values", async t => {
 t.test('a value that Helm refuses is refused with its line and column, also in an override', async t => {
   const values = '{ glance: { conf: { mine: { limit: .inf } } } }'
   const text = `name: n\nnetwork: { subnet: 192.168.40.0/24 }\nmachines: []\nopenstack:\n  values: ${values}\n`
-  t.throws(() => parseSite('site.yaml', text), /PL-1004 site\.yaml:5:46 openstack\.values: "\.inf"/)
+  t.throws(
+    () => parseSite('site.yaml', text),
+    /PL-1004 site\.yaml:5:46 openstack\.values\.glance\.conf\.mine\.limit: "\.inf"/,
+  )
   const folder = t.testdir({})
   mkdirSync(join(folder, 'nova'))
   writeFileSync(join(folder, 'nova/caracal.yaml'), 'conf:\n  - *nowhere\n')

@@ -3,9 +3,9 @@
 import type { KubernetesClient } from '../../kubernetes/client.ts'
 import { KubernetesRefused } from '../../kubernetes/errors.ts'
 import { kinds, type Manifest } from '../../kubernetes/objects.ts'
-import type { Values } from '../values/values.ts'
+import { mapAt, type Values } from '../values/values.ts'
 import type { PlacementProblem } from './capacity.ts'
-import { mapAt, nameOf, titleOf } from './rendered.ts'
+import { nameOf, titleOf } from './rendered.ts'
 import type { ReleaseObjects } from './waits.ts'
 
 /** How many objects are checked at once. */

@@ -1,8 +1,8 @@
 // Whether the pods of a plan find a place on the nodes: labels, images, memory and processor, judged before anything is
 // installed, as the scheduler and the kubelet would judge it later and one by one. Pure.
 
-import { type Values } from '../values/values.ts'
-import { containersOf, mapAt, mapsIn, podTemplateOf, textsOf, titleOf } from './rendered.ts'
+import { mapAt, type Values } from '../values/values.ts'
+import { containersOf, mapsIn, podTemplateOf, textsOf, titleOf } from './rendered.ts'
 
 /** The equal pods of one workload. */
 export type PodGroup = {

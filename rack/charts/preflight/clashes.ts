@@ -1,9 +1,11 @@
 // Names and node ports of a plan: what two objects cannot both have, Helm and the API refuse of the second one, after the first is
 // installed. Pure.
 
-import type { Values } from '../values/values.ts'
+import { mapAt, type Values } from '../values/values.ts'
+import { isRecord } from '#model/record.ts'
+import { valuesOf, type ChartPlan } from '../plan/plan.ts'
 import type { PlacementProblem } from './capacity.ts'
-import { mapAt, mapsIn, nameOf, titleOf } from './rendered.ts'
+import { mapsIn, nameOf, titleOf } from './rendered.ts'
 import type { ReleaseObjects } from './waits.ts'
 
 /** Ports that the API server gives services on nodes (the default of its --service-node-port-range). */
@@ -38,6 +40,38 @@ export function checkClashes(namespace: string, rendered: readonly ReleaseObject
         })),
     ),
   ]
+}
+
+/**
+ * Node ports that the values of openstack-helm give to the catalog, `endpoints.SERVICE.port.NAME.public` of a public host, and that no
+ * service of the plan has: clients would be sent where nothing listens.
+ */
+export function checkPublicPorts(
+  { releases }: Pick<ChartPlan, 'releases'>,
+  rendered: readonly ReleaseObjects[],
+): PlacementProblem[] {
+  const open = new Set(
+    rendered.flatMap(({ objects }) => objects.flatMap(nodePortsOf).map(({ port }) => port)),
+  )
+  return releases.flatMap(release => {
+    const endpoints = Object.entries(mapAt(valuesOf(release), 'endpoints'))
+    return endpoints.flatMap(([service, endpoint]) => {
+      if (!isRecord(endpoint) || mapAt(endpoint, 'host_fqdn_override', 'public')['host'] === undefined)
+        return []
+      return Object.entries(mapAt(endpoint, 'port')).flatMap(([name, of]) => {
+        const port = isRecord(of) ? of['public'] : undefined
+        if (typeof port !== 'number' || port < nodePorts.first || port > nodePorts.last || open.has(port))
+          return []
+        return [
+          {
+            release: release.name,
+            what: `the catalog sends clients of ${service} to node port ${port}, which no service of the plan has`,
+            remedy: `Switch its node port on (openstack.values.${release.name}.network), or change endpoints.${service}.port.${name}.public.`,
+          },
+        ]
+      })
+    })
+  })
 }
 
 type Owned = { readonly release: string; readonly object: Values }

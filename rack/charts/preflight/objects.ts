@@ -2,9 +2,9 @@
 // refer to. A pod that lacks one is never made, or waits for it without end. Pure.
 
 import { isRecord } from '#model/record.ts'
-import type { Values } from '../values/values.ts'
+import { mapAt, type Values } from '../values/values.ts'
 import type { PlacementProblem } from './capacity.ts'
-import { containersOf, mapAt, mapsIn, nameOf, podTemplateOf, titleOf } from './rendered.ts'
+import { containersOf, mapsIn, nameOf, podTemplateOf, titleOf } from './rendered.ts'
 
 /** What a pod refers to by name. */
 export type ReferredKind =

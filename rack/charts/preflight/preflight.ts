@@ -18,11 +18,14 @@ import {
   type Requests,
 } from './capacity.ts'
 import { checkAccepted } from './accepted.ts'
-import { checkClashes } from './clashes.ts'
+import { checkClashes, checkPublicPorts } from './clashes.ts'
+import { checkPublished } from './published.ts'
 import { checkPulls } from './pulls.ts'
 import { checkObjects, needsOf, type ClusterObjects, type ObjectNeeds } from './objects.ts'
 import { objectsIn } from './rendered.ts'
 import { checkWaits, type Present, type ReleaseObjects } from './waits.ts'
+import { publishedTexts } from '../secrets/published.ts'
+import { allDefaults } from '../values/defaults.ts'
 import { valuesOf } from '../plan/plan.ts'
 import { type ChartSession, type SessionOptions } from '../session.ts'
 import type { Values } from '../values/values.ts'
@@ -76,7 +79,10 @@ export async function renderPlan({
     try {
       const { path } = await unpack(release)
       const manifest = await renderChart(release.name, path, valuesOf(release), helm)
-      releases.push({ release: release.name, objects: objectsIn(manifest) })
+      const objects = objectsIn(manifest)
+      const published = publishedTexts(release.chart, await allDefaults(path)).map(({ text }) => text)
+      problems.push(...checkPublished(release.name, objects, published))
+      releases.push({ release: release.name, objects })
     } catch (error) {
       helm.signal?.throwIfAborted()
       problems.push({ release: release.name, ...problemOf(release.chart, error) })
@@ -100,6 +106,7 @@ export function checkAlone(
 ): PlacementProblem[] {
   return [
     ...checkClashes(plan.namespace, releases),
+    ...checkPublicPorts(plan, releases),
     ...checkWaits(plan, releases),
     ...checkPulls(plan.releases, pods, site.openstack.registries),
   ]
@@ -145,6 +152,7 @@ export async function checkCluster(
   ]
   return [
     ...checkClashes(plan.namespace, rendered.releases),
+    ...checkPublicPorts(plan, rendered.releases),
     ...checkPlacement(rendered.pods, nodes.items, used, IMAGE_REGISTRY),
     ...checkPulls(plan.releases, rendered.pods, site.openstack.registries, nodes.items),
     ...checkObjects(rendered.needs, await objectsOfCluster(api, plan.namespace, rendered), secrets),

@@ -2,7 +2,7 @@
 
 import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
-import type { Values } from '../values/values.ts'
+import { mapAt, type Values } from '../values/values.ts'
 
 /** The pods of one object: their spec and labels. */
 export type PodTemplate = { readonly spec: Values; readonly labels: Readonly<Record<string, string>> }
@@ -40,11 +40,6 @@ export function titleOf(object: Values): string {
 export function nameOf(object: Values): string {
   const { name } = mapAt(object, 'metadata')
   return typeof name === 'string' || typeof name === 'number' ? `${name}` : ''
-}
-
-/** The map at a path of keys, or an empty one. */
-export function mapAt(value: Values, ...path: readonly string[]): Values {
-  return path.reduce<Values>((map, key) => (isRecord(map[key]) ? map[key] : {}), value)
 }
 
 export function mapsIn(list: unknown): Values[] {

@@ -2,18 +2,9 @@
 // kubernetes-entrypoint: services, jobs, daemon sets and pods. A wait that nothing ends lasts until the release's limit. Pure.
 
 import type { ChartPlan } from '../plan/plan.ts'
-import type { Values } from '../values/values.ts'
+import { mapAt, type Values } from '../values/values.ts'
 import { nodesFor, podGroupsOf, type Node, type PlacementProblem } from './capacity.ts'
-import {
-  containersOf,
-  isSelected,
-  mapAt,
-  mapsIn,
-  nameOf,
-  podTemplateOf,
-  textsOf,
-  titleOf,
-} from './rendered.ts'
+import { containersOf, isSelected, mapsIn, nameOf, podTemplateOf, textsOf, titleOf } from './rendered.ts'
 
 /** The objects of one release. */
 export type ReleaseObjects = { readonly release: string; readonly objects: readonly Values[] }

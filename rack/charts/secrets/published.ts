@@ -29,7 +29,7 @@ export type Replacement = { readonly secrets: readonly SecretPlan[]; readonly va
 export function publishedTexts(chart: string, values: Values): PublishedText[] {
   return Object.entries(values).flatMap(([key, value]) => {
     if (key === 'endpoints' && isRecord(value)) return endpointTexts(chart, value)
-    return structural.has(key) ? [] : optionTexts(chart, value, [key])
+    return optionTexts(chart, value, [key])
   })
 }
 
@@ -57,15 +57,19 @@ export function replacementOf(texts: readonly PublishedText[]): Replacement {
   }
 }
 
-/** A text to fix a refused one by, for a person: `openstack.values.nova.network.ssh.private_key`. */
+/**
+ * The key by which a site gives another text, for a person: `openstack.values.nova.network.ssh.private_key`. What is inside of a
+ * list is given with the whole list.
+ */
 export function siteKeyOf(release: string, path: readonly string[]): string {
-  return showPath(['openstack', 'values', release, ...path])
+  const list = path.findIndex(key => /^[0-9]+$/.test(key))
+  return showPath(['openstack', 'values', release, ...(list > 0 ? path.slice(0, list) : path)])
 }
 
 const NEVER =
   "the jobs of openstack-helm set a password when they make its account and never again, so its server would keep the old one. Change it at the server and in the chart's own way."
 
-/** Where values name things and secrets by their names, and hold no secret. */
+/** Where values name things, and secrets by their names: only a password or the like is a secret there. */
 const structural: ReadonlySet<string> = new Set([
   'images',
   'labels',
@@ -80,7 +84,17 @@ const structural: ReadonlySet<string> = new Set([
 
 /** The last part of a key that holds a secret: `password`, `horizon_secret_key`, `hmac_keys`, `rootPassword`. */
 const secretKey =
-  /(^|_)(pass(word|wd|phrase)?|pwd|secret|cookie|token|credentials?|key|kek|pin|(secret|access|api|private|encryption|signing|auth|hmac|shared|fernet)_keys|(tmpurl|secret|private|api|access)_?key)$/
+  /(^|_)(secret|cookie|token|credentials?|key|key_base|kek|pin|jwt|salt|keyring|(secret|access|api|private|encryption|signing|auth|hmac|shared|fernet)_keys|(tmpurl|secret|private|api|access)_?key)$/
+
+/** One that holds a password, however it is written: `dbpassword`, `admin_pass`, `root_pw`, `password_2`, `password_hash`. */
+const passwordKey =
+  /((password|passwd|passphrase|passcode|pwd|psk)(_hash)?|(?<!by_?|com)pass|(^|_)pw)(_?[0-9]+)?$/
+
+/** One whose entries are secrets by whatever name: `passwords: { one: … }`. */
+const secretsKey = /(^|_)(passwords|passphrases|pass_?codes|(api|auth|access)_tokens|private_keys)$/
+
+/** A URL with a password in it (RFC 3986 §3.2.1): `rabbit://nova:TEXT@rabbitmq:5672/`. */
+const urlPassword = /\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:([^\s:/@]+)@/i
 
 /** Keys that end as a secret's do, and name something else. */
 const plainKey = /(^|_)(public_key|node_selector_key|service_token|topology_key|key_types)$/
@@ -89,15 +103,38 @@ const plainKey = /(^|_)(public_key|node_selector_key|service_token|topology_key|
 const plainText =
   /^$|^(null|none|nil|true|false|yes|no|on|off)$|^\/|^(rule|role|project_id|user_id):|^[!@]$|\{\{|\$\(|^secret:\/\//i
 
-/** What must have a form that no generated text has. */
-const needsForm = /(^|_)(private_key|ssh_key|rsa_key|tls_key)$/
+/** What must have a form that no generated text has, by the end of its path, or by its text. */
+const needsForm = /(^|_)(private_key|ssh_key|rsa_key|tls_key|kek|fernet_keys?|keyring|password_hash|jwt|psk)$/
+const hasForm = /^\s*-----BEGIN /
 
-function isSecret(key: string, value: unknown): value is string | number {
-  const name = key
+/** Whether this key of a chart's values, below the others of `path`, holds a secret. */
+function isSecretKey(path: readonly string[]): boolean {
+  const [name = '', above = ''] = path.toReversed().map(wordsOf)
+  if (plainKey.test(name)) return false
+  if (passwordKey.test(name) || secretsKey.test(above)) return true
+  return secretKey.test(name) && !structural.has(path[0] ?? '')
+}
+
+/** Whether a text that a program reads under this key is secret: of a file, or a variable. */
+export function isSecretName(key: string): boolean {
+  const name = wordsOf(key)
+  return (secretKey.test(name) || passwordKey.test(name)) && !plainKey.test(name)
+}
+
+/** The password in a URL, where it has one. */
+export function passwordInUrl(text: string): string | undefined {
+  const found = urlPassword.exec(text)?.[1]
+  return found === undefined || plainText.test(found) ? undefined : found
+}
+
+function wordsOf(key: string): string {
+  return key
     .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
     .replaceAll(/[^a-zA-Z0-9]+/g, '_')
     .toLowerCase()
-  if (!secretKey.test(name) || plainKey.test(name)) return false
+}
+
+function isSecretText(value: unknown): value is string | number {
   return typeof value === 'number' || (typeof value === 'string' && !plainText.test(value.trim()))
 }
 
@@ -134,33 +171,46 @@ function optionTexts(chart: string, value: unknown, path: readonly string[]): Pu
 }
 
 /** A value whose key says that it is a secret; `isInList`: a list is replaced whole, so it cannot be replaced alone. */
-type Found = { readonly path: readonly string[]; readonly value: string | number; readonly isInList: boolean }
+type Found = {
+  readonly path: readonly string[]
+  readonly value: string | number
+  readonly isInList: boolean
+  readonly isUrl?: true
+}
 
 /** Policies are rules by the names of what they allow, `identity:change_password`: they hold none. */
 function secretsBelow(value: unknown, path: readonly string[], isInList = false): Found[] {
   const key = path.at(-1) ?? ''
+  if (typeof value === 'string' && passwordInUrl(value) !== undefined)
+    return [{ path, value, isInList, isUrl: true }]
   if (isRecord(value))
     return Object.entries(value).flatMap(([name, inner]) =>
       name === 'policy' ? [] : secretsBelow(inner, [...path, name], isInList),
     )
   if (Array.isArray(value))
     return value.flatMap((item, index) =>
-      isRecord(item) ? secretsBelow(item, [...path, String(index)], true) : [],
+      isRecord(item) ||
+      secretsKey.test(wordsOf(key)) ||
+      (typeof item === 'string' && passwordInUrl(item) !== undefined)
+        ? secretsBelow(item, [...path, String(index)], true)
+        : [],
     )
-  if (!isSecret(key, value) || (isInList && nameInList.test(key))) return []
+  if (!isSecretKey(path) || !isSecretText(value) || (isInList && nameInList.test(key))) return []
   return [{ path, value, isInList }]
 }
 
 /** In lists these keys name what an item is for: a toleration's key, a rule's token. */
 const nameInList = /^(key|token)$/
 
-function published({ path, value, isInList }: Found, secret: string, key: string): PublishedText {
-  const form = needsForm.test(slug(path.at(-1) ?? '').replaceAll('-', '_'))
+function published({ path, value, isInList, isUrl }: Found, secret: string, key: string): PublishedText {
+  const form = needsForm.test(path.slice(-2).map(wordsOf).join('_')) || hasForm.test(String(value))
   const refused = isInList
     ? 'it is inside a list, which values replace as a whole'
-    : form
-      ? 'it must be a key of a certain form, which is not generated here'
-      : undefined
+    : isUrl
+      ? 'it is a password inside of a URL, and must be that of an account'
+      : form
+        ? 'it must have a certain form, which is not generated here'
+        : undefined
   return { path, text: String(value), instead: refused === undefined ? { secret, key } : { refused } }
 }
 

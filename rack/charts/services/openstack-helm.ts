@@ -3,10 +3,8 @@
 // values, are added when the charts are at hand: see `sources/upstream.ts`. Facts of OpenStack-Helm 2026.1.0 and of its
 // main branch of August 2026.
 
-import { isRecord } from '#model/record.ts'
 import type { Site } from '../../site/site.ts'
 import { nodePorts, type PublicService } from '../../openstack/endpoints.ts'
-import { ChartPlanError } from '../errors.ts'
 import type { SiteFacts } from '../plan/facts.ts'
 import { ADMIN_SECRET, type Promised } from '../plan/plan.ts'
 import { secretReference } from '../secrets/secret-values.ts'
@@ -221,15 +219,12 @@ const always: Kit['always'] = [
 ]
 
 const optional: Kit['optional'] = {
-  cinder: facts => {
-    requireCinderStorage(facts.site)
-    return upstream('cinder', {
-      needs: ['keystone'],
-      isService: true,
-      promises: ['cinder-api', 'cinder-scheduler', 'cinder-volume'].map(deployment),
-      endpoints: [endpoint('cinder', 'volumev3')],
-    })(facts)
-  },
+  cinder: upstream('cinder', {
+    needs: ['keystone'],
+    isService: true,
+    promises: ['cinder-api', 'cinder-scheduler', 'cinder-volume'].map(deployment),
+    endpoints: [endpoint('cinder', 'volumev3')],
+  }),
   heat: upstream('heat', {
     needs: ['keystone'],
     isService: true,
@@ -369,15 +364,4 @@ function imageValues(images: Upstream['images'], facts: SiteFacts): Values {
 /** Says whether the site names an image of its own for a release. */
 function hasOwnImage({ openstack }: Site, release: string, tag: string): boolean {
   return valueAt(openstack.values, [release, 'images', 'tags', tag]) !== undefined
-}
-
-/** @throws {ChartPlanError} when the site takes Cinder and says nothing of where volumes are */
-function requireCinderStorage({ openstack }: Site): void {
-  const own = openstack.values['cinder']
-  if (isRecord(own) && own['storage'] !== undefined) return
-  throw new ChartPlanError(
-    'Release cinder would not come up: its chart stores volumes in Ceph, which this cluster does not have. ' +
-      'Give it a backend in openstack.values.cinder (storage, conf.backends), leave cinder out of openstack.waves, or take the plan compute-kit, whose Cinder stores volumes in files.',
-    { place: ['openstack', 'waves'] },
-  )
 }

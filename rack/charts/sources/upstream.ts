@@ -1,14 +1,16 @@
 // What the plan `openstack-helm` takes from the charts themselves, once they are at hand: every password that they publish is
-// replaced, the ingresses that they make are switched off, and versions that would not come up are refused.
+// replaced, the ingresses that they make are switched off, and what would not come up is refused.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inScratch } from '#host/scratch.ts'
 import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
-import type { ChartPlan, ReleasePlan, SecretPlan } from '../plan/plan.ts'
+import { ADMIN_SECRET, type ChartPlan, type ReleasePlan, type SecretPlan } from '../plan/plan.ts'
+import { cloudAdmin } from '../../openstack/endpoints.ts'
 import { publishedTexts, replacementOf, siteKeyOf, type PublishedText } from '../secrets/published.ts'
-import { chartDefaults } from '../values/defaults.ts'
+import { whyNotUp } from '../services/openstack-helm-limits.ts'
+import { allDefaults } from '../values/defaults.ts'
 import { mergeLayers, mergeValues, valueAt, type Values } from '../values/values.ts'
 import { versionIn } from './fetch.ts'
 import type { ChartSource } from './ours.ts'
@@ -28,13 +30,17 @@ export type UpstreamChart = { readonly version: string; readonly values: Values 
 export async function withUpstreamCharts(plan: ChartPlan, charts: ChartSource): Promise<ChartPlan> {
   return inScratch(async scratch => {
     let whole = plan
+    const texts = new Map<string, readonly PublishedText[]>()
     // One after another: each copies a chart and reads all of it.
     for (const release of plan.releases) {
       const { path } = await charts.unpack(release.chart, scratch)
       const file = join(path, 'Chart.yaml')
       const version = versionIn(file, await readFile(file, 'utf8')) ?? ''
-      whole = withUpstreamChart(whole, release.name, { version, values: await chartDefaults(path) })
+      const chart = { version, values: await allDefaults(path) }
+      texts.set(release.name, textsOf(release, chart))
+      whole = withUpstreamChart(whole, release.name, chart)
     }
+    refuseTwoPasswords(whole, texts)
     return whole
   })
 }
@@ -50,8 +56,10 @@ export function withUpstreamChart(plan: ChartPlan, name: string, chart: Upstream
     refuseOld(release, chart)
     const own = release.layers.at(-1)?.values ?? {} // of the site file
     const before = mergeValues(chart.values, mergeLayers(release.layers.slice(0, -1)))
-    const texts = publishedTexts(release.chart, before)
+    const texts = textsOf(release, chart)
     refuseKept(release, texts, own)
+    refuseOwn(release, texts, own)
+    refuseUnfit(release, mergeValues(before, own))
     const { values, secrets } = replacementOf(texts.filter(({ path }) => valueAt(own, path) === undefined))
     const layers = [
       ...release.layers.slice(0, -1),
@@ -69,6 +77,11 @@ export function withUpstreamChart(plan: ChartPlan, name: string, chart: Upstream
       releases.flatMap(it => it.secrets),
     ),
   }
+}
+
+/** What a chart publishes, with what the plan and its overrides have over it, without what the site gives. */
+function textsOf({ chart: name, layers }: ReleasePlan, { values }: UpstreamChart): PublishedText[] {
+  return publishedTexts(name, mergeValues(values, mergeLayers(layers.slice(0, -1))))
 }
 
 /**
@@ -105,6 +118,77 @@ function refuseKept({ name }: ReleasePlan, texts: readonly PublishedText[], own:
     if (given === undefined && 'refused' in instead)
       throw new ChartPlanError(
         `The chart of release ${name} publishes a secret that cannot be generated: ${instead.refused}. Give your own as ${key}, or null.`,
+      )
+  }
+}
+
+/** @throws {ChartPlanError} for an account of the site's with no password, or with one that the chart publishes elsewhere */
+function refuseOwn({ name, chart }: ReleasePlan, texts: readonly PublishedText[], own: Values): void {
+  const place = ['openstack', 'values', name]
+  const known = new Set(texts.map(({ text }) => text))
+  for (const { path, instead } of texts)
+    if (!('refused' in instead) && ['', null].includes(valueAt(own, path) as string | null))
+      throw new ChartPlanError(
+        `${siteKeyOf(name, path)} is empty, and so would be the password of what has it. Give one, or leave it out: then it is generated.`,
+        { place },
+      )
+  const repeated = publishedTexts(chart, own).find(({ text }) => known.has(text))
+  if (repeated !== undefined)
+    throw new ChartPlanError(
+      `${siteKeyOf(name, repeated.path)} is a text that the chart publishes, which anyone can read. Give another.`,
+      { place },
+    )
+}
+
+/** @throws {ChartPlanError} for values with which the chart would not come up in a cluster of this plan */
+function refuseUnfit({ name }: ReleasePlan, values: Values): void {
+  const found = whyNotUp(name, values)
+  if (found === undefined) return
+  throw new ChartPlanError(`Release ${name} would not come up: ${siteKeyOf(name, found.path)} ${found.why}`, {
+    place: ['openstack', 'values', name],
+  })
+}
+
+/**
+ * An account has one password, in all charts that have the account: a job of one sets it, the others show it.
+ *
+ * @throws {ChartPlanError} when the site gives another one in some of them
+ */
+function refuseTwoPasswords(
+  { releases }: ChartPlan,
+  found: ReadonlyMap<string, readonly PublishedText[]>,
+): void {
+  const uses = releases.flatMap(({ name, layers }) => {
+    const values = mergeLayers(layers)
+    return (found.get(name) ?? []).flatMap(({ path, instead }) =>
+      'refused' in instead
+        ? []
+        : [
+            {
+              id: `${instead.secret}/${instead.key}`,
+              release: name,
+              path,
+              text: String(valueAt(values, path)),
+            },
+          ],
+    )
+  })
+  for (const [id, of] of Map.groupBy(uses, it => it.id)) {
+    const given = of.find(({ text }) => !text.startsWith('secret://'))
+    if (given === undefined) continue
+    const key = siteKeyOf(given.release, given.path)
+    const place = ['openstack', 'values', given.release]
+    if (id.startsWith(`${ADMIN_SECRET}/`))
+      throw new ChartPlanError(
+        `${key} is the password of ${cloudAdmin.user}, with which this program itself asks Keystone. Leave it out: it is generated, and pilotlight openstack rc shows it.`,
+        { place },
+      )
+    const other = of.find(({ text }) => text !== given.text)
+    if (other !== undefined)
+      throw new ChartPlanError(
+        `${key} is the password of an account that release ${other.release} has, too, as ${siteKeyOf(other.release, other.path)}. ` +
+          'Give both the same, or none: then it is generated.',
+        { place },
       )
   }
 }

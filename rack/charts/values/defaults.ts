@@ -1,5 +1,6 @@
 // A chart's own values, read from its folder as Helm reads them.
 
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { textIfThere } from '#host/read-if-there.ts'
 import { isRecord } from '#model/record.ts'
@@ -23,6 +24,16 @@ export async function chartDefaults(chart: string): Promise<Values> {
   )
   const own = (await readYaml(join(chart, 'values.yaml'))) ?? {}
   return [...imported.flat(), own].reduce<Values>(mergeValues, {})
+}
+
+/** A chart's own values, with those of the charts inside it below their names, as Helm has them. */
+export async function allDefaults(chart: string): Promise<Values> {
+  const inside = join(chart, 'charts')
+  const names = await readdir(inside).catch(() => [])
+  const below = await Promise.all(
+    names.map(async name => ({ [name]: await allDefaults(join(inside, name)) })),
+  )
+  return [...below, await chartDefaults(chart)].reduce(mergeValues, {})
 }
 
 type ChartFile = {

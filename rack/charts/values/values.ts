@@ -98,3 +98,8 @@ function leavesOf(values: Values, above: readonly string[]): { path: readonly st
     return isLeaf ? [{ path, value }] : leavesOf(value, path)
   })
 }
+
+/** The map at a path of keys, or an empty one. */
+export function mapAt(value: Values, ...path: readonly string[]): Values {
+  return path.reduce<Values>((map, key) => (isRecord(map[key]) ? map[key] : {}), value)
+}

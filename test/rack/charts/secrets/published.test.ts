@@ -71,6 +71,32 @@ const keys: readonly [path: string, text: unknown, isFound: boolean][] = [
   ['labels.api.node_selector_key', 'openstack-control-plane', false],
   ['pod.tolerations.key', 'node-role', false],
   ['manifests.secret_keystone', true, false],
+  ['jobs.user.password', 'changeme', true],
+  ['monitoring.exporter.password', 'changeme', true],
+  ['pod.env.DB_PASSWORD', 'changeme', true],
+  ['secrets.oci.password', 'changeme', true],
+  ['secrets.tls.key', 'keystone-tls', false],
+  ['conf.app.dbpassword', 'changeme', true],
+  ['conf.app.userpasswd', 'changeme', true],
+  ['conf.app.adminpass', 'changeme', true],
+  ['conf.app.bypass', 'changeme', false],
+  ['conf.app.compass', 'north', false],
+  ['conf.app.password1', 'changeme', true],
+  ['conf.app.password_2', 'changeme', true],
+  ['conf.app.root_pw', 'changeme', true],
+  ['conf.app.passwords.one', 'changeme', true],
+  ['conf.app.api_tokens.one', 'changeme', true],
+  ['conf.app.secret_key_base', 'changeme', true],
+  ['conf.app.password_hash', '$6$x', true],
+  ['conf.app.password_hash_rounds', 10, false],
+  ['conf.app.password_regex', '^.*$', false],
+  ['conf.app.memcache_security_strategy', 'ENCRYPT', false],
+  ['conf.ceph.admin_keyring', 'AQB=', true],
+  ['conf.ceph.admin_keyring', '/etc/ceph/keyring', false],
+  ['conf.app.psk', 'changeme', true],
+  ['conf.app.transport_url', 'rabbit://nova:changeme@rabbitmq:5672/', true],
+  ['conf.app.connection', 'mysql+pymysql://nova:{{ .x }}@db/nova', false],
+  ['conf.app.proxy', 'http://proxy.example.org:3128/', false],
 ]
 for (const [path, text, isFound] of keys)
   t.test(`${path}: ${JSON.stringify(text)} is ${isFound ? 'a' : 'no'} published secret`, async t => {
@@ -86,6 +112,17 @@ t.test('what nothing generated can replace is named', async t => {
   t.strictSame(refused({ network: { ssh: { private_key: 'null' } } }), [])
   t.strictSame(refused({ conf: { backends: [{ name: 'a', san_password: 'x' }] } }), [
     'conf.backends.0.san_password',
+  ])
+  t.strictSame(refused({ conf: { transport_url: 'rabbit://nova:changeme@rabbitmq:5672/' } }), [
+    'conf.transport_url',
+  ])
+  t.strictSame(refused({ endpoints: { ldap: { auth: { client: { tls: { key: '-----BEGIN' } } } } } }), [
+    'endpoints.ldap.auth.client.tls.key',
+  ])
+  t.strictSame(refused({ conf: { app: { fernet_key: 'x', kek: 'y', api_tokens: ['z'] } } }), [
+    'conf.app.fernet_key',
+    'conf.app.kek',
+    'conf.app.api_tokens.0',
   ])
 })
 
@@ -111,6 +148,14 @@ t.test('a plan refuses a password that the site repeats from the chart, and take
   t.match(keystoneOf({}).values, owl('secret://owl-keystone/password'))
   t.match(keystoneOf(owl('mine')).values, owl('mine'))
   t.notOk(keystoneOf(owl('mine')).plan.secrets.some(({ name }) => name === 'owl-keystone'))
+  for (const empty of [null, ''])
+    t.throws(() => keystoneOf(owl(empty)), {
+      code: 'CHART_PLAN',
+      message: /^openstack\.values\.keystone\.endpoints\.identity\.auth\.owl\.password is empty/,
+    })
+  t.throws(() => keystoneOf({ endpoints: { identity: { auth: { new: { password: 'owl' } } } } }), {
+    message: /auth\.new\.password is a text that the chart publishes/,
+  })
   t.throws(() => keystoneOf(owl('owl')), {
     code: 'CHART_PLAN',
     message:

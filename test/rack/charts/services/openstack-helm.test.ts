@@ -272,15 +272,158 @@ test("values for the images' OpenStack go where the site names another image", a
   t.match(valuesIn(other, 'placement'), { conf: { placement_api_uwsgi: {} } })
 })
 
+/** What the plan must say for a chart to come up, by the finding that it answers: upstream's own value does not. */
+const answers: readonly [finding: string, release: string, path: string, value: unknown][] = [
+  ['one server in a folder of its node', 'mariadb', 'pod.replicas.server', 1],
+  ['one server in a folder of its node', 'rabbitmq', 'pod.replicas.server', 1],
+  ['no primary is to be chosen', 'mariadb', 'manifests.deployment_controller', false],
+  ['images in a folder, not in Swift', 'glance', 'storage', 'local'],
+  ['no image from the Internet', 'glance', 'bootstrap.enabled', false],
+  ['volumes of libvirt without Ceph', 'libvirt', 'conf.ceph.enabled', false],
+  ['disks of Nova without Ceph', 'nova', 'conf.ceph.enabled', false],
+  ['cells are mapped once there are hosts', 'nova', 'bootstrap.wait_for_computes.enabled', true],
+  ['the one queue', 'nova', 'endpoints.oslo_messaging.statefulset.replicas', 1],
+  ['the one queue', 'keystone', 'endpoints.oslo_messaging.statefulset.replicas', 1],
+  [
+    'keys of clusters without Barbican',
+    'magnum',
+    'conf.magnum.certificates.cert_manager_type',
+    'x509keypair',
+  ],
+  ['the external network', 'neutron', 'conf.plugins.ml2_conf.ml2_type_flat.flat_networks', 'public'],
+  [
+    'namespaces are cleaned where they are',
+    'neutron',
+    'labels.netns_cleanup_cron.node_selector_key',
+    'openstack-network-node',
+  ],
+  [
+    'one key of the cache for all',
+    'heat',
+    'endpoints.oslo_cache.auth.memcache_secret_key',
+    'secret://memcached-key/password',
+  ],
+]
+for (const [why, release, path, value] of answers)
+  test(`${release}: ${path} is ${JSON.stringify(value)}: ${why}`, async t => {
+    const [charts = {}] = Object.values(versions)
+    t.equal(valueIn(valuesIn(planOf(charts), release), path.split('.')), value)
+  })
+
+test('every public service has its address in the catalog and the same node port', async t => {
+  const [charts = {}] = Object.values(versions)
+  const plan = planOf(charts, { waves: ['heat', 'magnum', 'cinder'], values: { cinder: ownBackend } })
+  const open = plan.releases.flatMap(release => {
+    const endpoints = Object.entries((valuesOf(release)['endpoints'] ?? {}) as Values)
+    return endpoints.flatMap(([service, of]) =>
+      Object.values((valueIn(of, ['port']) ?? {}) as Values).flatMap(port => {
+        const number = valueIn(port, ['public'])
+        return number === undefined ? [] : [`${release.name} ${service} ${JSON.stringify(number)}`]
+      }),
+    )
+  })
+  t.same(open.toSorted(), [
+    'cinder volumev3 30776',
+    'glance image 30292',
+    'heat cloudformation 30800',
+    'heat orchestration 30804',
+    'horizon dashboard 30080',
+    'keystone identity 30500',
+    'magnum container_infra 30951',
+    'neutron network 30696',
+    'nova compute 30774',
+    'nova compute_novnc_proxy 30680',
+    'placement placement 30878',
+  ])
+})
+
+test('what upstream calls ready is awaited as long as upstream awaits it', async t => {
+  const [charts = {}] = Object.values(versions)
+  const { releases } = planOf(charts)
+  t.same([...new Set(releases.map(({ limitSeconds }) => limitSeconds))], [1200])
+  const promisesOf = (release: string) => releases.find(({ name }) => name === release)?.promises
+  t.match(promisesOf('nova'), [{}, {}, {}, {}, { name: 'nova-novncproxy' }, {}, { kind: 'hypervisors' }])
+  t.match(promisesOf('keystone'), [{ name: 'keystone-api' }, { kind: 'token' }])
+})
+
+/** Volumes that are in no Ceph. */
+const ownBackend: Values = {
+  storage: 'lvm',
+  conf: {
+    backends: { rbd1: null, lvm: { volume_driver: 'cinder.volume.drivers.lvm.LVMVolumeDriver' } },
+    cinder: { DEFAULT: { enabled_backends: 'lvm' } },
+  },
+}
+
+const unfit: readonly [release: string, values: Values, message: RegExp][] = [
+  ['glance', { storage: 'swift' }, /storage is "swift", which needs Swift, and the plan has none/],
+  ['glance', { storage: 'rbd' }, /storage is "rbd", which needs Ceph/],
+  ['glance', { storage: 'nonsense' }, /storage is "nonsense", none that this plan can give/],
+  ['libvirt', { conf: { ceph: { enabled: true } } }, /conf\.ceph\.enabled is true, and the plan has no Ceph/],
+  ['neutron', { network: { backend: ['ovn'] } }, /network\.backend has "ovn"/],
+  [
+    'magnum',
+    { conf: { magnum: { certificates: { cert_manager_type: 'barbican' } } } },
+    /cert_manager_type is "barbican"/,
+  ],
+  [
+    'mariadb',
+    { pod: { replicas: { server: 3 } } },
+    /replicas\.server is 3, and all would have the one folder/,
+  ],
+  ['rabbitmq', { pod: { replicas: { server: 2 } } }, /replicas\.server is 2/],
+  ['cinder', { ...ownBackend, storage: null }, /storage says no place for volumes/],
+  [
+    'cinder',
+    {
+      storage: 'lvm',
+      conf: { backends: { rbd1: { volume_driver: 'cinder.volume.drivers.rbd.RBDDriver' } } },
+    },
+    /conf\.backends\.rbd1 stores volumes in Ceph/,
+  ],
+  [
+    'cinder',
+    { ...ownBackend, conf: { cinder: { DEFAULT: { enabled_backends: 'rbd1' } } } },
+    /enabled_backends names "rbd1", which conf\.backends does not describe/,
+  ],
+]
+for (const [release, values, message] of unfit)
+  test(`${release} with ${JSON.stringify(values)} is refused`, async t => {
+    const [charts = {}] = Object.values(versions)
+    t.throws(
+      () =>
+        planOf(charts, {
+          waves: ['heat', 'magnum', 'cinder'],
+          values: { cinder: ownBackend, [release]: values },
+        }),
+      {
+        code: 'CHART_PLAN',
+        message: new RegExp(
+          `^Release ${release} would not come up: openstack\\.values\\.${release}\\..*${message.source}`,
+        ),
+      },
+    )
+  })
+
+test('several servers with a claim each, and images in a claim, are taken', async t => {
+  const [charts = {}] = Object.values(versions)
+  const claims = {
+    volume: { enabled: true, use_local_path: { enabled: false } },
+    pod: { replicas: { server: 3 } },
+  }
+  t.doesNotThrow(() => planOf(charts, { values: { rabbitmq: claims, glance: { storage: 'pvc' } } }))
+})
+
 const onLabel = (key: string) => JSON.stringify({ node_selector_key: key, node_selector_value: 'enabled' })
 const [current = {}] = Object.values(versions)
 
 test('Cinder is refused with its reason, until the site says where volumes are', async t => {
   t.throws(() => planOf(current, { waves: ['cinder'] }), {
     code: 'CHART_PLAN',
-    message: /^Release cinder would not come up: its chart stores volumes in Ceph/,
+    message:
+      /^Release cinder would not come up: openstack\.values\.cinder\.storage says no place for volumes but Ceph/,
   })
-  const names = planOf(current, { waves: ['cinder'], values: { cinder: { storage: 'lvm' } } }).releases.map(
+  const names = planOf(current, { waves: ['cinder'], values: { cinder: ownBackend } }).releases.map(
     ({ name }) => name,
   )
   t.ok(names.includes('cinder'))
@@ -400,6 +543,21 @@ test(
       'charts with images of their own are refused, as no registry is named',
     )
     t.same(reaching(['example.invalid']), [])
+    const account = { endpoints: { oslo_db: { auth: { nova: { password: 'mine' } } } } }
+    for (const [values, message] of [
+      [
+        { nova: account },
+        /oslo_db\.auth\.nova\.password is the password of an account that release \w+ has, too/,
+      ],
+      [
+        { glance: { endpoints: { identity: { auth: { admin: { password: 'mine' } } } } } },
+        /is the password of admin, with which this program itself asks Keystone/,
+      ],
+    ] as const)
+      await t.rejects(chartsOfSite({ ...site, openstack: { ...site.openstack, values } }, options), {
+        code: 'CHART_PLAN',
+        message,
+      })
     t.ok(pods.length > 60)
     t.same(checkObjects(needs, { classes: [], hasDefaultClass: false, names: new Set() }, []), [])
     t.notMatch(JSON.stringify(plan), PUBLISHED)
