@@ -5,8 +5,7 @@ import { KubernetesRefused } from '../../kubernetes/errors.ts'
 import { kinds, type Manifest } from '../../kubernetes/objects.ts'
 import { mapAt, type Values } from '../values/values.ts'
 import type { PlacementProblem } from './capacity.ts'
-import { nameOf, titleOf } from './rendered.ts'
-import type { ReleaseObjects } from './waits.ts'
+import { nameOf, titleOf, type ReleaseObjects } from './rendered.ts'
 
 /** How many objects are checked at once. */
 const atOnce = 8

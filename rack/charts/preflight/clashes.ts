@@ -5,8 +5,7 @@ import { mapAt, type Values } from '../values/values.ts'
 import { isRecord } from '#model/record.ts'
 import { valuesOf, type ChartPlan } from '../plan/plan.ts'
 import type { PlacementProblem } from './capacity.ts'
-import { mapsIn, nameOf, titleOf } from './rendered.ts'
-import type { ReleaseObjects } from './waits.ts'
+import { mapsIn, nameOf, titleOf, type ReleaseObjects } from './rendered.ts'
 
 /** Ports that the API server gives services on nodes (the default of its --service-node-port-range). */
 const nodePorts = { first: 30_000, last: 32_767 }

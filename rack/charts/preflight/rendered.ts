@@ -4,6 +4,9 @@ import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
 import { mapAt, type Values } from '../values/values.ts'
 
+/** The objects of one release. */
+export type ReleaseObjects = { readonly release: string; readonly objects: readonly Values[] }
+
 /** The pods of one object: their spec and labels. */
 export type PodTemplate = { readonly spec: Values; readonly labels: Readonly<Record<string, string>> }
 

@@ -4,10 +4,16 @@
 import type { ChartPlan } from '../plan/plan.ts'
 import { mapAt, type Values } from '../values/values.ts'
 import { nodesFor, podGroupsOf, type Node, type PlacementProblem } from './capacity.ts'
-import { containersOf, isSelected, mapsIn, nameOf, podTemplateOf, textsOf, titleOf } from './rendered.ts'
-
-/** The objects of one release. */
-export type ReleaseObjects = { readonly release: string; readonly objects: readonly Values[] }
+import {
+  containersOf,
+  isSelected,
+  mapsIn,
+  nameOf,
+  podTemplateOf,
+  textsOf,
+  titleOf,
+  type ReleaseObjects,
+} from './rendered.ts'
 
 /** One thing that a pod waits for, in a namespace: by its name, or by labels. */
 type Wait = {
