@@ -39,6 +39,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   BAD_INPUT: 'usage',
   BAD_OPTION: 'usage',
   CANNOT_MAKE_DIRECTORY: 'usage',
+  CHART_FILE: 'usage',
   CHART_LOCK: 'usage',
   CHART_PLAN: 'usage',
   FILE_PROBLEMS: 'usage',

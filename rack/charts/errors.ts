@@ -6,10 +6,16 @@ import { PilotlightError } from '#model/error.ts'
 export class ChartPlanError extends PilotlightError {
   readonly code = 'CHART_PLAN'
   /** Its place in the site file, if it has one: keys from the top. */
-  readonly place?: readonly string[]
-  constructor(message: string, options: ErrorOptions & { readonly place?: readonly string[] } = {}) {
+  readonly place?: readonly (string | number)[]
+  /** What is wrong at that place: the key itself, or what is written below it. */
+  readonly mistake: 'key' | 'value'
+  constructor(
+    message: string,
+    options: ErrorOptions & Partial<Pick<ChartPlanError, 'place' | 'mistake'>> = {},
+  ) {
     super(message, options)
     if (options.place !== undefined) this.place = options.place
+    this.mistake = options.mistake ?? 'key'
   }
 }
 
@@ -18,11 +24,16 @@ export class ChartLockError extends PilotlightError {
   readonly code = 'CHART_LOCK'
 }
 
+/** A file of a chart, or of values over it, that Helm would refuse; the message names file, line and column. */
+export class ChartFileError extends PilotlightError {
+  readonly code = 'CHART_FILE'
+}
+
 /** A source does not have a chart, or does not answer. */
 export class ChartNotFound extends PilotlightError {
   readonly code = 'CHART_NOT_FOUND'
-  constructor(chart: string, source: string, because: string) {
-    super(`Chart ${chart} is not available from ${source}: ${because}`)
+  constructor(chart: string, source: string, because: string, options: { readonly remedy?: string } = {}) {
+    super(`Chart ${chart} is not available from ${source}: ${because}`, options)
   }
 }
 

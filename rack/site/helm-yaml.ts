@@ -44,6 +44,9 @@ export function parseHelmYaml(file: string, text: string): unknown {
   try {
     const [error] = document.errors
     if (error !== undefined) throw new NotForHelm(yamlFault(error), error.pos[0])
+    const { explicit, version } = document.directives?.yaml ?? {}
+    if (explicit === true && version !== '1.1')
+      throw new NotForHelm(`it says %YAML ${version}, and Helm reads only 1.1: leave the line out`, 0)
     return helmValue(document.contents, targetsOf(document))
   } catch (error) {
     if (!(error instanceof NotForHelm)) throw error

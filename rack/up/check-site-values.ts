@@ -44,7 +44,7 @@ export async function atItsPlace<T>(path: string, work: () => Promise<T>): Promi
     if (!(error instanceof ChartPlanError) || error.place === undefined) throw error
     const reader = new YamlReader(path, await readFile(path, 'utf8'))
     const [what = '', ...remedy] = error.message.split('. ')
-    reader.complain('PL-1002', error.place, what, remedy.join('. '))
+    reader.complain(error.mistake === 'key' ? 'PL-1002' : 'PL-1004', error.place, what, remedy.join('. '))
     reader.finish()
     throw error
   }

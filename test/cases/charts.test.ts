@@ -51,7 +51,7 @@ t.test('a value that Helm refuses is refused with its line and column, also in a
   mkdirSync(join(folder, 'nova'))
   writeFileSync(join(folder, 'nova/caracal.yaml'), 'conf:\n  - *nowhere\n')
   await t.rejects(withOverrides(planCharts(site), folder, ['caracal']), {
-    code: 'CHART_LOCK',
+    code: 'CHART_FILE',
     message: /nova\/caracal\.yaml:2:5 /,
   })
 })

@@ -5,7 +5,7 @@ import { CommandFailed } from '#host/command.ts'
 import { inScratch } from '#host/scratch.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
 import { kinds, type KubernetesObject } from '../../kubernetes/objects.ts'
-import { PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
+import { ChartFileError, PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
 import { ourCharts } from '../sources/ours.ts'
 import { helmProgram, renderChart } from '../releases/helm.ts'
 import {
@@ -212,7 +212,12 @@ async function objectsOfCluster(
 /** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */
 function problemOf(chart: string, error: unknown): { what: string; remedy: string } {
   if (error instanceof ChartNotFound || error instanceof ChartLockError)
-    return { what: error.message, remedy: 'Correct its name, where it is looked for, or what is pinned.' }
+    return {
+      what: error.message,
+      remedy: error.remedy ?? 'Correct its name, where it is looked for, or what is pinned.',
+    }
+  if (error instanceof ChartFileError)
+    return { what: error.message, remedy: error.remedy ?? 'Correct the file at the line that is named.' }
   if (error instanceof CommandFailed && error.stderr.includes('missing in charts/'))
     return {
       what: `its chart "${chart}" comes without a chart that it depends on: ${error.message}`,

@@ -1,12 +1,12 @@
 // Fetches one chart from where a site says that its charts are: a folder, an HTTP index or an OCI registry. Protocols
 // are Helm's own (`helm pull`); what it brings is only a file here, checked by its caller.
 
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CommandFailed, run } from '#host/command.ts'
-import { isRecord } from '#model/record.ts'
-import { parseHelmYaml } from '../../site/helm-yaml.ts'
+import { textIfThere } from '#host/read-if-there.ts'
 import { ChartNotFound } from '../errors.ts'
+import { readChartFile } from './chart-file.ts'
 
 /** A chart as it was found: an archive, or a folder with its files. */
 export type FetchedChart = { readonly kind: 'archive' | 'folder'; readonly path: string }
@@ -37,6 +37,7 @@ export function kindOfSource(source: string): 'oci' | 'http' | 'folder' {
  * Fetches a chart. A registry on this very host is spoken to without TLS, any other with it.
  *
  * @throws {ChartNotFound} when the source has no such chart, or does not answer
+ * @throws {ChartFileError} when a folder has it, with a Chart.yaml that Helm would refuse
  */
 export async function fetchChart(
   source: string,
@@ -70,24 +71,14 @@ export async function fetchChart(
   return { kind: 'archive', path: join(into, archive) }
 }
 
-/** The version that the text of a Chart.yaml gives, as Helm reads it: one without quotes, `1.10`, is the number 1.1. */
-export function versionIn(path: string, text: string): string | undefined {
-  const chart = parseHelmYaml(path, text)
-  const version = isRecord(chart) ? chart['version'] : undefined
-  return typeof version === 'string' || typeof version === 'number' ? String(version) : undefined
-}
-
 async function findInFolder(folder: string, { name, version }: ChartWanted): Promise<FetchedChart> {
   const unpacked = join(folder, name)
-  const text = await readFile(join(unpacked, 'Chart.yaml'), 'utf8').catch(() => undefined)
-  if (text !== undefined) {
-    const found = versionIn(join(unpacked, 'Chart.yaml'), text)
+  if ((await textIfThere(join(unpacked, 'Chart.yaml')).catch(() => undefined)) !== undefined) {
+    const { version: found } = await readChartFile(unpacked, { folder: unpacked, chart: name })
     if (version === undefined || version === found) return { kind: 'folder', path: unpacked }
-    throw new ChartNotFound(
-      name,
-      folder,
-      `the folder has version ${found ?? 'none'}, and ${version} is wanted.`,
-    )
+    throw new ChartNotFound(name, folder, `the folder has version ${found}, and ${version} is wanted.`, {
+      remedy: 'put that version there, or pin what is there: pilotlight charts lock SITE --update',
+    })
   }
   const archives = await readdir(folder).catch(() => [])
   const fits = archives.filter(

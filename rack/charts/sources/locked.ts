@@ -3,16 +3,15 @@
 
 import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '#host/command.ts'
+import { CommandFailed, run } from '#host/command.ts'
 import { sha256OfFile } from '#host/digest.ts'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { inScratch } from '#host/scratch.ts'
-import { isRecord } from '#model/record.ts'
-import { parseHelmYaml } from '../../site/helm-yaml.ts'
 import { digestOfFolder, type ChartSource, type UnpackedChart } from './ours.ts'
-import { ChartLockError } from '../errors.ts'
-import { fetchChart, versionIn, type ChartWanted, type FetchedChart } from './fetch.ts'
+import { ChartFileError, ChartLockError } from '../errors.ts'
+import { checkChart, readChartFile } from './chart-file.ts'
+import { fetchChart, type ChartWanted, type FetchedChart } from './fetch.ts'
 import type { ChartLock, ChartPin } from './lock-file.ts'
 
 /** The path of helm, and the signal that stops the work. */
@@ -29,7 +28,8 @@ export async function pinCharts(
     charts[chart.name] = await inScratch(async into => {
       const fetched = await fetchChart(source, chart, { ...options, into })
       const folder = await unpacked(fetched, source, chart.name, join(into, 'unpacked'))
-      return { version: await versionOf(folder), sha256: await digestOf(fetched, folder) }
+      const { version } = await readChartFile(folder)
+      return { version, sha256: await digestOf(fetched, folder) }
     })
   return { source, charts }
 }
@@ -38,6 +38,7 @@ export async function pinCharts(
  * The charts of a lock file. An archive that was fetched once is kept in `cache` under its digest, and asked for no more.
  *
  * @throws {ChartLockError} from `unpack`, when a chart is not in the lock file or is not what was locked
+ * @throws {ChartFileError} from `unpack`, when Helm would refuse its Chart.yaml or its values
  * @throws {ChartNotFound} from `unpack`, when the source does not give it
  */
 export function lockedCharts(
@@ -49,7 +50,7 @@ export function lockedCharts(
       const pin = lock.charts[name]
       if (pin === undefined)
         throw new ChartLockError(
-          `Chart ${name} is not in the lock file. Pin it: pilotlight charts lock SITE --update.`,
+          `Chart ${name} is not in the lock file. Pin it, the others stay as they are: pilotlight charts lock SITE.`,
         )
       const fetched = await fetchPinned(lock.source, name, pin, cache, options)
       const path = await unpacked(fetched, lock.source, name, join(into, name))
@@ -81,14 +82,26 @@ async function fetchPinned(
 
 /** @throws {ChartLockError} when the digest is another than the one that was locked */
 function refuseChanged(source: string, name: string, pin: ChartPin, digest: string): void {
-  if (digest === pin.sha256) return
-  throw new ChartLockError(
+  if (digest !== pin.sha256) throw changedChart(source, name, pin, digest)
+}
+
+/** Of a chart that is not what its version was when it was pinned. */
+export function changedChart(source: string, name: string, pin: ChartPin, digest: string): ChartLockError {
+  return new ChartLockError(
     `Chart ${name} ${pin.version} from ${source} is not the one that was locked: its SHA-256 is ${digest}, ` +
-      `and the lock file says ${pin.sha256}. Someone changed it. Look at it, then: pilotlight charts lock SITE --update.`,
+      `and the lock file says ${pin.sha256}. Someone changed it.`,
+    {
+      remedy:
+        'Look at what changed in the chart and in those that it depends on. To take it, and the newest of every other: pilotlight charts lock SITE --update',
+    },
   )
 }
 
-/** Puts the chart's files into `folder`, whatever was there; into a folder's chart also what it depends on. */
+/**
+ * Puts the chart's files into `folder`, whatever was there; into a folder's chart also what it depends on.
+ *
+ * @throws {ChartFileError} when Helm would refuse what it reads first of them
+ */
 async function unpacked(
   { kind, path }: FetchedChart,
   source: string,
@@ -97,6 +110,7 @@ async function unpacked(
 ): Promise<string> {
   await rm(folder, { recursive: true, force: true })
   if (kind === 'folder') {
+    await checkChart(path, { folder: path, chart: name })
     await cp(path, folder, { recursive: true })
     await addDependencies(name, folder, source, [name])
     return folder
@@ -104,7 +118,14 @@ async function unpacked(
   await mkdir(folder, { recursive: true })
   // An archive holds one folder, named as the chart.
   const args = ['--extract', '--gzip', `--file=${path}`, `--directory=${folder}`, '--strip-components=1']
-  await run('tar', [...args, '--no-same-owner', '--no-same-permissions', name], { limitSeconds: 60 })
+  try {
+    await run('tar', [...args, '--no-same-owner', '--no-same-permissions', name], { limitSeconds: 60 })
+  } catch (error) {
+    if (!(error instanceof CommandFailed) || error.status === null) throw error
+    const [why = ''] = error.stderr.trim().split('\n')
+    throw new ChartFileError(`Chart ${name}: its archive from ${source} has no folder ${name}: ${why}`)
+  }
+  await checkChart(folder, { folder: name, chart: `${name} from ${source}` })
   return folder
 }
 
@@ -120,29 +141,22 @@ async function addDependencies(
   source: string,
   way: readonly string[],
 ): Promise<void> {
-  const path = join(folder, 'Chart.yaml')
-  const file = parseHelmYaml(path, await readFile(path, 'utf8'))
-  const wanted = isRecord(file) && Array.isArray(file['dependencies']) ? file['dependencies'] : []
-  for (const dependency of wanted.filter(isRecord)) {
-    const needed = String(dependency['name'])
+  const { dependencies } = await readChartFile(folder)
+  for (const { name: needed } of dependencies) {
     const inside = await readdir(join(folder, 'charts')).catch(() => [])
     if (inside.some(it => it === needed || it.startsWith(`${needed}-`))) continue
     const beside = join(source, needed)
-    const isThere = /^[\w.-]+$/.test(needed) && (await textIfThere(join(beside, 'Chart.yaml'))) !== undefined
+    const isThere = (await textIfThere(join(beside, 'Chart.yaml'))) !== undefined
     if (!isThere || way.includes(needed))
       throw new ChartLockError(
         `Chart ${name} depends on the chart ${needed}, which is neither in its folder charts nor beside it in ${source}. ` +
           `Put it there: helm dependency build ${join(source, name)} (in a checkout of openstack-helm: make all).`,
       )
+    await checkChart(beside, { folder: beside, chart: needed })
     const to = join(folder, 'charts', needed)
     await cp(beside, to, { recursive: true })
     await addDependencies(needed, to, source, [...way, needed])
   }
-}
-
-async function versionOf(folder: string): Promise<string> {
-  const path = join(folder, 'Chart.yaml')
-  return versionIn(path, await readFile(path, 'utf8')) ?? ''
 }
 
 /** Of an archive its own; of a folder that of the chart as it was put together, with what it depends on. */

@@ -1,13 +1,14 @@
 // What a site file says about charts, made ready: where they come from, and the plan with the overrides that belong to them.
 
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Site } from '../../site/site.ts'
 import { ourCharts, type ChartSource } from './ours.ts'
 import { planCharts } from '../services/plan-charts.ts'
 import type { ChartPlan } from '../plan/plan.ts'
-import { ChartLockError } from '../errors.ts'
+import { ChartLockError, ChartPlanError } from '../errors.ts'
 import { kindOfSource } from './fetch.ts'
-import { lockedCharts, pinCharts, type SourceOptions } from './locked.ts'
+import { changedChart, lockedCharts, pinCharts, type SourceOptions } from './locked.ts'
 import { readLock, writeLock, type ChartLock } from './lock-file.ts'
 import { withOverrides } from './overrides.ts'
 import { withUpstreamCharts } from './upstream.ts'
@@ -19,7 +20,8 @@ export type SiteCharts = { readonly plan: ChartPlan; readonly charts: ChartSourc
  * Reads what the site names beside itself: lock file and overrides.
  *
  * @throws {ChartLockError} when the site has a source of charts and they are not locked, or for another source
- * @throws {ChartPlanError} as planCharts and withUpstreamCharts do
+ * @throws {ChartPlanError} as planCharts, withOverrides and withUpstreamCharts do
+ * @throws {ChartFileError} when Helm would refuse a file of a chart or an override
  */
 export async function chartsOfSite(
   site: Site,
@@ -27,7 +29,13 @@ export async function chartsOfSite(
 ): Promise<SiteCharts> {
   const plan = planCharts(site)
   const { charts: origin, features } = site.openstack
-  if (origin === undefined) return { plan, charts: ourCharts }
+  if (origin === undefined) {
+    if (features.length === 0) return { plan, charts: ourCharts }
+    throw new ChartPlanError(
+      'openstack.features select nothing: the charts of this program have no overrides. Name others as openstack.charts, or leave the features out.',
+      { place: ['openstack', 'features'], mistake: 'value' },
+    )
+  }
   const lock = await readLock(origin.lock)
   if (lock === undefined || lock.source !== origin.source)
     throw new ChartLockError(
@@ -36,8 +44,7 @@ export async function chartsOfSite(
     )
   const cache = join(stateDirectory, 'chart-archives')
   const charts = lockedCharts(lock, { ...options, cache })
-  const overrides = overridesOf(origin)
-  const whole = overrides === undefined ? plan : await withOverrides(plan, overrides, features)
+  const whole = await withOverrides(plan, await overridesOf(origin), features)
   return {
     plan: site.openstack.plan === 'openstack-helm' ? await withUpstreamCharts(whole, charts) : whole,
     charts,
@@ -48,7 +55,8 @@ export async function chartsOfSite(
  * Pins every chart of the site's plan and writes the lock file. What is pinned already keeps its version, unless it is
  * to be updated to the newest.
  *
- * @throws {ChartLockError} when the site's charts are our own, which need no lock
+ * @throws {ChartLockError} when the site's charts are our own, which need no lock; or when one is not what was pinned under
+ *   the same version, and it is not to be updated
  * @throws {ChartNotFound} when the source lacks one of them
  */
 export async function lockSiteCharts(
@@ -77,12 +85,27 @@ export async function lockSiteCharts(
     return version === undefined ? { name } : { name, version }
   })
   const lock = await pinCharts(origin.source, wanted, options)
+  for (const [name, { version, sha256 }] of Object.entries(lock.charts)) {
+    const before = pinned[name]
+    if (before?.version === version && before.sha256 !== sha256)
+      throw changedChart(origin.source, name, before, sha256)
+  }
   writeLock(origin.lock, lock)
   return { path: origin.lock, lock }
 }
 
 /** A checkout of openstack-helm has them beside its charts. */
-function overridesOf({ source, overrides }: NonNullable<Site['openstack']['charts']>): string | undefined {
-  if (overrides !== undefined) return overrides
+async function overridesOf({
+  source,
+  overrides,
+}: NonNullable<Site['openstack']['charts']>): Promise<string | undefined> {
+  if (overrides !== undefined) {
+    const found = await stat(overrides).catch(() => undefined)
+    if (found?.isDirectory() === true) return overrides
+    throw new ChartPlanError(
+      `There is no folder ${overrides}. Correct the path: it is relative to the site file.`,
+      { place: ['openstack', 'charts', 'overrides'], mistake: 'value' },
+    )
+  }
   return kindOfSource(source) === 'folder' ? join(source, 'values_overrides') : undefined
 }

@@ -1,26 +1,43 @@
 // openstack-helm's feature overrides: values files by chart and feature word, which its own plugin would pass to Helm.
 
-import { readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRecord } from '#model/record.ts'
-import { NotForHelm, parseHelmYaml } from '../../site/helm-yaml.ts'
+import { nearest } from '#model/nearest.ts'
 import type { ChartPlan } from '../plan/plan.ts'
 import type { ValueLayer } from '../values/values.ts'
-import { ChartLockError } from '../errors.ts'
+import { ChartPlanError } from '../errors.ts'
+import { helmMapIfThere } from './chart-file.ts'
+
+/** As many words give 255 names of files a chart; each word more doubles them. */
+const MOST_FEATURES = 8
 
 /**
  * The plan with a layer below all others for each file `<folder>/<chart>/<words>.yaml` that is there.
  *
- * @throws {ChartLockError} when Helm would refuse one of them, or it is not a YAML map
+ * @throws {ChartFileError} when Helm would refuse one of them
+ * @throws {ChartPlanError} for a word that selects no file of any chart, and for more than eight words
  */
 export async function withOverrides(
   plan: ChartPlan,
-  folder: string,
+  folder: string | undefined,
   features: readonly string[],
 ): Promise<ChartPlan> {
+  if (features.length > MOST_FEATURES)
+    throw new ChartPlanError(
+      `openstack.features has ${features.length} words, and ${MOST_FEATURES} are the most. Leave out those that select nothing.`,
+      { place: ['openstack', 'features'], mistake: 'value' },
+    )
+  const there = folder === undefined ? new Set<string>() : await filesBelow(folder)
+  refuseUnknown(features, folder, [...there])
+  if (folder === undefined) return plan
+  const names = overrideNames(features)
   const releases = plan.releases.map(async release => {
-    const files = overrideNames(features).map(name => join(folder, release.chart, `${name}.yaml`))
-    const found = await Promise.all(files.map(readLayer))
+    const found = await Promise.all(
+      names
+        .map(name => `${release.chart}/${name}.yaml`)
+        .filter(file => there.has(file))
+        .map(file => readLayer(folder, file)),
+    )
     return { ...release, layers: [...found.flat(), ...release.layers] }
   })
   return { ...plan, releases: await Promise.all(releases) }
@@ -31,35 +48,69 @@ export async function withOverrides(
  * join it to words before it, the longer over the shorter. `a b` gives a, b, a-b.
  */
 export function overrideNames(features: readonly string[]): string[] {
-  return features.flatMap((word, index) =>
-    subsetsOf(features.slice(0, index))
-      .toSorted((one, other) => one.length - other.length)
-      .map(before => [...before, word].join('-')),
-  )
+  return features.flatMap((word, index) => namesEndingWith(word, features.slice(0, index)))
 }
 
-function subsetsOf(words: readonly string[]): string[][] {
-  return words.reduce<string[][]>((sets, word) => [...sets, ...sets.map(set => [...set, word])], [[]])
+function namesEndingWith(word: string, before: readonly string[]): string[] {
+  return subsetsOf(before)
+    .toSorted((one, other) => one.length - other.length)
+    .map(words => [...words, word].join('-'))
 }
 
-async function readLayer(path: string): Promise<ValueLayer[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-    throw error
+function subsetsOf<T>(words: readonly T[]): T[][] {
+  return words.reduce<T[][]>((sets, word) => [...sets, ...sets.map(set => [...set, word])], [[]])
+}
+
+/** The names `<chart>/<words>.yaml` of all files below a folder; none where there is no folder. */
+async function filesBelow(folder: string): Promise<ReadonlySet<string>> {
+  const charts = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  const files = charts.map(async ({ name }) => {
+    const inside = await readdir(join(folder, name)).catch(() => [])
+    return inside.filter(file => file.endsWith('.yaml')).map(file => `${name}/${file}`)
   })
-  if (text === undefined) return []
-  const values = valuesIn(path, text)
-  if (values === null) return []
-  if (!isRecord(values))
-    throw new ChartLockError(`${path} holds no map of values. Fix it, or leave the feature out.`)
-  return [{ origin: path, values }]
+  return new Set((await Promise.all(files)).flat())
 }
 
-function valuesIn(path: string, text: string): unknown {
-  try {
-    return parseHelmYaml(path, text)
-  } catch (error) {
-    if (!(error instanceof NotForHelm)) throw error
-    throw new ChartLockError(`${error.message}. Fix it, or leave the feature out.`)
+/**
+ * A word that selects no file changes nothing, and is most often misspelt. A file counts whichever chart it is for: the same words
+ * are also given to charts that this plan does not have.
+ *
+ * @throws {ChartPlanError} with the words that there are
+ */
+function refuseUnknown(features: readonly string[], folder: string | undefined, files: readonly string[]) {
+  const known = new Set(files.map(file => file.slice(file.indexOf('/') + 1, -'.yaml'.length)))
+  for (const [index, word] of features.entries()) {
+    const sets = subsetsOf([...features.keys()]).filter(set => set.includes(index))
+    if (sets.some(set => known.has(set.map(at => features[at]).join('-')))) continue
+    const place = { place: ['openstack', 'features', index], mistake: 'value' } as const
+    if (known.size === 0)
+      throw new ChartPlanError(
+        `The feature ${word} selects nothing: ${folder === undefined ? 'the site names no folder of overrides' : `there is no override in ${folder}`}. ` +
+          'Name the folder as openstack.charts.overrides, or leave the features out.',
+        place,
+      )
+    throw new ChartPlanError(
+      `The feature ${word} selects no file of ${folder}. ${suggestionFor(word, [...known].toSorted())}`,
+      place,
+    )
   }
+}
+
+function suggestionFor(word: string, known: readonly string[]): string {
+  const parts = [...new Set(known.flatMap(name => [name, ...name.split('-')]))]
+  const joined = known.filter(name => name.split('-').includes(word))
+  if (joined.length > 0) return `It does so only together with others: ${listed(joined)}.`
+  const near = nearest(word, parts)
+  return near === undefined ? `There are: ${listed(known)}.` : `Write ${near}, if that is meant.`
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 12)
+  return `${shown.join(' ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`
+}
+
+async function readLayer(folder: string, file: string): Promise<ValueLayer[]> {
+  const remedy = 'Correct it there, or take its words out of openstack.features.'
+  const values = await helmMapIfThere(folder, file, { folder, remedy })
+  return values === undefined ? [] : [{ origin: join(folder, file), values }]
 }

@@ -1,8 +1,6 @@
 // What the plan `openstack-helm` takes from the charts themselves, once they are at hand: every password that they publish is
 // replaced, the ingresses that they make are switched off, and what would not come up is refused.
 
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { inScratch } from '#host/scratch.ts'
 import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
@@ -10,9 +8,9 @@ import { ADMIN_SECRET, type ChartPlan, type ReleasePlan, type SecretPlan } from 
 import { cloudAdmin } from '../../openstack/endpoints.ts'
 import { publishedTexts, replacementOf, siteKeyOf, type PublishedText } from '../secrets/published.ts'
 import { whyNotUp } from '../services/openstack-helm-limits.ts'
+import { readChartFile } from './chart-file.ts'
 import { allDefaults } from '../values/defaults.ts'
 import { mergeLayers, mergeValues, valueAt, type Values } from '../values/values.ts'
-import { versionIn } from './fetch.ts'
 import type { ChartSource } from './ours.ts'
 
 /** The oldest version of the charts that this plan is for. */
@@ -34,8 +32,7 @@ export async function withUpstreamCharts(plan: ChartPlan, charts: ChartSource): 
     // One after another: each copies a chart and reads all of it.
     for (const release of plan.releases) {
       const { path } = await charts.unpack(release.chart, scratch)
-      const file = join(path, 'Chart.yaml')
-      const version = versionIn(file, await readFile(file, 'utf8')) ?? ''
+      const { version } = await readChartFile(path)
       const chart = { version, values: await allDefaults(path) }
       texts.set(release.name, textsOf(release, chart))
       whole = withUpstreamChart(whole, release.name, chart)

@@ -52,7 +52,7 @@ export function siteValuesOf(values: Values, releases: readonly string[]): Reado
       if (!isRecord(own))
         throw new ChartPlanError(
           `openstack.values.${name} is not a map. Write the release's values below it.`,
-          { place: ['openstack', 'values', name] },
+          { place: ['openstack', 'values', name], mistake: 'value' },
         )
       return [name, own]
     }),

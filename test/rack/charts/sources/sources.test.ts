@@ -7,7 +7,7 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/pro
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { after, test } from 'tap'
 import { chartNames, ourCharts } from '#rack/charts/sources/ours.ts'
 import { lockedCharts, pinCharts } from '#rack/charts/sources/locked.ts'
@@ -90,6 +90,102 @@ test('a chart that is not the locked one is refused, with both digests', { skip 
   })
   await t.rejects(charts.unpack('other', scratch), { message: /other is not in the lock file/ })
 })
+
+/** What Helm refuses of a chart: files of it, and how the message ends. */
+const broken: readonly [what: string, files: Record<string, string>, message: RegExp][] = [
+  ['a tab', { 'values.yaml': 'conf:\n\tdebug: on\n' }, /DIR\/values\.yaml:2:1 a tab is used as indentation/],
+  ['.inf', { 'values.yaml': 'conf:\n  limit: .inf\n' }, /DIR\/values\.yaml:2:10 "\.inf"/],
+  ['an anchor without an end', { 'values.yaml': 'a: &a { b: *a }\n' }, /DIR\/values\.yaml:1:\d+ /],
+  ['a list', { 'values.yaml': '- conf\n' }, /DIR\/values\.yaml:1:1 holds no map/],
+  [
+    'Latin-1',
+    { 'values.yaml': 'conf: on\nname: caf\xe9\n' },
+    /DIR\/values\.yaml:2:1 has bytes that are not UTF-8/,
+  ],
+  ['YAML 1.2', { 'values.yaml': '%YAML 1.2\n---\na: 1\n' }, /DIR\/values\.yaml:1:1 it says %YAML 1\.2/],
+  [
+    'a key twice',
+    { 'values.yaml': 'on: 1\n"true": 2\n' },
+    /DIR\/values\.yaml:2:1 the key "true" is written twice/,
+  ],
+  ['a broken Chart.yaml', { 'Chart.yaml': 'name: small\nversion: "1\n' }, /DIR\/Chart\.yaml:\d:\d+ /],
+  ['no version', { 'Chart.yaml': 'name: small\n' }, /DIR\/Chart\.yaml has no version/],
+  ['an empty Chart.yaml', { 'Chart.yaml': '' }, /DIR\/Chart\.yaml is empty, or not there/],
+  [
+    'dependencies that are a number',
+    { 'Chart.yaml': 'name: small\nversion: 1.0.0\ndependencies: 5\n' },
+    /DIR\/Chart\.yaml has dependencies that are not a list/,
+  ],
+  [
+    'a dependency without a name',
+    { 'Chart.yaml': 'name: small\nversion: 1.0.0\ndependencies: [~]\n' },
+    /DIR\/Chart\.yaml has a dependency without the name of a chart/,
+  ],
+  [
+    'a broken chart inside',
+    { 'charts/inner/Chart.yaml': 'name: inner\nversion: 1.0.0\n', 'charts/inner/values.yaml': 'a: [\n' },
+    /DIR\/charts\/inner\/values\.yaml:\d:\d+ /,
+  ],
+]
+
+for (const [what, files, message] of broken)
+  test(`a chart with ${what} is refused by the file where its source has it`, async t => {
+    const source = await mkdtemp(join(scratch, 'broken-'))
+    await writeChartFiles(join(source, 'small'), { 'Chart.yaml': 'name: small\nversion: 1.0.0\n' })
+    const lock = await pinCharts(source, [{ name: 'small' }], { helm })
+    await writeChartFiles(join(source, 'small'), files)
+    const refused = {
+      code: 'CHART_FILE',
+      message: new RegExp(`^Chart small: ${message.source.replace('DIR', join(source, 'small'))}`),
+    }
+    await t.rejects(pinCharts(source, [{ name: 'small' }], { helm }), refused)
+    const charts = lockedCharts(lock, { helm, cache: join(scratch, 'cache') })
+    await t.rejects(charts.unpack('small', await mkdtemp(join(scratch, 'into-'))), refused)
+  })
+
+test('of an archive the chart is named with its source, and so is what is not an archive', async t => {
+  const source = await mkdtemp(join(scratch, 'archives-'))
+  const made = join(scratch, 'to-pack')
+  await writeChartFiles(join(made, 'small'), {
+    'Chart.yaml': 'name: small\nversion: 1.0.0\n',
+    'values.yaml': 'a:\n  b: .nan\n',
+  })
+  const archive = join(source, 'small-1.0.0.tgz')
+  await run('tar', ['--create', '--gzip', `--file=${archive}`, `--directory=${made}`, 'small'], {
+    limitSeconds: 20,
+  })
+  await t.rejects(pinCharts(source, [{ name: 'small' }], { helm }), {
+    code: 'CHART_FILE',
+    message: `Chart small from ${source}: small/values.yaml:2:6 ".nan" is not a number that JSON has: Helm refuses it`,
+  })
+  await writeFile(archive, 'a page of a proxy')
+  await t.rejects(pinCharts(source, [{ name: 'small' }], { helm }), {
+    code: 'CHART_FILE',
+    message: new RegExp(`^Chart small: its archive from ${source} has no folder small: `),
+  })
+})
+
+test('a chart beside another is named where it is, not where it was copied to', async t => {
+  const source = await mkdtemp(join(scratch, 'beside-'))
+  await writeChartFiles(join(source, 'small'), {
+    'Chart.yaml': 'name: small\nversion: 1.0.0\ndependencies: [{ name: toolkit, version: ">= 0" }]\n',
+  })
+  await writeChartFiles(join(source, 'toolkit'), {
+    'Chart.yaml': 'name: toolkit\nversion: 1.0.0\n',
+    'values.yaml': 'a: !!int "x"\n',
+  })
+  await t.rejects(pinCharts(source, [{ name: 'small' }], { helm }), {
+    code: 'CHART_FILE',
+    message: new RegExp(`^Chart toolkit: ${source}/toolkit/values.yaml:1:10 `),
+  })
+})
+
+async function writeChartFiles(folder: string, files: Record<string, string>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), text, 'latin1')
+  }
+}
 
 test('a chart that is nowhere is named with its source', { skip }, async t => {
   const closed = await served(packed)

@@ -83,7 +83,8 @@ t.test('what a chart imports from its library is below its own values', async t 
   const root = await mkdtemp(join(tmpdir(), 'defaults-'))
   t.teardown(() => rm(root, { recursive: true }))
   const files = {
-    'one/Chart.yaml': 'dependencies: [{ name: lib, repository: file://../lib, import-values: [common] }]',
+    'one/Chart.yaml':
+      'version: 1.0.0\ndependencies: [{ name: lib, repository: file://../lib, import-values: [common] }]\n',
     'one/values.yaml': 'a: { own: 1 }',
     'lib/values.yaml': 'exports: { common: { a: { own: 0, shared: 2 } }, other: { b: 1 } }',
   }
