@@ -84,6 +84,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   NOT_DELIVERED: 'refused',
   OTHER_AUTHORITY: 'refused',
   OTHER_KEY_APPROVED: 'refused',
+  OTHER_SITE: 'refused',
   OWNED_BY_SITE: 'refused',
   PRECONDITION_FAILED: 'refused',
   PREFLIGHT_FAILED: 'refused',

@@ -1,7 +1,9 @@
 // What someone may have meant by a word that is not known.
 
-/** The allowed word nearest to what was written, if it is within two edits. */
+/** The allowed word nearest to what was written: the same in another case, or one within two edits. */
 export function nearest(written: string, allowed: readonly string[]): string | undefined {
+  const same = allowed.find(word => word.toLowerCase() === written.toLowerCase())
+  if (same !== undefined) return same
   const ranked = allowed.map(word => ({ word, edits: editDistance(written, word) }))
   return ranked.filter(({ edits }) => edits <= 2).toSorted((a, b) => a.edits - b.edits)[0]?.word
 }

@@ -78,8 +78,12 @@ export class YamlReader {
     throw new FileProblems(this.#problems.toSorted((a, b) => a.line - b.line || a.column - b.column))
   }
 
-  /** Checks that the value at `path` is a mapping with no other keys than these. */
-  expectKeys(path: Path, allowed: readonly string[]): boolean {
+  /** Checks that the value at `path` is a mapping with no other keys than these; `elsewhere` has what others are written as. */
+  expectKeys(
+    path: Path,
+    allowed: readonly string[],
+    elsewhere: Readonly<Record<string, string>> = {},
+  ): boolean {
     const node = this.#node(path)
     if (path.length === 0 && this.#root === null) {
       this.complain(
@@ -99,6 +103,11 @@ export class YamlReader {
       if (key === '<<') {
         const remedy = 'only openstack.values has merge keys, as Helm does: write the keys out here'
         this.complain('PL-1002', [...path, key], 'a merge key, which a site file does not have', remedy)
+        continue
+      }
+      const meant = Object.hasOwn(elsewhere, key) ? elsewhere[key] : undefined
+      if (meant !== undefined) {
+        this.complain('PL-1002', [...path, key], 'unknown key', `write it as  ${meant}`)
         continue
       }
       const guess = nearest(key, allowed)

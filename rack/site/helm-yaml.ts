@@ -229,7 +229,7 @@ function plainValue(text: string, at: number): unknown {
   if (known !== undefined || text === '') return known ?? null
   if (NULLS.has(text)) return null
   if (NOT_JSON.has(text)) throw new NotForHelm(`"${text}" is not a number that JSON has: Helm refuses it`, at)
-  return /^[-+.\d]/.test(text) && !isDate(text) ? (numberOf(text) ?? text) : text
+  return /^[-+.\d]/.test(text) ? (numberOf(text) ?? text) : text
 }
 
 /** The number that a word is, if it is one: underscores do not count, and a 0 before other digits makes it octal. */
@@ -257,11 +257,6 @@ function integerOf(plain: string): bigint | undefined {
   const most = sign === '' ? (1n << 64n) - 1n : sign === '+' ? (1n << 63n) - 1n : 1n << 63n
   if (size > most) return undefined
   return sign === '-' ? -size : size
-}
-
-/** A word that go-yaml takes for a time, which stays a text; so the year of `2024-01-02` is no number. */
-function isDate(text: string): boolean {
-  return /^\d{4}-/.test(text)
 }
 
 const NULLS: ReadonlySet<string> = new Set(['~', 'null', 'Null', 'NULL'])

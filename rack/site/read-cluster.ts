@@ -19,6 +19,19 @@ const NODE_BITS = 24
 /** The API server takes no service network of more than 20 bits for hosts; the cluster's DNS has the tenth address. */
 const SERVICE_BITS = { least: 12, most: 28 } as const
 
+/**
+ * Services with an address that each part of a cloud has: of the charts of Pilotlight counted, of those of openstack-helm, which
+ * follow their values, enough for all of them. Kubernetes has two of its own, its API and its DNS.
+ */
+const SERVICES = {
+  kubernetes: 2,
+  'compute-kit': 11,
+  'openstack-helm': 40,
+  heat: 2,
+  cinder: 1,
+  magnum: 1,
+} as const
+
 /** What the rest of the file says, which the cluster's networks must fit. */
 export type AroundCluster = {
   readonly network: ProvisioningNetwork
@@ -40,7 +53,7 @@ export function readCluster(reader: YamlReader, around: AroundCluster): ClusterS
   const { text: podCidr, network: pods } = readCidr(reader, at('podCidr'), DEFAULT_POD_CIDR)
   const { text: serviceCidr, network: services } = readCidr(reader, at('serviceCidr'), DEFAULT_SERVICE_CIDR)
   expectRoomForNodes(reader, podCidr, pods, machines.length)
-  expectServiceSize(reader, serviceCidr, services)
+  expectServiceSize(reader, serviceCidr, services, openstack)
   const networks: readonly Named[] = [
     { path: ['network', 'subnet'], text: network.subnet, network: subnet },
     { path: at('podCidr'), text: podCidr, network: pods },
@@ -87,20 +100,36 @@ function expectRoomForNodes(
   const needed = NODE_BITS - Math.ceil(Math.log2(Math.max(1, nodes)))
   if (pods === undefined || pods.bits <= needed) return
   const room = pods.bits > NODE_BITS ? 'no node' : count(2 ** (NODE_BITS - pods.bits), 'node')
-  const what = `${text} has room for ${room}, and there are ${count(nodes, 'machine')}: each takes a /${NODE_BITS}`
-  const remedy = `${count(nodes, 'machine')} need a /${needed} or larger, for example 10.2.0.0/${Math.min(16, needed)}`
+  const what = `${text} has room for ${room}, and there ${nodes === 1 ? 'is' : 'are'} ${count(nodes, 'machine')}: each takes a /${NODE_BITS}`
+  const remedy = `${count(nodes, 'machine')} ${nodes === 1 ? 'needs' : 'need'} a /${needed} or larger, for example 10.2.0.0/${Math.min(16, needed)}`
   reader.complain('PL-1004', at('podCidr'), what, remedy)
 }
 
-function expectServiceSize(reader: YamlReader, text: string, services: Ipv4Network | undefined): void {
-  const { least, most } = SERVICE_BITS
-  if (services === undefined || (services.bits >= least && services.bits <= most)) return
+function expectServiceSize(
+  reader: YamlReader,
+  text: string,
+  services: Ipv4Network | undefined,
+  { plan, waves }: OpenstackSettings,
+): void {
+  if (services === undefined) return
+  const count = servicesOf({ plan, waves })
+  // The API server gives those between the first and the last.
+  const most = Math.min(SERVICE_BITS.most, 32 - Math.ceil(Math.log2(count + 2)))
+  const { least } = SERVICE_BITS
+  if (services.bits >= least && services.bits <= most) return
   const why =
     services.bits < least
       ? "is larger than Kubernetes' API server takes"
-      : "has no tenth address, which is that of the cluster's DNS"
+      : services.bits > SERVICE_BITS.most
+        ? "has no tenth address, which is that of the cluster's DNS"
+        : `has room for ${2 ** (32 - services.bits) - 2} services, and this plan has up to ${count}`
   const remedy = `write a network of /${least} to /${most}, for example ${DEFAULT_SERVICE_CIDR}`
   reader.complain('PL-1004', at('serviceCidr'), `${text} ${why}`, remedy)
+}
+
+/** How many services with an address a cloud of this plan has in its cluster. */
+export function servicesOf({ plan, waves }: Pick<OpenstackSettings, 'plan' | 'waves'>): number {
+  return [plan, ...waves].reduce<number>((sum, part) => sum + SERVICES[part], SERVICES.kubernetes)
 }
 
 function expectApart(reader: YamlReader, networks: readonly Named[]): void {

@@ -54,13 +54,18 @@ export function readMachines(
       controllers.length === 0
         ? (['PL-1003', 'give one machine  role: controller'] as const)
         : (['PL-1009', 'keep one controller; several with a shared address are not supported yet'] as const)
-    reader.complain(code, ['machines'], `${controllers.length} controllers, exactly 1 is supported`, remedy)
+    reader.complain(
+      code,
+      ['machines'],
+      `${controllers.length} controllers, and a site has exactly one`,
+      remedy,
+    )
   }
   return withAddresses(reader, drafts, subnet, network, avoid)
 }
 
 function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
-  reader.expectKeys(path, Object.keys(SITE_KEYS.machines.keys))
+  reader.expectKeys(path, Object.keys(SITE_KEYS.machines.keys), AS_LABELS)
   const given = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1')
   if (given !== undefined) expectHostName(reader, [...path, 'name'], given)
   const name = given ?? ''
@@ -209,6 +214,8 @@ function expectLabel(reader: YamlReader, path: Path, key: string, text: string):
   }
 }
 
+/** Keys that a machine has as labels. */
+const AS_LABELS = { rack: 'labels: { rack: … }', serial: 'labels: { serial: … }' }
 /** What a machine has beside its labels. */
 const OWN_FIELDS = [
   'name',
@@ -251,11 +258,14 @@ function expectUnique(
     const first = seen.get(same)
     if (first === undefined) seen.set(same, draft)
     else {
-      const remedy = `each ${key} belongs to one machine: change it here or on ${first.name || 'the other'}`
+      const other = key === 'name' ? 'the other' : first.name || 'the other'
+      const remedy = `each ${key} belongs to one machine: change it here or on ${other}`
       reader.complain(
         'PL-1007',
         [...draft.path, key],
-        `${value} is also the ${key} of "${first.name}"`,
+        key === 'name'
+          ? `two machines are called ${value}`
+          : `${value} is also the ${key} of "${first.name}"`,
         remedy,
       )
     }
@@ -296,12 +306,16 @@ function withAddresses(
   const { gateway, dns } = network
   const taken = new Set([gateway, ...dns, ...avoid, ...drafts.flatMap(({ address }) => address ?? [])])
   const candidates = addressesFor(subnet ?? { first: 0, last: 255, bits: 24 }, network)
+  const without = drafts.filter(({ address }) => address === undefined).length
+  let isFull = false
   const free = (path: Path) => {
     for (let next = candidates.next(); !next.done; next = candidates.next()) {
       const address = formatIpv4(next.value)
       if (!taken.has(address)) return address
     }
-    reader.complain('PL-1004', path, 'no address of the subnet is left for it', ROOMIER)
+    const more = without === 1 ? '' : `, of ${without} machines whose address the file leaves out`
+    if (!isFull) reader.complain('PL-1004', path, `no address of the subnet is left for it${more}`, ROOMIER)
+    isFull = true
     return gateway
   }
   return drafts.map(({ path, mac, address, ...declared }) => ({

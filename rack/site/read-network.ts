@@ -100,13 +100,17 @@ function isBetween(number: number | undefined, low: number, high: number): boole
 }
 
 function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined) {
+  const remedy = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
+  if (reader.isList(path) || reader.isMap(path)) {
+    reader.complain('PL-1004', path, 'must be a text', remedy)
+    return undefined
+  }
   const text = reader.text(path)
   if (text === undefined) return undefined
   const [first, last, ...more] = text.split('-').map(part => parseIpv4(part.trim()))
   const [from, to] = more.length === 0 ? [first, last] : []
   const inside = from !== undefined && to !== undefined && from <= to
   if (!inside || (subnet && !(isHostOf(subnet, from) && isHostOf(subnet, to)))) {
-    const remedy = 'write two addresses of the subnet, lower first, for example 10.20.0.100-10.20.0.199'
     reader.complain('PL-1004', path, `"${text}" is not a range of the network`, remedy)
     return undefined
   }

@@ -171,7 +171,10 @@ function readExternal(reader: YamlReader): { settings: ExternalNetwork; network:
   }
   const name = reader.text([...place, 'interface'])
   const remedy = 'write the name that `ip link` shows on the network nodes, for example  interface: eth1'
-  if (name !== undefined && OWN_INTERFACE.test(name)) {
+  if (name !== undefined && /^(?:no|none|off|false|~|null|nil)$/i.test(name)) {
+    const what = `"${name}" is taken for the name of an interface`
+    reader.complain('PL-1004', [...place, 'interface'], what, 'leave the key out where there is none')
+  } else if (name !== undefined && OWN_INTERFACE.test(name)) {
     const what = `${name} is made by the system itself, and leads to no other network`
     reader.complain('PL-1004', [...place, 'interface'], what, remedy)
   } else if (name !== undefined && !INTERFACE.test(name)) {

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { reasonOf } from '#model/reason.ts'
-import { avoidedAddresses } from './avoided.ts'
+import { avoidedAddresses, refuseOtherSite } from './kept-of-site.ts'
 import { YamlReader } from './document.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
@@ -16,8 +16,9 @@ import { SITE_KEYS } from './site-keys.ts'
 /**
  * Reads and checks the site file at `path`.
  *
- * @param state the state directory of the site, which knows addresses of the server that are not to be chosen
+ * @param state the state directory of the site, which knows addresses of the server that are not to be chosen, and its site
  * @throws {FileProblems} with every mistake found, or when the file cannot be read
+ * @throws {Failure} OTHER_SITE when `state` is that of another site
  */
 export async function readSiteFile(path: string, state?: string): Promise<Site> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -25,7 +26,10 @@ export async function readSiteFile(path: string, state?: string): Promise<Site> 
     const remedy = 'give the path of a site file; lab/racks/small/site.yaml is one to start from'
     throw new FileProblems([{ code: 'PL-1008', file: path, line: 1, column: 1, what, remedy }])
   })
-  return parseSite(path, text, state === undefined ? [] : await avoidedAddresses(state))
+  if (state === undefined) return parseSite(path, text)
+  const site = parseSite(path, text, await avoidedAddresses(state))
+  await refuseOtherSite(state, site.name)
+  return site
 }
 
 /**

@@ -235,7 +235,8 @@ const CLUSTER = {
     type: 'network',
     description: "The network of Kubernetes services; its tenth address is the cluster's DNS",
     default: '`10.3.0.0/24`',
-    limits: 'IPv4, `/12` to `/28`, host bits zero; overlaps no other network of the site',
+    limits:
+      'IPv4, `/12` to `/28` (`/27` with any of `waves`, `/26` with the plan `openstack-helm`), host bits zero; overlaps no other network of the site',
     example: '10.3.0.0/24',
   },
   apiVip: {
@@ -345,7 +346,7 @@ const OPENSTACK = {
         default:
           'none: the network is within the first of these machines, which hides it behind its own address',
         limits:
-          'at most 15 letters, digits, dots, dashes, underscores and `@`; none that the system makes itself, as `lo`, `cni0` or `br-ex`',
+          'at most 15 letters, digits, dots, dashes, underscores and `@`; none that the system makes itself, as `lo`, `cni0` or `br-ex`, and no word for none: leave it out',
         example: 'eth1',
       },
     },

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { makeDirectory } from '#host/make-directory.ts'
 import { Failure } from '#model/error.ts'
 import { Refusal } from '#client/refusal.ts'
 import type { ServerClient } from '#client/server.ts'
@@ -9,6 +10,7 @@ import type { Stage } from '#progress/stage.ts'
 import { machineBundle, siteAuthority } from '../cluster/bundle.ts'
 import { ensurePki, fingerprintOfPki, type Pki } from '../cluster/pki.ts'
 import { compileSite } from '../site/compile.ts'
+import { claimState } from '../site/kept-of-site.ts'
 import type { Site } from '../site/site.ts'
 import { keepSigningDay } from './signing-day.ts'
 import { siteKey } from './site-key.ts'
@@ -54,6 +56,8 @@ export async function publish(
   const isFirst = !existsSync(directory)
   if (!replaceAuthority) await refuseOtherAuthority(site.name, client, state, directory)
   stage.waiting('certificates')
+  makeDirectory(state)
+  claimState(state, site.name)
   const pki = await ensurePki(directory, await siteKey(state, directory))
   stage.waiting('the server')
   const objects = compileSite(site)

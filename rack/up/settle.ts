@@ -3,7 +3,7 @@
 
 import { Refusal } from '#client/refusal.ts'
 import type { ServerClient } from '#client/server.ts'
-import { avoidAddresses, avoidedAddresses } from '../site/avoided.ts'
+import { avoidAddresses, avoidedAddresses } from '../site/kept-of-site.ts'
 import { compileSite } from '../site/compile.ts'
 import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'

@@ -1,8 +1,11 @@
 // What a site file says of networks, addresses and Kubernetes is checked for what DHCP and Kubernetes can do with it.
 
+import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { FileProblems } from '#rack/site/problems.ts'
+import { servicesOf } from '#rack/site/read-cluster.ts'
 import { parseSite } from '#rack/site/read.ts'
+import { OPTIONAL_SERVICES } from '#rack/site/site.ts'
 
 /** A site of one controller and so many compute machines. */
 function siteOf({
@@ -56,7 +59,7 @@ const REFUSED: readonly Refused[] = [
   [
     'pods of no node',
     { more: 'cluster: { podCidr: 10.9.0.0/25 }' },
-    /has room for no node, .*\n {2}1 machine need/,
+    /has room for no node, and there is 1 machine: .*\n {2}1 machine needs/,
   ],
   [
     'more machines than the default pods have room for',
@@ -290,8 +293,61 @@ const REFUSED: readonly Refused[] = [
   [
     'no machine at all',
     { machines: 'none' },
-    /PL-1003 .*machines: 0 controllers, exactly 1 is supported\n {2}give one machine {2}role: controller/,
+    /PL-1003 .*machines: 0 controllers, and a site has exactly one\n {2}give one machine {2}role: controller/,
   ],
+  [
+    'fewer service addresses than the charts have services',
+    { more: 'cluster: { serviceCidr: 10.9.0.0/28 }\nopenstack: { waves: [heat] }' },
+    /PL-1004 site\.yaml:3:12 .*has room for 14 services, and this plan has up to 15\n {2}write a network of \/12 to \/27/,
+  ],
+  [
+    "fewer service addresses than openstack-helm's charts have services",
+    {
+      more: 'cluster: { serviceCidr: 10.9.0.0/27 }\nopenstack: { plan: openstack-helm, charts: { source: ./c } }',
+    },
+    /has room for 30 services, .*\n {2}write a network of \/12 to \/26/,
+  ],
+  [
+    'a DNS server among the pods',
+    { network: '{ subnet: 10.20.0.0/24, dns: [10.2.9.9] }' },
+    /PL-1006 site\.yaml:2:40 network\.dns\[0\]: 10\.2\.9\.9 is an address of cluster\.podCidr/,
+  ],
+  [
+    'two machines at one address',
+    { head: ', address: 10.20.0.31', machines: [', address: 10.20.0.31'] },
+    /PL-1007 .*machines\[1\]\.address: 10\.20\.0\.31 is also the address of "ctl-1"/,
+  ],
+  [
+    'many machines without an address, once',
+    { network: '{ subnet: 10.20.0.0/29 }', computes: 8 },
+    /PL-1004 .*no address of the subnet is left for it, of 9 machines/,
+  ],
+  [
+    'two machines of one name',
+    { name: 'more-0', machines: [''] },
+    /PL-1007 .*two machines are called more-0/,
+  ],
+  ['a name without a character', { name: '""' }, /PL-1004 .*machines\[0\]\.name: "" cannot be a host name/],
+  [
+    'the key of a label beside the labels',
+    { head: ', rack: a' },
+    /PL-1002 .*machines\[0\]\.rack: unknown key\n {2}write it as {2}labels: \{ rack: … \}/,
+  ],
+  [
+    "Kubernetes' own spelling of a key",
+    { more: 'cluster: { podCIDR: 10.9.0.0/16 }' },
+    /PL-1002 .*podCIDR: unknown key\n {2}did you mean "podCidr"\?/,
+  ],
+  [
+    'a pool as a list',
+    { network: '{ subnet: 10.20.0.0/24, pool: [10.20.0.50, 10.20.0.60] }' },
+    /PL-1004 .*pool: must be a text\n.*10\.20\.0\.100-10\.20\.0\.199/,
+  ],
+  ...['no', 'none', 'off', 'false'].map((name): Refused => [
+    `the word ${name} as an interface`,
+    { more: `openstack: { external: { interface: ${name} } }` },
+    /PL-1004 site\.yaml:3:26 .*\n {2}leave the key out where there is none/,
+  ]),
   // Every form of IPv6 has one answer.
   ...[
     'fd00::/56',
@@ -369,6 +425,10 @@ const TAKEN: readonly [title: string, around: Around][] = [
     'as many machines as the default pods have room for',
     { network: '{ subnet: 10.20.0.0/16 }', computes: 255 },
   ],
+  [
+    'as many service addresses as the charts have services',
+    { more: 'cluster: { serviceCidr: 10.9.0.0/27 }\nopenstack: { waves: [heat, magnum, cinder] }' },
+  ],
   ['the smallest service network', { more: 'cluster: { serviceCidr: 10.9.0.0/28 }' }],
   [
     'the largest service network',
@@ -439,4 +499,21 @@ t.test('no address that is to be avoided is chosen, for a machine or in the pool
   const { network, machines } = parseSite('site.yaml', siteOf({ computes: 1 }), ['10.20.0.11', '10.20.0.190'])
   t.match(machines, [{ address: '10.20.0.12' }, { address: '10.20.0.13' }])
   t.strictSame(network.pool, { first: '10.20.0.100', last: '10.20.0.189' })
+})
+
+t.test('the charts have as many services as are counted', async t => {
+  const golden = new URL('../charts/golden/', import.meta.url)
+  const counts = readdirSync(golden).map(name => {
+    const text = readFileSync(new URL(name, golden), 'utf8')
+    return [name.replace('.yaml', ''), [...text.matchAll(/^kind: Service$/gm)].length] as const
+  })
+  const inWaves = OPTIONAL_SERVICES.map(wave => Object.fromEntries(counts)[wave] ?? 0)
+  const all = counts.reduce((sum, [, count]) => sum + count, 0)
+  const plan = 'compute-kit'
+  const own = servicesOf({ plan, waves: [] })
+  t.equal(own, all - inWaves.reduce((sum, count) => sum + count, 0) + 2, 'and two of Kubernetes itself')
+  t.strictSame(
+    OPTIONAL_SERVICES.map(wave => servicesOf({ plan, waves: [wave] }) - own),
+    inWaves,
+  )
 })

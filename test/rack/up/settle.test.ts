@@ -1,11 +1,12 @@
 // An address that Pilotlight chose and the server has is chosen anew, and stays so.
 
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Refusal } from '#client/refusal.ts'
 import type { SiteObjects } from '#model/site.ts'
 import { settledSite } from '#rack/up/settle.ts'
+import { claimState } from '#rack/site/kept-of-site.ts'
 import { readSiteFile } from '#rack/site/read.ts'
 import { ServerAddressTaken } from '#server/errors.ts'
 import { refuseServerAddresses } from '#server/inventory/site-check.ts'
@@ -90,4 +91,21 @@ t.test('what is kept is read with care', async t => {
     writeFileSync(join(state, 'server-addresses.json'), text)
     t.match((await readSiteFile(file, state)).machines, [{ address: '10.50.0.11' }], text)
   }
+})
+
+t.test('a state directory is of one site', async t => {
+  const { file, state } = filesOf(t)
+  t.equal((await readSiteFile(file, state)).name, 'west', 'a new one is of no site')
+  claimState(state, 'west')
+  t.equal((await readSiteFile(file, state)).name, 'west')
+  writeFileSync(file, SITE.replace('west', 'east'))
+  const refusal = {
+    code: 'OTHER_SITE',
+    message: /is that of site west, and the file is of site east/,
+    remedy: new RegExp(`--state ${state}-east$`),
+  }
+  await t.rejects(readSiteFile(file, state), refusal)
+  rmSync(join(state, 'site-name'))
+  writeFileSync(join(state, 'signing.json'), '{"site":"west","until":"2027-01-01T00:00:00.000Z"}')
+  await t.rejects(readSiteFile(file, state), refusal, 'and one from before names were kept')
 })
