@@ -144,7 +144,7 @@ mount -t tmpfs none /var/lib && mount -t tmpfs none /srv && mount -t tmpfs none 
 ip address add 10.20.0.1/24 dev lo && ip address add 10.9.0.1/24 dev lo || exit 90
 mkdir /tmp/home /tmp/clone && cd /tmp/clone && ln -s "$ROOT"/* . && rm -f server-state pilotlight-state lab-state
 export HOME=/tmp/home PATH="$ROOT/bin:$PATH" PILOTLIGHT_DATA_PATH="$ROOT"
-curl() { command curl -sS --max-time 20 --fail-with-body --write-out '%{stderr}\\nHTTP %{http_code}\\n' "$@" 2>> /tmp/status; }
+curl() { command curl -sS --max-time 60 --fail-with-body --write-out '%{stderr}\\nHTTP %{http_code}\\n' "$@" 2>> /tmp/status; }
 statuses() { cat /tmp/status; : > /tmp/status; }
 : > /tmp/status
 server=
@@ -166,6 +166,9 @@ pilotlight() {
 }
 `
 
+/** How long the commands of a page may take: the longest page takes 15 s alone, and a minute beside seven other programs. */
+const LIMIT_SECONDS = 300
+
 /** A command and what it printed. */
 export type Ran = { readonly command: string; readonly output: string }
 
@@ -183,7 +186,7 @@ export async function runBlocks(
   const shell = spawn(
     'unshare',
     ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', '-c', wholeScript(setUp, script)],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ROOT }, timeout: 60_000, killSignal: 'SIGKILL' },
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ROOT }, timeout: LIMIT_SECONDS * 1000, killSignal: 'SIGKILL' },
   )
   let printed = ''
   shell.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
@@ -195,7 +198,8 @@ export async function runBlocks(
     .map(({ command }, at) => ({ command, output: parts[at]?.replace(/@@end\n[^]*$/, '') ?? '' }))
   const outputs = blocks.map((_, block) => ran.filter((_ran, at) => commands[at]?.block === block).map(it => it.output).join(''))
   const isDone = ended === commands.length
-  return { outputs, ran, failed: isDone ? undefined : `${commands[ended]?.command}\n${parts[ended] ?? before}` }
+  const stopped = shell.signalCode === null ? '' : `\n(stopped after ${LIMIT_SECONDS} s)`
+  return { outputs, ran, failed: isDone ? undefined : `${commands[ended]?.command}\n${parts[ended] ?? before}${stopped}` }
 }
 
 function wholeScript(setUp: string, script: readonly string[]): string {
