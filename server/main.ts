@@ -259,6 +259,7 @@ async function openAll(
     tokenPath: adminTokenFile(resolve(statePath)),
     address,
     dhcp: config.dhcp,
+    assetsPath: config.assetsPath,
     networks: catalog.networks,
   })
   return { httpPort, agentPort, adminPort, rpcPort, startText: start, reload: () => reloadAll(certificates) }

@@ -16,6 +16,8 @@ export type StartFacts = {
   readonly tokenPath: string
   readonly address: string
   readonly dhcp: boolean
+  /** The folder of kernels and images, where there is one. */
+  readonly assetsPath: string | undefined
   /** The networks of all sites. */
   readonly networks: readonly ProvisioningNetwork[]
 }
@@ -27,11 +29,15 @@ export function startText(facts: StartFacts): string {
     ['page', `${adminUrl ?? url}/`],
     ['token', `export PILOTLIGHT_TOKEN_FILE=${pathWord(tokenPath)}`],
     ['DHCP', dhcpText(facts)],
+    ...(facts.assetsPath === undefined ? [['assets', NO_ASSETS] as const] : []),
     ['next', nextText(facts)],
     ['stop', 'Ctrl-C'],
   ] as const
   return rows.map(([name, text]) => `  ${name.padEnd(6)} ${text}`).join('\n')
 }
+
+const NO_ASSETS =
+  'none: what machines fetch below /assets/ is answered 404; start with --assets-path DIRECTORY'
 
 function dhcpText({ dhcp, networks, address }: StartFacts): string {
   if (!dhcp) return 'off: another DHCP server must name this one as the boot server'

@@ -4,6 +4,7 @@
 import type { LintFinding } from '#model/finding.ts'
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
+import { assetsNamed } from '#model/profile-assets.ts'
 import type { Profile } from '#model/profile.ts'
 import type { Labels, Requirement } from '#model/selector.ts'
 import type { Problem } from '../../inventory/data-directory.ts'
@@ -92,13 +93,29 @@ export function explain(
     more: catalog.groups.size - losers.length - (winner === undefined ? 0 : 1),
     ...(profile && { profile }),
     serves: winner ? pagesOf(sources, { labels, group: winner.group, machine, profile }) : [],
-    lints: lintCatalog(
-      sources,
-      { groups: rivals.map(nameOf), profiles: winner && profile ? [winner.group.profile] : [] },
-      assetsPath,
-    ),
+    lints: [
+      ...(assetsPath === undefined && winner && profile
+        ? withoutAssets(profile, winner.group.profile, catalog)
+        : []),
+      ...lintCatalog(
+        sources,
+        { groups: rivals.map(nameOf), profiles: winner && profile ? [winner.group.profile] : [] },
+        assetsPath,
+      ),
+    ],
     problems: catalog.problems,
   }
+}
+
+/** What a machine is told to fetch from a server that has no assets. */
+function withoutAssets(profile: Profile, name: string, catalog: Sources['catalog']): LintFinding[] {
+  const [first, ...more] = assetsNamed(profile)
+  if (first === undefined) return []
+  const file = catalog.file('profile', name)?.path ?? `profiles/${name}.json`
+  const rest = more.length === 0 ? '' : ` and ${more.length} more`
+  const what = `this server has no assets folder, so /assets/${first.asset}${rest} is answered 404`
+  const remedy = 'start it with  --assets-path DIRECTORY , where  pilotlight images build  put them'
+  return [{ code: 'PL-2041', severity: 'warning', file, line: 1, column: 1, what, remedy }]
 }
 
 function candidate({ group, priority, fit, order }: Verdict, why: string): Candidate {

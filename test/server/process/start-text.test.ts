@@ -7,6 +7,7 @@ const FACTS: StartFacts = {
   tokenPath: '/var/lib/pilotlight/admin.token',
   address: '10.20.0.1',
   dhcp: true,
+  assetsPath: '/srv/assets',
   networks: [],
 }
 const network = (subnet: string, dhcp: 'full' | 'proxy' | 'off') => ({
@@ -64,3 +65,9 @@ t.test('the page is where administration is, and a path is one word of a shell',
 function dhcp(more: Partial<StartFacts>): string | undefined {
   return / DHCP +(.*)/.exec(startText({ ...FACTS, ...more }))?.[1]
 }
+
+t.test('a server without assets says so', async t => {
+  const text = startText({ ...FACTS, assetsPath: undefined })
+  t.match(text, /\n {2}assets none: .* answered 404; start with --assets-path DIRECTORY\n/)
+  t.notMatch(startText(FACTS), /assets none/)
+})

@@ -32,25 +32,24 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
   const events = new DownloadEvents(needs.journal)
   app.setErrorHandler(plainAnswer(needs.log))
 
-  if (assetsPath !== undefined) {
-    // As on all boot routes, the method makes no difference and a body is let pass.
-    app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', (_, payload, parsed) => {
-      payload.resume()
-      parsed(null)
-    })
-    app.all('/assets/*', async (request, reply) => {
-      const path = decodedPath(request)
-      // As in Go, which takes the name of the folder off the path as it was sent, too.
-      if (!request.raw.url?.startsWith('/assets/')) return missing(reply, undefined, path)
-      const asset = clients.assetOf(request.ip, path)
-      const download = asset && { ...asset, path }
-      const found = await foundAt(assetsPath, path.slice('/assets'.length))
-      if ('redirect' in found) return redirect(request, reply, found.redirect)
-      if ('folder' in found) return list(request, reply, found.folder)
-      return await answer(request, reply, found.file, download)
-    })
-  }
+  // As on all boot routes, the method makes no difference and a body is let pass.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_, payload, parsed) => {
+    payload.resume()
+    parsed(null)
+  })
+  app.all('/assets/*', async (request, reply) => {
+    const path = decodedPath(request)
+    // As in Go, which takes the name of the folder off the path as it was sent, too.
+    if (!request.raw.url?.startsWith('/assets/')) return missing(reply, undefined, path)
+    const asset = clients.assetOf(request.ip, path)
+    const download = asset && { ...asset, path }
+    // Without a folder of them a machine that asks is in the journal all the same: its boot ends here.
+    const found = assetsPath === undefined ? NO_FILE : await foundAt(assetsPath, path.slice('/assets'.length))
+    if ('redirect' in found) return redirect(request, reply, found.redirect)
+    if ('folder' in found) return list(request, reply, found.folder)
+    return await answer(request, reply, found.file, download)
+  })
 
   app.get<{ Params: { name: string } }>('/loaders/:name', (request, reply) => {
     const path = `/loaders/${request.params.name}`
@@ -81,7 +80,7 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
     void reply
       .header('x-reason', `There is no file ${encodeURI(path.toWellFormed())}.`)
       .header('x-content-type-options', 'nosniff')
-    if (download) events.missing(download, path)
+    if (download) events.missing(download, path, assetsPath !== undefined || download.kind === 'loader')
     return plain(reply.code(404), '404 page not found\n')
   }
 
@@ -176,6 +175,8 @@ function lastModified({ mtimeMs }: { readonly mtimeMs: number }): Readonly<Recor
 /** A file that a machine fetches: `kind` is the kind of the event in its journal. */
 type Download = { readonly mac: string; readonly kind: string; readonly path: string }
 
+const NO_FILE: Found = { file: undefined }
+
 /** What the journal of a machine keeps of its downloads. */
 class DownloadEvents {
   readonly #journal: AssetNeeds['journal']
@@ -190,8 +191,9 @@ class DownloadEvents {
   }
 
   /** There is no such file. */
-  missing(download: Download, path: string): void {
-    this.#record(download, 'refused', `asked for ${path}, which is not there`, { status: 404 })
+  missing(download: Download, path: string, isServed: boolean): void {
+    const why = isServed ? 'which is not there' : 'and this server has no assets folder (serve --assets-path)'
+    this.#record(download, 'refused', `asked for ${path}, ${why}`, { status: 404 })
   }
 
   /** A file was sent, as a whole or until its client closed the connection. */

@@ -79,7 +79,10 @@ t.test('what would be served is there, or the reason why it is not', async t => 
   t.match(pages.get('/ignition'), { status: 503, error: /"9.0.0" is not a stable version/ })
   t.match(pages.get('/generic'), { status: 200, text: 'x is y' })
   t.match(pages.get('/metadata'), { status: 200, text: /^X=y$/m })
-  t.match(lints, [{ code: 'PL-2030', file: 'ignition/bad.ign' }])
+  t.match(lints, [
+    { code: 'PL-2041', file: 'profiles/p.json', what: /no assets folder, so \/assets\/k is answered 404/ },
+    { code: 'PL-2030', file: 'ignition/bad.ign' },
+  ])
 })
 
 t.test('a tie, a missing profile and a malformed MAC are reported', async t => {

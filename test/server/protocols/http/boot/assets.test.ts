@@ -224,3 +224,23 @@ t.test('a client that disconnects ends its download, and the journal says so', a
   }
   t.match(events, [{ kind: 'broken', text: /^broke off after [\d.]+ MB of .*, [\d.]+ MB were left$/ }])
 })
+
+t.test(
+  'a machine that asks a server without assets has that in its journal, and explain says it before',
+  async t => {
+    const server = await testServer(t, { assetsPath: '' })
+    await server.put('/v1/sites/rack-1', site)
+    await server.get('/ipxe?mac=52-54-00-20-00-01')
+    const answer = await server.get('/assets/live/vmlinuz')
+    t.strictSame([answer.status, await answer.text()], [404, '404 page not found\n'])
+    const journal = await (await server.get('/v1/machines/ctl-1/journal')).text()
+    t.match(journal, /asked for \/assets\/live\/vmlinuz, and this server has no assets folder/)
+    const explained = await (await server.get('/v1/explain?mac=52-54-00-20-00-01')).json()
+    t.match((explained as { lints: object[] }).lints, [
+      {
+        code: 'PL-2041',
+        what: /^this server has no assets folder, so \/assets\/live\/vmlinuz and \d+ more is answered 404/,
+      },
+    ])
+  },
+)
