@@ -12,8 +12,9 @@ export type Load = {
   readonly path: string
   readonly machines: number
   readonly connections: number
-  /** How long to ask; without it, until each machine was asked for once. */
+  /** How long to ask; without it, until each machine was asked for once, or so many requests were answered. */
   readonly seconds?: number
+  readonly requests?: number
 }
 
 /** The results; times are in milliseconds. */
@@ -37,8 +38,9 @@ async function run({
   machines,
   connections,
   seconds,
+  requests,
 }: Load): Promise<LoadResult> {
-  const most = seconds === undefined ? machines : Infinity
+  const most = requests ?? (seconds === undefined ? machines : Infinity)
   const times: number[] = []
   const statuses: Record<string, number> = {}
   const begin = performance.now()

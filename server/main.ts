@@ -108,6 +108,9 @@ async function openAll(
 
   // What is kept on disk.
   const health = await openState({ statePath, log, signal }, parts)
+  // Made in their own process where there are none, beside what follows.
+  const issued = openListenerCertificates(config, report, parts)
+  issued.catch(() => {}) // it is awaited below, unless something else fails before
   const storePath = join(statePath, 'pilotlight.db')
   const { store, throwIfDamaged } = openStore({ path: storePath, health, report }, parts)
   const clock = openClock(log, parts)
@@ -116,7 +119,7 @@ async function openAll(
   await openPruning({ store, days: config.eventDays, clocks, onJump, log }, parts)
   const inventory = await openInventory({ store: store.objects, dataPath, now: clocks.wall, log }, parts)
   const { catalog } = inventory
-  const certificates = await openListenerCertificates(config, report, parts)
+  const certificates = await issued
   onJump(() => reloadAll(certificates))
 
   // What is known of machines, and what gives them their secrets. DHCP is opened last, since it names the ports of the others.

@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
-import { makeAuthority, makeLeaf, remakeAuthority, type KeyPair } from '#host/x509.ts'
+import type { KeyPair } from '#host/x509.ts'
 import { DAY_MS } from '#model/time.ts'
 import { BrokenState } from '../errors.ts'
 import { isEveryAddress, ownAddresses } from '../process/own-addresses.ts'
+import { CertificateMaker } from './certificate-maker.ts'
 
 /** What the HTTPS server shows, and what machines check it with; all PEM. */
 export type ServerIdentity = { readonly ca: string; readonly certificate: string; readonly key: string }
@@ -42,17 +43,29 @@ export async function serverIdentity(
   report: (text: string) => void = () => {},
 ): Promise<ServerIdentity> {
   makeDirectory(statePath, { mode: 0o700 })
-  const at = { reckoned: Math.max(now, EARLIEST), report }
-  const authority = await authorityIn(statePath, at)
-  const leaf = await leafIn(join(statePath, name), namesOf(address), authority, at)
-  return { ca: authority.certificate, ...leaf }
+  const maker = new CertificateMaker()
+  const at = { reckoned: Math.max(now, EARLIEST), report, maker }
+  try {
+    const authority = await authorityIn(statePath, at)
+    const leaf = await leafIn(join(statePath, name), namesOf(address), authority, at)
+    return { ca: authority.certificate, ...leaf }
+  } finally {
+    maker.close()
+  }
 }
 
-/** The time that is reckoned with, in milliseconds since 1970, and what gets a sentence for what a wrong clock made. */
-type At = { readonly reckoned: number; readonly report: (text: string) => void }
+/**
+ * The time that is reckoned with, in milliseconds since 1970; what gets a sentence for what a wrong clock made; and what makes
+ * certificates.
+ */
+type At = {
+  readonly reckoned: number
+  readonly report: (text: string) => void
+  readonly maker: CertificateMaker
+}
 
 /** The authority of the state directory: as it is kept, with the same key where its times do not fit the clock, or new. */
-async function authorityIn(statePath: string, { reckoned, report }: At): Promise<KeyPair> {
+async function authorityIn(statePath: string, { reckoned, report, maker }: At): Promise<KeyPair> {
   const files = { certificate: join(statePath, 'ca.crt'), key: join(statePath, 'ca.key') }
   const kept = {
     certificate: await textIfThere(files.certificate),
@@ -60,7 +73,7 @@ async function authorityIn(statePath: string, { reckoned, report }: At): Promise
   }
   if (kept.certificate === undefined || kept.key === undefined) {
     const commonName = `Pilotlight provisioning ${randomBytes(4).toString('hex')}`
-    const made = await makeAuthority({ commonName }, ALWAYS)
+    const made = await maker.make({ make: 'authority', subject: { commonName }, validity: ALWAYS })
     replaceFile(files.key, made.key, { mode: 0o600 })
     replaceFile(files.certificate, made.certificate, { mode: 0o644 })
     return made
@@ -78,7 +91,7 @@ async function authorityIn(statePath: string, { reckoned, report }: At): Promise
   const isValid = validFromDate.getTime() <= reckoned && validToDate.getTime() > reckoned + LEAF_DAYS * DAY_MS
   if (isValid) return pair
   // With its key and name: what was signed before, and machines that know the old certificate, go on.
-  const again = await remakeAuthority(pair, ALWAYS)
+  const again = await maker.make({ make: 'authority again', authority: pair, validity: ALWAYS })
   replaceFile(files.certificate, again.certificate, { mode: 0o644 })
   const was = `${validFromDate.toISOString()} to ${validToDate.toISOString()}`
   report(
@@ -97,7 +110,7 @@ async function leafIn(
   path: string,
   hosts: readonly string[],
   authority: KeyPair,
-  { reckoned, report }: At,
+  { reckoned, report, maker }: At,
 ): Promise<KeyPair> {
   const files = { certificate: `${path}.crt`, key: `${path}.key` }
   const certificate = await textIfThere(files.certificate)
@@ -116,7 +129,7 @@ async function leafIn(
   }
   const wanted = { commonName: hosts[0] ?? '', purposes: ['server' as const], ...names }
   const validity = { notBefore: ALWAYS.notBefore, notAfter: reckoned + LEAF_DAYS * DAY_MS }
-  const made = await makeLeaf(wanted, validity, authority)
+  const made = await maker.make({ make: 'leaf', leaf: wanted, validity, authority })
   replaceFile(files.key, made.key, { mode: 0o600 })
   replaceFile(files.certificate, made.certificate, { mode: 0o644 })
   return made

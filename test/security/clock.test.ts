@@ -79,6 +79,7 @@ t.test('an authority that an earlier version made with a clock ahead is made aga
   const statePath = join(t.testdir(), 'state')
   const now = Date.now()
   const { ca } = await serverIdentity(statePath, '127.0.0.1', now)
+  await import('reflect-metadata') // before the library, which looks for it as it loads
   const x509 = await import('@peculiar/x509')
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
   const pem = readFileSync(join(statePath, 'ca.key'), 'utf8')
