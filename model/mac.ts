@@ -3,6 +3,8 @@
 const GROUPED = /^[0-9a-f]{2}([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2})*$/i
 const DOTTED = /^[0-9a-f]{4}(?:\.[0-9a-f]{4})*$/i
 const BARE = /^[0-9a-f]+$/i
+/** What most of them are written as already. */
+const NORMAL = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/
 /** Ethernet, EUI-64, and IP over InfiniBand, in hex digits. */
 const DIGITS = new Set([12, 16, 40])
 
@@ -12,6 +14,7 @@ const DIGITS = new Set([12, 16, 40])
  * net.ParseMAC. Anything else is undefined.
  */
 export function normaliseMac(text: string): string | undefined {
+  if (NORMAL.test(text)) return text
   if (!GROUPED.test(text) && !DOTTED.test(text) && !BARE.test(text)) return undefined
   const digits = text.replaceAll(/[:.-]/g, '').toLowerCase()
   return DIGITS.has(digits.length) ? digits.replaceAll(/..(?=.)/g, '$&:') : undefined

@@ -14,22 +14,20 @@ export function contentTypeOf(bytes: Uint8Array): string {
     if (beginsWith(head, magic)) return type
   }
 
-  return Array.from(head).some(isBinary) ? 'application/octet-stream' : 'text/plain; charset=utf-8'
+  return BINARY.test(head) ? 'application/octet-stream' : 'text/plain; charset=utf-8'
 }
 
 const TAG =
   /^[\t\n\f\r ]*<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY|BR|P|!--)[ >]/i
 
-/** Says whether a letter is a byte that no text holds. */
-function isBinary(letter: string): boolean {
-  return letter < ' ' && !'\t\n\f\r\x1b'.includes(letter)
-}
+/** A byte that no text holds. */
+const BINARY = /[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]/
 
 /** Says whether `head` begins with `magic`, in which `*` stands for any byte. */
 function beginsWith(head: string, magic: string): boolean {
-  return (
-    head.length >= magic.length && Array.from(magic).every((byte, at) => byte === '*' || byte === head[at])
-  )
+  if (head.length < magic.length) return false
+  for (let at = 0; at < magic.length; at += 1) if (magic[at] !== '*' && magic[at] !== head[at]) return false
+  return true
 }
 
 /** How files begin that are known by it, byte by byte. */

@@ -40,11 +40,16 @@ export function givenLabels(rawQuery: string): Record<string, string> {
  */
 export function rawQueryOf(target: string): string {
   const at = target.indexOf('?')
-  return at < 0 ? '' : textOf(Buffer.from(target.slice(at + 1), 'latin1'))
+  if (at < 0) return ''
+  const query = target.slice(at + 1)
+  return ASCII.test(query) ? query : textOf(Buffer.from(query, 'latin1'))
 }
+
+const ASCII = /^[\0-\x7f]*$/
 
 /** Undoes form encoding; undefined when an escape is broken. Bytes that are not UTF-8 are kept, see `textOf`. */
 function unescape(text: string): string | undefined {
+  if (!text.includes('%') && !text.includes('+')) return text
   if (/%(?![0-9a-f]{2})/i.test(text)) return undefined
   const plain = text.replaceAll('+', ' ')
   if (!plain.includes('%')) return plain

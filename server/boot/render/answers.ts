@@ -75,28 +75,40 @@ export function machineOf(catalog: Catalog, labels: Labels): Machine | undefined
   return foundBy(catalog, labels)?.machine
 }
 
+/** An iPXE script, and which of the server's paths it makes the machine fetch. */
+type Script = { readonly script: string; readonly assets: ReadonlyMap<string, AssetKind> }
+
+/** The scripts of profiles that hold no template: they are alike for all machines, until the profile is another object. */
+const plainScripts = new WeakMap<Profile, Script & { readonly url: string }>()
+
+function plainScript(profile: Profile, url: string): Script {
+  const known = plainScripts.get(profile)
+  if (known?.url === url) return known
+  const files = profile.boot?.kernel ? bootUrlsOf(profile, url, text => text) : undefined
+  const assets = files ? assetKindsOf(files, url) : new Map<string, AssetKind>()
+  const made = { script: matchboxScript(profile), assets, url }
+  plainScripts.set(profile, made)
+  return made
+}
+
 /**
  * The iPXE script of a match, and which of the server's paths it makes the machine fetch. A profile of our kind is
  * rendered by `ipxe/<profile>.ipxe.njk`, else by `ipxe/profile.ipxe.njk`; a Matchbox profile gives Matchbox's script.
  *
  * @throws {NothingToServe} 404, {TemplateFailed} 503, {UnknownTemplate} 404
  */
-export function scriptOf(
-  { templates, endpoints }: Renderers,
-  match: Match,
-): { readonly script: string; readonly assets: ReadonlyMap<string, AssetKind> } {
+export function scriptOf({ templates, endpoints }: Renderers, match: Match): Script {
   const { profile } = match
-  const context = contextOf(endpoints, { ...match, token: '' })
   const { url } = endpoints.server
   const [own = ''] = ownScripts(profile)
   const general = 'ipxe/profile.ipxe.njk'
   const hasOwn = own !== '' && templates.has(own)
+  if (!hasOwn && !isTemplated(profile)) return plainScript(profile, url)
+  const context = contextOf(endpoints, { ...match, token: '' })
   if (hasOwn && profile.boot === undefined)
     return { script: templates.render(own, context), assets: new Map() }
-  const isOurs = hasOwn || isTemplated(profile)
-  const render = (text: string) =>
-    isOurs ? templates.renderText(`profile ${profile.id}`, text, context) : text
-  if (!isOurs || !templates.has(hasOwn ? own : general)) {
+  const render = (text: string) => templates.renderText(`profile ${profile.id}`, text, context)
+  if (!templates.has(hasOwn ? own : general)) {
     const files = profile.boot?.kernel ? bootUrlsOf(profile, url, render) : undefined
     return { script: matchboxScript(profile), assets: files ? assetKindsOf(files, url) : new Map() }
   }
@@ -113,12 +125,12 @@ export function scriptOf(
  */
 export function grubOf({ templates, endpoints }: Renderers, match: Match): string {
   const { profile, labels } = match
-  const context = contextOf(endpoints, { ...match, token: '' })
   const [, own = ''] = ownScripts(profile)
   const general = 'grub/profile.cfg.njk'
   const hasOwn = own !== '' && templates.has(own)
   const name = hasOwn ? own : general
   if (!(hasOwn || isTemplated(profile)) || !templates.has(name)) return grubConfig(profile)
+  const context = contextOf(endpoints, { ...match, token: '' })
   if (profile.boot === undefined) return templates.render(name, context)
   const { url } = endpoints.server
   const render = (text: string) => templates.renderText(`profile ${profile.id}`, text, context)

@@ -16,6 +16,7 @@ import { fileNamed } from '../../inventory/file-names.ts'
 import type { Match, Renderers } from './answers.ts'
 import { contextOf } from './context.ts'
 import { goDataOf } from './go-templates.ts'
+import { remembered } from './remembered.ts'
 
 /** Who asks, and the query as it was received. */
 export type PageSubject = Match & { readonly rawQuery: string }
@@ -48,14 +49,26 @@ export function cloudText(renderers: Renderers, subject: PageSubject): string {
       'its first line is neither #cloud-config nor the #! of a script',
     )
   }
+  const fault = faultIn(text)
+  if (fault !== undefined) throw new InvalidCloudConfig(`cloud/${id}`, fault)
+  return text
+}
+
+/** What is wrong with the YAML of a cloud config: it depends on the text alone, and a rack of machines gets the same again. */
+const faultIn = remembered(text => {
+  const value = faultOf(text)
+  return { value, size: value?.length ?? 0 }
+}, 4 << 20)
+
+function faultOf(text: string): string | undefined {
   try {
     refuseCostly(text)
     refuseDirectives(text)
     firstValue(firstDocument(text))
+    return undefined
   } catch (error) {
-    throw new InvalidCloudConfig(`cloud/${id}`, placed(text, error))
+    return placed(text, error)
   }
-  return text
 }
 
 /** Says whether a cloud config, as `cloudText` gives it, is one that no machine can read: coreos-cloudinit takes maps alone. */

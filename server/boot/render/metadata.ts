@@ -46,6 +46,7 @@ function numberText(value: number): string {
 
 /** Upper case letter by letter, as Go maps them: one that would become two stays as it is. */
 function upper(text: string): string {
+  if (/^[\0-\x7f]*$/.test(text)) return text.toUpperCase()
   return Array.from(text, letter => {
     const large = letter.toUpperCase()
     return large.length === letter.length ? large : letter

@@ -1,7 +1,6 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { bytesOf } from '#model/text.ts'
 import type { ConfigTokens } from '../../../agent/config-tokens.ts'
 import { parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
 import {
@@ -25,7 +24,7 @@ import type { Signer } from '../../../signing/key-ring.ts'
 import { sendContent } from '../wire/content.ts'
 import { plainAnswer } from '../wire/problems.ts'
 import { targetOf } from '../wire/raw-targets.ts'
-import { plain } from '../wire/replies.ts'
+import { payloadOf, PLAIN, plain, sendText } from '../wire/replies.ts'
 import { Askers, type Asker, type AskerNeeds } from './askers.ts'
 import { addPage, isForSignature } from './signatures.ts'
 
@@ -80,11 +79,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     ['/cloud', cloudText],
   ] as const) {
     const send = ({ match, rawQuery, request, reply }: Asked) =>
-      sendContent(
-        request,
-        reply,
-        bytesOf(textIn(sources(request.socket.localAddress), { ...match, rawQuery })),
-      )
+      sendContent(request, reply, textIn(sources(request.socket.localAddress), { ...match, rawQuery }))
     page(path, answering(send))
   }
   page('/metadata', sendMetadata)
@@ -155,7 +150,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
   }
 
   /** `/ignition`: the config of a match, with the token of its boot where the machine itself asks. */
-  async function sendConfig({ match, rawQuery, from, request, reply }: Asked): Promise<Buffer> {
+  async function sendConfig({ match, rawQuery, from, request, reply }: Asked): Promise<string | Buffer> {
     const { machine, labels, profile } = match
     const address = request.ip
     if (from !== undefined && journal.arrive(from, { address, at: 'config' }) === undefined) {
@@ -172,9 +167,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
       const text = `fetched ${profile.ignition_id ?? ''}`
       askers.record(from, { kind: 'config', text, detail, ...(given && { boot: given.boot }) })
     }
-    // Bytes, because Fastify would add a character set to a text, and Matchbox has none.
-    void reply.type('application/json')
-    return Buffer.from(config)
+    return payloadOf(reply, 'application/json', config) // without a character set, as Matchbox
   }
 
   /** `/metadata`: of the group alone; the profile need not exist. */
@@ -186,7 +179,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     const make = () => {
       const group = catalog.group(labels, knownOf(machineOf(catalog, labels), request.ip))
       const text = metadataText(group, labels, query)
-      return reply.type('text/plain; charset=utf-8').send(bytesOf(text))
+      return sendText(reply, PLAIN, text)
     }
     return withSecondLook(make, error => {
       throw error
@@ -206,7 +199,7 @@ type Asked = {
 }
 
 /** An answer that is sent, or what is sent once it is there. */
-type Answer = FastifyReply | Promise<FastifyReply | Buffer>
+type Answer = FastifyReply | Promise<FastifyReply | string | Buffer>
 
 /** Says whether something was not found that a file of the data directory would hold. */
 function isAbsence(error: unknown): boolean {

@@ -23,7 +23,10 @@ export function addPage(
   app: FastifyInstance,
   signer: Signer | undefined,
   path: string,
-  handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply | Buffer>,
+  handler: (
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ) => FastifyReply | Promise<FastifyReply | string | Buffer>,
 ): void {
   app.all(path, handler)
   if (signer === undefined) return

@@ -18,7 +18,7 @@ export class Connections {
     server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
       const peer = peerOf(socket)
       this.#quiet.delete(peer)
-      response.once('close', () => {
+      response.on('close', () => {
         if (this.#closing) socket.end(() => socket.destroy())
         else if (!socket.destroyed) this.#quiet.set(peer, socket)
       })

@@ -2,19 +2,21 @@
 
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { bytesOf } from '#model/text.ts'
 import { planOf, type ConditionalHeaders, type Range } from '../../../assets/range.ts'
 import { contentTypeOf } from '../../../assets/sniff.ts'
-import { plain } from './replies.ts'
+import { plain, sendText } from './replies.ts'
 
-/** Sends bytes that no other request gets: they have no date and no tag. */
-export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes: Buffer): FastifyReply {
+/** Sends the bytes of a text (`bytesOf`) that no other request gets: they have no date and no tag. */
+export function sendContent(request: FastifyRequest, reply: FastifyReply, text: string): FastifyReply {
+  const bytes = bytesOf(text)
   const type = contentTypeOf(bytes)
   const plan = planOf(request.method, conditionsOf(request), { size: bytes.length })
   if (plan.status === 416) return refuseRange(reply, plan.reason, bytes.length)
   void reply.code(plan.status).headers(apartFromPage(type))
   if (plan.status === 304 || plan.status === 412) return reply.send()
   void reply.header('accept-ranges', 'bytes')
-  if (plan.status === 200) return reply.type(type).send(bytes)
+  if (plan.status === 200) return sendText(reply, type, text)
   const [first, ...others] = plan.parts
   const cut = ({ start, length }: Range) => bytes.subarray(start, start + length)
   if (others.length === 0) {
@@ -30,6 +32,7 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, bytes:
 /** The headers of a conditional or partial request. Of one that was sent several times the first counts, as in Go. */
 export function conditionsOf({ headers, raw }: FastifyRequest): ConditionalHeaders {
   const sent = CONDITIONS.filter(name => headers[name] !== undefined)
+  if (sent.length === 0) return NO_CONDITIONS
   return Object.fromEntries(
     sent.map(name => [
       name,
@@ -37,6 +40,8 @@ export function conditionsOf({ headers, raw }: FastifyRequest): ConditionalHeade
     ]),
   )
 }
+
+const NO_CONDITIONS: ConditionalHeaders = {}
 
 const CONDITIONS = [
   'if-match',

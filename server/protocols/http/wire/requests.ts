@@ -35,7 +35,7 @@ export function logRequests(app: FastifyInstance, { log, metrics, machineOf, may
   app.addHook('onRequest', (request, reply, next) => {
     const began = performance.now()
     // `close` comes once, after the last byte or when the client is gone; also where a route writes for itself.
-    reply.raw.once('close', () => {
+    reply.raw.on('close', () => {
       const seconds = (performance.now() - began) / 1000
       const { method, ip } = request
       const status = reply.raw.statusCode

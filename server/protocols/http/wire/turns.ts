@@ -145,7 +145,7 @@ export class Turns {
   #handle(request: Request): void {
     if (request.reply.destroyed || request.from.socket.destroyed) return this.#next(request)
     this.#handled += 1
-    request.reply.once('close', () => this.#next(request))
+    request.reply.on('close', () => this.#next(request))
     request.handle()
   }
 
