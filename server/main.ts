@@ -119,8 +119,6 @@ async function openAll(
   await openPruning({ store, days: config.eventDays, clocks, onJump, log }, parts)
   const inventory = await openInventory({ store: store.objects, dataPath, now: clocks.wall, log }, parts)
   const { catalog } = inventory
-  const certificates = await issued
-  onJump(() => reloadAll(certificates))
 
   // What is known of machines, and what gives them their secrets. DHCP is opened last, since it names the ports of the others.
   let dhcp: DhcpServer | undefined
@@ -156,6 +154,8 @@ async function openAll(
   const isUp = probing(new Prober())
   const host = { clocks, hostClock: hostClock(), onJump }
   const agents = await openAgents({ store: records, secrets, catalog, machines, isUp, ...host, log }, parts)
+  const certificates = await issued
+  onJump(() => reloadAll(certificates))
   const { ca } = await serverIdentity(statePath, config.agent.host, clocks.wall())
   const accessTokens = new AccessTokens(statePath, clocks.wall, error => health.failed(error))
 

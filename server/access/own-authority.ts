@@ -2,6 +2,7 @@
 // machines fetch their bundles. Machines get the authority's certificate in their Ignition config.
 
 import { createPrivateKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { makeDirectory } from '#host/make-directory.ts'
@@ -44,6 +45,7 @@ export async function serverIdentity(
 ): Promise<ServerIdentity> {
   makeDirectory(statePath, { mode: 0o700 })
   const maker = new CertificateMaker()
+  if (!existsSync(join(statePath, 'ca.key'))) maker.begin() // before anything is read, since the caller may do much meanwhile
   const at = { reckoned: Math.max(now, EARLIEST), report, maker }
   try {
     const authority = await authorityIn(statePath, at)

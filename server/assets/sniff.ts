@@ -14,14 +14,18 @@ export function contentTypeOf(bytes: Uint8Array): string {
     if (beginsWith(head, magic)) return type
   }
 
-  return BINARY.test(head) ? 'application/octet-stream' : 'text/plain; charset=utf-8'
+  return isBinary(head) ? 'application/octet-stream' : 'text/plain; charset=utf-8'
 }
 
 const TAG =
   /^[\t\n\f\r ]*<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY|BR|P|!--)[ >]/i
 
-/** A byte that no text holds. */
-const BINARY = /[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]/
+/** Says whether there is a byte that no text holds. */
+function isBinary(head: string): boolean {
+  for (let at = 0; at < head.length; at += 1)
+    if (head.charCodeAt(at) < 0x20 && !'\t\n\f\r\x1b'.includes(head[at] ?? '')) return true
+  return false
+}
 
 /** Says whether `head` begins with `magic`, in which `*` stands for any byte. */
 function beginsWith(head: string, magic: string): boolean {

@@ -219,13 +219,19 @@ export class Database {
       .toSorted()
     const version = this.#sqlite.pragma('user_version', { simple: true }) as number // SQLite's own, an integer
     if (version > scripts.length) throw new NewerStore(this.#path, version, scripts.length)
+    const step = this.#sqlite.transaction((at: number, script: string) => {
+      this.#sqlite.exec(readFileSync(new URL(script, MIGRATIONS), 'utf8'))
+      this.#sqlite.pragma(`user_version = ${at + 1}`)
+    })
+    // A new file has all of them in one transaction: it waits for the disk once.
+    if (version === 0) {
+      this.#sqlite.transaction(() => scripts.forEach((script, at) => step(at, script)))()
+      return
+    }
     for (const [at, script] of scripts.entries()) {
       if (at < version) continue
-      if (version > 0 && script.endsWith('-sealed.sql')) this.#forgetClearBundles()
-      this.#sqlite.transaction(() => {
-        this.#sqlite.exec(readFileSync(new URL(script, MIGRATIONS), 'utf8'))
-        this.#sqlite.pragma(`user_version = ${at + 1}`)
-      })()
+      if (script.endsWith('-sealed.sql')) this.#forgetClearBundles()
+      step(at, script)
     }
   }
 

@@ -1,7 +1,9 @@
 // What a running server answers for `generic_id` and `cloud_id` of a Matchbox data directory.
 
 import t from 'tap'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { waitUntil } from '#progress/wait.ts'
 import { testServer } from '../../serving.ts'
 
 const profile = (id: string, more: object) => JSON.stringify({ id, ...more })
@@ -46,6 +48,29 @@ t.test('a generic template is rendered with metadata, selector and query', async
   const answer = await server.get('/generic?t=kick&x=%FF')
   t.equal(answer.headers.get('content-type'), 'text/plain; charset=utf-8')
   t.ok(Buffer.from(await answer.arrayBuffer()).equals(Buffer.from('press-1 kick \xff sda sdb\n', 'latin1')))
+})
+
+t.test('what was found of a cloud config holds for its text alone', async t => {
+  const paths = dataDirectory(t)
+  const server = await testServer(t, paths)
+  const file = join(paths.dataPath, 'cloud/junk.yaml')
+  const ask = async () => {
+    const answer = await server.get('/cloud?t=junk')
+    return [answer.status, await answer.text()] as const
+  }
+  const broken = await ask()
+  t.equal(broken[0], 404)
+  t.strictSame(await ask(), broken, 'again')
+  writeFileSync(file, '#cloud-config\na: [1]\n')
+  await waitUntil('another text', { limitSeconds: 10, everyMs: 20 }, async () => {
+    const [status, text] = await ask()
+    return status === 200 ? { value: t.equal(text, '#cloud-config\na: [1]\n') } : { not: text }
+  })
+  writeFileSync(file, '#cloud-config\na: [1\n')
+  await waitUntil('the first text again', { limitSeconds: 10, everyMs: 20 }, async () => {
+    const [status, text] = await ask()
+    return status === 404 ? { value: t.equal(text, broken[1]) } : { not: text }
+  })
 })
 
 t.test('a part of a generic page is sent for a range', async t => {
