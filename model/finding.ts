@@ -43,6 +43,7 @@ export const LINT_CODES = {
   'PL-2041': 'assets that were not looked for',
   'PL-2042': 'template where none is rendered',
   'PL-2043': 'Container Linux Config',
+  'PL-2044': 'what was not looked at',
 } as const
 
 /** A key of `LINT_CODES`. */

@@ -49,6 +49,16 @@ Examples:
         )
       }
       const { findings, read } = examineDirectory(path, assetsPath)
+      const { foundBelow } = await import('#server/boot/lint/files.ts')
+      const isEmpty =
+        Object.values(read).every(count => count === 0) && foundBelow(path, 'machines').length === 0
+      if (isEmpty && findings.length === 0) {
+        throw new Failure(
+          'BAD_OPTION',
+          `${path === '.' ? resolve(path) : path} has folders of a data directory and nothing in them, so nothing was looked at`,
+          'name the folder that serve gets as --data-path: pilotlight lint DIR',
+        )
+      }
       const errors = findings.filter(({ severity }) => severity === 'error').length
       if (json) {
         printJson({ findings, read })

@@ -42,6 +42,7 @@ export class Inventory {
   readonly #log: Log
   #directory: DataDirectory | undefined
   #directoryChanges = 0
+  #directoryVersion = 0
   #tried = 0
 
   /** Use `Inventory.open`. */
@@ -90,12 +91,18 @@ export class Inventory {
     return this.#directoryChanges > before
   }
 
+  /** Changes whenever a file of the data directory, or what is wrong with one, does. */
+  get directoryVersion(): number {
+    return this.#directoryVersion
+  }
+
   /** Takes what changed in the data directory, and logs the problems that are new. */
   directoryChanged(changes: Iterable<FileChange>): void {
     for (const { kind, id, file } of changes) {
       this.catalog.setFile(kind, id, file)
       this.#directoryChanges += 1
     }
+    this.#directoryVersion += 1
     const known = new Set(this.catalog.problems.map(problemText))
     this.catalog.problems = this.#directory?.problems ?? []
     for (const problem of this.catalog.problems) {

@@ -24,6 +24,12 @@ const kindOf = (line: string) => line.replace(/^(?:real|ours): /, '').replace(/ 
 const isElsewhere = (line: string, all: readonly string[]) =>
   all.some(other => other.slice(0, 4) !== line.slice(0, 4) && kindOf(other) === kindOf(line))
 
+/** Says whether ours is one error about the whole config. */
+const isRefusal = (all: readonly string[]) =>
+  all.filter(line => line.startsWith('ours: ')).join() === 'ours: error unreadable'
+/** That error, or what Butane says of a config that it reads. */
+const isBesideRefusal = (line: string) => line === 'ours: error unreadable' || line.startsWith('real: ')
+
 export const DIVERGENCES: readonly Divergence[] = [
   {
     id: 'context-tree',
@@ -97,7 +103,7 @@ export const DIVERGENCES: readonly Divergence[] = [
     reason:
       'Butane places a fault of a config inside a config as if it were one of the outer one. We name the text that has it.',
     explains: (line, { butane, text }, all) =>
-      butane && text.includes('ignition') && text.includes('inline') && isElsewhere(line, all),
+      butane && /(?:replace|merge):[\s\S]*inline:/.test(text) && isElsewhere(line, all),
     example: butane(
       `ignition: {config: {replace: {inline: '{"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "x"}]}}'}}}`,
     ),
@@ -122,16 +128,20 @@ export const DIVERGENCES: readonly Divergence[] = [
   {
     id: 'experimental',
     reason:
-      'Experimental versions change without notice, and no released Ignition takes what comes out of them. Matchbox serves none.',
-    explains: (line, { text }) =>
-      text.includes('-experimental') && (line === 'real: accepted' || line === 'ours: error unreadable'),
+      'What Butane makes of an experimental version is an experimental Ignition, which no released Ignition takes and of which Matchbox serves an empty config. We refuse the version, and look at nothing else.',
+    explains: (line, { butane, text }, all) =>
+      butane &&
+      /^version: ["']?\d+\.\d+\.\d+-experimental["']?\s*$/m.test(text) &&
+      isRefusal(all) &&
+      isBesideRefusal(line),
     example: { butane: true, text: 'variant: fcos\nversion: 1.8.0-experimental\n' },
   },
   {
     id: 'openshift',
     reason:
-      'What comes out of variant openshift is a MachineConfig for a cluster that runs, not a config that a machine boots with.',
-    explains: (line, { text }) => /variant: openshift/.test(text) && !line.startsWith('output'),
+      'What comes out of variant openshift is a MachineConfig for a cluster that runs, not a config that a machine boots with. We refuse the variant, and look at nothing else.',
+    explains: (line, { butane, text }, all) =>
+      butane && /^variant: ["']?openshift["']?\s*$/m.test(text) && isRefusal(all) && isBesideRefusal(line),
     example: {
       butane: true,
       text: 'variant: openshift\nversion: 4.18.0\nmetadata: {name: a, labels: {machineconfiguration.openshift.io/role: worker}}\n',

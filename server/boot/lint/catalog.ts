@@ -1,7 +1,6 @@
 // The linter over objects of a running server: those of files with their places, those of the store with the route
 // where they are found.
 
-import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fieldsOf } from '#model/fields.ts'
 import type { LintFinding } from '#model/finding.ts'
@@ -14,10 +13,13 @@ import { parseJson } from '../../formats/ignition/json.ts'
 import type { Change } from '../../inventory/changes.ts'
 import { templateFiles } from '../../inventory/template-files.ts'
 import type { Sources } from '../render/answers.ts'
+import { statOf } from '../render/directory-files.ts'
+import { ownScripts } from '../render/ipxe.ts'
 import { Document } from './document.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { lint } from './lint.ts'
 import { representatives } from './representatives.ts'
+import { filesNamed } from './rules-profiles.ts'
 import { keysSentIn } from './sent-labels.ts'
 import { checkShape } from './shape.ts'
 import { IN_SERVER, lazily } from './world.ts'
@@ -39,13 +41,7 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
   const profilesOf = (ids: readonly string[], to: Findings) =>
     ids.flatMap(name => documentOf<Profile>('profile', name, sources, to) ?? [])
   const profiles = profilesOf(names.profiles, findings)
-  const templates = profiles.flatMap(({ object: { id, ignition_id, generic_id, cloud_id } }) => [
-    `ignition/${ignition_id}`,
-    `generic/${generic_id}`,
-    `cloud/${cloud_id}`,
-    `ipxe/${id}.ipxe.njk`,
-    `grub/${id}.cfg.njk`,
-  ])
+  const templates = profiles.flatMap(({ object }) => [...filesNamed(object), ...ownScripts(object)])
   const files = templateFiles(catalog)
   const { rendered = { groups: [], profiles: [] } } = names
   const found = lint(
@@ -84,15 +80,10 @@ export function lintChanges(
   const namesOf = (kind: Change['kind']) => put.filter(change => change.kind === kind).map(idOf)
   const templates = new Set(namesOf('template'))
   const groups = new Set(namesOf('group'))
-  const using = catalog.entries('profile').filter(({ object: { id, ignition_id, generic_id, cloud_id } }) => {
-    const uses = [
-      `ignition/${ignition_id}`,
-      `generic/${generic_id}`,
-      `cloud/${cloud_id}`,
-      `ipxe/${id}.ipxe.njk`,
-      `grub/${id}.cfg.njk`,
-    ]
-    return templates.size > 0 && uses.some(name => templates.has(name))
+  const using = catalog.entries('profile').filter(({ object }) => {
+    return (
+      templates.size > 0 && [...filesNamed(object), ...ownScripts(object)].some(name => templates.has(name))
+    )
   })
   const profiles = new Set([...namesOf('profile'), ...using.map(({ id }) => id)])
   const asked = new Set([...groups].flatMap(name => catalog.entry('group', name)?.object.profile ?? []))
@@ -152,6 +143,6 @@ function documentOf<T extends Group | Profile>(
 }
 
 function bytesOf(path: string): number | undefined {
-  const file = statSync(path, { throwIfNoEntry: false })
+  const file = statOf(path)
   return file?.isFile() === true ? file.size : undefined
 }

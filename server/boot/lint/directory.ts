@@ -1,6 +1,6 @@
 // A data directory on disk, for the linter: its groups and profiles with their places, and the other files beside them.
 
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fieldsOf, type Field } from '#model/fields.ts'
 import type { LintFinding } from '#model/finding.ts'
@@ -15,9 +15,9 @@ import { localFilesBelow } from '../../formats/butane/local-files.ts'
 import { faultIn } from '../../formats/ignition/json.ts'
 import type { Node } from '../../formats/ignition/tree.ts'
 import { BrokenFile, parseGroup, parseProfile } from '../../inventory/matchbox-files.ts'
-import { fileNamed, profileNamed } from '../../inventory/file-names.ts'
+import { profileNamed } from '../../inventory/file-names.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
-import { directoryFiles } from '../render/directory-files.ts'
+import { directoryFiles, statOf } from '../render/directory-files.ts'
 import { GoTemplates } from '../render/go-templates.ts'
 import { Templates } from '../render/templates.ts'
 import { Document, readTree } from './document.ts'
@@ -25,10 +25,10 @@ import { type Found, foundBelow, isNoContent, sourcesOf } from './files.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { lint } from './lint.ts'
 import { machineOf, twinMachineRules } from './rules-machines.ts'
-import { isOurs } from './rules-profiles.ts'
+import { filesNamed, isOurs } from './rules-profiles.ts'
 import { keysSentIn } from './sent-labels.ts'
 import { checkShape } from './shape.ts'
-import { lazily, OWN_PROCESS } from './world.ts'
+import { lazily, OWN_PROCESS, type RenderLimits } from './world.ts'
 
 /** What was read of a data directory, and what is wrong with it. */
 export type Examined = {
@@ -45,8 +45,12 @@ export function isDataDirectory(path: string): boolean {
 }
 
 /** Everything that is wrong with the data directory at `path`: see `examineDirectory`. */
-export function lintDirectory(path: string, assetsPath?: string): readonly LintFinding[] {
-  return examineDirectory(path, assetsPath).findings
+export function lintDirectory(
+  path: string,
+  assetsPath?: string,
+  limits: RenderLimits = OWN_PROCESS,
+): readonly LintFinding[] {
+  return examineDirectory(path, assetsPath, limits).findings
 }
 
 /**
@@ -54,7 +58,11 @@ export function lintDirectory(path: string, assetsPath?: string): readonly LintF
  * else in its `assets/`; they are not looked for where there is neither, which is a finding, or where `assetsPath` is
  * empty, which is not.
  */
-export function examineDirectory(path: string, assetsPath?: string): Examined {
+export function examineDirectory(
+  path: string,
+  assetsPath?: string,
+  limits: RenderLimits = OWN_PROCESS,
+): Examined {
   const findings = new Findings()
   const files = readOnce(directoryFiles(path))
   const groups = documentsIn(path, 'groups', fieldsOf(groupSchema), parseGroup, findings)
@@ -84,7 +92,7 @@ export function examineDirectory(path: string, assetsPath?: string): Examined {
           ...examined.map(name => files.textOf(name) ?? ''),
         ]),
       ),
-      limits: OWN_PROCESS,
+      limits,
       ...(isDirectory(assets) && {
         assetBytes: (name: string) => bytesOf(join(assets, posix.join('/', name))),
       }),
@@ -276,13 +284,6 @@ function servedRule(
   findings.warning('PL-2040', first.at('id'), what, remedy)
 }
 
-/** The files that a profile names. */
-function filesNamed({ ignition_id, generic_id, cloud_id }: Profile): string[] {
-  return Object.entries({ ignition: ignition_id, generic: generic_id, cloud: cloud_id }).flatMap(
-    ([folder, id]) => (id === undefined ? [] : [fileNamed(folder, id)]),
-  )
-}
-
 /** The templates that no profile names and no other one includes. */
 function unusedIn(
   templates: readonly string[],
@@ -330,10 +331,10 @@ function unusedRules(
 }
 
 function isDirectory(path: string): boolean {
-  return path !== '' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  return path !== '' && statOf(path)?.isDirectory() === true
 }
 
 function bytesOf(path: string): number | undefined {
-  const file = statSync(path, { throwIfNoEntry: false })
+  const file = statOf(path)
   return file?.isFile() === true ? file.size : undefined
 }

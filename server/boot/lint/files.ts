@@ -1,8 +1,9 @@
 // The files of a data directory as the linter sees them: what is below its folders, links followed, and which of these
 // files are no one's content: what editors, git and operating systems leave, and what explains or makes the others.
 
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { statOf } from '../render/directory-files.ts'
 
 /** Something in a folder of the data directory. */
 export type Found = {
@@ -21,7 +22,7 @@ export function foundBelow(root: string, folder: string): Found[] {
   const walk = (path: string, depth: number) => {
     for (const name of namesIn(join(root, path))) {
       const file = `${path}/${name}`
-      const it = statSync(join(root, file), { throwIfNoEntry: false })
+      const it = statOf(join(root, file))
       if (it?.isDirectory() !== true) found.push({ file, bytes: it?.isFile() === true ? it.size : undefined })
       else if (depth < DEEPEST && !isTools(name)) walk(file, depth + 1)
     }

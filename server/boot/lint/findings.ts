@@ -1,6 +1,7 @@
 // What the linter reports: one finding for each mistake, with its place, and how to fix it.
 
 import type { LintCode, LintFinding } from '#model/finding.ts'
+import { cleanText } from '#model/clean.ts'
 import type { Place } from '#model/fault.ts'
 
 /** A place in a file. */
@@ -39,7 +40,12 @@ export function inReadingOrder(findings: readonly LintFinding[]): LintFinding[] 
 
 /** Two lines for a person: code, place and mistake, then the remedy. */
 export function lintText({ code, severity, file, line, column, what, remedy }: LintFinding): string {
-  return `${code} ${file}:${line}:${column} ${severity}: ${what}\n  ${remedy}`
+  return `${code} ${oneLine(file)}:${line}:${column} ${severity}: ${oneLine(what)}\n  ${oneLine(remedy)}`
+}
+
+/** A text as it may be shown: a file's name may hold anything. */
+function oneLine(text: string): string {
+  return cleanText(text, Infinity)
 }
 
 function compare(a: string, b: string): number {

@@ -12,6 +12,8 @@ export class KnownFindings {
   readonly #found = new Set<string>()
   /** Digests of files with the texts that came of them. */
   readonly #texts = new Set<string>()
+  /** Files with how many different texts of them were not checked, because enough others were. */
+  readonly unchecked = new Map<string, number>()
   #renderings = 0
 
   /** Remembers a finding; false when it is known. */
@@ -33,10 +35,14 @@ export class KnownFindings {
 
   /** Says whether a text is to be checked: it is not known yet, and not too many were. */
   isToCheck(file: string, text: string, most: number): boolean {
-    if (this.#texts.size >= most) return false
-    const before = this.#texts.size
-    this.#texts.add(hash('sha256', `${file}\0${text}`, 'base64'))
-    return this.#texts.size > before
+    const digest = hash('sha256', `${file}\0${text}`, 'base64')
+    if (this.#texts.has(digest)) return false
+    if (this.#texts.size >= most) {
+      this.unchecked.set(file, (this.unchecked.get(file) ?? 0) + 1)
+      return false
+    }
+    this.#texts.add(digest)
+    return true
   }
 
   /** Takes so many renderings as are left, at most `wanted`. */

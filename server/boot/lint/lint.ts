@@ -8,7 +8,7 @@ import { Findings, inReadingOrder } from './findings.ts'
 import { groupRules, orderRules } from './rules-groups.ts'
 import { profileReference, profileRules } from './rules-profiles.ts'
 import { KnownFindings } from './known-findings.ts'
-import { renderRules } from './rules-rendered.ts'
+import { NOT_LOOKED_AT, renderRules } from './rules-rendered.ts'
 import { templateRules } from './rules-templates.ts'
 import type { World } from './world.ts'
 
@@ -42,6 +42,11 @@ export function lint(
   const byProfile = Map.groupBy([...groups, ...users], ({ object }) => object.profile)
   for (const profile of [...profiles, ...rendered]) {
     renderRules(profile, byProfile.get(profile.name) ?? [], known, world, findings)
+  }
+  for (const [file, count] of known.unchecked) {
+    const texts = count === 1 ? 'one text that comes' : `${count} texts that come`
+    const what = `${texts} of this file ${count === 1 ? 'was' : 'were'} rendered and not checked, since ${world.limits.texts} others were`
+    findings.warning('PL-2044', { file, line: 1, column: 1 }, what, NOT_LOOKED_AT)
   }
   return inReadingOrder(findings.all)
 }

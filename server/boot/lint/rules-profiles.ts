@@ -1,11 +1,12 @@
 // What can be wrong with profiles, and with what groups and profiles refer to.
 
+import { posix } from 'node:path'
 import { nearest } from '#model/nearest.ts'
 import type { Group } from '#model/group.ts'
 import { assetOf, textsOf } from '#model/profile-assets.ts'
 import type { Profile } from '#model/profile.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
-import { profileNamed } from '../../inventory/file-names.ts'
+import { fileNamed, profileNamed } from '../../inventory/file-names.ts'
 import { isTemplated, ownScripts } from '../render/ipxe.ts'
 import type { Document } from './document.ts'
 import type { FilePlace, Findings } from './findings.ts'
@@ -38,7 +39,8 @@ export function profileRules(document: Document<Profile>, world: World, findings
     const id = profile[field]
     if (id === undefined) continue
     const folder = field.slice(0, -3)
-    if (id.split('/').includes('..')) {
+    const name = fileNamed(folder, id)
+    if (posix.normalize(name) !== name) {
       const remedy = `name a file below ${folder}/`
       findings.error(
         'PL-2027',
@@ -46,15 +48,17 @@ export function profileRules(document: Document<Profile>, world: World, findings
         `"${id}" leads out of ${folder}/, where it is not looked for`,
         remedy,
       )
-    } else if (world.files.stampOf(`${folder}/${id}`) === undefined) {
-      findings.error(
-        'PL-2021',
-        document.at(field),
-        `there is no ${folder}/${id}`,
-        'write it, or name another',
-      )
+    } else if (world.files.stampOf(name) === undefined) {
+      findings.error('PL-2021', document.at(field), `there is no ${name}`, 'write it, or name another')
     }
   }
+}
+
+/** The files that a profile names, as they are read. */
+export function filesNamed({ ignition_id, generic_id, cloud_id }: Profile): string[] {
+  return Object.entries({ ignition: ignition_id, generic: generic_id, cloud: cloud_id }).flatMap(
+    ([folder, id]) => (id === undefined ? [] : [fileNamed(folder, id)]),
+  )
 }
 
 /** Says whether a profile is of our kind, rendered throughout: one of its files is a template, or it has its own script. */

@@ -7,6 +7,7 @@ import type { Machine } from '#model/machine.ts'
 import type { Profile } from '#model/profile.ts'
 import { type Labels, type Requirement, isList } from '#model/selector.ts'
 import { ServerError } from '../../errors.ts'
+import { fileNamed } from '../../inventory/file-names.ts'
 import { transpile } from '../../formats/butane/transpile.ts'
 import { checkIgnition } from '../../formats/ignition/config.ts'
 import { type PlacedFinding, REMEDIES } from '../../formats/ignition/findings.ts'
@@ -33,9 +34,24 @@ export function renderRules(
   const { object: profile } = document
   if (groups.length === 0) return renderFor(document, { id: '', profile: profile.id }, known, world, findings)
   const most = known.take(Math.min(groups.length, world.limits.groups), world.limits.renderings)
+  if (most < groups.length && hasFiles(profile)) {
+    const what =
+      `its files were rendered for ${most} of ${groups.length} groups` +
+      `${most === 0 ? ', since enough others were' : ', which differ most'}: the other ${groups.length - most} were not looked at`
+    findings.warning('PL-2044', document.at('id'), what, NOT_LOOKED_AT)
+  }
   for (const { object, name } of representatives(groups, it => it.object, most)) {
     renderFor(document, { ...object, id: name }, known, world, findings)
   }
+}
+
+/** What to do about what was not looked at. */
+export const NOT_LOOKED_AT =
+  "'pilotlight explain --mac MAC' shows what one machine is served, and what is wrong with it"
+
+/** Says whether something is rendered for the groups of a profile. */
+function hasFiles({ ignition_id, generic_id, cloud_id }: Profile): boolean {
+  return [ignition_id, generic_id, cloud_id].some(id => id !== undefined && !isPlainIgnition(id))
 }
 
 /** A group without an id stands for none at all: what its metadata would hold is not known, so nothing is missed. */
@@ -76,18 +92,18 @@ function renderFor(
     }
   }
   if (ignition_id !== undefined && !isPlainIgnition(ignition_id)) {
-    attempt('ignition', `ignition/${ignition_id}`, (match, rawQuery) => {
+    attempt('ignition', fileNamed('ignition', ignition_id), (match, rawQuery) => {
       const { name, kind, text } = ignitionSourceOf(renderers, match, { token: 'token', rawQuery })
       if (!known.isToCheck(name, text, world.limits.texts)) return
       const checked = kind === 'butane' ? transpile(text, renderers.localFiles) : checkIgnition(text)
       report(name, text, known.news(name, checked.findings), group, world, findings)
     })
   }
-  attempt('generic', `generic/${generic_id}`, (match, rawQuery) =>
+  attempt('generic', fileNamed('generic', generic_id ?? ''), (match, rawQuery) =>
     genericText(renderers, { ...match, rawQuery }),
   )
-  attempt('cloud', `cloud/${cloud_id}`, (match, rawQuery) => {
-    const file = `cloud/${cloud_id}`
+  attempt('cloud', fileNamed('cloud', cloud_id ?? ''), (match, rawQuery) => {
+    const file = fileNamed('cloud', cloud_id ?? '')
     if (!isUselessCloudConfig(cloudText(renderers, { ...match, rawQuery }))) return
     const what = 'it is not a YAML map, so no machine can read it'
     if (known.isNew(file, { path: [], message: what })) {

@@ -31,9 +31,16 @@ export function variantOf(name: string, version: string): Variant | string {
   if (name === '') return 'variant is wanted: fcos, flatcar, r4e or fiot'
   const variant = VARIANTS.get(`${name} ${version.replaceAll(/(?<![\w.+-])0+(?=\d)|(?<=\.)0+(?=\d)/g, '')}`)
   if (variant !== undefined) return variant
+  // What Butane writes for these is of no use at a boot.
+  if (name === 'openshift') {
+    return 'variant openshift gives a MachineConfig for a cluster that runs, with which no machine boots; write variant: fcos with version: 1.5.0'
+  }
   const versions = [...VARIANTS.keys()]
     .filter(key => key.startsWith(`${name} `))
     .map(key => key.slice(name.length + 1))
   if (versions.length === 0) return `variant "${name}" is not known here; fcos, flatcar, r4e and fiot are`
+  if (version.endsWith('-experimental')) {
+    return `version "${version}" is experimental: no released Ignition reads what it gives; write one of ${versions.join(', ')}`
+  }
   return `version ${version === '' ? 'is wanted' : `"${version}" is not known`} for variant ${name}: ${versions.join(', ')}`
 }

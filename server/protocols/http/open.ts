@@ -1,5 +1,6 @@
 // HTTP as a part of the server: hands to each of its rooms what that room declares, and opens the listeners.
 
+import { LintBeside } from '../../boot/lint/beside.ts'
 import { existsSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import type { Lease } from '#model/lease.ts'
@@ -31,7 +32,10 @@ import { logLines } from './wire/requests.ts'
 /** What HTTP needs of the service. */
 export type HttpService = {
   readonly config: ListenerSettings &
-    Pick<ServerConfig, 'address' | 'dhcp' | 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'>
+    Pick<
+      ServerConfig,
+      'address' | 'dhcp' | 'dataPath' | 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'
+    >
   readonly certificates: ListenerCertificates
   readonly accessTokens: AccessTokens
   readonly inventory: Inventory
@@ -146,6 +150,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       catalog,
       sources,
       assetsPath,
+      linter: new LintBeside(config.dataPath, assetsPath, () => inventory.directoryVersion),
       store: store.events,
       journal,
       metrics,

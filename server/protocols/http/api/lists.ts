@@ -4,6 +4,10 @@ import type { FastifyPluginCallback } from 'fastify'
 import type { BootEvent } from '#model/boot.ts'
 import { normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
+import type { LintFinding } from '#model/finding.ts'
+import { messageOf } from '#progress/wait.ts'
+import type { LintBeside } from '../../../boot/lint/beside.ts'
+import type { Problem } from '../../../inventory/data-directory.ts'
 import { PHASES, phaseSchema, type Phase } from '#model/phase.ts'
 import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
@@ -21,6 +25,8 @@ export type ListNeeds = {
   readonly catalog: () => Catalog
   readonly journal: Pick<Journal, 'all' | 'currentOf' | 'reading' | 'last'>
   readonly reopenings: Pick<Reopenings, 'of' | 'all'>
+  /** What `pilotlight lint` finds in the data directory. */
+  readonly linter: Pick<LintBeside, 'found'>
   readonly log: Log
 }
 
@@ -101,10 +107,10 @@ export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) =
     {
       schema: {
         tags: ['events'],
-        summary: 'Files of the data directory that cannot be used, with their places',
+        summary: 'Files of the data directory that cannot be used, and what lint finds there, with places',
       },
     },
-    (_, reply) => pretty(reply, catalog().problems),
+    async (_, reply) => pretty(reply, await problemsOf(catalog().problems, needs)),
   )
 
   const phases = { 200: { type: 'array', items: phaseSchema } }
@@ -114,6 +120,29 @@ export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) =
     (_, reply) => pretty(reply, PHASES),
   )
   done()
+}
+
+/** What `GET /v1/problems` lists: what cannot be used has no code, what lint finds has one, and how to fix it. */
+type ProblemView = Problem & Partial<Pick<LintFinding, 'code' | 'severity' | 'remedy'>>
+
+/** First the files that cannot be used; of lint's findings those in other files, and warnings, in lint's order. */
+async function problemsOf(
+  problems: readonly Problem[],
+  { linter, log }: Pick<ListNeeds, 'linter' | 'log'>,
+): Promise<readonly ProblemView[]> {
+  const known = new Set(problems.map(({ file }) => file))
+  try {
+    const { findings, more } = await linter.found()
+    const views = findings
+      .filter(({ file, severity }) => severity === 'warning' || !known.has(file))
+      .map(({ what, ...finding }): ProblemView => ({ reason: what, ...finding }))
+    const rest = `lint has ${more} more findings: pilotlight lint DIR lists them all`
+    return [...problems, ...views, ...(more === 0 ? [] : [{ file: '', reason: rest }])]
+  } catch (error) {
+    const reason = messageOf(error)
+    log('warn', reason)
+    return [...problems, { file: '', reason }]
+  }
 }
 
 type ById = { Params: { '*': string } }

@@ -69,7 +69,7 @@ const EXPECTED: readonly (readonly [code: keyof typeof LINT_CODES, place: string
 ]
 
 /** Those of a directory as a whole: test/cases/lint.test.ts has them. */
-const ELSEWHERE = ['PL-2040', 'PL-2041']
+const ELSEWHERE = ['PL-2040', 'PL-2041', 'PL-2044']
 
 function run(...args: string[]) {
   return spawnSync(join(ROOT, 'bin/pilotlight'), ['lint', ...args], { encoding: 'utf8', timeout: 20_000 })
@@ -116,7 +116,14 @@ t.test(
     t.match(text.stderr, /^\S+: \d+ errors, \d+ warnings in \d+ groups, \d+ profiles, \d+ templates\n$/)
     const { findings } = JSON.parse(run('--json', MISTAKES).stdout) as { findings: { code: string }[] }
     t.equal(findings.length, EXPECTED.length)
-    t.equal(run(t.testdir({ groups: {} })).status, 0)
+    const clean = {
+      groups: { 'g.json': '{"profile":"p"}' },
+      profiles: { 'p.json': '{"id":"p","generic_id":"g"}' },
+    }
+    t.equal(run(t.testdir({ ...clean, generic: { g: '' } })).status, 0)
+    const empty = run(t.testdir({ groups: {}, ignition: { 'README.md': '' } }))
+    t.equal(empty.status, 2)
+    t.match(empty.stderr, 'nothing in them, so nothing was looked at')
     t.equal(run(join(t.testdirName, 'none')).status, 2)
   },
 )
