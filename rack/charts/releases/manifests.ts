@@ -3,6 +3,7 @@
 
 import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
+import { SHOWN_NEW } from '../secrets/secret-values.ts'
 import { showPath, type Values } from '../values/values.ts'
 
 /** How one object changes. */
@@ -114,7 +115,7 @@ function nameOf(item: unknown, index: number): string {
 
 function keyDiff(was: unknown, is: unknown, path: readonly string[], isHidden: boolean): KeyDiff {
   const key = showPath(path)
-  const shown = (value: unknown) => (isHidden ? hidden : textOf(value))
+  const shown = (value: unknown) => (isHidden && value !== SHOWN_NEW ? hidden : textOf(value))
   if (!isHidden && typeof was === 'string' && typeof is === 'string' && `${was}${is}`.includes('\n')) {
     const { removed, added } = changedLines(was, is)
     return {
@@ -148,7 +149,8 @@ function without(lines: readonly string[], others: readonly string[]): string[] 
 /** `password = x` of a configuration file, without its value. */
 function hideLine(line: string): string {
   const [, key, sign] = /^\s*([\w.-]+)\s*([=:])/.exec(line) ?? []
-  if (key !== undefined && sign !== undefined && secretWords.test(key)) return `${key} ${sign} ${hidden}`
+  if (key !== undefined && sign !== undefined && secretWords.test(key))
+    return `${key} ${sign} ${line.endsWith(` ${SHOWN_NEW}`) ? SHOWN_NEW : hidden}`
   return line.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`) // a password in an address
 }
 

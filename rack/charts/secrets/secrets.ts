@@ -9,6 +9,7 @@ import { openKey, seal, unseal } from '#host/seal.ts'
 import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
 import { ADMIN_SECRET, type SecretEntry, type SecretPlan } from '../plan/plan.ts'
+import { NEW_TEXT } from './secret-values.ts'
 import { ChartStore } from '../store.ts'
 
 /** Texts by key, by the secret's name. */
@@ -126,6 +127,22 @@ export function fillSecrets(
     }
     return { name, version: found?.version ?? 1, entries: filled }
   })
+}
+
+/**
+ * The same with `NEW_TEXT` for each text that is not made yet, which the next apply generates: for what is shown and not
+ * installed.
+ */
+export function withNewTexts(plan: readonly SecretPlan[], kept: readonly KeptSecret[]): Secrets {
+  const planned = plan.map(({ name, entries }) => {
+    const own = kept.find(it => it.name === name)?.entries ?? {}
+    const texts = Object.entries(entries).map(([key, entry]) => [
+      key,
+      'text' in entry ? entry.text : (own[key] ?? NEW_TEXT),
+    ])
+    return [name, { ...own, ...(Object.fromEntries(texts) as Record<string, string>) }] as const
+  })
+  return { ...textsOf(kept), ...Object.fromEntries(planned) }
 }
 
 /** Generates the text of a secret's key. */

@@ -4,8 +4,8 @@ import { describeDiff, diffManifests, type ObjectDiff } from '../releases/manife
 import { listReleases, readRecord } from '../releases/records.ts'
 import { renderChart } from '../releases/helm.ts'
 import { valuesOf, type ReleasePlan } from '../plan/plan.ts'
-import { withSecretTexts } from '../secrets/secret-values.ts'
-import { listSecrets, redact, textsOf, type Secrets } from '../secrets/secrets.ts'
+import { showNewTexts, withSecretTexts } from '../secrets/secret-values.ts'
+import { listSecrets, redact, textsOf, withNewTexts, type Secrets } from '../secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
 import { withSecretVersions } from '../secrets/versions.ts'
 
@@ -17,15 +17,17 @@ export type ReleaseChange = {
   readonly objects: readonly ObjectDiff[]
 }
 
-/** Compares every release of the session's plan; nothing is changed. */
+/**
+ * Compares every release of the session's plan; nothing is changed. Secrets that the next apply makes are shown as «new».
+ */
 export async function findChanges(options: SessionOptions): Promise<ReleaseChange[]> {
   return withSession(options, [], async session => {
     const kept = await listSecrets(session.stateDirectory)
     const plan = await withSecretVersions(session, kept)
     const deployed = await listReleases(session.api, plan.namespace)
-    const secrets = textsOf(kept)
+    const texts = { kept: textsOf(kept), next: withNewTexts(plan.secrets, kept) }
     const changes = plan.releases.map(release =>
-      changeOf(session, release, deployed.get(release.name), secrets),
+      changeOf(session, release, deployed.get(release.name), texts),
     )
     return Promise.all(changes)
   })
@@ -35,15 +37,17 @@ async function changeOf(
   { api, plan, helm, unpack }: ChartSession,
   release: ReleasePlan,
   deployed: { readonly name: string; readonly revision: number } | undefined,
-  secrets: Secrets,
+  { kept, next }: { readonly kept: Secrets; readonly next: Secrets },
 ): Promise<ReleaseChange> {
   const { name } = release
   const { path } = await unpack(release)
   const [after, record] = await Promise.all([
-    renderChart(name, path, withSecretTexts(valuesOf(release), secrets), helm),
+    renderChart(name, path, withSecretTexts(valuesOf(release), next), helm),
     deployed === undefined ? undefined : readRecord(api, plan.namespace, deployed),
   ])
-  const objects = diffManifests(record?.manifest ?? '', after).map(it => withoutSecrets(it, secrets))
+  const objects = diffManifests(record?.manifest ?? '', showNewTexts(after)).map(it =>
+    withoutSecrets(it, kept),
+  )
   return { name, objects, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
 }
 

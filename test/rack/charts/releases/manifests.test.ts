@@ -91,3 +91,22 @@ t.test('a job with other pods is one that an upgrade must make anew', async t =>
   )
   t.strictSame(changedJobs(before, after), ['cell-setup'])
 })
+
+t.test('a text that the next apply makes is shown as new, also where a secret would be hidden', async t => {
+  const keyed = (value: string) => deployment('a', value)
+  t.strictSame(
+    diffManifests(keyed('one'), keyed('«new»')).flatMap(it => it.keys),
+    [
+      {
+        key: 'spec.template.spec.containers.api.env.OS_DATABASE__PASSWORD.value',
+        before: '•••',
+        after: '«new»',
+      },
+    ],
+  )
+  const lines = describeDiff(
+    diffManifests(configMap('x = 1'), configMap('x = 1\npassword = «new»\ntoken = «new»x')),
+  )
+  t.ok(lines.includes('      + password = «new»'))
+  t.ok(lines.includes('      + token = •••'))
+})

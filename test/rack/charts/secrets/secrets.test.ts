@@ -14,7 +14,9 @@ import {
   keptSecrets,
   redact,
   textsOf,
+  withNewTexts,
 } from '#rack/charts/secrets/secrets.ts'
+import { NEW_TEXT, showNewTexts } from '#rack/charts/secrets/secret-values.ts'
 import { storePath } from '#rack/charts/store.ts'
 import { secretsIn } from '#rack/charts/secrets/versions.ts'
 
@@ -49,6 +51,18 @@ t.test('a rerun gives the same secrets, and a grown plan only adds its own', asy
   t.match(grown, first)
   t.match(textsOf(grown)['mq']?.['cookie'], /^[\w-]{32}$/)
   t.strictSame(await keptSecrets(state), textsOf(grown))
+})
+
+t.test('what is not made yet is shown as new, in Base64 too, and what is kept as it is', async t => {
+  const kept = [
+    { name: 'db', version: 1, entries: { password: 'kept' } },
+    { name: 'old', version: 1, entries: { password: 'of an earlier plan' } },
+  ]
+  const texts = withNewTexts(plan, kept)
+  t.match(texts, { db: { password: 'kept', user: 'keystone' }, keys: { 0: NEW_TEXT, 1: NEW_TEXT } })
+  t.match(texts, { fixed: { 0: NEW_TEXT }, old: { password: 'of an earlier plan' } })
+  const encoded = Buffer.from(NEW_TEXT).toString('base64')
+  t.equal(showNewTexts(`a: ${NEW_TEXT}\nb: ${encoded}\nc: kept\n`), 'a: «new»\nb: «new»\nc: kept\n')
 })
 
 t.test('a missing secret is not made by a caller that only reads', async t => {

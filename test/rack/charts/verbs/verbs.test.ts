@@ -8,7 +8,7 @@ import { describeHistory, readHistory } from '#rack/charts/verbs/history.ts'
 import { removeCharts } from '#rack/charts/verbs/uninstall.ts'
 import { rollbackRelease } from '#rack/charts/verbs/rollback.ts'
 import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
-import { changeSecrets } from '#rack/charts/secrets/secrets.ts'
+import { changeSecrets, keptSecrets } from '#rack/charts/secrets/secrets.ts'
 import { readStatus } from '#rack/charts/verbs/status.ts'
 import { noCluster, startCluster } from '../cluster.ts'
 import { infrastructureOf } from '../infrastructure.ts'
@@ -30,12 +30,22 @@ t.test('the verbs work on a real API server', { skip: noCluster, timeout: 180_00
     t.strictSame(await statesOf(), ['mariadb absent', 'rabbitmq absent', 'memcached absent'])
     const [first] = describeChanges(await findChanges(plain))
     t.match(first, /^mariadb: would be installed, \d+ objects$/)
+    const [, , last] = describeChanges(await findChanges({ ...common, ...withNewAccount(plain) }))
+    t.match(last, /^memcached: would be installed, \d+ objects$/, 'no secret of the plan is made yet')
+    t.strictSame(await keptSecrets(common.stateDirectory), {}, 'nor by looking')
   })
 
   await t.test('what is installed and ready is kept, and nothing would change', async t => {
     await reportUntil(applyCharts(plain))
     t.strictSame(await statesOf(), ['mariadb kept', 'rabbitmq kept', 'memcached kept'])
     t.strictSame(describeChanges(await findChanges(plain)), ['nothing would change'])
+  })
+
+  await t.test('an account that a chart adds is shown as new, before its secret is made', async t => {
+    const lines = describeChanges(await findChanges({ ...common, ...withNewAccount(plain) }))
+    t.match(lines, [/^memcached: revision 1 /, /Deployment memcached/])
+    t.ok(lines.includes('        + «new»'), lines.join('\n'))
+    t.notOk((await keptSecrets(common.stateDirectory))['cache-account'])
   })
 
   const before = await memcached()
@@ -96,3 +106,20 @@ t.test('the verbs work on a real API server', { skip: noCluster, timeout: 180_00
     t.ok(await api.read(rootSecret), 'secrets stay')
   })
 })
+
+/** The plan after an update of its charts: one of them gives a text to its server that no secret has yet. */
+function withNewAccount({
+  site,
+  plan,
+}: ReturnType<typeof infrastructureOf>): ReturnType<typeof infrastructureOf> {
+  const secret = {
+    name: 'cache-account',
+    entries: { password: { generate: 'password' } },
+    isOnlyInValues: true,
+  } as const
+  const values = { images: { tags: { memcached: 'secret://cache-account/password' } } }
+  const releases = plan.releases.map(it =>
+    it.name === 'memcached' ? { ...it, layers: [...it.layers, { origin: 'secrets', values }] } : it,
+  )
+  return { site, plan: { ...plan, releases, secrets: [...plan.secrets, secret] } }
+}
