@@ -29,7 +29,8 @@ export type Requests = { readonly memoryBytes: number; readonly milliCpu: number
 /** A node as the API shows it; only what is read. */
 export type Node = {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
-  readonly spec?: { readonly taints?: readonly Taint[] }
+  /** `unschedulable`: someone cordoned it. */
+  readonly spec?: { readonly taints?: readonly Taint[]; readonly unschedulable?: boolean }
   readonly status?: {
     readonly allocatable?: Readonly<Record<string, string>>
     readonly images?: readonly { readonly names?: readonly string[] }[]
@@ -114,6 +115,12 @@ function noNode(group: PodGroup, nodes: readonly Node[]): PlacementProblem {
   const [{ key, value = '', effect } = { key: '', effect: '' }] = fitting.flatMap(node =>
     keptOff(node, group),
   )
+  if (key === CORDONED.key)
+    return {
+      release,
+      what: `${workload} is only for ${namesOf(fitting)}, and ${fitting.length === 1 ? 'that node is' : 'those nodes are'} cordoned`,
+      remedy: `kubectl uncordon ${fitting.map(({ metadata }) => metadata.name).join(' ')}`,
+    }
   const taint = `${key}${value === '' ? '' : `=${value}`}:${effect}`
   return {
     release,
@@ -368,15 +375,19 @@ function termText(term: Values): string {
  * The taints of a node that keep these pods off it. Those that the cluster itself sets while a node comes up or is in trouble
  * are passed over: they pass. So is all that a daemon set's pods tolerate by themselves.
  */
-function keptOff({ spec }: Node, { tolerations }: PodGroup): Taint[] {
+function keptOff({ spec }: Node, { tolerations, count }: PodGroup): Taint[] {
   const passes = ({ key, effect }: Taint) =>
     key.startsWith('node.kubernetes.io/') ||
     key.startsWith('node.cloudprovider.') ||
     effect === 'PreferNoSchedule'
-  return (spec?.taints ?? []).filter(
-    taint => !passes(taint) && !tolerations.some(toleration => tolerates(toleration, taint)),
+  const cordoned = spec?.unschedulable === true && count !== 'each node' ? [CORDONED] : []
+  return [...(spec?.taints ?? []).filter(taint => !passes(taint)), ...cordoned].filter(
+    taint => !tolerations.some(toleration => tolerates(toleration, taint)),
   )
 }
+
+/** What `kubectl cordon` puts on a node until someone takes it off; the pods of daemon sets tolerate it by themselves. */
+const CORDONED: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 
 function tolerates({ key, operator, value, effect }: Values, taint: Taint): boolean {
   if (typeof effect === 'string' && effect !== '' && effect !== taint.effect) return false

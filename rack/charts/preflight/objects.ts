@@ -2,6 +2,7 @@
 // refer to. A pod that lacks one is never made, or waits for it without end. Pure.
 
 import { isRecord } from '#model/record.ts'
+import type { KubernetesObject } from '../../kubernetes/objects.ts'
 import { mapAt, type Values } from '../values/values.ts'
 import type { PlacementProblem } from './capacity.ts'
 import { containersOf, mapsIn, nameOf, podTemplateOf, titleOf } from './rendered.ts'
@@ -32,12 +33,56 @@ export type ObjectNeeds = {
 
 /** What a cluster has. */
 export type ClusterObjects = {
-  /** Of StorageClasses, and those that ready-made volumes are of. */
+  /** Of StorageClasses that make volumes, and those that free ready-made volumes are of. */
   readonly classes: readonly string[]
+  /** Of StorageClasses that make none, and of which no ready-made volume is free. */
+  readonly emptyClasses?: readonly string[]
   readonly hasDefaultClass: boolean
   /** What pods may refer to: of the plan's namespace, and of the whole cluster. */
   readonly names: ReadonlySet<string>
 }
+
+/** A StorageClass as the API shows it; only what is read. */
+export type StorageClass = {
+  readonly metadata: KubernetesObject['metadata'] & {
+    readonly annotations?: Readonly<Record<string, string>>
+  }
+  readonly provisioner?: string
+}
+
+/** A PersistentVolume, likewise. */
+export type Volume = {
+  readonly spec?: {
+    readonly storageClassName?: string
+    /** The claim that has it. */
+    readonly claimRef?: { readonly namespace?: string }
+  }
+  readonly status?: { readonly phase?: string }
+}
+
+/** Of which classes claims in a namespace get volumes: of those that make them, and of those that free ones are of. */
+export function classesOf(
+  namespace: string,
+  classes: readonly StorageClass[],
+  volumes: readonly Volume[],
+): Pick<ClusterObjects, 'classes' | 'emptyClasses' | 'hasDefaultClass'> {
+  const isFree = ({ spec, status }: Volume) =>
+    !['Released', 'Failed'].includes(status?.phase ?? '') &&
+    (spec?.claimRef === undefined || spec.claimRef.namespace === namespace)
+  const ready = new Set(volumes.filter(isFree).flatMap(({ spec }) => spec?.storageClassName ?? []))
+  const gives = ({ metadata, provisioner }: StorageClass) =>
+    provisioner !== NO_PROVISIONER || ready.has(metadata.name)
+  return {
+    classes: [...new Set([...classes.filter(gives).map(({ metadata }) => metadata.name), ...ready])],
+    emptyClasses: classes.filter(it => !gives(it)).map(({ metadata }) => metadata.name),
+    hasDefaultClass: classes.some(
+      it => it.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true' && gives(it),
+    ),
+  }
+}
+
+/** The provisioner of a class for local volumes, which someone makes by hand (kubernetes.io, Storage Classes, Local). */
+const NO_PROVISIONER = 'kubernetes.io/no-provisioner'
 
 /** What the objects of a release need and make. */
 export function needsOf(release: string, objects: readonly Values[]): ObjectNeeds {
@@ -85,7 +130,7 @@ export function checkObjects(
   return needs.flatMap(({ release, claims, wanted }) => [
     ...claims
       .filter(it => (it.class === undefined ? !cluster.hasDefaultClass : !cluster.classes.includes(it.class)))
-      .map(it => missingClass(release, it, cluster.classes)),
+      .map(it => missingClass(release, it, cluster)),
     ...wanted.flatMap(({ by, ...reference }) => {
       const missing = lacks(reference)
       if (missing === undefined) return []
@@ -117,8 +162,14 @@ function remedyFor(release: string, name: ObjectName): string {
 function missingClass(
   release: string,
   claim: ObjectNeeds['claims'][number],
-  classes: readonly string[],
+  { classes, emptyClasses = [] }: ClusterObjects,
 ): PlacementProblem {
+  if (claim.class !== undefined && emptyClasses.includes(claim.class))
+    return {
+      release,
+      what: `${claim.by} claims a volume of storage class "${claim.class}", which makes none, and no PersistentVolume of it is free`,
+      remedy: `Make one of that class, or name another class, or a folder of the node, in openstack.values.${release}.volume.`,
+    }
   const wanted = claim.class === undefined ? 'the default storage class' : `storage class "${claim.class}"`
   const there = classes.length === 0 ? 'the cluster has none' : `the cluster has ${classes.join(', ')}`
   return {

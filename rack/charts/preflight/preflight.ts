@@ -4,7 +4,7 @@
 import { CommandFailed } from '#host/command.ts'
 import { inScratch } from '#host/scratch.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
-import { kinds, type KubernetesObject } from '../../kubernetes/objects.ts'
+import { kinds } from '../../kubernetes/objects.ts'
 import { ChartFileError, PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
 import { ourCharts } from '../sources/ours.ts'
 import { helmProgram, renderChart } from '../releases/helm.ts'
@@ -21,7 +21,15 @@ import { checkAccepted } from './accepted.ts'
 import { checkClashes, checkPublicPorts } from './clashes.ts'
 import { checkPublished } from './published.ts'
 import { checkPulls } from './pulls.ts'
-import { checkObjects, needsOf, type ClusterObjects, type ObjectNeeds } from './objects.ts'
+import {
+  checkObjects,
+  classesOf,
+  needsOf,
+  type ClusterObjects,
+  type ObjectNeeds,
+  type StorageClass,
+  type Volume,
+} from './objects.ts'
 import { objectsIn, type ReleaseObjects } from './rendered.ts'
 import { checkWaits, type Present } from './waits.ts'
 import { publishedTexts } from '../secrets/published.ts'
@@ -180,8 +188,6 @@ async function objectsOfCluster(
   namespace: string,
   { needs }: RenderedPlan,
 ): Promise<ClusterObjects> {
-  type Class = { metadata: KubernetesObject['metadata'] & { annotations?: Readonly<Record<string, string>> } }
-  type Volume = { spec?: { storageClassName?: string } }
   const hasClaims = needs.some(({ claims }) => claims.length > 0)
   const referred = [
     { ...kinds.configMap, namespace },
@@ -192,21 +198,14 @@ async function objectsOfCluster(
     kinds.runtimeClass,
   ].filter(({ kind }) => needs.some(({ wanted }) => wanted.some(({ name }) => name.startsWith(`${kind} `))))
   const [classes, volumes, ...objects] = await Promise.all([
-    hasClaims ? api.list<Class>(kinds.storageClass, { isCached: true }) : { items: [] },
+    hasClaims ? api.list<StorageClass>(kinds.storageClass, { isCached: true }) : { items: [] },
     hasClaims ? api.list<Volume>(kinds.persistentVolume, { isCached: true }) : { items: [] },
     ...referred.map(async of => {
       const found = await api.listMetadata(of)
       return found.map(({ metadata }) => `${of.kind} ${metadata.name}`)
     }),
   ])
-  const ofVolumes = volumes.items.flatMap(({ spec }) => spec?.storageClassName ?? [])
-  return {
-    classes: [...new Set([...classes.items.map(({ metadata }) => metadata.name), ...ofVolumes])],
-    hasDefaultClass: classes.items.some(
-      ({ metadata }) => metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true',
-    ),
-    names: new Set(objects.flat()),
-  }
+  return { ...classesOf(namespace, classes.items, volumes.items), names: new Set(objects.flat()) }
 }
 
 /** What is wrong with a chart. Throws what says nothing about it: no helm, a full disk, a Helm that was not done in time. */

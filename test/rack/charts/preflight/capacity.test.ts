@@ -202,6 +202,23 @@ t.test('a taint keeps off what does not tolerate it', async t => {
   t.strictSame(check([group()], tainted({ key: 'old', effect: 'PreferNoSchedule' })), [])
 })
 
+t.test('a cordoned node takes no new pods but those of daemon sets and of what tolerates it', async t => {
+  const cordoned = (name: string) => ({ ...node(name, control), spec: { unschedulable: true } })
+  t.match(check([group()], [cordoned('ctl-1'), node('cmp-1', {})]), [
+    {
+      what: 'Deployment nova-api is only for ctl-1, and that node is cordoned',
+      remedy: 'kubectl uncordon ctl-1',
+    },
+  ])
+  t.strictSame(check([group()], [cordoned('ctl-1'), node('ctl-2', control)]), [])
+  t.strictSame(check([group({ count: 'each node' })], [cordoned('ctl-1')]), [])
+  const tolerations = [{ key: 'node.kubernetes.io/unschedulable', operator: 'Exists' }]
+  t.strictSame(check([group({ tolerations })], [cordoned('ctl-1')]), [])
+  const dedicated = { key: 'dedicated', effect: 'NoSchedule' }
+  const both = { ...cordoned('ctl-1'), spec: { unschedulable: true, taints: [dedicated] } }
+  t.match(check([group()], [both]), [{ remedy: 'kubectl taint node ctl-1 dedicated:NoSchedule-' }])
+})
+
 const offered = (count: string): Node => ({
   ...node('ctl-1', control),
   status: { allocatable: { memory: '9Gi', cpu: '4', 'nvidia.com/gpu': count } },
