@@ -3,8 +3,9 @@
 
 import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
-import { SHOWN_NEW } from '../secrets/secret-values.ts'
-import { showPath, type Values } from '../values/values.ts'
+import type { ObjectKey } from '../../kubernetes/objects.ts'
+import { SHOWN_NEW } from '../secrets/new-texts.ts'
+import { showPath, valueAt, type Values } from '../values/values.ts'
 
 /** How one object changes. */
 export type ObjectDiff = {
@@ -39,21 +40,88 @@ export function diffManifests(before: string, after: string): ObjectDiff[] {
 }
 
 /**
- * The names of the Jobs that both manifests have, with other pods. A Job's pods cannot be changed ("field is immutable"): it is
- * deleted before the upgrade, which makes it anew. Jobs of hooks are not among them, Helm replaces those itself.
+ * The names of the Jobs that both manifests have, with other pods or another count of them. Neither can be changed ("field is
+ * immutable"): such a Job is deleted before the upgrade, which makes it anew. Jobs of hooks are not among them, Helm replaces
+ * those itself.
  */
 export function changedJobs(before: string, after: string): string[] {
+  return fixedChanges(before, after, { Job: JOB_FIXED }).map(({ object }) => object.slice('Job '.length))
+}
+
+/** An object with keys that change, and that the API server lets no one change. */
+export type FixedChange = {
+  /** `StatefulSet mariadb-server`. */
+  readonly object: string
+  readonly key: ObjectKey
+  readonly keys: readonly string[]
+}
+
+/**
+ * What the API server would refuse to change of the objects that both manifests of a release have, as long as they are there; of
+ * Jobs see `changedJobs`.
+ */
+export function refusedChanges(before: string, after: string, namespace: string): FixedChange[] {
+  return fixedChanges(before, after, FIXED).map(it => ({
+    ...it,
+    key: IN_NO_NAMESPACE.has(it.key.kind) ? it.key : { namespace, ...it.key },
+  }))
+}
+
+const IN_NO_NAMESPACE: ReadonlySet<string> = new Set(['ClusterRoleBinding'])
+
+/** What cannot be changed, and how to have it all the same, for a person. */
+export function describeRefused({ object, key: { kind, name, namespace }, keys }: FixedChange): string {
+  const data =
+    kind === 'StatefulSet'
+      ? ' (its claims and their data stay)'
+      : kind === 'PersistentVolumeClaim'
+        ? ' (its data are lost)'
+        : ''
+  const where = namespace === undefined ? '' : ` --namespace ${namespace}`
+  return `Kubernetes does not allow a change of ${keys.join(', ')} of ${object}. Leave it as it was, or remove the object${data} and apply again: kubectl delete ${kind.toLowerCase()} ${name}${where}`
+}
+
+function fixedChanges(
+  before: string,
+  after: string,
+  fixed: Readonly<Record<string, readonly string[]>>,
+): FixedChange[] {
   const [old, young] = [objectsOf(before), objectsOf(after)]
-  return [...old].flatMap(([key, was]) => {
-    const is = young.get(key)
-    if (is === undefined || was['kind'] !== 'Job' || podsOf(was) === podsOf(is)) return []
-    return [key.slice('Job '.length)]
+  return [...old].flatMap(([object, was]) => {
+    const is = young.get(object)
+    const places = (fixed[String(was['kind'])] ?? []).map(key => key.split('.'))
+    const keys = places.filter(
+      path => is !== undefined && diffValues(valueAt(was, path), valueAt(is, path), [], false).length > 0,
+    )
+    return keys.length === 0 ? [] : [{ object, key: keyOf(was), keys: keys.map(path => path.join('.')) }]
   })
 }
 
-/** The pods that an object makes, as text to compare. */
-function podsOf({ spec }: Values): string {
-  return JSON.stringify(isRecord(spec) ? spec['template'] : '')
+function keyOf({ apiVersion, kind, metadata }: Values): ObjectKey {
+  const { name, namespace } = isRecord(metadata) ? metadata : {}
+  return {
+    apiVersion: String(apiVersion),
+    kind: String(kind),
+    name: String(name),
+    ...(typeof namespace === 'string' ? { namespace } : {}),
+  }
+}
+
+/** Of a Job (ValidateJobSpecUpdate of Kubernetes' API validation). */
+const JOB_FIXED = ['template', 'selector', 'completions', 'completionMode', 'podFailurePolicy'].map(
+  key => `spec.${key}`,
+)
+
+/** What else is immutable, by kind (Kubernetes' API validation of updates); of a claim only its size may grow. */
+const FIXED: Readonly<Record<string, readonly string[]>> = {
+  Deployment: ['spec.selector'],
+  DaemonSet: ['spec.selector'],
+  StatefulSet: ['spec.selector', 'spec.serviceName', 'spec.podManagementPolicy', 'spec.volumeClaimTemplates'],
+  PersistentVolumeClaim: ['spec.storageClassName', 'spec.accessModes', 'spec.volumeMode', 'spec.volumeName'],
+  Service: ['spec.clusterIP'],
+  Secret: ['type'],
+  RoleBinding: ['roleRef'],
+  ClusterRoleBinding: ['roleRef'],
 }
 
 /** The lines of a diff for a person. */

@@ -9,7 +9,7 @@ import { openKey, seal, unseal } from '#host/seal.ts'
 import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
 import { ADMIN_SECRET, type SecretEntry, type SecretPlan } from '../plan/plan.ts'
-import { NEW_TEXT } from './secret-values.ts'
+import { NEW_TEXT } from './new-texts.ts'
 import { ChartStore } from '../store.ts'
 
 /** Texts by key, by the secret's name. */

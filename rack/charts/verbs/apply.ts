@@ -7,9 +7,9 @@ import { kinds, type Manifest } from '../../kubernetes/objects.ts'
 import { Seats } from '#host/seats.ts'
 import type { Stage } from '#progress/stage.ts'
 import { messageOf, sleep, waitUntil } from '#progress/wait.ts'
-import { ChartsFailed, PreflightFailed } from '../errors.ts'
+import { ChartPlanError, ChartsFailed, PreflightFailed } from '../errors.ts'
 import { runGraph, type Step } from '../plan/graph.ts'
-import { changedJobs } from '../releases/manifests.ts'
+import { changedJobs, describeRefused, refusedChanges } from '../releases/manifests.ts'
 import { dropPending, isPending, listReleases, readRecord, type HelmRelease } from '../releases/records.ts'
 import { isPassing, renderChart, upgradeInstall } from '../releases/helm.ts'
 import { isApplied, type StepState } from '../store.ts'
@@ -21,6 +21,7 @@ import { withSecretTexts } from '../secrets/secret-values.ts'
 import { ensureSecrets, redact, textsOf, type Secrets } from '../secrets/secrets.ts'
 import { clusterId, withSession, type ChartSession, type SessionOptions } from '../session.ts'
 import { withSecretVersions } from '../secrets/versions.ts'
+import { stillThere } from './diff.ts'
 import type { Values } from '../values/values.ts'
 
 /** How many helms run side by side. More would all be slower, and the database's no earlier than the dashboard's. */
@@ -199,7 +200,7 @@ class ChartRun {
     }
     this.#write(release.name, 'planned')
     await this.#dropPending(release.name, deployed, progress.stage)
-    if (sound !== undefined) await this.#removeChangedJobs(release, sound, chart.path, values, progress.stage)
+    if (sound !== undefined) await this.#makeWay(release, sound, chart.path, values, progress.stage)
     this.#write(release.name, 'applying')
     for (let attempt = 1; ; attempt += 1) {
       progress.stage.waiting('helm upgrade --install', 120)
@@ -233,8 +234,12 @@ class ChartRun {
     await dropPending(this.#session.api, this.#session.plan.namespace, release)
   }
 
-  /** Deletes the jobs of revision `revision` that these values would change, and waits until they are gone. */
-  async #removeChangedJobs(
+  /**
+   * Deletes the jobs of revision `revision` that these values would change, and waits until they are gone.
+   *
+   * @throws {ChartPlanError} for what else Kubernetes would refuse to change; nothing was deleted then
+   */
+  async #makeWay(
     { name }: ReleasePlan,
     revision: number,
     path: string,
@@ -243,8 +248,12 @@ class ChartRun {
   ): Promise<void> {
     const { api, plan, helm, signal } = this.#session
     const record = await readRecord(api, plan.namespace, { name, revision })
-    if (record === undefined || !/^kind: Job$/m.test(record.manifest)) return
-    const jobs = changedJobs(record.manifest, await renderChart(name, path, values, helm))
+    if (record === undefined) return
+    const after = await renderChart(name, path, values, helm)
+    const refused = await stillThere(api, refusedChanges(record.manifest, after, plan.namespace))
+    if (refused.length > 0)
+      throw new ChartPlanError(`release ${name}: ${refused.map(describeRefused).join('\n')}`)
+    const jobs = changedJobs(record.manifest, after)
     for (const job of jobs) {
       const key = { ...kinds.job, namespace: plan.namespace, name: job }
       await api.remove(key, { withDependents: true })

@@ -1,10 +1,18 @@
 // What `charts apply` would change: of each release the objects that Helm made, against those that the plan gives now.
 
-import { describeDiff, diffManifests, type ObjectDiff } from '../releases/manifests.ts'
+import {
+  describeDiff,
+  describeRefused,
+  diffManifests,
+  refusedChanges,
+  type FixedChange,
+  type ObjectDiff,
+} from '../releases/manifests.ts'
 import { listReleases, readRecord } from '../releases/records.ts'
 import { renderChart } from '../releases/helm.ts'
 import { valuesOf, type ReleasePlan } from '../plan/plan.ts'
-import { showNewTexts, withSecretTexts } from '../secrets/secret-values.ts'
+import { showNewTexts } from '../secrets/new-texts.ts'
+import { withSecretTexts } from '../secrets/secret-values.ts'
 import { listSecrets, redact, textsOf, withNewTexts, type Secrets } from '../secrets/secrets.ts'
 import { withSession, type ChartSession, type SessionOptions } from '../session.ts'
 import { withSecretVersions } from '../secrets/versions.ts'
@@ -15,6 +23,8 @@ export type ReleaseChange = {
   /** Helm's current revision; absent when it is not installed. */
   readonly revision?: number
   readonly objects: readonly ObjectDiff[]
+  /** Of these the API server would refuse to change, so the release could not be upgraded. */
+  readonly refused: readonly FixedChange[]
 }
 
 /**
@@ -48,7 +58,17 @@ async function changeOf(
   const objects = diffManifests(record?.manifest ?? '', showNewTexts(after)).map(it =>
     withoutSecrets(it, kept),
   )
-  return { name, objects, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
+  const refused = await stillThere(api, refusedChanges(record?.manifest ?? '', after, plan.namespace))
+  return { name, objects, refused, ...(deployed === undefined ? {} : { revision: deployed.revision }) }
+}
+
+/** Without those of objects that someone has removed: an upgrade makes them anew. */
+export async function stillThere(
+  api: ChartSession['api'],
+  changes: readonly FixedChange[],
+): Promise<FixedChange[]> {
+  const found = await Promise.all(changes.map(({ key }) => api.read(key)))
+  return changes.filter((_, index) => found[index] !== undefined)
 }
 
 /** The names of keys reveal most secrets; the texts that we know reveal the rest. */
@@ -63,12 +83,13 @@ function withoutSecrets(diff: ObjectDiff, secrets: Secrets): ObjectDiff {
 
 /** The changes as lines for a person. */
 export function describeChanges(changes: readonly ReleaseChange[]): string[] {
-  const lines = changes.flatMap(({ name, revision, objects }) => {
+  const lines = changes.flatMap(({ name, revision, objects, refused }) => {
     if (revision === undefined) return [`${name}: would be installed, ${objects.length} objects`]
     if (objects.length === 0) return []
     return [
       `${name}: revision ${revision} would be followed by another`,
       ...describeDiff(objects).map(line => `  ${line}`),
+      ...refused.map(it => `  ! ${describeRefused(it)}`),
     ]
   })
   return lines.length > 0 ? lines : ['nothing would change']

@@ -1,7 +1,13 @@
 // Differences between what is deployed and what would be, and nothing secret among them.
 
 import t from 'tap'
-import { changedJobs, describeDiff, diffManifests } from '#rack/charts/releases/manifests.ts'
+import {
+  changedJobs,
+  describeDiff,
+  describeRefused,
+  diffManifests,
+  refusedChanges,
+} from '#rack/charts/releases/manifests.ts'
 
 const deployment = (image: string, password = 'one', replicas = 1) => `
 kind: Deployment
@@ -109,4 +115,42 @@ t.test('a text that the next apply makes is shown as new, also where a secret wo
   )
   t.ok(lines.includes('      + password = «new»'))
   t.ok(lines.includes('      + token = •••'))
+})
+
+const server = (spec: string) => `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: server }
+spec: { serviceName: db, replicas: 1, selector: { matchLabels: { a: b } }, ${spec} }
+`
+const claim = (size: string) =>
+  `volumeClaimTemplates: [{ metadata: { name: data }, spec: { resources: { requests: { storage: ${size} } } } }]`
+
+t.test('what Kubernetes does not change is named with the object and the keys', async t => {
+  const refused = (before: string, after: string) =>
+    refusedChanges(before, after, 'openstack').map(({ object, keys }) => [object, ...keys])
+  t.strictSame(refused(server(claim('1Gi')), server('template: {}')), [
+    ['StatefulSet server', 'spec.volumeClaimTemplates'],
+  ])
+  t.strictSame(refused(server(claim('1Gi')), server(claim('2Gi'))), [
+    ['StatefulSet server', 'spec.volumeClaimTemplates'],
+  ])
+  t.strictSame(
+    refused(server(''), server('').replace('serviceName: db', 'serviceName: db2').replace('a: b', 'a: c')),
+    [['StatefulSet server', 'spec.selector', 'spec.serviceName']],
+  )
+  t.strictSame(refused(server(claim('1Gi')), server(claim('1Gi')).replace('replicas: 1', 'replicas: 3')), [])
+  t.strictSame(refused(server(''), ''), [], 'what is removed is not changed')
+  t.strictSame(refused(deployment('a'), deployment('b', 'two', 3)), [])
+  const [change] = refusedChanges(server(''), server(claim('1Gi')), 'openstack')
+  t.match(
+    change && describeRefused(change),
+    /claims and their data stay.*kubectl delete statefulset server --namespace openstack$/,
+  )
+})
+
+t.test('a Job with another count of pods is made anew, one that may only run longer is not', async t => {
+  const job = (spec: string) => `kind: Job\nmetadata: { name: sync }\nspec: { ${spec} }\n`
+  t.strictSame(changedJobs(job('completions: 1'), job('completions: 2')), ['sync'])
+  t.strictSame(changedJobs(job('activeDeadlineSeconds: 1'), job('activeDeadlineSeconds: 2')), [])
 })

@@ -16,7 +16,7 @@ import {
   textsOf,
   withNewTexts,
 } from '#rack/charts/secrets/secrets.ts'
-import { NEW_TEXT, showNewTexts } from '#rack/charts/secrets/secret-values.ts'
+import { NEW_TEXT, showNewTexts } from '#rack/charts/secrets/new-texts.ts'
 import { storePath } from '#rack/charts/store.ts'
 import { secretsIn } from '#rack/charts/secrets/versions.ts'
 

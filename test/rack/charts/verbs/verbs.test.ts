@@ -1,5 +1,7 @@
 // The verbs beside apply, against a real kube-apiserver with a real helm: status, diff, rollback, rotation, removal.
 
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { kinds } from '#rack/kubernetes/objects.ts'
 import { describeChanges, findChanges } from '#rack/charts/verbs/diff.ts'
@@ -9,6 +11,7 @@ import { removeCharts } from '#rack/charts/verbs/uninstall.ts'
 import { rollbackRelease } from '#rack/charts/verbs/rollback.ts'
 import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
 import { changeSecrets, keptSecrets } from '#rack/charts/secrets/secrets.ts'
+import { ourCharts, type ChartSource } from '#rack/charts/sources/ours.ts'
 import { readStatus } from '#rack/charts/verbs/status.ts'
 import { noCluster, startCluster } from '../cluster.ts'
 import { infrastructureOf } from '../infrastructure.ts'
@@ -97,6 +100,32 @@ t.test('the verbs work on a real API server', { skip: noCluster, timeout: 180_00
     t.match(describeHistory(history).at(-1), /memcached +revision 1 is superseded/)
   })
 
+  await t.test(
+    'what Kubernetes does not change is shown, refused, and made anew once it is removed',
+    async t => {
+      const typed = (type: string) => ({ ...bigger, charts: withTypedSecret(type), only: ['memcached'] })
+      await reportUntil(applyCharts(typed('example.org/one')))
+      const text = describeChanges(await findChanges(typed('example.org/two'))).join('\n')
+      t.match(
+        text,
+        /! Kubernetes does not allow a change of type of Secret typed\. .*delete secret typed --namespace openstack/,
+      )
+      await t.rejects(applyCharts(typed('example.org/two')), {
+        code: 'CHARTS_FAILED',
+        message: /release memcached: Kubernetes does not allow a change of type of Secret typed/,
+      })
+      await api.remove({ ...kinds.secret, namespace: 'openstack', name: 'typed' })
+      t.notMatch(describeChanges(await findChanges(typed('example.org/two'))).join('\n'), 'does not allow')
+      await reportUntil(applyCharts(typed('example.org/two')))
+      const made = await api.read<{ type: string }>({
+        ...kinds.secret,
+        namespace: 'openstack',
+        name: 'typed',
+      })
+      t.equal(made?.type, 'example.org/two')
+    },
+  )
+
   await t.test('removal takes everything away, and twice is as good as once', async t => {
     const options = { ...plain, force: false, purge: false }
     const { removed } = await removeCharts(options)
@@ -106,6 +135,18 @@ t.test('the verbs work on a real API server', { skip: noCluster, timeout: 180_00
     t.ok(await api.read(rootSecret), 'secrets stay')
   })
 })
+
+/** Our charts, with a Secret of a certain type in each: a key that Kubernetes does not change. */
+function withTypedSecret(type: string): ChartSource {
+  return {
+    async unpack(chart, into) {
+      const { path, hash } = await ourCharts.unpack(chart, into)
+      const secret = `apiVersion: v1\nkind: Secret\nmetadata: { name: typed }\ntype: ${type}\n`
+      await writeFile(join(path, 'templates', 'typed.yaml'), secret)
+      return { path, hash: `${hash} ${type}` }
+    },
+  }
+}
 
 /** The plan after an update of its charts: one of them gives a text to its server that no secret has yet. */
 function withNewAccount({
