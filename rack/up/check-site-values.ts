@@ -5,6 +5,7 @@ import { isRecord } from '#model/record.ts'
 import { checkValues } from '../charts/values/check-values.ts'
 import { chartDefaults } from '../charts/values/defaults.ts'
 import { ChartPlanError } from '../charts/errors.ts'
+import { showPath } from '../charts/values/values.ts'
 import { chartFolder } from '../charts/sources/ours.ts'
 import type { ChartPlan } from '../charts/plan/plan.ts'
 import { YamlReader } from '../site/document.ts'
@@ -43,7 +44,10 @@ export async function atItsPlace<T>(path: string, work: () => Promise<T>): Promi
   } catch (error) {
     if (!(error instanceof ChartPlanError) || error.place === undefined) throw error
     const reader = new YamlReader(path, await readFile(path, 'utf8'))
-    const [what = '', ...remedy] = error.message.split('. ')
+    const [sentence = '', ...remedy] = error.message.split('. ')
+    // The reader writes the key before what is said of it.
+    const named = `${showPath(error.place.map(String))} `
+    const what = sentence.startsWith(named) ? sentence.slice(named.length) : sentence
     reader.complain(error.mistake === 'key' ? 'PL-1002' : 'PL-1004', error.place, what, remedy.join('. '))
     reader.finish()
     throw error

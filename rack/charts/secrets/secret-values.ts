@@ -13,6 +13,21 @@ export function secretReference(secret: string, key: string): string {
   return `secret://${secret}/${key}`
 }
 
+/** A reference in values, and where it is. */
+export type FoundReference = {
+  readonly path: readonly string[]
+  readonly secret: string
+  readonly key: string
+}
+
+/** All references in values. */
+export function referencesIn(values: unknown, path: readonly string[] = []): FoundReference[] {
+  if (Array.isArray(values)) return values.flatMap((it, index) => referencesIn(it, [...path, String(index)]))
+  if (isRecord(values)) return Object.entries(values).flatMap(([key, it]) => referencesIn(it, [...path, key]))
+  const [, secret = '', key = ''] = (typeof values === 'string' && pattern.exec(values)) || []
+  return secret === '' ? [] : [{ path, secret, key }]
+}
+
 /**
  * The values with each reference replaced by the text that it names.
  *

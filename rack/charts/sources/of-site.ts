@@ -2,8 +2,11 @@
 
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nearest } from '#model/nearest.ts'
 import type { Site } from '../../site/site.ts'
 import { ourCharts, type ChartSource } from './ours.ts'
+import { referencesIn, secretReference } from '../secrets/secret-values.ts'
+import { showPath } from '../values/values.ts'
 import { planCharts } from '../services/plan-charts.ts'
 import type { ChartPlan } from '../plan/plan.ts'
 import { ChartLockError, ChartPlanError } from '../errors.ts'
@@ -24,6 +27,13 @@ export type SiteCharts = { readonly plan: ChartPlan; readonly charts: ChartSourc
  * @throws {ChartFileError} when Helm would refuse a file of a chart or an override
  */
 export async function chartsOfSite(
+  site: Site,
+  { stateDirectory, ...options }: SourceOptions & { readonly stateDirectory: string },
+): Promise<SiteCharts> {
+  return checked(await preparedOf(site, { ...options, stateDirectory }))
+}
+
+async function preparedOf(
   site: Site,
   { stateDirectory, ...options }: SourceOptions & { readonly stateDirectory: string },
 ): Promise<SiteCharts> {
@@ -49,6 +59,30 @@ export async function chartsOfSite(
     plan: site.openstack.plan === 'openstack-helm' ? await withUpstreamCharts(whole, charts) : whole,
     charts,
   }
+}
+
+/** @throws {ChartPlanError} for a value that refers to a secret which the plan does not make */
+function checked(prepared: SiteCharts): SiteCharts {
+  const { secrets, releases } = prepared.plan
+  for (const { name, layers } of releases)
+    for (const { path, secret, key } of referencesIn(layers.at(-1)?.values)) {
+      const entries = secrets.find(it => it.name === secret)?.entries
+      if (entries !== undefined && key in entries) continue
+      const near = nearest(
+        secret,
+        secrets.map(it => it.name),
+      )
+      throw new ChartPlanError(
+        `openstack.values.${showPath([name, ...path])} refers to ${secretReference(secret, key)}, and the plan has no such ${entries === undefined ? 'secret' : 'key of it'}. ` +
+          (entries === undefined
+            ? near === undefined
+              ? `It has: ${secrets.map(it => it.name).join(' ')}.`
+              : `Write ${near}, if that is meant.`
+            : `It has: ${Object.keys(entries).join(' ')}.`),
+        { place: ['openstack', 'values', name, ...path], mistake: 'value' },
+      )
+    }
+  return prepared
 }
 
 /**

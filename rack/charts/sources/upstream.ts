@@ -92,7 +92,10 @@ function withoutIngress({ manifests }: Values): Values {
 }
 
 function refuseOld({ name }: ReleasePlan, { version }: UpstreamChart): void {
-  const [year = 0, half = 0] = version.split('.').map(part => Number.parseInt(part, 10))
+  const [year = 0, half = 0] = version
+    .replace(/^v/, '')
+    .split('.')
+    .map(part => Number.parseInt(part, 10))
   if (year > 2026 || (year === 2026 && half >= 1)) return
   throw new ChartPlanError(
     `Release ${name} would not come up: its chart has the version ${version || '(none)'}, and before ${OLDEST} pods wait for an ingress controller, ` +
@@ -105,45 +108,63 @@ function refuseOld({ name }: ReleasePlan, { version }: UpstreamChart): void {
 function refuseKept({ name }: ReleasePlan, texts: readonly PublishedText[], own: Values): void {
   for (const { path, text, instead } of texts) {
     const key = siteKeyOf(name, path)
-    const place = ['openstack', 'values', name]
     const given = valueAt(own, path)
     if ((typeof given === 'string' || typeof given === 'number') && `${given}` === text)
       throw new ChartPlanError(
         `${key} is the text that the chart publishes, which anyone can read. Give another, or leave it out: then it is generated.`,
-        { place },
+        placeOf(name, path),
       )
-    if (given === undefined && 'refused' in instead)
+    const list = listAround(path)
+    const isReplaced = list !== undefined && valueAt(own, list) !== undefined
+    if (given === undefined && !isReplaced && 'refused' in instead)
       throw new ChartPlanError(
-        `The chart of release ${name} publishes a secret that cannot be generated: ${instead.refused}. Give your own as ${key}, or null.`,
+        `The chart of release ${name} publishes a secret that cannot be generated: ${instead.refused}. ` +
+          (list === undefined
+            ? `Give your own as ${key}, or null.`
+            : `Give the whole list ${siteKeyOf(name, list)}, with your own in it.`),
       )
   }
 }
 
 /** @throws {ChartPlanError} for an account of the site's with no password, or with one that the chart publishes elsewhere */
 function refuseOwn({ name, chart }: ReleasePlan, texts: readonly PublishedText[], own: Values): void {
-  const place = ['openstack', 'values', name]
   const known = new Set(texts.map(({ text }) => text))
   for (const { path, instead } of texts)
     if (!('refused' in instead) && ['', null].includes(valueAt(own, path) as string | null))
       throw new ChartPlanError(
         `${siteKeyOf(name, path)} is empty, and so would be the password of what has it. Give one, or leave it out: then it is generated.`,
-        { place },
+        placeOf(name, path),
       )
   const repeated = publishedTexts(chart, own).find(({ text }) => known.has(text))
   if (repeated !== undefined)
     throw new ChartPlanError(
       `${siteKeyOf(name, repeated.path)} is a text that the chart publishes, which anyone can read. Give another.`,
-      { place },
+      placeOf(name, repeated.path),
     )
+}
+
+/** Where the site file has a value of a release, or would have it. */
+function placeOf(
+  release: string,
+  path: readonly string[],
+): Pick<ChartPlanError, 'mistake'> & { place: string[] } {
+  return { place: ['openstack', 'values', release, ...path], mistake: 'value' }
+}
+
+/** The path of the outermost list that a value is in: values replace it as a whole. */
+function listAround(path: readonly string[]): readonly string[] | undefined {
+  const index = path.findIndex(key => /^\d+$/.test(key))
+  return index === -1 ? undefined : path.slice(0, index)
 }
 
 /** @throws {ChartPlanError} for values with which the chart would not come up in a cluster of this plan */
 function refuseUnfit({ name }: ReleasePlan, values: Values): void {
   const found = whyNotUp(name, values)
   if (found === undefined) return
-  throw new ChartPlanError(`Release ${name} would not come up: ${siteKeyOf(name, found.path)} ${found.why}`, {
-    place: ['openstack', 'values', name],
-  })
+  throw new ChartPlanError(
+    `Release ${name} would not come up: ${siteKeyOf(name, found.path)} ${found.why}`,
+    placeOf(name, found.path),
+  )
 }
 
 /**
@@ -174,18 +195,18 @@ function refuseTwoPasswords(
     const given = of.find(({ text }) => !text.startsWith('secret://'))
     if (given === undefined) continue
     const key = siteKeyOf(given.release, given.path)
-    const place = ['openstack', 'values', given.release]
+    const place = placeOf(given.release, given.path)
     if (id.startsWith(`${ADMIN_SECRET}/`))
       throw new ChartPlanError(
         `${key} is the password of ${cloudAdmin.user}, with which this program itself asks Keystone. Leave it out: it is generated, and pilotlight openstack rc shows it.`,
-        { place },
+        place,
       )
     const other = of.find(({ text }) => text !== given.text)
     if (other !== undefined)
       throw new ChartPlanError(
         `${key} is the password of an account that release ${other.release} has, too, as ${siteKeyOf(other.release, other.path)}. ` +
           'Give both the same, or none: then it is generated.',
-        { place },
+        place,
       )
   }
 }

@@ -35,26 +35,27 @@ t.test('a claim without a class takes the default, if there is one', async t => 
   t.strictSame(problems(alone, { classes: ['fast'], hasDefaultClass: true }), [])
 })
 
+const localVolume = (phase: string, namespace?: string) => ({
+  spec: { storageClassName: 'local', ...(namespace === undefined ? {} : { claimRef: { namespace } }) },
+  status: { phase },
+})
+
 t.test('a class that makes no volumes gives those that are free', async t => {
   const local = {
     metadata: { name: 'local', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
     provisioner: 'kubernetes.io/no-provisioner',
   }
   const disks = { metadata: { name: 'disks' }, provisioner: 'example.org/disks' }
-  const volume = (phase: string, namespace?: string) => ({
-    spec: { storageClassName: 'local', ...(namespace === undefined ? {} : { claimRef: { namespace } }) },
-    status: { phase },
-  })
   const wanting = claim('storageClassName: local')
-  const judged = (...volumes: ReturnType<typeof volume>[]) =>
+  const judged = (...volumes: ReturnType<typeof localVolume>[]) =>
     problems(wanting, classesOf('openstack', [local, disks], volumes))
   const none = [
     'StatefulSet server claims a volume of storage class "local", which makes none, and no PersistentVolume of it is free',
   ]
   t.strictSame(judged(), none)
-  t.strictSame(judged(volume('Released', 'openstack'), volume('Bound', 'kube-system')), none)
-  t.strictSame(judged(volume('Available')), [])
-  t.strictSame(judged(volume('Bound', 'openstack')), [], 'that of an earlier run')
+  t.strictSame(judged(localVolume('Released', 'openstack'), localVolume('Bound', 'kube-system')), none)
+  t.strictSame(judged(localVolume('Available')), [])
+  t.strictSame(judged(localVolume('Bound', 'openstack')), [], 'that of an earlier run')
   t.strictSame(problems(claim('storageClassName: disks'), classesOf('openstack', [local, disks], [])), [])
   t.match(problems(claim('accessModes: []'), classesOf('openstack', [local, disks], [])), [
     /claims a volume of the default storage class; the cluster has disks$/,

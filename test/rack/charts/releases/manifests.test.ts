@@ -99,9 +99,8 @@ t.test('a job with other pods is one that an upgrade must make anew', async t =>
 })
 
 t.test('a text that the next apply makes is shown as new, also where a secret would be hidden', async t => {
-  const keyed = (value: string) => deployment('a', value)
   t.strictSame(
-    diffManifests(keyed('one'), keyed('«new»')).flatMap(it => it.keys),
+    diffManifests(deployment('a', 'one'), deployment('a', '«new»')).flatMap(it => it.keys),
     [
       {
         key: 'spec.template.spec.containers.api.env.OS_DATABASE__PASSWORD.value',
@@ -126,9 +125,10 @@ spec: { serviceName: db, replicas: 1, selector: { matchLabels: { a: b } }, ${spe
 const claim = (size: string) =>
   `volumeClaimTemplates: [{ metadata: { name: data }, spec: { resources: { requests: { storage: ${size} } } } }]`
 
+const refused = (before: string, after: string) =>
+  refusedChanges(before, after, 'openstack').map(({ object, keys }) => [object, ...keys])
+
 t.test('what Kubernetes does not change is named with the object and the keys', async t => {
-  const refused = (before: string, after: string) =>
-    refusedChanges(before, after, 'openstack').map(({ object, keys }) => [object, ...keys])
   t.strictSame(refused(server(claim('1Gi')), server('template: {}')), [
     ['StatefulSet server', 'spec.volumeClaimTemplates'],
   ])
@@ -149,8 +149,9 @@ t.test('what Kubernetes does not change is named with the object and the keys', 
   )
 })
 
+const jobWith = (spec: string) => `kind: Job\nmetadata: { name: sync }\nspec: { ${spec} }\n`
+
 t.test('a Job with another count of pods is made anew, one that may only run longer is not', async t => {
-  const job = (spec: string) => `kind: Job\nmetadata: { name: sync }\nspec: { ${spec} }\n`
-  t.strictSame(changedJobs(job('completions: 1'), job('completions: 2')), ['sync'])
-  t.strictSame(changedJobs(job('activeDeadlineSeconds: 1'), job('activeDeadlineSeconds: 2')), [])
+  t.strictSame(changedJobs(jobWith('completions: 1'), jobWith('completions: 2')), ['sync'])
+  t.strictSame(changedJobs(jobWith('activeDeadlineSeconds: 1'), jobWith('activeDeadlineSeconds: 2')), [])
 })

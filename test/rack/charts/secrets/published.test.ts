@@ -176,6 +176,26 @@ t.test(
   },
 )
 
+t.test('a list with a secret in it is named as the whole that the site can give', async t => {
+  const values = { conf: { users: [{ name: 'a' }, { name: 'b', password: 'hunter' }] } }
+  t.throws(() => keystoneOf({}, values), {
+    code: 'CHART_PLAN',
+    message:
+      /inside a list.* Give the whole list openstack\.values\.keystone\.conf\.users, with your own in it\.$/,
+  })
+  t.doesNotThrow(() => keystoneOf({ conf: { users: [] } }, values))
+  t.doesNotThrow(() => keystoneOf({ conf: { users: [{ name: 'b', password: 'of this site' }] } }, values))
+})
+
+t.test('a published text is refused at its own key of the site file', async t => {
+  const values = { conf: { sso: { password: 'published' } } }
+  const refused: unknown = t.throws(() => keystoneOf(values, values))
+  t.match(refused, {
+    place: ['openstack', 'values', 'keystone', 'conf', 'sso', 'password'],
+    mistake: 'value',
+  })
+})
+
 t.test('generated secrets are only in values, and are never rotated', async t => {
   const { plan } = keystoneOf({})
   const found = plan.secrets.find(({ name }) => name === 'owl-keystone')

@@ -438,6 +438,8 @@ test('charts from before 2026.1 are refused, and any later version is taken', as
     message: /^Release rabbitmq would not come up: its chart has the version 2025\.2\.0/,
   })
   t.doesNotThrow(() => planOf(ofVersion('2027.1.3+abc')))
+  t.doesNotThrow(() => planOf(ofVersion('v2026.1.0')), 'as Helm takes it')
+  t.throws(() => planOf(ofVersion('v2025.2.0')), { message: /version v2025\.2\.0/ })
 })
 
 const neutronWith = (external: Site['openstack']['external']) =>

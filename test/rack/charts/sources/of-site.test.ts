@@ -103,6 +103,31 @@ t.test('a folder of overrides that is not there is named, and so are features wi
   })
 })
 
+const refers = (secret: string) => ({ nova: { conf: { nova: { extra: { a: 1, b: [secret] } } } } })
+
+t.test('a value that refers to no secret of the plan is refused at its place', async t => {
+  const folder = t.testdir({
+    'site.yaml':
+      'name: small\nopenstack:\n  values:\n    nova:\n      conf: { nova: { extra: { a: 1, b: [x] } } }\n',
+  })
+  const planned = (values: Record<string, unknown>) =>
+    atItsPlace(join(folder, 'site.yaml'), () =>
+      chartsOfSite(
+        { ...smallSite, openstack: { ...smallSite.openstack, values } },
+        { helm, stateDirectory: folder },
+      ),
+    )
+  await t.rejects(planned(refers('secret://nova-bd/password')), {
+    message:
+      /PL-1004 .*:5:42 openstack\.values\.nova\.conf\.nova\.extra\.b\.0: refers to secret:\/\/nova-bd\/password.*Write nova-db,/s,
+  })
+  await t.rejects(planned(refers('secret://nova-db/passwort')), {
+    message: /no such key of it.*It has: password/s,
+  })
+  await t.resolves(planned(refers('secret://nova-db/password')))
+  await t.rejects(planned({ nova: 5 }), { message: /PL-1004 .*:4:5 openstack\.values\.nova: is not a map/ })
+})
+
 /** A site whose charts are in a folder, one for each release of its plan, and the lines of its file that matter. */
 function siteIn(folder: string, features?: readonly string[]) {
   const source = join(folder, 'source')

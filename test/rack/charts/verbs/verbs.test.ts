@@ -103,20 +103,21 @@ t.test('the verbs work on a real API server', { skip: noCluster, timeout: 180_00
   await t.test(
     'what Kubernetes does not change is shown, refused, and made anew once it is removed',
     async t => {
-      const typed = (type: string) => ({ ...bigger, charts: withTypedSecret(type), only: ['memcached'] })
-      await reportUntil(applyCharts(typed('example.org/one')))
-      const text = describeChanges(await findChanges(typed('example.org/two'))).join('\n')
+      const one = { ...bigger, charts: withTypedSecret('example.org/one'), only: ['memcached'] }
+      const two = { ...one, charts: withTypedSecret('example.org/two') }
+      await reportUntil(applyCharts(one))
+      const text = describeChanges(await findChanges(two)).join('\n')
       t.match(
         text,
         /! Kubernetes does not allow a change of type of Secret typed\. .*delete secret typed --namespace openstack/,
       )
-      await t.rejects(applyCharts(typed('example.org/two')), {
+      await t.rejects(applyCharts(two), {
         code: 'CHARTS_FAILED',
         message: /release memcached: Kubernetes does not allow a change of type of Secret typed/,
       })
       await api.remove({ ...kinds.secret, namespace: 'openstack', name: 'typed' })
-      t.notMatch(describeChanges(await findChanges(typed('example.org/two'))).join('\n'), 'does not allow')
-      await reportUntil(applyCharts(typed('example.org/two')))
+      t.notMatch(describeChanges(await findChanges(two)).join('\n'), 'does not allow')
+      await reportUntil(applyCharts(two))
       const made = await api.read<{ type: string }>({
         ...kinds.secret,
         namespace: 'openstack',
