@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemFault } from '#host/system-fault.ts'
 import { cleanLines } from '#model/clean.ts'
 import { PilotlightError } from '#model/error.ts'
 import { isOfSystem, reasonOf } from '#model/reason.ts'
@@ -60,11 +61,11 @@ export function reportOf(error: unknown): ErrorReport {
     }
   }
   if (isOfSystem(error)) {
-    const fix = 'change what the message names, and run the same command again'
+    const { why, fix } = systemFault(error)
     return {
       code: 'HOST_REFUSED',
-      message: reasonOf(error),
-      because: causesOf(error, reasonOf(error)),
+      message: why,
+      because: causesOf(error, why),
       fix,
       help: helpOf('HOST_REFUSED'),
       exitStatus,
@@ -114,12 +115,12 @@ function causesOf(error: unknown, message: string): string[] {
   return said
 }
 
-/** What the page of codes has to do about one; the command that prints its page, where that is a paragraph. */
+/** What the page of codes has to do about one; of a mistake in a file, the command that prints its paragraph. */
 function fixOf(code: string): string {
   const page = readFileSync(join(ROOT, 'docs', 'errors.md'), 'utf8')
   const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
   const toDo = row?.replace(/ \|$/, '').split(' | ').at(-1)?.replaceAll('`', '')
-  return toDo === undefined || toDo.startsWith('See the paragraph') ? helpOf(code) : toDo.replace(/\.$/, '')
+  return toDo === undefined ? helpOf(code) : toDo.replace(/\.$/, '')
 }
 
 function helpOf(code: string): string {

@@ -37,6 +37,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   // The command line, or a file that it names.
   BAD_BACKUP: 'usage',
   BAD_INPUT: 'usage',
+  BAD_NAME: 'usage',
   BAD_OPTION: 'usage',
   CANNOT_MAKE_DIRECTORY: 'usage',
   CHART_FILE: 'usage',
@@ -44,6 +45,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   CHART_PLAN: 'usage',
   FILE_PROBLEMS: 'usage',
   INVALID_ASSET_NAME: 'usage',
+  MALFORMED_KUBERNETES_VERSION: 'usage',
   NEEDS_TERMINAL: 'usage',
   NO_HELM: 'usage',
   SEALED: 'usage',
@@ -100,6 +102,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   STATE_NOT_EMPTY: 'refused',
   TOKEN_ELSEWHERE: 'refused',
   TOKEN_EXPIRED: 'refused',
+  TOKEN_IN_THE_WAY: 'refused',
   TOKEN_REPLAYED: 'refused',
   UNKNOWN_TOKEN: 'refused',
   UP_ALREADY: 'refused',
@@ -107,6 +110,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   WRONG_ANSWER: 'refused',
 
   // Time, and who did not answer.
+  BAD_ANSWER: 'unreachable',
   CLUSTER_UNREACHABLE: 'unreachable',
   GUEST_SERVER_UNREACHABLE: 'unreachable',
   INTERRUPTED: 'interrupted',

@@ -7,6 +7,7 @@ import { sha256OfFile } from '#host/digest.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import type { AddedAsset, Digests, ListedAsset } from '#model/asset.ts'
 import { ServerClient } from './server.ts'
+import { jsonOf } from './refusal.ts'
 
 /** What can be done with the assets of a server. */
 export type ServerAssets = {
@@ -27,7 +28,7 @@ export function serverAssets(base: string): ServerAssets {
   return {
     list: async () => {
       const answer = await server.request('GET', '/v1/assets', {}, undefined, 60)
-      return ((await answer.json()) as { items: ListedAsset[] }).items
+      return ((await jsonOf(answer)) as { items: ListedAsset[] }).items
     },
     add: async (name, path, { sha256, sha512 }) => {
       // Always with a digest: what the server keeps is then what is here.
@@ -43,7 +44,7 @@ export function serverAssets(base: string): ServerAssets {
         await openAsBlob(path),
         UPLOAD_SECONDS,
       )
-      return (await answer.json()) as AddedAsset
+      return (await jsonOf(answer)) as AddedAsset
     },
     remove: async name => {
       await (await server.request('DELETE', pathOf(name))).body?.cancel()

@@ -4,6 +4,7 @@ import type { Fault } from '#model/fault.ts'
 import type { Kind, KindedObject, WriteResult } from '#model/kinds.ts'
 import type { LintFinding } from '#model/finding.ts'
 import { requireProgress, ServerClient } from './server.ts'
+import { jsonOf } from './refusal.ts'
 
 /** An object in a list; templates come without their content. */
 export type ListedObject = {
@@ -61,7 +62,7 @@ export class InventoryClient {
     for (let after: string | undefined; ;) {
       requireProgress(asked, after ?? '')
       const query = `limit=1000${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`
-      const page = (await (await this.#server.request('GET', `/v1/${kind}s?${query}`)).json()) as {
+      const page = (await jsonOf(await this.#server.request('GET', `/v1/${kind}s?${query}`))) as {
         readonly items: readonly ListedObject[]
         readonly next?: string
       }
@@ -91,7 +92,7 @@ export class InventoryClient {
     id: string,
   ): Promise<{ readonly object: Readonly<Record<string, unknown>>; readonly source: string }> {
     const response = await this.#server.request('GET', pathOf(kind, id), { accept: 'application/json' })
-    const object = (await response.json()) as Record<string, unknown>
+    const object = (await jsonOf(response)) as Record<string, unknown>
     return { object, source: response.headers.get('x-source') ?? '' }
   }
 
@@ -103,7 +104,7 @@ export class InventoryClient {
     etag: string,
   ): Promise<ChangeOutcome> {
     const response = await this.#server.request('PUT', pathOf(kind, id), { 'if-match': etag }, body)
-    return (await response.json()) as ChangeOutcome
+    return (await jsonOf(response)) as ChangeOutcome
   }
 
   /** Makes all changes or none; of a dry run also what the linter says. */
@@ -114,13 +115,13 @@ export class InventoryClient {
     const path = `/v1/transactions${dryRun ? '?dryRun=true' : ''}`
     const body = JSON.stringify({ changes })
     const response = await this.#server.request('POST', path, {}, body, TRANSACTION_SECONDS)
-    return (await response.json()) as { outcomes: ChangeOutcome[]; lints?: LintFinding[] }
+    return (await jsonOf(response)) as { outcomes: ChangeOutcome[]; lints?: LintFinding[] }
   }
 
   /** What was written to an object, newest first. */
   async history(kind: Kind, id: string): Promise<readonly ObjectRevision[]> {
     const response = await this.#server.request('GET', `/v1/${kind}s/${encodeURIComponent(id)}/history`)
-    return ((await response.json()) as { items: ObjectRevision[] }).items
+    return ((await jsonOf(response)) as { items: ObjectRevision[] }).items
   }
 
   /** Makes an object what it was at a revision, unless someone writes it meanwhile. */
@@ -130,7 +131,7 @@ export class InventoryClient {
     const condition = isGone ? { 'if-none-match': '*' } : { 'if-match': (await this.text(kind, id)).etag }
     const path = `/v1/${kind}s/${encodeURIComponent(id)}/revert`
     const response = await this.#server.request('POST', path, condition, JSON.stringify({ revision }))
-    return (await response.json()) as ChangeOutcome
+    return (await jsonOf(response)) as ChangeOutcome
   }
 }
 

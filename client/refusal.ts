@@ -1,7 +1,9 @@
 // What a server says against a request: its code, its sentence, and a command that fixes it or leads to what does.
 
+import { statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { pathWord } from '#host/shell.ts'
-import { ERROR_CODES, PilotlightError, type ErrorCode } from '#model/error.ts'
+import { ERROR_CODES, Failure, PilotlightError, type ErrorCode } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
 import { isOnThisHost } from './credentials.ts'
 import { tokenPathOf } from './token-path.ts'
@@ -68,15 +70,52 @@ export async function refusal(
   const request = { method, url, status }
   const problem = problemIn(text)
   const said = problem.detail ?? problem.title
-  if (said === undefined) {
+  // Boot routes, the agents' listener, and what is behind another path of a proxy: nothing of the API answers 404 in plain text.
+  const isElsewhere = status === 404 && problem.title === undefined
+  if (said === undefined || isElsewhere) {
     const what = `${method} ${url} was answered ${status} ${response.statusText}`.trimEnd()
-    const remedy = `look at what runs there:  curl -i ${new URL(url).origin}/   (a Pilotlight server of this version answers with "Pilotlight")`
+    const { protocol, hostname, origin } = new URL(url)
+    const look = `curl -i ${origin}/   (a Pilotlight server of this version answers with "Pilotlight")`
+    const remedy = isElsewhere
+      ? `name the server by the port of its page, without a path:  --server ${protocol}//${hostname}:8080   or look at what runs there:  ${look}`
+      : `look at what runs there:  ${look}`
     return new Refusal(request, problem, `${what}, as a Pilotlight server does not`, remedy)
   }
   const fix = commandIn(said) ?? remedyOf(response, method, codeOf(problem.title, status), said)
   const token =
     status === 401 && shown !== undefined ? ` The token that it was shown is that of ${shown}.` : ''
   return new Refusal(request, problem, `${said.replace(LISTS_ALL, '')}${token}`, fix)
+}
+
+/**
+ * Gives an answer that may be a Pilotlight server's: no route of its API answers with a page.
+ *
+ * @throws {Failure} BAD_ANSWER
+ */
+export function requireOurs(response: Response): Response {
+  if (/^text\/html\b/i.test(response.headers.get('content-type') ?? ''))
+    throw notOurs(response, 'with a page')
+  return response
+}
+
+/**
+ * Reads the JSON of an answer.
+ *
+ * @throws {Failure} BAD_ANSWER when it is not JSON, or was cut off
+ */
+export async function jsonOf(response: Response): Promise<unknown> {
+  const text = await response.text()
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw notOurs(response, 'with a text that is not JSON')
+  }
+}
+
+function notOurs({ url }: Response, how: string): Failure {
+  const { origin } = new URL(url)
+  const remedy = `name the server with --server; to see what runs there:  curl -i ${origin}/`
+  return new Failure('BAD_ANSWER', `${url} was answered ${how}, as a Pilotlight server does not`, remedy)
 }
 
 /** How the server's own sentence names the command that lists what there is: the line below it has that command. */
@@ -168,11 +207,24 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, (asked: Asked) => string | un
 function tokenFor(at: URL, isAdmin: boolean): string {
   if (isOnThisHost(at.hostname)) {
     const path = tokenPathOf(at.href)
-    if (path !== undefined) return `export PILOTLIGHT_TOKEN_FILE=${pathWord(path)}`
+    if (path !== undefined)
+      return isGone(path)
+        ? `stop the server, remove what is left of its tokens, and start it:  rm ${pathWord(join(dirname(path), 'tokens.json'))}`
+        : `export PILOTLIGHT_TOKEN_FILE=${pathWord(path)}`
     return 'export PILOTLIGHT_TOKEN_FILE=STATE/admin.token   with the directory that serve got as --state-path as STATE, as a user who may read it'
   }
   const role = isAdmin ? ' --role admin' : ''
   return `on the host of the server:  pilotlight tokens create NAME${role}   and here, with the token that it prints:  export PILOTLIGHT_TOKEN=THE_TOKEN`
+}
+
+/** Says whether a file was removed; one that this user may not see is there. */
+function isGone(path: string): boolean {
+  try {
+    statSync(path)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' // of node:fs
+  }
 }
 
 /** The object that a path is about, where its id needs no quotes. */

@@ -18,7 +18,7 @@ import {
   trustServer,
   warnOfReadableToken,
 } from './credentials.ts'
-import { Refusal, refusal } from './refusal.ts'
+import { jsonOf, Refusal, refusal, requireOurs } from './refusal.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
 export type MachineState = Machine & { readonly phase: Phase; readonly boot?: string }
@@ -210,7 +210,7 @@ export class ServerClient {
     for (let next: string | undefined = path; next !== undefined;) {
       requireProgress(asked, next)
       const response = await this.#call('GET', next, { headers: { accept: 'application/json' } })
-      const page: unknown = await response.json()
+      const page = await jsonOf(response)
       const part: unknown = isRecord(page) ? page['items'] : page // the lists below /v1 are objects with `items`
       if (!Array.isArray(part)) return [...items, page]
       items.push(...(part as unknown[]))
@@ -252,17 +252,15 @@ export class ServerClient {
       limitSeconds,
       ...(signal && { signal }),
     })
-    return response.json().catch((cause: unknown) => {
-      if (signal?.aborted) throw cause
-      const said = `${method} ${this.#base}${path} was not answered with JSON, as a Pilotlight server does`
-      const remedy = `look at what runs there:  curl -i ${this.#base}/   and name the server with --server`
-      throw new Failure('BAD_ANSWER', said, remedy)
+    return jsonOf(response).catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw error
     })
   }
 
   async #call(method: string, path: string, init: Call): Promise<Response> {
     const response = await this.#send(method, path, init)
-    if (response.ok) return response
+    if (response.ok) return requireOurs(response)
     const token = response.status === 401 && this.#token === undefined ? localToken(this.#base) : undefined
     if (token === undefined) throw await refusal(method, `${this.#base}${path}`, response, this.#token?.from)
     await response.body?.cancel()
@@ -284,12 +282,24 @@ export class ServerClient {
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     }).catch((error: unknown) => {
       if (signal?.aborted) throw error
-      const remedy = 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
-      const trust = this.#base.startsWith('https:') ? ', and its authority (a PEM file) in PILOTLIGHT_CA' : ''
-      const what = `no answer from the server at ${this.#base}`
-      throw new Failure('SERVER_UNREACHABLE', what, remedy + trust, { cause: error })
+      const within = (error as Error).name === 'TimeoutError' ? ` within ${limitSeconds} s` : ''
+      const what = `no answer from the server at ${this.#base}${within}`
+      throw new Failure('SERVER_UNREACHABLE', what, remedyWithoutAnswer(this.#base, error), { cause: error })
     })
   }
+}
+
+/** What to do where nothing answered, or not so that it is trusted. */
+function remedyWithoutAnswer(base: string, error: unknown): string {
+  const { code } = ((error as Error).cause ?? error) as { readonly code?: unknown }
+  const words = typeof code === 'string' ? code : ''
+  if (/SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/.test(words))
+    return 'export PILOTLIGHT_CA=STATE/ca.crt   with a copy of that file of the state directory of the server'
+  if (/^(?:EPROTO|ERR_SSL_)/.test(words))
+    return `it may speak plain HTTP there:  --server ${base.replace(/^https/, 'http')}`
+  if (/^(?:ECONNRESET|UND_ERR_SOCKET|HPE_)/.test(words) && base.startsWith('http:'))
+    return `it may speak HTTPS there:  --server ${base.replace(/^http/, 'https')}   or another program listens`
+  return 'start it with  pilotlight serve  or name another with --server or PILOTLIGHT_SERVER'
 }
 
 /** The answer to an authority that was put; milliseconds since 1970. */

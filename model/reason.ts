@@ -52,10 +52,10 @@ const SENTENCES: ReadonlyMap<string, (error: SystemError) => string> = new Map<
     'EACCES',
     ({ path, port, ...rest }) =>
       port === undefined
-        ? `${path ?? 'it'} is closed to this user`
-        : `${at({ port, ...rest })} is closed to this user`,
+        ? `permission denied: ${path ?? 'it'}`
+        : `permission denied: ${at({ port, ...rest })}`,
   ],
-  ['EPERM', file('is closed to this user')],
+  ['EPERM', ({ path }) => `permission denied: ${path ?? 'it'}`],
   ['EEXIST', file('is there already')],
   ['ENOTEMPTY', file('is not empty')],
   ['EROFS', file('is on a file system that is read-only')],

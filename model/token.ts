@@ -14,3 +14,6 @@ export type AccessToken = {
 
 /** What a new token is to be. */
 export type NewToken = { readonly name: string; readonly role: CredentialRole; readonly days?: number }
+
+/** What the name of a token may be. */
+export const TOKEN_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i

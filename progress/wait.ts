@@ -20,8 +20,8 @@ export type WaitOptions = {
 export class WaitedTooLong extends PilotlightError {
   readonly code = 'WAITED_TOO_LONG'
   readonly reason: string
-  constructor(what: string, reason: string, limitSeconds: number) {
-    super(`${what}: waited ${limitSeconds} s. Last seen: ${reason}`)
+  constructor(what: string, reason: string, limitSeconds: number, remedy?: string) {
+    super(`${what}: waited ${limitSeconds} s. Last seen: ${reason}`, remedy === undefined ? {} : { remedy })
     this.reason = reason
   }
 }

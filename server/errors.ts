@@ -2,6 +2,7 @@
 // what, where, and how to fix it. Anything else thrown is our bug and answers 500.
 
 import { whyNotOpened } from '#host/listeners.ts'
+import { pathWord } from '#host/shell.ts'
 import { PilotlightError } from '#model/error.ts'
 import type { Fault } from '#model/fault.ts'
 import type { Labels } from '#model/selector.ts'
@@ -110,6 +111,17 @@ export class NotFound extends ServerError {
   readonly statusCode = 404
   constructor(what: string, id: string, remedy: string) {
     super(`There is no ${what} "${cleanLabel(id)}". ${remedy}`)
+  }
+}
+
+/** A token is to be made under a name that another one has. */
+export class TokenInTheWay extends ServerError {
+  readonly code = 'TOKEN_IN_THE_WAY'
+  readonly statusCode = 409
+  constructor(name: string) {
+    super(
+      `There is a token "${name}" already. Choose another name, or end that one:  pilotlight tokens revoke ${name}`,
+    )
   }
 }
 
@@ -599,8 +611,9 @@ export class BrokenState extends ServerError {
 export class BadBackup extends ServerError {
   readonly code = 'BAD_BACKUP'
   readonly statusCode = 400
-  constructor(file: string, what: string, options?: ErrorOptions) {
-    super(`${file} ${what}.`, options)
+  constructor(file: string, what: string, options: ErrorOptions & { readonly remedy?: string } = {}) {
+    const look = `name a file that pilotlight backup made, and its key; to see what it is:  age --decrypt ${pathWord(file)} | tar --list`
+    super(`${file} ${what}.`, { remedy: look, ...options })
   }
 }
 
@@ -609,7 +622,9 @@ export class NothingToBackUp extends ServerError {
   readonly code = 'NOTHING_TO_BACK_UP'
   readonly statusCode = 404
   constructor(path: string) {
-    super(`${path} holds no store. Name the directory that 'serve' gets as --state-path.`)
+    super(`${path} holds no store.`, {
+      remedy: 'name the directory that serve gets as its --state-path:  --state-path /var/lib/pilotlight',
+    })
   }
 }
 
@@ -619,9 +634,9 @@ export class StateNotEmpty extends ServerError {
   readonly statusCode = 409
   constructor(path: string, names: readonly string[]) {
     const shown = names.slice(0, 5).join(', ')
-    super(
-      `${path} is not empty: it holds ${shown}${names.length > 5 ? ', …' : ''}. Move that away, or name another directory.`,
-    )
+    super(`${path} is not empty: it holds ${shown}${names.length > 5 ? ', …' : ''}.`, {
+      remedy: `name another directory, or move this one:  mv ${pathWord(path)} ${pathWord(`${path.replace(/\/+$/, '')}.old`)}`,
+    })
   }
 }
 
@@ -631,7 +646,13 @@ export class StateInUse extends ServerError {
   readonly statusCode = 409
   constructor(path: string, holder: number | undefined) {
     const who = holder === undefined ? 'another server' : `the server with the process id ${holder}`
-    super(`state-path ${path} is in use by ${who}. Stop that one, or give this one its own state-path.`)
+    const stop =
+      holder === undefined
+        ? 'systemctl stop pilotlight'
+        : `kill ${holder}   or, of a service:  systemctl stop pilotlight`
+    super(`state-path ${path} is in use by ${who}. Stop that one, or give this one its own state-path.`, {
+      remedy: stop,
+    })
   }
 }
 
@@ -640,7 +661,9 @@ export class NewerStore extends ServerError {
   readonly code = 'NEWER_STORE'
   readonly statusCode = 500
   constructor(path: string, version: number, known: number) {
-    super(`${path} has schema ${version}; this Pilotlight knows up to ${known}. Run the newer one.`)
+    super(`${path} has schema ${version}; this Pilotlight knows up to ${known}. Run the newer one.`, {
+      remedy: 'git pull && npm ci   in the clone of Pilotlight',
+    })
   }
 }
 
@@ -713,8 +736,8 @@ export class CannotWrite extends ServerError {
   /** For readers who may not know where the state is. */
   readonly reason: string
   constructor(path: string, why: keyof typeof DISK, options?: ErrorOptions) {
-    const { says, remedy, reason } = DISK[why]
-    super(`${path} ${says}: nothing was changed. ${remedy}`, options)
+    const { says, remedy, reason, look } = DISK[why]
+    super(`${path} ${says}: nothing was changed. ${remedy}`, { remedy: look(pathWord(path)), ...options })
     this.reason = reason
   }
 }
@@ -724,16 +747,19 @@ const DISK = {
     says: 'cannot be written, there is no space left on its disk',
     remedy: 'Free some space there; writes then succeed again by themselves.',
     reason: 'the disk of the state directory is full',
+    look: (path: string) => `df -h ${path}`,
   },
   'read-only': {
     says: 'cannot be written, its file system is read-only',
     remedy: 'See why (dmesg), and mount it writable; writes then succeed again by themselves.',
     reason: 'the file system of the state directory is read-only',
+    look: (path: string) => `findmnt --target ${path}`,
   },
   failing: {
     says: 'cannot be written, its disk gives errors',
     remedy: 'See whether the disk is full or damaged (df, dmesg).',
     reason: 'the disk of the state directory gives errors',
+    look: () => 'dmesg --level err,warn',
   },
 } as const
 

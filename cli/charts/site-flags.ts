@@ -2,7 +2,7 @@
 
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import type { SessionOptions } from '#rack/charts/session.ts'
 import { stateOption } from '../options.ts'
@@ -73,5 +73,5 @@ export function print({ json }: ChartsFlags, data: object, lines: readonly strin
 export function numberOf(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
-  throw new Failure('BAD_OPTION', `"${text}" is not a number`, 'give a whole number greater than 0')
+  throw new InvalidArgumentError('it is a whole number greater than 0')
 }

@@ -1,9 +1,8 @@
 // `pilotlight tokens`: access tokens of people and programs, made, listed and revoked through the server.
 
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { CredentialRole } from '#model/role.ts'
-import type { AccessToken } from '#model/token.ts'
-import { Failure } from '#model/error.ts'
+import { TOKEN_NAME, type AccessToken } from '#model/token.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
@@ -35,7 +34,7 @@ const VERBS: readonly Subverb[] = [
 
 function defineCreate(command: Command): void {
   command
-    .argument('<name>', 'who it is for: the history of what was changed with it has this name')
+    .argument('<name>', 'who it is for: the history of what was changed with it has this name', nameOf)
     .addOption(
       new Option('--role <role>', 'what it may do').choices(['read-only', 'admin']).default('read-only'),
     )
@@ -71,11 +70,22 @@ function defineRevoke(command: Command): void {
     .action(async (names: readonly string[], { server: base, json = false }: TokenFlags) => {
       const client = await clientOf(base)
       const { forEach } = await import('../each.ts')
+      const before = await client.tokens()
+      const left = new Set(before.filter(isOfAdmin).map(({ name }) => name))
       await forEach(names, json, async name => {
         await client.revokeToken(name)
+        if (left.delete(name) && left.size === 0) process.stderr.write(`${NO_ADMIN_LEFT}\n`)
         return { state: 'revoked', line: `token ${name} is revoked: the server refuses it from now on` }
       })
     })
+}
+
+/** What is said of the last token that may make others. */
+const NO_ADMIN_LEFT =
+  'warning that was the last token of role admin. For a new one: stop the server, remove tokens.json in its state directory, and start it'
+
+function isOfAdmin({ role, expires }: AccessToken): boolean {
+  return role === 'admin' && (expires === undefined || Date.parse(expires) > Date.now())
 }
 
 async function clientOf(base: string) {
@@ -91,9 +101,10 @@ function tokenTable(tokens: readonly AccessToken[]): string {
 function daysOf(text: string): number {
   const days = Number(text)
   if (days > 0 && days <= 36_500) return days
-  throw new Failure(
-    'BAD_OPTION',
-    `"${text}" is not a number of days`,
-    'give one greater than 0, at most 36500',
-  )
+  throw new InvalidArgumentError('it is a number greater than 0, at most 36500')
+}
+
+function nameOf(text: string): string {
+  if (TOKEN_NAME.test(text)) return text
+  throw new InvalidArgumentError('it has letters, digits, dots and dashes, at most 63, for example ci-2.')
 }

@@ -7,6 +7,8 @@ import { Option, type Command } from 'commander'
 import { draftSite, layoutOf, type SiteAnswers } from '#rack/site/draft.ts'
 import { parseSite } from '#rack/site/read.ts'
 import { OPTIONAL_SERVICES, type OptionalService, type Site } from '#rack/site/site.ts'
+import { pathWord } from '#host/shell.ts'
+import { systemFault } from '#host/system-fault.ts'
 import { Failure } from '#model/error.ts'
 
 /** What the flags say; what is missing is asked for, or has a default. */
@@ -77,8 +79,13 @@ export async function init(file: string, flags: InitFlags, interactive: boolean)
   if (flags.force) await rm(file, { force: true })
   const handle = await open(file, 'wx').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST')
-      throw new Failure('IN_THE_WAY', `${file} is there already`, 'give another name, or --force')
-    throw new Failure('BAD_OPTION', `${file} cannot be written: ${error.message}`, 'give a path that can be')
+      throw new Failure(
+        'IN_THE_WAY',
+        `${file} is there already`,
+        `pilotlight init ${pathWord(file)} --force   writes over it`,
+      )
+    const { why, fix } = systemFault(error, file)
+    throw new Failure('BAD_OPTION', `${file} cannot be written: ${why}`, fix)
   })
   await handle.writeFile(text)
   await handle.close()

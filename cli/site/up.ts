@@ -1,8 +1,7 @@
 // `pilotlight up`: makes a site true.
 
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { PendingKeys } from '#rack/up/approvals.ts'
-import { Failure } from '#model/error.ts'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
@@ -86,6 +85,5 @@ type UpFlags = {
 function seconds(text: string): number {
   const number = Number(text)
   if (number > 0 && number <= DAY_SECONDS) return number
-  const remedy = `give a number greater than 0, and at most ${DAY_SECONDS}: a day`
-  throw new Failure('BAD_OPTION', `"${text}" is not a usable number of seconds`, remedy)
+  throw new InvalidArgumentError(`it is a number of seconds greater than 0, at most ${DAY_SECONDS}: a day`)
 }

@@ -1,6 +1,7 @@
 // What each step of `pilotlight up` does. A step gives what later steps need of it.
 
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServerClient } from '#client/server.ts'
 import { run } from '#host/command.ts'
 import { Failure } from '#model/error.ts'
@@ -175,37 +176,53 @@ async function approve({ options, client, signal, of }: Work): Promise<void> {
 async function boot({ site, options, stage, of, reached, warnings }: Work): Promise<void> {
   const { boots, phases, watch } = of('power on')
   const { dhcp } = site.network
-  const all = boots.map(({ name }) => {
+  const ready = new Set<string>()
+  const failed = new Map<string, unknown>()
+  const all = boots.map(async ({ name }) => {
     const phase = phases.get(name)
     const before = { dhcp, warnings, ...(phase !== undefined && { phase }) }
-    return watch.ready(name, stage.child(name), options.bootLimitSeconds, before)
+    try {
+      await watch.ready(name, stage.child(name), options.bootLimitSeconds, before)
+      ready.add(name)
+    } catch (error) {
+      failed.set(name, error)
+    }
   })
-  const controllers = Promise.all(all.filter((_, index) => boots[index]?.role === 'controller'))
-  const ends = Promise.allSettled(all)
-  await controllers // without one there is nothing to wait for
+  await Promise.all(all.filter((_, index) => boots[index]?.role === 'controller'))
+  // Without a controller there is nothing to wait for; what fails at the same time, as at the limit, is said with it.
+  if (failed.size > 0) await sleep(AT_ONCE_MS)
+  requireAll(boots, ready, failed)
   reached('controllers ready')
-  requireAll(boots, await ends)
+  await Promise.all(all)
+  requireAll(boots, ready, failed)
 }
+
+/** Milliseconds within which failures count as one. */
+const AT_ONCE_MS = 100
 
 /**
  * Says of each machine that did not become ready why.
  *
- * @throws the one error; {Failure} PARTLY_FAILED when others are ready, or when several failed
+ * @throws the one error; {Failure} PARTLY_FAILED when others are ready; where none is, with the code of the first
  */
-function requireAll(boots: readonly Machine[], ends: readonly PromiseSettledResult<void>[]): void {
-  const failed = ends.flatMap((end, at) =>
-    end.status === 'fulfilled' ? [] : [{ name: boots[at]?.name ?? '', reason: end.reason as Error }],
-  )
-  const [first] = failed
+function requireAll(
+  boots: readonly Machine[],
+  ready: ReadonlySet<string>,
+  failed: ReadonlyMap<string, unknown>,
+): void {
+  const [first] = failed.values()
   if (first === undefined) return
+  const reasons = [...failed.values()]
   // Of an interruption, or of the server that is lost, there is one reason for all.
-  if (failed.some(({ reason }) => !(reason instanceof MachineFailed || reason instanceof WaitedTooLong)))
-    throw first.reason
-  const reasons = failed.map(({ reason }) => `\n  ${messageOf(reason)}`)
-  const what = `${failed.length} of ${boots.length} machines did not become ready:${reasons.join('')}`
-  const names = failed.map(({ name }) => name).join(' ')
-  const remedy = `pilotlight journal ${failed[0]?.name ?? ''}   shows its boot; fix ${names}, and run the same command again: the others are kept`
-  throw new Failure('PARTLY_FAILED', what, remedy)
+  const other = reasons.find(reason => !(reason instanceof MachineFailed || reason instanceof WaitedTooLong))
+  if (other !== undefined) throw other
+  if (boots.length === 1) throw first
+  const names = [...failed.keys()]
+  const what = `${failed.size} of ${boots.length} machines did not become ready:${reasons.map(reason => `\n  ${messageOf(reason)}`).join('')}`
+  const kept = ready.size > 0 ? ': the others are kept' : ''
+  const remedy = `pilotlight journal ${names[0]}   shows its boot (docs/how-to/a-boot-that-hangs.md has the causes); fix ${names.join(' ')}, and run the same command again${kept}`
+  const alone = first instanceof MachineFailed ? 'MACHINE_FAILED' : 'WAITED_TOO_LONG'
+  throw new Failure(ready.size > 0 ? 'PARTLY_FAILED' : alone, what, remedy)
 }
 
 async function cluster({ site, kubeconfigPath, stage, signal, of, reached }: Work): Promise<void> {

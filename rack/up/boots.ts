@@ -12,8 +12,13 @@ import type { ServerClient } from '#client/server.ts'
 export class MachineFailed extends PilotlightError {
   readonly code = 'MACHINE_FAILED'
   constructor(machine: string, event: BootEvent) {
-    super(`${machine} failed: ${cleanText(event.text)}. All of its boot: pilotlight journal ${machine}`)
+    super(`${machine} failed: ${cleanText(event.text)}`, { remedy: bootOf(machine) })
   }
+}
+
+/** How a person finds out why a machine is not ready. */
+function bootOf(machine: string): string {
+  return `pilotlight journal ${machine}   shows its boot; docs/how-to/a-boot-that-hangs.md has the causes; then run the same again`
 }
 
 /** The events of a server. */
@@ -76,7 +81,8 @@ export class BootWatch {
         if (ended !== undefined) this.#take(ended)
         if (this.#lost !== undefined) fail(this.#lost)
         timer = setTimeout(
-          () => fail(new WaitedTooLong(`${name} ready`, lastWord(watched, before), limitSeconds)),
+          () =>
+            fail(new WaitedTooLong(`${name} ready`, lastWord(watched, before), limitSeconds, bootOf(name))),
           limitSeconds * 1000,
         )
       })

@@ -8,8 +8,8 @@ import { textIfThereSync } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
 import { adminTokenFile } from '#model/endpoint.ts'
 import { DAY_MS } from '#model/time.ts'
-import type { AccessToken, NewToken } from '#model/token.ts'
-import { BadRequest, BrokenState, NotFound } from '../errors.ts'
+import { TOKEN_NAME, type AccessToken, type NewToken } from '#model/token.ts'
+import { BadRequest, BrokenState, NotFound, TokenInTheWay } from '../errors.ts'
 import { diskErrorOf } from '../process/write-failure.ts'
 import type { Identity } from './roles.ts'
 
@@ -54,15 +54,15 @@ export class AccessTokens {
   /**
    * Makes a token; it is on disk when this returns.
    *
-   * @throws {BadRequest} when the name is malformed, or taken; {CannotWrite} 507, and then there is no such token
+   * @throws {BadRequest} when the name is malformed; {TokenInTheWay}; {CannotWrite} 507, and then there is no such token
    */
   create(wanted: NewToken): { readonly token: string } & AccessToken {
     const { name } = wanted
-    if (!/^[a-z0-9][a-z0-9._-]{0,62}$/i.test(name)) {
+    if (!TOKEN_NAME.test(name)) {
       throw new BadRequest(`"${name}" is not a name for a token: give letters, digits, dots and dashes.`)
     }
     if (this.#named(name) !== undefined) {
-      throw new BadRequest(`There is a token "${name}" already. Revoke it first, or choose another name.`)
+      throw new TokenInTheWay(name)
     }
     const { token, hash, info } = this.#made(wanted)
     this.#keep(new Map([...this.#byHash, [hash, { hash, info }]]))

@@ -19,6 +19,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { pathWord } from '#host/shell.ts'
+import { systemFault } from '#host/system-fault.ts'
 import { takeLock } from '#host/lock.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile, syncDirectory } from '#host/replace-file.ts'
@@ -64,8 +66,11 @@ export async function makeBackup(
   target: string,
   { seal, version, now }: { readonly seal: BackupSeal; readonly version: string; readonly now: number },
 ): Promise<BackupContents> {
-  if (!existsSync(join(statePath, STORE))) throw new NothingToBackUp(statePath)
-  if (existsSync(target)) throw new BadBackup(target, 'is there already. Name another file, or remove it')
+  requireStore(statePath)
+  if (existsSync(target)) {
+    const remedy = `name another file, or move this one:  mv ${pathWord(target)} ${pathWord(`${target}.old`)}`
+    throw new BadBackup(target, 'is there already', { remedy })
+  }
   const encrypter = await encrypterOf(seal, target)
   for (const name of readdirSync(statePath)) {
     if (name.startsWith(COPY)) rmSync(join(statePath, name), { force: true }) // of a backup that was killed
@@ -95,6 +100,16 @@ export async function makeBackup(
   } finally {
     rmSync(copy, { force: true })
     rmSync(next, { force: true })
+  }
+}
+
+/** A directory that this user may not look into is not one without a store. */
+function requireStore(statePath: string): void {
+  try {
+    statSync(join(statePath, STORE))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException // of node:fs
+    throw code === 'ENOENT' || code === 'ENOTDIR' ? new NothingToBackUp(statePath) : error
   }
 }
 
@@ -264,10 +279,9 @@ async function encrypterOf(seal: BackupSeal, target: string) {
   const encrypter = new Encrypter()
   if ('passphrase' in seal) {
     if (seal.passphrase.length < SHORTEST) {
-      throw new BadBackup(
-        target,
-        `cannot be sealed with so short a passphrase. Give ${SHORTEST} characters or more`,
-      )
+      throw new BadBackup(target, `cannot be sealed with a passphrase of fewer than ${SHORTEST} characters`, {
+        remedy: 'make a longer one:  openssl rand -base64 24',
+      })
     }
     encrypter.setPassphrase(seal.passphrase)
     return encrypter
@@ -277,7 +291,10 @@ async function encrypterOf(seal: BackupSeal, target: string) {
       encrypter.addRecipient(recipient)
     } catch (cause) {
       const what = `cannot be sealed to "${recipient.slice(0, 80)}", which is not an age recipient (age1…)`
-      throw new BadBackup(target, what, { cause })
+      throw new BadBackup(target, what, {
+        cause,
+        remedy: 'age-keygen   prints one, and the identity that opens it',
+      })
     }
   }
   return encrypter
@@ -296,7 +313,10 @@ async function decrypted(file: string, key: BackupKey): Promise<Bytes> {
     return new Bytes(await decrypter.decrypt(sealed), file)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code !== undefined) throw new BadBackup(file, `cannot be read (${code})`, { cause })
+    if (code !== undefined) {
+      const { why, fix } = systemFault(cause as Error, file)
+      throw new BadBackup(file, `cannot be read: ${why}`, { cause, remedy: fix })
+    }
     throw new BadBackup(file, 'cannot be opened with this key, or is not a backup', { cause })
   }
 }

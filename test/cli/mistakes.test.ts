@@ -12,7 +12,7 @@ import { freePort } from '../free-ports.ts'
 import { site, testServer } from '../server/serving.ts'
 import { pilotlight } from './pilotlight.ts'
 
-t.setTimeout(120_000) // each row starts the program
+t.setTimeout(300_000) // each row starts the program, on a machine that may be busy
 
 /** What no operator should read: names of Node's errors, and the sentences of libraries. */
 const OF_LIBRARIES =
@@ -138,6 +138,43 @@ const MISTAKES: readonly Mistake[] = [
       'profiles/spare.json',
       'fix: in the data directory, on the host of the server, change or remove it:  rm ',
     ],
+  },
+  {
+    typed: 'up site.yaml --boot-limit abc',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['--boot-limit cannot be "abc"', 'a number of seconds'],
+  },
+  {
+    typed: 'tokens create x --days abc',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['--days cannot be "abc"'],
+  },
+  { typed: 'tokens create a/b', status: 'usage', code: 'BAD_OPTION', says: ['name cannot be "a/b"'] },
+  {
+    typed: 'init nowhere/x.yaml --controller 52:54:00:20:00:01',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['nowhere is not there', 'fix: mkdir -p '],
+  },
+  {
+    typed: 'backup nowhere/x --state-path state --passphrase-file passphrase',
+    status: 'failed',
+    code: 'HOST_REFUSED',
+    says: ['nowhere is not there', 'fix: mkdir -p '],
+  },
+  {
+    typed: 'restore site.yaml --state-path state-9 --passphrase-file passphrase',
+    status: 'usage',
+    code: 'BAD_BACKUP',
+    says: ['is not a backup', 'age --decrypt '],
+  },
+  {
+    typed: 'backup x --state-path data --passphrase-file passphrase',
+    status: 'notFound',
+    code: 'NOTHING_TO_BACK_UP',
+    says: ['holds no store', '--state-path /var/lib/pilotlight'],
   },
   { typed: 'plan a b', status: 'usage', code: 'BAD_OPTION', says: ['"b" is too much'] },
   { typed: 'help exit', status: 'notFound', code: 'NOT_FOUND', says: ['fix: pilotlight help exit-codes'] },
@@ -495,6 +532,7 @@ async function world(t: Test) {
     'broken.yaml': 'kind: group\nid: a\nprofile: [\n',
     'objects.yaml': 'kind: group\nid: spare\nprofile: spare\n',
     folder: {},
+    passphrase: 'long enough for one',
     data: { profiles: { 'spare.json': '{"id": "spare", "boot": {"kernel": "/vmlinuz"}}' } },
   })
   mkdirSync(join(cwd, 'data/groups'))

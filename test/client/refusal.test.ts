@@ -169,6 +169,56 @@ t.test('the command that fixes it names what was asked for', async t => {
   }
 })
 
+t.test('what answers and is no Pilotlight server is named, and never a fault of ours', async t => {
+  const app = fastify()
+  app.get('/machines', (_, reply) => reply.type('text/html').send('<html>log in</html>'))
+  app.get('/v1/groups', (_, reply) => reply.type('application/json').send('{"items": ['))
+  app.get('/v1/machines/:name/journal', (_, reply) => reply.type('text/html; charset=utf-8').send('<p>'))
+  app.get('/foo/machines', (_, reply) => reply.code(404).type('text/plain').send('404 page not found\n'))
+  t.teardown(() => app.close())
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const rows = [
+    [
+      'get machines',
+      url,
+      'BAD_ANSWER',
+      EXIT.unreachable,
+      /with a page, as a Pilotlight server does not\n {2}fix: name the server/,
+    ],
+    ['get groups', url, 'BAD_ANSWER', EXIT.unreachable, /with a text that is not JSON/],
+    ['journal ctl-1', url, 'BAD_ANSWER', EXIT.unreachable, /with a page/],
+    [
+      'get machines',
+      `${url}/foo`,
+      'NOT_FOUND',
+      EXIT.notFound,
+      /fix: name the server by the port of its page, without a path: {2}--server http:\/\/127\.0\.0\.1:8080 /,
+    ],
+  ] as const
+  for (const [typed, at, code, status, says] of rows) {
+    const ended = await pilotlight([...typed.split(' '), '--server', at])
+    t.equal(ended.status, status, `${typed}: ${ended.err}`)
+    t.match(ended.err, new RegExp(`^error ${code}: `))
+    t.match(ended.err, says)
+  }
+})
+
+t.test('a token that exists, and the last of an administrator, are said with the way out', async t => {
+  const server = await testServer(t)
+  const at = ['--server', server.url]
+  const env = { PILOTLIGHT_TOKEN_FILE: join(server.statePath, 'admin.token') }
+  t.match(await pilotlight(['tokens', 'create', 'ci', ...at], { env }), { status: EXIT.done })
+  t.match(await pilotlight(['tokens', 'create', 'ci', ...at], { env }), {
+    status: EXIT.refused,
+    err: /^error TOKEN_IN_THE_WAY: .*\n {2}fix: pilotlight tokens revoke ci\n/,
+  })
+  t.match(await pilotlight(['tokens', 'revoke', 'ci', ...at], { env }), { status: EXIT.done, err: '' })
+  t.match(await pilotlight(['tokens', 'revoke', 'bootstrap', ...at], { env }), {
+    status: EXIT.done,
+    err: /^warning that was the last token of role admin\. .*tokens\.json/,
+  })
+})
+
 /** An answer of a URL: `Response` has none of its own. */
 function answerAt(url: string, body: string, status: number): Response {
   return Object.defineProperty(new Response(body, { status }), 'url', { value: url })
