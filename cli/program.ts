@@ -75,11 +75,12 @@ Examples:
     .command('help')
     .description('explains a command, an error code such as PL-1002, or "exit-codes"')
     .argument('[topic...]', 'a command with its subcommand, a code, or exit-codes')
-    .action(async (topic: string[]) => {
+    .option('--json', 'the text as JSON')
+    .action(async (topic: string[], { json = false }: { readonly json?: boolean }) => {
       const command = commandAt(program, topic)
-      if (command !== undefined) return command.outputHelp()
+      if (command !== undefined && !json) return command.outputHelp()
       const { printTopic } = await import('./about/help.ts')
-      await printTopic(topic)
+      await printTopic(topic, json, command?.helpInformation())
     })
   return program
 }

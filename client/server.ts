@@ -1,5 +1,7 @@
 // The server's HTTP API as the command line uses it.
 
+import { dirname, join } from 'node:path'
+import { pathWord } from '#host/shell.ts'
 import type { Alarm } from '#model/alarm.ts'
 import { isRecord } from '#model/record.ts'
 import { Failure } from '#model/error.ts'
@@ -12,12 +14,14 @@ import type { AccessToken, NewToken } from '#model/token.ts'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import {
   givenToken,
+  isOnThisHost,
   type FoundToken,
   localToken,
   requirePrivateWire,
   trustServer,
   warnOfReadableToken,
 } from './credentials.ts'
+import { tokenPathOf } from './token-path.ts'
 import { jsonOf, Refusal, refusal, requireOurs } from './refusal.ts'
 
 /** A machine as `GET /machines` shows it: the inventory's entry with the state of its last boot. */
@@ -293,8 +297,12 @@ export class ServerClient {
 function remedyWithoutAnswer(base: string, error: unknown): string {
   const { code } = ((error as Error).cause ?? error) as { readonly code?: unknown }
   const words = typeof code === 'string' ? code : ''
-  if (/SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/.test(words))
-    return 'export PILOTLIGHT_CA=STATE/ca.crt   with a copy of that file of the state directory of the server'
+  if (/SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/.test(words)) {
+    const token = isOnThisHost(new URL(base).hostname) ? tokenPathOf(base) : undefined
+    return token === undefined
+      ? 'export PILOTLIGHT_CA=STATE/ca.crt   with a copy of that file of the state directory of the server'
+      : `export PILOTLIGHT_CA=${pathWord(join(dirname(token), 'ca.crt'))}`
+  }
   if (/^(?:EPROTO|ERR_SSL_)/.test(words))
     return `it may speak plain HTTP there:  --server ${base.replace(/^https/, 'http')}`
   if (/^(?:ECONNRESET|UND_ERR_SOCKET|HPE_)/.test(words) && base.startsWith('http:'))

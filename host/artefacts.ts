@@ -101,20 +101,25 @@ export async function listCache(cache = cacheDirectory()): Promise<CachedArtefac
 /**
  * Removes all but the `keep` most recently used artefacts of each name, and what dead builds left behind.
  *
- * @returns the paths removed
+ * @param dryRun removes nothing
+ * @returns the paths removed, or that would be
  */
-export async function pruneCache(keep = 2, cache = cacheDirectory()): Promise<string[]> {
+export async function pruneCache(
+  keep = 2,
+  cache = cacheDirectory(),
+  { dryRun = false }: { readonly dryRun?: boolean } = {},
+): Promise<string[]> {
   const removed: string[] = []
   for (const [, versions] of Map.groupBy(await listCache(cache), artefact => artefact.name)) {
     for (const old of versions.slice(keep)) {
-      if (await removeAtOnce(old, cache)) removed.push(old.path)
+      if (dryRun || (await removeAtOnce(old, cache))) removed.push(old.path)
     }
   }
   const building = join(cache, BUILDING)
   for (const entry of await readdir(building).catch(() => [])) {
     const owner = /\.([0-9]+)-([0-9]+)$/.exec(entry)
     if (owner !== null && isAlive({ pid: Number(owner[1]), startTicks: Number(owner[2]) })) continue
-    await removeTree(join(building, entry))
+    if (!dryRun) await removeTree(join(building, entry))
     removed.push(join(building, entry))
   }
   return removed

@@ -44,6 +44,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Source | undefined)[]>> = {
   'lab power': [async () => ['on', 'off'], labMachines],
   'lab console': [labMachines],
   'lab exec': [async typed => [...(await quietly(labMachines, typed)), 'rack'], none],
+  'charts rotate': [undefined, secrets],
   'charts diff': [undefined, releases],
   'charts apply': [undefined, releases],
   'charts status': [undefined],
@@ -56,7 +57,18 @@ const ARGUMENTS: Readonly<Record<string, readonly (Source | undefined)[]>> = {
 /** The same for values of flags. */
 const FLAGS: Readonly<Record<string, Source>> = {
   'explain --mac': macs,
+  'explain --uuid': async ({ flags }) => (await machineRows(flags)).flatMap(({ uuid }) => uuid ?? []),
+  'explain --serial': async ({ flags }) =>
+    (await machineRows(flags)).flatMap(({ labels }) => labels?.serial ?? []),
+  'explain --label': labels,
   'journal --boot': boots,
+  'history --revert': revisions,
+  'charts plan --values': releases,
+  'images build --kubernetes': kubernetes,
+  'sbom --kubernetes': kubernetes,
+  'serve --log-level': async () => ['error', 'warn', 'info', 'debug'],
+  'serve --log-format': async () => ['json', 'text'],
+  'serve --certificate-role': async () => ['admin', 'read-only', 'none'],
   '--lab': async () => (await import('#lab/lab.ts')).labNames(),
 }
 
@@ -97,7 +109,16 @@ async function listed({ flags }: Typed, kind: string): Promise<string[]> {
   )
 }
 
-type Row = { id?: string; name?: string; address?: string; file?: string; macs?: string[] }
+type Row = {
+  id?: string
+  name?: string
+  address?: string
+  file?: string
+  macs?: string[]
+  uuid?: string
+  labels?: Record<string, string>
+  revision?: number
+}
 
 async function rowsAt(flags: Typed['flags'], path: string): Promise<Row[]> {
   const { ServerClient } = await import('#client/server.ts')
@@ -107,8 +128,36 @@ async function rowsAt(flags: Typed['flags'], path: string): Promise<Row[]> {
   return Array.isArray(found) ? found : found.items
 }
 
+function machineRows(flags: Typed['flags']): Promise<Row[]> {
+  return rowsAt(flags, '/machines?limit=1000')
+}
+
 async function macs({ flags }: Typed): Promise<string[]> {
-  return (await rowsAt(flags, '/machines?limit=1000')).flatMap(row => row.macs ?? [])
+  return (await machineRows(flags)).flatMap(row => row.macs ?? [])
+}
+
+/** The labels of the machines, as the flag takes them. */
+async function labels({ flags }: Typed): Promise<string[]> {
+  const pairs = (await machineRows(flags)).flatMap(row => Object.entries(row.labels ?? {}))
+  return [...new Set(pairs.map(([key, value]) => `${key}=${value}`))]
+}
+
+async function revisions({ flags, given: [kind = '', id = ''] }: Typed): Promise<string[]> {
+  const rows = await rowsAt(flags, `/v1/${kind}s/${encodeURIComponent(id)}/history`)
+  return rows.flatMap(({ revision }) => (revision === undefined ? [] : String(revision)))
+}
+
+async function kubernetes(): Promise<string[]> {
+  const version = (await import('#images/locked-kubernetes.ts')).lockedKubernetes()
+  return version === undefined ? [] : [version]
+}
+
+/** The secrets of a site's plan that can have a new text. */
+async function secrets({ given: [site = ''] }: Typed): Promise<string[]> {
+  const { planOf } = await import('../charts/site-flags.ts')
+  const { isRotatable } = await import('#rack/charts/secrets/rotation.ts')
+  const { plan } = await planOf(site, { state: 'pilotlight-state' })
+  return plan.secrets.filter(isRotatable).map(({ name }) => name)
 }
 
 async function boots({ flags, given: [machine = ''] }: Typed): Promise<string[]> {

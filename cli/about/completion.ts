@@ -9,6 +9,7 @@ const SHELLS = ['bash', 'zsh', 'fish'] as const
 export function defineCompletion(command: Command): void {
   command
     .addArgument(new Argument('<shell>').choices(SHELLS))
+    .option('--json', 'as JSON')
     .addHelpText(
       'after',
       `
@@ -19,9 +20,10 @@ Examples:
   pilotlight completion zsh > "\${fpath[1]}/_pilotlight"
   pilotlight completion fish > ~/.config/fish/completions/pilotlight.fish`,
     )
-    .action(async (shell: (typeof SHELLS)[number]) => {
-      const { show } = await import('../terminal/show.ts')
-      show(completionScript(shell))
+    .action(async (shell: (typeof SHELLS)[number], { json }: { readonly json?: boolean }) => {
+      const { printJson, show } = await import('../terminal/show.ts')
+      if (json) printJson({ shell, script: completionScript(shell) })
+      else show(completionScript(shell))
     })
 }
 
@@ -51,11 +53,17 @@ export async function completions(program: Command, words: readonly string[]): P
   }
   const { argumentWords, flagWords } = await import('./completion-ids.ts')
   const typed = { verb: nameOf(command).replace(/^pilotlight ?/, ''), given, flags }
-  const offered = await offer()
+  const offered = (await offer()).filter(
+    word => !given.includes(word) || command.registeredArguments.length === 0,
+  )
   return [...new Set(offered)].filter(word => word.startsWith(last))
 
   async function offer(): Promise<readonly string[]> {
     if (flag !== undefined) return flag.argChoices ?? flagWords(flag.long ?? '', typed)
+    const [, name, joined] = /^(--[\w-]+)=(.*)$/.exec(last) ?? []
+    const own = command.options.find(({ long, required }) => required && long === name)
+    if (own !== undefined && joined !== undefined)
+      return (own.argChoices ?? (await flagWords(own.long ?? '', typed))).map(word => `${name}=${word}`)
     if (last.startsWith('-')) return command.options.flatMap(({ long }) => long ?? []).concat('--help')
     if (typed.verb === 'help' && given.length > 0) return subcommandNames(commandBelow(program, given))
     const wanted = command.registeredArguments.at(given.length) ?? command.registeredArguments.at(-1)
@@ -76,8 +84,8 @@ function commandBelow(program: Command, names: readonly string[]): Command | und
   )
 }
 
-function takesValueAs({ long, short, required }: Option, word: string): boolean {
-  return required && (word === long || word === short)
+function takesValueAs({ long, short, required, optional }: Option, word: string): boolean {
+  return (required || optional) && (word === long || word === short)
 }
 
 const SCRIPTS = {

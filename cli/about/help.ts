@@ -6,18 +6,19 @@ import { nearest } from '#model/nearest.ts'
 import { Failure } from '#model/error.ts'
 import { EXIT, EXIT_MEANINGS } from '../exit.ts'
 import { ROOT } from '../root.ts'
-import { show } from '../terminal/show.ts'
+import { printJson, show } from '../terminal/show.ts'
 import { VERBS } from '../verbs.ts'
 
 /**
  * Prints the text on a topic.
  *
+ * @param ofCommand the text of a command that the words name
  * @throws {Failure} NOT_FOUND when there is none
  */
-export async function printTopic(words: readonly string[]): Promise<void> {
+export async function printTopic(words: readonly string[], json = false, ofCommand?: string): Promise<void> {
   const topic = words.join(' ')
-  const text = await helpTopic(topic, join(ROOT, 'docs', 'errors.md'))
-  if (text !== undefined) return show(`${text}\n`)
+  const text = ofCommand ?? (await helpTopic(topic, join(ROOT, 'docs', 'errors.md')))
+  if (text !== undefined) return json ? printJson({ topic, text }) : show(`${text}\n`)
   const names = [...VERBS.map(({ name }) => name), 'exit-codes']
   const begun = names.filter(name => words.length === 1 && topic !== '' && name.startsWith(topic))
   const meant = begun.length === 1 ? begun[0] : nearest(words[0] ?? '', names)

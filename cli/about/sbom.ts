@@ -2,16 +2,18 @@
 
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { billOf, npmPurl, type Part } from '#host/cyclonedx.ts'
 import { ROOT } from '../root.ts'
+import { printJson } from '../terminal/show.ts'
 
 export function defineSbom(command: Command): void {
   command
     .option('--kubernetes <version>', 'of the images, for example 1.36.3')
     .option('--no-images', 'only the product: nothing needs to be built for it')
     .option('--output <file>', 'standard output unless given')
+    .option('--json', 'with --output, what was written as JSON; the document is JSON in any case')
     .addHelpText(
       'after',
       `
@@ -21,7 +23,7 @@ Examples:
   pilotlight sbom --output pilotlight.cdx.json
   pilotlight sbom --no-images`,
     )
-    .action(async (options: { kubernetes?: string; images: boolean; output?: string }) => {
+    .action(async (options: { kubernetes?: string; images: boolean; output?: string; json?: boolean }) => {
       const { imageParts } = await import('#images/contents.ts')
       const product = productPart(
         readFileSync(join(ROOT, 'package.json'), 'utf8'),
@@ -31,7 +33,10 @@ Examples:
       const bill = billOf({ ...product, parts: [...(product.parts ?? []), ...images] }, new Date())
       const text = `${JSON.stringify(bill, undefined, 2)}\n`
       if (options.output === undefined) process.stdout.write(text)
-      else await writeFile(options.output, text)
+      else {
+        await writeFile(options.output, text)
+        if (options.json) printJson({ file: resolve(options.output), components: bill.components.length })
+      }
     })
 }
 

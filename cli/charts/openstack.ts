@@ -6,8 +6,14 @@ import { Option, type Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import { stateOption } from '../options.ts'
 import { addSubverbs } from '../subverbs.ts'
+import { printJson } from '../terminal/show.ts'
 
-type RcFlags = { readonly state: string; readonly format: 'openrc' | 'clouds.yaml'; readonly output?: string }
+type RcFlags = {
+  readonly state: string
+  readonly format: 'openrc' | 'clouds.yaml'
+  readonly output?: string
+  readonly json?: boolean
+}
 
 export function defineOpenstack(command: Command): void {
   addSubverbs(command, [
@@ -29,6 +35,7 @@ function defineRc(command: Command): void {
         .default('openrc'),
     )
     .option('--output <file>', 'writes it into a file that only you can read, and prints nothing')
+    .option('--json', 'the clouds as JSON, in the form of clouds.yaml; with --output the path of the file')
     .addHelpText(
       'after',
       `
@@ -37,14 +44,19 @@ Examples:
   pilotlight openstack rc site.yaml --format clouds.yaml --output ~/.config/openstack/clouds.yaml
   openstack --os-cloud pilotlight server list`,
     )
-    .action(async (siteFile: string, { state, format, output }: RcFlags) => {
+    .action(async (siteFile: string, { state, format, output, json }: RcFlags) => {
       const { readSiteFile } = await import('#rack/site/read.ts')
       const { cloudsYaml, openrc } = await import('#rack/openstack/openrc.ts')
       const site = await readSiteFile(siteFile, state)
       const password = await requirePassword(state)
       const text = format === 'openrc' ? openrc(site, password) : cloudsYaml(site, password)
-      if (output === undefined) process.stdout.write(text)
-      else await writeFile(output, text, { mode: 0o600 })
+      if (output !== undefined) {
+        await writeFile(output, text, { mode: 0o600 })
+        if (json) printJson({ file: resolve(output), format })
+      } else if (json) {
+        const { parse } = await import('yaml')
+        printJson(parse(cloudsYaml(site, password)) as object) // it has `clouds`
+      } else process.stdout.write(text)
     })
 }
 

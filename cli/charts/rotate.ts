@@ -3,7 +3,8 @@
 import type { Command } from 'commander'
 import { Failure } from '#model/error.ts'
 import { withProgress } from '../terminal/with-progress.ts'
-import { ofSite, print, sessionOf, type ChartsFlags } from './site-flags.ts'
+import { pathWord } from '#host/shell.ts'
+import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 export function defineRotate(command: Command): void {
   ofSite(command)
@@ -20,8 +21,7 @@ Examples:
   pilotlight charts rotate site.yaml --all`,
     )
     .action(async (site: string, names: string[], flags: ChartsFlags & { all?: boolean }) => {
-      if ((names.length === 0) !== (flags.all === true))
-        throw new Failure('BAD_OPTION', 'rotate what?', 'name secrets, or say --all')
+      if ((names.length === 0) !== (flags.all === true)) throw await noSecret(site, flags, names.length > 0)
       const options = await sessionOf(site, flags)
       const { rotateAndApply } = await import('#rack/charts/verbs/rotate.ts')
       await withProgress(async ({ stage, signal, summary }) => {
@@ -36,4 +36,17 @@ Examples:
         ])
       })
     })
+}
+
+/** Neither secrets nor `--all` were given, or both; the message lists those that there are. */
+async function noSecret(site: string, flags: ChartsFlags, hasBoth: boolean): Promise<Failure> {
+  const { isRotatable } = await import('#rack/charts/secrets/rotation.ts')
+  const names = (await planOf(site, flags)).plan.secrets.filter(isRotatable).map(({ name }) => name)
+  const what = hasBoth ? 'secrets are named, and --all is given too' : 'no secret is named'
+  const remedy = `pilotlight charts rotate ${pathWord(site)} ${names[0] ?? '--all'}`
+  return new Failure(
+    'BAD_OPTION',
+    `${what}; the plan has ${names.join(' ') || 'none that can be rotated'}`,
+    remedy,
+  )
 }

@@ -69,10 +69,11 @@ function defineList(command: Command): void {
 function definePrune(command: Command): void {
   command
     .option('--keep <count>', 'how many of each stay', countOf, 2)
+    .option('--dry-run', 'shows what would be removed, and removes nothing')
     .option('--json', 'as JSON')
-    .action(async ({ keep, json }: { keep: number; json?: boolean }) => {
+    .action(async ({ keep, json, dryRun = false }: { keep: number; json?: boolean; dryRun?: boolean }) => {
       const { pruneCache } = await import('#host/artefacts.ts')
-      const removed = await pruneCache(keep)
+      const removed = await pruneCache(keep, undefined, { dryRun })
       if (json) printJson(removed)
       else print(removed.join('\n') || `nothing to remove: no artefact is kept more than ${keep} times`)
     })

@@ -31,7 +31,11 @@ export async function kindOfId(server: string, id: string): Promise<Kind> {
   }
   const [only, ...others] = found
   if (only === undefined)
-    throw new Failure('NOT_FOUND', `there is no ${KINDS.join(', ')} "${id}"`, 'pilotlight get machines')
+    throw new Failure(
+      'NOT_FOUND',
+      `there is no group, profile, template or machine "${id}"`,
+      'pilotlight get machines',
+    )
   if (others.length > 0) {
     const what = `"${id}" is the id of several objects: a ${found.join(', a ')}`
     throw new Failure('BAD_OPTION', what, `pilotlight describe ${only} ${id}`)

@@ -9,7 +9,7 @@ import { Failure } from '#model/error.ts'
 import { nearest } from '#model/nearest.ts'
 import { EXIT } from '../exit.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
-import { printJson } from '../terminal/show.ts'
+import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ROOT } from '../root.ts'
 
@@ -48,21 +48,31 @@ function defineUp(command: Command): void {
     )
     .option('--driver <driver>', 'container or qemu, for every machine of the rack')
     .option('--until <stage>', 'end after this stage: boot, cluster, openstack', 'openstack')
+    .option('--json', 'the result as JSON on standard output; progress stays on standard error')
     .addHelpText('after', EXAMPLES)
-    .action(async (rackFile: string, options: LabUpFlags) => {
+    .action(async (rackFile: string, { json = false, ...options }: LabUpFlags) => {
       refuseMistyped(rackFile)
+      requireRoot()
       const { labUp } = await import('#lab/up/up.ts')
-      const { showLab } = await import('./report.ts')
+      const { labJson, showLab } = await import('./report.ts')
       await withProgress(({ stage, signal, wouldLeave, drawing, summary }) => {
         const note = (line: string) => drawing.line(line)
         const finished = async (seen: FinishedLab) => {
           summary()
-          await showLab(seen)
+          if (json) printJson(labJson(seen))
+          else await showLab(seen)
         }
         const work = { stage, signal, wouldLeave, note, finished }
         return labUp({ ...options, keep: options.keep ?? false, rackFile, root: ROOT }, work)
       })
     })
+}
+
+/** Before anything of the lab is looked for: its folder is root's. */
+function requireRoot(): void {
+  if (process.getuid?.() === 0) return
+  const what = 'a lab needs root: it is network namespaces, bridges and mounts'
+  throw new Failure('NEEDS_ROOT', what, 'sudo npm run lab')
 }
 
 /** A word that is no file, and close to a verb, was meant as one. */
@@ -129,13 +139,20 @@ function definePower(command: Command): void {
     .argument('<state>', 'on or off')
     .argument('<machine>', 'its name')
     .addOption(whichLab())
+    .option('--json', 'as JSON')
     .addHelpText('after', '\nExamples:\n  pilotlight lab power off cmp-1\n  pilotlight lab power on cmp-1')
-    .action(async (state: string, machine: string, options: { lab?: string }) => {
+    .action(async (state: string, machine: string, options: { lab?: string; json?: boolean }) => {
       if (state !== 'on' && state !== 'off') {
-        throw new Failure('BAD_OPTION', `"${state}" is neither on nor off`, 'pilotlight lab power on cmp-1')
+        throw new Failure(
+          'BAD_OPTION',
+          `"${state}" is neither on nor off`,
+          `pilotlight lab power on ${machine}`,
+        )
       }
       const found = (await findOrFail(options.lab)).machine(machine)
       await (state === 'on' ? found.powerOn() : found.powerOff())
+      if (options.json) printJson({ machine, power: state })
+      else print(`${machine} is ${state}`)
     })
 }
 
@@ -144,10 +161,16 @@ function defineConsole(command: Command): void {
     .argument('<machine>', 'its name')
     .addOption(whichLab())
     .option('-f, --follow', 'goes on until the machine is off')
+    .addOption(new Option('--json', 'the text as JSON').conflicts('follow'))
     .addHelpText('after', '\nExamples:\n  pilotlight lab console cmp-1 -f')
-    .action(async (machine: string, options: { lab?: string; follow?: boolean }) => {
+    .action(async (machine: string, options: { lab?: string; follow?: boolean; json?: boolean }) => {
       const lab = await findOrFail(options.lab)
       const showed = lab.machine(machine).console({ follow: options.follow ?? false })
+      if (options.json) {
+        const texts: string[] = []
+        for await (const text of showed) texts.push(text)
+        return printJson({ machine, console: texts.join('') })
+      }
       for await (const text of showed) process.stdout.write(text)
     })
 }
@@ -202,6 +225,7 @@ export type LabUpFlags = {
   readonly lab?: string
   readonly driver?: string
   readonly until: string
+  readonly json?: boolean
 }
 
 /** The lab of that name, or the only one that is up. */
@@ -220,6 +244,6 @@ function severalLabs(names: readonly string[]): Failure {
   return new Failure(
     'BAD_OPTION',
     `several labs are up: ${names.join(' ')}`,
-    'name the one you mean: --lab NAME',
+    `pilotlight lab status --lab ${names[0]}   and so with each command`,
   )
 }

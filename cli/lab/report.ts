@@ -32,6 +32,14 @@ look around
   down       npm run lab -- down --lab ${lab.name}`)
 }
 
+/** The same for programs: where its server is, and where the files of its site are. */
+export function labJson({ lab, hostUrl, tools, upLines, stays }: FinishedLab): object {
+  const { up, serverState } = labFiles(lab.directory)
+  const server = { url: hostUrl, tokenFile: adminTokenFile(serverState) }
+  const made = upLines === undefined ? {} : { kubeconfig: join(up, 'kubeconfig'), up: upLines }
+  return { lab: lab.name, machines: lab.rack.machines.map(({ name }) => name), server, tools, stays, ...made }
+}
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }

@@ -193,7 +193,8 @@ t.test('nothing is mixed, and nothing half is served', { timeout: 120_000 }, asy
 
   await t.rejects(restoreBackup(file, join(folder, 'full'), passphrase), {
     code: 'STATE_NOT_EMPTY',
-    message: /full is not empty: it holds tokens\.json\. Move that away/,
+    message: /full is not empty: it holds tokens\.json\.$/,
+    remedy: /^name another directory, or move this one: {2}mv \S+full \S+full\.old$/,
   })
   t.strictSame(readdirSync(join(folder, 'full')), ['tokens.json'])
 

@@ -43,7 +43,8 @@ function planned(plan: readonly SecretPlan[], name: string): SecretPlan {
   return found
 }
 
-function isRotatable({ rotation, entries }: SecretPlan): boolean {
+/** Says whether a new text can take the place of a secret's. */
+export function isRotatable({ rotation, entries }: SecretPlan): boolean {
   return typeof rotation !== 'object' && Object.values(entries).some(entry => 'generate' in entry)
 }
 

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import t from 'tap'
 import { completions } from '#cli/about/completion.ts'
+import { lockedKubernetes } from '#images/locked-kubernetes.ts'
 import { addVerb, VERBS } from '#cli/verbs.ts'
 import { pilotlight } from '../pilotlight.ts'
 
@@ -19,12 +20,27 @@ const rows: [typed: string, offered: string][] = [
   ['describe gr', 'group'],
   ['charts rollback lab/racks/small/site.yaml keyst', 'keystone'],
   ['get --server http://127.0.0.1:9 gr', 'groups'],
+  ['get groups --output=ya', '--output=yaml'],
+  ['serve --log-level de', 'debug'],
+  ['serve --log-format=te', '--log-format=text'],
+  ['serve --certificate-role re', 'read-only'],
+  ['images build --kubernetes 1', lockedKubernetes() ?? ''],
+  ['charts plan lab/racks/small/site.yaml --values keyst', 'keystone'],
+  ['charts rotate lab/racks/small/site.yaml keystone-f', 'keystone-fernet-keys'],
 ]
 for (const [typed, offered] of rows) {
   t.test(`"${typed}" is completed to ${offered}`, async t => {
     t.strictSame(await completions(program, typed.split(' ')), [offered])
   })
 }
+
+t.test('get offers jsonl beside json, and an id that was typed is not offered again', async t => {
+  t.strictSame(
+    await completions(program, ['charts', 'apply', 'lab/racks/small/site.yaml', 'keystone', 'keyst']),
+    [],
+  )
+  t.ok((await completions(program, ['get', '--output', ''])).includes('jsonl'))
+})
 
 t.test('help is completed to commands, their subcommands, and the codes that have a page', async t => {
   for (const [typed, offered] of [
