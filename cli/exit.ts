@@ -20,7 +20,8 @@ export const EXIT = {
 /** What each exit status means to a person; `pilotlight help exit-codes` prints it. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   done: 'all was done, or was done already',
-  failed: 'it failed on the way; the message says why, and the same command may be run again',
+  failed:
+    'it failed on the way, and the same command may be run again once what the message names is fixed; or `lint` found errors',
   usage: 'the command line, a setting or the site file cannot be used as it is; nothing was started',
   notFound: 'what was named is not there: a machine, a group, a profile, a lab, a help topic',
   refused:
@@ -50,6 +51,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   NO_HELM: 'usage',
   SEALED: 'usage',
   UNFIT_AUTHORITY: 'usage',
+  UNFIT_KUBECONFIG: 'usage',
   WIRE_NOT_PRIVATE: 'usage',
 
   // Something that was named.
@@ -63,6 +65,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   NOT_FOUND: 'notFound',
   NOT_REOPENED: 'notFound',
   NO_KEY_WAITS: 'notFound',
+  NO_MACHINE: 'notFound',
   NO_MATCHING_GROUP: 'notFound',
   UNKNOWN_PROFILE: 'notFound',
   UNKNOWN_RELEASE: 'notFound',
@@ -80,6 +83,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   KEYS_NOT_APPROVED: 'refused',
   KEY_REFUSED: 'refused',
   LOCKED: 'refused',
+  NEEDS_ROOT: 'refused',
   NOT_ALLOWED: 'refused',
   NOT_AUTHENTICATED: 'refused',
   NOT_CHANGED: 'refused',

@@ -8,7 +8,12 @@ import { addVerb, VERBS } from './verbs.ts'
 const [node = '', script = '', ...words] = process.argv
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed) // `| head` has seen enough
+  if (error.code === 'EPIPE') process.exit(EXIT.done) // `| head` has seen enough
+  process.exitCode = EXIT.failed
+  void import('./error-report.ts').then(({ describeError }) => {
+    process.stderr.write(`standard output cannot be written:\n${describeError(error)}\n`)
+    process.exit(EXIT.failed)
+  })
 })
 
 try {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Alarm } from '#model/alarm.ts'
-import { adminTokenFile } from '#model/endpoint.ts'
+import { adminTokenFile, authorityFile } from '#model/endpoint.ts'
 import { contains } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { endsOf, openListenerCertificates, reloadAll } from './access/listener-certificates.ts'
@@ -259,6 +259,7 @@ async function openAll(
       config.admin === undefined || adminPort === undefined
         ? undefined
         : `https://${hostOf(reachable(config.admin.host))}:${adminPort}`,
+    caPath: config.admin?.tls === undefined ? authorityFile(resolve(statePath)) : undefined,
     tokenPath: adminTokenFile(resolve(statePath)),
     address,
     dhcp: config.dhcp,

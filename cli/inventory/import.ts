@@ -6,18 +6,20 @@ import { Option, type Command } from 'commander'
 import { CHANGES_AT_ONCE, type InventoryClient } from '#client/inventory.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { replaceFile } from '#host/replace-file.ts'
-import { KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
+import { pathWord } from '#host/shell.ts'
+import { idOf, KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
 import { bytesOf } from '#model/text.ts'
 import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
 import { Failure } from '#model/error.ts'
 import { serverOption } from '../options.ts'
-import { printJson } from '../terminal/show.ts'
+import { print, printJson } from '../terminal/show.ts'
 
 export function defineImport(command: Command): void {
   command
     .argument('<dir>', 'groups/, profiles/, ignition/, generic/, cloud/, and ours')
     .option('--dry-run', 'only say what would happen')
     .option('--skip-broken', 'leave out files that cannot be used, instead of importing nothing')
+    .option('--hide', 'put also what hides another object of a file of the server, with the same id')
     .option('--json', 'say how many of each kind as JSON')
     .addOption(serverOption())
     .addHelpText(
@@ -49,26 +51,66 @@ export function defineExport(command: Command): void {
 }
 
 type Flags = { readonly server: string; readonly json?: boolean }
-type ImportFlags = Flags & { readonly dryRun?: boolean; readonly skipBroken?: boolean }
+type ImportFlags = Flags & {
+  readonly dryRun?: boolean
+  readonly skipBroken?: boolean
+  readonly hide?: boolean
+}
 type ExportFlags = Flags & { readonly source?: string; readonly force?: boolean }
 
 async function importDirectory(folder: string, flags: ImportFlags): Promise<void> {
   const { batchesOf, InventoryClient: Client } = await import('#client/inventory.ts')
-  const { dryRun = false, skipBroken = false, json = false } = flags
+  const { dryRun = false, skipBroken = false, json = false, hide = false } = flags
   const objects = await objectsBelow(folder, skipBroken)
   const client = new Client(flags.server)
+  const hidden = await hiddenBy(objects, client)
+  if (hidden.length > 0 && !hide) throw wouldHide(folder, hidden)
   const counts = new Map<string, Count>()
+  const changed: string[] = []
   for (const changes of batchesOf(objects)) {
     const { outcomes } = await client.transaction(changes, { dryRun })
-    for (const { kind, result } of outcomes) {
+    for (const { kind, id, result } of outcomes) {
+      if (result === 'changed') changed.push(`${kind} ${id}`)
       const { count = 0 } = counts.get(`${kind} ${result}`) ?? {}
       counts.set(`${kind} ${result}`, { kind, result, count: count + 1 })
     }
   }
   const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count)
-  if (json) return printResult({ dryRun, counts: sorted })
+  for (const name of hidden) process.stderr.write(`${name} hides the file of the server with that id\n`)
+  if (json) return printResult({ dryRun, counts: sorted, changed, hidden })
   const lines = sorted.map(count => `${countText(count)}${dryRun ? ' (dry run)' : ''}\n`)
   process.stdout.write(lines.join('') || 'nothing to import\n')
+  if (changed.length > 0) print(`changed: ${namesOf(changed)}`)
+}
+
+/** Objects of the server's data directory that would be others from then on: those of the store go before files. */
+async function hiddenBy(objects: readonly KindedObject[], client: InventoryClient): Promise<string[]> {
+  const hidden: string[] = []
+  for (const kind of KINDS) {
+    const own = new Map(objects.flatMap(one => (one.kind === kind ? [[idOf(one), one]] : [])))
+    if (own.size === 0) continue
+    for await (const listed of client.list(kind)) {
+      const object = own.get(listed.id)
+      if (listed.source !== 'directory' || object === undefined) continue
+      const bytes = await bytesIn(client, kind, listed)
+      if (!bytes.equals(bytesOf(fileTextOf(object)))) hidden.push(`${kind} ${listed.id}`)
+    }
+  }
+  return hidden
+}
+
+function wouldHide(folder: string, hidden: readonly string[]): Failure {
+  const what =
+    `${namesOf(hidden)} of ${folder} would hide ${hidden.length === 1 ? 'a file' : 'files'} of the server's data directory with the same id: ` +
+    'machines whose groups name it would boot what is imported. Nothing was written'
+  const remedy = `rename it in ${folder}, or, if that is meant:  pilotlight import ${pathWord(folder)} --hide`
+  return new Failure('IN_THE_WAY', what, remedy)
+}
+
+/** Some names, and how many more. */
+function namesOf(names: readonly string[]): string {
+  const more = names.length > 10 ? `, and ${names.length - 10} more` : ''
+  return `${names.slice(0, 10).join(', ')}${more}`
 }
 
 /** How many objects of a kind had the same result. */

@@ -113,7 +113,10 @@ async function bootable(id: string, client: ServerClient): Promise<void> {
   const { ignition_id: config } = (profile ?? {}) as { readonly ignition_id?: string } // as a profile has it
   if (config?.endsWith('.njk') === true) return
   const what = `the server has no profile "${id}"${profile === undefined ? '' : ' whose Ignition config brings our agent'}`
-  const remedy = `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
+  const remedy =
+    profile === undefined
+      ? `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
+      : `its own profile has that id: rename that one and the profile of its groups, or put ours in its place:  pilotlight import ${ROOT} --hide`
   throw new Failure('NOT_FOUND', what, remedy)
 }
 

@@ -12,6 +12,8 @@ export type StartFacts = {
   readonly url: string
   /** Of administration, where it has its own listener. */
   readonly adminUrl: string | undefined
+  /** The authority that signed the certificate of `adminUrl`; undefined where that is not ours. */
+  readonly caPath: string | undefined
   /** The path of admin.token. */
   readonly tokenPath: string
   readonly address: string
@@ -24,25 +26,35 @@ export type StartFacts = {
 
 /** The lines, without a line end at the end. */
 export function startText(facts: StartFacts): string {
-  const { url, adminUrl, tokenPath } = facts
+  const { url, adminUrl, caPath, tokenPath } = facts
+  const trust =
+    adminUrl === undefined || caPath === undefined
+      ? []
+      : [['trust', `export PILOTLIGHT_CA=${pathWord(caPath)}`]]
   const rows = [
     ['page', `${adminUrl ?? url}/`],
     ['token', `export PILOTLIGHT_TOKEN_FILE=${pathWord(tokenPath)}`],
+    ...trust,
     ['DHCP', dhcpText(facts)],
     ...(facts.assetsPath === undefined ? [['assets', NO_ASSETS] as const] : []),
     ['next', nextText(facts)],
     ['stop', 'Ctrl-C'],
-  ] as const
-  return rows.map(([name, text]) => `  ${name.padEnd(6)} ${text}`).join('\n')
+  ]
+  return rows.map(([name = '', text = '']) => `  ${name.padEnd(6)} ${text}`).join('\n')
 }
 
 const NO_ASSETS =
   'none: what machines fetch below /assets/ is answered 404; start with --assets-path DIRECTORY'
 
 function dhcpText({ dhcp, networks, address }: StartFacts): string {
+  const full = networks.find(network => network.dhcp === 'full')
+  if (!dhcp && full !== undefined)
+    return `off, and the site with ${full.subnet} has dhcp: full: start without --no-dhcp`
   if (!dhcp) return 'off: another DHCP server must name this one as the boot server'
   if (isLoopback(address))
     return `reaches no machine: ${address} is this host alone; start with --address and that of the card (ip -brief address)`
+  if (address === '0.0.0.0')
+    return 'silent: 0.0.0.0 is not an address of a network; start with --address and that of the card (ip -brief address)'
   if (networks.length === 0) return 'silent until a site file is applied'
   const own = networks.find(({ subnet }) => contains(subnet, address))
   const subnets = networks.map(({ subnet }) => subnet).join(', ')

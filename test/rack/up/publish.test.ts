@@ -22,13 +22,20 @@ t.test('a site is published only to a server that has what its machines boot', a
   const published = () => publish(site, new ServerClient(server.url, token), join(folder, 'up'), silentStage)
   await t.rejects(published(), {
     message: 'the server has no profile "controller" whose Ignition config brings our agent',
-    remedy: /pilotlight import \//,
+    remedy: /rename that one .*pilotlight import \/\S+ --hide$/,
   })
   t.match(await pilotlight(['get', 'groups', '-o', 'name'], { env: { PILOTLIGHT_SERVER: server.url } }), {
     out: '',
   })
 
-  await pilotlight(['import', ROOT], { env: { PILOTLIGHT_SERVER: server.url } })
+  const refused = await pilotlight(['import', ROOT, '--dry-run'], { env: { PILOTLIGHT_SERVER: server.url } })
+  t.equal(refused.status, 4)
+  t.match(
+    refused.err,
+    /^error IN_THE_WAY: profile controller of \S+ would hide a file of the server's data directory/,
+  )
+  t.match(refused.err, / {2}fix: rename it in .*pilotlight import \S+ --hide\n/)
+  await pilotlight(['import', ROOT, '--hide'], { env: { PILOTLIGHT_SERVER: server.url } })
   t.ok(await published(), 'once our own data directory is imported')
 })
 

@@ -4,6 +4,7 @@ import { startText, type StartFacts } from '#server/process/start-text.ts'
 const FACTS: StartFacts = {
   url: 'http://10.20.0.1:8080',
   adminUrl: undefined,
+  caPath: '/var/lib/pilotlight/ca.crt',
   tokenPath: '/var/lib/pilotlight/admin.token',
   address: '10.20.0.1',
   dhcp: true,
@@ -33,6 +34,11 @@ t.test('a new server shows its page, its token, what DHCP waits for, and the nex
 
 t.test('the line of DHCP says how it is: off, silent with its reason, or answering', async t => {
   t.match(dhcp({ dhcp: false }), /^off: /)
+  t.match(
+    dhcp({ dhcp: false, networks: [network('10.20.0.0/24', 'full')] }),
+    /^off, and the site .* without --no-dhcp$/,
+  )
+  t.match(dhcp({ address: '0.0.0.0' }), /^silent: .*--address/)
   for (const networks of [[], [network('10.20.0.0/24', 'full')]])
     t.match(
       dhcp({ address: '127.0.0.1', networks }),
@@ -57,6 +63,8 @@ t.test('the page is where administration is, and a path is one word of a shell',
     networks: [network('10.20.0.0/24', 'full')],
   })
   t.match(text, /page +https:\/\/10\.20\.0\.1:8444\/\n/)
+  t.match(text, /trust +export PILOTLIGHT_CA=\/var\/lib\/pilotlight\/ca\.crt\n/)
+  t.notMatch(startText(FACTS), /trust/, 'plain HTTP needs none')
   t.match(text, `PILOTLIGHT_TOKEN_FILE='/it'\\''s here/admin.token'`)
   t.match(text, /next +pilotlight get machines --server https:\/\/10\.20\.0\.1:8444\n/)
 })
