@@ -11,7 +11,7 @@ import { COREDNS_VERSION, FLANNEL_VERSION } from './references.ts'
 
 const ETCD_VERSION = 'v3.6.5'
 const CONTAINERD_VERSION = 'v2.2.1'
-const HELM_VERSION = 'v3.19.0'
+const HELM_VERSION = 'v3.22.0'
 
 /** The server that keeps a cluster's state. */
 export const etcdRecipe = goRecipe({

@@ -239,7 +239,7 @@ export class YamlReader {
 /** Characters of what is said of a mistake: it quotes values, which may have any length. */
 const LONGEST_MESSAGE = 600
 /** Characters of a text of a site file. Helm values have no such limit. */
-const LONGEST_TEXT = 4096
+export const LONGEST_TEXT = 4096
 /** Tags that leave a text as it is written. */
 const PLAIN_TAGS: ReadonlySet<string> = new Set(
   ['str', 'int', 'float', 'bool'].map(name => `tag:yaml.org,2002:${name}`),

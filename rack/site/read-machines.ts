@@ -2,7 +2,7 @@
 
 import { cleanLabel, LIMITS } from '#model/clean.ts'
 import { isHostLabel } from '#model/host-name.ts'
-import { formatIpv4, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
+import { formatIpv4, parseIpv4, parseSubnet, type Ipv4Network } from '#model/ipv4.ts'
 import { isGroupMac, normaliseMac } from '#model/mac.ts'
 import type { Machine } from '#model/machine.ts'
 import { MACHINE_ROLES, type MachineRole } from '#model/role.ts'
@@ -272,11 +272,8 @@ function expectUnique(
   }
 }
 
-function expectOutsidePool(
-  reader: YamlReader,
-  drafts: readonly Draft[],
-  { dhcp, pool, gateway, dns }: ProvisioningNetwork,
-) {
+function expectOutsidePool(reader: YamlReader, drafts: readonly Draft[], network: ProvisioningNetwork) {
+  const { dhcp, pool, gateway, dns } = network
   const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   for (const { path, address } of drafts) {
     const number = address === undefined ? undefined : parseIpv4(address)
@@ -290,9 +287,20 @@ function expectOutsidePool(
             ? 'inside the pool'
             : undefined
     if (clash === undefined) continue
-    const remedy = `choose one outside ${pool.first}-${pool.last} that is neither ${gateway} nor a DNS server`
+    const remedy = isRoomIn(network)
+      ? `choose one outside ${pool.first}-${pool.last} that is neither ${gateway} nor a DNS server`
+      : ROOMIER
     reader.complain('PL-1007', [...path, 'address'], `${address} is ${clash}`, remedy)
   }
+}
+
+/** Says whether a machine can have an address beside the gateway, the DNS servers and the pool. */
+function isRoomIn(network: ProvisioningNetwork): boolean {
+  const taken = new Set([network.gateway, ...network.dns])
+  const subnet = parseSubnet(network.subnet)
+  if (subnet === undefined) return false
+  for (const number of addressesFor(subnet, network)) if (!taken.has(formatIpv4(number))) return true
+  return false
 }
 
 /** Gives each machine without an address the next free one, so that the same file always gives the same. */

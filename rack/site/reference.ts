@@ -1,5 +1,6 @@
 // docs/site.md, made of the keys of a site file.  To write it again:  npm run site-reference
 
+import { LONGEST_TEXT } from './document.ts'
 import { SITE_KEYS, type SiteKeys } from './site-keys.ts'
 
 /** The smallest site file: everything else has a default. */
@@ -50,7 +51,7 @@ export function siteReference(): string {
     '',
     'A site file describes a rack: its network, its machines, and the cloud on them. `pilotlight init site.yaml` writes one from a few questions,',
     '`pilotlight plan site.yaml` checks it and shows what would be done, and `pilotlight up site.yaml` does it. A key that is not listed here is refused.',
-    'Mistakes have [codes](errors.md), and are reported with line and column.',
+    `A text other than a Helm value has at most ${LONGEST_TEXT} characters. Mistakes have [codes](errors.md), and are reported with line and column.`,
     '',
     'The smallest one:',
     '',

@@ -3,6 +3,7 @@
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { machineSchema } from '#model/machine.ts'
 import { MACHINE_ROLES } from '#model/role.ts'
+import { LONGEST_TEXT } from './document.ts'
 import { scalarsOf } from './read-fields.ts'
 import { CHART_PLANS, OPTIONAL_SERVICES } from './site.ts'
 
@@ -147,6 +148,7 @@ const SCALAR_KEYS: SiteKeys = Object.fromEntries(
       limits: [
         field.minimum === undefined ? '' : `at least ${field.minimum}`,
         field.maximum === undefined ? '' : `at most ${field.maximum}`,
+        field.type === 'string' && field.enum === undefined ? `at most ${LONGEST_TEXT} characters` : '',
       ]
         .filter(it => it !== '')
         .join(', '),
@@ -274,7 +276,8 @@ const OPENSTACK = {
     keys: {
       source: {
         type: 'folder or URL',
-        description: 'A folder, the `https://` URL of an index, or the `oci://` URL of a registry',
+        description:
+          'A folder, the `https://` or `http://` URL of an index, or the `oci://` URL of a registry. What comes over `http://` is what the network says when the lock file is written; after that its digests are required',
         default: 'required',
         limits: '',
         example: './charts',

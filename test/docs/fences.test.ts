@@ -1,14 +1,17 @@
 // Every fenced command of the pages runs as written, or is in a list that says why it does not.
 
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
+import { findArtefact } from '#host/cache.ts'
+import { containerImagesRecipe } from '#images/container-images.ts'
+import { DEFAULT_KUBERNETES } from '#images/references.ts'
+import { contains } from '#model/ipv4.ts'
 import { parseSite } from '#rack/site/read.ts'
-import { SITE_KEYS } from '#rack/site/site-keys.ts'
 import { whyNoNetworks } from '#test/network.ts'
-import { blocksOf, fencesOf, firstAbsent, runBlocks, transcriptOf, without } from './fences.ts'
-import { NOT_RUN, SET_UP } from './pages.ts'
+import { blocksOf, commandsOf, fencesOf, firstAbsent, runBlocks, transcriptOf, without } from './fences.ts'
+import { NOT_RUN, OTHER_YAML, SBOM_OF_IMAGES, SET_UP } from './pages.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const GOLDEN = join(import.meta.dirname, 'golden')
@@ -18,14 +21,26 @@ const PAGES = globSync(['*.md', 'docs/**/*.md', '*/README.md', 'rack/*/README.md
 /** Programs that pages use, beside those of every Debian. */
 const TOOLS = ['curl', 'jq', 'age', 'openssl', 'dnsmasq', '/usr/lib/ipxe/snponly.efi']
 
+/** How a command begins that a page should have in a fence. */
+const COMMAND = /^(?:sudo |bin\/|npm |npx |pilotlight |node_modules\/|cd |export |curl |apt-get |systemctl |git |ip )/
+
 t.test('every command runs or is listed, and every entry of the list is of a command', async t => {
   const lines = PAGES.flatMap(page =>
     blocksOf(read(page)).flatMap(({ text }) => text.split('\n').map(line => ({ page, line }))),
   )
   for (const [page, begin] of NOT_RUN)
     t.equal(lines.filter(it => it.page === page && it.line.startsWith(begin)).length, 1, `${page}: ${begin}`)
-  const commands = lines.filter(({ line }) => /^[^\s#]/.test(line)).length
+  const commands = PAGES.flatMap(page => blocksOf(read(page)))
+    .flatMap(({ text }) => commandsOf(text))
+    .filter(command => /^[^\s#]/.test(command)).length
   t.comment(`${commands - NOT_RUN.length} of ${commands} commands run, ${NOT_RUN.length} are listed`)
+})
+
+t.test('commands are fenced: an indented block would not run', async t => {
+  for (const page of PAGES)
+    t.strictSame(indentedCommandsOf(read(page)), [], page)
+  t.strictSame(indentedCommandsOf('so:\n\n    sudo bin/pilotlight up\n'), ['sudo bin/pilotlight up'])
+  t.strictSame(indentedCommandsOf('```sh\n    npm ci\n```\n\n    NAME   a namespace\n'), [])
 })
 
 t.jobs = 2 // pages beside each other: each has a network of its own
@@ -52,7 +67,7 @@ t.test('data of the pages is JSON or YAML, and what is of a site file can be rea
       if (language === 'json') t.doesNotThrow(() => JSON.parse(text), page)
       if (language !== 'yaml') continue
       const data: Record<string, unknown> = parse(text)
-      if (!Object.keys(data).every(key => key in SITE_KEYS)) continue
+      if (OTHER_YAML.some(([of, first]) => of === page && text.startsWith(first))) continue
       const base = { name: 'rack-1', network: { subnet: '10.20.0.0/24' }, machines: [MACHINE] }
       const site = JSON.stringify({ ...base, ...data }).replaceAll('SHA256:…', `SHA256:${'0'.repeat(64)}`)
       t.doesNotThrow(() => parseSite(page, site), `${page}: ${text}`)
@@ -60,6 +75,38 @@ t.test('data of the pages is JSON or YAML, and what is of a site file can be rea
 })
 
 const MACHINE = { name: 'ctl-1', mac: '52:54:00:20:00:01', role: 'controller' }
+
+const images = await findArtefact(containerImagesRecipe(DEFAULT_KUBERNETES))
+t.test(
+  SBOM_OF_IMAGES.join(': '),
+  { skip: images === undefined ? 'images not built yet' : whyNoNetworks() },
+  async t => {
+    const [page, begin] = SBOM_OF_IMAGES
+    const commands = blocksOf(read(page)).flatMap(({ text }) => commandsOf(text))
+    const text = commands.find(command => command.startsWith(begin)) ?? ''
+    const setUp = `export PILOTLIGHT_CACHE=${dirname(images?.path ?? '')}`
+    const after = { first: '', text: 'jq -r .bomFormat pilotlight.cdx.json', expected: [] }
+    const { failed, outputs } = await runBlocks(setUp, [{ first: text, text, expected: [] }, after])
+    t.equal(failed, undefined)
+    t.equal(outputs[1]?.trim(), 'CycloneDX')
+  },
+)
+
+t.test('the server of the README is not the gateway that its site file chooses', async t => {
+  const [, server = ''] = /serve --address (\S+) --assets-path/.exec(read('README.md')) ?? []
+  const [, subnet = ''] = /pilotlight init site\.yaml .*--subnet (\S+)/.exec(read('README.md')) ?? []
+  const { network } = parseSite('site.yaml', JSON.stringify({ name: 'a', network: { subnet }, machines: [MACHINE] }))
+  t.ok(contains(subnet, server))
+  t.not(network.gateway, server)
+  t.notOk(network.dns.includes(server))
+})
+
+/** The lines of indented blocks that begin with a program of ours or of a shell, outside fences. */
+function indentedCommandsOf(page: string): string[] {
+  const blocks = page.replaceAll(/^( *)```[^]*?^\1```$/gm, '').matchAll(/^\n(?: {4}.*\n)+/gm)
+  return [...blocks].flatMap(([block]) => block.split('\n').map(line => line.trim()).filter(line => COMMAND.test(line)))
+}
+
 
 t.test('a command that fails, and a line that is not printed, are seen', { skip: whyNoNetworks() }, async t => {
   const fails = blocksOf('```sh\ntrue\n```\n\n```sh\necho so\nfalse\ntrue\n```')

@@ -18,9 +18,8 @@ const site = (...computes: readonly string[]) => `
 
 /** Commands before the first of a page: what its reader has. */
 export const SET_UP: Readonly<Record<string, string>> = {
-  // What `npm ci` would install is there.
   'README.md': `
-    npm() { [ "$*" = ci ]; }
+    ip address delete 10.20.0.1/24 dev lo && ip address add 10.20.0.2/24 dev lo
     mount -t tmpfs none /usr/local/bin && mkdir -p /srv/pilotlight/assets${MATCHBOX}`,
   'docs/access.md': `
     pilotlight serve --address 10.20.0.1 --state-path /var/lib/pilotlight --no-dhcp --no-tftp
@@ -104,10 +103,19 @@ YAML
 
 const MACHINES = 'needs machines that boot: npm run lab does it'
 const CLOUD = 'needs a cloud that runs: test/system/tour.test.ts does it'
+const CLOUD_ALONE = 'needs a cloud that runs, for some twenty minutes: by hand'
+const LIBVIRT = 'needs libvirt with KVM: by hand'
+/** The command that lists the parts of the images: its page and how its line begins. */
+export const SBOM_OF_IMAGES = ['docs/dependencies.md', 'pilotlight sbom --output'] as const
+/** YAML on the pages that is of no site file: the page, and its first line. */
+export const OTHER_YAML: readonly (readonly [page: string, first: string])[] = [
+  ['docs/access.md', 'scrape_configs:'], // Prometheus
+]
 const IMAGES = 'builds images, for a quarter of an hour: npm test does it'
 
 /** Commands that do not run here: page, how the line begins, and why. */
 export const NOT_RUN: readonly (readonly [page: string, begin: string, why: string])[] = [
+  ['README.md', 'npm ci', 'needs the archive of npm packages: CI runs it before this test'],
   ['README.md', 'npm run lab', MACHINES],
   ['README.md', 'apt-get install', 'needs the archive of Debian'],
   ['README.md', 'pilotlight images build', IMAGES],
@@ -120,7 +128,15 @@ export const NOT_RUN: readonly (readonly [page: string, begin: string, why: stri
   ['docs/openstack.md', 'pilotlight openstack rc', CLOUD],
   ['docs/openstack.md', 'openstack network create', CLOUD],
   ['docs/openstack.md', 'openstack subnet create', CLOUD],
-  ['docs/dependencies.md', 'pilotlight sbom --output', 'needs built images'],
+  [...SBOM_OF_IMAGES, 'needs built images: runs in a test of its own where they are'],
   ['docs/security.md', 'pilotlight images build', IMAGES],
+  ['bench/README.md', 'pilotlight lab exec', CLOUD_ALONE],
+  ['docs/tempest.md', 'npm run lab', MACHINES],
+  ['docs/tempest.md', 'sudo node_modules/.bin/node test/tempest/run.ts waves --workers', CLOUD_ALONE],
+  ['docs/tempest.md', 'sudo node_modules/.bin/node test/tempest/run.ts waves --regex', CLOUD_ALONE],
+  ['vagrant/README.md', 'sudo bin/pilotlight serve', LIBVIRT],
+  ['vagrant/README.md', 'cd vagrant', LIBVIRT],
+  ['vagrant/README.md', 'export PILOTLIGHT_TOKEN_FILE', LIBVIRT],
+  ['vagrant/README.md', 'bin/pilotlight up', LIBVIRT],
   ['docs/service.md', 'systemctl enable', 'needs systemd: test/deploy/service.test.ts does it'],
 ]

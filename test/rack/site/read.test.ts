@@ -234,6 +234,16 @@ t.test('a subnet without room for a machine is a mistake, reported at the machin
   t.match(message, /PL-1004 site\.yaml:\d+:\d+ machines\[\d\]: no address of the subnet is left/)
 })
 
+t.test('a subnet without room for a machine has no remedy but a larger one', async t => {
+  const withAddress = GOOD.replace('10.20.0.0/24', '10.20.0.0/30').replace(
+    /(role: controller)/,
+    'address: 10.20.0.2, $1',
+  )
+  const { message } = mistakesOf(withAddress)
+  t.match(message, /10\.20\.0\.2 is (?:inside the pool|the gateway)\n +.*larger/)
+  t.notMatch(message, /choose one outside/)
+})
+
 t.test('a file that is not a mapping is one mistake', async t => {
   t.equal(mistakesOf('').problems.length, 1)
   t.equal(mistakesOf('- a\n').problems.length, 1)

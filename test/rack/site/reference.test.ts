@@ -8,6 +8,11 @@ import { parseSite } from '#rack/site/read.ts'
 import { FULL_SITE, MINIMAL_SITE, siteReference } from '#rack/site/reference.ts'
 import { SITE_KEYS, type SiteKeys } from '#rack/site/site-keys.ts'
 
+const CONTROLLER = { name: 'ctl-1', mac: '52:54:00:20:00:01', role: 'controller' }
+const OTHER_MAC = '52:54:00:20:00:02'
+const COMPUTE = { name: 'cmp-1', mac: OTHER_MAC, role: 'compute' }
+/** How a mistake of a site file begins: its code, and where. */
+const WHERE = { message: /^PL-\d{4} site\.yaml:1:\d+ / }
 const PAGE = join(import.meta.dirname, '../../../docs/site.md')
 
 t.test('the page is what npm run site-reference writes', async t => {
@@ -62,6 +67,141 @@ t.test('the defaults of the page are what the reader fills in', async t => {
   t.equal(openstack.plan, usual(SITE_KEYS.openstack.keys.plan.default))
   t.equal(openstack.external.cidr, usual(SITE_KEYS.openstack.keys.external.keys.cidr.default))
 })
+
+/** For each key with limits: a value at the limit that is taken, and values beyond it. Set by path in a site of one machine. */
+const BOUNDS: Readonly<
+  Record<string, { readonly taken: readonly unknown[]; readonly refused: readonly unknown[] }>
+> = {
+  name: { taken: ['a', 'a'.repeat(63)], refused: ['', 'A', 'a_b', 'a'.repeat(64)] },
+  machines: {
+    taken: [[CONTROLLER]],
+    refused: [[], [COMPUTE], [CONTROLLER, { ...CONTROLLER, name: 'ctl-2', mac: OTHER_MAC }]],
+  },
+  'network.subnet': {
+    taken: ['10.20.0.0/29', '172.32.0.0/12', '100.0.0.0/8'],
+    refused: ['10.20.0.0/30', '10.20.0.0/31', '100.0.0.0/7', '10.20.0.1/24', 'fd00::/64', '10.2.0.0/24'],
+  },
+  'network.gateway': {
+    taken: ['10.20.0.1', '10.20.0.254'],
+    refused: ['10.20.0.0', '10.20.0.255', '10.21.0.1'],
+  },
+  'network.pool': {
+    taken: ['10.20.0.100-10.20.0.100', '10.20.0.2-10.20.0.10'],
+    refused: ['10.20.0.101-10.20.0.100', '10.20.0.1-10.20.0.10', '10.20.1.1-10.20.1.9'],
+  },
+  'network.dns': {
+    taken: [['10.20.0.1', '9.9.9.9', '1.1.1.1']],
+    refused: [
+      ['10.20.0.1', '9.9.9.9', '1.1.1.1', '8.8.8.8'],
+      ['9.9.9.9', '9.9.9.9'],
+      ['10.2.0.9'],
+      ['10.3.0.9'],
+      ['172.24.4.9'],
+    ],
+  },
+  'machines.name': { taken: ['a', 'a'.repeat(63)], refused: ['', 'Ctl', 'a.b', 'a'.repeat(64)] },
+  'machines.mac': {
+    taken: ['52-54-00-20-00-01', '525400200001', '5254.0020.0001'],
+    refused: ['01:00:5e:00:00:01', '00:00:00:00:00:00', '52:54:00:20:00'],
+  },
+  'machines.uuid': {
+    taken: ['8d2c1c3e-6a70-4c2f-9d4b-0a1b2c3d4e5f'],
+    refused: ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '8d2c'],
+  },
+  'machines.role': { taken: ['controller'], refused: ['compute', 'boss'] },
+  'machines.address': {
+    taken: ['10.20.0.2', '10.20.0.99', '10.20.0.200'],
+    refused: ['10.20.0.1', '10.20.0.100', '10.20.0.199', '10.21.0.2'],
+  },
+  'machines.tpm': {
+    taken: [`SHA256:${'0a'.repeat(32)}`],
+    refused: [`SHA256:${'0'.repeat(63)}`, '0'.repeat(64)],
+  },
+  'machines.firmware': {
+    taken: [`SHA256:${'0a'.repeat(32)}`],
+    refused: [`SHA256:${'0'.repeat(65)}`, 'SHA256:'],
+  },
+  'machines.labels': {
+    taken: [{ rack: 'x'.repeat(256) }, { 'example.org/rack': 'a' }],
+    refused: [
+      { rack: 'x'.repeat(257) },
+      { rack: 'a\nb' },
+      { mac: 'x' },
+      { 'kubernetes.io/a': 'b' },
+      { 'a b': 'c' },
+      ['a'],
+    ],
+  },
+  'machines.notes': { taken: ['x'.repeat(4096)], refused: ['x'.repeat(4097)] },
+  'trust.approve': { taken: [{ racks: ['a'] }], refused: [{}, 'nobody', { racks: [] }] },
+  'trust.reboot': { taken: ['auto', 'same-key'], refused: ['never'] },
+  'trust.deadline': { taken: ['1m', '168h'], refused: ['0m', '169h', '60'] },
+  'cluster.kubernetes': {
+    taken: [SITE_KEYS.cluster.keys.kubernetes.default.replaceAll('`', '')],
+    refused: ['1.2.3', '1'],
+  },
+  'cluster.podCidr': {
+    taken: ['10.2.0.0/24', '11.0.0.0/8'],
+    refused: ['10.2.0.0/25', '10.2.0.1/16', '10.20.0.0/16', '12.0.0.0/7'],
+  },
+  'cluster.serviceCidr': {
+    taken: ['10.3.0.0/28', '11.16.0.0/12'],
+    refused: ['10.3.0.0/29', '10.0.0.0/11', '10.2.0.0/24', '10.3.0.1/24'],
+  },
+  'cluster.apiVip': { taken: [], refused: ['10.20.0.5'] },
+  'cluster.openToPods': { taken: [[1, 65_535]], refused: [[0], [65_536]] },
+  'openstack.plan': { taken: ['compute-kit'], refused: ['openstack-helm', 'kolla'] },
+  'openstack.features': { taken: [], refused: [['2026.1'], ['a b']] },
+  'openstack.registries': {
+    taken: [['registry.example.org/openstack'], ['localhost:5000']],
+    refused: [['openstack'], ['https://registry.example.org']],
+  },
+  'openstack.external.cidr': {
+    taken: ['172.24.4.0/29', '11.0.0.0/8'],
+    refused: ['172.24.4.0/30', '172.24.4.1/24', '10.20.0.0/24', '12.0.0.0/7'],
+  },
+  'openstack.external.interface': {
+    taken: ['e', 'eth1.100@bond-0_'.slice(0, 15)],
+    refused: ['e'.repeat(16), 'lo', 'cni0', 'br-ex', '..', 'a/b'],
+  },
+}
+
+t.test('the limits of the page are those of the reader, value by value', async t => {
+  const limited = all('', SITE_KEYS).filter(([, { limits }]) => limits !== '')
+  t.strictSame(
+    limited.map(([path]) => path).filter(path => !(path in BOUNDS)),
+    [],
+    'every key with limits is tried',
+  )
+  for (const [path, { taken, refused }] of Object.entries(BOUNDS)) {
+    for (const value of taken)
+      t.doesNotThrow(() => parseSite('site.yaml', siteWith(path, value)), `${path}: ${JSON.stringify(value)}`)
+    for (const value of refused) {
+      t.throws(
+        () => parseSite('site.yaml', siteWith(path, value)),
+        WHERE,
+        `${path}: ${JSON.stringify(value)}`,
+      )
+    }
+  }
+})
+
+/** A site of one machine in which one key is set. */
+function siteWith(path: string, value: unknown): string {
+  const machine: Record<string, unknown> = { ...CONTROLLER }
+  const site: Record<string, unknown> = {
+    name: 'rack-1',
+    network: { subnet: '10.20.0.0/24' },
+    machines: [machine],
+  }
+  const steps = path.split('.')
+  const last = steps.pop() ?? ''
+  let place: Record<string, unknown> = site
+  for (const step of steps)
+    place = step === 'machines' ? machine : ((place[step] ??= {}) as Record<string, unknown>)
+  place[last] = value
+  return JSON.stringify(site)
+}
 
 /** Each key with its path. */
 function all(place: string, keys: SiteKeys): [string, SiteKeys[string]][] {
