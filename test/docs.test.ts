@@ -2,8 +2,9 @@
 
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { Command } from 'commander'
 import t from 'tap'
-import { pilotlight } from './cli/pilotlight.ts'
+import { addVerb, VERBS } from '#cli/verbs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const pages = ['*.md', 'docs/**/*.md', '!(node_modules)/**/README.md']
@@ -85,13 +86,41 @@ t.test(
   },
 )
 
-t.test('every verb that a page names is one', async t => {
-  const { out } = await pilotlight(['--help'])
-  const verbs = new Set(out.match(/^ {2}[a-z]+(?= )/gm)?.map(line => line.trim()))
+t.test('every verb, verb below it and flag that a page names is one', async t => {
+  const program = new Command('pilotlight')
+  for (const verb of VERBS) await addVerb(program, verb)
   for (const { page, text } of pages)
-    for (const [, verb = ''] of text.matchAll(/(?:^ *|[`/(])pilotlight ([a-z]+)\b/gm))
-      t.ok(verbs.has(verb), `${page}: pilotlight ${verb}`)
+    for (const words of commandsIn(text))
+      t.equal(whatIsUnknown(program, words), undefined, `${page}: ${words}`)
+  for (const [words, unknown] of [
+    ['upp site.yaml', 'upp'],
+    ['charts lokc site.yaml', 'lokc'],
+    ['charts lock --flg', '--flg'],
+    ['up site.yaml --approve first-boot', undefined],
+  ] as const)
+    t.equal(whatIsUnknown(program, words), unknown, words)
 })
+
+/** What follows `pilotlight` in each command of a page: in fences and in code, up to the end of it, a comment or the next command. */
+function commandsIn(text: string): string[] {
+  return [...text.matchAll(/(?:^ *|[`/(])pilotlight ([a-z]+\b[^`\n]*)/gm)].map(([, words = '']) =>
+    words.replace(/(?<=^lab exec) .*| {2,}.*| [#|&;>].*|[;|].*|, .*/, ''),
+  )
+}
+
+/** The first word of a command that is no verb, no verb below it, or no flag; undefined when all are known. */
+function whatIsUnknown(program: Command, text: string): string | undefined {
+  const words = text.split(/\s+/)
+  const verb = program.commands.find(it => it.name() === words[0])
+  if (verb === undefined) return words[0] === 'help' ? undefined : words[0]
+  const [, second = ''] = words
+  const below = verb.commands.find(it => it.name() === second || it.aliases().includes(second))
+  const isRequired = verb.commands.length > 0 && verb.registeredArguments.length === 0
+  if (below === undefined && isRequired && /^[a-z-]+$/.test(second) && !second.startsWith('-')) return second
+  const known = [verb, ...verb.commands].flatMap(it => it.options.flatMap(({ long }) => long ?? []))
+  const flags = words.flatMap(word => /^\[?(--[a-z-]+)/.exec(word)?.[1] ?? [])
+  return flags.find(flag => flag !== '--help' && !known.includes(flag))
+}
 
 /** The anchors that GitHub gives the headings of a page: in lower case, without punctuation, `-` for a space. */
 function anchorsOf(text: string): Set<string> {
