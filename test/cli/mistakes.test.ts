@@ -2,7 +2,7 @@
 // fixes it and one that names the page of its code; with --json the same is on standard output.
 
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -406,6 +406,7 @@ t.test('every list and result with --json begins with its apiVersion', async t =
 
 t.test('an empty list says that it is empty, and what fills it', async t => {
   const { env, cwd } = await world(t)
+  rmSync(join(cwd, 'data/profiles/spare.json')) // a profile without a group is a warning
   for (const [typed, said] of [
     ['get machines', /^no machines yet: .*pilotlight up/],
     ['get groups', /^no groups yet: /],

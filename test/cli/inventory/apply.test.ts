@@ -78,7 +78,7 @@ ignition_id: a.bu
   })
 
   t.equal((await pilotlight(['__complete', '--', 'describe', 'gr'], { env })).out, 'group\n')
-  t.equal((await pilotlight(['__complete', '--', 'delete', 'group', 'g-1', 'g'], { env })).out, 'g-1\ng-2\n')
+  t.equal((await pilotlight(['__complete', '--', 'delete', 'group', 'g-1', 'g'], { env })).out, 'g-2\n')
   t.match(await pilotlight(['delete', 'group', 'g-1', 'none'], { env }), {
     status: EXIT.notFound,
     err: /no group "none"/,
