@@ -7,7 +7,8 @@ import type { LocalFiles } from '#server/formats/butane/local-files.ts'
 import { transpile } from '#server/formats/butane/transpile.ts'
 import { checkIgnition } from '#server/formats/ignition/config.ts'
 import type { PlacedFinding } from '#server/formats/ignition/findings.ts'
-import { writeIgnition } from '#server/formats/ignition/write.ts'
+import { NEWEST_SPEC } from '#server/formats/ignition/schema.ts'
+import { matchboxJson, writeIgnition } from '#server/formats/ignition/write.ts'
 import type { Question, Verdict } from './judge.ts'
 import { kindOfOurs, kindOfReal } from './kinds.ts'
 
@@ -54,7 +55,8 @@ function ours(
 ): { readonly accepted: boolean; readonly findings: readonly PlacedFinding[]; readonly output: string } {
   if (!butane) {
     const { good, findings } = checkIgnition(text)
-    return { accepted: good !== undefined, findings, output: '' }
+    const output = good === undefined ? '' : opened(matchboxJson(good.config, good.spec, NEWEST_SPEC))
+    return { accepted: good !== undefined, findings, output: raised(output, good?.spec ?? 0) }
   }
   const { good, findings } = transpile(text, files)
   const output =
@@ -104,6 +106,16 @@ export function opened(json: string): string {
 /** Without what could not be absent before spec 3.3, and is written empty; what is served is raised to 3.4. */
 function plain(json: string): string {
   return json.replaceAll(/"(?:target|level|config|pin)":"",?|"clevis":\{\},?/g, '').replaceAll(',}', '}')
+}
+
+/**
+ * A config without what Ignition drops when it raises one of spec 3.`spec` to 3.6: the bits of modes that older specs ignore,
+ * and from 3.4 to 3.5 the advertisement of a Tang server.
+ */
+function raised(json: string, spec: number): string {
+  if (spec >= NEWEST_SPEC) return json
+  const plain = json.replaceAll(/(?<="mode":)\d+/g, mode => String(Number(mode) & 0o777))
+  return spec >= 5 ? plain : plain.replaceAll(/"advertisement":"(?:[^"\\]|\\.)*",?/g, '')
 }
 
 function unescaped(text: string): string {

@@ -730,19 +730,74 @@ function jsonOf(yaml: string): string {
   return JSON.stringify(yaml)
 }
 
+/** A tree some of whose objects have a key twice: the same value again, a part of it, another member's, null or nothing. */
+function repeating(tree: Tree): Arbitrary<Tree> {
+  return fc
+    .array(fc.tuple(fc.nat(), fc.nat(), fc.integer({ min: 0, max: 9 })), { minLength: 1, maxLength: 4 })
+    .map(choices => choices.reduce(repeated, tree))
+}
+
+function repeated(tree: Tree, [at, other, how]: readonly [at: number, other: number, how: number]): Tree {
+  const objects = objectsOf(tree).filter(members => members.length > 0)
+  const chosen = objects[at % Math.max(objects.length, 1)]
+  if (chosen === undefined) return tree
+  const [key, value] = chosen[other % chosen.length]!
+  const again = how < 2 && 'map' in value ? { map: value.map.slice(other % 2) } : AGAIN[how]?.(value)
+  const name = how % 3 === 1 ? key.replace(/^./, letter => letter.toUpperCase()) : key
+  const added = [how === 8 ? key.replaceAll('s', '\u017f') : name, again ?? value] as const
+  return withMember(tree, chosen, added)
+}
+
+/** The value that a key has the second time. */
+const AGAIN: readonly (((value: Tree) => Tree) | undefined)[] = [
+  undefined,
+  undefined,
+  () => raw('null'),
+  value => ('list' in value ? { list: [] } : value),
+  value => ('list' in value ? { list: value.list.map(() => raw('null')) } : value),
+  value => ('list' in value ? { list: value.list.toReversed() } : raw('"x"')),
+  value => ('list' in value ? { list: value.list.map(item => partOf(item)) } : raw('7')),
+  value => ('list' in value ? { list: [...value.list, ...value.list.slice(0, 1)] } : raw('{}')),
+]
+
+/** An object without its first member. */
+function partOf(tree: Tree): Tree {
+  return 'map' in tree ? { map: tree.map.slice(1) } : tree
+}
+
+type Members = readonly (readonly [key: string, value: Tree])[]
+
+function objectsOf(tree: Tree): readonly Members[] {
+  if ('list' in tree) return tree.list.flatMap(objectsOf)
+  return 'map' in tree ? [tree.map, ...tree.map.flatMap(([, value]) => objectsOf(value))] : []
+}
+
+/** The tree with one member more in the object of these members: at the end, so that the first comes before. */
+function withMember(tree: Tree, members: Members, added: Members[number]): Tree {
+  if ('list' in tree) return { list: tree.list.map(item => withMember(item, members, added)) }
+  if (!('map' in tree)) return tree
+  const below = tree.map.map(([key, value]) => [key, withMember(value, members, added)] as const)
+  return { map: tree.map === members ? [...below, added] : below }
+}
+
 function jsonText(tree: Tree, isPretty: boolean): string {
   const compact = (value: Tree): string => {
     if ('json' in value) return value.json
     if ('list' in value) return `[${value.list.map(compact).join(',')}]`
     return `{${value.map.map(([key, item]) => `${JSON.stringify(key)}:${compact(item)}`).join(',')}}`
   }
-  const text = compact(tree)
-  if (!isPretty) return text
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2) // odd keys that are there twice are then there once
-  } catch {
-    return text
+  const pretty = (value: Tree, indent: string): string => {
+    const inner = `${indent}  `
+    if ('json' in value) return value.json
+    if ('list' in value) {
+      if (value.list.length === 0) return '[]'
+      return `[\n${value.list.map(item => inner + pretty(item, inner)).join(',\n')}\n${indent}]`
+    }
+    if (value.map.length === 0) return '{}'
+    const lines = value.map.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${pretty(item, inner)}`)
+    return `{\n${lines.join(',\n')}\n${indent}}`
   }
+  return isPretty ? pretty(tree, '') : compact(tree)
 }
 
 function snake(name: string): string {
@@ -772,13 +827,16 @@ function butaneOf(oddness: Oddness, filesDir: string): Arbitrary<Question> {
 }
 
 function ignitionOf(oddness: Oddness): Arbitrary<Question> {
-  return fc
-    .integer({ min: 0, max: 6 })
-    .chain(spec =>
-      fc
-        .tuple(configOf(oddness, false, spec), fc.boolean())
-        .map(([tree, isPretty]) => ({ butane: false, text: jsonText(tree, isPretty) })),
-    )
+  return fc.integer({ min: 0, max: 6 }).chain(spec =>
+    fc
+      .tuple(configOf(oddness, false, spec), fc.boolean(), fc.integer({ min: 0, max: 2 }))
+      .chain(([tree, isPretty, repeats]) =>
+        (repeats === 0 ? repeating(tree) : fc.constant(tree)).map(it => ({
+          butane: false,
+          text: jsonText(it, isPretty),
+        })),
+      ),
+  )
 }
 
 /** `count` configs of this seed; Butane's read files below `filesDir`. */

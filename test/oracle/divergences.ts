@@ -32,6 +32,24 @@ const isBesideRefusal = (line: string) => line === 'ours: error unreadable' || l
 
 export const DIVERGENCES: readonly Divergence[] = [
   {
+    id: 'repeated-keys',
+    reason:
+      'Ignition merges the keys of an object that are there twice and says nothing of it, nor of unknown keys in the first; it looks for the place of a fault in the last. We warn of them, and name what has the fault.',
+    explains: (line, { butane }, all) =>
+      !butane &&
+      all.some(other => other.startsWith('ours: warning repeated-key')) &&
+      (/^ours: warning (?:repeated|unknown)-key/.test(line) || isElsewhere(line, all)),
+    example: ignition('"passwd": {"users": [{"name": "a"}]}, "passwd": {"users": [{"uid": 5}]}'),
+  },
+  {
+    id: 'other-case',
+    reason:
+      'Ignition reads a key in another case, and places what is wrong below it at the start. We name what has the fault.',
+    explains: (line, { butane }, all) =>
+      !butane && all.some(other => /warning unknown-key/.test(other)) && isElsewhere(line, all),
+    example: ignition('"STORAGE": {"FILES": [{"PATH": "a"}]}'),
+  },
+  {
     id: 'context-tree',
     reason:
       'Butane warns that it cannot report unused keys below a section that is empty or an alias. Nothing is wrong with such a config, and we report the keys.',

@@ -51,7 +51,7 @@ export type Verdict = {
   /** Why nothing came out; empty otherwise. */
   readonly error: string
   readonly entries: readonly Entry[]
-  /** The Ignition config that Butane wrote. */
+  /** The Ignition config that Butane wrote, or that Ignition read, raised to the newest spec. */
   readonly output: string
 }
 

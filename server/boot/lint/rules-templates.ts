@@ -48,6 +48,7 @@ export function sentence({ severity, path, message }: PlacedFinding): string {
 
 /** The code of what a config format warns of. */
 export function warningCode(kind: WarningKind): LintCode {
+  if (kind === 'repeated-key') return 'PL-2005'
   return kind === 'unknown-key' ? 'PL-2031' : 'PL-2039'
 }
 

@@ -2,7 +2,7 @@
 
 import { InvalidIgnition } from '../../errors.ts'
 import { checkIgnition } from '../../formats/ignition/config.ts'
-import { errorsText } from '../../formats/ignition/findings.ts'
+import { errorsText, type PlacedFinding } from '../../formats/ignition/findings.ts'
 import { MATCHBOX_SPEC, matchboxJson } from '../../formats/ignition/write.ts'
 import { remembered } from './remembered.ts'
 
@@ -27,14 +27,22 @@ export function renderedIgnition(name: string, text: string): string {
 const asRendered = remembered<Served>(text => {
   const { good, findings } = checkIgnition(text)
   if (good === undefined) return kept({ problem: errorsText(findings) })
-  return kept({ text: JSON.stringify(JSON.parse(text)) })
+  return kept({ text: compact(text, findings) })
 })
 
 /** What is before and after the marks of a config, and the marks; undefined when there is something wrong with it. */
 const piecesOf = remembered<readonly string[] | undefined>(frame => {
-  if (checkIgnition(frame).good === undefined) return { value: undefined, size: 0 }
-  return { value: JSON.stringify(JSON.parse(frame)).split(MARKED), size: frame.length }
+  const { good, findings } = checkIgnition(frame)
+  if (good === undefined) return { value: undefined, size: 0 }
+  return { value: compact(frame, findings).split(MARKED), size: frame.length }
 })
+
+/** A JSON text without spaces. JSON.parse would drop a key that is there twice, which Ignition merges, and round a long integer. */
+function compact(text: string, findings: readonly PlacedFinding[]): string {
+  const isRepeated = findings.some(it => it.severity === 'warning' && it.kind === 'repeated-key')
+  if (!isRepeated && !/[\s:]-?\d{16}/.test(text)) return JSON.stringify(JSON.parse(text))
+  return text.replaceAll(/("(?:[^"\\]|\\.)*")|\s+/g, (_, quoted: string | undefined) => quoted ?? '')
+}
 
 const OPENING = '"data:;base64,'
 const MARKED = /(?<="data:;base64,)([A-Za-z0-9+/]{4})(?=")/

@@ -2,6 +2,7 @@
 // Butane's sugar becomes the parent, so that a user can still say otherwise.
 
 import { isFields, type Fields, type Value } from '../ignition/read.ts'
+import type { Integer } from '../ignition/types.ts'
 import type { Path } from '../ignition/tree.ts'
 import type { IgnitionConfig } from '../ignition/types.ts'
 import type { Origins } from './origins.ts'
@@ -83,7 +84,9 @@ function mergeLists(
 function keyOf(list: string, item: Value): string {
   if (!isFields(item)) return JSON.stringify(item)
   if (list !== 'partitions') return JSON.stringify(item[KEYS.get(list) ?? 'name'] ?? '')
-  return JSON.stringify(item['number'] ? ['number', item['number']] : ['label', item['label'] ?? ''])
+  return JSON.stringify(
+    item['number'] ? ['number', `${item['number'] as Integer}`] : ['label', item['label'] ?? ''],
+  )
 }
 
 function isList(value: Value | undefined): value is readonly Value[] {

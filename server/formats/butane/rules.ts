@@ -2,7 +2,7 @@
 
 import type { Report } from '../ignition/findings.ts'
 import { octal } from '../ignition/rules-nodes.ts'
-import type { Disk } from '../ignition/types.ts'
+import type { Disk, Integer } from '../ignition/types.ts'
 import type { ButaneConfig } from './types.ts'
 
 /** Warns of each mode of a file or directory that is decimal where octal was meant. */
@@ -17,9 +17,9 @@ export function modeRules({ storage = {} }: ButaneConfig, { warning }: Report): 
 }
 
 /** Says whether a mode is an unusual one, and a usual one when its decimal digits are read as octal. */
-export function isDecimalMode(mode: number, isDirectory: boolean): boolean {
+export function isDecimalMode(mode: Integer, isDirectory: boolean): boolean {
   if (!/^[0-7]{1,4}$/.test(String(mode))) return false
-  return !isUsualMode(mode, isDirectory) && isUsualMode(Number.parseInt(String(mode), 8), isDirectory)
+  return !isUsualMode(Number(mode), isDirectory) && isUsualMode(Number.parseInt(String(mode), 8), isDirectory)
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import type { Dialect } from '../ignition/read.ts'
 import {
+  authority,
   CONFIG,
   dropin,
   type Field,
@@ -24,6 +25,7 @@ import { yamlScalar } from './yaml.ts'
 /** What Butane adds to the objects of Ignition; the number is the first Ignition spec whose Butane has it. */
 const SUGAR: ReadonlyMap<ObjectType, ObjectType> = new Map([
   [resource, object({ inline: 'string', 'local@1': 'string' })],
+  [authority, object({ 'inline@1': 'string', 'local@1': 'string' })],
   [reference, object({ 'inline@1': 'string', 'local@1': 'string' })],
   [filesystem, object({ 'withMountUnit@1': 'boolean' })],
   [unit, object({ 'contentsLocal@4': 'string' })],

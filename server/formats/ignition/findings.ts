@@ -1,11 +1,12 @@
 // What is wrong with a config, where, and how a person reads it.
 
 import type { Place } from '#model/fault.ts'
-import { keyOffsetOf, type Node, offsetOf, pathText, type Path, placeAt } from './tree.ts'
+import { type Node, offsetOf, pathText, type Path, placeAt } from './tree.ts'
 
 /** Every kind of warning, with what to do about it. */
 export const REMEDIES = {
   'unknown-key': 'fix its name, or remove it',
+  'repeated-key': 'keep one of them',
   'decimal-mode': 'write the mode with a leading zero: 0755, not 755',
   'special-bits': 'set the bits in a unit, or use spec 3.6.0 (fcos 1.7.0) or later',
   'reserved-label':
@@ -28,6 +29,8 @@ export type WarningKind = keyof typeof REMEDIES
 export type Finding = {
   readonly path: Path
   readonly message: string
+  /** The offset of what it is about, where the path alone does not say it: of a key that is there twice. */
+  readonly at?: number
 } & ({ readonly severity: 'error' } | { readonly severity: 'warning'; readonly kind: WarningKind })
 
 /** Takes what rules find; no message means nothing was found. */
@@ -49,13 +52,13 @@ export function reportTo(findings: Finding[]): Report {
 }
 
 /** A finding with its position in the text. */
-export type PlacedFinding = Finding & Place
+export type PlacedFinding = DistributiveOmit<Finding, 'at'> & Place
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
 /** The finding with the position of what it is about in the text that `root` was read from. */
-export function placedFinding(finding: Finding, root: Node, text: string): PlacedFinding {
-  const isKey = finding.severity === 'warning' && finding.kind === 'unknown-key'
-  const offset = isKey ? keyOffsetOf(root, finding.path) : offsetOf(root, finding.path)
-  return { ...finding, ...placeAt(text, offset) }
+export function placedFinding({ at, ...finding }: Finding, root: Node, text: string): PlacedFinding {
+  return { ...finding, ...placeAt(text, at ?? offsetOf(root, finding.path)) }
 }
 
 /** For example `line 8, column 17: storage.files[0].path: the path is relative`. */

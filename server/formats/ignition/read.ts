@@ -1,12 +1,14 @@
 // Takes the fields of a schema out of a document, with the leniency of the decoder that the machine uses: names in
-// any case, null is absent, unknown names are ignored (and reported), a wrong type is an error.
+// any case, null is absent, what is there twice is merged, unknown names are ignored (and reported), a wrong type is an error.
 
-import type { Finding } from './findings.ts'
+import type { Finding, WarningKind } from './findings.ts'
 import type { Field, ObjectType, Type } from './schema.ts'
+import { foldedName } from './go-values.ts'
 import { KIND_NAMES, type Member, type Node, type Path, pathText } from './tree.ts'
+import type { Integer } from './types.ts'
 
 /** A value by schema: only what is known, typed as the schema says. */
-export type Value = string | number | boolean | readonly Value[] | Fields
+export type Value = string | Integer | boolean | readonly Value[] | Fields
 export type Fields = { readonly [name: string]: Value }
 
 /** How a document is read. */
@@ -17,6 +19,8 @@ export type Dialect = {
   readonly isOtherCase?: (field: Field, key: string) => boolean
   /** The value of a scalar for a field of type `wanted`; undefined when it is of another type. */
   readonly scalar: (node: Node, wanted: 'string' | 'integer' | 'boolean') => Value | undefined
+  /** Says whether null leaves the value that the same key had before, in place of removing it. */
+  readonly isKeptByNull?: (field: Field) => boolean
 }
 
 /** Reads `root` as an object of `type`, and reports what does not fit. */
@@ -26,7 +30,7 @@ export function readFields(
   dialect: Dialect,
 ): { readonly fields: Fields; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
-  const value = readValue(root, type, [], { dialect, findings })
+  const value = readValue(root, type, [], undefined, { dialect, findings, cells: new WeakMap() })
   return { fields: isFields(value) ? value : {}, findings }
 }
 
@@ -35,10 +39,11 @@ export function ignitionDialect(spec: number): Dialect {
   return {
     fieldOf: (type, key) => {
       const known = type.fields.filter(field => field.since <= spec)
-      return known.find(({ name }) => name === key) ?? known.find(({ name }) => sameName(name, key))
+      return known.find(({ name }) => name === key) ?? known.find(({ name }) => isSameName(name, key))
     },
     isOtherCase: ({ name }, key) => name !== key,
     scalar: jsonScalar,
+    isKeptByNull: ({ plain: [first, last] = [1, 0] }) => first <= spec && spec <= last,
   }
 }
 
@@ -51,13 +56,30 @@ function jsonScalar(node: Node, wanted: 'string' | 'integer' | 'boolean'): Value
   if (wanted === 'string') return node.kind === 'string' ? node.value : undefined
   if (wanted === 'boolean') return node.kind === 'boolean' ? node.value : undefined
   // 420.0 and 42e1 are not integers to Go.
-  const isInteger = node.kind === 'number' && /^-?\d+$/.test(node.text) && isInt64(node.text)
-  return isInteger ? node.value : undefined
+  return node.kind === 'number' && /^-?\d+$/.test(node.text) ? int64Of(BigInt(node.text)) : undefined
 }
 
-type Reading = { readonly dialect: Dialect; readonly findings: Finding[] }
+/** A whole number, if it has 64 bits. */
+export function int64Of(value: bigint): Integer | undefined {
+  if (value !== BigInt.asIntN(64, value)) return undefined
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value
+}
 
-function readValue(node: Node, type: Type, path: Path, reading: Reading): Value | undefined {
+type Reading = {
+  readonly dialect: Dialect
+  readonly findings: Finding[]
+  /** For each list the values that it was cut from: Go keeps what is behind the end of a slice, and adds to it. */
+  readonly cells: WeakMap<object, (Value | undefined)[]>
+}
+
+/** Reads a value, on top of the one that the same key had before. */
+function readValue(
+  node: Node,
+  type: Type,
+  path: Path,
+  before: Value | undefined,
+  reading: Reading,
+): Value | undefined {
   if (node.kind === 'null') return undefined
   if (typeof type === 'string') {
     const value = reading.dialect.scalar(node, type)
@@ -66,34 +88,71 @@ function readValue(node: Node, type: Type, path: Path, reading: Reading): Value 
   }
   if ('list' in type) {
     if (node.kind !== 'list') return wrongType(node, 'a list', path, reading)
-    return node.items.map((item, index) => {
-      const value = readValue(item, type.list, [...path, index], reading)
-      return value ?? EMPTY_OF[typeof type.list === 'string' ? type.list : 'object']
-    })
+    return readList(node.items, type.list, path, before, reading)
   }
   if (node.kind !== 'object') return wrongType(node, 'an object', path, reading)
-  return readObject(node.members, type, path, reading)
+  return readObject(node.members, type, path, isFields(before) ? before : {}, reading)
 }
 
-function readObject(members: readonly Member[], type: ObjectType, path: Path, reading: Reading): Fields {
-  const fields: Record<string, Value> = {}
-  for (const { key, value: node } of members) {
-    const field = reading.dialect.fieldOf(type, key)
+/** Each item adds to the one that was at its place; null leaves that one, or is an empty value. */
+function readList(
+  items: readonly Node[],
+  type: Type,
+  path: Path,
+  before: Value | undefined,
+  reading: Reading,
+): Value {
+  if (items.length === 0) return []
+  const cells = (before !== undefined && typeof before === 'object' && reading.cells.get(before)) || []
+  for (const [index, item] of items.entries()) {
+    const value = readValue(item, type, [...path, index], cells[index], reading)
+    cells[index] = value ?? cells[index] ?? EMPTY_OF[typeof type === 'string' ? type : 'object']
+  }
+  const values = cells.slice(0, items.length) as Value[] // each was set
+  reading.cells.set(values, cells)
+  return values
+}
+
+function readObject(
+  members: readonly Member[],
+  type: ObjectType,
+  path: Path,
+  before: Fields,
+  reading: Reading,
+): Fields {
+  const { dialect, findings } = reading
+  const fields: Record<string, Value> = { ...before }
+  const keys = new Map<string, string>()
+  for (const { key, at, value: node } of members) {
+    const field = dialect.fieldOf(type, key)
+    const warning = (kind: WarningKind, message: string) =>
+      findings.push({ severity: 'warning', kind, path: [...path, key], message, at })
     if (field === undefined) {
-      const message = 'this key is not known, and is ignored'
-      reading.findings.push({ severity: 'warning', kind: 'unknown-key', path: [...path, key], message })
+      warning('unknown-key', 'this key is not known, and is ignored')
       continue
     }
-    if (reading.dialect.isOtherCase?.(field, key)) {
-      const message = `this is read as "${field.name}", but not by every program: write it so`
-      reading.findings.push({ severity: 'warning', kind: 'unknown-key', path: [...path, key], message })
+    const { name } = field
+    if (dialect.isOtherCase?.(field, key))
+      warning('unknown-key', `this is read as "${name}", but not by every program: write it so`)
+    const first = keys.get(name)
+    if (first === undefined) keys.set(name, key)
+    else {
+      const where = first === key ? `"${key}" is there twice` : `"${key}" is the same key as "${first}"`
+      const isKept = dialect.isKeptByNull?.(field) ?? false
+      warning('repeated-key', `${where}; ${effectOf(node, isKept)}`)
     }
-    const value = readValue(node, field.type, [...path, key], reading)
-    if (value === undefined) continue
-    const before = fields[field.name] // a key that is there twice adds to the first
-    fields[field.name] = isFields(before) && isFields(value) ? { ...before, ...value } : value
+    const value = readValue(node, field.type, [...path, key], fields[name], reading)
+    if (value !== undefined) fields[name] = value
+    else if (node.kind === 'null' && !dialect.isKeptByNull?.(field)) delete fields[name]
   }
   return fields
+}
+
+/** What Go makes of a key that is there again. */
+function effectOf({ kind }: Node, isKeptByNull: boolean): string {
+  if (kind === 'null') return isKeptByNull ? 'null changes nothing' : 'null removes what was there'
+  if (kind === 'object') return 'both are merged, as in Ignition'
+  return kind === 'list' ? 'both are merged item by item, as in Ignition' : 'the last one counts'
 }
 
 function wrongType(node: Node, wanted: string, path: Path, { findings }: Reading): undefined {
@@ -102,6 +161,7 @@ function wrongType(node: Node, wanted: string, path: Path, { findings }: Reading
   findings.push({
     severity: 'error',
     path,
+    at: node.at,
     message: path.length === 0 ? `${pathText(path)}: ${message}` : message,
   })
 }
@@ -110,11 +170,6 @@ const NAMES = { string: 'a text', integer: 'an integer', boolean: 'true or false
 /** The value that null in a list becomes. */
 const EMPTY_OF = { string: '', integer: 0, boolean: false, object: {} } as const
 
-function sameName(name: string, key: string): boolean {
-  return name.length === key.length && name.toLowerCase() === key.toLowerCase()
-}
-
-function isInt64(digits: string): boolean {
-  const value = BigInt(digits)
-  return value === BigInt.asIntN(64, value)
+function isSameName(name: string, key: string): boolean {
+  return name.length === key.length && foldedName(name) === foldedName(key)
 }

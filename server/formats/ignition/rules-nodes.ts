@@ -4,7 +4,7 @@ import { posix } from 'node:path'
 import { cleanPath, pathProblem } from './paths.ts'
 import type { Report } from './findings.ts'
 import type { Path } from './tree.ts'
-import type { FileNode, IgnitionConfig, Link, Storage } from './types.ts'
+import type { FileNode, IgnitionConfig, Integer, Link, Storage } from './types.ts'
 
 /** What holds for each node by itself. */
 export function nodeRules(
@@ -12,7 +12,7 @@ export function nodeRules(
   spec: number,
   { error, warning }: Report,
 ): void {
-  const each = (kind: string, nodes: readonly (FileNode & { readonly mode?: number })[]) => {
+  const each = (kind: string, nodes: readonly (FileNode & { readonly mode?: Integer })[]) => {
     for (const [index, node] of nodes.entries()) {
       const path = ['storage', kind, index]
       error([...path, 'path'], pathProblem(node.path ?? ''))
@@ -24,7 +24,7 @@ export function nodeRules(
       if (mode !== undefined && (mode < 0 || mode > 0o7777)) {
         error([...path, 'mode'], `${mode} is not a file mode; they go from 0 to 4095 (octal 7777)`)
       }
-      if (mode !== undefined && spec < 6 && (mode & 0o7000) !== 0) {
+      if (mode !== undefined && spec < 6 && (BigInt(mode) & 0o7000n) !== 0n) {
         const message = `Ignition of this spec ignores the setuid, setgid and sticky bits of ${octal(mode)}`
         warning('special-bits', [...path, 'mode'], message)
       }
@@ -110,7 +110,7 @@ export function belowFileRules({ storage = {}, systemd }: IgnitionConfig, { erro
 }
 
 /** A mode as it is written in YAML: 0644. */
-export function octal(mode: number): string {
+export function octal(mode: Integer): string {
   return `0${mode.toString(8)}`
 }
 

@@ -2,7 +2,7 @@
 
 import { pathProblem } from './paths.ts'
 import type { Report } from './findings.ts'
-import type { Disk, Filesystem, Luks, Partition, Raid, Storage } from './types.ts'
+import type { Disk, Filesystem, Integer, Luks, Partition, Raid, Storage } from './types.ts'
 import { parseGoUrl, sourceProblem } from './url.ts'
 
 /** Rules for partition tables. */
@@ -14,7 +14,7 @@ export function diskRules(disks: readonly Disk[], report: Report): void {
       partitionRules(partition, [...path, 'partitions', number], report)
     }
     if (device === '') continue
-    const collision = (keyOf: (partition: Partition) => string | number | undefined, message: string) => {
+    const collision = (keyOf: (partition: Partition) => string | Integer | undefined, message: string) => {
       const at = secondOf(partitions.map(keyOf))
       if (at >= 0) report.error([...path, 'partitions', at], message)
     }
@@ -56,8 +56,9 @@ function overlaps(one: Partition, other: Partition): boolean {
 }
 
 /** A size of 0 means the rest of the disk, of which only the start is known. */
-function lastMiBOf({ startMiB = 0, sizeMiB = 0 }: Partition): number {
-  return sizeMiB === 0 ? startMiB : startMiB + sizeMiB - 1
+function lastMiBOf({ startMiB = 0, sizeMiB = 0 }: Partition): Integer {
+  if (sizeMiB === 0) return startMiB
+  return BigInt.asIntN(64, BigInt(startMiB) + BigInt(sizeMiB) - 1n) // Go's integers wrap
 }
 
 /** Rules for file systems. */
@@ -200,6 +201,6 @@ function isJson(text: string): boolean {
 }
 
 /** The index of the first value that was there before; -1 when all differ. */
-function secondOf(values: readonly (string | number | undefined)[]): number {
+function secondOf(values: readonly (string | Integer | undefined)[]): number {
   return values.findIndex((value, index) => value !== undefined && values.indexOf(value) < index)
 }

@@ -13,11 +13,17 @@ export type Field = {
   readonly since: number
   /** Written even when empty, because it is what distinguishes its object from others. */
   readonly kept: boolean
+  /**
+   * The specs, first and last by minor number, whose Go struct holds the value itself and no pointer to it: there `null` after a
+   * value of the same key leaves that value, elsewhere it removes it. Lists have none.
+   */
+  readonly plain: readonly [first: number, last: number] | undefined
 }
 
 /** The oldest and the newest stable spec, by minor number. */
 export const OLDEST_SPEC = 0
 export const NEWEST_SPEC = 6
+const EACH_SPEC = [OLDEST_SPEC, NEWEST_SPEC] as const
 
 const verification: ObjectType = object({ hash: 'string' })
 const header: ObjectType = object({ 'name!': 'string', value: 'string' })
@@ -28,11 +34,18 @@ export const resource: ObjectType = object({
   source: 'string',
   verification,
 })
-/** A config or a certificate elsewhere; 3.0 has fewer fields for it than for content. */
+/** A config elsewhere; 3.0 has fewer fields for it than for content. */
 export const reference: ObjectType = object({
   'compression@1': 'string',
   'httpHeaders@1': { list: header },
   source: 'string',
+  verification,
+})
+/** A certificate elsewhere. */
+export const authority: ObjectType = object({
+  'compression@1': 'string',
+  'httpHeaders@1': { list: header },
+  'source=0-0': 'string',
   verification,
 })
 export const owner: ObjectType = object({ id: 'integer', name: 'string' })
@@ -42,7 +55,7 @@ export const texts: ListType = { list: 'string' }
 const ignition: ObjectType = object({
   config: object({ merge: { list: reference }, replace: reference }),
   'proxy@1': object({ httpProxy: 'string', httpsProxy: 'string', noProxy: texts }),
-  security: object({ tls: object({ certificateAuthorities: { list: reference } }) }),
+  security: object({ tls: object({ certificateAuthorities: { list: authority } }) }),
   timeouts: object({ httpResponseHeaders: 'integer', httpTotal: 'integer' }),
   'version!': 'string',
 })
@@ -75,7 +88,7 @@ export const user: ObjectType = object({
 const partition: ObjectType = object({
   guid: 'string',
   label: 'string',
-  number: 'integer',
+  'number=0-6': 'integer',
   'resize@2': 'boolean',
   shouldExist: 'boolean',
   sizeMiB: 'integer',
@@ -95,12 +108,16 @@ export const filesystem: ObjectType = object({
   wipeFilesystem: 'boolean',
 })
 
-export const tang: ObjectType = object({ 'advertisement@4': 'string', thumbprint: 'string', url: 'string' })
+export const tang: ObjectType = object({
+  'advertisement@4': 'string',
+  thumbprint: 'string',
+  'url=0-6': 'string',
+})
 
 const luks: ObjectType = object({
   'cex@5': object({ enabled: 'boolean' }),
-  clevis: object({
-    custom: object({ config: 'string', needsNetwork: 'boolean', pin: 'string' }),
+  'clevis=3-6': object({
+    'custom=3-6': object({ 'config=0-2': 'string', needsNetwork: 'boolean', 'pin=0-2': 'string' }),
     tang: { list: tang },
     threshold: 'integer',
     tpm2: 'boolean',
@@ -123,12 +140,12 @@ export const storage: ObjectType = object({
   },
   files: { list: object({ ...node, append: { list: resource }, contents: resource, mode: 'integer' }) },
   filesystems: { list: filesystem },
-  links: { list: object({ ...node, hard: 'boolean', target: 'string' }) },
+  links: { list: object({ ...node, hard: 'boolean', 'target=0-2': 'string' }) },
   'luks@2': { list: luks },
   raid: {
     list: object({
       devices: texts,
-      level: 'string',
+      'level=0-2': 'string',
       'name!': 'string',
       options: texts,
       spares: 'integer',
@@ -155,12 +172,16 @@ export const CONFIG: ObjectType = object({
   systemd: object({ units: { list: unit } }),
 })
 
-/** Fields from a short hand: `name`, `name!` (kept when empty), `name@4` (since spec 3.4). */
+/** Fields from a short hand: `name`, `name!` (kept when empty), `name@4` (since spec 3.4), `name=0-2` (plain from 3.0 to 3.2). */
 export function object(fields: Readonly<Record<string, Type>>): ObjectType {
   return {
     fields: Object.entries(fields).map(([text, type]) => {
-      const [name = '', since = '0'] = text.replace('!', '').split('@')
-      return { name, type, since: Number(since), kept: text.endsWith('!') }
+      const [, name = '', mark, since = '0', first, last] =
+        /^(\w+)(!)?(?:@(\d))?(?:=(\d)-(\d))?$/.exec(text) ?? []
+      const kept = mark !== undefined
+      const always = kept || (typeof type !== 'string' && 'fields' in type)
+      const range = first === undefined ? undefined : ([Number(first), Number(last)] as const)
+      return { name, type, since: Number(since), kept, plain: range ?? (always ? EACH_SPEC : undefined) }
     }),
   }
 }

@@ -2,6 +2,7 @@
 // every finding can name its line and column.
 
 import type { Place } from '#model/fault.ts'
+import { foldedName } from './go-values.ts'
 
 /** A value of a document. `at` is the offset of its first character in the text. */
 export type Node =
@@ -36,26 +37,24 @@ export function placeAt(text: string, offset: number): Place {
   return { line: before.split('\n').length, column: offset - start + 1 }
 }
 
-/** The offset of the value at `path`, or of its nearest ancestor that was written down. */
+/**
+ * The offset of the value at `path`, or of its nearest ancestor that was written down. Where a key is there twice, of the one
+ * that leads furthest; of
+ * two, of the last that has its name in the same letters.
+ */
 export function offsetOf(root: Node, path: Path): number {
-  let node = root
-  for (const step of path) {
-    const next = typeof step === 'number' ? itemOf(node, step) : memberOf(node, step)?.value
-    if (next === undefined) return node.at
-    node = next
-  }
-  return node.at
+  return furthest(root, path, 0).at
 }
 
-/** The offset of the key that ends `path`; of the nearest value that was written down, where there is no such key. */
-export function keyOffsetOf(root: Node, path: Path): number {
-  const key = path.at(-1)
-  let node: Node | undefined = root
-  for (const step of path.slice(0, -1)) {
-    node = node && (typeof step === 'number' ? itemOf(node, step) : memberOf(node, step)?.value)
+function furthest(node: Node, path: Path, depth: number): { readonly at: number; readonly depth: number } {
+  let best = { at: node.at, depth }
+  const step = path[depth]
+  if (step === undefined) return best
+  for (const next of nodesAt(node, step)) {
+    const found = furthest(next, path, depth + 1)
+    if (found.depth >= best.depth) best = found
   }
-  const member = node && typeof key === 'string' ? memberOf(node, key) : undefined
-  return member?.at ?? offsetOf(root, path)
+  return best
 }
 
 /** A path as it is written in messages: `storage.files[0].path`. */
@@ -67,12 +66,13 @@ export function pathText(path: Path): string {
   )
 }
 
-function itemOf(node: Node, index: number): Node | undefined {
-  return node.kind === 'list' ? node.items[index] : undefined
-}
-
-function memberOf(node: Node, key: string): Member | undefined {
-  if (node.kind !== 'object') return undefined
-  const exact = node.members.findLast(member => member.key === key)
-  return exact ?? node.members.findLast(member => member.key.toLowerCase() === key.toLowerCase())
+function nodesAt(node: Node, step: string | number): readonly Node[] {
+  if (typeof step === 'number') {
+    const item = node.kind === 'list' ? node.items[step] : undefined
+    return item === undefined ? [] : [item]
+  }
+  if (node.kind !== 'object') return []
+  const others = node.members.filter(({ key }) => key !== step && foldedName(key) === foldedName(step))
+  const exact = node.members.filter(({ key }) => key === step)
+  return [...others, ...exact].map(({ value }) => value)
 }

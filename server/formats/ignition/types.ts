@@ -1,8 +1,11 @@
 // An Ignition config as TypeScript sees it: the union of the stable specs 3.0 to 3.6. Which field belongs to which
 // spec is in schema.ts; names are those of the JSON.
 
+/** A whole number of 64 bits: a bigint where a number would round it. */
+export type Integer = number | bigint
+
 /** A user or group that owns a node, by number or by name. */
-export type Owner = { readonly id?: number; readonly name?: string }
+export type Owner = { readonly id?: Integer; readonly name?: string }
 
 /** Something to fetch, or to decode from a `data:` URL. */
 export type Resource = {
@@ -19,22 +22,22 @@ export type FileNode = {
   readonly user?: Owner
 }
 
-export type Directory = FileNode & { readonly mode?: number }
+export type Directory = FileNode & { readonly mode?: Integer }
 export type File = FileNode & {
   readonly append?: readonly Resource[]
   readonly contents?: Resource
-  readonly mode?: number
+  readonly mode?: Integer
 }
 export type Link = FileNode & { readonly hard?: boolean; readonly target?: string }
 
 export type Partition = {
   readonly guid?: string
   readonly label?: string
-  readonly number?: number
+  readonly number?: Integer
   readonly resize?: boolean
   readonly shouldExist?: boolean
-  readonly sizeMiB?: number
-  readonly startMiB?: number
+  readonly sizeMiB?: Integer
+  readonly startMiB?: Integer
   readonly typeGuid?: string
   readonly wipePartitionEntry?: boolean
 }
@@ -65,7 +68,7 @@ export type Tang = {
 export type Clevis = {
   readonly custom?: { readonly config?: string; readonly needsNetwork?: boolean; readonly pin?: string }
   readonly tang?: readonly Tang[]
-  readonly threshold?: number
+  readonly threshold?: Integer
   readonly tpm2?: boolean
 }
 
@@ -88,7 +91,7 @@ export type Raid = {
   readonly level?: string
   readonly name?: string
   readonly options?: readonly string[]
-  readonly spares?: number
+  readonly spares?: Integer
 }
 
 export type Dropin = { readonly contents?: string; readonly name?: string }
@@ -102,7 +105,7 @@ export type Unit = {
 }
 
 export type Group = {
-  readonly gid?: number
+  readonly gid?: Integer
   readonly name?: string
   readonly passwordHash?: string
   readonly shouldExist?: boolean
@@ -123,7 +126,7 @@ export type User = {
   readonly shell?: string
   readonly shouldExist?: boolean
   readonly system?: boolean
-  readonly uid?: number
+  readonly uid?: Integer
 }
 
 export type Storage = {
@@ -146,7 +149,7 @@ export type IgnitionConfig = {
       readonly noProxy?: readonly string[]
     }
     readonly security?: { readonly tls?: { readonly certificateAuthorities?: readonly Resource[] } }
-    readonly timeouts?: { readonly httpResponseHeaders?: number; readonly httpTotal?: number }
+    readonly timeouts?: { readonly httpResponseHeaders?: Integer; readonly httpTotal?: Integer }
     readonly version?: string
   }
   readonly kernelArguments?: {

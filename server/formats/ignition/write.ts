@@ -4,18 +4,18 @@
 import { goEscaped } from '#model/go-json.ts'
 import type { Fields, Value } from './read.ts'
 import { CONFIG, type ObjectType, type Type } from './schema.ts'
-import type { IgnitionConfig } from './types.ts'
+import type { IgnitionConfig, Integer } from './types.ts'
 
 /** The spec that Matchbox gives, whatever it was given, by its minor number: 3.4.0. */
 export const MATCHBOX_SPEC = 4
 
 /**
- * The config as Matchbox serves it: raised to spec 3.4.0, with every object written, even an empty one.
- * `spec` is the minor number of the spec that it was written for, at most 4.
+ * The config as Matchbox serves it: raised to spec 3.4.0, or to 3.`to`, with every object written, even an empty one.
+ * `spec` is the minor number of the spec that it was written for, at most `to`.
  */
-export function matchboxJson(config: IgnitionConfig, spec: number): string {
+export function matchboxJson(config: IgnitionConfig, spec: number, to = MATCHBOX_SPEC): string {
   const raised = spec < 3 ? raiseToPointers(config) : config
-  return writeIgnition(raised, MATCHBOX_SPEC, { emptyObjects: true })
+  return writeIgnition(raised, to, { emptyObjects: true })
 }
 
 /** The config in the given spec. Unless `emptyObjects`, an object without content is left out. */
@@ -36,7 +36,8 @@ function goString(text: string): string {
 type Writing = { readonly spec: number; readonly emptyObjects: boolean }
 
 function writeValue(value: Value | undefined, type: Type, writing: Writing): string {
-  if (typeof type === 'string') return typeof value === 'string' ? goString(value) : JSON.stringify(value)
+  if (typeof type === 'string')
+    return typeof value === 'string' ? goString(value) : `${value as Integer | boolean}` // a scalar by schema
   if ('list' in type) {
     const items = (value as readonly Value[]).map(item => writeValue(item, type.list, writing)) // a list by schema
     return `[${items.join(',')}]`

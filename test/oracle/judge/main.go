@@ -11,6 +11,7 @@ import (
 	butane "github.com/coreos/butane/config"
 	"github.com/coreos/butane/config/common"
 	ignition "github.com/coreos/ignition/v2/config"
+	newest "github.com/coreos/ignition/v2/config/v3_6"
 	"github.com/coreos/vcontext/report"
 )
 
@@ -74,6 +75,10 @@ func judge(asked question) (said verdict) {
 		said.Output = string(made)
 	} else {
 		_, found, err = ignition.Parse(asked.Text)
+		if read, _, fault := newest.ParseCompatibleVersion(asked.Text); fault == nil {
+			written, _ := json.Marshal(read)
+			said.Output = string(written)
+		}
 	}
 	said.Accepted = err == nil && !found.IsFatal()
 	if err != nil {

@@ -29,3 +29,19 @@ t.test('a field in another case is the same field, a label is not', async t => {
     ],
   )
 })
+
+t.test('so is a key of an Ignition file, which the machine reads merged', async t => {
+  const path = t.testdir({
+    groups: { 'g.json': '{"id": "g", "profile": "p"}' },
+    profiles: { 'p.json': '{"id": "p", "ignition_id": "n.ign"}' },
+    ignition: {
+      'n.ign': `{"ignition": {"version": "3.4.0"},
+ "passwd": {"users": [{"name": "a"}]},
+ "passwd": {"users": [{"uid": 5}]}}`,
+    },
+  })
+  t.strictSame(
+    lintDirectory(path, '').map(({ code, severity, file, line, what }) => [code, severity, file, line, what]),
+    [['PL-2005', 'warning', 'ignition/n.ign', 3, '"passwd" is there twice; both are merged, as in Ignition']],
+  )
+})
