@@ -600,6 +600,19 @@ const ODD_HEADS = [
   '',
 ]
 
+const DIRECTIVES = [
+  '%YAML 1.1',
+  '%YAML 01.1',
+  '%YAML 1.01',
+  '%YAML 1.1#c',
+  '%YAML 1.2',
+  '%YAML 1.1\n%YAML 1.1',
+  '%TAG !e! tag:x,2000:',
+  '%TAG !e! tag:x,2000:\n%TAG !e! tag:y:',
+  '%TAG !e x',
+  '%FOO',
+]
+
 /** Makes the text another: what editors, templates and copying do to it. Most leave it as it is. */
 function mutated(text: string, isButane: boolean): Arbitrary<string> {
   const lines = text.split('\n')
@@ -667,6 +680,18 @@ function mutated(text: string, isButane: boolean): Arbitrary<string> {
         '!!float 1',
         '!!bool yes',
         '!!null ""',
+        '!!null x',
+        '!!int "12"',
+        '!!int 1.5',
+        '!!bool "yes"',
+        '!!float "3"',
+        '9223372036854775807',
+        '9223372036854775808',
+        '"a\\/b"',
+        '"it\\\'s"',
+        '"\\ud83d\\ude00"',
+        '"a\n\n b"',
+        "'a\n b'",
         '!x y',
         '? a',
         '- a',
@@ -688,6 +713,14 @@ function mutated(text: string, isButane: boolean): Arbitrary<string> {
     fc.constant(`---\n${text}`),
     fc.constant(`%YAML 1.1\n---\n${text}...\n`),
     fc.constant(`${text}---\nvariant: other\n`),
+    fc.tuple(fc.constantFrom(...DIRECTIVES), fc.integer({ min: 0, max: 4 })).map(([directive, how]) => {
+      if (how === 0) return `${text}${directive}\n`
+      if (how === 1) return `${text}...\n${directive}\n`
+      return how === 2 ? `${directive}\n${text}` : `${directive}\n---\n${text}`
+    }),
+    fc
+      .constantFrom('\t', ' \t', '\t# a comment', '            \t')
+      .chain(tab => withLine(line => [line, tab])),
     fc.constant(`# a comment\n\n${text}`),
   )
 }
