@@ -8,6 +8,7 @@ import { examineDirectory } from '#server/boot/lint/directory.ts'
 import { lintText } from '#server/boot/lint/findings.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
 import { testServer } from '../server/serving.ts'
+import { finds } from './finds.ts'
 
 const boot = {
   kernel: 'http://198.51.100.4/kernel',
@@ -43,10 +44,10 @@ t.test('lint-group-without-id: such a group is known by the name of its file', a
   t.match(await (await server.get('/groups')).json(), [{ id: 'any', profile: 'worker' }])
   t.match(await (await server.get('/groups/any')).json(), { id: 'any' })
   t.equal((await server.get('/ipxe?mac=52-54-00-00-00-01')).status, 200)
-  t.match(lintOf(t, { 'profiles/none.json': '{ "boot": {"kernel": "http://a/k"} }' }), [
+  finds(t, lintOf(t, { 'profiles/none.json': '{ "boot": {"kernel": "http://a/k"} }' }), [
     /^PL-2004 profiles\/none\.json/,
   ])
-  t.match(lintOf(t, { 'groups/none.json': '{ "selector": {"rack": "1"} }' }), [
+  finds(t, lintOf(t, { 'groups/none.json': '{ "selector": {"rack": "1"} }' }), [
     /^PL-2004 .*profile is missing/,
   ])
 })
@@ -70,10 +71,11 @@ t.test('lint-hidden-files: what could have been meant as a group or profile is a
     'profiles/w.yml',
     'groups/old/x.json',
   ]) {
-    t.match(lintOf(t, { [name]: '{}' }), [new RegExp(`^PL-2008 ${name}:1:1 warning`)], name)
+    finds(t, lintOf(t, { [name]: '{}' }), [new RegExp(`^PL-2008 ${name}:1:1 warning`)], name)
   }
   const copies = { 'groups/old/a.json': ANY, 'groups/old/b.json': ANY, 'groups/old/c.json': ANY }
-  t.match(
+  finds(
+    t,
     lintOf(t, copies),
     [/^PL-2008 groups\/old\/a\.json.*\(nor 2 more files there\)/],
     'a folder is named once',
@@ -91,11 +93,11 @@ t.test(
       'groups/any.jsonnet': '{}',
     }
     t.strictSame(lintOf(t, { ...worker, 'ignition/node.ign': ign, ...sources }), [])
-    t.match(lintOf(t, { 'ignition/other.yaml': 'variant: fcos' }), [
+    finds(t, lintOf(t, { 'ignition/other.yaml': 'variant: fcos' }), [
       /^PL-2029/,
       /^PL-2032 ignition\/other\.yaml.* warning/,
     ])
-    t.match(lintOf(t, { 'ignition/old/a.ign': ign, 'ignition/old/b.ign': ign }), [
+    finds(t, lintOf(t, { 'ignition/old/a.ign': ign, 'ignition/old/b.ign': ign }), [
       /^PL-2029 .*nor 1 more file there/,
     ])
     const root = directory(t, { 'profiles/worker.json': profile('worker', { ignition_id: 'common/a.ign' }) })
@@ -105,7 +107,7 @@ t.test(
     symlinkSync('../shared', join(root, 'ignition/common'))
     symlinkSync('.', join(root, 'ignition/round'))
     symlinkSync('../none.json', join(root, 'groups/lost.json'))
-    t.match(examineDirectory(root).findings.map(lintText), [
+    finds(t, examineDirectory(root).findings.map(lintText), [
       /^PL-2001 groups\/lost\.json/,
       /^PL-2031 ignition\/common\/a\.ign/,
     ])
@@ -146,7 +148,7 @@ t.test('lint-wrong-directory: the summary says how much was read, and profiles n
   const { out } = await pilotlight(['lint', '--json', root])
   t.match(JSON.parse(out), { findings: [], read: { groups: 1, profiles: 1, templates: 1 } })
   const lonely = t.testdir({ profiles: { 'a.json': profile('a'), 'b.json': profile('b') } })
-  t.match(examineDirectory(lonely).findings.map(lintText), [/^PL-2040 profiles\/a\.json.*nor 1 more/])
+  finds(t, examineDirectory(lonely).findings.map(lintText), [/^PL-2040 profiles\/a\.json.*nor 1 more/])
   const ours = t.testdir({
     profiles: { 'a.json': profile('a', { generic_id: 'x.njk' }) },
     generic: { 'x.njk': '' },
@@ -162,11 +164,12 @@ t.test(
         boot: { kernel: '/assets/os/kernel', initrd: ['--name rd /assets/os/initrd'], args: ['initrd=rd'] },
       }),
     }
-    t.match(lintOf(t, files), [
+    finds(t, lintOf(t, files), [
       /^PL-2041 profiles\/worker\.json:1:\d+ warning: .*\/assets\/os\/kernel and 1 more/,
     ])
     t.strictSame(lintOf(t, files, ''), [])
-    t.match(
+    finds(
+      t,
       lintOf(t, { ...files, 'assets/os/kernel': 'k' }),
       [/^PL-2023 .*os\/initrd/],
       'those that are there are looked at',
@@ -187,7 +190,7 @@ t.test(
     t.match(found, /^PL-2042 profiles\/worker\.json:10:7 warning: .*braces.*\n.*\$\{uuid\}/)
     t.strictSame(others, [])
     const kernel = JSON.stringify({ id: 'worker', boot: { kernel: 'http://a/{{ .os }}/k' } })
-    t.match(lintOf(t, { 'profiles/worker.json': kernel }), [/^PL-2042/])
+    finds(t, lintOf(t, { 'profiles/worker.json': kernel }), [/^PL-2042/])
     const ours = text({ generic_id: 'note.njk' }).replace('{{.uuid}}', '{{ labels.uuid }}')
     t.strictSame(lintOf(t, { 'profiles/worker.json': ours, 'generic/note.njk': 'x' }), [])
     const script = {
@@ -220,8 +223,8 @@ t.test('an Ignition-only profile as the Terraform provider writes it is right', 
   const group = '{"id": "any", "name": "", "profile": "worker", "selector": null, "metadata": {}}'
   t.strictSame(lintOf(t, { 'groups/any.json': group }), [])
   const half = JSON.stringify({ id: 'worker', boot: { args: ['quiet'] }, ignition_id: 'w.ign' })
-  t.match(lintOf(t, { ...ign, 'profiles/worker.json': half }), [/^PL-2022/])
-  t.match(lintOf(t, { 'profiles/worker.json': '{"id": "worker", "boot": {}}' }), [/^PL-2022/])
+  finds(t, lintOf(t, { ...ign, 'profiles/worker.json': half }), [/^PL-2022/])
+  finds(t, lintOf(t, { 'profiles/worker.json': '{"id": "worker", "boot": {}}' }), [/^PL-2022/])
 })
 
 const BUTANE = `variant: fcos
@@ -313,7 +316,7 @@ t.test('lint-templated-butane: our own templates are rendered, too', async t => 
     'ignition/w.ign.njk': ours,
     'groups/any.json': groupWith('any', { target: 'a' }),
   }
-  t.match(lintOf(t, files), [/^PL-2031 ignition\/w\.ign\.njk:3:\d+ .*passwrd/, /^PL-2031 .*:4:/])
+  finds(t, lintOf(t, files), [/^PL-2031 ignition\/w\.ign\.njk:3:\d+ .*passwrd/, /^PL-2031 .*:4:/])
 })
 
 t.test('lint-templated-butane: explain and a dry run have the same warnings', async t => {
@@ -371,7 +374,7 @@ t.test('labels that arguments or scripts make a machine send are there for a tem
     boot: { ...boot, args: ['initrd=rd', `ignition.config.url=${url}`] },
   })
   t.strictSame(lintOf(t, { 'profiles/worker.json': sending, 'ignition/w.yaml': butane('stage') }), [])
-  t.match(lintOf(t, { 'profiles/worker.json': sending, 'ignition/w.yaml': butane('other') }), [/^PL-2035/])
+  finds(t, lintOf(t, { 'profiles/worker.json': sending, 'ignition/w.yaml': butane('other') }), [/^PL-2035/])
   const script = {
     'profiles/worker.json': profile('worker', { ignition_id: 'w.yaml', generic_id: 'install.sh' }),
     'generic/install.sh': 'curl "http://198.51.100.4/ignition?{{ .request.raw_query }}&other=1"',
@@ -385,7 +388,7 @@ t.test('a Container Linux Config is recognised, with braces and without, and wha
     '---\nsystemd:\n  units: [{name: "{{.a}}.service"}]\n',
   ]) {
     const files = { ...templated, 'ignition/w.yaml': text, 'groups/any.json': groupWith('any', { a: 'a' }) }
-    t.match(lintOf(t, files), [
+    finds(t, lintOf(t, files), [
       /^PL-2043 ignition\/w\.yaml:\d+:1 error: .*Container Linux Config.*v0\.10.*\n.*variant: flatcar/,
     ])
     const server = await testServer(t, {
@@ -399,7 +402,7 @@ t.test('a Container Linux Config is recognised, with braces and without, and wha
   }
   const json = '{"ignition": {"version": "3.4.0"}, "x": "{{.a}}"}'
   const files = { ...templated, 'ignition/w.yaml': json, 'groups/any.json': groupWith('any', { a: 'a' }) }
-  t.match(lintOf(t, files), [/^PL-2032 .*an Ignition config, and only files whose names end in \.ign/])
+  finds(t, lintOf(t, files), [/^PL-2032 .*an Ignition config, and only files whose names end in \.ign/])
 })
 
 t.test('what is not YAML or JSON is said in our own words, with line and column', async t => {
@@ -420,18 +423,15 @@ t.test('what is not YAML or JSON is said in our own words, with line and column'
       text,
     )
   }
-  t.match(
-    lintOf(t, { 'groups/any.json': '' }),
-    [/^PL-2001 groups\/any\.json:1:1 error: it is empty/, /^PL-2028/].slice(0, 1),
-  )
+  finds(t, lintOf(t, { 'groups/b.json': '' }), [/^PL-2001 groups\/b\.json:1:1 error: it is empty/])
   const cloud = { 'profiles/worker.json': profile('worker', { cloud_id: 'c.yml' }) }
   t.strictSame(
     lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: 1\n---\nb: [' }),
     [],
     'the first document counts',
   )
-  t.match(lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: "1' }), [
+  finds(t, lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: "1' }), [
     /^PL-2036 cloud\/c\.yml:2:\d+ error: .*quote/,
   ])
-  t.match(lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: *b' }), [/^PL-2036 .*an alias/])
+  finds(t, lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: *b' }), [/^PL-2036 .*an alias/])
 })

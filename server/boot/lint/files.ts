@@ -1,7 +1,7 @@
 // The files of a data directory as the linter sees them: what is below its folders, links followed, and which of these
 // files are no one's content: what editors, git and operating systems leave, and what explains or makes the others.
 
-import { readdirSync } from 'node:fs'
+import { readdirSync, type Stats } from 'node:fs'
 import { basename, join } from 'node:path'
 import { statOf } from '../render/directory-files.ts'
 
@@ -13,22 +13,28 @@ export type Found = {
   readonly bytes: number | undefined
 }
 
-/** Folders inside of each other that are looked into, as the server does: a link may lead to its own parent. */
+/** Folders inside of each other that are looked into, as the server does. */
 const DEEPEST = 16
 
-/** Everything below a folder of the directory at `root`, sorted by path. */
+/** Everything below a folder of the directory at `root`, sorted by path. A link to a folder that it is in is left out. */
 export function foundBelow(root: string, folder: string): Found[] {
   const found: Found[] = []
-  const walk = (path: string, depth: number) => {
+  const walk = (path: string, depth: number, around: ReadonlySet<string>) => {
     for (const name of namesIn(join(root, path))) {
       const file = `${path}/${name}`
       const it = statOf(join(root, file))
       if (it?.isDirectory() !== true) found.push({ file, bytes: it?.isFile() === true ? it.size : undefined })
-      else if (depth < DEEPEST && !isTools(name)) walk(file, depth + 1)
+      else if (depth < DEEPEST && !isTools(name) && !around.has(idOf(it)))
+        walk(file, depth + 1, new Set([...around, idOf(it)]))
     }
   }
-  walk(folder, 1)
+  const top = statOf(join(root, folder))
+  walk(folder, 1, new Set(top === undefined ? [] : [idOf(top)]))
   return found.toSorted((a, b) => (a.file < b.file ? -1 : 1))
+}
+
+function idOf({ dev, ino }: Stats): string {
+  return `${dev} ${ino}`
 }
 
 /** Says whether this is a folder of git, of an editor or of a language: nothing in it is meant for machines. */
