@@ -18,7 +18,7 @@ export function defineLint(command: Command): void {
     )
     .option(
       '--assets-path <dir>',
-      "kernels and images (default: assets/ in the directory); '' leaves them unchecked",
+      "kernels and images (PILOTLIGHT_ASSETS_PATH, else assets/ in the directory); '' leaves them unchecked",
     )
     .option('--allow-warnings', 'status 0 where nothing worse was found')
     .option('--json', 'as JSON')
@@ -32,7 +32,8 @@ Examples:
   pilotlight lint . --assets-path ''                     where the kernels are on the server only
   pilotlight lint --json . | jq -r '.findings[].file' | sort -u`,
     )
-    .action(async (path: string, { assetsPath, allowWarnings = false, json = false }: Flags) => {
+    .action(async (path: string, flags: Flags) => {
+      const { assetsPath = process.env.PILOTLIGHT_ASSETS_PATH, allowWarnings = false, json = false } = flags
       if (assetsPath !== undefined && assetsPath !== '') mustBeFolder(assetsPath, '--assets-path')
       mustBeFolder(path, '--data-path')
       const { DATA_FOLDERS, examineDirectory, isDataDirectory } =

@@ -435,3 +435,78 @@ t.test('what is not YAML or JSON is said in our own words, with line and column'
   ])
   finds(t, lintOf(t, { ...cloud, 'cloud/c.yml': '#cloud-config\na: *b' }), [/^PL-2036 .*an alias/])
 })
+
+const kernel = (path: string) => ({
+  'profiles/worker.json': JSON.stringify({ id: 'worker', boot: { kernel: path } }),
+  'assets/k': 'k',
+  'elsewhere/k': 'k',
+})
+
+t.test(
+  'an asset is what the server would find: no link out of the folder, and what a client asks for',
+  async t => {
+    const root = directory(t, kernel('/assets/out'))
+    symlinkSync('../elsewhere/k', join(root, 'assets/out'))
+    const found = () => examineDirectory(root).findings.map(lintText)
+    finds(t, found(), [
+      /^PL-2023 profiles\/worker\.json:1:\d+ error: the asset out is a link that leads out of the assets folder/,
+    ])
+    for (const path of ['/assets/in', '/assets/../assets/k', '/assets/round/k']) {
+      writeFileSync(join(root, 'profiles/worker.json'), kernel(path)['profiles/worker.json'])
+      if (path === '/assets/in') symlinkSync('./k', join(root, 'assets/in'))
+      if (path === '/assets/round/k') symlinkSync('.', join(root, 'assets/round'))
+      finds(t, found(), [], path)
+    }
+    writeFileSync(
+      join(root, 'profiles/worker.json'),
+      kernel('/assets/../elsewhere/k')['profiles/worker.json'],
+    )
+    finds(t, found(), [/^PL-2023 .*there is no asset/])
+  },
+)
+
+t.test('PILOTLIGHT_ASSETS_PATH is where assets are looked for, as by serve', async t => {
+  const files = { 'profiles/worker.json': JSON.stringify({ id: 'worker', boot: { kernel: '/assets/k' } }) }
+  const root = directory(t, { ...files, 'kernels/k': 'k' })
+  const asked = await pilotlight(['lint', root], {
+    env: { ...process.env, PILOTLIGHT_ASSETS_PATH: join(root, 'kernels') },
+  })
+  t.match(asked, { status: EXIT.done, err: /0 errors, 0 warnings/ })
+  t.match(await pilotlight(['lint', root]), { status: EXIT.failed, out: /PL-2041/ })
+})
+
+const ks = (text: string) => ({ 'generic/ks.cfg': text })
+const asking = (query: string) =>
+  profile('worker', {
+    generic_id: 'ks.cfg',
+    boot: { ...boot, args: ['initrd=rd', `url=http://198.51.100.4/generic${query}`] },
+  })
+
+t.test('where a profile names the page with a query, a machine sends its labels and no others', async t => {
+  const mac = ks('{{ .request.query.mac }}')
+  finds(t, lintOf(t, { ...mac, 'profiles/worker.json': asking('?profile=k') }), [/^PL-2035 .*mac/])
+  finds(t, lintOf(t, { ...mac, 'profiles/worker.json': asking('?profile=k&mac=${mac:hexhyp}') }), [])
+  finds(t, lintOf(t, { ...mac, 'profiles/worker.json': profile('worker', { generic_id: 'ks.cfg' }) }), [])
+  const os = ks('{{ if eq .request.query.os "a" }}{{ .x }}{{ end }}')
+  finds(
+    t,
+    lintOf(t, { ...os, 'profiles/worker.json': asking('?os=a&os=b') }),
+    [/^PL-2035 .*\.x/],
+    'the first counts',
+  )
+  finds(t, lintOf(t, { ...os, 'profiles/worker.json': asking('?os=b&os=a') }), [])
+  finds(t, lintOf(t, { ...os, 'profiles/worker.json': asking('?os=a#b') }), [/^PL-2035 .*\.x/], 'up to #')
+})
+
+t.test('two groups whose modes want another number each are two warnings', async t => {
+  const text = 'variant: fcos\nversion: 1.7.0\nstorage:\n  files:\n    - path: /a\n      mode: {{ .mode }}\n'
+  const found = lintOf(t, {
+    'profiles/worker.json': profile('worker', { ignition_id: 'w.yaml' }),
+    'ignition/w.yaml': text,
+    'groups/any.json': groupWith('any', { mode: '0644' }),
+    'groups/a.json': groupWith('a', { mode: '644' }, { selector: { rack: 'a' } }),
+    'groups/b.json': groupWith('b', { mode: '755' }, { selector: { rack: 'b' } }),
+    'groups/c.json': groupWith('c', { mode: '755' }, { selector: { rack: 'c' } }),
+  })
+  finds(t, found, [/^PL-2039 .* for group a: 644 /, /^PL-2039 .* for group b: 755 /])
+})

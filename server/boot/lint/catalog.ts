@@ -1,7 +1,6 @@
 // The linter over objects of a running server: those of files with their places, those of the store with the route
 // where they are found.
 
-import { join, posix } from 'node:path'
 import { fieldsOf } from '#model/fields.ts'
 import type { LintFinding } from '#model/finding.ts'
 import type { Group } from '#model/group.ts'
@@ -13,8 +12,8 @@ import { parseJson } from '../../formats/ignition/json.ts'
 import type { Change } from '../../inventory/changes.ts'
 import { templateFiles } from '../../inventory/template-files.ts'
 import type { Sources } from '../render/answers.ts'
-import { statOf } from '../render/directory-files.ts'
 import { ownScripts } from '../render/ipxe.ts'
+import { assetsIn } from './assets.ts'
 import { Document } from './document.ts'
 import { Findings, inReadingOrder } from './findings.ts'
 import { lint } from './lint.ts'
@@ -58,9 +57,7 @@ export function lintCatalog(sources: Sources, names: Names, assetsPath: string |
       renderers: sources,
       sentKeys: lazily(() => keysSentIn(textsIn(sources))),
       limits: IN_SERVER,
-      ...(assetsPath === undefined
-        ? {}
-        : { assetBytes: path => bytesOf(join(assetsPath, posix.join('/', path))) }),
+      ...(assetsPath === undefined ? {} : assetsIn(assetsPath)),
     },
   )
   return inReadingOrder([...findings.all, ...found])
@@ -140,9 +137,4 @@ function documentOf<T extends Group | Profile>(
   }
   const text = JSON.stringify(object, undefined, 2)
   return new Document(`/v1/${kind}s/${name}`, name, text, parseJson(text), object)
-}
-
-function bytesOf(path: string): number | undefined {
-  const file = statOf(path)
-  return file?.isFile() === true ? file.size : undefined
 }

@@ -20,6 +20,7 @@ import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { directoryFiles, statOf } from '../render/directory-files.ts'
 import { GoTemplates } from '../render/go-templates.ts'
 import { Templates } from '../render/templates.ts'
+import { assetsIn } from './assets.ts'
 import { Document, readTree } from './document.ts'
 import { type Found, foundBelow, isNoContent, sourcesOf } from './files.ts'
 import { Findings, inReadingOrder } from './findings.ts'
@@ -93,9 +94,7 @@ export function examineDirectory(
         ]),
       ),
       limits,
-      ...(isDirectory(assets) && {
-        assetBytes: (name: string) => bytesOf(join(assets, posix.join('/', name))),
-      }),
+      ...(isDirectory(assets) && assetsIn(assets)),
     },
   )
   if (assetsPath === undefined && !isDirectory(assets)) assetsRule(profiles, findings)
@@ -332,9 +331,4 @@ function unusedRules(
 
 function isDirectory(path: string): boolean {
   return path !== '' && statOf(path)?.isDirectory() === true
-}
-
-function bytesOf(path: string): number | undefined {
-  const file = statOf(path)
-  return file?.isFile() === true ? file.size : undefined
 }

@@ -58,6 +58,8 @@ function keyOf(
   file: string,
   { path, message, kind }: Pick<PlacedFinding, 'path' | 'message'> & { readonly kind?: string },
 ): string {
-  const words = kind ?? message.replaceAll(/"[^"]*"|\d+|\/\S+/g, '_')
+  // Another mode wants another number: 0755, not 0644.
+  const isOfValue = kind === 'decimal-mode' || kind === 'special-bits'
+  const words = isOfValue ? message : (kind ?? message.replaceAll(/"[^"]*"|\d+|\/\S+/g, '_'))
   return JSON.stringify([file, pathText(path), words])
 }

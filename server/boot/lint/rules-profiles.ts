@@ -113,9 +113,19 @@ function bootRules(document: Document<Profile>, world: World, findings: Findings
   }
 }
 
-function assetRule(place: FilePlace, text: string, { assetBytes }: World, findings: Findings): void {
+function assetRule(
+  place: FilePlace,
+  text: string,
+  { assetBytes, isLinkedOut }: World,
+  findings: Findings,
+): void {
   const path = assetOf(text)
   if (assetBytes === undefined || path === undefined || assetBytes(path) !== undefined) return
+  if (isLinkedOut?.(path) === true) {
+    const what = `the asset ${path} is a link that leads out of the assets folder, so machines get a 404`
+    findings.error('PL-2023', place, what, 'put the file itself there, or mount its folder there')
+    return
+  }
   findings.error('PL-2023', place, `there is no asset ${path}`, 'put the file there, or fix the path')
 }
 

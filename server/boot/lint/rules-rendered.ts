@@ -189,8 +189,9 @@ const CODES: Readonly<Record<string, LintCode>> = {
 /** A machine that the group would take, as it asks for a page, and the query with which it does. */
 function matchFor(page: AskedPage, group: Group, profile: Profile): [match: Match, rawQuery: string] {
   const match = standInMatch(group, profile)
-  const { labels, rawQuery } = sentByProfile(profile, page, match.labels)
-  return [{ ...match, labels: { ...match.labels, ...labels, ...wantedBy(group) } }, rawQuery]
+  const { labels, rawQuery, isNamed } = sentByProfile(profile, page, match.labels)
+  const sent = isNamed ? labels : { ...match.labels, ...labels } // iPXE's own labels go to /ipxe alone
+  return [{ ...match, labels: { ...sent, ...wantedBy(group) } }, rawQuery]
 }
 
 /** A machine that the group would take, with everything that iPXE sends. */

@@ -11,6 +11,8 @@ export type World = {
   readonly renderers: Renderers
   /** Bytes of the asset at a path below `/assets/`; undefined when it is not there. Left out where none are served. */
   readonly assetBytes?: (path: string) => number | undefined
+  /** Says whether an asset is a link to a file elsewhere, which is not served. */
+  readonly isLinkedOut?: (path: string) => boolean
   /** The labels that scripts, arguments or configs make machines send: keys of the queries in them. */
   readonly sentKeys: () => ReadonlySet<string>
   readonly limits: RenderLimits

@@ -44,11 +44,17 @@ function numberText(value: number): string {
   return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
 }
 
-/** Upper case letter by letter, as Go maps them: one that would become two stays as it is. */
+/** Upper case letter by letter, as Go maps them: one that would become two stays as it is, or is one with the iota beside it. */
 function upper(text: string): string {
   if (/^[\0-\x7f]*$/.test(text)) return text.toUpperCase()
   return Array.from(text, letter => {
     const large = letter.toUpperCase()
-    return large.length === letter.length ? large : letter
+    if (large.length === letter.length) return large
+    const code = letter.codePointAt(0) ?? 0
+    if (code >= 0x1f80 && code < 0x1fb0) return String.fromCodePoint(code | 8)
+    return IOTA_BELOW.has(letter) ? String.fromCodePoint(code + 9) : letter
   }).join('')
 }
+
+/** Alpha, eta and omega with the iota below; those with an accent as well are in blocks of eight small and eight large. */
+const IOTA_BELOW: ReadonlySet<string> = new Set(['\u1fb3', '\u1fc3', '\u1ff3'])

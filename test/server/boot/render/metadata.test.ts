@@ -38,4 +38,8 @@ t.test('numbers read as numbers', async t => {
 
 t.test('letters are raised one by one', async t => {
   t.match(metadataText({ metadata: { straße: 1, é: 2 } }, {}, ''), /STRAßE=1\nÉ=2/)
+  // Go's simple mapping has one capital for a letter with the iota below, and none for ᾶ.
+  const greek = { ᾳ: 1, ᾀ: 2, ᾧ: 3, ῃ: 4, ῳ: 5, ᾶ: 6, ᾼ: 7 }
+  const large = metadataText({ metadata: greek }, {}, '').match(/^.(?==)/gm)
+  t.strictSame(large?.join(''), 'ᾈᾯᾶᾼᾼῌῼ')
 })
