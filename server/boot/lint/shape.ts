@@ -2,7 +2,7 @@
 
 import type { Field } from '#model/fields.ts'
 import { nearest } from '#model/nearest.ts'
-import { foldedName } from '../../formats/ignition/go-values.ts'
+import { foldedName } from '../../formats/ignition/go-names.ts'
 import { KIND_NAMES, type Member, type Node, placeAt } from '../../formats/ignition/tree.ts'
 import type { Findings } from './findings.ts'
 

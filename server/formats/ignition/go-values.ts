@@ -32,8 +32,3 @@ export function goValueOf(node: Node): unknown {
       return node.value
   }
 }
-
-/** A name of a field as Go compares them: without case, by Unicode's simple folding, where K and ſ are letters of ASCII too. */
-export function foldedName(name: string): string {
-  return name.replaceAll('\u212a', 'k').replaceAll('\u017f', 's').toLowerCase()
-}

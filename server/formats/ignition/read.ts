@@ -3,7 +3,7 @@
 
 import type { Finding, WarningKind } from './findings.ts'
 import type { Field, ObjectType, Type } from './schema.ts'
-import { foldedName } from './go-values.ts'
+import { foldedName } from './go-names.ts'
 import { KIND_NAMES, type Member, type Node, type Path, pathText } from './tree.ts'
 import type { Integer } from './types.ts'
 

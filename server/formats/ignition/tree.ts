@@ -2,7 +2,7 @@
 // every finding can name its line and column.
 
 import type { Place } from '#model/fault.ts'
-import { foldedName } from './go-values.ts'
+import { foldedName } from './go-names.ts'
 
 /** A value of a document. `at` is the offset of its first character in the text. */
 export type Node =
