@@ -28,4 +28,7 @@ const bodies = {
   'bundle.json': machineBundle(site, pki, controller),
   'bundle-cmp-1.json': machineBundle(site, pki, compute),
 }
-for (const [name, body] of Object.entries(bodies)) writeFileSync(name, JSON.stringify(body))
+for (const [name, body] of Object.entries(bodies)) {
+  rmSync(name, { force: true }) // it may be a link to a file of the clone
+  writeFileSync(name, JSON.stringify(body))
+}
