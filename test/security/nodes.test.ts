@@ -17,13 +17,9 @@ import {
   type Party,
   type Who,
 } from './nodes.ts'
+import { absent, whyNoNamespaces } from '../absent.ts'
 
-const skip = await run('unshare', ['--mount', '--net', '--pid', '--fork', 'nft', 'list', 'ruleset'], {
-  limitSeconds: 10,
-}).then(
-  () => false as const,
-  () => 'needs root and nft',
-)
+const skip = absent('ip', 'nft') || whyNoNamespaces('--mount', '--net', '--pid', '--fork')
 
 t.setTimeout(180_000)
 
