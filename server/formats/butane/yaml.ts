@@ -35,7 +35,7 @@ const MAX_DEPTH = 100
 export function parseYaml(text: string): Node {
   refuseCostly(text)
   refuseDirectives(text)
-  const own = withoutTabs(goQuotes(withoutDirectives(ownDocument(text))))
+  const own = withoutTabs(inOneLine(goQuotes(withoutDirectives(ownDocument(text)))))
   const uniqueKeys = countedEquality()
   const documents = yaml().parseAllDocuments(own, {
     ...LINEAR,
@@ -85,7 +85,10 @@ function directiveOf(line: string, at: number): readonly [name: 'YAML' | 'TAG', 
 
 /** The text with %YAML as a comment: the parser knows fewer spellings of 1.1. */
 function withoutDirectives(text: string): string {
-  return text.replace(/^\uFEFF?(?:%TAG[^\n]*\n|\s*(?:#[^\n]*)?\n)*%(?=YAML)/, head => `${head.slice(0, -1)}#`)
+  return text.replace(
+    /^\uFEFF?(?:%TAG[^\n]*\n|[ \t\r]*(?:#[^\n]*)?\n)*%(?=YAML)/,
+    head => `${head.slice(0, -1)}#`,
+  )
 }
 
 /**
@@ -125,7 +128,7 @@ function ownDocument(text: string): string {
     const isMarker = isAtStart && (token === '---' || token === '...')
     if (isOpen && isAtStart && (isMarker || token.startsWith('%'))) {
       const rest = text.slice(isMarker ? at + 3 : at)
-      const [gap = '', next = ''] = /^(?:\s*(?:#[^\n]*)?\n)*([^\n]*)/.exec(rest) ?? []
+      const [gap = '', next = ''] = /^(?:[ \t\r]*(?:#[^\n]*)?\n)*([^\n]*)/.exec(rest) ?? []
       if (next.startsWith('%')) directiveOf(next, at + (isMarker ? 3 : 0) + gap.length - next.length)
       return text.slice(0, at)
     }
@@ -206,6 +209,61 @@ function folded(whole: string, quote: string): string {
   })
 }
 
+/**
+ * The text with what is in brackets in one line, where a line of it is further left than the parser takes: to Go's YAML the column
+ * of such a line is all the same.
+ */
+function inOneLine(text: string): string {
+  const pieces: string[] = []
+  let [depth, done, isBroken, start] = [0, 0, false, 0]
+  for (const { token, at } of tokensOf(text)) {
+    if (at < done) continue
+    if (token === '[' || token === '{') {
+      if (depth === 0) [start, isBroken] = [at, false]
+      depth += 1
+    }
+    if (token === '\u{18}' && depth > 0) isBroken = true
+    if ((token === ']' || token === '}') && depth > 0) depth -= 1
+    if (!isBroken) continue
+    const end = endOfFlow(text, start)
+    if (end === undefined) return text // it is not closed
+    pieces.push(text.slice(done, start), flowInOneLine(text.slice(start, end)))
+    done = end
+    depth = 0
+    isBroken = false
+  }
+  return pieces.join('') + text.slice(done)
+}
+
+/** Quoted texts, comments, brackets, and the rest. */
+const FLOW_PARTS = /"(?:[^"\\]|\\[^])*"|(?<=[\s[\]{},:])'(?:[^']|'')*'|(?<=\s)#[^\n]*|[[\]{}]/g
+
+/** Where the brackets end that begin at `start`. */
+function endOfFlow(text: string, start: number): number | undefined {
+  let depth = 0
+  FLOW_PARTS.lastIndex = start
+  for (let part = FLOW_PARTS.exec(text); part !== null; part = FLOW_PARTS.exec(text)) {
+    const [mark] = part
+    if (mark === '[' || mark === '{') depth += 1
+    if (mark === ']' || mark === '}') depth -= 1
+    if (depth === 0) return part.index + 1
+  }
+  return undefined
+}
+
+function flowInOneLine(flow: string): string {
+  const bare = flow.replaceAll(FLOW_PARTS, part => (part.startsWith('#') ? ' '.repeat(part.length) : part))
+  if (/^[ \t]*:(?=\s)/m.test(bare)) return flow // a key and its colon are in one line
+  // Between two words of a plain text a line break is one space; elsewhere any number of them is none.
+  const words = bare.replaceAll(/(?<=[^\s,[\]{}:"'])[ \t]*\r?\n\s*(?=[^\s,[\]{}:#"'])/g, run => {
+    const more = run.split('\n').length - 2
+    return (more > 0 ? BREAK.repeat(more) : ' ').padEnd(run.length, NOTHING)
+  })
+  return words.replaceAll(/"(?:[^"\\]|\\[^])*"|'(?:[^']|'')*'|[\r\n\t]/g, part =>
+    /^\s$/.test(part) ? ' ' : part,
+  )
+}
+
 /** @throws {BadYaml} where Go's YAML knows no such escape */
 function refuseEscapes(quoted: string, at: number): void {
   for (const { 0: escape, index } of quoted.matchAll(
@@ -258,7 +316,7 @@ function indentAt(text: string, at: number): number {
   if (prefix.length < line.length) return prefix.length
   if (prefix.trim() !== '') return prefix.trimEnd().length - 1
   const [, above = ''] =
-    /(?:^|\n)((?: |[-?] )*)(?![\s#])[^\n]*(?:\s*(?:#[^\n]*)?\n)*$/.exec(
+    /(?:^|\n)((?: |[-?] )*)(?![\s#])[^\n]*(?:[ \t\r]*(?:#[^\n]*)?\n)*$/.exec(
       text.slice(Math.max(0, start - 1000), start),
     ) ?? []
   return above.length

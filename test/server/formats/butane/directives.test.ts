@@ -110,3 +110,44 @@ t.test('a line begins with a tab only in brackets, in quotes, or behind a plain 
   ])
     t.equal(parseYaml(text).kind, 'object', JSON.stringify(text))
 })
+
+const plain = (text: string) =>
+  JSON.stringify(parseYaml(text), (key, value: unknown) => (key === 'at' ? undefined : value))
+
+t.test('what is in brackets may be in any column', async t => {
+  for (const [text, same] of [
+    ['a: {b: [\n]}\nc: 1\n', 'a: {b: []}\nc: 1\n'],
+    ["a: {b: [ # it's {\n{c: d}, # ]\n\n\t{c: 'e'}\n]\n}\n", "a: {b: [{c: d}, {c: 'e'}]}\n"],
+    ['a: {b: [\nc\nd\n\ne, "#\n ]"]}\n', 'a: {b: ["c d\\ne", "# ]"]}\n'],
+    ['a: {\r\n"b": 1\r\n}\r\n', 'a: {"b": 1}\n'],
+  ] as const)
+    t.equal(plain(text), plain(same), text)
+  for (const text of ['a: {b: [\n{c\n: d}]}\n', 'a: {b: [\n{c: d}\n', 'a: {b: [\n- c]}\n', 'a: {b: [\n]]}\n'])
+    t.throws(() => parseYaml(text), { code: 'BAD_YAML' }, text)
+})
+
+t.test('a text of a megabyte is read or refused at once', async t => {
+  const most = 1 << 20
+  const fill = (part: string, head = '', tail = '') => head + part.repeat((most - 100) / part.length) + tail
+  for (const text of [
+    fill('\n'),
+    fill('\n', '', 'a: 1\n'),
+    fill(' # c\n', '', 'a: 1\n'),
+    fill('\n', 'a: x', '\t\nb: 1\n'),
+    fill('\n', 'a: [\n{', '\n}]\n'),
+    fill('\n', 'a: {b: [c', ',\n]}\n'),
+    fill('"', 'a: [\n', '\n]'),
+    fill('\n', 'a: "b', '"\n'),
+    fill("\\'", 'a: "', '"\n'),
+    fill('[\n]\n', 'a: [\n', ']\n'),
+    fill('\n', 'a: 1\n...', '%FOO\n'),
+  ]) {
+    const before = performance.now()
+    try {
+      parseYaml(text)
+    } catch (error) {
+      t.match(error, { code: 'BAD_YAML' })
+    }
+    t.ok(performance.now() - before < 10_000, JSON.stringify(text.slice(0, 20)))
+  }
+})
