@@ -139,8 +139,9 @@ function readRegistries(reader: YamlReader): string[] {
   const before = reader.problems
   const registries = reader.texts(place, 'write it as  [registry.example.org]')
   for (const [index, registry] of registries.entries()) {
-    if (REGISTRY.test(registry) || reader.problems > before) continue
-    const remedy = 'write a host, perhaps with a port and a path, as image names begin'
+    if (registry === 'default' || REGISTRY.test(registry) || reader.problems > before) continue
+    const remedy =
+      'write a host, perhaps with a port and a path, as image names begin; or  default  for images that name none'
     reader.complain('PL-1004', [...place, index], `"${registry}" is not the start of an image's name`, remedy)
   }
   return registries

@@ -311,7 +311,7 @@ const OPENSTACK = {
     description:
       "Registries that machines pull images from. Charts with other images than Pilotlight's are refused until their registry is here, or `values` name the images",
     default: 'none',
-    limits: 'a host with a dot or a port, and perhaps a path',
+    limits: 'a host with a dot or a port, and perhaps a path; `default` for images that name no registry',
     example: '[registry.example.org/openstack]',
   },
   waves: {

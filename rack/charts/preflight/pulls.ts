@@ -6,8 +6,8 @@ import { isRecord } from '#model/record.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
 import { nodesFor, type Node, type PlacementProblem, type PodGroup } from './capacity.ts'
 
-/** Where images without a registry in their name come from. */
-const DEFAULT_REGISTRY = 'docker.io'
+/** What a site calls the registry of images that name none: each container runtime has its own. */
+const DEFAULT_REGISTRY = 'default'
 
 /**
  * The images of pods that no machine has and that come from no registry of `reached`, a problem for each release. Images that
@@ -46,7 +46,7 @@ export function checkPulls(
 /** Says whether there are such nodes, and each reports the image. */
 function isOnAll(image: string, nodes: readonly Node[]): boolean {
   const has = ({ status }: Node) =>
-    (status?.images ?? []).some(({ names = [] }) => names.some(name => wholeName(name) === wholeName(image)))
+    (status?.images ?? []).some(({ names = [] }) => names.some(name => isNameOf(name, image)))
   return nodes.length > 0 && nodes.every(has)
 }
 
@@ -54,11 +54,21 @@ function registryOf(image: string): string {
   return wholeName(image).split('/')[0] ?? DEFAULT_REGISTRY
 }
 
-/** The name with its registry, as a container runtime reads it: the first part is one when it has a dot or a port. */
+/** Whether a node's name of an image, which has the registry, is what a pod means by `image`, which may have none. */
+function isNameOf(name: string, image: string): boolean {
+  if (name === image || hasRegistry(image)) return name === image
+  const path = hasRegistry(name) ? name.slice(name.indexOf('/') + 1) : name
+  return path === image || path === `library/${image}`
+}
+
 function wholeName(image: string): string {
+  return hasRegistry(image) ? image : `${DEFAULT_REGISTRY}/${image}`
+}
+
+/** As a container runtime reads a name: its first part is a registry when it has a dot or a port. */
+function hasRegistry(image: string): boolean {
   const [first = '', ...rest] = image.split('/')
-  if (rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')) return image
-  return `${DEFAULT_REGISTRY}/${rest.length === 0 ? 'library/' : ''}${image}`
+  return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
 }
 
 /** Every text in values. */

@@ -38,7 +38,7 @@ t.test('an image from elsewhere is refused with its registry, and the key to nam
     problem?.what,
     'Pod agent wants the image registry.test/agent:2, and 2 more: no machine has them, and of those that machines pull from the site names no registry',
   )
-  t.match(problem?.remedy, 'openstack: { registries: [registry.test, docker.io] }')
+  t.match(problem?.remedy, 'openstack: { registries: [registry.test, default] }')
   t.match(problem?.remedy, 'openstack.values.agents.images.tags')
 })
 
@@ -48,7 +48,7 @@ t.test('a registry that the site names is reached, whole or below a path, and no
   t.strictSame(problems([image], { reached: ['registry.test:5000/team/'] }), [])
   for (const reached of ['registry.test', 'registry.test:5000/tea', 'registry.test:5000/other'])
     t.match(problems([image], { reached: [reached] }), [{ what: `the site names ${reached}` }], reached)
-  t.strictSame(problems(['agent', 'team/agent:2'], { reached: ['docker.io'] }), [])
+  t.strictSame(problems(['agent', 'team/agent:2'], { reached: ['default'] }), [])
 })
 
 t.test("images that the site's values name are its own choice", async t => {
@@ -58,7 +58,7 @@ t.test("images that the site's values name are its own choice", async t => {
 })
 
 t.test('an image that every node for its pods has is there', async t => {
-  t.strictSame(problems(['agent:2'], { nodes: [nodeWith('docker.io/library/agent:2')] }), [])
-  t.equal(problems(['agent:2'], { nodes: [nodeWith('docker.io/library/agent:2'), nodeWith()] }).length, 1)
+  t.strictSame(problems(['agent:2'], { nodes: [nodeWith('registry.test/library/agent:2')] }), [])
+  t.equal(problems(['agent:2'], { nodes: [nodeWith('registry.test/library/agent:2'), nodeWith()] }).length, 1)
   t.equal(problems(['agent:2'], { nodes: [nodeWith('agent:1')] }).length, 1)
 })
