@@ -2,15 +2,16 @@
 
 import t from 'tap'
 import { logLines } from '#server/protocols/http/wire/requests.ts'
-import { site, testServer } from '../server/serving.ts'
+import { moveToThisHost, site, testServer } from '../server/serving.ts'
 
 t.test('sums up the requests of strangers, and writes those of machines and operators', async t => {
   const rate = { perSecond: 0.01, burst: 10 }
-  const server = await testServer(t, { strangers: { logLines: { perAddress: rate, inAll: rate } } })
-  const lines = (path: string) => server.records.filter(({ text }) => text === `GET ${path}`).length
-  const ask = async (path: string, times: number, headers = {}) => {
-    for (let at = 0; at < times; at += 1) await (await server.get(path, headers)).text()
-    await server.get('/healthz') // those before it are reported
+  const settings = { strangers: { logLines: { perAddress: rate, inAll: rate } } }
+  const server = await testServer(t, settings)
+  const lines = (path: string, of = server) => of.records.filter(({ text }) => text === `GET ${path}`).length
+  const ask = async (path: string, times: number, headers = {}, of = server) => {
+    for (let at = 0; at < times; at += 1) await (await of.get(path, headers)).text()
+    await of.get('/healthz') // those before it are reported
   }
   await ask('/ipxe?x=1', 50)
   t.equal(lines('/ipxe'), 10)
@@ -20,11 +21,12 @@ t.test('sums up the requests of strangers, and writes those of machines and oper
   await ask('/profiles', 20, server.admin)
   t.equal(lines('/profiles'), 20, 'an operator')
 
-  const [ctl] = site.machines
-  const machines = [{ ...ctl!, address: '127.0.0.1' }] // the site has one
-  t.equal((await server.put('/v1/sites/rack-1', { ...site, machines, groups: [] })).status, 200)
-  await ask('/grub', 20)
-  t.equal(lines('/grub'), 20, 'a machine')
+  t.equal((await server.put('/v1/sites/rack-1', { ...site, groups: [] })).status, 200)
+  await server.close()
+  moveToThisHost(server.statePath, 'ctl-1')
+  const again = await testServer(t, { ...settings, statePath: server.statePath })
+  await ask('/grub', 20, {}, again)
+  t.equal(lines('/grub', again), 20, 'a machine')
 })
 
 t.test('one address takes no lines from others, and machines none from strangers', async t => {

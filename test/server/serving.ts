@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import type { Test } from 'tap'
 import { serverConfig, type GivenSettings } from '#server/config.ts'
 import type { SiteObjects } from '#model/site.ts'
@@ -84,6 +85,25 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
     delete: (path, headers = {}) => fetch(url + path, { method: 'DELETE', headers }),
     reload: () => server.reload(),
     close: () => server.close(),
+  }
+}
+
+/**
+ * Gives a machine of a server that is closed the address of this host, by which tests ask. No site may have it: its networks are
+ * looked at when it is put.
+ */
+export function moveToThisHost(statePath: string, machine: string): void {
+  const store = new Database(join(statePath, 'pilotlight.db'))
+  try {
+    const address = '127.0.0.1'
+    store.prepare("UPDATE claims SET value = ? WHERE what = 'address' AND machine = ?").run(address, machine)
+    store
+      .prepare(
+        "UPDATE revisions SET content = json_set(content, '$.address', ?) WHERE kind = 'machine' AND id = ?",
+      )
+      .run(address, machine)
+  } finally {
+    store.close()
   }
 }
 

@@ -66,7 +66,7 @@ t.test('a token ends when it is revoked, or its time is over', async t => {
   t.equal((await server.delete('/v1/tokens/ci', admin)).status, 204)
   t.equal((await server.put('/v1/sites/rack-1', site, bearer(kept))).status, 401)
   t.equal((await server.delete('/v1/tokens/ci', admin)).status, 404)
-  t.equal((await server.post('/v1/tokens', { name: 'short', role: 'admin' }, admin)).status, 400, 'taken')
+  t.equal((await server.post('/v1/tokens', { name: 'short', role: 'admin' }, admin)).status, 409, 'taken')
   t.equal((await server.post('/v1/tokens', { name: '../x', role: 'admin' }, admin)).status, 400)
 })
 

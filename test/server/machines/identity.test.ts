@@ -198,6 +198,7 @@ const SIGNS: readonly [string, RegExp, Readonly<Record<string, string>>][] = [
       'agent/proof.ts': 'what a machine says of itself must not contradict what is declared',
       'boot/lint/rules-machines.ts': 'finds what two files of a directory both claim',
       'boot/match/requirement.ts': 'the label `uuid` in a selector',
+      'inventory/site-check.ts': 'finds what two machines of a site both claim',
     },
   ],
 ]
