@@ -103,8 +103,9 @@ export function firstDocument(text: string): string {
     const [marker] = /^(?:---|\.\.\.)(?=\s|$)/.exec(line) ?? []
     if (marker === '---' && isOpen) return text.slice(0, at)
     if (marker === '...') {
-      const [rest = ''] = /^(?:[^\S\n]*(?:#[^\n]*)?\n)*(?!\s*(?:#|$)).*/.exec(text.slice(at + 4)) ?? []
-      const next = rest.slice(rest.lastIndexOf('\n') + 1)
+      // What the lookahead took is not given back: a text of blank lines would be tried from each of them.
+      const [, , line = ''] = /^(?=((?:[^\S\n]*(?:#[^\n]*)?\n)*))\1([^\n]*)/.exec(text.slice(at + 4)) ?? []
+      const next = /^\s*(?:#|$)/.test(line) ? '' : line
       if (next.startsWith('%')) directiveOf(next, text.indexOf(next, at + 4))
       if (next === '' || /^(?:---(?=\s|$)|\.\.\.|%)/.test(next)) return text.slice(0, at)
       throw new BadYaml('after ... a document must begin with ---', at)
