@@ -17,12 +17,20 @@ export class CertificateMaker {
 
   /** Starts the process, where it is known that something will be made: it is ready sooner. */
   begin(): void {
-    this.#child ??= started()
+    this.#child ??= this.#start()
+  }
+
+  #start(): ChildProcess {
+    const child = started()
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined
+    })
+    return child
   }
 
   /** Makes one; the next is asked for after it. Rejects when the process ends without it: it prints the reason. */
   async make(task: MakerTask): Promise<KeyPair> {
-    const child = (this.#child ??= started())
+    const child = (this.#child ??= this.#start())
     const { promise, resolve, reject } = Promise.withResolvers<KeyPair>()
     const fail = (why: unknown) => reject(new Error('No certificate could be made', { cause: why }))
     const ended = (status: number | null) => fail(new Error(`its process ended with ${status}`))
@@ -48,5 +56,7 @@ function started(): ChildProcess {
   const env = { ...process.env, ...(compiled !== undefined && { NODE_COMPILE_CACHE: dirname(compiled) }) }
   const program = new URL('certificate-process.ts', import.meta.url)
   const execArgv = ['--disable-warning=ExperimentalWarning']
-  return fork(program, { env, execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(program, { env, execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  child.on('error', () => undefined) // one that cannot start before it is asked is told by `make`
+  return child
 }

@@ -30,6 +30,8 @@ export class LintBeside {
     | { readonly version: number; readonly result: LintResult; readonly at: number; readonly nextAt: number }
     | undefined
   #running: Promise<LintResult> | undefined
+  /** The last failure, which is given until another run may begin. */
+  #failure: { readonly error: Error; readonly until: number } | undefined
 
   /**
    * @param assetsPath undefined where the server has no assets: they are not looked for then
@@ -51,12 +53,18 @@ export class LintBeside {
     if (this.#running !== undefined) return this.#running
     const isSame = last !== undefined && last.version === this.#version() && now - last.at < OLD_MS
     if (last !== undefined && (isSame || now < last.nextAt)) return Promise.resolve(last.result)
+    if (this.#failure !== undefined && now < this.#failure.until) return Promise.reject(this.#failure.error)
     const version = this.#version()
     this.#running = inThread(this.#task)
       .then(result => {
         const at = performance.now()
         this.#last = { version, result, at, nextAt: at + (at - now) * REST }
         return result
+      })
+      .catch((error: Error) => {
+        const at = performance.now()
+        this.#failure = { error, until: at + (at - now) * REST }
+        throw error
       })
       .finally(() => (this.#running = undefined))
     return this.#running

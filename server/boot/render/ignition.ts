@@ -41,7 +41,23 @@ const piecesOf = remembered<readonly string[] | undefined>(frame => {
 function compact(text: string, findings: readonly PlacedFinding[]): string {
   const isRepeated = findings.some(it => it.severity === 'warning' && it.kind === 'repeated-key')
   if (!isRepeated && !/[\s:]-?\d{16}/.test(text)) return JSON.stringify(JSON.parse(text))
-  return text.replaceAll(/("(?:[^"\\]|\\.)*")|\s+/g, (_, quoted: string | undefined) => quoted ?? '')
+  const parts: string[] = []
+  let done = 0
+  while (done < text.length) {
+    const opens = text.indexOf('"', done)
+    const start = opens < 0 ? text.length : opens
+    parts.push(text.slice(done, start).replaceAll(/\s+/g, ''))
+    done = opens < 0 ? start : endOfString(text, start)
+    parts.push(text.slice(start, done))
+  }
+  return parts.join('')
+}
+
+/** Where the JSON string that begins at `start` ends. A pattern would need the stack for one of many megabytes. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at + 1
 }
 
 const OPENING = '"data:;base64,'

@@ -39,14 +39,21 @@ export type Report = {
   readonly warning: (kind: WarningKind, path: Path, message: string | undefined) => void
 }
 
-/** A report that adds to `findings`. */
+/** How many errors, and how many warnings, are told of one config: the place of each is looked for in its text. */
+const MOST = 1000
+
+/** A report that adds to `findings`, up to 1,000 of each severity. */
 export function reportTo(findings: Finding[]): Report {
+  const told = { error: 0, warning: 0 }
+  const add = (finding: Finding) => {
+    if ((told[finding.severity] += 1) <= MOST) findings.push(finding)
+  }
   return {
     error: (path, message) => {
-      if (message !== undefined) findings.push({ severity: 'error', path, message })
+      if (message !== undefined) add({ severity: 'error', path, message })
     },
     warning: (kind, path, message) => {
-      if (message !== undefined) findings.push({ severity: 'warning', kind, path, message })
+      if (message !== undefined) add({ severity: 'warning', kind, path, message })
     },
   }
 }

@@ -32,10 +32,30 @@ export type Path = readonly (string | number)[]
 
 /** Line and column of an offset; a column counts UTF-16 units. */
 export function placeAt(text: string, offset: number): Place {
-  const before = text.slice(0, offset)
-  const start = before.lastIndexOf('\n') + 1
-  return { line: before.split('\n').length, column: offset - start + 1 }
+  const starts = lineStarts(text)
+  let first = 0
+  let last = starts.length - 1
+  while (first < last) {
+    const middle = Math.ceil((first + last) / 2)
+    if ((starts[middle] ?? 0) <= offset) first = middle
+    else last = middle - 1
+  }
+  return { line: first + 1, column: offset - (starts[first] ?? 0) + 1 }
 }
+
+/** The offset of each line of a text. Those of the last text are kept for the findings of the same turn. */
+function lineStarts(text: string): readonly number[] {
+  if (lastText?.text !== text) {
+    const starts = [0]
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+    lastText = { text, starts }
+    queueMicrotask(() => (lastText = undefined))
+    return starts
+  }
+  return lastText.starts
+}
+
+let lastText: { readonly text: string; readonly starts: readonly number[] } | undefined
 
 /**
  * The offset of the value at `path`, or of its nearest ancestor that was written down. Where a key is there twice, of the one

@@ -19,7 +19,8 @@ export function targetOf(request: IncomingMessage): string {
 export function answerRefused(server: () => EventEmitter) {
   return (error: ParserError, socket: Socket): void => {
     if (replayed.has(socket)) return // what comes after such a request is not read
-    if (error.code === 'HPE_INVALID_TRANSFER_ENCODING') return // its head was read: server.ts refuses it
+    // Where its head was read, server.ts refuses it.
+    if (error.code === 'HPE_INVALID_TRANSFER_ENCODING' && withCoding.has(socket)) return
     const mayBeReplayed = error.code === 'HPE_INVALID_URL' && !withBody.has(socket)
     const again = mayBeReplayed ? encoded(error) : undefined
     if (again === undefined) {
@@ -43,12 +44,14 @@ export function answerRefused(server: () => EventEmitter) {
 export function noteBody({ headers, socket }: IncomingMessage): void {
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
     withBody.add(socket)
+  if (headers['transfer-encoding'] !== undefined) withCoding.add(socket)
 }
 
 /** The error of Node's parser: the bytes that it got last, and how many of them it took. */
 type ParserError = { readonly code: string; readonly rawPacket: unknown; readonly bytesParsed?: number }
 
 const withBody = new WeakSet<Duplex>()
+const withCoding = new WeakSet<Duplex>()
 const replayed = new WeakSet<Socket>()
 const replayedTargets = new WeakMap<Duplex, string>()
 

@@ -40,6 +40,7 @@ export function newApp(
     rewriteUrl: ({ url = '/' }) => originForm(url),
     frameworkErrors: (error, request, broken) => {
       const reply = broken as FastifyReply // its type knows of no route, and so of no answer
+      if (hasBody(request)) void reply.header('connection', 'close') // the hooks that limit bodies do not see it
       if (isWellEscaped(request.url)) {
         void plainNotFound(reply) // its bytes are not UTF-8, as no path of ours
         return

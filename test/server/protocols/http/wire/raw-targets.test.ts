@@ -37,6 +37,16 @@ t.test('raw bytes in a request line are taken as they come', async t => {
   t.match(await ask('GET /x?n=\xff HTTP/1.0\r\n\r\n'), /"n":"\\udcff"/, 'bytes that are not UTF-8 are kept')
 })
 
+t.test('a head with two lengths is refused at once', async t => {
+  const ask = await echo(t)
+  const head = 'POST /x HTTP/1.1\r\nHost: x\r\n'
+  for (const fields of [
+    'Content-Length: 4\r\nTransfer-Encoding: chunked',
+    'Transfer-Encoding: chunked, gzip',
+  ])
+    t.match(await ask(`${head}${fields}\r\n\r\n0\r\n\r\n`), /^HTTP\/1\.1 400 /, fields)
+})
+
 t.test('what else the parser refuses gets a plain 400', async t => {
   const ask = await echo(t)
   for (const request of [
