@@ -93,13 +93,13 @@ t.test('a config with files is served as it was rendered, without spaces', async
 })
 
 t.test('a long text is served beside a key that is there twice', async t => {
-  const long = '\\u0041'.repeat(1_500_000)
+  const long = `\\u0041${'x'.repeat(9_000_000)}`
   const files = `"files": [{ "path": "/a", "contents": { "source": "data:,${long}" } }]`
   const text = `{ "ignition": { "version": "3.4.0" },\n "storage": {}, "storage": { ${files} } }`
   const served = renderedIgnition('x', text)
   t.ok(served.startsWith('{"ignition":{"version":"3.4.0"},"storage":{},"storage":{"files":[{"path":"/a",'))
   t.ok(served.endsWith('"}}]}}'))
-  t.equal(served.split('A').length + served.split('\\u0041').length, 1_500_002)
+  t.ok(served.length > 9_000_000)
 })
 
 t.test('what is wrong with a config is said with its place, whatever its files contain', async t => {
