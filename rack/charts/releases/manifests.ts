@@ -5,6 +5,7 @@ import { parseAllDocuments } from 'yaml'
 import { isRecord } from '#model/record.ts'
 import type { ObjectKey } from '../../kubernetes/objects.ts'
 import { SHOWN_NEW } from '../secrets/new-texts.ts'
+import { isSecretName } from '../secrets/published.ts'
 import { showPath, valueAt, type Values } from '../values/values.ts'
 
 /** How one object changes. */
@@ -25,6 +26,9 @@ export type KeyDiff = {
 /** What replaces a secret in what is shown. */
 const hidden = '•••'
 const secretWords = /passw|secret|token|credential|private|transport_url|connection|\bkey$/i
+
+/** Whether the key says that its text is a secret; rather too often, since it is only shown. */
+const isHiddenKey = (key: string): boolean => secretWords.test(key) || isSecretName(key)
 
 /** Compares two manifests as Helm writes them: YAML documents. Objects come in the order of kind and name. */
 export function diffManifests(before: string, after: string): ObjectDiff[] {
@@ -155,7 +159,7 @@ function diffValues(was: unknown, is: unknown, path: readonly string[], isSecret
   }
   if (Array.isArray(was) && Array.isArray(is)) return diffLists(was, is, path, isSecret)
   if (JSON.stringify(was) === JSON.stringify(is)) return []
-  return [keyDiff(was, is, path, isSecret || secretWords.test(path.at(-1) ?? ''))]
+  return [keyDiff(was, is, path, isSecret || isHiddenKey(path.at(-1) ?? ''))]
 }
 
 /** Lists of named things (containers, variables, ports) are compared by name, others by place. */
@@ -168,7 +172,7 @@ function diffLists(
   const [old, young] = [byName(was), byName(is)]
   return [...new Set([...old.keys(), ...young.keys()])].flatMap(name => {
     const [before, after] = [old.get(name), young.get(name)]
-    return diffValues(before, after, [...path, name], isSecret || secretWords.test(name))
+    return diffValues(before, after, [...path, name], isSecret || isHiddenKey(name))
   })
 }
 
@@ -217,13 +221,16 @@ function without(lines: readonly string[], others: readonly string[]): string[] 
 /** `password = x` of a configuration file, without its value. */
 function hideLine(line: string): string {
   const [, key, sign] = /^\s*([\w.-]+)\s*([=:])/.exec(line) ?? []
-  if (key !== undefined && sign !== undefined && secretWords.test(key))
+  if (key !== undefined && sign !== undefined && isHiddenKey(key))
     return `${key} ${sign} ${line.endsWith(` ${SHOWN_NEW}`) ? SHOWN_NEW : hidden}`
-  return line.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`) // a password in an address
+  return hideUrlPassword(line)
+}
+
+/** A URL needs no name of a user before the password: `redis://:TEXT@host`. */
+function hideUrlPassword(text: string): string {
+  return text.replaceAll(/:\/\/([^:/@\s]*):[^@\s]+@/g, `://$1:${hidden}@`)
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string'
-    ? value.replaceAll(/:\/\/([^:/@\s]+):[^@\s]+@/g, `://$1:${hidden}@`)
-    : JSON.stringify(value, undefined, 2)
+  return typeof value === 'string' ? hideUrlPassword(value) : JSON.stringify(value, undefined, 2)
 }

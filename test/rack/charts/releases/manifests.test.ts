@@ -85,6 +85,33 @@ t.test('no secret is shown: not of Secrets, nor where a name or an address revea
   }
 })
 
+t.test('a key that the preflight takes for that of a secret is hidden, too', async t => {
+  const names = [
+    'encryption_key',
+    'fernet_keys',
+    'erlang_cookie',
+    'admin_pass',
+    'root_pw',
+    'passphrase',
+    'psk',
+    'kek',
+  ]
+  for (const name of names) {
+    const line = (text: string) => configMap(`${name} = ${text}`)
+    const key = (text: string) =>
+      `kind: ConfigMap\nmetadata: { name: nova-etc }\ndata: { ${name}: ${text} }\n`
+    for (const manifest of [line, key]) {
+      const lines = describeDiff(diffManifests(manifest('hunter1'), manifest('hunter2'))).join('\n')
+      t.match(lines, '•••', name)
+      t.notMatch(lines, 'hunter', name)
+    }
+  }
+  const url = (text: string) => configMap(`url = redis://:${text}@cache`)
+  t.notMatch(describeDiff(diffManifests(url('hunter1'), url('hunter2'))).join('\n'), 'hunter')
+  const plain = configMap('service_token_roles_required = 1\npublic_name = a')
+  t.match(describeDiff(diffManifests(plain, plain.replace('= a', '= b'))).join('\n'), 'public_name = b')
+})
+
 const job = (name: string, image: string, limit = 6) =>
   `kind: Job\nmetadata: { name: ${name} }\nspec: { backoffLimit: ${limit}, template: { spec: { containers: [{ image: ${image} }] } } }\n`
 
