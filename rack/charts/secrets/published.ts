@@ -4,7 +4,7 @@
 import { isRecord } from '#model/record.ts'
 import { cloudAdmin } from '../../openstack/endpoints.ts'
 import { ADMIN_SECRET, type SecretPlan } from '../plan/plan.ts'
-import { mergeValues, showPath, type Values } from '../values/values.ts'
+import { mergeValues, type Values } from '../values/values.ts'
 import { secretReference } from './secret-values.ts'
 
 /** One published text of a chart's values. */
@@ -55,15 +55,6 @@ export function replacementOf(texts: readonly PublishedText[]): Replacement {
       rotation: { never: NEVER },
     })),
   }
-}
-
-/**
- * The key by which a site gives another text, for a person: `openstack.values.nova.network.ssh.private_key`. What is inside of a
- * list is given with the whole list.
- */
-export function siteKeyOf(release: string, path: readonly string[]): string {
-  const list = path.findIndex(key => /^[0-9]+$/.test(key))
-  return showPath(['openstack', 'values', release, ...(list > 0 ? path.slice(0, list) : path)])
 }
 
 const NEVER =

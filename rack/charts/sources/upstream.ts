@@ -6,11 +6,11 @@ import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
 import { ADMIN_SECRET, type ChartPlan, type ReleasePlan, type SecretPlan } from '../plan/plan.ts'
 import { cloudAdmin } from '../../openstack/endpoints.ts'
-import { publishedTexts, replacementOf, siteKeyOf, type PublishedText } from '../secrets/published.ts'
+import { publishedTexts, replacementOf, type PublishedText } from '../secrets/published.ts'
 import { whyNotUp } from '../services/openstack-helm-limits.ts'
 import { readChartFile } from './chart-file.ts'
 import { allDefaults } from '../values/defaults.ts'
-import { mergeLayers, mergeValues, valueAt, type Values } from '../values/values.ts'
+import { listAround, mergeLayers, mergeValues, siteKeyOf, valueAt, type Values } from '../values/values.ts'
 import type { ChartSource } from './ours.ts'
 
 /** The oldest version of the charts that this plan is for. */
@@ -149,12 +149,6 @@ function placeOf(
   path: readonly string[],
 ): Pick<ChartPlanError, 'mistake'> & { place: string[] } {
   return { place: ['openstack', 'values', release, ...path], mistake: 'value' }
-}
-
-/** The path of the outermost list that a value is in: values replace it as a whole. */
-function listAround(path: readonly string[]): readonly string[] | undefined {
-  const index = path.findIndex(key => /^\d+$/.test(key))
-  return index === -1 ? undefined : path.slice(0, index)
 }
 
 /** @throws {ChartPlanError} for values with which the chart would not come up in a cluster of this plan */

@@ -91,6 +91,20 @@ export function showPath(path: readonly string[]): string {
     .join('')
 }
 
+/** The path of the outermost list that a value is in, if it is in one: values replace it as a whole. */
+export function listAround(path: readonly string[]): readonly string[] | undefined {
+  const index = path.findIndex(key => /^\d+$/.test(key))
+  return index > 0 ? path.slice(0, index) : undefined // the values of a release are a map
+}
+
+/**
+ * The key by which a site gives a release another value, for a person: `openstack.values.nova.network.ssh.private_key`. What is
+ * inside of a list is given with the whole list.
+ */
+export function siteKeyOf(release: string, path: readonly string[]): string {
+  return showPath(['openstack', 'values', release, ...(listAround(path) ?? path)])
+}
+
 function leavesOf(values: Values, above: readonly string[]): { path: readonly string[]; value: unknown }[] {
   return Object.entries(values).flatMap(([key, value]) => {
     const path = [...above, key]
