@@ -2,7 +2,7 @@
 // installed, as the scheduler and the kubelet would judge it later and one by one. Pure.
 
 import { mapAt, type Values } from '../values/values.ts'
-import { containersOf, mapsIn, podTemplateOf, textsOf, titleOf } from './rendered.ts'
+import { containersOf, labelsIn, labelText, mapsIn, podTemplateOf, titleOf } from './rendered.ts'
 
 /** The equal pods of one workload. */
 export type PodGroup = {
@@ -61,7 +61,7 @@ export function podGroupsOf(release: string, objects: readonly Values[]): PodGro
         workload: titleOf(object),
         count: kind === 'DaemonSet' ? 'each node' : typeof replicas === 'number' ? replicas : 1,
         lasts: kind !== 'Job' && kind !== 'CronJob',
-        nodeSelector: textsOf(mapAt(pod, 'nodeSelector')),
+        nodeSelector: labelsIn(mapAt(pod, 'nodeSelector')),
         affinity: mapsIn(required['nodeSelectorTerms']),
         tolerations: mapsIn(pod['tolerations']),
         devices: devicesOf(containersOf(pod)),
@@ -96,7 +96,7 @@ export function checkPlacement(
 /** Why none of the nodes will do: its label, its affinity, or what the nodes that have both are tainted with. */
 function noNode(group: PodGroup, nodes: readonly Node[]): PlacementProblem {
   const { release, workload, nodeSelector, affinity } = group
-  const label = pairs(nodeSelector)
+  const label = labelText(nodeSelector)
   const names = nodes.map(({ metadata }) => metadata.name)
   const labelled = nodes.filter(node => hasLabels(node, nodeSelector))
   if (labelled.length === 0)
@@ -127,12 +127,6 @@ function noNode(group: PodGroup, nodes: readonly Node[]): PlacementProblem {
     what: `${workload} does not tolerate the taint ${taint} of ${namesOf(fitting)}, and no other node is for it`,
     remedy: `kubectl taint node ${fitting[0]?.metadata.name} ${taint}-`,
   }
-}
-
-function pairs(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(' ')
 }
 
 function namesOf(nodes: readonly Node[]): string {

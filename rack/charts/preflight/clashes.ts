@@ -7,8 +7,11 @@ import { valuesOf, type ChartPlan } from '../plan/plan.ts'
 import type { PlacementProblem } from './capacity.ts'
 import { mapsIn, nameOf, titleOf, type ReleaseObjects } from './rendered.ts'
 
-/** Ports that the API server gives services on nodes (the default of its --service-node-port-range). */
-const nodePorts = { first: 30_000, last: 32_767 }
+/**
+ * Ports that the API server gives services on nodes (the default of its --service-node-port-range); ignition/firewall.nft.njk
+ * opens them.
+ */
+const NODE_PORT_RANGE = { first: 30_000, last: 32_767 }
 
 /** Objects of two releases with one name, node ports that two services take, and such as no service can have. */
 export function checkClashes(namespace: string, rendered: readonly ReleaseObjects[]): PlacementProblem[] {
@@ -31,10 +34,10 @@ export function checkClashes(namespace: string, rendered: readonly ReleaseObject
     // The API server does not look at this when it is only asked to try.
     ...all.flatMap(({ release, object }) =>
       nodePortsOf(object)
-        .filter(({ port }) => port < nodePorts.first || port > nodePorts.last)
+        .filter(({ port }) => !isNodePort(port))
         .map(({ port }) => ({
           release,
-          what: `${titleOf(object)} takes node port ${port}; node ports are ${nodePorts.first} to ${nodePorts.last}`,
+          what: `${titleOf(object)} takes node port ${port}; node ports are ${NODE_PORT_RANGE.first} to ${NODE_PORT_RANGE.last}`,
           remedy: `Give it one of those: openstack.values.${release}.network.`,
         })),
     ),
@@ -59,8 +62,7 @@ export function checkPublicPorts(
         return []
       return Object.entries(mapAt(endpoint, 'port')).flatMap(([name, of]) => {
         const port = isRecord(of) ? of['public'] : undefined
-        if (typeof port !== 'number' || port < nodePorts.first || port > nodePorts.last || open.has(port))
-          return []
+        if (typeof port !== 'number' || !isNodePort(port) || open.has(port)) return []
         return [
           {
             release: release.name,
@@ -94,6 +96,10 @@ function keyOf(object: Values, namespace: string): string {
   const own = mapAt(object, 'metadata')['namespace']
   const group = String(object['apiVersion']).replace(/\/?v\d[^/]*$/, '')
   return [group, object['kind'], typeof own === 'string' ? own : namespace, nameOf(object)].join(' ')
+}
+
+function isNodePort(port: number): boolean {
+  return port >= NODE_PORT_RANGE.first && port <= NODE_PORT_RANGE.last
 }
 
 function nodePortsOf(object: Values): { port: number; protocol: string }[] {

@@ -27,7 +27,7 @@ export function podTemplateOf(object: Values): PodTemplate | undefined {
       : mapAt(isRecord(spec['jobTemplate']) ? mapAt(spec, 'jobTemplate', 'spec') : spec, 'template')
   const pod = mapAt(holder, 'spec')
   if (!Array.isArray(pod['containers']) || spec['suspend'] === true) return undefined
-  return { spec: pod, labels: textsOf(mapAt(holder, 'metadata', 'labels')) }
+  return { spec: pod, labels: labelsIn(mapAt(holder, 'metadata', 'labels')) }
 }
 
 /** The containers of a pod, with those that run before. */
@@ -50,8 +50,15 @@ export function mapsIn(list: unknown): Values[] {
 }
 
 /** The entries of a map whose values are texts: labels, selectors. */
-export function textsOf(map: Values): Record<string, string> {
+export function labelsIn(map: Values): Record<string, string> {
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, String(value)]))
+}
+
+/** `app=nova role=api`, for a person. */
+export function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')
 }
 
 /** Whether labels have all that a selector wants. An empty selector selects nothing: the API makes no endpoints for it. */

@@ -7,10 +7,11 @@ import { nodesFor, podGroupsOf, type Node, type PlacementProblem } from './capac
 import {
   containersOf,
   isSelected,
+  labelsIn,
+  labelText,
   mapsIn,
   nameOf,
   podTemplateOf,
-  textsOf,
   titleOf,
   type ReleaseObjects,
 } from './rendered.ts'
@@ -127,7 +128,7 @@ class WaitJudge {
   #withoutEndpoint(makers: readonly ReleaseObjects[]): string | undefined {
     if (this.#wait.kind !== 'Service') return undefined
     const services = makers.flatMap(({ objects }) => objects.filter(object => isMeant(this.#wait, object)))
-    const selectors = services.map(service => textsOf(mapAt(service, 'spec', 'selector')))
+    const selectors = services.map(service => labelsIn(mapAt(service, 'spec', 'selector')))
     if (selectors.some(selector => Object.keys(selector).length === 0)) return undefined
     const pods = this.#rendered.flatMap(({ objects }) =>
       objects.flatMap(object => podTemplateOf(object) ?? []),
@@ -155,7 +156,7 @@ function isMeant(wait: Wait, object: Values): boolean {
   if (wait.kind !== 'Pod' && object['kind'] !== wait.kind) return false
   if (wait.name !== undefined) return nameOf(object) === wait.name
   const labels =
-    wait.kind === 'Pod' ? podTemplateOf(object)?.labels : textsOf(mapAt(object, 'metadata', 'labels'))
+    wait.kind === 'Pod' ? podTemplateOf(object)?.labels : labelsIn(mapAt(object, 'metadata', 'labels'))
   return labels !== undefined && isSelected(labels, wait.labels ?? {})
 }
 
@@ -166,12 +167,6 @@ function isPresent(wait: Wait, { kind, namespace, name, labels = {} }: Present[n
 
 function named({ kind, name, labels = {} }: Wait): string {
   return name === undefined ? `a ${kind} labelled ${labelText(labels)}` : `${kind} ${name}`
-}
-
-function labelText(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(' ')
 }
 
 function remedyFor(release: string): string {
@@ -231,7 +226,7 @@ function readJson(kind: 'Job' | 'Pod', text: string, namespace: string): Wait[] 
     namespace: textOr(it['namespace'], namespace),
     ...(typeof it['name'] === 'string' && it['name'] !== ''
       ? { name: it['name'] }
-      : { labels: textsOf(mapAt(it, 'labels')) }),
+      : { labels: labelsIn(mapAt(it, 'labels')) }),
     isOnSameNode: it['requireSameNode'] === true,
   }))
 }

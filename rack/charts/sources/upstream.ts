@@ -34,7 +34,7 @@ export async function withUpstreamCharts(plan: ChartPlan, charts: ChartSource): 
       const { path } = await charts.unpack(release.chart, scratch)
       const { version } = await readChartFile(path)
       const chart = { version, values: await allDefaults(path) }
-      texts.set(release.name, textsOf(release, chart))
+      texts.set(release.name, publishedIn(release, chart))
       whole = withUpstreamChart(whole, release.name, chart)
     }
     refuseTwoPasswords(whole, texts)
@@ -53,7 +53,7 @@ export function withUpstreamChart(plan: ChartPlan, name: string, chart: Upstream
     refuseOld(release, chart)
     const own = release.layers.at(-1)?.values ?? {} // of the site file
     const before = mergeValues(chart.values, mergeLayers(release.layers.slice(0, -1)))
-    const texts = textsOf(release, chart)
+    const texts = publishedIn(release, chart)
     refuseKept(release, texts, own)
     refuseOwn(release, texts, own)
     refuseUnfit(release, mergeValues(before, own))
@@ -77,7 +77,7 @@ export function withUpstreamChart(plan: ChartPlan, name: string, chart: Upstream
 }
 
 /** What a chart publishes, with what the plan and its overrides have over it, without what the site gives. */
-function textsOf({ chart: name, layers }: ReleasePlan, { values }: UpstreamChart): PublishedText[] {
+function publishedIn({ chart: name, layers }: ReleasePlan, { values }: UpstreamChart): PublishedText[] {
   return publishedTexts(name, mergeValues(values, mergeLayers(layers.slice(0, -1))))
 }
 
