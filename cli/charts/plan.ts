@@ -17,7 +17,7 @@ export function definePlan(command: Command): void {
       const options = await planOf(site, flags)
       const { explainPlan, explainValues } = await import('./explain-plan.ts')
       if (flags.values === undefined && options.site.openstack.charts !== undefined)
-        await checkAsFarAsKnown(options)
+        await checkPlanOffline(options)
       const shown =
         flags.values === undefined
           ? explainPlan(options.plan)
@@ -30,12 +30,12 @@ export function definePlan(command: Command): void {
  * What can be said of another maker's charts without a cluster: whether they render, and whether what they make and wait for fits
  * together.
  */
-async function checkAsFarAsKnown(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<void> {
+async function checkPlanOffline(options: Omit<SessionOptions, 'kubeconfigPath'>): Promise<void> {
   const { requireHelm } = await import('#rack/charts/releases/helm.ts')
   await requireHelm(options.toolsDirectory)
   const { PreflightFailed } = await import('#rack/charts/errors.ts')
-  const { checkAlone, renderOffline } = await import('#rack/charts/preflight/preflight.ts')
-  const problems = checkAlone(options, await renderOffline(options))
+  const { checkOffline, renderOffline } = await import('#rack/charts/preflight/preflight.ts')
+  const problems = checkOffline(options, await renderOffline(options))
   if (problems.length > 0) throw new PreflightFailed(problems)
 }
 

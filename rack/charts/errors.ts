@@ -55,11 +55,14 @@ export class ChartsFailed extends PilotlightError {
   }
 }
 
+/** One reason why a plan would not come up, for a person. */
+export type PreflightProblem = { readonly release: string; readonly what: string; readonly remedy: string }
+
 /** A plan that would not come up in this cluster; nothing was installed. */
 export class PreflightFailed extends PilotlightError {
   readonly code = 'PREFLIGHT_FAILED'
-  readonly problems: readonly { readonly release: string; readonly what: string; readonly remedy: string }[]
-  constructor(problems: PreflightFailed['problems']) {
+  readonly problems: readonly PreflightProblem[]
+  constructor(problems: readonly PreflightProblem[]) {
     super(problems.map(({ release, what, remedy }) => `release ${release}: ${what}\n  ${remedy}`).join('\n'))
     this.problems = problems
   }

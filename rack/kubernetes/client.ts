@@ -12,10 +12,10 @@ export interface KubernetesClient {
   /** Makes the object as `manifest` says, by server-side apply: fields that others own and we do not set stay. */
   apply(manifest: Manifest): Promise<Manifest>
   /**
-   * Has the API check whether it would make the object, without making it. Fields that it does not know are passed over, as it
-   * passes over those of Helm.
+   * Has the API check whether it would make the object, without making it: a server-side dry run, as kubectl's
+   * `--dry-run=server`. Fields that it does not know are passed over, as it passes over those of Helm.
    */
-  tryCreate(manifest: Manifest): Promise<void>
+  dryRunCreate(manifest: Manifest): Promise<void>
   /** Gives the object, or nothing when there is none. */
   read<T>(key: ObjectKey): Promise<T | undefined>
   /** Gives the objects of a selection, and the version of the whole list, from which a watch goes on. */

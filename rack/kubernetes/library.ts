@@ -82,7 +82,7 @@ export class LibraryClient implements KubernetesClient {
     return JSON.parse(text) as Manifest // the answer to an apply is the object
   }
 
-  async tryCreate(manifest: Manifest): Promise<void> {
+  async dryRunCreate(manifest: Manifest): Promise<void> {
     const { apiVersion, kind, metadata } = manifest
     const { isNamespaced } = await this.#resourceOf(apiVersion, kind)
     const { namespace = 'default', ...rest } = metadata

@@ -94,7 +94,7 @@ export const ACTIONS: { readonly [Id in StepId]: (work: Work) => Promise<Results
 
 /** Plans and renders the charts. */
 async function prepareCharts({ site, options, state, signal }: Work): Promise<Results['charts']> {
-  const { checkAlone, renderOffline } = await import('../charts/preflight/preflight.ts')
+  const { checkOffline, renderOffline } = await import('../charts/preflight/preflight.ts')
   const { PreflightFailed } = await import('../charts/errors.ts')
   const { requireHelm } = await import('../charts/releases/helm.ts')
   const { siteCharts } = await import('./site-charts.ts')
@@ -106,7 +106,7 @@ async function prepareCharts({ site, options, state, signal }: Work): Promise<Re
   const session = { site, plan, charts, stateDirectory: state, ...toolsDirectory }
   const rendered = await renderOffline({ ...session, signal })
   // Our own charts are tested against each other; those of others are looked at before a machine is on.
-  const problems = site.openstack.charts === undefined ? [] : checkAlone(session, rendered)
+  const problems = site.openstack.charts === undefined ? [] : checkOffline(session, rendered)
   if (problems.length > 0) throw new PreflightFailed(problems)
   return { ...session, rendered }
 }

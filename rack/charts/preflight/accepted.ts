@@ -1,10 +1,10 @@
-// Whether the API server would take each object of a plan: it is sent all of them, to be checked and not stored.
+// Whether the API server would take each object of a plan: it is sent all of them in a server-side dry run, which stores nothing.
 
 import type { KubernetesClient } from '../../kubernetes/client.ts'
 import { KubernetesRefused } from '../../kubernetes/errors.ts'
 import { kinds, type Manifest } from '../../kubernetes/objects.ts'
+import type { PreflightProblem } from '../errors.ts'
 import { mapAt, type Values } from '../values/values.ts'
-import type { PlacementProblem } from './capacity.ts'
 import { nameOf, titleOf, type ReleaseObjects } from './rendered.ts'
 
 /** How many objects are checked at once. */
@@ -20,14 +20,14 @@ export async function checkAccepted(
   api: KubernetesClient,
   namespace: string,
   rendered: readonly ReleaseObjects[],
-): Promise<PlacementProblem[]> {
+): Promise<PreflightProblem[]> {
   const all = rendered.flatMap(({ release, objects }) => objects.map(object => ({ release, object })))
   const defined = new Set(all.flatMap(({ object }) => definedKind(object)))
   const made = new Set(all.flatMap(({ object }) => (object['kind'] === 'Namespace' ? [nameOf(object)] : [])))
   // Before the first run the plan's namespace is not there; any other checks its objects as well.
   const isThere = (await api.read({ ...kinds.namespace, name: namespace })) !== undefined
   const services = await servicesOf(api, namespace)
-  const problems: PlacementProblem[][] = all.map(() => [])
+  const problems: PreflightProblem[][] = all.map(() => [])
   const left = all.entries()
   const work = async () => {
     for (const [index, { release, object }] of left) {
@@ -57,7 +57,7 @@ async function refusalOf(
 ): Promise<string | undefined> {
   try {
     const metadata = { ...mapAt(object, 'metadata'), namespace }
-    await api.tryCreate({ ...object, metadata } as Manifest) // the API says what it lacks
+    await api.dryRunCreate({ ...object, metadata } as Manifest) // the API says what it lacks
     return undefined
   } catch (error) {
     // One that is too busy, or has a fault of its own, says nothing of the object.

@@ -1,6 +1,7 @@
 // Whether the pods of a plan find a place on the nodes: labels, images, memory and processor, judged before anything is
 // installed, as the scheduler and the kubelet would judge it later and one by one. Pure.
 
+import type { PreflightProblem } from '../errors.ts'
 import { mapAt, type Values } from '../values/values.ts'
 import { containersOf, labelsIn, labelText, mapsIn, podTemplateOf, titleOf } from './rendered.ts'
 
@@ -38,9 +39,6 @@ export type Node = {
 }
 
 type Taint = { readonly key: string; readonly value?: string; readonly effect: string }
-
-/** One reason why a plan cannot run, for a person. */
-export type PlacementProblem = { readonly release: string; readonly what: string; readonly remedy: string }
 
 /** The kubelet reports no more images than this (its `nodeStatusMaxImages`). */
 const reportedImages = 50
@@ -82,7 +80,7 @@ export function checkPlacement(
   nodes: readonly Node[],
   used: ReadonlyMap<string, Requests>,
   registry: string,
-): PlacementProblem[] {
+): PreflightProblem[] {
   const homeless = groups.filter(group => nodesFor(group, nodes).length === 0)
   const rest = groups.filter(group => !homeless.includes(group))
   return [
@@ -94,7 +92,7 @@ export function checkPlacement(
 }
 
 /** Why none of the nodes will do: its label, its affinity, or what the nodes that have both are tainted with. */
-function noNode(group: PodGroup, nodes: readonly Node[]): PlacementProblem {
+function noNode(group: PodGroup, nodes: readonly Node[]): PreflightProblem {
   const { release, workload, nodeSelector, affinity } = group
   const label = labelText(nodeSelector)
   const names = nodes.map(({ metadata }) => metadata.name)
@@ -133,7 +131,7 @@ function namesOf(nodes: readonly Node[]): string {
   return nodes.map(({ metadata }) => metadata.name).join(', ')
 }
 
-function missingDevices(groups: readonly PodGroup[], nodes: readonly Node[]): PlacementProblem[] {
+function missingDevices(groups: readonly PodGroup[], nodes: readonly Node[]): PreflightProblem[] {
   return groups.flatMap(group =>
     Object.entries(group.devices).flatMap(([device, wanted]) => {
       const hosts = nodesFor(group, nodes)
@@ -157,8 +155,8 @@ function missingImages(
   groups: readonly PodGroup[],
   nodes: readonly Node[],
   registry: string,
-): PlacementProblem[] {
-  const problems = new Map<string, PlacementProblem>()
+): PreflightProblem[] {
+  const problems = new Map<string, PreflightProblem>()
   for (const group of groups)
     for (const image of group.images.filter(name => name.startsWith(`${registry}/`)))
       for (const node of nodesFor(group, nodes)) {
@@ -183,7 +181,7 @@ function tooLittle(
   groups: readonly PodGroup[],
   nodes: readonly Node[],
   used: ReadonlyMap<string, Requests>,
-): PlacementProblem[] {
+): PreflightProblem[] {
   const left = new Map(
     nodes.map(node => [node.metadata.name, minus(allocatable(node), used.get(node.metadata.name))]),
   )
@@ -198,7 +196,7 @@ function tooLittle(
       (a, b) =>
         a.hosts.length - b.hosts.length || b.group.requests.memoryBytes - a.group.requests.memoryBytes,
     )
-  const problems = new Map<string, PlacementProblem>()
+  const problems = new Map<string, PreflightProblem>()
   for (const { group, hosts } of pods) {
     const room = (host: string) => left.get(host) ?? none
     const [best = ''] = hosts.toSorted((a, b) => room(b).memoryBytes - room(a).memoryBytes)
@@ -222,7 +220,7 @@ function lackOf(
     used: ReadonlyMap<string, Requests>
     pods: readonly { group: PodGroup; hosts: readonly string[] }[]
   },
-): PlacementProblem {
+): PreflightProblem {
   const node = around.nodes.find(({ metadata }) => metadata.name === host)
   const has = node === undefined ? none : allocatable(node)
   const others = around.used.get(host) ?? none

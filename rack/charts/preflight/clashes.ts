@@ -1,10 +1,10 @@
 // Names and node ports of a plan: what two objects cannot both have, Helm and the API refuse of the second one, after the first is
 // installed. Pure.
 
+import type { PreflightProblem } from '../errors.ts'
 import { mapAt, type Values } from '../values/values.ts'
 import { isRecord } from '#model/record.ts'
 import { valuesOf, type ChartPlan } from '../plan/plan.ts'
-import type { PlacementProblem } from './capacity.ts'
 import { mapsIn, nameOf, titleOf, type ReleaseObjects } from './rendered.ts'
 
 /**
@@ -14,17 +14,17 @@ import { mapsIn, nameOf, titleOf, type ReleaseObjects } from './rendered.ts'
 const NODE_PORT_RANGE = { first: 30_000, last: 32_767 }
 
 /** Objects of two releases with one name, node ports that two services take, and such as no service can have. */
-export function checkClashes(namespace: string, rendered: readonly ReleaseObjects[]): PlacementProblem[] {
+export function checkClashes(namespace: string, rendered: readonly ReleaseObjects[]): PreflightProblem[] {
   const all = rendered.flatMap(({ release, objects }) => objects.map(object => ({ release, object })))
   return [
-    ...second(all, ({ object }) => [[keyOf(object, namespace), titleOf(object)]])
+    ...repeatsOf(all, ({ object }) => [[keyOf(object, namespace), titleOf(object)]])
       .filter(({ now, before }) => now.release !== before.release)
       .map(({ now, before, what }) => ({
         release: now.release,
         what: `${what} is made by release ${before.release} too`,
         remedy: `Switch one of them off: openstack.values.${now.release}.manifests, or that of ${before.release}.`,
       })),
-    ...second(all, ({ object }) =>
+    ...repeatsOf(all, ({ object }) =>
       nodePortsOf(object).map(({ port, protocol }) => [`${protocol} ${port}`, `node port ${port}`] as const),
     ).map(({ now, before, what }) => ({
       release: now.release,
@@ -51,7 +51,7 @@ export function checkClashes(namespace: string, rendered: readonly ReleaseObject
 export function checkPublicPorts(
   { releases }: Pick<ChartPlan, 'releases'>,
   rendered: readonly ReleaseObjects[],
-): PlacementProblem[] {
+): PreflightProblem[] {
   const open = new Set(
     rendered.flatMap(({ objects }) => objects.flatMap(nodePortsOf).map(({ port }) => port)),
   )
@@ -78,7 +78,7 @@ export function checkPublicPorts(
 type Owned = { readonly release: string; readonly object: Values }
 
 /** Of each key that two objects have: the first of them and the later one. */
-function second(
+function repeatsOf(
   all: readonly Owned[],
   keysOf: (one: Owned) => readonly (readonly [key: string, what: string])[],
 ): { now: Owned; before: Owned; what: string }[] {

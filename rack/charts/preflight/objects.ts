@@ -3,8 +3,8 @@
 
 import { isRecord } from '#model/record.ts'
 import type { KubernetesObject } from '../../kubernetes/objects.ts'
+import type { PreflightProblem } from '../errors.ts'
 import { mapAt, type Values } from '../values/values.ts'
-import type { PlacementProblem } from './capacity.ts'
 import { containersOf, mapsIn, nameOf, podTemplateOf, titleOf } from './rendered.ts'
 
 /** What a pod refers to by name. */
@@ -117,7 +117,7 @@ export function checkObjects(
   needs: readonly ObjectNeeds[],
   cluster: ClusterObjects,
   secrets: readonly string[],
-): PlacementProblem[] {
+): PreflightProblem[] {
   const made = new Map<string, readonly string[] | undefined>(
     [...EVERYWHERE, ...secrets.map(name => `Secret ${name}`)].map(name => [name, undefined]),
   )
@@ -163,7 +163,7 @@ function missingClass(
   release: string,
   claim: ObjectNeeds['claims'][number],
   { classes, emptyClasses = [] }: ClusterObjects,
-): PlacementProblem {
+): PreflightProblem {
   if (claim.class !== undefined && emptyClasses.includes(claim.class))
     return {
       release,

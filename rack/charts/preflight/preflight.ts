@@ -5,7 +5,13 @@ import { CommandFailed } from '#host/command.ts'
 import { inScratch } from '#host/scratch.ts'
 import { IMAGE_REGISTRY } from '#images/references.ts'
 import { kinds } from '../../kubernetes/objects.ts'
-import { ChartFileError, PreflightFailed, ChartLockError, ChartNotFound } from '../errors.ts'
+import {
+  ChartFileError,
+  ChartLockError,
+  ChartNotFound,
+  PreflightFailed,
+  type PreflightProblem,
+} from '../errors.ts'
 import { ourCharts } from '../sources/ours.ts'
 import { helmProgram, renderChart } from '../releases/helm.ts'
 import {
@@ -13,7 +19,6 @@ import {
   podGroupsOf,
   requestsOfPods,
   type Node,
-  type PlacementProblem,
   type PodGroup,
   type Requests,
 } from './capacity.ts'
@@ -80,7 +85,7 @@ export async function renderPlan({
 }: Pick<ChartSession, 'plan' | 'unpack'> & {
   readonly helm: Parameters<typeof renderChart>[3]
 }): Promise<RenderedPlan> {
-  const problems: PlacementProblem[] = []
+  const problems: PreflightProblem[] = []
   const releases: ReleaseObjects[] = []
   // One after another: all at once would take both processors from the machines that boot meanwhile.
   for (const release of plan.releases) {
@@ -108,13 +113,12 @@ export async function renderPlan({
  * What of the rendered plan cannot come up in any cluster of the site: objects in each other's way, waits for what no release
  * makes, images that machines neither have nor reach.
  */
-export function checkAlone(
+export function checkOffline(
   { plan, site }: Pick<ChartSession, 'plan' | 'site'>,
   { releases, pods }: RenderedPlan,
-): PlacementProblem[] {
+): PreflightProblem[] {
   return [
-    ...checkClashes(plan.namespace, releases),
-    ...checkPublicPorts(plan, releases),
+    ...checkTogether(plan, releases),
     ...checkWaits(plan, releases),
     ...checkPulls(plan.releases, pods, site.openstack.registries),
   ]
@@ -128,7 +132,7 @@ export async function checkCluster(
   { api, plan, site }: ChartSession,
   rendered: RenderedPlan,
   { asksServer }: { readonly asksServer: boolean },
-): Promise<PlacementProblem[]> {
+): Promise<PreflightProblem[]> {
   type Pod = {
     metadata: {
       name: string
@@ -159,14 +163,18 @@ export async function checkCluster(
     ...pods.items.map(({ metadata }) => ({ ...metadata, kind: 'Pod' as const })),
   ]
   return [
-    ...checkClashes(plan.namespace, rendered.releases),
-    ...checkPublicPorts(plan, rendered.releases),
+    ...checkTogether(plan, rendered.releases),
     ...checkPlacement(rendered.pods, nodes.items, used, IMAGE_REGISTRY),
     ...checkPulls(plan.releases, rendered.pods, site.openstack.registries, nodes.items),
     ...checkObjects(rendered.needs, await objectsOfCluster(api, plan.namespace, rendered), secrets),
     ...checkWaits(plan, rendered.releases, { present, nodes: nodes.items }),
     ...(asksServer ? await checkAccepted(api, plan.namespace, rendered.releases) : []),
   ]
+}
+
+/** What is looked at of the objects themselves, with a cluster and without one. */
+function checkTogether(plan: ChartSession['plan'], releases: readonly ReleaseObjects[]): PreflightProblem[] {
+  return [...checkClashes(plan.namespace, releases), ...checkPublicPorts(plan, releases)]
 }
 
 /** What of the cluster a pod may wait for, beside pods. */

@@ -1,9 +1,9 @@
 // The last look at what a chart makes: whether a password that it publishes is in it still, whatever way it took. Pure.
 
 import { isRecord } from '#model/record.ts'
+import type { PreflightProblem } from '../errors.ts'
 import { isSecretName, passwordInUrl } from '../secrets/published.ts'
 import { mapAt, type Values } from '../values/values.ts'
-import type { PlacementProblem } from './capacity.ts'
 import { containersOf, mapsIn, podTemplateOf, titleOf } from './rendered.ts'
 
 /** The Secrets, ConfigMaps and variables of a release that hold one of the texts which its chart publishes. */
@@ -11,7 +11,7 @@ export function checkPublished(
   release: string,
   objects: readonly Values[],
   texts: readonly string[],
-): PlacementProblem[] {
+): PreflightProblem[] {
   const known = new Set(texts)
   if (known.size === 0) return []
   return objects.flatMap(object => {

@@ -3,8 +3,9 @@
 
 import { IMAGE_REGISTRY } from '#images/references.ts'
 import { isRecord } from '#model/record.ts'
+import type { PreflightProblem } from '../errors.ts'
 import type { ReleasePlan } from '../plan/plan.ts'
-import { nodesFor, type Node, type PlacementProblem, type PodGroup } from './capacity.ts'
+import { nodesFor, type Node, type PodGroup } from './capacity.ts'
 
 /** What a site calls the registry of images that name none: each container runtime has its own. */
 const DEFAULT_REGISTRY = 'default'
@@ -18,7 +19,7 @@ export function checkPulls(
   groups: readonly PodGroup[],
   reached: readonly string[],
   nodes: readonly Node[] = [],
-): PlacementProblem[] {
+): PreflightProblem[] {
   return releases.flatMap(({ name: release, layers }) => {
     const chosen = new Set(textsIn(layers.at(-1)?.values['images'])) // the site's layer is the last
     const wanted = groups

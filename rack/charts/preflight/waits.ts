@@ -1,9 +1,10 @@
 // What pods of openstack-helm wait for before they start, as the variables of their first containers say to
 // kubernetes-entrypoint: services, jobs, daemon sets and pods. A wait that nothing ends lasts until the release's limit. Pure.
 
+import type { PreflightProblem } from '../errors.ts'
 import type { ChartPlan } from '../plan/plan.ts'
 import { mapAt, type Values } from '../values/values.ts'
-import { nodesFor, podGroupsOf, type Node, type PlacementProblem } from './capacity.ts'
+import { nodesFor, podGroupsOf, type Node } from './capacity.ts'
 import {
   containersOf,
   isSelected,
@@ -45,7 +46,7 @@ export function checkWaits(
   plan: Pick<ChartPlan, 'namespace' | 'releases'>,
   rendered: readonly ReleaseObjects[],
   around?: Around,
-): PlacementProblem[] {
+): PreflightProblem[] {
   const earlier = earlierReleases(plan)
   return rendered.flatMap(({ release, objects }) =>
     objects.flatMap(object => {

@@ -10,7 +10,7 @@ import { after, test } from 'tap'
 import { labelledNode } from '#rack/cluster/nodes.ts'
 import { ADMIN_SECRET, groupOf, valuesOf, type ChartPlan, type ReleasePlan } from '#rack/charts/plan/plan.ts'
 import { checkObjects } from '#rack/charts/preflight/objects.ts'
-import { checkAlone, renderOffline } from '#rack/charts/preflight/preflight.ts'
+import { checkOffline, renderOffline } from '#rack/charts/preflight/preflight.ts'
 import { planCharts } from '#rack/charts/services/plan-charts.ts'
 import { rotateSecrets } from '#rack/charts/secrets/rotation.ts'
 import { chartsOfSite, lockSiteCharts } from '#rack/charts/sources/of-site.ts'
@@ -538,7 +538,7 @@ test(
     })
     const { needs, pods } = rendered
     const reaching = (registries: readonly string[]) =>
-      checkAlone({ plan, site: { ...site, openstack: { ...site.openstack, registries } } }, rendered)
+      checkOffline({ plan, site: { ...site, openstack: { ...site.openstack, registries } } }, rendered)
     t.same(
       reaching([]).map(({ release, what }) => `${release}: ${what.includes('no machine has')}`),
       FOREIGN.map(name => `${name}: true`),
@@ -623,7 +623,7 @@ if (existsSync(join(upstream, 'keystone', 'Chart.yaml')))
     })
     const { needs, pods } = rendered
     t.same(
-      checkAlone({ plan, site }, rendered).map(({ release }) => release),
+      checkOffline({ plan, site }, rendered).map(({ release }) => release),
       FOREIGN,
     )
     t.same(checkObjects(needs, { classes: [], hasDefaultClass: false, names: new Set() }, []), [])
