@@ -78,6 +78,14 @@ export function valuesOf(release: ReleasePlan): Values {
   return mergeLayers(release.layers)
 }
 
+/** The layers of a release as `planCharts` makes them: those of the plan, and over them that of the site file, the last one. */
+export function layersOf({ layers }: Pick<ReleasePlan, 'layers'>): {
+  readonly plan: readonly ValueLayer[]
+  readonly site: ValueLayer
+} {
+  return { plan: layers.slice(0, -1), site: layers.at(-1) ?? { origin: 'site file', values: {} } }
+}
+
 /**
  * The plan with only these releases. What they need beside each other is left out: it is taken to be there.
  *

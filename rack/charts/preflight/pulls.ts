@@ -4,7 +4,7 @@
 import { IMAGE_REGISTRY } from '#images/references.ts'
 import { isRecord } from '#model/record.ts'
 import type { PreflightProblem } from '../errors.ts'
-import type { ReleasePlan } from '../plan/plan.ts'
+import { layersOf, type ReleasePlan } from '../plan/plan.ts'
 import { nodesFor, type Node, type PodGroup } from './capacity.ts'
 
 /** What a site calls the registry of images that name none: each container runtime has its own. */
@@ -21,7 +21,7 @@ export function checkPulls(
   nodes: readonly Node[] = [],
 ): PreflightProblem[] {
   return releases.flatMap(({ name: release, layers }) => {
-    const chosen = new Set(textsIn(layers.at(-1)?.values['images'])) // the site's layer is the last
+    const chosen = new Set(textsIn(layersOf({ layers }).site.values['images']))
     const wanted = groups
       .filter(group => group.release === release)
       .flatMap(group => group.images.map(image => ({ group, image })))

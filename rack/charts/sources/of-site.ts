@@ -8,7 +8,7 @@ import { ourCharts, type ChartSource } from './ours.ts'
 import { referencesIn, secretReference } from '../secrets/secret-values.ts'
 import { showPath } from '../values/values.ts'
 import { planCharts } from '../services/plan-charts.ts'
-import type { ChartPlan } from '../plan/plan.ts'
+import { layersOf, type ChartPlan } from '../plan/plan.ts'
 import { ChartLockError, ChartPlanError } from '../errors.ts'
 import { kindOfSource } from './fetch.ts'
 import { changedChart, lockedCharts, pinCharts, type SourceOptions } from './locked.ts'
@@ -65,7 +65,7 @@ async function preparedOf(
 function checked(prepared: SiteCharts): SiteCharts {
   const { secrets, releases } = prepared.plan
   for (const { name, layers } of releases)
-    for (const { path, secret, key } of referencesIn(layers.at(-1)?.values)) {
+    for (const { path, secret, key } of referencesIn(layersOf({ layers }).site.values)) {
       const entries = secrets.find(it => it.name === secret)?.entries
       if (entries !== undefined && key in entries) continue
       const near = nearest(

@@ -4,7 +4,7 @@
 import { inScratch } from '#host/scratch.ts'
 import { isRecord } from '#model/record.ts'
 import { ChartPlanError } from '../errors.ts'
-import { ADMIN_SECRET, type ChartPlan, type ReleasePlan, type SecretPlan } from '../plan/plan.ts'
+import { ADMIN_SECRET, layersOf, type ChartPlan, type ReleasePlan, type SecretPlan } from '../plan/plan.ts'
 import { cloudAdmin } from '../../openstack/endpoints.ts'
 import { publishedTexts, replacementOf, type PublishedText } from '../secrets/published.ts'
 import { whyNotUp } from '../services/openstack-helm-limits.ts'
@@ -51,18 +51,19 @@ export function withUpstreamChart(plan: ChartPlan, name: string, chart: Upstream
   const releases = plan.releases.map(release => {
     if (release.name !== name) return { release, secrets: [] }
     refuseOld(release, chart)
-    const own = release.layers.at(-1)?.values ?? {} // of the site file
-    const before = mergeValues(chart.values, mergeLayers(release.layers.slice(0, -1)))
+    const { plan: below, site } = layersOf(release)
+    const own = site.values
+    const before = mergeValues(chart.values, mergeLayers(below))
     const texts = publishedIn(release, chart)
     refuseKept(release, texts, own)
     refuseOwn(release, texts, own)
     refuseUnfit(release, mergeValues(before, own))
     const { values, secrets } = replacementOf(texts.filter(({ path }) => valueAt(own, path) === undefined))
     const layers = [
-      ...release.layers.slice(0, -1),
+      ...below,
       { origin: 'no ingress', values: withoutIngress(chart.values) },
       { origin: 'secrets', values },
-      ...release.layers.slice(-1),
+      site,
     ]
     return { release: { ...release, layers }, secrets }
   })
@@ -77,8 +78,8 @@ export function withUpstreamChart(plan: ChartPlan, name: string, chart: Upstream
 }
 
 /** What a chart publishes, with what the plan and its overrides have over it, without what the site gives. */
-function publishedIn({ chart: name, layers }: ReleasePlan, { values }: UpstreamChart): PublishedText[] {
-  return publishedTexts(name, mergeValues(values, mergeLayers(layers.slice(0, -1))))
+function publishedIn(release: ReleasePlan, { values }: UpstreamChart): PublishedText[] {
+  return publishedTexts(release.chart, mergeValues(values, mergeLayers(layersOf(release).plan)))
 }
 
 /**
