@@ -7,7 +7,7 @@ import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './site-flags
 export function definePlan(command: Command): void {
   ofSite(command)
     .option('--values [release]', 'every merged value with its origin, of one release or of all')
-    .option('--check', 'renders all charts, and asks the cluster whether it can carry them')
+    .option('--check', 'renders all charts, and checks them against the cluster')
     .addHelpText(
       'after',
       '\nExamples:\n  pilotlight charts plan site.yaml\n  pilotlight charts plan site.yaml --values nova\n  pilotlight charts plan site.yaml --check',

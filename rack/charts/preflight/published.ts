@@ -1,4 +1,4 @@
-// The last look at what a chart makes: whether a password that it publishes is in it still, whatever way it took. Pure.
+// Whether rendered objects still hold a password that the chart publishes, in whatever form. Pure.
 
 import { isRecord } from '#model/record.ts'
 import type { PreflightProblem } from '../errors.ts'

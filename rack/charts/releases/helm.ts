@@ -10,7 +10,7 @@ import type { Values } from '../values/values.ts'
 export type HelmOptions = {
   readonly kubeconfigPath: string
   readonly namespace: string
-  /** The version that a chart is told where no cluster is asked, `1.36.3`: without it Helm takes one of its own. */
+  /** The Kubernetes version that a chart renders for, `1.36.3`; without it Helm takes its own. */
   readonly kubernetes: string
   /** For Helm's own caches. */
   readonly directory: string
