@@ -92,7 +92,7 @@ export function changedChart(source: string, name: string, pin: ChartPin, digest
       `and the lock file says ${pin.sha256}. Someone changed it.`,
     {
       remedy:
-        'Look at what changed in the chart and in those that it depends on. To take it, and the newest of every other: pilotlight charts lock SITE --update',
+        'Look at what changed in the chart and in those that it depends on. To take it, and the newest version of every other chart: pilotlight charts lock SITE --update',
     },
   )
 }
