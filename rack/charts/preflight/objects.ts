@@ -8,11 +8,11 @@ import { mapAt, type Values } from '../values/values.ts'
 import { containersOf, mapsIn, nameOf, podTemplateOf, titleOf } from './rendered.ts'
 
 /** What a pod refers to by name. */
-export type ReferredKind =
+type ReferredKind =
   'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount' | 'PriorityClass' | 'RuntimeClass'
 
 /** One of them, as a problem names it. */
-export type ObjectName = `${ReferredKind} ${string}`
+type ObjectName = `${ReferredKind} ${string}`
 
 /** What pods refer to: an object, and of a ConfigMap or Secret perhaps the key. */
 type Reference = { readonly name: ObjectName; readonly key?: string }

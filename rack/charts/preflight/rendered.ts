@@ -8,7 +8,7 @@ import { mapAt, type Values } from '../values/values.ts'
 export type ReleaseObjects = { readonly release: string; readonly objects: readonly Values[] }
 
 /** The pods of one object: their spec and labels. */
-export type PodTemplate = { readonly spec: Values; readonly labels: Readonly<Record<string, string>> }
+type PodTemplate = { readonly spec: Values; readonly labels: Readonly<Record<string, string>> }
 
 /** The objects of a rendered manifest, which is YAML documents, without those that only a test or a removal makes. */
 export function objectsIn(manifest: string): Values[] {

@@ -14,7 +14,7 @@ export function secretReference(secret: string, key: string): string {
 }
 
 /** A reference in values, and where it is. */
-export type FoundReference = {
+type FoundReference = {
   readonly path: readonly string[]
   readonly secret: string
   readonly key: string

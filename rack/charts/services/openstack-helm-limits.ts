@@ -5,7 +5,7 @@ import { isRecord } from '#model/record.ts'
 import { mapAt, type Values } from '../values/values.ts'
 
 /** A value that does not fit, by its keys, and why: the end of a sentence that begins with the key. */
-export type Unfit = { readonly path: readonly string[]; readonly why: string }
+type Unfit = { readonly path: readonly string[]; readonly why: string }
 
 /** The first value of a release with which it would not come up, or nothing. `values` are all of it, the chart's too. */
 export function whyNotUp(release: string, values: Values): Unfit | undefined {

@@ -18,7 +18,7 @@ export type ChartFile = {
 }
 
 /** Another chart that a chart needs. */
-export type ChartDependency = {
+type ChartDependency = {
   readonly name: string
   readonly repository?: string
   /** Names of maps below `exports` of that chart's values, for this one's. */
