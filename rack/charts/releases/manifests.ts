@@ -32,13 +32,13 @@ const isHiddenKey = (key: string): boolean => secretWords.test(key) || isSecretN
 
 /** Compares two manifests as Helm writes them: YAML documents. Objects come in the order of kind and name. */
 export function diffManifests(before: string, after: string): ObjectDiff[] {
-  const [old, young] = [objectsOf(before), objectsOf(after)]
-  const names = [...new Set([...old.keys(), ...young.keys()])].toSorted()
+  const [objectsBefore, objectsAfter] = [objectsOf(before), objectsOf(after)]
+  const names = [...new Set([...objectsBefore.keys(), ...objectsAfter.keys()])].toSorted()
   return names.flatMap((object): ObjectDiff[] => {
-    const [was, is] = [old.get(object), young.get(object)]
+    const [was, now] = [objectsBefore.get(object), objectsAfter.get(object)]
     if (was === undefined) return [{ object, change: 'added', keys: [] }]
-    if (is === undefined) return [{ object, change: 'removed', keys: [] }]
-    const keys = diffValues(was, is, [], was['kind'] === 'Secret')
+    if (now === undefined) return [{ object, change: 'removed', keys: [] }]
+    const keys = diffValues(was, now, [], was['kind'] === 'Secret')
     return keys.length === 0 ? [] : [{ object, change: 'changed', keys }]
   })
 }
@@ -49,11 +49,13 @@ export function diffManifests(before: string, after: string): ObjectDiff[] {
  * those itself.
  */
 export function changedJobs(before: string, after: string): string[] {
-  return fixedChanges(before, after, { Job: JOB_FIXED }).map(({ object }) => object.slice('Job '.length))
+  return immutableChanges(before, after, { Job: IMMUTABLE_IN_JOB }).map(({ object }) =>
+    object.slice('Job '.length),
+  )
 }
 
 /** An object with keys that change, and that the API server lets no one change. */
-export type FixedChange = {
+export type ImmutableChange = {
   /** `StatefulSet mariadb-server`. */
   readonly object: string
   readonly key: ObjectKey
@@ -64,17 +66,18 @@ export type FixedChange = {
  * What the API server would refuse to change of the objects that both manifests of a release have, as long as they are there; of
  * Jobs see `changedJobs`.
  */
-export function refusedChanges(before: string, after: string, namespace: string): FixedChange[] {
-  return fixedChanges(before, after, FIXED).map(it => ({
+export function refusedChanges(before: string, after: string, namespace: string): ImmutableChange[] {
+  return immutableChanges(before, after, IMMUTABLE).map(it => ({
     ...it,
-    key: IN_NO_NAMESPACE.has(it.key.kind) ? it.key : { namespace, ...it.key },
+    key: CLUSTER_SCOPED.has(it.key.kind) ? it.key : { namespace, ...it.key },
   }))
 }
 
-const IN_NO_NAMESPACE: ReadonlySet<string> = new Set(['ClusterRoleBinding'])
+/** Of the kinds in `IMMUTABLE`. */
+const CLUSTER_SCOPED: ReadonlySet<string> = new Set(['ClusterRoleBinding'])
 
 /** What cannot be changed, and how to have it all the same, for a person. */
-export function describeRefused({ object, key: { kind, name, namespace }, keys }: FixedChange): string {
+export function describeRefused({ object, key: { kind, name, namespace }, keys }: ImmutableChange): string {
   const data =
     kind === 'StatefulSet'
       ? ' (its claims and their data stay)'
@@ -85,17 +88,17 @@ export function describeRefused({ object, key: { kind, name, namespace }, keys }
   return `Kubernetes does not allow a change of ${keys.join(', ')} of ${object}. Leave it as it was, or remove the object${data} and apply again: kubectl delete ${kind.toLowerCase()} ${name}${where}`
 }
 
-function fixedChanges(
+function immutableChanges(
   before: string,
   after: string,
-  fixed: Readonly<Record<string, readonly string[]>>,
-): FixedChange[] {
-  const [old, young] = [objectsOf(before), objectsOf(after)]
-  return [...old].flatMap(([object, was]) => {
-    const is = young.get(object)
-    const places = (fixed[String(was['kind'])] ?? []).map(key => key.split('.'))
+  immutable: Readonly<Record<string, readonly string[]>>,
+): ImmutableChange[] {
+  const [objectsBefore, objectsAfter] = [objectsOf(before), objectsOf(after)]
+  return [...objectsBefore].flatMap(([object, was]) => {
+    const now = objectsAfter.get(object)
+    const places = (immutable[String(was['kind'])] ?? []).map(key => key.split('.'))
     const keys = places.filter(
-      path => is !== undefined && diffValues(valueAt(was, path), valueAt(is, path), [], false).length > 0,
+      path => now !== undefined && diffValues(valueAt(was, path), valueAt(now, path), [], false).length > 0,
     )
     return keys.length === 0 ? [] : [{ object, key: keyOf(was), keys: keys.map(path => path.join('.')) }]
   })
@@ -112,12 +115,12 @@ function keyOf({ apiVersion, kind, metadata }: Values): ObjectKey {
 }
 
 /** Of a Job (ValidateJobSpecUpdate of Kubernetes' API validation). */
-const JOB_FIXED = ['template', 'selector', 'completions', 'completionMode', 'podFailurePolicy'].map(
+const IMMUTABLE_IN_JOB = ['template', 'selector', 'completions', 'completionMode', 'podFailurePolicy'].map(
   key => `spec.${key}`,
 )
 
 /** What else is immutable, by kind (Kubernetes' API validation of updates); of a claim only its size may grow. */
-const FIXED: Readonly<Record<string, readonly string[]>> = {
+const IMMUTABLE: Readonly<Record<string, readonly string[]>> = {
   Deployment: ['spec.selector'],
   DaemonSet: ['spec.selector'],
   StatefulSet: ['spec.selector', 'spec.serviceName', 'spec.podManagementPolicy', 'spec.volumeClaimTemplates'],
@@ -152,26 +155,26 @@ function objectsOf(manifest: string): Map<string, Values> {
   return found
 }
 
-function diffValues(was: unknown, is: unknown, path: readonly string[], isSecret: boolean): KeyDiff[] {
-  if (isRecord(was) && isRecord(is)) {
-    const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
-    return keys.flatMap(key => diffValues(was[key], is[key], [...path, key], isSecret))
+function diffValues(was: unknown, now: unknown, path: readonly string[], isSecret: boolean): KeyDiff[] {
+  if (isRecord(was) && isRecord(now)) {
+    const keys = [...new Set([...Object.keys(was), ...Object.keys(now)])]
+    return keys.flatMap(key => diffValues(was[key], now[key], [...path, key], isSecret))
   }
-  if (Array.isArray(was) && Array.isArray(is)) return diffLists(was, is, path, isSecret)
-  if (JSON.stringify(was) === JSON.stringify(is)) return []
-  return [keyDiff(was, is, path, isSecret || isHiddenKey(path.at(-1) ?? ''))]
+  if (Array.isArray(was) && Array.isArray(now)) return diffLists(was, now, path, isSecret)
+  if (JSON.stringify(was) === JSON.stringify(now)) return []
+  return [keyDiff(was, now, path, isSecret || isHiddenKey(path.at(-1) ?? ''))]
 }
 
 /** Lists of named things (containers, variables, ports) are compared by name, others by place. */
 function diffLists(
   was: readonly unknown[],
-  is: readonly unknown[],
+  now: readonly unknown[],
   path: readonly string[],
   isSecret: boolean,
 ): KeyDiff[] {
-  const [old, young] = [byName(was), byName(is)]
-  return [...new Set([...old.keys(), ...young.keys()])].flatMap(name => {
-    const [before, after] = [old.get(name), young.get(name)]
+  const [itemsBefore, itemsAfter] = [byName(was), byName(now)]
+  return [...new Set([...itemsBefore.keys(), ...itemsAfter.keys()])].flatMap(name => {
+    const [before, after] = [itemsBefore.get(name), itemsAfter.get(name)]
     return diffValues(before, after, [...path, name], isSecret || isHiddenKey(name))
   })
 }
@@ -185,11 +188,11 @@ function nameOf(item: unknown, index: number): string {
   return typeof name === 'string' ? name : String(index)
 }
 
-function keyDiff(was: unknown, is: unknown, path: readonly string[], isHidden: boolean): KeyDiff {
+function keyDiff(was: unknown, now: unknown, path: readonly string[], isHidden: boolean): KeyDiff {
   const key = showPath(path)
   const shown = (value: unknown) => (isHidden && value !== SHOWN_NEW ? hidden : textOf(value))
-  if (!isHidden && typeof was === 'string' && typeof is === 'string' && `${was}${is}`.includes('\n')) {
-    const { removed, added } = changedLines(was, is)
+  if (!isHidden && typeof was === 'string' && typeof now === 'string' && `${was}${now}`.includes('\n')) {
+    const { removed, added } = changedLines(was, now)
     return {
       key,
       ...(removed.length > 0 ? { before: removed.join('\n') } : {}),
@@ -199,14 +202,17 @@ function keyDiff(was: unknown, is: unknown, path: readonly string[], isHidden: b
   return {
     key,
     ...(was === undefined ? {} : { before: shown(was) }),
-    ...(is === undefined ? {} : { after: shown(is) }),
+    ...(now === undefined ? {} : { after: shown(now) }),
   }
 }
 
 /** The lines that only one of two texts has. A line that occurs more often in one is listed that many times. */
-function changedLines(was: string, is: string): { removed: string[]; added: string[] } {
-  const [old, young] = [was.split('\n'), is.split('\n')]
-  return { removed: without(old, young).map(hideLine), added: without(young, old).map(hideLine) }
+function changedLines(was: string, now: string): { removed: string[]; added: string[] } {
+  const [linesBefore, linesAfter] = [was.split('\n'), now.split('\n')]
+  return {
+    removed: without(linesBefore, linesAfter).map(hideLine),
+    added: without(linesAfter, linesBefore).map(hideLine),
+  }
 }
 
 function without(lines: readonly string[], others: readonly string[]): string[] {

@@ -5,7 +5,7 @@ import {
   describeRefused,
   diffManifests,
   refusedChanges,
-  type FixedChange,
+  type ImmutableChange,
   type ObjectDiff,
 } from '../releases/manifests.ts'
 import { listReleases, readRecord } from '../releases/records.ts'
@@ -24,7 +24,7 @@ export type ReleaseChange = {
   readonly revision?: number
   readonly objects: readonly ObjectDiff[]
   /** Of these the API server would refuse to change, so the release could not be upgraded. */
-  readonly refused: readonly FixedChange[]
+  readonly refused: readonly ImmutableChange[]
 }
 
 /**
@@ -65,8 +65,8 @@ async function changeOf(
 /** Without those of objects that someone has removed: an upgrade makes them anew. */
 export async function stillThere(
   api: ChartSession['api'],
-  changes: readonly FixedChange[],
-): Promise<FixedChange[]> {
+  changes: readonly ImmutableChange[],
+): Promise<ImmutableChange[]> {
   const found = await Promise.all(changes.map(({ key }) => api.read(key)))
   return changes.filter((_, index) => found[index] !== undefined)
 }
