@@ -1,8 +1,5 @@
 // HTTP as a part of the server: hands to each of its rooms what that room declares, and opens the listeners.
 
-import { LintBeside } from '../../boot/lint/beside.ts'
-import { existsSync } from 'node:fs'
-import { join, posix } from 'node:path'
 import type { Lease } from '#model/lease.ts'
 import type { AccessTokens } from '../../access/access-tokens.ts'
 import type { ListenerCertificates } from '../../access/listener-certificates.ts'
@@ -10,6 +7,8 @@ import type { AlarmList } from '../../alarms/alarm-list.ts'
 import type { AuditStore } from '../../store/audit.ts'
 import type { Agents } from '../../agent/open.ts'
 import { DownloadBuffers } from '../../assets/buffers.ts'
+import { assetsIn } from '../../boot/lint/assets.ts'
+import { LintBeside } from '../../boot/lint/beside.ts'
 import type { BootFiles } from '../../boot/open.ts'
 import { parseLabels } from '../../boot/match/labels.ts'
 import type { ServerConfig } from '../../config.ts'
@@ -163,7 +162,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
         dhcp: config.dhcp,
         forwards: forwardsPackets(),
         assetsPath,
-        hasAsset: path => assetsPath !== undefined && existsSync(join(assetsPath, posix.join('/', path))),
+        hasAsset: path => assetsPath !== undefined && assetsIn(assetsPath).assetBytes(path) !== undefined,
       }),
       sites: async () =>
         (await store.objects.networks()).map(({ name, network }) => ({ name, subnet: network.subnet })),

@@ -42,7 +42,7 @@ export function newApp(
       const reply = broken as FastifyReply // its type knows of no route, and so of no answer
       if (hasBody(request)) void reply.header('connection', 'close') // the hooks that limit bodies do not see it
       if (isWellEscaped(request.url)) {
-        void plainNotFound(reply) // its bytes are not UTF-8, as no path of ours
+        void plainNotFound(reply) // its bytes are not UTF-8: no route has such a path
         return
       }
       void reply.code(error.statusCode ?? 400).header('connection', 'close')

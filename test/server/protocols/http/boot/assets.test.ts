@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createHash } from 'node:crypto'
-import { readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { run } from '#host/command.ts'
@@ -207,6 +207,20 @@ t.test('what a machine downloads is in its journal, with size and time', async t
     /script .*\n.* kernel .*\n.* initrd .*\n.* rootfs +fetched 5\.0 MB of \/assets\/live\/rootfs/,
   )
   t.equal(journal.trim().split('\n').length, 5)
+})
+
+t.test('an image that is a link out of the folder is missing for the check of a site', async t => {
+  const settings = folders(t)
+  const kernel = join(settings.assetsPath, 'live/vmlinuz')
+  const server = await testServer(t, settings)
+  const warnings = async () => {
+    const answer = await server.put('/v1/sites/rack-1?dryRun=true', site)
+    return JSON.stringify(((await answer.json()) as { warnings: string[] }).warnings)
+  }
+  t.notMatch(await warnings(), /vmlinuz/)
+  unlinkSync(kernel)
+  symlinkSync('../../secret', kernel)
+  t.match(await warnings(), /live\/vmlinuz/)
 })
 
 t.test('a client that disconnects ends its download, and the journal says so', async t => {
