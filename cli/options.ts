@@ -11,10 +11,13 @@ export function serverOption(): Option {
     .default(DEFAULT_SERVER_URL)
 }
 
+/** The state directory of a site where none is named. */
+export const DEFAULT_STATE = 'pilotlight-state'
+
 /** Where `up` keeps what belongs to one site. */
 export function stateOption(): Option {
   return new Option('--state <dir>', 'certificates, kubeconfig, secrets and journals of this site').default(
-    'pilotlight-state',
+    DEFAULT_STATE,
   )
 }
 

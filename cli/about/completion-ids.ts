@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KINDS } from '#model/kinds.ts'
 import { DEFAULT_SERVER_URL } from '#model/endpoint.ts'
+import type { ChartPlan } from '#rack/charts/plan/plan.ts'
+import { DEFAULT_STATE } from '../options.ts'
 import { ROOT } from '../root.ts'
 
 /** What was typed before the word that is completed. */
@@ -66,7 +68,7 @@ const FLAGS: Readonly<Record<string, Source>> = {
   'charts plan --values': releases,
   'images build --kubernetes': kubernetes,
   'sbom --kubernetes': kubernetes,
-  'serve --log-level': async () => ['error', 'warn', 'info', 'debug'],
+  'serve --log-level': async () => Object.keys((await import('#server/log.ts')).LOG_LEVELS),
   'serve --log-format': async () => ['json', 'text'],
   'serve --certificate-role': async () => ['admin', 'read-only', 'none'],
   '--lab': async () => (await import('#lab/lab.ts')).labNames(),
@@ -153,10 +155,9 @@ async function kubernetes(): Promise<string[]> {
 }
 
 /** The secrets of a site's plan that can have a new text. */
-async function secrets({ given: [site = ''] }: Typed): Promise<string[]> {
-  const { planOf } = await import('../charts/site-flags.ts')
+async function secrets(typed: Typed): Promise<string[]> {
   const { isRotatable } = await import('#rack/charts/secrets/rotation.ts')
-  const { plan } = await planOf(site, { state: 'pilotlight-state' })
+  const plan = await planAt(typed)
   return plan.secrets.filter(isRotatable).map(({ name }) => name)
 }
 
@@ -172,10 +173,16 @@ async function labMachines({ flags }: Typed): Promise<string[]> {
 }
 
 /** The releases that a site's charts make. */
-async function releases({ given: [site = ''] }: Typed): Promise<string[]> {
-  const { planOf } = await import('../charts/site-flags.ts')
-  const { plan } = await planOf(site, { state: 'pilotlight-state' })
+async function releases(typed: Typed): Promise<string[]> {
+  const plan = await planAt(typed)
   return plan.releases.map(({ name }) => name)
+}
+
+/** The plan of the site file that was typed, with its state directory. */
+async function planAt({ given: [site = ''], flags }: Typed): Promise<ChartPlan> {
+  const { planOf } = await import('../charts/site-flags.ts')
+  const { plan } = await planOf(site, { state: flags['--state'] ?? DEFAULT_STATE })
+  return plan
 }
 
 async function none(): Promise<string[]> {

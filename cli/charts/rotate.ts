@@ -1,9 +1,9 @@
 // `pilotlight charts rotate`: new texts for secrets.
 
 import type { Command } from 'commander'
+import { pathWord } from '#host/shell.ts'
 import { Failure } from '#model/error.ts'
 import { withProgress } from '../terminal/with-progress.ts'
-import { pathWord } from '#host/shell.ts'
 import { ofSite, planOf, print, sessionOf, type ChartsFlags } from './site-flags.ts'
 
 export function defineRotate(command: Command): void {

@@ -34,6 +34,12 @@ for (const [typed, offered] of rows) {
   })
 }
 
+t.test('releases are those of the state directory that was typed', async t => {
+  const state = t.testdir({ 'site-name': 'another\n' })
+  const typed = ['charts', 'diff', '--state', state, 'lab/racks/small/site.yaml', 'keyst']
+  t.strictSame(await completions(program, typed), [], 'of another site the command would refuse it')
+})
+
 t.test('get offers jsonl beside json, and an id that was typed is not offered again', async t => {
   t.strictSame(
     await completions(program, ['charts', 'apply', 'lab/racks/small/site.yaml', 'keystone', 'keyst']),
