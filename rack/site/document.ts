@@ -101,8 +101,7 @@ export class YamlReader {
     for (const key of keysOf(node)) {
       if (allowed.includes(key)) continue
       if (key === '<<') {
-        const remedy = 'only openstack.values has merge keys, as Helm does: write the keys out here'
-        this.complain('PL-1002', [...path, key], 'a merge key, which a site file does not have', remedy)
+        this.refuseMergeKey([...path, key], 'keys')
         continue
       }
       const meant = Object.hasOwn(elsewhere, key) ? elsewhere[key] : undefined
@@ -115,6 +114,12 @@ export class YamlReader {
       this.complain('PL-1002', [...path, key], 'unknown key', remedy)
     }
     return true
+  }
+
+  /** Complains about a merge key, in a mapping of `what`. */
+  refuseMergeKey(path: Path, what: 'keys' | 'labels'): void {
+    const remedy = `only openstack.values has merge keys, as Helm does: write the ${what} out here`
+    this.complain('PL-1002', path, 'a merge key, which a site file does not have', remedy)
   }
 
   /** Says whether there is a mapping at the path. */

@@ -83,7 +83,7 @@ export function targetsOf(document: Document): AliasTargets {
 /**
  * The value of a node, as Helm would have it; it is JSON.
  *
- * @throws {NotForHelm} for a number that JSON does not have, a key that is no text, an alias without an end
+ * @throws {NotForHelm} for a number that JSON does not have, a key that is not a text, an alias inside what it names
  */
 export function helmValue(node: unknown, targets: AliasTargets): unknown {
   return new Reader(targets).value(node, 0, 0)

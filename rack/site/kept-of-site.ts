@@ -6,7 +6,7 @@ import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import { textIfThere } from '#host/read-if-there.ts'
 import { replaceFile } from '#host/replace-file.ts'
-import { shellWord } from '#host/shell.ts'
+import { pathWord } from '#host/shell.ts'
 import { cleanLabel } from '#model/clean.ts'
 import { Failure } from '#model/error.ts'
 import { isRecord } from '#model/record.ts'
@@ -29,8 +29,7 @@ export async function refuseOtherSite(state: string, site: string): Promise<void
   if (owner === undefined || owner === '' || owner === site) return
   const what = `the state directory ${state} is that of site ${cleanLabel(owner)}, and the file is of site ${site}: each has its own authority and passwords`
   const other = `${state.replace(/\/+$/, '')}-${site}`
-  const word = /^[\w./-]+$/.test(other) ? other : shellWord(other)
-  throw new Failure('OTHER_SITE', what, `name a directory for this site:  --state ${word}`)
+  throw new Failure('OTHER_SITE', what, `name a directory for this site:  --state ${pathWord(other)}`)
 }
 
 const NAME_FILE = 'site-name'
@@ -58,7 +57,7 @@ export async function avoidedAddresses(state: string): Promise<string[]> {
   }
 }
 
-/** Keeps addresses for good: a machine that was given another one keeps that, wherever the server is later. */
+/** Keeps addresses permanently: a machine that was given another one keeps that, wherever the server is later. */
 export function avoidAddresses(state: string, addresses: readonly string[]): void {
   replaceFile(fileIn(state), `${JSON.stringify({ avoid: addresses.slice(0, MOST) })}\n`)
 }

@@ -61,7 +61,7 @@ export function readCluster(reader: YamlReader, around: AroundCluster): ClusterS
     { path: externalCidrPath, text: openstack.external.cidr, network: external },
   ]
   expectApart(reader, networks)
-  // By an interface the external network is one of the world, and has its own DNS servers.
+  // With an interface the external network is outside the machines, and may have DNS servers of its own.
   const isInside = openstack.external.interface === undefined
   expectDnsOutside(reader, network.dns, networks.slice(1, isInside ? 4 : 3))
   return {

@@ -175,8 +175,7 @@ function readLabels(reader: YamlReader, path: Path): Labels {
   for (const key of reader.keys(path)) {
     const at = [...path, key]
     if (key === '<<') {
-      const remedy = 'only openstack.values has merge keys, as Helm does: write the labels out here'
-      reader.complain('PL-1002', at, 'a merge key, which a site file does not have', remedy)
+      reader.refuseMergeKey(at, 'labels')
       continue
     }
     const text = reader.text(at)
@@ -217,18 +216,7 @@ function expectLabel(reader: YamlReader, path: Path, key: string, text: string):
 /** Keys that a machine has as labels. */
 const AS_LABELS = { rack: 'labels: { rack: … }', serial: 'labels: { serial: … }' }
 /** What a machine has beside its labels. */
-const OWN_FIELDS = [
-  'name',
-  'mac',
-  'macs',
-  'uuid',
-  'role',
-  'address',
-  'tpm',
-  'firmware',
-  'labels',
-  'trust',
-] as const
+const OWN_FIELDS = [...Object.keys(SITE_KEYS.machines.keys), 'macs', 'trust']
 /** As Kubernetes has them: a name, and a domain before it (k8s.io/apimachinery, IsQualifiedName). */
 const LABEL_KEY =
   /^(?:(?=.{1,253}\/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\/)?[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/i

@@ -142,7 +142,7 @@ export function readCidr(
   return { text, network: expectNetwork(reader, path, text) }
 }
 
-/** One code and one way out for every form of IPv6: alone, beside IPv4, in brackets, mapped, in a list. */
+/** One code and one remedy for every form of IPv6: alone, beside IPv4, in brackets, mapped, in a list. */
 function complainOfIpv6(reader: YamlReader, path: Path, text: string): void {
   const what = `"${text}": IPv6 and dual stack are not built yet`
   const isNetwork = /cidr|subnet/i.test(String(path.at(-1)))

@@ -14,14 +14,12 @@ import {
   type OpenstackSettings,
   type OptionalService,
 } from './site.ts'
-import { SITE_KEYS } from './site-keys.ts'
+import { SITE_KEYS, SMALLEST_EXTERNAL } from './site-keys.ts'
 
 const KEYS = SITE_KEYS.openstack.keys
 
 /** Where the external network is written. */
 export const externalCidrPath: Path = ['openstack', 'external', 'cidr']
-/** In bits: of six addresses, one is the gateway's and one each router's. */
-const SMALLEST_EXTERNAL = 29
 /** What Linux takes, and what scripts and rules can name (dev_valid_name in the kernel). */
 const INTERFACE = /^(?!\.{1,2}$)[A-Za-z0-9_.@-]{1,15}$/
 /** What the live system, the cluster and the cloud make themselves. */

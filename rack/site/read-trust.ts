@@ -10,12 +10,12 @@ const APPROVALS = ['operator', 'first-boot'] as const
 const REBOOTS = ['same-key', 'approve', 'auto'] as const
 const CONDITIONS = ['racks', 'ports', 'serials'] as const
 
-const LEVEL_MEND = 'L1: the wire is trusted; L2: sealed to an approved key; L3: a TPM vouches for the key'
-const APPROVE_MEND =
+const LEVEL_REMEDY = 'L1: the wire is trusted; L2: sealed to an approved key; L3: a TPM vouches for the key'
+const APPROVE_REMEDY =
   'operator: someone decides on each first key; first-boot: the first key is trusted; or conditions: { racks: [a] }'
-const REBOOT_MEND =
+const REBOOT_REMEDY =
   'same-key: it must show its pinned key; approve: an operator opens the boot; auto: it may, with any key'
-const DEADLINE_MEND = 'write minutes or hours, for example  deadline: 60m  or  deadline: 8h'
+const DEADLINE_REMEDY = 'write minutes or hours, for example  deadline: 60m  or  deadline: 8h'
 const LONGEST_MINUTES = 7 * 24 * 60
 
 const at = (key: string): Path => ['trust', key]
@@ -23,11 +23,11 @@ const at = (key: string): Path => ['trust', key]
 /** Reads `trust`; what the file leaves out is L2, approved by an operator. */
 export function readTrust(reader: YamlReader): MachineTrust {
   if (reader.has(['trust'])) reader.expectKeys(['trust'], Object.keys(SITE_KEYS.trust.keys))
-  const level = choice(reader, at('level'), LEVELS, 'L2', LEVEL_MEND)
+  const level = choice(reader, at('level'), LEVELS, 'L2', LEVEL_REMEDY)
   const approve = reader.isMap(at('approve'))
     ? readConditions(reader, at('approve'))
-    : choice(reader, at('approve'), APPROVALS, 'operator', APPROVE_MEND)
-  const reboot = choice(reader, at('reboot'), REBOOTS, level === 'L3' ? 'same-key' : 'approve', REBOOT_MEND)
+    : choice(reader, at('approve'), APPROVALS, 'operator', APPROVE_REMEDY)
+  const reboot = choice(reader, at('reboot'), REBOOTS, level === 'L3' ? 'same-key' : 'approve', REBOOT_REMEDY)
   if (level === 'L1' && reboot === 'same-key') {
     const remedy = 'write  level: L2  to have keys approved, or choose  reboot: approve'
     reader.complain('PL-1004', at('reboot'), 'no key is pinned at L1', remedy)
@@ -59,7 +59,7 @@ function choice<T extends string>(
 function readConditions(reader: YamlReader, path: Path): ApprovalPolicy {
   reader.expectKeys(path, CONDITIONS)
   const given = CONDITIONS.filter(key => reader.has([...path, key]))
-  if (given.length === 0) reader.complain('PL-1003', path, 'no condition', APPROVE_MEND)
+  if (given.length === 0) reader.complain('PL-1003', path, 'no condition', APPROVE_REMEDY)
   return Object.fromEntries(
     given.map(key => [key, readList(reader, [...path, key], `write it as  ${key}: [one, other]`)]),
   )
@@ -81,6 +81,6 @@ function readDeadline(reader: YamlReader, path: Path): number {
   const [, number = '0', unit] = /^(\d{1,5})([mh])$/.exec(text) ?? []
   const minutes = Number(number) * (unit === 'h' ? 60 : 1)
   if (minutes >= 1 && minutes <= LONGEST_MINUTES) return minutes
-  reader.complain('PL-1004', path, `"${text}" is not a time from 1m to 168h`, DEADLINE_MEND)
+  reader.complain('PL-1004', path, `"${text}" is not a time from 1m to 168h`, DEADLINE_REMEDY)
   return 60
 }

@@ -2,8 +2,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { reasonOf } from '#model/reason.ts'
-import { avoidedAddresses, refuseOtherSite } from './kept-of-site.ts'
 import { YamlReader } from './document.ts'
+import { avoidedAddresses, refuseOtherSite } from './kept-of-site.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
 import { readCluster } from './read-cluster.ts'

@@ -25,14 +25,18 @@ export type SiteKey = {
 /** Keys by their names, in the order of the page. */
 export type SiteKeys = Readonly<Record<string, SiteKey>>
 
-const NETWORK_LIMITS = 'IPv4, `/8` to `/30`, host bits zero; overlaps no other network of the site'
+/** Bits of the smallest external network: of its six addresses, one is the gateway's and one each router's. */
+export const SMALLEST_EXTERNAL = 29
+
+const networkLimits = (smallest = 30) =>
+  `IPv4, \`/8\` to \`/${smallest}\`, host bits zero; overlaps no other network of the site`
 
 const NETWORK = {
   subnet: {
     type: 'network',
     description: 'The provisioning network: machines, the server, and their traffic with each other',
     default: 'required',
-    limits: `${NETWORK_LIMITS}; with \`dhcp: full\` at most \`/29\`, since a machine needs an address beside the pool`,
+    limits: `${networkLimits()}; with \`dhcp: full\` at most \`/29\`, since a machine needs an address beside the pool`,
     example: '10.20.0.0/24',
   },
   gateway: {
@@ -88,7 +92,8 @@ const MACHINE = {
     type: 'UUID',
     description: 'The UUID that SMBIOS shows; the machine is known by it, whichever card it boots from',
     default: 'none; `mac` or `uuid` is required',
-    limits: 'not one that many boards share, as all zeros or all `f`; unique in both orders of its bytes',
+    limits:
+      'not one that many boards share, such as all zeros or all `f`; unique in both orders of its bytes',
     example: '8d2c1c3e-6a70-4c2f-9d4b-0a1b2c3d4e5f',
   },
   role: {
@@ -230,7 +235,7 @@ const CLUSTER = {
     type: 'network',
     description: 'The network of pods; each node takes a `/24` of it',
     default: '`10.2.0.0/16`',
-    limits: `${NETWORK_LIMITS}; with a \`/24\` for each machine`,
+    limits: `${networkLimits()}; with a \`/24\` for each machine`,
     example: '10.2.0.0/16',
   },
   serviceCidr: {
@@ -340,7 +345,7 @@ const OPENSTACK = {
         type: 'network',
         description: 'The external network; its gateway has the first address',
         default: '`172.24.4.0/24`',
-        limits: NETWORK_LIMITS.replace('/30', '/29'),
+        limits: networkLimits(SMALLEST_EXTERNAL),
         example: '172.24.4.0/24',
       },
       interface: {
@@ -349,7 +354,7 @@ const OPENSTACK = {
         default:
           'none: the network is within the first of these machines, which hides it behind its own address',
         limits:
-          'at most 15 letters, digits, dots, dashes, underscores and `@`; none that the system makes itself, as `lo`, `cni0` or `br-ex`, and no word for none: leave it out',
+          'at most 15 letters, digits, dots, dashes, underscores and `@`; none that the system makes itself, such as `lo`, `cni0` or `br-ex`; leave the key out where there is none',
         example: 'eth1',
       },
     },

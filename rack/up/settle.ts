@@ -1,5 +1,5 @@
-// Asks the server whether a site can be there, before anything is made or switched on, and chooses other addresses where those
-// that Pilotlight chose are the server's own.
+// Has the server check a site, before anything is made or switched on, and chooses other addresses where those that
+// Pilotlight chose are the server's own.
 
 import { Refusal } from '#client/refusal.ts'
 import type { ServerClient } from '#client/server.ts'
@@ -8,19 +8,19 @@ import { compileSite } from '../site/compile.ts'
 import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 
-/** Each round learns all addresses that the server has in the subnet; a second one is for an interface that came meanwhile. */
+/** Each round learns all addresses that the server has in the subnet; a second one is for an interface that was added meanwhile. */
 const MOST_ROUNDS = 3
 
 /** A site that the server would take, and what a person should know of it. */
 export type Settled = { readonly site: Site; readonly warnings: readonly string[] }
 
 /**
- * The site of a file as the server would take it. Where an address that the file leaves out is the server's, another is chosen, and
- * kept in `state`.
+ * The site of a file as the server would take it. Where an address that the file leaves out is the server's, another is chosen,
+ * and kept in `state`.
  *
  * @param show gets a line for each machine, and for the pool, that has another address than before
- * @throws {Refusal} SERVER_ADDRESS_TAKEN for an address that is written in the file, or that a machine has already; and what else the
- *   server has against the site
+ * @throws {Refusal} SERVER_ADDRESS_TAKEN for an address that is written in the file, or that a machine has already; and what
+ *   else the server has against the site
  */
 export async function settledSite(
   file: string,

@@ -87,6 +87,11 @@ const REFUSED: readonly [title: string, around: Parameters<typeof siteOf>[0], sa
     /PL-1004 site\.yaml:4:72 machines\[0\]\.labels\.name: .* not a label but a key of the machine/,
   ],
   [
+    'a label that is called notes',
+    { machine: ', labels: { notes: x }' },
+    /PL-1004 .*labels\.notes: .* not a label but a key of the machine/,
+  ],
+  [
     'a MAC as a label',
     { machine: ', labels: { MAC: other }' },
     /PL-1004 .*labels\.MAC: .*\n {2}write {2}mac: …/,
