@@ -9,7 +9,8 @@ import { pathWord } from './shell.ts'
 export type SystemFault = { readonly why: string; readonly fix: string }
 
 /**
- * Reads an error of `node:fs`, or of another call to the operating system. Where a directory above the path is what is missing, that one is named.
+ * Reads an error of `node:fs`, or of another call to the operating system. Where a directory above the path is what is missing,
+ * that one is named.
  *
  * @param path of what was worked on, where the error names none
  */

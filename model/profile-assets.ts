@@ -1,4 +1,4 @@
-// What a profile tells machines to fetch below `/assets/`: kernels, initrds, images.
+// What a profile makes machines fetch below `/assets/`: kernels, initrds, images.
 
 import type { Profile } from './profile.ts'
 

@@ -245,7 +245,7 @@ export class SitesOverlap extends ServerError {
   readonly statusCode = 409
   constructor(site: string, subnet: string, other: string, theirs: string) {
     super(
-      `Subnet ${subnet} of site ${cleanLabel(site)} overlaps ${theirs} of site ${cleanLabel(other)}: DHCP cannot tell their machines apart. ` +
+      `Subnet ${subnet} of site ${cleanLabel(site)} overlaps ${theirs} of site ${cleanLabel(other)}: DHCP cannot distinguish their machines. ` +
         'Give one of them another subnet.',
     )
   }

@@ -237,7 +237,7 @@ export class AssetStore {
       const found = await digestOf(blob)
       if (kept === undefined || found === undefined) continue // collected meanwhile
       if (found !== digest) {
-        await this.#mend(incoming, blob, inodeOf(kept))
+        await this.#repair(incoming, blob, inodeOf(kept))
         break
       }
       const twin = this.#newIncoming()
@@ -249,7 +249,7 @@ export class AssetStore {
   }
 
   /** Puts good bytes in place of bad ones, under all of their names. */
-  async #mend(good: string, blob: string, badInode: string): Promise<void> {
+  async #repair(good: string, blob: string, badInode: string): Promise<void> {
     const bad = [blob]
     for await (const { name, stats } of this.#files()) {
       if (inodeOf(stats) === badInode) bad.push(join(this.#root, name))

@@ -108,9 +108,9 @@ export class DataDirectory {
     let stamp = ''
     try {
       const { mtimeMs, ctimeMs, size, ino } = statSync(join(this.path, path))
-      // Joined, because V8 keeps what a text was added up or cut from: tens of megabytes with 100,000 files.
       // Just after a change the next one may leave a file its time and its size: then these say nothing.
       const isFresh = [mtimeMs, ctimeMs].some(ms => Math.abs(Date.now() - ms) <= CLOCK_STEP_MS)
+      // Joined, because V8 keeps what a text was added up or cut from: tens of megabytes with 100,000 files.
       if (!isFresh) stamp = [mtimeMs, ctimeMs, size, ino].join(' ')
       if (!isFresh && before?.stamp === stamp) return before
       if (size > LARGEST_FILE) throw new BrokenFile(`has ${size} bytes; at most ${LARGEST_FILE} are read`)

@@ -263,7 +263,7 @@ export class DirectoryTree {
 type Stamp = { readonly id: string; readonly at: number }
 
 /** Folders inside of each other that are looked into: a link may lead to its own parent. */
-const DEEPEST = 16
+export const DEEPEST = 16
 
 /** Says whether a file or folder is not there, its parent included. */
 export function isNowhere(error: unknown): boolean {

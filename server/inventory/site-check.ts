@@ -35,8 +35,8 @@ export type ServerPlace = {
 }
 
 /**
- * What is wrong with the network of a site and with the places of its machines in it. It may come from anywhere: rack/site/ says the same of
- * a site file, with lines. The objects themselves are those of their schemas.
+ * What is wrong with the network of a site and with the places of its machines in it. A site may be sent by any client: rack/site/
+ * says the same of a site file, with lines. The objects themselves are those of their schemas.
  */
 export function siteFaults({ network, machines }: SiteObjects): Fault[] {
   const bounds = parseSubnet(network.subnet)
@@ -167,8 +167,8 @@ function refuseInNetworks(
   { network, groups }: SiteObjects,
   { address, addresses }: Pick<ServerPlace, 'address' | 'addresses'>,
 ): void {
-  // A server on every address is reached by the one in the machines' network, if it has one: its others, as those of the
-  // bridges of other programs, may be anything.
+  // A server on every address is reached by the one in the machines' network, if it has one: its other addresses, such
+  // as those of other programs' bridges, do not matter.
   const isAnywhere = isEveryAddress(address)
   if (isAnywhere && addresses.some(one => isIn(network.subnet, one))) return
   const reached = isAnywhere ? addresses : [address]
@@ -231,7 +231,7 @@ export function siteWarnings(
   return [...warnings, ...assetWarnings(name, profiles, server)]
 }
 
-/** What the machines of a site are told to fetch from this server, and do not get. */
+/** What the machines of a site are made to fetch from this server, and do not get. */
 function assetWarnings(
   name: string,
   profiles: readonly Profile[],

@@ -107,7 +107,7 @@ export function explain(
   }
 }
 
-/** What a machine is told to fetch from a server that has no assets. */
+/** What a profile makes machines fetch from a server that has no assets. */
 function withoutAssets(profile: Profile, name: string, catalog: Sources['catalog']): LintFinding[] {
   const [first, ...more] = assetsNamed(profile)
   if (first === undefined) return []

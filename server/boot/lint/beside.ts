@@ -1,5 +1,5 @@
-// The linter beside a running server: in its own thread, since machines must be able to boot meanwhile, and only when someone
-// asks for what it finds.
+// Runs the linter in a thread of a running server, so that machines boot meanwhile, and only when someone asks for what it
+// finds.
 
 import { Worker } from 'node:worker_threads'
 import type { LintFinding } from '#model/finding.ts'
@@ -16,7 +16,7 @@ const MOST = 500
 const LIMIT_SECONDS = 60
 const MEMORY_MB = 256
 
-/** For so many times the length of a run no other one begins: the thread has a third of a processor at most. */
+/** After a run, none begins for this many times its length: the thread has a third of a processor at most. */
 const REST = 2
 
 /** Milliseconds after which findings are old although no file changed: assets are not watched. */

@@ -3,6 +3,7 @@
 
 import { readdirSync, type Stats } from 'node:fs'
 import { basename, join } from 'node:path'
+import { DEEPEST } from '../../inventory/directory-tree.ts'
 import { statOf } from '../render/directory-files.ts'
 
 /** Something in a folder of the data directory. */
@@ -12,9 +13,6 @@ export type Found = {
   /** Bytes of the file; undefined when it is not a file that can be read, for example a link that leads nowhere. */
   readonly bytes: number | undefined
 }
-
-/** Folders inside of each other that are looked into, as the server does. */
-const DEEPEST = 16
 
 /** Everything below a folder of the directory at `root`, sorted by path. A link to a folder that it is in is left out. */
 export function foundBelow(root: string, folder: string): Found[] {

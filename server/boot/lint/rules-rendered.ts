@@ -102,12 +102,17 @@ function renderFor(
   attempt('generic', fileNamed('generic', generic_id ?? ''), (match, rawQuery) =>
     genericText(renderers, { ...match, rawQuery }),
   )
-  attempt('cloud', fileNamed('cloud', cloud_id ?? ''), (match, rawQuery) => {
-    const file = fileNamed('cloud', cloud_id ?? '')
+  const cloudFile = fileNamed('cloud', cloud_id ?? '')
+  attempt('cloud', cloudFile, (match, rawQuery) => {
     if (!isUselessCloudConfig(cloudText(renderers, { ...match, rawQuery }))) return
     const what = 'it is not a YAML map, so no machine can read it'
-    if (known.isNew(file, { path: [], message: what })) {
-      findings.warning('PL-2036', { file, line: 2, column: 1 }, what, REMEDY_OF_CODE['PL-2036'] ?? '')
+    if (known.isNew(cloudFile, { path: [], message: what })) {
+      findings.warning(
+        'PL-2036',
+        { file: cloudFile, line: 2, column: 1 },
+        what,
+        REMEDY_OF_CODE['PL-2036'] ?? '',
+      )
     }
   })
   if (boot?.kernel !== undefined || ownScripts(profile).some(isThere)) {

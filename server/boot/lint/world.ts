@@ -28,7 +28,7 @@ export type RenderLimits = {
   readonly texts: number
 }
 
-/** For `pilotlight lint`, which has a process of its own: some seconds. */
+/** For `pilotlight lint`, which has a process of its own, and for the thread of a server: some seconds. */
 export const OWN_PROCESS: RenderLimits = { groups: 2000, renderings: 20_000, texts: 1000 }
 
 /** For a server, where machines wait meanwhile: some tenths of a second. */

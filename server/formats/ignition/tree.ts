@@ -58,9 +58,8 @@ function lineStarts(text: string): readonly number[] {
 let lastText: { readonly text: string; readonly starts: readonly number[] } | undefined
 
 /**
- * The offset of the value at `path`, or of its nearest ancestor that was written down. Where a key is there twice, of the one
- * that leads furthest; of
- * two, of the last that has its name in the same letters.
+ * The offset of the value at `path`, or of its nearest ancestor that was written down. Where a key is there twice: of the one
+ * under which more of the path is found; of two alike, the last one in the same letters.
  */
 export function offsetOf(root: Node, path: Path): number {
   return furthest(root, path, 0).at
