@@ -169,7 +169,7 @@ t.test('the command that fixes it names what was asked for', async t => {
   }
 })
 
-t.test('what answers and is no Pilotlight server is named, and never a fault of ours', async t => {
+t.test("names an answer that is not a Pilotlight server's as BAD_ANSWER", async t => {
   const app = fastify()
   app.get('/machines', (_, reply) => reply.type('text/html').send('<html>log in</html>'))
   app.get('/v1/groups', (_, reply) => reply.type('application/json').send('{"items": ['))
