@@ -8,7 +8,10 @@ import { compileSite } from '../site/compile.ts'
 import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 
-/** Each round learns all addresses that the server has in the subnet; a second one is for an interface that was added meanwhile. */
+/**
+ * Each round learns all addresses that the server has in the subnet; a second one is for an interface that was added
+ * meanwhile.
+ */
 const MOST_ROUNDS = 3
 
 /** A site that the server would take, and what a person should know of it. */

@@ -35,8 +35,8 @@ export type ServerPlace = {
 }
 
 /**
- * What is wrong with the network of a site and with the places of its machines in it. A site may be sent by any client: rack/site/
- * says the same of a site file, with lines. The objects themselves are those of their schemas.
+ * What is wrong with the network of a site and with the places of its machines in it. A site may be sent by any client:
+ * rack/site/ says the same of a site file, with lines. The objects themselves are those of their schemas.
  */
 export function siteFaults({ network, machines }: SiteObjects): Fault[] {
   const bounds = parseSubnet(network.subnet)
