@@ -237,6 +237,25 @@ function hideUrlPassword(text: string): string {
   return text.replaceAll(/:\/\/([^:/@\s]*):[^@\s]+@/g, `://$1:${hidden}@`)
 }
 
+/** A value as it is shown: a text line by line, of anything else what is in it, and no secret of either. */
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? hideUrlPassword(value) : JSON.stringify(value, undefined, 2)
+  return typeof value === 'string'
+    ? value.split('\n').map(hideLine).join('\n')
+    : JSON.stringify(withoutSecrets(value), undefined, 2)
+}
+
+/** Maps and lists without their secrets: by the key, or by the name of a variable that has a value. */
+function withoutSecrets(value: unknown): unknown {
+  if (typeof value === 'string') return value === SHOWN_NEW ? value : textOf(value)
+  if (Array.isArray(value)) return value.map(withoutSecrets)
+  if (!isRecord(value)) return value
+  const named = typeof value['name'] === 'string' && isHiddenKey(value['name'])
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      typeof inner === 'string' && inner !== SHOWN_NEW && (isHiddenKey(key) || (named && key === 'value'))
+        ? hidden
+        : withoutSecrets(inner),
+    ]),
+  )
 }

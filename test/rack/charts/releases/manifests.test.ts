@@ -115,6 +115,26 @@ t.test('a key that the preflight takes for that of a secret is hidden, too', asy
 const job = (name: string, image: string, limit = 6) =>
   `kind: Job\nmetadata: { name: ${name} }\nspec: { backoffLimit: ${limit}, template: { spec: { containers: [{ image: ${image} }] } } }\n`
 
+t.test('nor in what is wholly added or removed', async t => {
+  const secret = 'hunter2'
+  const file = `  new.conf: |\n    [db]\n    password = ${secret}\n    url = redis://:${secret}@host\n    size = 3\n`
+  const container = `        - name: sidecar\n          env: [{ name: DB_PASSWORD, value: ${secret} }, { name: SIZE, value: big }]\n`
+  for (const [without, more] of [
+    [configMap('x = 1'), file],
+    [deployment('a'), container],
+  ] as const) {
+    const added = without.trimEnd() + '\n' + more
+    for (const [before, after] of [
+      [without, added],
+      [added, without],
+    ] as const) {
+      const shown = JSON.stringify(diffManifests(before, after))
+      t.notMatch(shown, secret)
+      t.match(shown, /size = 3|big/)
+    }
+  }
+})
+
 t.test('a job with other pods is one that an upgrade must make anew', async t => {
   const before = [job('cell-setup', 'a'), job('bootstrap', 'a'), job('gone', 'a'), deployment('a')].join(
     '---\n',
