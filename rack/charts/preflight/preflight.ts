@@ -36,7 +36,7 @@ import {
   type Volume,
 } from './objects.ts'
 import { objectsIn, type ReleaseObjects } from './rendered.ts'
-import { checkWaits, type Present } from './waits.ts'
+import { checkWaits, kindsWaitedFor, type Present } from './waits.ts'
 import { publishedTexts } from '../secrets/published.ts'
 import { allDefaults } from '../values/defaults.ts'
 import { valuesOf } from '../plan/plan.ts'
@@ -159,7 +159,7 @@ export async function checkCluster(
     used.set(node, requestsOfPods(there.map(({ spec }) => spec)))
   const secrets = plan.secrets.filter(({ isOnlyInValues }) => isOnlyInValues !== true).map(({ name }) => name)
   const present = [
-    ...(await waitedForIn(api)),
+    ...(await waitedForIn(api, kindsWaitedFor(plan.namespace, rendered.releases))),
     ...pods.items.map(({ metadata }) => ({ ...metadata, kind: 'Pod' as const })),
   ]
   return [
@@ -177,9 +177,10 @@ function checkTogether(plan: ChartSession['plan'], releases: readonly ReleaseObj
   return [...checkClashes(plan.namespace, releases), ...checkPublicPorts(plan, releases)]
 }
 
-/** What of the cluster a pod may wait for, beside pods. */
-async function waitedForIn(api: ChartSession['api']): Promise<Present> {
-  const lists = [kinds.service, kinds.job, kinds.daemonset].map(async kind =>
+/** What the cluster has of these kinds, beside pods: our own charts wait for none of them, and the API is not asked. */
+async function waitedForIn(api: ChartSession['api'], waited: ReadonlySet<string>): Promise<Present> {
+  const asked = [kinds.service, kinds.job, kinds.daemonset].filter(({ kind }) => waited.has(kind))
+  const lists = asked.map(async kind =>
     (await api.listMetadata(kind)).map(({ metadata: { name, namespace = '', labels = {} } }) => ({
       kind: kind.kind,
       name,

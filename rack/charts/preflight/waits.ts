@@ -175,6 +175,12 @@ function remedyFor(release: string): string {
   return `Make what it waits for before; or change ${values}: labels decide where pods run, manifests what is made, dependencies what is waited for.`
 }
 
+/** The kinds of what these objects' pods wait for. */
+export function kindsWaitedFor(namespace: string, rendered: readonly ReleaseObjects[]): ReadonlySet<string> {
+  const all = rendered.flatMap(({ objects }) => objects.flatMap(object => waitsOf(object, namespace)))
+  return new Set(all.map(({ kind }) => kind))
+}
+
 /** What the pods of an object wait for. */
 function waitsOf(object: Values, namespace: string): Wait[] {
   const pod = podTemplateOf(object)
