@@ -69,11 +69,15 @@ export function isHostOf(network: Ipv4Network, address: number): boolean {
   return address > network.first && address < network.last
 }
 
+/** Says whether an address, as a number, is from `low` to `high`, both included. No address is in no range. */
+export function isBetween(address: number | undefined, low: number, high: number): boolean {
+  return address !== undefined && address >= low && address <= high
+}
+
 /** Says whether `address` (dotted) is one of the network `subnet`, written like `10.20.0.0/24`. */
 export function contains(subnet: string, address: string): boolean {
   const network = networkAround(subnet)
-  const number = parseIpv4(address)
-  return network !== undefined && number !== undefined && number >= network.first && number <= network.last
+  return network !== undefined && isBetween(parseIpv4(address), network.first, network.last)
 }
 
 /** What a range is for that no machine, pod or service may have an address of (RFC 6890), with its network. */

@@ -3,12 +3,13 @@
 import { isIPv6 } from 'node:net'
 import {
   formatIpv4,
+  type Ipv4Network,
+  isBetween,
   isHostOf,
   networkAround,
   parseIpv4,
   parseSubnet,
   reservedRange,
-  type Ipv4Network,
 } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Path, YamlReader } from './document.ts'
@@ -93,10 +94,6 @@ function expectOutsidePool(
   const [address, owner] = owned
   const what = `${first}-${last} contains ${address}, the ${owner}`
   reader.complain('PL-1007', inNetwork('pool'), what, `choose a range without ${address}`)
-}
-
-function isBetween(number: number | undefined, low: number, high: number): boolean {
-  return number !== undefined && number >= low && number <= high
 }
 
 function readPool(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined) {

@@ -4,6 +4,7 @@ import type { Fault } from '#model/fault.ts'
 import {
   contains,
   formatIpv4,
+  isBetween,
   isHostOf,
   networkAround,
   overlap,
@@ -58,7 +59,7 @@ export function siteFaults({ network, machines }: SiteObjects): Fault[] {
     if (why !== undefined) fault(`/network/dns/${at}`, `network: ${address} cannot be a DNS server: ${why}`)
   }
   const [first, last] = [parseIpv4(pool.first) ?? NaN, parseIpv4(pool.last) ?? NaN]
-  const isPooled = (address: string) => dhcp === 'full' && isBetween(parseIpv4(address) ?? NaN, first, last)
+  const isPooled = (address: string) => dhcp === 'full' && isBetween(parseIpv4(address), first, last)
   if (dhcp === 'full' && !(first <= last && isHost(pool.first) && isHost(pool.last)))
     fault('/network/pool', `network: ${pool.first}-${pool.last} is not a range of ${network.subnet}`)
   const kept = [gateway, ...dns].find(isPooled)
@@ -139,7 +140,7 @@ export function refuseServerAddresses(
   refuseInNetworks(name, site, server)
   if (network.dhcp !== 'full') return
   const [first, last] = [parseIpv4(network.pool.first) ?? NaN, parseIpv4(network.pool.last) ?? NaN]
-  const inPool = addresses.find(address => isBetween(parseIpv4(address) ?? NaN, first, last))
+  const inPool = addresses.find(address => isBetween(parseIpv4(address), first, last))
   if (inPool === undefined) return
   const { pool } = network
   const whose = chosen === undefined ? '' : chosen.pool ? ' (chosen by Pilotlight)' : ' (in the site file)'
@@ -192,10 +193,6 @@ function freeAddress({ network, machines }: SiteObjects, own: ReadonlySet<string
     if (!isBetween(at, first, last) && !taken.has(formatIpv4(at))) return formatIpv4(at)
   }
   return undefined
-}
-
-function isBetween(number: number, low: number, high: number): boolean {
-  return number >= low && number <= high
 }
 
 /** What a person should know before the machines of the site are switched on: sentences, none when all is well. */

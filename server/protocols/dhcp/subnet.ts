@@ -1,6 +1,6 @@
 // IPv4 arithmetic for the provisioning network: addresses as numbers while they are counted, dotted elsewhere.
 
-import { formatIpv4, isHostOf, networkAround, parseIpv4, type Ipv4Network } from '#model/ipv4.ts'
+import { formatIpv4, type Ipv4Network, isBetween, isHostOf, networkAround, parseIpv4 } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 
 /** A provisioning network with its numbers worked out once. */
@@ -34,10 +34,6 @@ export function subnetOf(network: ProvisioningNetwork): Subnet {
     first,
     last,
     holds: address => isHostOf(bounds, parseIpv4(address) ?? NaN),
-    pools: address => isBetween(parseIpv4(address) ?? NaN, first, last),
+    pools: address => isBetween(parseIpv4(address), first, last),
   }
-}
-
-function isBetween(number: number, low: number, high: number): boolean {
-  return number >= low && number <= high
 }
