@@ -2,10 +2,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { FileProblems } from '#rack/site/problems.ts'
 import { servicesOf } from '#rack/site/read-cluster.ts'
 import { parseSite } from '#rack/site/read.ts'
 import { OPTIONAL_SERVICES } from '#rack/site/site.ts'
+import { problemsOf } from './problems-of.ts'
 
 /** A site of one controller and so many compute machines. */
 function siteOf({
@@ -407,16 +407,6 @@ for (const [title, around, says] of REFUSED)
     t.match(message, says)
     t.equal(problems.length, 1, message)
   })
-
-function problemsOf(text: string): FileProblems {
-  try {
-    parseSite('site.yaml', text)
-  } catch (error) {
-    if (error instanceof FileProblems) return error
-    throw error
-  }
-  throw new Error(`was read: ${text}`)
-}
 
 const TAKEN: readonly [title: string, around: Around][] = [
   ['pods of two nodes for two', { more: 'cluster: { podCidr: 10.9.0.0/23 }', computes: 1 }],

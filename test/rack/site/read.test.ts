@@ -2,8 +2,8 @@
 
 import t from 'tap'
 import { compileSite } from '#rack/site/compile.ts'
-import { FileProblems } from '#rack/site/problems.ts'
 import { parseSite } from '#rack/site/read.ts'
+import { problemsOf } from './problems-of.ts'
 
 const GOOD = `name: rack-1
 network: { subnet: 10.20.0.0/24 }
@@ -213,7 +213,7 @@ const MISTAKES: [title: string, from: string | RegExp, to: string, says: RegExp]
 
 for (const [title, from, to, says] of MISTAKES) {
   t.test(`${title} gives one message with file, line and remedy`, async t => {
-    const problems = mistakesOf(GOOD.replace(from, to))
+    const problems = problemsOf(GOOD.replace(from, to))
     t.match(problems.message, says)
     t.equal(problems.problems.filter(({ code }) => says.source.includes(code)).length, 1)
     for (const { remedy } of problems.problems) t.ok(remedy.length > 10)
@@ -230,7 +230,7 @@ t.test('a small subnet has its pool in its upper half, and machines below', asyn
 })
 
 t.test('a subnet without room for a machine is a mistake, reported at the machine', async t => {
-  const { message } = mistakesOf(GOOD.replace('10.20.0.0/24', '10.20.0.0/30'))
+  const { message } = problemsOf(GOOD.replace('10.20.0.0/24', '10.20.0.0/30'))
   t.match(message, /PL-1004 site\.yaml:\d+:\d+ machines\[\d\]: no address of the subnet is left/)
 })
 
@@ -239,30 +239,20 @@ t.test('a subnet without room for a machine has no remedy but a larger one', asy
     /(role: controller)/,
     'address: 10.20.0.2, $1',
   )
-  const { message } = mistakesOf(withAddress)
+  const { message } = problemsOf(withAddress)
   t.match(message, /10\.20\.0\.2 is (?:inside the pool|the gateway)\n +.*larger/)
   t.notMatch(message, /choose one outside/)
 })
 
 t.test('a file that is not a mapping is one mistake', async t => {
-  t.equal(mistakesOf('').problems.length, 1)
-  t.equal(mistakesOf('- a\n').problems.length, 1)
+  t.equal(problemsOf('').problems.length, 1)
+  t.equal(problemsOf('- a\n').problems.length, 1)
 })
 
 t.test('several mistakes are reported at once, in the order of the file', async t => {
-  const { problems } = mistakesOf(GOOD.replace('role: controller', 'role: boss').replace('subnet:', 'sub:'))
+  const { problems } = problemsOf(GOOD.replace('role: controller', 'role: boss').replace('subnet:', 'sub:'))
   t.strictSame(
     problems.map(({ code }) => code),
     ['PL-1003', 'PL-1002', 'PL-1003', 'PL-1005'],
   )
 })
-
-function mistakesOf(text: string): FileProblems {
-  try {
-    parseSite('site.yaml', text)
-  } catch (error) {
-    if (error instanceof FileProblems) return error
-    throw error
-  }
-  throw new Error('the file was taken as good')
-}

@@ -1,8 +1,8 @@
 // Texts, keys and aliases of a site file: each is read as it is written, or refused where it is.
 
 import t from 'tap'
-import { FileProblems } from '#rack/site/problems.ts'
 import { parseSite } from '#rack/site/read.ts'
+import { problemsOf } from './problems-of.ts'
 
 const siteOf = ({ machine = '', more = '', compute = '' }) => `name: rack-1
 network: { subnet: 10.20.0.0/24 }
@@ -11,16 +11,6 @@ machines:
   - { name: cmp-1, mac: 52:54:00:20:00:02, role: compute${compute} }
 ${more}
 `
-
-function problemsOf(text: string): FileProblems {
-  try {
-    parseSite('site.yaml', text)
-  } catch (error) {
-    if (error instanceof FileProblems) return error
-    throw error
-  }
-  throw new Error(`was read: ${text}`)
-}
 
 t.test('an alias is what it names', async t => {
   const site = siteOf({
