@@ -57,6 +57,6 @@ function started(): ChildProcess {
   const program = new URL('certificate-process.ts', import.meta.url)
   const execArgv = ['--disable-warning=ExperimentalWarning']
   const child = fork(program, { env, execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  child.on('error', () => undefined) // one that cannot start before it is asked is told by `make`
+  child.on('error', () => undefined) // `make` reports a process that did not start
   return child
 }
