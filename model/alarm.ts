@@ -83,6 +83,20 @@ export const ALARMS = {
     repair: 'pilotlight up SITE',
     endsBy: 'condition',
   },
+  'PL-7009': {
+    kind: 'foreign',
+    severity: 'major',
+    title: 'another DHCP server in the network of a site',
+    repair: 'pilotlight doctor',
+    endsBy: 'condition',
+  },
+  'PL-7010': {
+    kind: 'upgrade',
+    severity: 'major',
+    title: 'upgrade of a machine failed',
+    repair: 'pilotlight journal {name}',
+    endsBy: 'condition',
+  },
   'PL-7020': {
     kind: 'disk',
     severity: 'critical',

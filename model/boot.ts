@@ -25,7 +25,7 @@ export const eventSchema = {
     kind: {
       ...text,
       description:
-        'For example discover, offer, ack, sent, script, kernel, config, bundle, booted, ready, failed',
+        'For example discover, offer, ack, sent, script, kernel, config, installing, installed, bundle, booted, ready, failed',
     },
     text: { ...text, description: 'A sentence for a person' },
     detail: { type: 'object', additionalProperties: { anyOf: [{ type: 'string' }, { type: 'number' }] } },

@@ -148,6 +148,7 @@ function readText({ format = '', pattern }: Schema, text: string, place: Place):
 /** What a text of a format that has a pattern should have been. */
 const WANTED: Readonly<Record<string, string>> = {
   'host-name': 'a host name in lower case',
+  disk: 'the name, serial number or model of a disk: write it as  lsblk --output NAME,MODEL,SERIAL  or  ls /dev/disk/by-id  shows it',
   digest: 'a digest: write SHA256: and 64 digits, 0-9 and a-f',
 }
 

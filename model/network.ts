@@ -2,6 +2,9 @@
 
 import { ipv4, type Described } from './schema.ts'
 
+/** Time servers that a network may have: a machine asks one after the other. */
+export const MOST_NTP = 4
+
 /** Describes the `network` of a site. */
 export const networkSchema = {
   type: 'object',
@@ -21,6 +24,11 @@ export const networkSchema = {
       properties: { first: ipv4, last: ipv4 },
     },
     dns: { type: 'array', items: ipv4 },
+    ntp: {
+      type: 'array',
+      items: ipv4,
+      description: 'Time servers, option 42 of DHCP; where there are none, the machines ask those of Debian',
+    },
   },
 } as const
 

@@ -78,6 +78,13 @@ export const PHASES = [
     quarters: 3,
   },
   {
+    name: 'installing',
+    text: 'the initrd writes the system to the disk, and enters it',
+    kinds: ['installing', 'installed'],
+    steps: { installed: 'installed' },
+    quarters: 3,
+  },
+  {
     name: 'booted',
     text: 'the operating system runs',
     kinds: ['booted'],

@@ -2,7 +2,7 @@
 // place in the API's description, lint's shape rules and the texts of its files follow.
 //
 // Keywords beyond JSON schema, for check.ts and for the texts of files:
-// - `format`: `mac`, `smbios-uuid`, `ipv4`, `host-name`, `file-name`, `file-path`, `digest` (check.ts has their readers);
+// - `format`: `mac`, `smbios-uuid`, `ipv4`, `host-name`, `file-name`, `file-path`, `digest`, `disk` (check.ts has their readers);
 // - `x-read: 'selector'`: read by `readSelector`;
 // - `x-ours: true`: a field that Matchbox does not have.
 
@@ -42,7 +42,15 @@ export type Schema = {
 /** The keywords that the server's validator does not know by itself. */
 export const OWN_KEYWORDS = ['x-read', 'x-ours'] as const
 /** The formats that the server's validator leaves to check.ts. */
-export const OWN_FORMATS = ['mac', 'smbios-uuid', 'host-name', 'file-name', 'file-path', 'digest'] as const
+export const OWN_FORMATS = [
+  'mac',
+  'smbios-uuid',
+  'host-name',
+  'file-name',
+  'file-path',
+  'digest',
+  'disk',
+] as const
 
 /** A text of at least one character: the empty one stands for absence, as in Matchbox's files. */
 export const text = { type: 'string', minLength: 1 } as const

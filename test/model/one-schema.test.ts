@@ -49,6 +49,14 @@ const WHOLE = {
     firmware: `SHA256:${'b'.repeat(64)}`,
     labels: { rack: 'a' },
     notes: 'its second disk is slow',
+    hardware: 'vm',
+    disk: {
+      match: { model: 'Samsung SSD*', type: 'nvme', minSize: 100_000_000_000 },
+      explicit: true,
+      mirror: true,
+      encrypt: 'tpm',
+      overwrite: false,
+    },
     trust: {
       level: 'L2',
       approve: { racks: ['a'], ports: ['p'], serials: ['s'] },
