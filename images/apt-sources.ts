@@ -10,8 +10,12 @@ export type PackageSource = {
   readonly signedBy?: string
 }
 
-/** The release whose packages our images are made of. */
-export const DEBIAN_SUITE = 'bookworm'
+/** A release of Debian whose packages our images are made of. */
+export type DebianRelease = 'bookworm' | 'trixie'
+
+const RELEASES: readonly DebianRelease[] = ['bookworm', 'trixie']
+/** What follows a release's name in those of its suites. */
+const POCKETS = ['', '-updates', '-security']
 
 /**
  * Reads apt's source files, either in the one-line style (`*.list`) or as stanzas (`*.sources`): see
@@ -23,17 +27,56 @@ export function parseSources(fileName: string, text: string): PackageSource[] {
 }
 
 /**
- * Those of `sources` that carry Debian's own suites of the release: it, its updates and its security updates.
+ * Where the packages of `release` come from: those of `sources` that carry its own suites (it, its updates and its
+ * security updates). A host whose sources are those of another release takes the same suites of this one from the same
+ * places: Debian's mirrors, and what mirrors them, have the releases side by side.
  */
-export function debianSources(sources: readonly PackageSource[]): PackageSource[] {
-  const suites = [DEBIAN_SUITE, `${DEBIAN_SUITE}-updates`, `${DEBIAN_SUITE}-security`]
-  return sources.filter(source => suites.includes(source.suite) && source.components.includes('main'))
+export function debianSources(sources: readonly PackageSource[], release: DebianRelease): PackageSource[] {
+  const debian = sources.filter(({ components }) => components.includes('main'))
+  const suites = POCKETS.map(pocket => `${release}${pocket}`)
+  const own = debian.filter(source => suites.includes(source.suite))
+  if (own.length > 0) return own
+  return debian.flatMap(source => {
+    const pocket = POCKETS.find(it => RELEASES.some(other => source.suite === `${other}${it}`))
+    return pocket === undefined ? [] : [{ ...source, suite: `${release}${pocket}` }]
+  })
 }
 
-/** A source in the one-line style, only with the component `main`. */
-export function sourceLine(source: PackageSource): string {
+/** A source in the one-line style, only with the `components` that an image needs, whatever the host takes of it. */
+export function sourceLine(source: PackageSource, components: readonly string[] = ['main']): string {
   const options = source.signedBy ? ` [signed-by=${source.signedBy}]` : ''
-  return `deb${options} ${source.uri} ${source.suite} main`
+  return `deb${options} ${source.uri} ${source.suite} ${components.join(' ')}`
+}
+
+/** What apt printed that a mirror does not have. */
+export type NotServed = {
+  readonly uri: string
+  readonly suite: string
+  /** The component that is not in the suite; nothing when the mirror lacks the whole suite. */
+  readonly component?: string
+}
+
+/**
+ * What a mirror lacks, by what `apt-get update` printed (its messages in English): a suite without a Release file, or a
+ * component that the Release file does not list, which apt calls a warning and which ends the build only at the first
+ * package that is not found.
+ */
+export function notServed(log: string): NotServed | undefined {
+  const [, uri, suite] =
+    /The repository '(\S+) (\S+) (?:In)?Release' (?:does not have|no longer has) a Release file/.exec(log) ??
+    []
+  if (uri !== undefined && suite !== undefined) return { uri, suite }
+  const [, from, of, component] =
+    /as repository '(\S+) (\S+) InRelease' doesn't have the component '([^']+)'/.exec(log) ?? []
+  if (from === undefined || of === undefined || component === undefined) return undefined
+  return { uri: from, suite: of, component }
+}
+
+/** The suite whose signature apt could not check for want of a key, by what it printed. */
+export function unknownSigner(log: string): { readonly uri: string; readonly suite: string } | undefined {
+  const [, uri, suite] =
+    /GPG error: (\S+) (\S+) (?:In)?Release: .*(?:NO_PUBKEY|Missing key|not available)/.exec(log) ?? []
+  return uri !== undefined && suite !== undefined ? { uri, suite } : undefined
 }
 
 /**

@@ -5,19 +5,22 @@ import { copyFile, link, mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ImageSet } from './build.ts'
 import { GUEST_FILES } from './guest.ts'
+import { BESIDE_INITRD } from './initrd.ts'
+import { SLOT_FILES } from './slot.ts'
 
 /**
- * Places kernel, initrd and root image as `live/vmlinuz`, `live/initrd.img` and `live/rootfs.squashfs` (and its
- * digest, `live/rootfs.sha256`) below `directory`, the guest's files as `guest/vmlinuz`, `guest/initrd.img` and `guest/disk.raw`, each changed in one step;
- * hard links where the file system allows, copies elsewhere.
+ * Places the live system below `directory`: the files of a slot (`live/vmlinuz`, `live/initrd.img`, `live/rootfs.squashfs`, …), the
+ * initrd of virtual machines ({@link BESIDE_INITRD}), the digest of the root image (`live/rootfs.sha256`) and `live/slot.json`, which lists them, and the guest's files as
+ * `guest/vmlinuz`, `guest/initrd.img` and `guest/disk.raw`. Each is changed in one step, `slot.json` last; hard links where
+ * the file system allows, copies elsewhere.
  */
 export async function placeAssets(images: ImageSet, directory: string): Promise<void> {
   const live = join(directory, 'live')
-  await mkdir(live, { recursive: true })
-  await place(images.kernel, join(live, 'vmlinuz'))
-  await place(images.initrd, join(live, 'initrd.img'))
-  await place(images.rootfs, join(live, 'rootfs.squashfs'))
+  await mkdir(join(live, 'grub'), { recursive: true })
+  for (const name of SLOT_FILES) await place(join(images.slot, name), join(live, name))
+  for (const name of BESIDE_INITRD) await place(join(dirname(images.initrd), name), join(live, name))
   await place(join(dirname(images.rootfs), 'rootfs.sha256'), join(live, 'rootfs.sha256'))
+  await place(join(images.slot, 'slot.json'), join(live, 'slot.json'))
   const guest = join(directory, 'guest')
   await mkdir(guest, { recursive: true })
   for (const name of GUEST_FILES) await place(join(images.guest, name), join(guest, name))

@@ -9,7 +9,7 @@ import type { Recipe } from '#host/cache.ts'
 import { PilotlightError } from '#model/error.ts'
 import { reasonOf } from '#model/reason.ts'
 import { cpioArchive, cpioPadding } from './cpio.ts'
-import { initrdRecipe } from './initrd.ts'
+import { INITRD_DRIVERS, initrdRecipe } from './initrd.ts'
 
 /** A file that cannot be the authority of a live image. */
 export class UnfitAuthority extends PilotlightError {
@@ -52,26 +52,41 @@ function certificateIn(file: string, pem: string): X509Certificate {
 }
 
 /**
- * `vmlinuz` and `initrd.img` of a live system that trusts the authority `ca` (as {@link readAuthority} gives it) and
+ * `vmlinuz`, initrds and microcode of a live system that trusts the authority `ca` (as {@link readAuthority} gives it) and
  * starts no other root image than the one `rootfs` makes.
  */
 export function trustingInitrdRecipe(ca: string, rootfs: Recipe): Recipe {
   return {
     name: 'live-initrd-trusting',
     title: 'live system: initrd that trusts one provisioner',
-    inputs: { method: 1, ca },
+    inputs: { method: 2, ca },
     needs: [initrdRecipe, rootfs],
     async build(work) {
       const from = work.needs[initrdRecipe.name]! // both are in `needs`
       const digest = await readFile(join(work.needs[rootfs.name]!, 'rootfs.sha256'), 'utf8')
-      const initrd = await readFile(join(from, 'initrd.img'))
       const added = authorityArchive(ca, digest.trim())
-      const whole = Buffer.concat([initrd, cpioPadding(initrd.length), added])
-      await writeFile(join(work.directory, 'initrd.img'), whole)
-      const kernel = join(work.directory, 'vmlinuz')
-      await link(join(from, 'vmlinuz'), kernel).catch(() => copyFile(join(from, 'vmlinuz'), kernel))
+      for (const name of Object.keys(INITRD_DRIVERS)) {
+        const initrd = await readFile(join(from, name))
+        const whole = Buffer.concat([initrd, cpioPadding(initrd.length), added])
+        await writeFile(join(work.directory, name), whole)
+      }
+      for (const name of ['vmlinuz', 'microcode.img']) {
+        const same = join(work.directory, name)
+        await link(join(from, name), same).catch(() => copyFile(join(from, name), same))
+      }
     },
   }
+}
+
+/**
+ * What a boot medium has behind its initrd: the digest of the one root image that belongs to its kernel, and perhaps the authority.
+ */
+export function mediumArchive(rootfsSha256: string, ca?: string): Uint8Array {
+  if (ca !== undefined) return authorityArchive(ca, rootfsSha256)
+  return cpioArchive([
+    ...['etc/', 'etc/pilotlight/'].map(path => ({ path, mode: 0o755 })),
+    { path: 'etc/pilotlight/rootfs.sha256', mode: 0o644, content: rootfsSha256 },
+  ])
 }
 
 /**

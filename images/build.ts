@@ -16,9 +16,10 @@ import { kubernetesRecipe } from './kubernetes.ts'
 import { imagePrerequisites } from './prerequisites.ts'
 import { DEFAULT_KUBERNETES } from './references.ts'
 import { rootfsRecipe } from './rootfs.ts'
+import { slotRecipe } from './slot.ts'
 
 /** The parts that can be asked for by themselves. */
-type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs' | 'guest'
+type ImagePart = 'tools' | 'containers' | 'initrd' | 'rootfs' | 'slot' | 'guest'
 
 /** Paths of finished images. */
 export type ImageSet = {
@@ -28,6 +29,8 @@ export type ImageSet = {
   readonly rootfs: string
   /** SHA-256 of `rootfs`, in hexadecimal digits. */
   readonly rootfsSha256: string
+  /** A directory with what an installation writes to a disk: the files of slot.ts, and `slot.json`. */
+  readonly slot: string
   /** An OCI image layout with every container image. */
   readonly containers: string
   /** A directory with the files of the guest that a cloud is verified with: vmlinuz, initrd.img, disk.raw. */
@@ -71,7 +74,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
     options.stage?.child('all images').skipped('cached')
     return ready
   }
-  await buildParts(['tools', 'containers', 'initrd', 'rootfs', 'guest'], options)
+  await buildParts(['tools', 'containers', 'initrd', 'rootfs', 'slot', 'guest'], options)
   const built = await findImages(options)
   if (built === undefined) throw new ImagesVanished(options.cache ?? cacheDirectory())
   return built
@@ -99,17 +102,18 @@ export async function findImages(
 ): Promise<ImageSet | undefined> {
   const { kubernetes = DEFAULT_KUBERNETES, cache = cacheDirectory() } = options
   const parts = partsOf(options)
-  const wanted = [parts.tools, parts.containers, parts.initrd, parts.rootfs, parts.guest]
-  const [tools, containers, initrd, rootfs, guest] = await Promise.all(
+  const wanted = [parts.tools, parts.containers, parts.initrd, parts.rootfs, parts.slot, parts.guest]
+  const [tools, containers, initrd, rootfs, slot, guest] = await Promise.all(
     wanted.map(recipe => findArtefact(recipe, cache)),
   )
-  if (!tools || !containers || !initrd || !rootfs || !guest) return undefined
+  if (!tools || !containers || !initrd || !rootfs || !slot || !guest) return undefined
   return {
     kubernetes,
     kernel: join(initrd.path, 'vmlinuz'),
     initrd: join(initrd.path, 'initrd.img'),
     rootfs: join(rootfs.path, 'rootfs.squashfs'),
     rootfsSha256: (await readFile(join(rootfs.path, 'rootfs.sha256'), 'utf8')).trim(),
+    slot: slot.path,
     containers: containers.path,
     guest: guest.path,
     tools: tools.path,
@@ -119,11 +123,13 @@ export async function findImages(
 function partsOf(options: Pick<BuildOptions, 'kubernetes' | 'ca'>): Record<ImagePart, Recipe> {
   const { kubernetes = DEFAULT_KUBERNETES, ca } = options
   const rootfs = rootfsRecipe(kubernetes)
+  const initrd = ca === undefined ? initrdRecipe : trustingInitrdRecipe(ca, rootfs)
   return {
     tools: hostToolsRecipe(kubernetesRecipe(kubernetes)),
     containers: containerImagesRecipe(kubernetes),
-    initrd: ca === undefined ? initrdRecipe : trustingInitrdRecipe(ca, rootfs),
+    initrd,
     rootfs,
+    slot: slotRecipe(initrd, rootfs, kubernetes),
     guest: guestRecipe,
   }
 }

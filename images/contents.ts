@@ -9,9 +9,11 @@ import { debianPurl, goPurl, type Part } from '#host/cyclonedx.ts'
 import { PilotlightError } from '#model/error.ts'
 import { imagesOf } from './container-images.ts'
 import { goToolRecipes } from './go-tools.ts'
+import { guestKernelRecipe } from './guest-kernel.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
 import { isUnwanted } from './left-out.ts'
 import { liveRootRecipe } from './live-root.ts'
+import { loaderToolsRecipe } from './loader-tools.ts'
 import { nodeNetworkRecipe } from './node-network.ts'
 import { DEFAULT_KUBERNETES } from './references.ts'
 import { rootPrograms } from './rootfs.ts'
@@ -65,6 +67,9 @@ export async function imageParts(kubernetes = DEFAULT_KUBERNETES): Promise<Part[
   return parts
 }
 
+/** Packages whose files are on a machine's disk beside the live system: its boot loaders. */
+const LOADER_PACKAGES = ['systemd-boot-efi', 'grub-pc-bin']
+
 function contentsOf(kubernetes: string): Contents[] {
   const host = [kubernetesRecipe(kubernetes), ...goToolRecipes]
   const tools = { kubernetes: ['kubectl', 'kube-apiserver'], containerd: ['containerd', 'ctr'] } as const
@@ -74,7 +79,10 @@ function contentsOf(kubernetes: string): Contents[] {
       type: 'operating-system',
       name: 'live system',
       version: kubernetes,
-      roots: [{ recipe: liveRootRecipe, folder: 'root' }],
+      roots: [
+        { recipe: liveRootRecipe, folder: 'root' },
+        { recipe: loaderToolsRecipe, folder: 'root', has: name => LOADER_PACKAGES.includes(name) },
+      ],
       programs: rootPrograms(kubernetes),
     },
     {
@@ -82,7 +90,7 @@ function contentsOf(kubernetes: string): Contents[] {
       name: 'verification guest',
       version: '1',
       roots: [
-        { recipe: liveRootRecipe, folder: 'root', has: name => name.startsWith('linux-image-') },
+        { recipe: guestKernelRecipe, folder: 'root', has: name => name.startsWith('linux-image-') },
         { recipe: nodeNetworkRecipe, folder: 'root', has: name => name === 'busybox-static' },
       ],
       programs: [],

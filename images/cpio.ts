@@ -3,7 +3,11 @@
 // file replaces an earlier one of its name. Pure.
 
 /** A file, or a directory when the path ends in `/`. */
-export type CpioEntry = { readonly path: string; readonly mode: number; readonly content?: string }
+export type CpioEntry = {
+  readonly path: string
+  readonly mode: number
+  readonly content?: string | Uint8Array
+}
 
 const DIRECTORY = 0o040000
 const FILE = 0o100000
@@ -30,9 +34,9 @@ export function cpioPadding(size: number): Uint8Array {
 }
 
 /** A header of 110 characters, the name, the content; each of the last two is filled up to a multiple of 4. */
-function record(name: string, mode: number, content: string, inode: number): Uint8Array[] {
+function record(name: string, mode: number, content: string | Uint8Array, inode: number): Uint8Array[] {
   const named = new TextEncoder().encode(`${name}\0`)
-  const bytes = new TextEncoder().encode(content)
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
   const links = (mode & DIRECTORY) === 0 ? 1 : 2
   const [owner, time, device] = [0, 0, 0]
   const devices = [device, device, device, device]

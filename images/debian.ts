@@ -5,13 +5,26 @@ import { join } from 'node:path'
 
 import type { Work } from '#host/cache.ts'
 import { run } from '#host/command.ts'
+import { PilotlightError } from '#model/error.ts'
 
 import { isolated } from './commands.ts'
 import { dataFile, scriptTexts } from './files.ts'
-import { DEBIAN_SUITE, debianSources, fetchOptions, parseSources, sourceLine } from './apt-sources.ts'
+import {
+  debianSources,
+  fetchOptions,
+  notServed,
+  parseSources,
+  sourceLine,
+  unknownSigner,
+  type DebianRelease,
+} from './apt-sources.ts'
 
 /** The plan of a root directory: its packages, and what is left out. */
 export type RootPlan = {
+  /** `bookworm`, which OpenStack's layers are made of, by default. */
+  readonly release?: DebianRelease
+  /** What is taken of each source beside `main`. */
+  readonly components?: readonly string[]
   /**
    * mmdebstrap's word for the base: `minbase` with apt, `extract` with just the packages' files, nothing
    * configured.
@@ -46,10 +59,24 @@ export const LIST_EXTRACTED = [
   'done > "$1/var/lib/dpkg/status"',
 ].join('; ')
 
-/** Makes `<work.directory>/root` from the plan's packages, of the host's own package sources. */
+/** A mirror of this host that lacks a release, or a part of it, which an image is made of. */
+export class NotServedByMirror extends PilotlightError {
+  readonly code = 'NOT_SERVED_BY_MIRROR'
+  constructor(what: string, uri: string, remedy: string, options?: ErrorOptions) {
+    super(`${uri} does not serve ${what}. ${remedy}`, options)
+  }
+}
+
+/**
+ * Makes `<work.directory>/root` from the plan's packages, of the host's own package sources.
+ *
+ * @throws {NotServedByMirror} when a source lacks the release or the component, or is signed with a key this host lacks
+ * @throws {CommandFailed}
+ */
 export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
+  const { release = 'bookworm', components = [] } = plan
   const root = join(work.directory, 'root')
-  const { sources, options } = await hostApt()
+  const { sources, options } = await hostApt(release, ['main', ...components])
   const from = join(work.directory, '.sources.list')
   await writeFile(from, `${sources.join('\n')}\n`)
   work.stage.waiting(`mmdebstrap, ${plan.packages.length} packages named`)
@@ -59,13 +86,18 @@ export async function makeRoot(work: Work, plan: RootPlan): Promise<string> {
     '--verbose', // what apt and dpkg print, which the limit below listens for
     `--variant=${plan.variant}`,
     `--include=${plan.packages.join(',')}`,
+    `--components=main${components.map(it => `,${it}`).join('')}`, // of mmdebstrap's own mirrors
     ...(plan.variant === 'extract' ? [`--extract-hook=${LIST_EXTRACTED}`] : []),
     '--dpkgopt=force-unsafe-io', // a root that was cut short is thrown away: no need to wait for the disk
     ...plan.without.map(path => `--dpkgopt=path-exclude=${path}`),
     ...aptOptions.map(option => `--aptopt=${option}`),
   ]
   const mirrors = sources.length > 0 ? [from] : [] // none known: mmdebstrap's own default for the release
-  await isolated(work, { silenceSeconds: 900 }, 'mmdebstrap', [...args, DEBIAN_SUITE, root, ...mirrors])
+  await isolated(work, { silenceSeconds: 900 }, 'mmdebstrap', [...args, release, root, ...mirrors]).catch(
+    async (cause: unknown) => {
+      throw mirrorError(await readFile(work.log, 'utf8').catch(() => ''), cause)
+    },
+  )
   await rm(from)
   return root
 }
@@ -81,7 +113,7 @@ export async function addLayer(
   finish: string,
 ): Promise<string> {
   const upper = join(work.directory, 'upper')
-  const { sources, options } = await hostApt()
+  const { sources, options } = await hostApt('bookworm', ['main'])
   const from = join(work.directory, '.sources.list')
   const conf = join(work.directory, '.apt.conf')
   // A host without sources of this release has mmdebstrap's own, which are kept in the root below.
@@ -105,10 +137,38 @@ export async function addLayer(
   return upper
 }
 
+/** What a build that fetched packages failed of: the mirror, if apt's output says so, or `cause` itself. */
+function mirrorError(log: string, cause: unknown): unknown {
+  const lacks = notServed(log)
+  if (lacks !== undefined) {
+    const { uri, suite, component } = lacks
+    const what = component === undefined ? `the suite ${suite}` : `the component ${component} of ${suite}`
+    return new NotServedByMirror(
+      what,
+      uri,
+      `Add it to that mirror, or name another one in /etc/apt/sources.list.d: one line "deb URI ${suite} ` +
+        `${component === undefined ? 'main' : `main ${component}`}" for each suite. Then run the same again.`,
+      { cause },
+    )
+  }
+  const unsigned = unknownSigner(log)
+  if (unsigned === undefined) return cause
+  return new NotServedByMirror(
+    `${unsigned.suite} with a signature that this host can check`,
+    unsigned.uri,
+    'Take in the newest keys of Debian: apt-get update; apt-get install debian-archive-keyring. For a mirror with ' +
+      'its own key, name that key in the source (signed-by). Then run the same again.',
+    { cause },
+  )
+}
+
 /**
- * The host's sources of our Debian release, one line each (none when the host is not Debian), and how it fetches.
+ * The host's sources of a Debian release, one line each (none when the host is not Debian), and how it fetches.
  */
-async function hostApt(): Promise<{ sources: string[]; options: string[] }> {
+async function hostApt(
+  release: DebianRelease,
+  components: readonly string[],
+): Promise<{ sources: string[]; options: string[] }> {
   const parts = '/etc/apt/sources.list.d'
   const names = await readdir(parts).catch(() => [])
   const files = [
@@ -120,5 +180,6 @@ async function hostApt(): Promise<{ sources: string[]; options: string[] }> {
     found.push(...parseSources(file, await readFile(file, 'utf8').catch(() => '')))
   }
   const dump = await run('apt-config', ['dump'], { limitSeconds: 30 })
-  return { sources: [...new Set(debianSources(found).map(sourceLine))], options: fetchOptions(dump.stdout) }
+  const lines = debianSources(found, release).map(source => sourceLine(source, components))
+  return { sources: [...new Set(lines)], options: fetchOptions(dump.stdout) }
 }

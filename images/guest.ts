@@ -7,7 +7,8 @@ import type { Recipe } from '#host/cache.ts'
 import { PilotlightError } from '#model/error.ts'
 import { command, words } from './commands.ts'
 import { dataFile, textsBelow } from './files.ts'
-import { liveRootRecipe } from './live-root.ts'
+import { guestKernelRecipe } from './guest-kernel.ts'
+import { parseModulesDep } from './kernel-modules.ts'
 import { nodeNetworkRecipe } from './node-network.ts'
 
 const scripts = dataFile('guest')
@@ -16,7 +17,7 @@ const scripts = dataFile('guest')
 const MODULES = words('virtio_pci virtio_net virtio_blk virtio-rng evdev button')
 
 /** The busybox applets that the two scripts use. */
-const APPLETS = words('sh mount insmod ip httpd cat head echo sed sleep mkdir udhcpc nc hostname poweroff')
+const APPLETS = words('sh mount insmod ip httpd cat head echo sed sleep mkdir udhcpc nc hostname poweroff dd')
 
 const DISK_BYTES = 4 << 20
 
@@ -31,9 +32,9 @@ export const guestRecipe: Recipe = {
   name: 'guest',
   title: 'verification guest',
   inputs: { method: 1, scripts: textsBelow(scripts), MODULES, APPLETS, DISK_BYTES },
-  needs: [liveRootRecipe, nodeNetworkRecipe],
+  needs: [guestKernelRecipe, nodeNetworkRecipe],
   async build(work) {
-    const debian = join(work.needs[liveRootRecipe.name]!, 'root') // both are in `needs`
+    const debian = join(work.needs[guestKernelRecipe.name]!, 'root') // both are in `needs`
     const busybox = join(work.needs[nodeNetworkRecipe.name]!, 'root/bin/busybox')
     const root = join(work.directory, 'root')
     for (const folder of words('bin dev proc sys run www modules')) {
@@ -82,11 +83,7 @@ export class UnknownModule extends PilotlightError {
  * @throws {UnknownModule}
  */
 export function moduleOrder(modulesDep: string, wanted: readonly string[]): string[] {
-  const needs = new Map<string, readonly string[]>()
-  for (const line of modulesDep.split('\n')) {
-    const [path, list] = line.split(':')
-    if (path !== undefined && list !== undefined) needs.set(path, list.trim().split(' ').filter(Boolean))
-  }
+  const needs = parseModulesDep(modulesDep)
   const ordered = wanted.flatMap(name => {
     const path = [...needs.keys()].find(it => basename(it, '.ko') === name)
     if (path === undefined) throw new UnknownModule(name)

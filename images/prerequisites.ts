@@ -2,6 +2,23 @@
 
 import type { Prerequisite } from '#host/prerequisites.ts'
 
+/** For making a boot medium, besides the images that are on it. */
+export const mediumPrerequisites: readonly Prerequisite[] = [
+  { command: 'grub-mkimage', package: 'grub-common', why: 'makes the loader of a medium' },
+  {
+    command: '/usr/lib/grub/i386-pc/boot_hybrid.img',
+    package: 'grub-pc-bin',
+    why: 'the loader for BIOS',
+  },
+  {
+    command: '/usr/lib/grub/x86_64-efi/linux.mod',
+    package: 'grub-efi-amd64-bin',
+    why: 'the loader for UEFI',
+  },
+  { command: 'xorriso', package: 'xorriso', why: 'makes the image' },
+  { command: 'mformat', package: 'mtools', why: 'makes its EFI system partition' },
+]
+
 export const imagePrerequisites: readonly Prerequisite[] = [
   { root: true, why: 'images are made in mount namespaces and with chroot' },
   { go: '1.26', why: 'Kubernetes, containerd and the other programs are built from Go modules' },

@@ -18,8 +18,9 @@ import {
   ignitionRecipe,
   runcRecipe,
 } from './go-tools.ts'
+import { driverNames, parseModulesDep, requireDrivers } from './kernel-modules.ts'
 import { kubernetesRecipe } from './kubernetes.ts'
-import { liveRootRecipe } from './live-root.ts'
+import { kernelRelease, liveRootRecipe } from './live-root.ts'
 import { pauseReference } from './references.ts'
 import { storeRecipe } from './store.ts'
 
@@ -37,11 +38,21 @@ const MOUNT_POINTS = words('usr/lib/pilotlight/containerd var/lib/containerd var
  * modules for mounts that are not used. Each costs some of every boot, most of all in an emulated machine.
  */
 const MASKED = words(
-  'console-getty.service systemd-firstboot.service systemd-udev-settle.service systemd-logind.service',
+  'console-getty.service systemd-firstboot.service systemd-udev-settle.service',
   'systemd-hwdb-update.service systemd-machine-id-commit.service systemd-pstore.service',
   'modprobe@.service sys-fs-fuse-connections.mount sys-kernel-config.mount',
   'apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer',
   'e2scrub_all.timer e2scrub_reap.service systemd-tmpfiles-clean.timer',
+)
+
+/** Generators that would open ways in or mount disks by themselves: sshd on a socket of the hypervisor, partitions by type. */
+const MASKED_GENERATORS = words('systemd-ssh-generator systemd-gpt-auto-generator systemd-sysv-generator')
+
+/** Modules that a node asks its kernel for; those that units load at boot are among them. */
+const NODE_MODULES = driverNames(
+  ['drivers/node', 'root/etc/modules-load.d/pilotlight.conf']
+    .map(name => readFileSync(dataFile(`live/${name}`), 'utf8'))
+    .join('\n'),
 )
 
 /** `rootfs.squashfs` and `rootfs.sha256` (its digest in hexadecimal digits). */
@@ -59,6 +70,8 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       COMPRESSION,
       MOUNT_POINTS,
       MASKED,
+      MASKED_GENERATORS,
+      NODE_MODULES,
     },
     needs: [...new Set([liveRootRecipe, store, ...placed.map(it => it.recipe)])],
     async build(work) {
@@ -67,6 +80,9 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       for (const mountPoint of MOUNT_POINTS) await mkdir(join(added, mountPoint), { recursive: true })
       await mkdir(join(added, 'etc/systemd/system'), { recursive: true })
       for (const unit of MASKED) await symlink('/dev/null', join(added, 'etc/systemd/system', unit))
+      await mkdir(join(added, 'etc/systemd/system-generators'), { recursive: true })
+      for (const generator of MASKED_GENERATORS)
+        await symlink('/dev/null', join(added, 'etc/systemd/system-generators', generator))
       for (const name of ['link-store', 'containerd-config']) {
         const path = join(added, 'usr/lib/pilotlight', name)
         await writeFile(path, (await readFile(path, 'utf8')).replaceAll('@PAUSE@', pauseReference))
@@ -77,6 +93,7 @@ export function rootfsRecipe(kubernetes: string): Recipe {
         await link(join(work.needs[recipe.name]!, name), join(added, to)) // every placed recipe is needed
       }
       const root = join(work.needs[liveRootRecipe.name]!, 'root')
+      await requireModules(root)
       const containers = join(work.needs[store.name]!, 'containerd')
       const image = join(work.directory, 'rootfs.squashfs')
       work.stage.waiting('mksquashfs', 3600)
@@ -93,6 +110,17 @@ export function rootfsRecipe(kubernetes: string): Recipe {
       await writeFile(join(work.directory, 'rootfs.sha256'), `${await sha256OfFile(image)}\n`)
     },
   }
+}
+
+/** @throws {DriversAbsent} when the root's kernel lacks a module that a node asks for */
+async function requireModules(root: string): Promise<void> {
+  const release = await kernelRelease(root)
+  const [index = '', builtin = ''] = await Promise.all(
+    ['modules.dep', 'modules.builtin'].map(name =>
+      readFile(join(root, 'usr/lib/modules', release, name), 'utf8'),
+    ),
+  )
+  requireDrivers(NODE_MODULES, parseModulesDep(index).keys(), builtin, release)
 }
 
 /** A program of another recipe in the live system: its path there has no leading slash. */

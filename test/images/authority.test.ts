@@ -61,7 +61,7 @@ t.test('cpio unpacks what is put behind another archive', { skip: noCpio }, asyn
 
 t.test('builds it behind the initrd, with the digest of the root image that belongs to it', async t => {
   const folder = t.testdir({
-    initrd: { 'initrd.img': 'odd', vmlinuz: 'kernel' },
+    initrd: { 'initrd.img': 'odd', 'initrd-vm.img': 'few', vmlinuz: 'kernel', 'microcode.img': 'code' },
     rootfs: { 'rootfs.sha256': `${'ab'.repeat(32)}\n` },
     built: {},
   })
@@ -73,6 +73,12 @@ t.test('builds it behind the initrd, with the digest of the root image that belo
   const added = Buffer.from(authorityArchive('CA\n', 'ab'.repeat(32)))
   const whole = Buffer.concat([Buffer.from('odd'), new Uint8Array(509), added])
   t.ok(readFileSync(at('built/initrd.img')).equals(whole))
+  t.equal(
+    readFileSync(at('built/initrd-vm.img')).subarray(512).compare(added),
+    0,
+    'that of virtual machines too',
+  )
+  t.equal(readFileSync(at('built/microcode.img'), 'utf8'), 'code', 'and nothing behind the microcode')
   t.equal(readFileSync(at('built/vmlinuz'), 'utf8'), 'kernel')
   t.not(keyOf(trustingInitrdRecipe('CA\n', rootfs)), keyOf(trustingInitrdRecipe('other\n', rootfs)))
 })

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,8 +52,11 @@ t.test(
     const directory = await mkdtemp(join(tmpdir(), 'guest-')) // a socket's path may have 104 bytes at most
     t.teardown(() => rm(directory, { recursive: true }))
     const disk = join(directory, 'vdb.raw')
-    await writeFile(disk, '')
+    await writeFile(disk, 'pilotlight-starts 4\n')
     await truncate(disk, 8 << 20)
+    const foreign = join(directory, 'vdc.raw')
+    await writeFile(foreign, "someone's data")
+    await truncate(foreign, 1 << 20)
     const metadata = join(directory, 'metadata')
     const meta = '{"probe": "169.254.169.254:80/x 169.254.0.2:9/"}'
     const document = `{"uuid": "0b5e-77", "meta": ${meta}, "hostname": "first.novalocal", "name": "first"}`
@@ -70,7 +73,7 @@ t.test(
       '-accel tcg -m 128 -nodefaults -display none -serial stdio',
       `-monitor unix:${monitor},server=on,wait=off`,
       `-kernel ${join(guest.path, 'vmlinuz')} -initrd ${join(guest.path, 'initrd.img')} -append console=ttyS0`,
-      `${drive(join(guest.path, 'disk.raw'))},snapshot=on ${drive(disk)} -device virtio-net-pci,netdev=net`,
+      `${drive(join(guest.path, 'disk.raw'))},snapshot=on ${drive(disk)} ${drive(foreign)} -device virtio-net-pci,netdev=net`,
     )
     const machine = spawn('qemu-system-x86_64', [...options, '-netdev', network])
     const ended = once(machine, 'exit')
@@ -90,6 +93,11 @@ t.test(
     await said(/^GUEST-PROBE 169\.254\.0\.2:9 is silent\r?$/m)
     await said(/^GUEST-PROBE done\r?$/m)
     await said(/^GUEST-DISK vdb 8388608\r?$/m)
+    await said(/^GUEST-STARTS vda 1\r?$/m)
+    await said(/^GUEST-STARTS vdb 5\r?$/m)
+    await said(/^GUEST-DISK vdc 1048576\r?$/m)
+    const starts = await fetch(`http://127.0.0.1:${port}/starts`, { signal: AbortSignal.timeout(10_000) })
+    t.equal(await starts.text(), 'vda 1\nvdb 5\n')
     const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(10_000) })
     t.equal(await answer.text(), 'first.novalocal 169.254.0.15\n')
 
@@ -97,6 +105,8 @@ t.test(
     await said(/^GUEST-POWEROFF\r?$/m)
     const [status] = await ended
     t.equal(status, 0)
+    t.match(await readFile(disk, 'latin1'), /^pilotlight-starts 5\n/, 'the count is on the disk')
+    t.match(await readFile(foreign, 'latin1'), /^someone's data\0/, 'data of others is left alone')
   },
 )
 

@@ -1,0 +1,104 @@
+// What is left on a disk after `pilotlight wipe` (images/live/dracut/disk/install), on a loop device.
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+
+const HEAD = ['root/usr/lib/pilotlight/disk-common', 'dracut/disk/state', 'dracut/disk/install']
+  .map(name => `. ${resolve('images/live', name)}`)
+  .join('; ')
+const skip = process.getuid?.() !== 0 && 'needs root, for a loop device'
+const BYTES = 64 << 20
+
+/** Wipes a disk full of data with a state partition; `more` is shell before it. Gives what was said, and the disk. */
+function wipe(folder: string, more: string) {
+  const file = join(folder, 'disk')
+  mkdirSync(join(folder, 'work'))
+  writeFileSync(file, randomBytes(BYTES))
+  execFileSync('sgdisk', ['--clear', '--new=7:0:0', '--change-name=7:pilotlight-state', file])
+  const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
+  try {
+    const text = `${HEAD}; work=${folder}/work; end=9999999999; ${more}; wipe_disk ${device}; echo "$problem"`
+    const said = execFileSync('sh', ['-euc', text], { encoding: 'utf8' })
+    const holds = execFileSync('sh', [resolve('images/live/dracut/disk/holds'), device], { encoding: 'utf8' })
+    return { said, holds, content: readFileSync(file) }
+  } finally {
+    execFileSync('losetup', ['--detach', device])
+  }
+}
+
+t.test('all of a wiped disk is zeros, but for a mark, and it counts as empty', { skip }, async t => {
+  const { said, holds, content } = wipe(t.testdir(), ':')
+  t.equal(said, 'all of it is zeros\n')
+  t.equal(holds, '\n')
+  t.match(content.toString('latin1', 0, 64), /^pilotlight: wiped by order of an operator\0+$/)
+  t.ok(content.subarray(64).every(byte => byte === 0))
+})
+
+const hasLuks = spawnSync('cryptsetup', ['--version']).status === 0
+t.test(
+  'of an encrypted state the key slots are erased before all else',
+  { skip: skip || (!hasLuks && 'needs cryptsetup') },
+  async t => {
+    const folder = t.testdir()
+    const encrypt = `printf secret > ${folder}/key; at=2048
+truncate -s 48M ${folder}/luks
+cryptsetup luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${folder}/key ${folder}/luks
+dd if=${folder}/luks of=${folder}/disk bs=512 seek=$at count=36864 conv=notrunc status=none
+losetup --offset $((at * 512)) --find --show ${folder}/disk > ${folder}/part
+part() { cat ${folder}/part; }`
+    const { said, content } = wipe(
+      folder,
+      `${encrypt}; end=0; blkdiscard() { return 1; }; trap 'losetup --detach $(cat ${folder}/part)' EXIT`,
+    )
+    t.equal(
+      said,
+      'not discarded, 0 % of it is zeros, and the rest of the state is encrypted with a key that was erased first\n',
+    )
+    const header = content.subarray(1 << 20, 17 << 20)
+    t.ok(header.every(byte => byte === 0))
+    t.ok(
+      content.subarray(20 << 20, 40 << 20).some(byte => byte !== 0),
+      'the rest is still there',
+    )
+  },
+)
+
+t.test('a disk that takes too long says how much of it can still be read', { skip }, async t => {
+  const { said, holds, content } = wipe(t.testdir(), 'end=0; blkdiscard() { return 1; }')
+  t.equal(said, 'not discarded, 0 % of it is zeros, and the rest can be read by whoever has the disk\n')
+  t.equal(holds, '\n', 'and it may be installed to all the same')
+  t.ok(content.subarray(1 << 20, BYTES - (1 << 20)).some(byte => byte !== 0))
+  for (const [from, to] of [
+    [64, 1 << 20],
+    [BYTES - (1 << 20), BYTES],
+  ] as const)
+    t.ok(
+      content.subarray(from, to).every(byte => byte === 0),
+      'neither table is left',
+    )
+})
+
+t.test(
+  'a wipe takes the disk of this machine from its old mainboard, and none of another machine',
+  async t => {
+    const run = (isReadOnly: boolean) => {
+      const folder = t.testdir()
+      const disks = [
+        { name: 'vda', path: '/dev/vda', own: 'other', readOnly: isReadOnly },
+        { name: 'vdb', path: '/dev/vdb', own: 'other', readOnly: false },
+        { name: 'vdc', path: '/dev/vdc', own: 'unreadable', readOnly: false },
+      ]
+      writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
+      writeFileSync(join(folder, 'found.json'), JSON.stringify({ machine: 'ctl-1', disk: 'vda' }))
+      writeFileSync(join(folder, 'moved'), 'vda\n')
+      const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; lsblk() { echo pilotlight-state; }; sleep() { :; }
+wipe_disk() { problem='all of it is zeros'; }; report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }; systemctl() { :; }`
+      return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout
+    }
+    t.equal(run(false), 'wiped: vda: all of it is zeros; vdc: all of it is zeros\n')
+    t.match(run(true), /^failed: vda holds the state of ctl-1 and cannot be wiped: it is read-only/)
+  },
+)
