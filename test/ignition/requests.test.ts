@@ -1,11 +1,15 @@
 // The agent makes the keys of its machine's certificates itself, and sends requests to sign: run as it is, by bash.
 
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { keyOfRequest } from '#host/x509.ts'
+import { absent } from '../absent.ts'
 
 const agent = readFileSync(join(import.meta.dirname, '../../ignition/scripts/agent'), 'utf8')
 const functionNamed = (name: string) =>
@@ -60,4 +64,26 @@ t.test('a key that is there stays, and one that was cut short is made anew', { s
 
 t.test('a bundle without certificates asks for none', { skip }, async t => {
   t.strictSame((await makeRequests(t.testdir(), [])).csrs, {})
+})
+
+t.test('an answer of the server is taken up to 8 MB', { skip: skip || absent('curl') }, async t => {
+  const folder = t.testdir({ authorization: 'Authorization: Bearer x\n' })
+  let bytes = 7_000_000
+  const server = createServer((_request, response) => {
+    response.end(Buffer.alloc(bytes, 'x'))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const script = `set -uo pipefail; home=${folder} work=${folder} authority=/dev/null
+AGENT_URL=http://127.0.0.1:${(server.address() as AddressInfo).port}
+${functionNamed('ask')}
+ask bundle && echo "status $status" || echo "$reason"`
+  const ask = async () => (await run('bash', ['-c', script], { limitSeconds: 30 })).stdout
+  t.equal(await ask(), 'status 200\n')
+  t.equal(statSync(join(folder, 'answer')).size, bytes)
+  rmSync(join(folder, 'answer'))
+  bytes = 9_000_000
+  t.match(await ask(), /Maximum file size exceeded/)
+  t.notOk(existsSync(join(folder, 'answer')))
 })
