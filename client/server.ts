@@ -7,10 +7,13 @@ import { isRecord } from '#model/record.ts'
 import { Failure } from '#model/error.ts'
 import type { Boot, BootEvent } from '#model/boot.ts'
 import type { BundleDescription, SiteAuthority, SiteSigning } from '#model/bundle.ts'
+import type { Diagnosis } from '#model/diagnosis.ts'
 import type { Machine } from '#model/machine.ts'
 import type { SiteObjects } from '#model/site.ts'
 import type { Phase } from '#model/phase.ts'
 import type { AccessToken, NewToken } from '#model/token.ts'
+import type { RecoveryKeyView, UnlockView } from '#model/disk-key.ts'
+import type { OrderVerb, OrderView } from '#model/install.ts'
 import type { MachineKeyView, ReopeningView } from '#model/machine-key.ts'
 import {
   givenToken,
@@ -71,6 +74,20 @@ export class ServerClient {
   async checkSite(name: string, objects: SiteObjects): Promise<readonly string[]> {
     const path = `/v1/sites/${encodeURIComponent(name)}?dryRun=true`
     return ((await this.#json('PUT', path, objects)) as Partial<SitePut>).warnings ?? []
+  }
+
+  /**
+   * Has the server look at itself and its network, as if a site were put; some 5 s.
+   *
+   * @param only the checks that are made; all unless given
+   */
+  async diagnose(
+    { name, site }: { readonly name?: string; readonly site?: SiteObjects } = {},
+    only?: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ServerDiagnosis> {
+    const body = { name, site, only }
+    return (await this.#json('POST', '/v1/diagnosis', body, DIAGNOSIS_SECONDS, signal)) as ServerDiagnosis
   }
 
   /**
@@ -146,6 +163,40 @@ export class ServerClient {
     return (await this.#json('GET', `/v1/machines/${encodeURIComponent(machine)}/boots`)) as Boot[]
   }
 
+  /** The console log of one start of a machine, by default the last, from a byte on; waits up to `waitSeconds` for more. */
+  async console(
+    machine: string,
+    {
+      boot,
+      after = 0,
+      waitSeconds = 0,
+    }: { readonly boot?: string; readonly after?: number; readonly waitSeconds?: number } = {},
+  ): Promise<{ readonly text: string; readonly next: number; readonly kernel: string }> {
+    const query = new URLSearchParams({ after: String(after), wait: String(waitSeconds) })
+    if (boot !== undefined) query.set('boot', boot)
+    const path = `/v1/machines/${encodeURIComponent(machine)}/console?${query.toString()}`
+    const headers = { accept: 'text/plain' }
+    const response = await this.#call('GET', path, { headers, limitSeconds: waitSeconds + 10 })
+    return {
+      text: await response.text(),
+      next: Number(response.headers.get('x-console-next') ?? after),
+      kernel: response.headers.get('x-console-boot') ?? boot ?? '',
+    }
+  }
+
+  /** The starts of a machine of which there is a console log, newest first. */
+  async consoleBoots(
+    machine: string,
+  ): Promise<readonly { kernel: string; boot?: string; began: string; bytes: number }[]> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/console/boots`
+    return (await this.#json('GET', path)) as {
+      kernel: string
+      boot?: string
+      began: string
+      bytes: number
+    }[]
+  }
+
   /** Makes an access token, which the server shows this once. */
   async createToken(token: NewToken): Promise<AccessToken & { readonly token: string }> {
     return (await this.#json('POST', '/v1/tokens', token)) as AccessToken & { token: string }
@@ -168,7 +219,7 @@ export class ServerClient {
   }
 
   /**
-   * Approves or rejects a key of a machine: the one named, or the only one that waits. With `isOnly` the server refuses with
+   * Approves or rejects a key of a machine: the one named, or the only one that waits; to reject, also the one that it has. With `isOnly` the server refuses with
    * 409 when the boot of the key, or a later one, showed another key as well.
    */
   async decideKey(
@@ -200,6 +251,49 @@ export class ServerClient {
   /** The machines whose next boot was opened. */
   async reopened(): Promise<readonly ReopeningView[]> {
     return (await this.#json('GET', '/v1/reopened')) as ReopeningView[]
+  }
+
+  /** What is ordered for machines. */
+  async orders(): Promise<readonly OrderView[]> {
+    return (await this.#json('GET', '/v1/orders')) as OrderView[]
+  }
+
+  /** Has a machine that wrote the image of its upgrade restart into it; with `breakQuorum` also where the API of its cluster is away meanwhile. */
+  async restart(machine: string, breakQuorum: boolean): Promise<OrderView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/order/restart`
+    return (await this.#json('POST', path, { breakQuorum })) as OrderView
+  }
+
+  /** Orders what the next network boot of machines does with their disks, or an upgrade; `count` is how many the operator says these are. */
+  async order(order: {
+    readonly verb: OrderVerb
+    readonly machines: readonly string[]
+    readonly count: number
+    readonly breakQuorum: boolean
+    /** Also for a boot that does not show the key of the machine's disk. */
+    readonly withoutProof?: boolean
+    /** Of an upgrade: how long after each of its starts the new image must be called good. */
+    readonly healthySeconds?: number
+  }): Promise<readonly OrderView[]> {
+    return (await this.#json('POST', '/v1/orders', order)) as OrderView[]
+  }
+
+  /** Takes back what was ordered for the disk of a machine. */
+  async undoOrder(machine: string): Promise<OrderView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/order`
+    return (await this.#json('DELETE', path)) as OrderView
+  }
+
+  /** The recovery keys of a machine's encrypted disks, the latest first. */
+  async recoveryKeys(machine: string): Promise<readonly RecoveryKeyView[]> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/disk/recover`
+    return (await this.#json('POST', path)) as RecoveryKeyView[]
+  }
+
+  /** Has the server hand the key of an encrypted disk to its machine, within an hour. */
+  async unlockDisk(machine: string): Promise<UnlockView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/disk/unlock`
+    return (await this.#json('POST', path)) as UnlockView
   }
 
   /** Acknowledges an alarm, or clears it. */
@@ -293,6 +387,9 @@ export class ServerClient {
   }
 }
 
+/** A server ends each of its checks after 20 s. */
+const DIAGNOSIS_SECONDS = 60
+
 /** What to do where nothing answered, or not so that it is trusted. */
 function remedyWithoutAnswer(base: string, error: unknown): string {
   const { code } = ((error as Error).cause ?? error) as { readonly code?: unknown }
@@ -312,6 +409,9 @@ function remedyWithoutAnswer(base: string, error: unknown): string {
 
 /** The answer to an authority that was put; milliseconds since 1970. */
 export type AuthorityPut = { readonly changed: boolean; readonly signsUntil: number }
+
+/** What a server found out about itself, and its version. */
+export type ServerDiagnosis = { readonly version: string; readonly items: readonly Diagnosis[] }
 
 /** The answer to a site that was put; the warnings are sentences for a person. */
 export type SitePut = { readonly changed: boolean; readonly warnings: readonly string[] }

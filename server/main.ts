@@ -3,8 +3,9 @@
 
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Alarm } from '#model/alarm.ts'
+import { ALARM_CODES, type Alarm } from '#model/alarm.ts'
 import { adminTokenFile, authorityFile } from '#model/endpoint.ts'
+import { isLoopback } from '#model/address.ts'
 import { contains } from '#model/ipv4.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import { endsOf, openListenerCertificates, reloadAll } from './access/listener-certificates.ts'
@@ -15,8 +16,11 @@ import { openAlarms, watchAlarms } from './alarms/open.ts'
 import { serverConditions } from './alarms/server-conditions.ts'
 import { openBoot } from './boot/open.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
+import { diagnose, sitesPut } from './diagnosis/diagnose.ts'
+import type { DiagnosisNeeds } from './diagnosis/facts.ts'
 import { endpointsOf, hostOf, reachable } from './endpoints.ts'
 import type { Catalog } from './inventory/catalog.ts'
+import { siteWarnings } from './inventory/site-check.ts'
 import { problemText } from './inventory/data-directory.ts'
 import { openInventory } from './inventory/open.ts'
 import { Refusals } from './limits/refusals.ts'
@@ -30,6 +34,8 @@ import { isEveryAddress } from './process/own-addresses.ts'
 import { Parts } from './process/parts.ts'
 import { startText } from './process/start-text.ts'
 import type { DhcpEvent } from './protocols/dhcp/offer.ts'
+import { ForeignWatch } from './protocols/dhcp/foreign.ts'
+import { DhcpLooker } from './protocols/dhcp/look.ts'
 import { Prober } from './protocols/dhcp/probe.ts'
 import { alignLeases, serveDhcp } from './protocols/dhcp/open.ts'
 import type { DhcpServer } from './protocols/dhcp/socket.ts'
@@ -151,12 +157,16 @@ async function openAll(
   })
   const { journal, alarms, clients } = machines
   const { machines: records, secrets } = store
-  const isUp = probing(new Prober())
+  const prober = new Prober()
+  const isUp = probing(prober)
   const host = { clocks, hostClock: hostClock(), onJump }
-  const agents = await openAgents({ store: records, secrets, catalog, machines, isUp, ...host, log }, parts)
+  let ca = ''
+  const authority = () => ca
+  const of = { store: records, secrets, catalog, machines, isUp, authority, ...host, log }
+  const agents = await openAgents(of, parts)
   const certificates = await issued
   onJump(() => reloadAll(certificates))
-  const { ca } = await serverIdentity(statePath, config.agent.host, clocks.wall())
+  ca = (await serverIdentity(statePath, config.agent.host, clocks.wall())).ca
   const accessTokens = new AccessTokens(statePath, clocks.wall, error => health.failed(error))
 
   // What machines boot.
@@ -167,7 +177,36 @@ async function openAll(
   // The protocols. HTTP and gRPC end together: who stops the server waits once.
   const inherited = new InheritedSockets(sockets)
   const listeners = parts.add('the TCP listeners', new Parts('at once'), stopSeconds + 10)
+  const looker =
+    isEveryAddress(address) || isLoopback(address)
+      ? undefined
+      : parts.add(
+          'the look for other DHCP servers',
+          await DhcpLooker.open({
+            address,
+            inherited: inherited.udp,
+            overheard: answer => foreign.overheard(answer),
+          }),
+        )
+  const foreign = new ForeignWatch({
+    address,
+    network: () => (config.dhcp ? network() : undefined),
+    look: async () =>
+      (await looker?.look()) ?? {
+        looked: false,
+        why: `${address} is not of one wire`,
+        remedy: 'ip -brief address',
+      },
+    machineOf: mac => catalog.identities.machine({ mac })?.name,
+    clock: clocks.steady,
+    warn: text => log('warn', text, { alarm: 'foreign' }),
+  })
   const readiness = () => ({ state, problems: catalog.problems.length, trouble: health.trouble()?.reason })
+  const inEffect = {
+    networks: async () => store.objects.networks(),
+    declared: () => ({ groups: catalog.groups.groups, machines: catalog.machines }),
+    profileOf: (id: string) => catalog.profiles.get(id),
+  }
   const http = await openHttp(
     {
       config,
@@ -181,6 +220,31 @@ async function openAll(
       readiness,
       alarmList,
       audit: store.audit,
+      diagnose: async (order, { place, slots, lint }) => ({
+        version: VERSION,
+        items: await diagnose(
+          {
+            address,
+            tftp: config.tftp,
+            statePath: resolve(statePath),
+            dataPath,
+            urls: () => ({ server: endpoints.server.url, ...endpoints.agent, agent: endpoints.agent.url }),
+            place,
+            slots,
+            ...inEffect,
+            look: () => foreign.look(),
+            prober,
+            loaders: [...boot.loaders.keys()],
+            missingLoaders: boot.missingLoaders,
+            lint,
+            openAlarms: () => ALARM_CODES.flatMap(code => alarmList.open(code)),
+            trouble: () => health.trouble()?.reason,
+            now: clocks.wall,
+            newestEvent: () => store.newestEvent(),
+          },
+          order,
+        ),
+      }),
       leases: () => dhcp?.leases() ?? [],
       now: clocks.wall,
       sawAlive,
@@ -217,7 +281,10 @@ async function openAll(
     const { url } = endpoints.server
     const reservations = catalog.identities
     const of = { address, url, network, leases: store.leases, reservations, inherited: inherited.udp, clock }
-    dhcp = await serveDhcp({ ...of, events: { record }, alarms, refuse, report }, parts)
+    const asking = () => looker?.asking
+    const sawOther = (server: string, mac: string) => foreign.chose(server, mac)
+    const others = { asking, sawOther }
+    dhcp = await serveDhcp({ ...of, ...others, events: { record }, alarms, refuse, report }, parts)
   }
   inherited.reportUnused(log)
 
@@ -226,6 +293,7 @@ async function openAll(
     alarmList,
     {
       conditions: serverConditions({
+        otherDhcp: () => foreign.find(),
         statePath,
         trouble: () => health.trouble(),
         dataPath,
@@ -253,6 +321,7 @@ async function openAll(
   const urls = { url: server.url, agent: agent.url }
   const serves = { dhcp: config.dhcp, tftp: config.tftp }
   log('info', 'serving', { ...urls, adminPort, rpcPort, ...serves, data: dataPath, state: statePath })
+  await warnOfSites({ ...inEffect, place: http.place, log })
   const start = startText({
     url: server.url,
     adminUrl:
@@ -271,6 +340,25 @@ async function openAll(
 
 const { version: VERSION } = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'utf8')) as {
   version: string
+}
+
+/**
+ * Logs what of this server keeps machines of its sites from booting: it may have been started with other flags than when they were
+ * put. A service has no terminal where it would be seen otherwise.
+ */
+async function warnOfSites({
+  place,
+  log,
+  ...inEffect
+}: Pick<DiagnosisNeeds, 'networks' | 'declared' | 'profileOf' | 'place'> & { log: Log }): Promise<void> {
+  try {
+    const here = await place()
+    for (const { name, objects } of await sitesPut(inEffect))
+      for (const warning of siteWarnings(name, objects, here, inEffect.profileOf))
+        log('warn', warning, { site: name })
+  } catch (error) {
+    log('warn', `what the sites need of this server was not looked at: ${causesOf(error)}`)
+  }
 }
 
 /** The network that our address is on; the same object until a site changes. */

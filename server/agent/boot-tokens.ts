@@ -159,6 +159,11 @@ export class BootTokens {
     return token
   }
 
+  /** Says whether a token is the machine's own: see `isOwnToken`. */
+  isOwn(token: TokenRecord): Promise<boolean> {
+    return this.#needs.store.read(token.machine, record => isOwnToken(record, token))
+  }
+
   /**
    * Inside a step: spends the boot of a token in use on the machine's bundle: it is the token of the boot from now on.
    *
@@ -173,6 +178,7 @@ export class BootTokens {
     if (!record.spend(boot, this.#needs.clocks.wall(), { token: hash, ...to }))
       throw new TokenReplayed(machine)
     record.closeReopened(boot)
+    record.confirmInstall(boot, this.#needs.clocks.wall())
   }
 
   /** Records that the machine reported `ready`, if this boot got its bundle or there is no bundle to get. */
@@ -184,6 +190,7 @@ export class BootTokens {
       if (known === undefined || known.readyAt !== undefined) return
       if (known.token === undefined && getsBundle) return
       record.putBoot({ ...known, token: known.token ?? hash, readyAt: clocks.wall() })
+      record.confirmInstall(boot, clocks.wall())
     })
   }
 
@@ -222,6 +229,14 @@ export class BootTokens {
     const wall = clocks.wall()
     return now > FIRST_USE_MS || wall > until || wall < until - FIRST_USE_MS
   }
+}
+
+/** The token that a bundle was given for, or of a boot that was ready without one, is the machine's own; any other may be anyone's. */
+export function isOwnToken(
+  record: Pick<MachineRecord, 'boot'>,
+  { boot, hash }: Pick<TokenRecord, 'boot' | 'hash'>,
+): boolean {
+  return record.boot(boot)?.token === hash
 }
 
 /** Drops a token when a boot has too many: the oldest that was never shown, else the oldest. */

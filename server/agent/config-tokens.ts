@@ -19,6 +19,8 @@ export type ConfigTokenNeeds = {
   /** Boots that wait for an operator. */
   readonly waits: Pick<Waits, 'isOver'>
   readonly hasBundle: (machine: string) => Promise<boolean>
+  /** Says whether a machine has a system on its disk that is its own. */
+  readonly isInstalled: (machine: string) => boolean
   /** Says whether an address is of the provisioner's own host. */
   readonly isOwn: (address: string) => boolean
 }
@@ -115,11 +117,12 @@ export class ConfigTokens {
     machine: Machine,
     { id }: CurrentBoot,
   ): Promise<{ reboot?: Reboot; held?: RebootHeld | RebootTooLate }> {
-    const { tokens, hasBundle, waits } = this.#needs
+    const { tokens, hasBundle, waits, isInstalled } = this.#needs
     const reboot = await tokens.rebootOf(machine.name, id)
     if (reboot === undefined || !(await hasBundle(machine.name))) return {}
     const { reboot: policy, deadlineMinutes } = trustOf(machine)
-    if (policy !== 'approve' || reboot.isReopened) return { reboot }
+    // The disk of an installed machine keeps its key: a token is all that it gets without an operator, and any other key waits.
+    if (policy !== 'approve' || reboot.isReopened || isInstalled(machine.name)) return { reboot }
     const isOver = waits.isOver(machine.name, id, deadlineMinutes)
     const held = isOver
       ? new RebootTooLate(machine.name, reboot.last, deadlineMinutes)
@@ -134,7 +137,12 @@ export class ConfigTokens {
 
   #recordReboot(machine: Machine, { mac, id }: CurrentBoot, reboot: Reboot): void {
     const { reboot: policy } = trustOf(machine)
-    const how = reboot.isReopened ? 'an operator opened this boot' : `the site's reboot policy is ${policy}`
+    const isInstalled = this.#needs.isInstalled(machine.name)
+    const how = reboot.isReopened
+      ? 'an operator opened this boot'
+      : policy === 'approve' && isInstalled
+        ? 'it is installed, and must show the key that its disk keeps'
+        : `the site's reboot policy is ${policy}`
     const text = `${machine.name} was ready in boot ${reboot.last} and boots by firmware again: ${how}`
     this.#needs.journal.record({ mac, machine: machine.name, layer: 'http', kind: 'reboot', text, boot: id })
   }

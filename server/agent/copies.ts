@@ -84,6 +84,15 @@ export class Copies {
     if (looks) void this.#needs.isUp(home)?.then(isUp => this.#looked(key, { boot, isUp, home }))
   }
 
+  /**
+   * A machine that is installed started again: what was seen of its firmware was its own. It says so with the token that it had
+   * before, so only sightings of that kind are forgotten.
+   */
+  rebooted({ name }: Machine): void {
+    this.#pending.delete(keyOf(name, 'mac'))
+    this.#pending.delete(keyOf(name, 'uuid'))
+  }
+
   /** A machine used the token of a boot, from an address: what was seen elsewhere since is a copy of it. */
   alive(machine: Machine, { boot, address }: { readonly boot: string; readonly address: string }): void {
     for (const as of KINDS) {

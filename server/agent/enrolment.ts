@@ -36,6 +36,7 @@ import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Clocks } from '../process/clock.ts'
+import { allowDiskKeys, rejectDiskKeys } from './disk-key-records.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
 import { refusalOf } from './refusals.ts'
 import type { Reopenings } from './reopenings.ts'
@@ -139,7 +140,7 @@ export class Enrolment {
   async enroll(who: Enrolling, { key, tpm }: Shown): Promise<Enrolled> {
     const { secrets, clocks } = this.#needs
     const { token, machine } = who
-    await this.#step(machine.name, (record, reports) => this.#refuseSpent(record, who, reports))
+    await this.#step(machine.name, (record, reports) => this.#refuseSpent(record, who, key, reports))
     await requireRecipient(key)
     const trust = trustOf(machine)
     if (trust.level === 'L3' && tpm === undefined) {
@@ -191,10 +192,12 @@ export class Enrolment {
   ): Promise<{ sealed: Uint8Array; files: number; measured?: string }> {
     const { secrets, tokens, clocks } = this.#needs
     const { token, machine } = who
-    await this.#step(machine.name, (record, reports) => this.#refuseSpent(record, who, reports))
     const challenge = this.#challenges.get(machine.name)?.find(it => {
       return it.boot === token.boot && isSameAnswer(it.answer, answer)
     })
+    await this.#step(machine.name, (record, reports) =>
+      this.#refuseSpent(record, who, challenge?.key, reports),
+    )
     if (challenge === undefined) {
       this.#alarm(who, 'refused', `${who.address} answered the challenge of ${machine.name} wrongly`)
       throw new WrongAnswer(machine.name)
@@ -216,9 +219,9 @@ export class Enrolment {
     const signing = signingOf(description, authority)
     // One step: what was decided on meanwhile is before it, and whatever comes after finds the boot spent.
     await this.#step(machine.name, (record, reports) => {
-      this.#requireStill(record, who, fingerprint, reports)
+      this.#requireStill(record, who, { key, fingerprint }, reports)
       try {
-        tokens.spendIn(record, token, { key, fingerprint })
+        if (!isRepeat(record, who, key)) tokens.spendIn(record, token, { key, fingerprint })
       } catch (error) {
         if (error instanceof TokenReplayed) this.#replayed(who, reports)
         throw error
@@ -248,7 +251,12 @@ export class Enrolment {
     return this.#settle(machine, wanted, { state: 'approved', why: `${who} approved it`, who })
   }
 
-  /** An operator rejects a key: a machine that shows it is refused. Throws what `approve` throws. */
+  /**
+   * An operator rejects a key: a machine that shows it is refused, and an encrypted disk that it is on is not handed its key any more.
+   * The key that the machine has is one of those that may be meant where none is named: of a disk that is missing nothing waits.
+   *
+   * @throws {NoKeyWaits} {NotFound} 404; {AmbiguousKey} 409, when none is named, and more than one waits or is the machine's
+   */
   reject(machine: Machine, wanted: WantedKey, who: string): Promise<MachineKey> {
     return this.#settle(machine, wanted, { state: 'rejected', why: `${who} rejected it`, who })
   }
@@ -315,8 +323,11 @@ export class Enrolment {
     return this.#step(machine.name, (record, reports) => {
       const known = record.keys()
       const waiting = known.filter(key => key.state === 'pending')
+      const own = state === 'rejected' ? ownKeysOf(record, machine, clocks.wall()) : []
       const wanted =
-        fingerprint === undefined ? waiting : known.filter(key => key.fingerprint === fingerprint)
+        fingerprint === undefined
+          ? [...waiting, ...own]
+          : [...known, ...own].filter(key => key.fingerprint === fingerprint).slice(0, 1)
       const [key] = wanted
       if (key === undefined) {
         if (fingerprint === undefined) throw new NoKeyWaits(machine.name)
@@ -333,8 +344,13 @@ export class Enrolment {
       }
       const decided: MachineKey = { ...key, state, why, decidedAt: clocks.wall(), decidedBy: who }
       record.putKey(decided)
-      if (state === 'approved') record.closeReopened(key.boot)
-      const text = `${who} ${state} the key ${key.fingerprint} of ${machine.name}, seen at ${key.address}`
+      if (state === 'approved') {
+        record.closeReopened(key.boot)
+        allowDiskKeys(record, key.fingerprint)
+      }
+      const isOfDisk = state === 'rejected' && rejectDiskKeys(record, key.fingerprint) > 0
+      const ofDisk = isOfDisk ? '; the key of its disk is not handed out any more' : ''
+      const text = `${who} ${state} the key ${key.fingerprint} of ${machine.name}, seen at ${key.address}${ofDisk}`
       reports.push(() => journal.record({ mac: key.mac, layer: 'http', kind: state, text, boot: key.boot }))
       return decided
     })
@@ -490,10 +506,15 @@ export class Enrolment {
   }
 
   /** Checks token, machine and key again: they may have changed since the bundle was begun. */
-  #requireStill(record: MachineRecord, who: Enrolling, fingerprint: string, reports: Report[]): void {
+  #requireStill(
+    record: MachineRecord,
+    who: Enrolling,
+    { key, fingerprint }: { readonly key: string; readonly fingerprint: string },
+    reports: Report[],
+  ): void {
     const { tokens, machineOf } = this.#needs
     const { token } = who
-    this.#refuseSpent(record, who, reports)
+    this.#refuseSpent(record, who, key, reports)
     tokens.goodIn(record, token.hash)
     const machine = machineOf(token.machine)
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
@@ -535,8 +556,9 @@ export class Enrolment {
     throw new KeyRefused(machine.name, why)
   }
 
-  #refuseSpent(record: MachineRecord, who: Enrolling, reports: Report[]): void {
-    if (record.boot(who.token.boot)?.bundleAt === undefined) return
+  /** Refuses a boot whose bundle was given: but to the same key of a machine that is installed. */
+  #refuseSpent(record: MachineRecord, who: Enrolling, key: string | undefined, reports: Report[]): void {
+    if (record.boot(who.token.boot)?.bundleAt === undefined || isRepeat(record, who, key)) return
     this.#replayed(who, reports)
     throw new TokenReplayed(who.machine.name)
   }
@@ -570,6 +592,29 @@ export class Enrolment {
       boot: token.boot,
     })
   }
+}
+
+/**
+ * Says whether an installed machine asks again for what its boot was given: with the same token, for the same key. A power
+ * loss may have taken the bundle before it was on the disk. Sealed to that key, it discloses nothing new.
+ */
+function isRepeat(record: MachineRecord, { token }: Enrolling, key: string | undefined): boolean {
+  const boot = record.boot(token.boot)
+  if (boot?.bundleAt === undefined || boot.token !== token.hash || boot.key !== key) return false
+  return record.disk().installs.some(({ confirmedAt }) => confirmedAt !== undefined)
+}
+
+/** The keys that a machine has: the one that is approved, and that of its last bundle, which is not kept where the wire is trusted (L1). */
+function ownKeysOf(record: MachineRecord, machine: Machine, now: number): MachineKey[] {
+  const known = record.keys()
+  const approved = known.filter(({ state }) => state === 'approved')
+  const { boot, key: recipient, fingerprint, port, bundleAt = now } = record.lastUsedBoot() ?? {}
+  const isKept = known.some(it => it.fingerprint === fingerprint)
+  if (boot === undefined || recipient === undefined || fingerprint === undefined || isKept) return approved
+  const { name, address, macs } = machine
+  const seen = { boot, address, mac: macs[0] ?? '', ...(port !== undefined && { port }), seenAt: bundleAt }
+  const why = 'its last bundle was sealed to it'
+  return [...approved, { machine: name, fingerprint, recipient, state: 'approved', why, ...seen }]
 }
 
 /** Why a key waits, and the command that approves it, which is never cut: an event holds 300 characters. */

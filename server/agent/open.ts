@@ -1,7 +1,9 @@
 // Everything that gives machines their secrets, and what it does by itself while the server runs: it renews the signers of
 // kubelet certificates, and closes machines that an operator opened when their time is over.
 
+import { hash } from 'node:crypto'
 import type { Machine } from '#model/machine.ts'
+import { isReady } from '#model/phase.ts'
 import { DAY_MS } from '#model/time.ts'
 import { CannotWrite } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
@@ -14,13 +16,20 @@ import { Authorities, authorityFingerprint } from './authorities.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
 import { ConfigTokens, type ConfigTokenNeeds } from './config-tokens.ts'
 import { Copies, sightingIn } from './copies.ts'
+import { DiskKeys } from './disk-keys.ts'
 import { Enrolment } from './enrolment.ts'
+import { Installs } from './installs.ts'
+import { KeptOrders } from './kept-orders.ts'
+import { LocalBoots } from './local-boots.ts'
+import { Orders } from './orders.ts'
 import { knownRecords } from './known-records.ts'
 import { Renewal } from './renewal.ts'
 import { Reopenings } from './reopenings.ts'
 import { signsUntil } from './signers.ts'
 import { signingAlarms, signingEnds } from './signing-ends.ts'
 import { BootTokens } from './boot-tokens.ts'
+import { TokenRecovery } from './token-recovery.ts'
+import { Upgrades } from './upgrades.ts'
 import { Waits } from './waits.ts'
 
 /** What the agents' side needs from the service. */
@@ -35,6 +44,8 @@ export type AgentsNeeds = {
   readonly isUp: (address: string) => Promise<boolean> | undefined
   readonly clocks: Clocks
   readonly hostClock: HostClock
+  /** Our authority as the configs of machines have it (PEM); asked for once machines ask. */
+  readonly authority: () => string
   /** Calls `listener` with the milliseconds by which the host's clock was set. */
   readonly onJump: (listener: (jumpMs: number) => void) => void
   readonly log: Log
@@ -42,6 +53,8 @@ export type AgentsNeeds = {
 
 type DeclaredMachines = {
   readonly machines: readonly Machine[]
+  /** The site that declares a machine. */
+  entry(kind: 'machine', id: string): { readonly site?: string } | undefined
   machine(known: { name: string }): Machine | undefined
 }
 
@@ -49,6 +62,11 @@ type DeclaredMachines = {
 export type Agents = {
   readonly authorities: Authorities
   readonly reopenings: Reopenings
+  readonly installs: Installs
+  readonly keptOrders: KeptOrders
+  readonly orders: Orders
+  readonly localBoots: LocalBoots
+  readonly upgrades: Upgrades
   readonly tokens: BootTokens
   readonly copies: Copies
   /** Looks whether an event of DHCP shows a copy of a machine that runs. */
@@ -57,6 +75,8 @@ export type Agents = {
   readonly alarmEndings: readonly Ending[]
   readonly enrolment: Enrolment
   readonly renewal: Renewal
+  readonly recovery: TokenRecovery
+  readonly diskKeys: DiskKeys
   readonly configTokens: ConfigTokens
   /** Milliseconds since 1970 at which each site's cluster can no longer renew certificates by itself. */
   readonly signingEnds: () => Promise<Record<string, number>>
@@ -71,7 +91,7 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
   const { store, secrets, catalog, clocks, hostClock, isUp } = needs
   const { journal, alarms, clients, isOwn } = needs.machines
   const machineOf = (name: string) => catalog.machine({ name })
-  const { running, reopened } = await knownRecords(store)
+  const { running, reopened, disks } = await knownRecords(store)
   const authorities = new Authorities(secrets, clocks.wall)
   const reopenings = new Reopenings(store, reopened, clocks, hostClock)
   const tokens = new BootTokens({ store, bundles: secrets, running, reopenings, clocks, host: hostClock })
@@ -95,17 +115,82 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     clocks,
   })
   const renewal = new Renewal({ store, secrets, alarms, machineOf, clocks })
+  const recovery = new TokenRecovery({
+    store,
+    journal,
+    alarms,
+    clients,
+    machineOf,
+    clocks,
+    host: hostClock,
+  })
+  const diskKeys = new DiskKeys({ store, tokens, journal, alarms, clients, machineOf, clocks })
+  const siteOf = (name: string) => catalog.entry('machine', name)?.site
+  const controllersOf = (name: string) =>
+    catalog.machines
+      .filter(one => one.role === 'controller' && siteOf(one.name) === siteOf(name))
+      .map(one => ({ name: one.name, runs: isReady(journal.currentOf({ machine: one })?.phase) }))
+  const keptOrders = new KeptOrders({ store, disks, clocks, host: hostClock })
+  const localBoots = new LocalBoots({ disks, orders: keptOrders, clocks })
+  const orders = new Orders({ store, kept: keptOrders, localBoots, journal, controllersOf })
+  const installs = new Installs({
+    store,
+    disks,
+    tokens,
+    journal,
+    alarms,
+    authority: () => hash('sha256', needs.authority()),
+    orders: keptOrders,
+    localBoots,
+    recovery,
+    clocks,
+    host: hostClock,
+  })
+  const upgrades = new Upgrades({
+    store,
+    installs,
+    kept: keptOrders,
+    disks,
+    tokens,
+    journal,
+    alarms,
+    machineOf,
+    controllersOf,
+    clocks,
+    host: hostClock,
+  })
+  const isInstalled = (name: string) => installs.isInstalled(name)
   const waits = new Waits(clocks.steady)
   const hasBundle = secrets.hasBundle.bind(secrets)
-  const configTokens = new ConfigTokens({ tokens, clients, journal, alarms, waits, hasBundle, isOwn })
+  const configTokens = new ConfigTokens({
+    tokens,
+    clients,
+    journal,
+    alarms,
+    waits,
+    hasBundle,
+    isInstalled,
+    isOwn,
+  })
   renewSigners(authorities, needs, parts)
   closeInTime(enrolment, needs, parts)
-  const endings = alarmEndings({ store, machineOf, now: clocks.wall })
+  lookForUpgrades(upgrades, needs, parts)
+  const endings = alarmEndings({
+    store,
+    machineOf,
+    orderOf: name => keptOrders.order(name),
+    now: clocks.wall,
+  })
   const endsOfSites = async () => signingEnds(await store.signings(), catalog.machines)
   return {
     authorities,
     alarmEndings: endings,
     reopenings,
+    installs,
+    keptOrders,
+    orders,
+    localBoots,
+    upgrades,
     tokens,
     copies,
     sawDhcp: event => {
@@ -114,6 +199,8 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     },
     enrolment,
     renewal,
+    recovery,
+    diskKeys,
     configTokens,
     signingEnds: endsOfSites,
     signingOf: async site => {
@@ -176,4 +263,15 @@ function closeInTime(enrolment: Enrolment, { catalog, log }: AgentsNeeds, parts:
   }
   const timer = setInterval(look, 10_000)
   parts.add('the closing of opened machines', { close: () => clearInterval(timer) })
+}
+
+/** Calls upgrades failed whose machines did not come back in time. */
+function lookForUpgrades(upgrades: Upgrades, { log }: AgentsNeeds, parts: Parts): void {
+  const look = () => {
+    upgrades.look().catch((error: unknown) => {
+      if (!(error instanceof CannotWrite)) log('error', `Upgrades were not looked at: ${causesOf(error)}`)
+    })
+  }
+  const timer = setInterval(look, 60_000)
+  parts.add('the look at upgrades', { close: () => clearInterval(timer) })
 }

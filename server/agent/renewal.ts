@@ -145,7 +145,10 @@ function keyOf(
   const last = record.lastUsedBoot()
   if (last !== undefined && isLater(last.boot, token.boot))
     throw new TokenExpired(machine.name, `is of boot ${token.boot}; this is boot ${last.boot}`)
-  const boot = record.boot(token.boot)
+  const own = record.boot(token.boot)
+  // An installed machine that booted from the network goes on with the bundle of an earlier boot, and the key of that.
+  const isInstalled = record.disk().installs.some(({ confirmedAt }) => confirmedAt !== undefined)
+  const boot = own?.bundleAt === undefined && isInstalled ? last : own
   if (boot?.key === undefined || boot.bundleAt === undefined) throw new NotDelivered(machine.name)
   // The bundle was given for a key that was approved then; it holds until a later boot gets one (the token ends) or an
   // operator rejects it. That another key was approved since, or waits, ends nothing of a machine that runs.

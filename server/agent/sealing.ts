@@ -26,18 +26,18 @@ export function fingerprintOf(recipient: string): string {
   return `SHA256:${createHash('sha256').update(recipient).digest('base64').replace(/=+$/, '')}`
 }
 
-/** Seals bytes to a recipient, as one binary age file. */
-export async function sealTo(recipient: string, bytes: Uint8Array): Promise<Uint8Array> {
+/** Seals bytes as one binary age file, which each of the recipients opens. */
+export async function sealTo(recipients: string | readonly string[], bytes: Uint8Array): Promise<Uint8Array> {
   const { Encrypter } = await load()
   const encrypter = new Encrypter()
-  encrypter.addRecipient(recipient)
+  for (const recipient of [recipients].flat()) encrypter.addRecipient(recipient)
   return encrypter.encrypt(bytes)
 }
 
-/** Seals a text to a recipient, as an armored age file. */
-export async function sealText(recipient: string, text: string): Promise<string> {
+/** Seals a text as an armored age file, which each of the recipients opens. */
+export async function sealText(recipients: string | readonly string[], text: string): Promise<string> {
   const { armor } = await load()
-  return armor.encode(await sealTo(recipient, new TextEncoder().encode(text)))
+  return armor.encode(await sealTo(recipients, new TextEncoder().encode(text)))
 }
 
 /** Loaded with the first machine that enrolls: a command that only prints its help must not wait for it. */

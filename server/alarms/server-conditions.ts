@@ -1,4 +1,4 @@
-// The states of the server itself that are alarms: its disk, its store, its data directory and its boot loaders.
+// The states of the server itself that are alarms: its network, its disk, its store, its data directory and its boot loaders.
 
 import type { Condition } from './conditions.ts'
 
@@ -13,16 +13,19 @@ export type ServerStates = {
   readonly loadersPath: string
   /** Why each loader that is missing could not be read. */
   readonly missingLoaders: readonly string[]
+  /** What was seen of another DHCP server, by network. */
+  readonly otherDhcp: () => Readonly<Record<string, string>>
 }
 
 /** All of them. */
 export function serverConditions(states: ServerStates): readonly Condition[] {
-  const { statePath, trouble, dataPath, problems, loadersPath, missingLoaders } = states
+  const { statePath, trouble, dataPath, problems, loadersPath, missingLoaders, otherDhcp } = states
   const troubleOf = (kind: 'disk' | 'store') => {
     const now = trouble()
     return now?.kind === kind ? { [`state:${statePath}`]: `${now.reason}: nothing can be changed` } : {}
   }
   return [
+    { code: 'PL-7009', find: otherDhcp },
     { code: 'PL-7020', find: () => troubleOf('disk') },
     { code: 'PL-7021', find: () => troubleOf('store') },
     { code: 'PL-7022', find: () => listed(`data:${dataPath}`, problems()) },

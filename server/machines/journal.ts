@@ -40,6 +40,8 @@ export type CurrentBoot = Boot & {
   readonly lease?: string
   /** The address that fetched the boot script. */
   readonly scriptFrom?: string
+  /** Its script sent it to its disk: what the machine reports next, by the token of an earlier boot, is of this one. */
+  readonly isFromDisk?: boolean
   /** The switch port, as the relay of DHCP named it. */
   readonly port?: string
   /** The switch ports that DHCP of this boot's firmware came from, `''` for none; two of them at most. */
@@ -552,6 +554,10 @@ const ALWAYS_KEPT: ReadonlySet<string> = new Set([
   'reopened',
   'closed',
   'config',
+  'grant',
+  'installed',
+  'wiped',
+  'ordered',
   'bundle',
   'ready',
 ])
@@ -569,7 +575,7 @@ function importanceOf({ layer, kind }: UnstoredEvent): Importance {
 function after(boot: Omit<CurrentBoot, 'last' | 'order'>, event: UnstoredEvent, order: number): CurrentBoot {
   const phase = phaseAfter(boot.phase, event)
   const lease = leaseShownBy(event)
-  const { from, port } = event.detail
+  const { from, port, local } = event.detail
   return {
     ...boot,
     phase,
@@ -578,6 +584,7 @@ function after(boot: Omit<CurrentBoot, 'last' | 'order'>, event: UnstoredEvent, 
     order,
     ...(lease === undefined ? {} : { lease, mac: event.mac }),
     ...(event.kind === 'script' && typeof from === 'string' ? { scriptFrom: from } : {}),
+    ...(event.kind === 'script' ? { isFromDisk: local === 1 } : {}),
     ...(typeof port === 'string' && isOfFirmware(event) ? { port } : {}),
     ...portsAfter(boot, event),
   }

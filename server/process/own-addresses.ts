@@ -27,6 +27,29 @@ export function forwardsPackets(): boolean | undefined {
   }
 }
 
+/** Says whether a program of this host listens where time servers do, beyond loopback; undefined where the kernel does not say. */
+export function servesTime(): boolean | undefined {
+  try {
+    return [4, 6].some(family =>
+      listensForTime(readFileSync(`/proc/self/net/udp${family === 4 ? '' : '6'}`, 'utf8')),
+    )
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The same of a table of sockets.
+ *
+ * @param table the text of `/proc/net/udp` or `/proc/net/udp6`
+ */
+export function listensForTime(table: string): boolean {
+  // The second column: the address in hexadecimal digits of 32 bits each, in the order of this processor, and the port: 123.
+  return [...table.matchAll(/^\s*\d+: ([0-9A-F]+):007B /gm)].some(([, host = '']) => !LOOPBACK.test(host))
+}
+
+const LOOPBACK = /^(?:(?:0{16}FFFF0000)?[0-9A-F]{6}7F|0{24}01000000)$/
+
 function ofThisHost(): string[] {
   return Object.values(networkInterfaces())
     .flatMap(addresses => addresses ?? [])

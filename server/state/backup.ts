@@ -51,7 +51,8 @@ const CONTENTS = 'backup.json'
 /** The copy of the store that a backup makes within the state directory, since that is private and on our own disk. */
 const COPY = 'backup-copy-'
 /** What a backup leaves out: assets can be fetched again; the rest belongs to a running process. */
-const LEFT_OUT = /^(?:assets|lock(?:\..*)?|try-write|.*\.new|backup-copy-.*|pilotlight\.db-(?:wal|shm))$/
+const LEFT_OUT =
+  /^(?:assets|console|lock(?:\..*)?|try-write|.*\.new|backup-copy-.*|pilotlight\.db-(?:wal|shm))$/
 
 /**
  * Writes all that the state directory holds into the new file `target`: the store as of one point in time (objects with their

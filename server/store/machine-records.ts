@@ -1,6 +1,8 @@
 // What is kept of each machine beside its boot journal: what its boots have had of us (tokens, a bundle), the keys that it
-// showed, whether its next boot is open, and until when it signs.
+// showed, whether its next boot is open, until when it signs, what is on its disk, and what is ordered for that.
 
+import type { DiskKeyHolder } from '#model/disk-key.ts'
+import type { DiskName, Order } from '#model/install.ts'
 import type { MachineKey } from '#model/machine-key.ts'
 
 /** A time by the host's own clock, which no one sets: the run of the host, and milliseconds since it began. */
@@ -66,6 +68,67 @@ export type Signing = {
   readonly until: number
 }
 
+/** What a boot was allowed to do with the disks of its machine, and what became of it; times in milliseconds since 1970. */
+export type Install = {
+  readonly machine: string
+  /** The network boot that was granted it, or the last one that entered it before it was confirmed. */
+  readonly boot: string
+  /** The boot that was granted it, where another one entered it. */
+  readonly grantedBoot?: string
+  /** The first one is the one that it boots from; two for a mirror. */
+  readonly disks: readonly DiskName[]
+  readonly version: string
+  readonly slot?: 'a' | 'b'
+  /** What the disks held before may be overwritten. */
+  readonly overwrite: boolean
+  /** The operator whose order it was. */
+  readonly orderedBy?: string
+  /** The id of the partition table that it writes: a disk that shows it is one that it was begun on. None of a version that did not make one. */
+  readonly table?: string
+  /** The root hashes of the images that the machine was given, in hex, the last one last; none of a version that did not keep them. */
+  readonly roothashes?: readonly string[]
+  readonly grantedAt: number
+  /** The machine reported that the disks are written. */
+  readonly installedAt?: number
+  /** Its boot had its bundle, so it was the machine itself: from then on this is its system. One of a machine's at most. */
+  readonly confirmedAt?: number
+}
+
+/** What is ordered for a machine, as it is kept. */
+export type KeptOrder = Order & {
+  readonly made: HostTime
+  /** Of an upgrade: `since` by the host's own clock; none of a version that did not keep it. */
+  readonly sinceHost?: HostTime
+  /** Of an upgrade: the start of the kernel that was asked to restart. */
+  readonly kernel?: string
+  /** Of a wipe: the boot that showed the key of the machine when it was told to. */
+  readonly provenBoot?: string
+}
+
+/** The key of an encrypted state partition. It is kept sealed. */
+export type DiskKey = {
+  /** Of the LUKS2 header. */
+  readonly uuid: string
+  /** What opens it: 32 characters of base32. */
+  readonly secret: string
+  /** The age recipient whose identity the disk has in clear. */
+  readonly recipient: string
+  readonly holder: DiskKeyHolder
+  /** The network boot that made it. */
+  readonly boot: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** The fingerprint of the machine's key that an operator rejected, and this one with it. */
+  readonly rejected?: string
+}
+
+/** What is known of the disk of one machine. */
+export type DiskRecord = {
+  /** The latest boot first. */
+  readonly installs: readonly Install[]
+  readonly order?: KeptOrder
+}
+
 /** What is kept of one machine, for people to see. */
 export interface MachineRecord {
   boot(id: string): MachineBoot | undefined
@@ -82,6 +145,10 @@ export interface MachineRecord {
   reopening(): Reopening | undefined
   /** Says whether a boot is one that the machine was opened for, also when its time is over. */
   isReopened(boot: string): boolean
+  /** What its boots did with its disks, and what is ordered, also when the time of the order is over. */
+  disk(): DiskRecord
+  /** The keys of its encrypted disks, the latest first. */
+  diskKeys(): readonly DiskKey[]
 }
 
 /** The same, to be changed. */
@@ -102,16 +169,33 @@ export interface ChangingRecord extends MachineRecord {
   /** Closes the machine; of a boot whose key was decided on only when it was opened for that boot. */
   closeReopened(boot?: string): void
   putSigning(signing: Signing): void
+  /** Opens a boot that has its token already, on which an operator decided by an order. */
+  reopenFor(boot: string, reopening: Reopening): void
+  /** Keeps what a boot did with the disks, in place of what was known of it. */
+  putInstall(install: Install): void
+  /** Marks what a boot installed as the machine's system, in place of every other; nothing where it installed none. */
+  confirmInstall(boot: string, at: number): void
+  forgetInstalls(): void
+  putOrder(order: KeptOrder): void
+  /** Keeps the keys of its encrypted disks, in place of those before. */
+  putDiskKeys(keys: readonly DiskKey[]): void
+  endOrder(): void
 }
 
 /** Hears what is committed, in the order of the commits, before the one who changed it does. */
 export type RecordFollower = {
-  /** Called once, first: the latest boot of each machine as `used` gives it, and what was opened. */
-  begin(all: { readonly used: readonly MachineBoot[]; readonly reopened: readonly Reopening[] }): void
+  /** Called once, first: the latest boot of each machine as `used` gives it, and what was opened, and what is known of disks. */
+  begin(all: {
+    readonly used: readonly MachineBoot[]
+    readonly reopened: readonly Reopening[]
+    readonly disks: ReadonlyMap<string, DiskRecord>
+  }): void
   /** The latest boot that a bundle was given to, or that was ready, after it changed. */
   used(boot: MachineBoot): void
   /** A machine was opened, or closed: then without a reopening. */
   reopened(machine: string, reopening: Reopening | undefined): void
+  /** What is known of the disk of a machine, after it changed. */
+  disk(machine: string, disk: DiskRecord): void
 }
 
 /** The records of machines that outlive the process. */

@@ -273,6 +273,40 @@ t.test('a node with pods and guests behind its address', { skip, timeout: 150_00
   })
 })
 
+t.test(
+  'sshd of a node answers its network and the provisioner, and no one else',
+  { skip, timeout: 60_000 },
+  async t => {
+    const lab = await openNodeLab([22])
+    t.teardown(() => lab.close())
+    await lab.nft(othersRules)
+    const site = { ...smallSite, access: { ...smallSite.access, sshKeys: ['ssh-ed25519 AAAA anna'] } }
+    const rules = firewallOf(site, 'cmp-1')
+    const from = async (...parties: Party[]) => {
+      const all = await answers(
+        lab,
+        parties.map(party => ({ from: party, to: NODE, port: 22 }) as const),
+      )
+      return Object.fromEntries(all.map(({ seen }, at) => [parties[at], seen]))
+    }
+    await lab.nft(rules)
+    t.strictSame(await from('wire', 'other', 'pod', 'guest', 'tenant'), {
+      wire: true,
+      other: true,
+      pod: false,
+      guest: false,
+      tenant: false,
+    })
+    // The provisioner in another network, and then a host there that is not it.
+    const elsewhere = rules.replaceAll('10.20.0.0/24', '10.20.0.8/29')
+    await lab.nft(elsewhere)
+    t.strictSame(await from('wire', 'other'), { wire: true, other: true })
+    await lab.nft(elsewhere.replaceAll(/(set provisioner \{[^}]*elements = \{ )[0-9.]+/g, '$1192.0.2.1'))
+    t.strictSame(await from('wire', 'other'), { wire: false, other: true })
+    t.strictSame(await lab.attempt('wire', 'tcp', NODE, 22), { why: 'ECONNREFUSED' }, 'it is refused at once')
+  },
+)
+
 t.test('a group without the networks of a site gives rules without them', { skip }, async t => {
   const rules = renderFirewall({})
   t.match(rules, /set provisioner \{ type ipv4_addr; elements = \{ 10\.20\.0\.1 \}; \}/)

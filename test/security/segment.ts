@@ -12,6 +12,7 @@ import type { SiteObjects } from '#model/site.ts'
 import { endChild } from '../end-child.ts'
 import { machineKey, type TestKey } from '../machine-key.ts'
 import { testNetwork, type TestNetwork } from '../network.ts'
+import { slotFiles } from '../slot-files.ts'
 import { childServer, type ChildServer } from './child-server.ts'
 import type { Done, Order } from './host.ts'
 
@@ -127,17 +128,20 @@ export async function redeem(host: Host, token: string, key?: TestKey): Promise<
  * Lays a segment, starts the server on it (TFTP only on request), and publishes `site`; all of it ends with the test.
  *
  * @param env more of the server's environment
+ * @param slot whether its assets have a slot, which machines can be installed from
  */
 export async function laySegment(
   t: Test,
   site: SiteObjects = siteOf(),
   env: Readonly<Record<string, string>> = {},
-  { tftp = false }: { readonly tftp?: boolean } = {},
+  { tftp = false, slot = false }: { readonly tftp?: boolean; readonly slot?: boolean } = {},
 ): Promise<Segment> {
+  const args = slot ? ['coreos.live.rootfs_url={{ server.url }}/assets/live/rootfs.squashfs'] : []
   const dataPath = t.testdir({
     profiles: {
-      'node.json': '{"id":"node","ignition_id":"a.ign.njk","boot":{"kernel":"/k"}}',
+      'node.json': JSON.stringify({ id: 'node', ignition_id: 'a.ign.njk', boot: { kernel: '/k', args } }),
     },
+    assets: slot ? slotFiles() : {},
     loaders: { 'undionly.kpxe': 'x'.repeat(600) },
     ignition: { 'a.ign.njk': '{"ignition":{"version":"3.4.0"},"token":{{ agent.token | json }}}' },
   })
@@ -146,6 +150,7 @@ export async function laySegment(
   const statePath = join(dataPath, 'state')
   const flags = ['--address', SERVER, '--data-path', dataPath, '--loaders-path', join(dataPath, 'loaders')]
   flags.push('--http-port', '8080', '--agent-port', '8443')
+  if (slot) flags.push('--assets-path', join(dataPath, 'assets'))
   const start = () =>
     childServer(t, {
       statePath,

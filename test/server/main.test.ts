@@ -26,6 +26,21 @@ t.test('closing keeps no client waiting, and loses nothing', async t => {
   ])
 })
 
+t.test('a server that is started where machines of its sites do not boot says so in its log', async t => {
+  const server = await testServer(t)
+  t.notMatch(server.logged.join('\n'), /DHCP is off/, 'without a site')
+  await server.put('/v1/sites/rack-1', site)
+  await server.close()
+  const again = await testServer(t, { statePath: server.statePath })
+  t.match(
+    again.records.find(({ text }) => text.startsWith('DHCP is off in this server')),
+    {
+      level: 'warn',
+      fields: { site: 'rack-1' },
+    },
+  )
+})
+
 t.test('settings that cannot work are refused by name', async t => {
   t.throws(() => serverConfig({ address: 'br0' }), {
     code: 'BAD_SETTINGS',

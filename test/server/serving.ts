@@ -89,13 +89,12 @@ export async function testServer(t: Test, settings: Partial<GivenSettings> = {})
 }
 
 /**
- * Gives a machine of a server that is closed the address of this host, by which tests ask. No site may have it: its networks are
+ * Gives a machine of a server that is closed another address: by default that of this host, by which tests ask. No site may have it: its networks are
  * looked at when it is put.
  */
-export function moveToThisHost(statePath: string, machine: string): void {
+export function moveToThisHost(statePath: string, machine: string, address = '127.0.0.1'): void {
   const store = new Database(join(statePath, 'pilotlight.db'))
   try {
-    const address = '127.0.0.1'
     store.prepare("UPDATE claims SET value = ? WHERE what = 'address' AND machine = ?").run(address, machine)
     store
       .prepare(

@@ -179,6 +179,47 @@ export function ignitionSourceOf(
   return { name, kind: 'ours', text: templates.render(name, contextOf(endpoints, { ...match, token })) }
 }
 
+/** The scripts that send a machine to its disk, of a data directory that has none; for UEFI see ipxe/parts.njk, to_firmware. */
+const LOCAL_SCRIPT =
+  '#!ipxe\niseq ${platform} efi || exit\nset next-option yes\nisset ${within} && exit ||\nexit 1\n'
+const LOCAL_GRUB = 'exit\n'
+
+/** The script that sends a machine to its disk, by `ipxe/local.ipxe.njk`. @throws {TemplateFailed} 503 */
+export function localScriptOf({ templates, endpoints }: Renderers, match: Match): string {
+  const name = 'ipxe/local.ipxe.njk'
+  return templates.has(name)
+    ? templates.render(name, contextOf(endpoints, { ...match, token: '' }))
+    : LOCAL_SCRIPT
+}
+
+/** The same for GRUB 2, by `grub/local.cfg.njk`. @throws {TemplateFailed} 503 */
+export function localGrubOf({ templates, endpoints }: Renderers, match: Match): string {
+  const name = 'grub/local.cfg.njk'
+  return templates.has(name)
+    ? templates.render(name, contextOf(endpoints, { ...match, token: '' }))
+    : LOCAL_GRUB
+}
+
+/**
+ * The folder of our assets that holds the root image which a match boots (`live`); undefined when it boots none, as other
+ * systems do. It is the one in `coreos.live.rootfs_url=`.
+ */
+export function rootFolderOf(renderers: Renderers, match: Match): string | undefined {
+  const { url } = renderers.endpoints.server
+  if (!match.profile.boot?.kernel) return undefined
+  const context = contextOf(renderers.endpoints, { ...match, token: '' })
+  const { args } = bootUrlsOf(match.profile, url, text =>
+    isTemplated(match.profile)
+      ? renderers.templates.renderText(`profile ${match.profile.id}`, text, context)
+      : text,
+  )
+  const image = args.find(arg => arg.startsWith(ROOT_ARGUMENT))?.slice(ROOT_ARGUMENT.length)
+  const path = image?.startsWith(`${url}/assets/`) ? image.slice(`${url}/assets/`.length) : undefined
+  return path === undefined || !path.includes('/') ? undefined : path.slice(0, path.lastIndexOf('/'))
+}
+
+const ROOT_ARGUMENT = 'coreos.live.rootfs_url='
+
 /** Matchbox's boot script, for data directories that have none: a chain to /ipxe with all that iPXE knows. */
 export const MATCHBOX_BOOT_SCRIPT =
   '#!ipxe\nchain ipxe?uuid=${uuid}&mac=${mac:hexhyp}&domain=${domain}&hostname=${hostname}' +

@@ -40,15 +40,18 @@ export function matchboxScript(profile: Profile): string {
 }
 
 /**
- * The files of a profile: paths become URLs of `serverUrl`, `render` fills in the templates, every initrd gets a name,
- * and the kernel an `initrd=` for each, since UEFI finds them by name (coreos/fedora-coreos-docs#282).
+ * The files of a profile: paths become URLs of `serverUrl`, `render` fills in the templates, every initrd gets a name (one
+ * whose template renders to nothing is left out), and the kernel an `initrd=` for each, since UEFI finds them by name (coreos/fedora-coreos-docs#282).
  *
  * @throws {NothingToServe} 404, when the profile has no kernel
  */
 export function bootUrlsOf(profile: Profile, serverUrl: string, render: (text: string) => string): BootUrls {
   const { kernel = '', args = [], initrd = [] } = profile.boot ?? {}
   if (kernel === '') throw new NothingToServe(profile.id, 'kernel', 'boot.kernel')
-  const initrds = initrd.map(text => initrdOf(render(text), serverUrl))
+  const initrds = initrd.flatMap(text => {
+    const given = render(text)
+    return given.trim() === '' && text !== given ? [] : [initrdOf(given, serverUrl)]
+  })
   const rendered = args.map(render)
   const named = rendered.some(arg => arg.startsWith('initrd='))
   return {

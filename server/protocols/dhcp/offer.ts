@@ -59,6 +59,8 @@ export type Decision = {
   readonly isAlive?: true
   /** Something that no healthy network does, for the operator to see: an alarm `declined`. */
   readonly alarm?: string
+  /** The client took the offer of this other server, where we are to be the only one. */
+  readonly otherServer?: string
   readonly changes: readonly LeaseChange[]
   readonly events: readonly DhcpEvent[]
 }
@@ -200,7 +202,7 @@ function offer(exchange: Exchange): Decision {
 function acknowledge(exchange: Exchange): Decision {
   const { message, world } = exchange
   const chosen = addressIn(message.options, OPTION.serverIdentifier)
-  if (chosen !== undefined && chosen !== world.server.address) return silent(`it chose the server ${chosen}`)
+  if (chosen !== undefined && chosen !== world.server.address) return losesTo(exchange, chosen)
   // A client that names no address means the one it was just offered.
   const named = wantedAddressOf(message)
   const wanted = named === NOWHERE ? (world.leases.offeredTo(message.mac)?.address ?? NOWHERE) : named
@@ -220,6 +222,15 @@ function acknowledge(exchange: Exchange): Decision {
     events: [asked, event(exchange, 'ack', words, { address: wanted, ...fileDetail(exchange.boot) })],
     ...(isRenewal(exchange) ? { isAlive: true } : {}),
   }
+}
+
+/** The client took the offer of another server: a declared machine then boots what that one says, if anything. */
+function losesTo(exchange: Exchange, server: string): Decision {
+  const { machine } = exchange
+  const why = `it chose the server ${server}`
+  if (machine === undefined) return { ...silent(why), otherServer: server }
+  const words = `takes the offer of another DHCP server, ${server}, and not ours: look for that server, or write  dhcp: proxy`
+  return { ...silent(why, [], [event(exchange, 'request', words, { from: server })]), otherServer: server }
 }
 
 function refuse(exchange: Exchange, asked: DhcpEvent, why: string): Decision {
@@ -538,6 +549,9 @@ function replyOptions(exchange: Exchange, type: number, address: string): Option
     options.set(OPTION.router, addresses(network.gateway))
     if (network.dns.length > 0) options.set(OPTION.dns, addresses(...network.dns))
     options.set(OPTION.broadcastAddress, addresses(subnet.broadcast))
+    // RFC 2132 §8.3; networkd gives them to timesyncd.
+    if (network.ntp !== undefined && network.ntp.length > 0)
+      options.set(OPTION.ntp, addresses(...network.ntp))
     if (machine !== undefined) options.set(OPTION.hostname, text(machine.name))
   }
   if (boot.file !== undefined) {

@@ -13,6 +13,7 @@ export const OPTION = {
   dns: 6,
   hostname: 12,
   broadcastAddress: 28,
+  ntp: 42,
   vendorSpecific: 43,
   requestedAddress: 50,
   leaseSeconds: 51,

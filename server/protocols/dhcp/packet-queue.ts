@@ -179,7 +179,7 @@ function isEthernetRequest(bytes: Uint8Array): boolean {
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** The hardware address of a packet of Ethernet (chaddr at 28). */
-function macIn(bytes: Uint8Array): string {
+export function macIn(bytes: Uint8Array): string {
   const hex = (at: number) => HEX[bytes[28 + at]!]! // its header is complete
   return `${hex(0)}:${hex(1)}:${hex(2)}:${hex(3)}:${hex(4)}:${hex(5)}`
 }

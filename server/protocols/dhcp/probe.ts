@@ -76,8 +76,17 @@ function answersUdp(address: string): Promise<boolean> {
 
 /** Says whether the kernel knows the hardware address of `address`. */
 async function isResolved(address: string): Promise<boolean> {
+  return (await hardwareOf(address)) !== undefined
+}
+
+/** The hardware address that answers for an IPv4 address on the wire, as the kernel knows it now; lower case with colons. */
+export async function hardwareOf(address: string): Promise<string | undefined> {
   const table = await readFile(ARP_TABLE, 'utf8').catch(() => '')
   // IP address, hardware type, flags (0x2 is complete), hardware address, mask, device.
-  const line = table.split('\n').find(one => one.startsWith(`${address} `))
-  return line !== undefined && (Number(line.split(/ +/)[2]) & 2) !== 0
+  const [, , flags, hardware] =
+    table
+      .split('\n')
+      .find(one => one.startsWith(`${address} `))
+      ?.split(/ +/) ?? []
+  return (Number(flags) & 2) === 0 ? undefined : hardware?.toLowerCase()
 }

@@ -16,7 +16,7 @@ import { isNowSharedByWildcard, socketsNowOn } from './port-users.ts'
 import { Prober } from './probe.ts'
 import { subnetOf } from './subnet.ts'
 import { uuidIn } from './raw-options.ts'
-import { PacketQueue, type DhcpRefusal } from './packet-queue.ts'
+import { macIn, PacketQueue, type DhcpRefusal } from './packet-queue.ts'
 
 /** Who keeps the boot journal. */
 export interface EventSink {
@@ -58,6 +58,10 @@ export type DhcpOptions = {
   readonly inherited?: (address: string, port: number) => number | undefined
   /** Hears what no healthy network does. */
   readonly alarm?: (alarm: DhcpAlarm) => void
+  /** The hardware address in whose name we look for other servers now: it gets its answer, and leaves no trace here. */
+  readonly asking?: () => string | undefined
+  /** Hears that a client took the offer of another server, where we are to be the only one. */
+  readonly sawOther?: (server: string, mac: string) => void
   /** Hears of packets that were dropped because there are too many, or because they cannot be read. */
   readonly refuse?: (reason: DhcpRefusal, from: string) => void
   /** Milliseconds since 1970, by a clock that does not jump but where `clockMoved` says so; the host's unless given. */
@@ -271,6 +275,10 @@ export class DhcpServer {
   #handle(bytes: Uint8Array, arrival: Arrival, socket: Socket): void {
     const decision = this.#decide(bytes, arrival)
     if (decision === undefined) return
+    const asking = this.#options.asking?.()
+    if (asking !== undefined && decision.reply?.packet.mac === asking)
+      return this.#finish({ socket, decision: { ...decision, changes: [], events: [] } })
+    if (decision.otherServer !== undefined) this.#options.sawOther?.(decision.otherServer, macIn(bytes))
     this.#table.apply(decision.changes)
     this.#note(decision, bytes, arrival, socket)
     // An offer promises nothing: only what must outlive us waits for the disk.

@@ -1,13 +1,17 @@
 // HTTP as a part of the server: hands to each of its rooms what that room declares, and opens the listeners.
 
+import { join } from 'node:path'
 import type { Lease } from '#model/lease.ts'
+import type { Machine } from '#model/machine.ts'
 import type { AccessTokens } from '../../access/access-tokens.ts'
 import type { ListenerCertificates } from '../../access/listener-certificates.ts'
 import type { AlarmList } from '../../alarms/alarm-list.ts'
 import type { AuditStore } from '../../store/audit.ts'
 import type { Agents } from '../../agent/open.ts'
 import { DownloadBuffers } from '../../assets/buffers.ts'
+import { Slots } from '../../assets/slots.ts'
 import { assetsIn } from '../../boot/lint/assets.ts'
+import { matchOf, rootFolderOf } from '../../boot/render/answers.ts'
 import { LintBeside } from '../../boot/lint/beside.ts'
 import type { BootFiles } from '../../boot/open.ts'
 import { parseLabels } from '../../boot/match/labels.ts'
@@ -17,8 +21,9 @@ import type { Refuse } from '../../limits/refusals.ts'
 import type { Log } from '../../log.ts'
 import type { Machines } from '../../machines/open.ts'
 import type { Metrics } from '../../metrics.ts'
-import { forwardsPackets, ownAddresses } from '../../process/own-addresses.ts'
+import { forwardsPackets, ownAddresses, servesTime } from '../../process/own-addresses.ts'
 import type { Parts } from '../../process/parts.ts'
+import { ConsoleLogs } from '../../store/console-logs.ts'
 import type { ObjectStore } from '../../store/objects.ts'
 import type { BundleStore } from '../../store/secrets.ts'
 import type { ApiNeeds } from './api/routes.ts'
@@ -33,7 +38,7 @@ export type HttpService = {
   readonly config: ListenerSettings &
     Pick<
       ServerConfig,
-      'address' | 'dhcp' | 'dataPath' | 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'
+      'address' | 'dhcp' | 'dataPath' | 'statePath' | 'assetsPath' | 'limits' | 'strangers' | 'stopSeconds'
     >
   readonly certificates: ListenerCertificates
   readonly accessTokens: AccessTokens
@@ -60,11 +65,18 @@ export type HttpService = {
   readonly metrics: Metrics
   readonly refuse: Refuse
   readonly log: Log
+  /** Looks at the server and its network; gets what HTTP knows of both. */
+  readonly diagnose: (
+    order: DiagnosisOrder,
+    seen: Pick<ApiNeeds, 'place'> & { readonly slots: Slots; readonly lint: LintBeside['found'] },
+  ) => ReturnType<ApiNeeds['diagnose']>
   /** The file descriptor of a TCP socket that is bound there already; asked once for each. */
   readonly inherited: (host: string, port: number) => number | undefined
   /** Cuts off answers under way when the listeners close. */
   readonly signal: AbortSignal
 }
+
+type DiagnosisOrder = Parameters<ApiNeeds['diagnose']>[0]
 
 /** HTTP that is served. */
 export type OpenHttp = {
@@ -73,6 +85,8 @@ export type OpenHttp = {
   readonly adminPort: number | undefined
   /** What bounds the connections of all listeners of this process, those of other protocols included. */
   readonly connections: Admission['connections']
+  /** Where this server is, and what it has for machines. */
+  readonly place: ApiNeeds['place']
 }
 
 /**
@@ -92,7 +106,7 @@ export async function openHttp(service: HttpService, parts: Parts): Promise<Open
     return close(stopSeconds, signal)
   }
   parts.add('HTTP', { close: stop }, stopSeconds + 5)
-  return { ...ports, connections: admitted.connections }
+  return { ...ports, connections: admitted.connections, place: needs.api.place }
 }
 
 function isNotLoopback(address: string): boolean {
@@ -105,9 +119,53 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
   const { sources, loaders, signer } = service.boot
   const { assetsPath, limits, strangers } = config
   const { journal, alarms, clients, isDeclared, isOwn } = service.machines
-  const { tokens, configTokens, copies, enrolment, renewal, reopenings, authorities, signingOf } =
-    service.agents
+  const {
+    tokens,
+    configTokens,
+    copies,
+    enrolment,
+    renewal,
+    recovery,
+    diskKeys,
+    reopenings,
+    installs,
+    keptOrders,
+    orders,
+    localBoots,
+    upgrades,
+    authorities,
+    signingOf,
+  } = service.agents
   const catalog = () => inventory.catalog
+  const linter = new LintBeside(config.dataPath, assetsPath, () => inventory.directoryVersion)
+  const slots = new Slots(assetsPath)
+  const place = async (): ReturnType<ApiNeeds['place']> => ({
+    address: config.address,
+    addresses: ownAddresses(['0.0.0.0', config.address, config.agent.host]).filter(isNotLoopback),
+    dhcp: config.dhcp,
+    forwards: forwardsPackets(),
+    servesTime: servesTime(),
+    assetsPath,
+    hasAsset: path => assetsPath !== undefined && assetsIn(assetsPath).assetBytes(path) !== undefined,
+    images: await slots.description('live').catch(() => undefined), // a diagnosis says why
+  })
+  const consoles = new ConsoleLogs(join(config.statePath, 'console'), service.now)
+  const folderOf = (machine: Machine, render: ReturnType<typeof sources>) => {
+    const { macs, uuid, address } = machine
+    const [mac] = macs
+    const labels = { ...(mac !== undefined && { mac }), ...(uuid !== undefined && { uuid }) }
+    return rootFolderOf(render, matchOf(render.catalog, labels, address, machine))
+  }
+  const slotOf = async (machine: Machine) => {
+    const folder = folderOf(machine, sources())
+    return folder === undefined ? undefined : slots.read(folder)
+  }
+  const imageOf = async (machine: Machine, at?: string) => {
+    const render = sources(at)
+    const folder = folderOf(machine, render)
+    const slot = folder === undefined ? undefined : await slots.read(folder)
+    return slot && { ...slot, url: `${render.endpoints.server.url}/assets/${folder}/slot.json` }
+  }
   return {
     wire: {
       log,
@@ -130,6 +188,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       journal,
       clients,
       configTokens,
+      localBoots,
       copies,
       isOwn,
       signer,
@@ -149,21 +208,22 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       catalog,
       sources,
       assetsPath,
-      linter: new LintBeside(config.dataPath, assetsPath, () => inventory.directoryVersion),
+      linter,
       store: store.events,
       journal,
       metrics,
       accessTokens,
       enrolment,
       reopenings,
-      place: () => ({
-        address: config.address,
-        addresses: ownAddresses(['0.0.0.0', config.address, config.agent.host]).filter(isNotLoopback),
-        dhcp: config.dhcp,
-        forwards: forwardsPackets(),
-        assetsPath,
-        hasAsset: path => assetsPath !== undefined && assetsIn(assetsPath).assetBytes(path) !== undefined,
-      }),
+      diskKeys,
+      installs,
+      keptOrders,
+      orders,
+      upgrades,
+      imageOf,
+      consoles,
+      place,
+      diagnose: order => service.diagnose(order, { place, slots, lint: () => linter.found() }),
       sites: async () =>
         (await store.objects.networks()).map(({ name, network }) => ({ name, subnet: network.subnet })),
       signing: signingOf,
@@ -181,6 +241,13 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       tokens,
       enrolment,
       renewal,
+      recovery,
+      diskKeys,
+      installs,
+      upgrades,
+      consoles,
+      slotOf,
+      imageOf,
       journal,
       alarms,
       copies,

@@ -172,17 +172,21 @@ export class IdentityTable {
     )
   }
 
-  /** Opens the next boot of a machine: not those that have a token already, which may be those of others. */
-  reopen({ machine, at, until, who, made }: Reopening): void {
+  /**
+   * Opens the next boot of a machine: not those that have a token already, which may be those of others. With `boot` that one
+   * and those after it.
+   */
+  reopen({ machine, at, until, who, made }: Reopening, boot?: string): void {
     this.#db.run(
       `INSERT OR REPLACE INTO reopened (machine, at, until, who, host_run, host_at, after_boot)
-       VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(boot), 0) FROM machine_boots WHERE machine = ?))`,
+       VALUES (?, ?, ?, ?, ?, ?, coalesce(?, (SELECT max(boot) FROM machine_boots WHERE machine = ?), 0))`,
       machine,
       at,
       until,
       who,
       made?.run ?? null,
       made?.at ?? null,
+      boot === undefined ? null : bootNumber(boot) - 1,
       machine,
     )
   }

@@ -3,8 +3,13 @@
 import type { MachineKey } from '#model/machine-key.ts'
 import type { Database } from './database.ts'
 import type { IdentityTable } from './identity-table.ts'
+import type { InstallTable } from './install-table.ts'
 import type {
   ChangingRecord,
+  DiskKey,
+  DiskRecord,
+  Install,
+  KeptOrder,
   MachineBoot,
   MachineRecord,
   MachineRecords,
@@ -21,13 +26,18 @@ type Tables = {
   readonly identities: IdentityTable
   readonly tokens: TokenTable
   readonly sealed: SealedTable
+  readonly installs: InstallTable
 }
 
-/** The tables of boots, tokens, keys, reopenings and signings. */
+/** The tables of boots, tokens, keys, reopenings, signings, installs and orders; and the sealed keys of disks. */
 export class StoredMachineRecords implements MachineRecords {
   readonly #db: Database
   readonly #tables: Tables
-  #follower: Omit<RecordFollower, 'begin'> = { used: () => {}, reopened: () => {} }
+  #follower: Omit<RecordFollower, 'begin'> = {
+    used: () => {},
+    reopened: () => {},
+    disk: () => {},
+  }
 
   constructor(db: Database, tables: Tables) {
     this.#db = db
@@ -64,14 +74,20 @@ export class StoredMachineRecords implements MachineRecords {
   async follow(follower: RecordFollower): Promise<void> {
     this.#db.flush()
     this.#follower = follower
-    const { identities } = this.#tables
-    follower.begin({ used: identities.lastUsedBoots(), reopened: identities.reopenings() })
+    const { identities, installs } = this.#tables
+    const disks = new Map<string, DiskRecord>()
+    for (const [machine, own] of Map.groupBy(installs.installs(), it => it.machine))
+      disks.set(machine, { installs: own })
+    for (const order of installs.orders())
+      disks.set(order.machine, { installs: disks.get(order.machine)?.installs ?? [], order })
+    follower.begin({ used: identities.lastUsedBoots(), reopened: identities.reopenings(), disks })
   }
 
   #notify(record: StoredRecord): void {
     const used = record.isUsedChanged ? record.lastUsedBoot() : undefined
     if (used !== undefined) this.#follower.used(used)
     if (record.isReopenedChanged) this.#follower.reopened(record.machine, record.reopening())
+    if (record.isDiskChanged) this.#follower.disk(record.machine, record.disk())
   }
 }
 
@@ -81,6 +97,7 @@ class StoredRecord implements ChangingRecord {
   readonly #tables: Tables
   isUsedChanged = false
   isReopenedChanged = false
+  isDiskChanged = false
 
   constructor(tables: Tables, machine: string) {
     this.#tables = tables
@@ -118,6 +135,20 @@ class StoredRecord implements ChangingRecord {
 
   isReopened(boot: string): boolean {
     return this.#tables.identities.isReopened(this.machine, boot)
+  }
+
+  disk(): DiskRecord {
+    const { installs } = this.#tables
+    const [order] = installs.orders(this.machine)
+    return { installs: installs.installs(this.machine), ...(order && { order }) }
+  }
+
+  diskKeys(): readonly DiskKey[] {
+    return (this.#tables.sealed.read('disk', this.machine) as DiskKey[] | undefined) ?? [] // as putDiskKeys wrote them
+  }
+
+  putDiskKeys(keys: readonly DiskKey[]): void {
+    this.#tables.sealed.write('disk', this.machine, keys)
   }
 
   putBoot(boot: MachineBoot): void {
@@ -159,5 +190,36 @@ class StoredRecord implements ChangingRecord {
 
   putSigning(signing: Signing): void {
     this.#tables.sealed.write('signing', this.machine, signing)
+  }
+
+  reopenFor(boot: string, reopening: Reopening): void {
+    this.isReopenedChanged = true
+    this.#tables.identities.reopen(reopening, boot)
+  }
+
+  putInstall(install: Install): void {
+    this.isDiskChanged = true
+    this.#tables.installs.put(install)
+  }
+
+  confirmInstall(boot: string, at: number): void {
+    const install = this.#tables.installs.installs(this.machine).find(it => it.boot === boot)
+    if (install?.installedAt !== undefined && install.confirmedAt === undefined)
+      this.putInstall({ ...install, confirmedAt: at })
+  }
+
+  forgetInstalls(): void {
+    this.isDiskChanged = true
+    this.#tables.installs.forget(this.machine)
+  }
+
+  putOrder(order: KeptOrder): void {
+    this.isDiskChanged = true
+    this.#tables.installs.putOrder(order)
+  }
+
+  endOrder(): void {
+    this.isDiskChanged = true
+    this.#tables.installs.endOrder(this.machine)
   }
 }

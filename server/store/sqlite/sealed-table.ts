@@ -1,5 +1,5 @@
-// What the store keeps sealed: bundles of machines, authorities of sites, and until when controllers can sign. A copy of the database without its key file
-// shows none of them.
+// What the store keeps sealed: bundles of machines, authorities of sites, until when controllers can sign, and keys of disks.
+// A copy of the database without its key file shows none of them.
 
 import { dirname, join } from 'node:path'
 import { openKeyFile, passingKey, seal, SealError, unseal, type SealKey } from '#host/seal.ts'
@@ -9,7 +9,7 @@ import type { Database } from './database.ts'
 /** The name of the key file, in the folder of the store; mode 0600. */
 export const storeKeyName = 'store.key'
 
-type Kind = 'bundle' | 'authority' | 'signing'
+type Kind = 'bundle' | 'authority' | 'signing' | 'disk'
 type Row = { readonly kind: Kind; readonly name: string; readonly sealed: Uint8Array }
 
 /** The table of sealed values: JSON under AES-256-GCM, tied to kind and name. */

@@ -12,6 +12,7 @@ import { StoredAudit } from './audit.ts'
 import { StoredLeases } from './leases.ts'
 import { StoredObjects } from './objects.ts'
 import { IdentityTable } from './identity-table.ts'
+import { InstallTable } from './install-table.ts'
 import { SealedTable } from './sealed-table.ts'
 import type { MachineRecords } from '../machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../secrets.ts'
@@ -54,7 +55,12 @@ export class SqliteStore implements PrunedStore {
     const sealed = new SealedTable(this.#db, path)
     const identities = new IdentityTable(this.#db)
     this.secrets = new StoredSecrets(this.#db, sealed)
-    this.machines = new StoredMachineRecords(this.#db, { identities, tokens: this.#tokens, sealed })
+    this.machines = new StoredMachineRecords(this.#db, {
+      identities,
+      tokens: this.#tokens,
+      sealed,
+      installs: new InstallTable(this.#db),
+    })
     this.leases = new StoredLeases(this.#db)
     this.alarms = new StoredAlarms(this.#db)
     this.audit = this.#audit

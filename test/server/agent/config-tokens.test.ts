@@ -10,7 +10,13 @@ const machine: Machine = { name: 'ctl-1', macs: [mac], role: 'controller', addre
 const current = { id: 'b-0002', mac, lease: address, port: 'ge-0/0/1', ports: ['ge-0/0/1'] }
 
 /** The tokens of a machine in its second boot, where `isReboot`; `seen` has what was minted, raised and recorded. */
-function configTokens({ isReboot = false, isReopened = false, hasBundle = true, isOpen = true } = {}) {
+function configTokens({
+  isReboot = false,
+  isReopened = false,
+  hasBundle = true,
+  isOpen = true,
+  isInstalled = false,
+} = {}) {
   const clock = { minutes: 0 }
   const seen: string[] = []
   const reboot = isReboot ? { last: 'b-0001', isReopened } : undefined
@@ -35,6 +41,7 @@ function configTokens({ isReboot = false, isReopened = false, hasBundle = true, 
     alarms: { raise: ({ kind, text }) => void seen.push(`alarm ${kind}: ${text}`) },
     waits: new Waits(() => clock.minutes * 60_000),
     hasBundle: () => Promise.resolve(hasBundle),
+    isInstalled: () => isInstalled,
     isOwn: at => at === '127.0.0.1',
   }
   return { tokens: new ConfigTokens(needs), seen, clock }
@@ -54,6 +61,12 @@ t.test('gives no other sender one, and raises an alarm unless it is on this host
   t.strictSame(seen, [], 'an operator looks')
   t.equal(await tokens.give(machine, { address: '10.20.0.66', labels: { mac } }), undefined)
   t.match(seen, [/^alarm refused: 10\.20\.0\.66 asked for the config of ctl-1 and got no token: /])
+})
+
+t.test('gives an installed machine its token in a second boot, since its disk keeps its key', async t => {
+  const { tokens, seen } = configTokens({ isReboot: true, isInstalled: true })
+  t.match(await tokens.give(machine, { address, labels: { mac } }), { token: 'secret' })
+  t.same(seen, ['minted for ctl-1 b-0002 at ge-0/0/1', 'recorded reboot'])
 })
 
 t.test('holds a second boot for an operator, and refuses it after the deadline', async t => {

@@ -63,6 +63,20 @@ t.test(
   },
 )
 
+t.test(
+  'a machine that started again from its disk was not a copy of itself, and one seen after that is',
+  async t => {
+    const { raised, copies, saw, alive } = watch()
+    await saw('mac', '52:54:00:20:00:01')
+    copies.rebooted(controller)
+    alive('b-0001', '10.20.0.11')
+    t.same(raised, [])
+    await saw('mac', '52:54:00:20:00:01')
+    alive('b-0001', '10.20.0.11')
+    t.match(raised, [{ kind: 'copied', reason: 'mac' }])
+  },
+)
+
 t.test('a machine that does not run, and its own address, are not copies', async t => {
   const { world, raised, saw } = watch()
   world.up.add('10.20.0.11')

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { LIMITS } from '#model/clean.ts'
 import type { Machine, MachineTrust } from '#model/machine.ts'
 import { Enrolment, heldText } from '#server/agent/enrolment.ts'
+import { whyKept } from '#server/agent/disk-key-records.ts'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
 import { BootTokens } from '#server/agent/boot-tokens.ts'
@@ -240,3 +241,56 @@ t.test('a key waits no longer than the deadline, however many others are shown b
   clock.steady += 1
   await t.rejects(enrolment.enroll(who, { key }), { code: 'APPROVAL_TOO_LATE' })
 })
+
+for (const level of ['L1', 'L2'] as const) {
+  t.test(`rejects the key of a machine that is missing, and its disk with it, at ${level}`, async t => {
+    const { machines, enrolment, machine, boot, tokenOf, putKey, isGiven } = await asking(t, { level })
+    const { begin, fingerprint } = await boot('b-0001')
+    await (
+      await begin()
+    ).asked
+    t.ok(await isGiven('b-0001'))
+    const disk = {
+      uuid: 'u',
+      secret: 's',
+      recipient: 'age1',
+      holder: 'server',
+      boot: 'b-0001',
+      at: 1,
+    } as const
+    await machines.change('ctl-1', record => record.putDiskKeys([disk]))
+    const why = () => machines.read('ctl-1', record => record.diskKeys().map(key => whyKept(key, record)))
+    t.same(await why(), [undefined])
+    const strangers = {
+      machine: 'ctl-1',
+      fingerprint: 'SHA256:stranger',
+      recipient: 'age1',
+      state: 'pending',
+      boot: 'b-0002',
+      address: '10.20.0.99',
+      mac: machine.macs[0] ?? '',
+      why: 'a test',
+      seenAt: START,
+    } as const
+    await putKey(strangers)
+    const both = {
+      code: 'AMBIGUOUS_KEY',
+      message: /SHA256:stranger at .* \(pending\), SHA256:.* \(approved\)/,
+    }
+    await t.rejects(enrolment.reject(machine, {}, 'ada'), both, 'which of them is not guessed')
+    await enrolment.reject(machine, { fingerprint: strangers.fingerprint }, 'ada')
+    t.same(await why(), [undefined], "another's key takes no disk with it")
+    t.match(await enrolment.reject(machine, {}, 'ada'), { fingerprint, state: 'rejected' })
+    t.match(await why(), [/an operator rejected/])
+    await t.rejects(enrolment.reject(machine, {}, 'ada'), { code: 'NO_KEY_WAITS' })
+    // Whoever has it boots in its name, until nothing is known of the boot that made the key.
+    const thief = await tokenOf('b-0002')
+    await machines.change('ctl-1', record => {
+      record.putBoot({ machine: 'ctl-1', boot: 'b-0001', tokens: 1, proven: true })
+      record.spend(thief.token.boot, START, { token: thief.token.hash, key: 'age1', fingerprint: 'SHA256:t' })
+    })
+    t.match(await why(), [/an operator rejected/], 'it stays so')
+    await enrolment.approve(machine, { fingerprint }, 'ada')
+    t.same(await why(), [undefined], 'until the key is approved again')
+  })
+}

@@ -7,6 +7,7 @@ import type { Alarm, AlarmCode } from '#model/alarm.ts'
 import type { MachineKey } from '#model/machine-key.ts'
 import type { Machine } from '#model/machine.ts'
 import { waitUntil } from '#progress/wait.ts'
+import type { Order } from '#model/install.ts'
 import { alarmEndings } from '#server/agent/alarm-endings.ts'
 import { AlarmList } from '#server/alarms/alarm-list.ts'
 import { look, type Watched } from '#server/alarms/conditions.ts'
@@ -25,6 +26,7 @@ t.test('a state of the server is an alarm while it lasts, once, with its latest 
     problems: () => [],
     loadersPath: '/usr/lib/ipxe',
     missingLoaders: [],
+    otherDhcp: () => ({}),
   }
   const looked = async () => {
     await look(list, { ...NONE, conditions: serverConditions(states) })
@@ -98,7 +100,12 @@ t.test('a machine that is held waits until an operator decides, or until it has 
       it.putKey(key)
       it.putKey({ ...key, fingerprint: 'SHA256:old', state: 'rejected', decidedAt: 3999 })
     })
-    const endings = alarmEndings({ store: store.machines, machineOf: () => machine, now: () => clock.at })
+    const endings = alarmEndings({
+      store: store.machines,
+      machineOf: () => machine,
+      orderOf: () => undefined,
+      now: () => clock.at,
+    })
     await look(list, { ...NONE, endings })
     t.equal(alarm().state, 'active', 'an earlier decision is not about it')
     await change(store)
@@ -114,7 +121,12 @@ t.test('a machine that is held waits until an operator decides, or until it has 
 t.test('signers that end soon are an alarm until the controller has later ones', async t => {
   const { list, store, alarm } = await raisedIn(t, 'PL-7008')
   const DAY_MS = 86_400_000
-  const endings = alarmEndings({ store: store.machines, machineOf: () => machine, now: () => 0 })
+  const endings = alarmEndings({
+    store: store.machines,
+    machineOf: () => machine,
+    orderOf: () => undefined,
+    now: () => 0,
+  })
   const until = (days: number) =>
     store.machines.change('ctl-1', it => it.putSigning({ site: 'rack-1', until: days * DAY_MS }))
   await until(29)
@@ -124,6 +136,28 @@ t.test('signers that end soon are an alarm until the controller has later ones',
   await look(list, { ...NONE, endings })
   t.equal(alarm().state, 'cleared')
 })
+
+t.test(
+  'an upgrade that failed is an alarm until it is ordered again, taken back or done after all',
+  async t => {
+    const { list, store, alarm } = await raisedIn(t, 'PL-7010')
+    const order = { machine: 'ctl-1', verb: 'upgrade', at: 1, until: 2, who: 'ada', target: 'v' } as const
+    let now: Order | undefined = { ...order, state: 'failed' }
+    const needs = { store: store.machines, machineOf: () => machine, now: () => 0 }
+    const endings = alarmEndings({ ...needs, orderOf: name => (name === 'ctl-1' ? now : undefined) })
+    await look(list, { ...NONE, endings })
+    t.equal(alarm().state, 'active')
+    for (const state of ['ordered', 'done', undefined] as const) {
+      now = state && { ...order, state }
+      await look(list, { ...NONE, endings })
+      t.equal(alarm().state, 'cleared', state ?? 'taken back')
+      list.raise({ code: 'PL-7010', entity: 'machine:ctl-1', reason: 'again' })
+      now = { ...order, state: 'failed' }
+      await look(list, { ...NONE, endings })
+      t.equal(alarm().state, 'active')
+    }
+  },
+)
 
 t.test('alarms about a machine that was removed are over, and no others', async t => {
   const { list, alarm } = await raisedIn(t, 'PL-7005')

@@ -7,6 +7,7 @@ import {
   refuseOverlap,
   refuseServerAddresses,
   siteFaults,
+  siteObstacles,
   siteWarnings,
   type ServerPlace,
 } from '#server/inventory/site-check.ts'
@@ -24,6 +25,7 @@ const HERE: ServerPlace = {
   addresses: ['10.40.0.5'],
   dhcp: true,
   forwards: true,
+  servesTime: undefined,
   assetsPath: '/srv/assets',
   hasAsset: () => true,
 }
@@ -101,6 +103,12 @@ const WARNED: readonly [what: string, network: string, place: Partial<ServerPlac
     { address: '10.40.0.1', addresses: ['10.40.0.1'], forwards: false },
     /^The gateway 10\.40\.0\.1, which the file of site r leaves out, is this server/,
   ],
+  [
+    'a time server that is this host, where nothing serves time',
+    ', ntp: [192.0.2.1, 10.40.0.5]',
+    { servesTime: false },
+    /^The time server 10\.40\.0\.5 of site r is this host, .* allow 10\.40\.0\.0\/24 , or name another as {2}network\.ntp\.$/,
+  ],
 ]
 for (const [what, network, place, says] of WARNED)
   t.test(`warns of ${what}`, async t => {
@@ -109,7 +117,30 @@ for (const [what, network, place, says] of WARNED)
     t.match(warnings[0], says)
   })
 
+const fixOf = (place: Partial<ServerPlace>) =>
+  siteObstacles('r', siteOf(''), { ...HERE, dhcp: false, ...place })
+
+t.test(
+  'the command of a server without DHCP names an address of the subnet, and its other flags',
+  async t => {
+    const other = ' beside its other flags, such as --state-path, without --no-dhcp'
+    t.match(fixOf({}), [{ fix: `pilotlight serve --address 10.40.0.5  ${other}`, remedy: /loader\.$/ }])
+    t.match(fixOf({ address: '127.0.0.1' }), [
+      {
+        fix: `pilotlight serve --address 10.40.0.5  ${other}`,
+        remedy: /also needs .*--address 10\.40\.0\.5$/,
+      },
+    ])
+    t.match(fixOf({ address: '127.0.0.1', addresses: [] }), [
+      { fix: 'ip -brief address', remedy: /also needs .*give the host one/ },
+    ])
+  },
+)
+
 t.test('does not warn of what the site file asks for', async t => {
+  for (const servesTime of [true, undefined])
+    t.strictSame(siteWarnings('r', siteOf(', ntp: [10.40.0.5]'), { ...HERE, servesTime }), [])
+  t.strictSame(siteWarnings('r', siteOf(', ntp: [10.40.0.6]'), { ...HERE, servesTime: false }), [])
   t.strictSame(siteWarnings('r', siteOf(', dhcp: off'), { ...HERE, dhcp: false, address: '127.0.0.1' }), [])
   const own = { ...HERE, address: '10.40.0.1', addresses: ['10.40.0.1'] }
   t.strictSame(siteWarnings('r', siteOf(', gateway: 10.40.0.1'), { ...own, forwards: false }), [])

@@ -12,7 +12,13 @@ import type { AuditStore, NewAuditEntry } from '#server/store/audit.ts'
 import { type Boot, bootId, type BootEvent } from '#model/boot.ts'
 import type { EventStore, UnstoredEvent } from '#server/store/events.ts'
 import type { KeyState, MachineKey } from '#model/machine-key.ts'
-import type { MachineBoot, MachineRecords, TokenRecord } from '#server/store/machine-records.ts'
+import type {
+  Install,
+  KeptOrder,
+  MachineBoot,
+  MachineRecords,
+  TokenRecord,
+} from '#server/store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '#server/store/secrets.ts'
 import type {
   ObjectStore,
@@ -520,6 +526,7 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
       await store.change('ctl-1', record => record.spend('b-0001', 3, to))
       const used = new Map<string, string>()
       const opened = new Set<string>()
+      const disks = new Map<string, string>()
       const note = ({ machine, boot }: MachineBoot) => used.set(machine, boot)
       await store.follow({
         begin: all => all.used.forEach(note),
@@ -528,6 +535,7 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
           if (reopening === undefined) opened.delete(machine)
           else opened.add(machine)
         },
+        disk: (machine, { installs, order }) => disks.set(machine, `${installs.length} ${order?.verb}`),
       })
       t.same([...used], [['ctl-1', 'b-0001']])
       await keep(store, 'b-0002', 'i')
@@ -544,8 +552,111 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
       })
       await t.rejects(failing, { message: 'undone' })
       t.same([...opened], [], 'of what was undone it hears nothing')
+      const install = installOf('b-0001')
+      await store.change('ctl-1', record => record.putInstall(install))
+      await store.change('ctl-1', record => record.putOrder(order))
+      t.same([...disks], [['ctl-1', '1 reinstall']])
     },
   )
+
+  t.test('keeps what was installed and ordered, also for the next who opens it', async t => {
+    const { store, again } = await open(t)
+    const given = {
+      table: '9d0a1c3e-0000-4000-8000-000000000001',
+      roothashes: ['a', 'b'],
+      grantedBoot: 'b-0001',
+    }
+    const [first, second] = [
+      { ...installOf('b-0001'), ...given },
+      { ...installOf('b-0002'), orderedBy: 'ada' },
+    ]
+    const proven = { ...order, withoutProof: true, provenBoot: 'b-0002' }
+    await store.change('ctl-1', record => {
+      record.putInstall(first)
+      record.putInstall(second)
+      record.putOrder(proven)
+    })
+    await store.change('ctl-1', record => record.confirmInstall('b-0001', 9))
+    t.same(await store.read('ctl-1', record => record.disk()), { installs: [second, first], order: proven })
+    await store.change('ctl-1', record => record.putInstall({ ...first, installedAt: 8 }))
+    const kept = await again()
+    await kept.change('ctl-1', record => {
+      record.confirmInstall('b-0001', 9)
+      record.endOrder()
+    })
+    const confirmed = { ...first, installedAt: 8, confirmedAt: 9 }
+    t.same(await kept.read('ctl-1', record => record.disk()), { installs: [confirmed] }, 'the only one')
+    await kept.change('ctl-1', record => record.forgetInstalls())
+    t.same(await kept.read('ctl-1', record => record.disk()), { installs: [] })
+  })
+
+  t.test('keeps how far an upgrade is, also for the next who opens it', async t => {
+    const { store, again } = await open(t)
+    const upgrade: KeptOrder = {
+      ...order,
+      verb: 'upgrade',
+      target: 'aaaaaaaaaaaa',
+      state: 'rebooting',
+      since: 5,
+      kernel: '0e2f0000-0000-4000-8000-000000000001',
+      healthySeconds: 300,
+      sinceHost: { run: 'second', at: 12 },
+    }
+    await store.change('ctl-1', record => record.putOrder(upgrade))
+    const kept = await again()
+    t.same(await kept.read('ctl-1', record => record.disk().order), upgrade)
+    const { kernel: _, ...rest } = upgrade
+    const failed: KeptOrder = { ...rest, state: 'failed', since: 6, why: 'the disk is gone' }
+    await kept.change('ctl-1', record => record.putOrder(failed))
+    t.same(await kept.read('ctl-1', record => record.disk().order), failed)
+  })
+
+  t.test('keeps the keys of encrypted disks of one machine, also for the next who opens it', async t => {
+    const { store, again } = await open(t)
+    t.same(await store.read('ctl-1', record => record.diskKeys()), [])
+    const key = { uuid: 'u', secret: 'S', recipient: 'age1', holder: 'tpm', boot: 'b-0001', at: 7 } as const
+    await store.change('ctl-1', record => record.putDiskKeys([key]))
+    const kept = await again()
+    t.same(await kept.read('ctl-1', record => record.diskKeys()), [key])
+    t.same(await kept.read('cmp-1', record => record.diskKeys()), [])
+    await kept.change('ctl-1', record => record.putDiskKeys([]))
+    t.same(await kept.read('ctl-1', record => record.diskKeys()), [])
+  })
+
+  t.test('keeps few installs that were not confirmed, and never drops the confirmed one', async t => {
+    const { store } = await open(t)
+    await store.change('ctl-1', record => {
+      record.putInstall({ ...installOf('b-0001'), installedAt: 8, confirmedAt: 9 })
+      for (let number = 2; number < 40; number += 1) record.putInstall(installOf(bootId(number)))
+    })
+    const { installs } = await store.read('ctl-1', record => record.disk())
+    t.equal(installs.length, 9)
+    t.match(installs.at(-1), { boot: 'b-0001', confirmedAt: 9 })
+    t.equal(installs[0]?.boot, bootId(39))
+  })
+
+  t.test('a boot that an order was spent on is open, those before it are not', async t => {
+    const { store } = await open(t)
+    await keep(store, 'b-0004')
+    const opened = { machine: 'ctl-1', at: 1, until: 9, who: 'ada' }
+    await store.change('ctl-1', record => record.reopenFor('b-0004', opened))
+    const isOpen = (boot: string) => store.read('ctl-1', record => record.isReopened(boot))
+    t.same(await Promise.all(['b-0003', 'b-0004'].map(isOpen)), [false, true])
+  })
+}
+
+const order: KeptOrder = {
+  machine: 'ctl-1',
+  verb: 'reinstall',
+  at: 1,
+  until: 2,
+  who: 'ada',
+  made: { run: 'first', at: 3 },
+}
+
+function installOf(boot: string): Install {
+  const disk = { name: 'sda', bytes: 1e9, model: 'M', serial: 'S', byId: 'ata-S' }
+  return { machine: 'ctl-1', boot, disks: [disk], version: 'v', slot: 'a', overwrite: true, grantedAt: 7 }
 }
 
 /** The contract of what 'pilotlight up' gives and no one reads back. */

@@ -14,8 +14,11 @@ import type { Catalog } from '../../../inventory/catalog.ts'
 import { identifiersIn } from '../../../machines/identity.ts'
 import type { CurrentBoot, Journal } from '../../../machines/journal.ts'
 import type { Reopening } from '../../../store/machine-records.ts'
+import type { Installs } from '../../../agent/installs.ts'
+import type { KeptOrders } from '../../../agent/kept-orders.ts'
 import type { Reopenings } from '../../../agent/reopenings.ts'
 import type { Log } from '../../../log.ts'
+import { diskViewOf } from './orders.ts'
 import { limitOf, linkNext, nothingAfter, pageOf, type PageQuery } from './paging.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
@@ -25,6 +28,8 @@ export type ListNeeds = {
   readonly catalog: () => Catalog
   readonly journal: Pick<Journal, 'all' | 'currentOf' | 'reading' | 'last'>
   readonly reopenings: Pick<Reopenings, 'of' | 'all'>
+  readonly installs: Pick<Installs, 'installed'>
+  readonly keptOrders: Pick<KeptOrders, 'order'>
   /** What `pilotlight lint` finds in the data directory. */
   readonly linter: Pick<LintBeside, 'found'>
   readonly log: Log
@@ -50,6 +55,9 @@ type MachineView = {
   /** An operator opened its next boot, until then (ISO 8601). */
   readonly reopened?: { readonly who: string; readonly until: string }
   readonly lastEvent?: Pick<BootEvent, 'layer' | 'kind' | 'text'>
+  /** The system on its disk, and what its next network boot does with that; times in ISO 8601. */
+  readonly installed?: object
+  readonly order?: object
 }
 
 /** `GET /profiles`, `/groups`, `/machines`, each with `/{id}`; `GET /v1/problems` and `/v1/phases`. */
@@ -96,7 +104,10 @@ export const listRoutes: FastifyPluginCallback<ListNeeds> = (app, needs, done) =
     const mac = normaliseMac(id)
     const machine = catalog().machine(identifiersIn(id))
     if (machine !== undefined)
-      return pretty(reply, viewOf(machine, journal.currentOf({ machine }), reopenings.of(machine.name)))
+      return pretty(
+        reply,
+        withDisk(viewOf(machine, journal.currentOf({ machine }), reopenings.of(machine.name)), needs),
+      )
     if (mac !== undefined) await journal.reading({ mac })
     const boot = mac === undefined ? undefined : journal.currentOf({ mac })
     return pretty(reply, known(boot && strangerView(boot), 'machine', id))
@@ -151,7 +162,7 @@ type Paged = { Querystring: PageQuery }
 
 /** Declared machines in the order of their sites, then others in the byte order of their MACs. */
 function machinePage(
-  { catalog: inventory, journal, reopenings }: Omit<ListNeeds, 'log'>,
+  { catalog: inventory, journal, reopenings, installs, keptOrders }: Omit<ListNeeds, 'log'>,
   query: PageQuery,
 ): { readonly items: readonly MachineView[]; readonly next?: string } {
   const limit = limitOf(query)
@@ -166,7 +177,10 @@ function machinePage(
   const declared = machines.slice(start, start + limit)
   const opened = new Map(reopenings.all().map(it => [it.machine, it]))
   const items: MachineView[] = declared.map(machine =>
-    viewOf(machine, journal.currentOf({ machine }), opened.get(machine.name)),
+    withDisk(viewOf(machine, journal.currentOf({ machine }), opened.get(machine.name)), {
+      installs,
+      keptOrders,
+    }),
   )
   if (start + limit < machines.length) return { items, next: declared.at(-1)?.name ?? '' }
   const others = strangersAfter(catalog, journal.all(), isAmongOthers ? after : '')
@@ -194,6 +208,11 @@ function strangerView(boot: CurrentBoot): MachineView {
 function viewOf(machine: Machine, boot: CurrentBoot | undefined, opened: Reopening | undefined): MachineView {
   const reopened = opened && { who: opened.who, until: new Date(opened.until).toISOString() }
   return { id: machine.name, declared: true, ...machine, ...seen(boot), ...(reopened && { reopened }) }
+}
+
+/** With what is installed on its disk, and what is ordered for that. */
+function withDisk(view: MachineView, known: Pick<ListNeeds, 'installs' | 'keptOrders'>): MachineView {
+  return { ...view, ...diskViewOf(known, view.id) }
 }
 
 function seen(boot: CurrentBoot | undefined) {

@@ -33,6 +33,12 @@ const keyBody = {
   },
 } as const
 
+const SUMMARY = {
+  approve: 'approves a key: the one that waits, or the one named',
+  reject:
+    'rejects a key: the one that waits or that the machine has, or the one named; its encrypted disk gets no key from then on',
+} as const
+
 type KeyQuery = PageQuery & { readonly state?: KeyState }
 type ByName = { Params: { name: string } }
 type OnKey = ByName & { Body: { fingerprint?: string; isOnly?: boolean } | null }
@@ -83,7 +89,7 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       `/v1/machines/:name/${verb}`,
       {
         config: { audit: `machine.${verb}` },
-        schema: { ...about(`${verb}s a key: the one that waits, or the one named`), body: keyBody },
+        schema: { ...about(SUMMARY[verb]), body: keyBody },
       },
       async (request, reply) => {
         const { body, identity } = request

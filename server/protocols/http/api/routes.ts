@@ -8,12 +8,16 @@ import { problemAnswer } from '../wire/problems.ts'
 import type { ReadCosts } from '../wire/read-costs.ts'
 import { alarmRoutes, type AlarmNeeds } from './alarms.ts'
 import { auditRoutes, auditWrites, type AuditNeeds } from './audit.ts'
+import { diagnosisRoutes, type DiagnosisNeeds } from './diagnosis.ts'
 import { leaseRoutes, type LeaseNeeds } from './leases.ts'
 import { siteRoutes, type SiteNeeds } from './sites.ts'
 import type { WriteNeeds } from './writes.ts'
 import { assetStoreRoutes, type AssetStoreNeeds } from './assets.ts'
 import { eventRoutes, type EventNeeds } from './events.ts'
 import { explainRoutes, type ExplainNeeds } from './explain.ts'
+import { consoleRoutes, type ConsoleNeeds } from './consoles.ts'
+import { diskKeyRoutes, type DiskKeyNeeds } from './disk-keys.ts'
+import { orderRoutes, type OrderNeeds } from './orders.ts'
 import { machineKeyRoutes, type MachineKeyNeeds } from './machine-keys.ts'
 import { historyRoutes } from './history.ts'
 import { objectRoutes } from './objects.ts'
@@ -33,9 +37,13 @@ export type ApiNeeds = ListNeeds &
   ExplainNeeds &
   MetricsNeeds &
   MachineKeyNeeds &
+  OrderNeeds &
+  DiskKeyNeeds &
+  ConsoleNeeds &
   AccessTokenNeeds &
   AlarmNeeds &
   AuditNeeds &
+  DiagnosisNeeds &
   LeaseNeeds & { readonly log: Log }
 
 /** What they need of their listener: who may do what there, and the time that reads may take. */
@@ -53,6 +61,9 @@ export async function apiRoutes(app: FastifyInstance, needs: ApiNeeds & Listener
   await app.register(assetStoreRoutes, needs)
   await app.register(siteRoutes, needs)
   await app.register(machineKeyRoutes, needs)
+  await app.register(orderRoutes, needs)
+  await app.register(diskKeyRoutes, needs)
+  await app.register(consoleRoutes, needs)
   await app.register(eventRoutes, needs)
   await app.register(explainRoutes, needs)
   await app.register(metricsRoutes, needs)
@@ -60,6 +71,7 @@ export async function apiRoutes(app: FastifyInstance, needs: ApiNeeds & Listener
   await app.register(alarmRoutes, needs)
   await app.register(auditRoutes, needs)
   await app.register(leaseRoutes, needs)
+  await app.register(diagnosisRoutes, needs)
   await app.register(pageRoutes)
 }
 

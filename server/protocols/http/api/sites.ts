@@ -1,8 +1,7 @@
 // What `pilotlight up` sends to the server: sites, their authorities and bundles, each replaced as a whole.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { TLSSocket } from 'node:tls'
-import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
+import type { FastifyPluginCallback } from 'fastify'
 import type { SiteSigning, BundleDescription, BundleFile, SiteAuthority } from '#model/bundle.ts'
 import { cleanLabel } from '#model/clean.ts'
 import type { Fault } from '#model/fault.ts'
@@ -10,10 +9,9 @@ import { isHostLabel } from '#model/host-name.ts'
 import type { Kind } from '#model/kinds.ts'
 import { type SiteObjects, siteSchema } from '#model/site.ts'
 import { messageOf } from '#progress/wait.ts'
-import { isFromHere } from '../../../access/hosts.ts'
 import type { AuthorityPut } from '../../../agent/authorities.ts'
 import { bundleArchive } from '../../../agent/bundle.ts'
-import { BadRequest, InvalidObject, NotFound, SecretInClear } from '../../../errors.ts'
+import { BadRequest, InvalidObject, NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Inventory } from '../../../inventory/inventory.ts'
 import {
@@ -26,6 +24,7 @@ import {
 import { checkObject } from '../../../inventory/object-check.ts'
 import { auditingOf, noteAudited, noteChange } from './audit.ts'
 import type { Log } from '../../../log.ts'
+import { refuseInClear } from './secret-in-clear.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
 import { authorityBody, bundleBody, dryRunQuery, replaceQuery } from './site-bodies.ts'
@@ -36,7 +35,7 @@ export type SiteNeeds = {
   readonly inventory: Pick<Inventory, 'putSite'>
   readonly putBundle: (machine: string, bundle: BundleDescription) => Promise<boolean>
   /** Where the server is, as of now. */
-  readonly place: () => ServerPlace
+  readonly place: () => Promise<ServerPlace>
   /** All sites, and the subnet of each. */
   readonly sites: () => Promise<readonly { readonly name: string; readonly subnet: string }[]>
   readonly putAuthority: (
@@ -84,7 +83,7 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
       const by = { who: request.identity.name, audit: auditingOf(request) }
       const site = checkedSite(body)
       refuseOverlap(name, site, await sites())
-      const here = place()
+      const here = await place()
       refuseServerAddresses(name, site, here, machine => catalog().machine({ name: machine })?.address)
       const warnings = siteWarnings(name, site, here, id => catalog().profiles.get(id))
       if (request.query.dryRun) {
@@ -171,12 +170,6 @@ export const siteRoutes: FastifyPluginCallback<SiteNeeds> = (app, needs, done) =
     },
   )
   done()
-}
-
-/** Refuses what other hosts could read on its way: an operator who sent it so must learn that it is no longer secret. */
-const refuseInClear: onRequestHookHandler = ({ raw, ip }, _, next) => {
-  const socket = raw.socket as Partial<TLSSocket> & typeof raw.socket // plain on a listener without TLS
-  next(socket.encrypted === true || isFromHere(socket) ? undefined : new SecretInClear(ip))
 }
 
 /** Refuses a signer whose certificate and key do not belong together. */

@@ -1,15 +1,20 @@
 // What a machine asks on its way from firmware to operating system, with Matchbox's routes and meaning.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { Installed } from '#model/install.ts'
 import type { ConfigTokens } from '../../../agent/config-tokens.ts'
+import type { LocalBoots } from '../../../agent/local-boots.ts'
 import { parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
 import {
   grubOf,
   ignitionTextOf,
   knownOf,
+  localGrubOf,
+  localScriptOf,
   machineOf,
   MATCHBOX_BOOT_SCRIPT,
   matchOf,
+  rootFolderOf,
   scriptOf,
   type Match,
   type Sources,
@@ -35,6 +40,7 @@ export type BootNeeds = Omit<AskerNeeds, 'catalog'> & {
   readonly journal: Pick<Journal, 'arrive' | 'reading'>
   readonly clients: Pick<Clients, 'booted' | 'dhcp'>
   readonly configTokens: Pick<ConfigTokens, 'give' | 'heldAt'>
+  readonly localBoots: Pick<LocalBoots, 'bootFrom'>
   /** Waits until the catalog has what is in the data directory by now; says whether that changed anything. */
   readonly caughtUp: () => Promise<boolean>
   /** Signs what is served, where there is a key ring. */
@@ -67,12 +73,7 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     })
   }
   page('/ipxe', answering(sendScript))
-  page(
-    '/grub',
-    answering(({ match, request, reply }) =>
-      plain(reply, grubOf(sources(request.socket.localAddress), match)),
-    ),
-  )
+  page('/grub', answering(sendGrub))
   page('/ignition', answering(sendConfig))
   for (const [path, textIn] of [
     ['/generic', genericText],
@@ -128,9 +129,53 @@ export const bootRoutes: FastifyPluginCallback<BootNeeds> = (app, needs, done) =
     }
   }
 
-  /** `/ipxe`: the boot script of a match. */
-  function sendScript({ match, from, request, reply }: Asked): Answer {
-    const { script, assets } = scriptOf(sources(request.socket.localAddress), match)
+  /** The system on the disk that a machine is sent to; undefined where it boots what its profile says. */
+  function localBootOf({ match, from, request }: Asked, render: Sources): Installed | undefined {
+    const { machine } = match
+    // Only in place of our own system: a profile of another one is an operator's wish.
+    if (machine === undefined || rootFolderOf(render, match) === undefined) return undefined
+    // Signature and script are of one text: what counts is the request of the script alone.
+    const isForMachine = isForSignature(request)
+    const isAsking = from?.machine !== undefined && !isForMachine
+    const isElsewhere = clients.dhcp === 'off' && request.ip !== machine.address
+    const elsewhere = isElsewhere && (isAsking || isForMachine) ? request.ip : undefined
+    const boots = needs.localBoots.bootFrom(machine, isAsking, elsewhere)
+    return boots.from === 'disk' ? boots.installed : undefined
+  }
+
+  function recordLocalBoot({ from, request }: Asked, { disk, version }: Installed): void {
+    if (from === undefined) return
+    clients.booted(request.ip, from.mac, new Map())
+    journal.arrive(from, { address: request.ip, at: 'script' })
+    askers.record(from, {
+      kind: 'script',
+      text: `local boot: it is installed (${version} on ${disk})`,
+      detail: { local: 1, disk, from: request.ip },
+      startsBoot: clients.dhcp === 'off',
+    })
+  }
+
+  /** `/grub`: the same for GRUB 2. */
+  function sendGrub(asked: Asked): Answer {
+    const render = sources(asked.request.socket.localAddress)
+    const installed = localBootOf(asked, render)
+    if (installed === undefined) return plain(asked.reply, grubOf(render, asked.match))
+    const config = localGrubOf(render, asked.match)
+    recordLocalBoot(asked, installed)
+    return plain(asked.reply, config)
+  }
+
+  /** `/ipxe`: the boot script of a match, or for an installed machine the one that sends it to its disk. */
+  function sendScript(asked: Asked): Answer {
+    const { match, from, request, reply } = asked
+    const render = sources(request.socket.localAddress)
+    const installed = localBootOf(asked, render)
+    if (installed !== undefined) {
+      const local = localScriptOf(render, match)
+      recordLocalBoot(asked, installed)
+      return plain(reply, local)
+    }
+    const { script, assets } = scriptOf(render, match)
     if (from !== undefined) {
       clients.booted(request.ip, from.mac, assets)
       journal.arrive(from, { address: request.ip, at: 'script' })

@@ -14,6 +14,7 @@ import { directoryFiles } from '#server/boot/render/directory-files.ts'
 import { Templates } from '#server/boot/render/templates.ts'
 import { catalogOf } from '../../catalogs.ts'
 import { site } from '../../serving.ts'
+import { runScript } from '#lab/netboot/ipxe-script.ts'
 
 const golden = join(import.meta.dirname, 'golden')
 const templates = new Templates(directoryFiles('.'))
@@ -58,11 +59,59 @@ t.test('the scripts of a fresh server are those that were reviewed', async t => 
   matchesGolden(t, 'controller.ipxe', controller.script)
   t.strictSame(Object.fromEntries(controller.assets), {
     '/assets/live/vmlinuz': 'kernel',
+    '/assets/live/microcode.img': 'initrd',
     '/assets/live/initrd.img': 'initrd',
     '/assets/live/rootfs.squashfs': 'rootfs',
   })
   const local = scriptOf(sources, matchOf(catalog, { mac: '52:54:00:20:00:01', os: 'installed' }))
   matchesGolden(t, 'local.ipxe', local.script)
+})
+
+t.test(
+  'UEFI goes on to the disk: scripts that leave the boot to it end with an error, at the outermost',
+  async t => {
+    const url = endpoints.server.url
+    const local = scriptOf(sources, matchOf(catalog, { mac: '52:54:00:20:00:01', os: 'installed' })).script
+    const texts: Readonly<Record<string, string>> = {
+      [`${url}/autoexec.ipxe`]: templates.render('ipxe/autoexec.ipxe.njk', endpoints),
+      [`${url}/boot.ipxe`]: templates.render('ipxe/boot.ipxe.njk', endpoints),
+    }
+    for (const [first, platform, status] of [
+      [`${url}/autoexec.ipxe`, 'efi', 1],
+      [`${url}/boot.ipxe`, 'efi', 1],
+      [`${url}/ipxe`, 'efi', 1],
+      [`${url}/boot.ipxe`, 'pcbios', 0],
+    ] as const) {
+      const run = runScript(texts[first] ?? local, first, {
+        platform,
+        ip: '10.20.0.11',
+        mac: '52:54:00:20:00:01',
+      })
+      const asked: string[] = []
+      let step = run.next()
+      while (step.done !== true) {
+        const wanted = step.value
+        if (wanted.want === 'text') asked.push(wanted.url)
+        step = run.next(
+          wanted.want === 'text' ? { ok: true, text: texts[wanted.url] ?? local } : { ok: true },
+        )
+      }
+      t.same(step.value, { end: 'exit', status }, `${first} on ${platform}`)
+      t.ok(asked.length <= 2, 'nothing is asked for again')
+    }
+  },
+)
+
+t.test('a virtual machine gets the small initrd and no microcode, under the same name', async t => {
+  for (const id of ['live', 'controller', 'compute']) {
+    const profile = profiles.get(id)!
+    const group = { id: 'vms', profile: id, metadata: { hardware: 'vm' } }
+    const only = catalogOf({ groups: [group], profiles: [profile], machines: [] })
+    const { script } = scriptOf(sources, matchOf(only, { mac: '52:54:00:20:00:09' }))
+    t.match(script, /vmlinuz initrd=initrd\.img coreos/)
+    t.match(script, '\ninitrd --name initrd.img http://10.20.0.1:8080/assets/live/initrd-vm.img ||')
+    t.notMatch(script, 'microcode')
+  }
 })
 
 t.test('every initrd has a name, and the kernel an argument for it', async t => {
@@ -84,6 +133,10 @@ t.test('every initrd has a name, and the kernel an argument for it', async t => 
       { name: 'three', url: 'http://s/c' },
     ],
   })
+  const chosen = bootUrlsOf({ id: 'p', boot: { kernel: '/k', initrd: ['{{x}}', '/i'] } }, 'http://s', text =>
+    text.replace('{{x}}', ' '),
+  )
+  t.strictSame(chosen.initrds, [{ name: 'i', url: 'http://s/i' }], 'one that renders to nothing is left out')
   t.same([...assetKindsOf(files, 'http://s').keys()], ['/a/one.img', '/b/x', '/c'], 'only what we serve')
 })
 

@@ -64,7 +64,14 @@ export const SERVER = { address: '10.20.0.1', url: 'http://10.20.0.1:8080' }
 /** The lab's network. */
 export function network(dhcp: ProvisioningNetwork['dhcp'] = 'full'): ProvisioningNetwork {
   const pool = { first: '10.20.0.100', last: '10.20.0.199' }
-  return { subnet: '10.20.0.0/24', gateway: '10.20.0.1', dhcp, pool, dns: ['10.20.0.1'] }
+  return {
+    subnet: '10.20.0.0/24',
+    gateway: '10.20.0.1',
+    dhcp,
+    pool,
+    dns: ['10.20.0.1'],
+    ntp: ['10.20.0.1', '192.0.2.123'],
+  }
 }
 
 /** A declared machine with the hardware address of the clients here. */

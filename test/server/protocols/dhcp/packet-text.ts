@@ -42,6 +42,7 @@ const ADDRESSES: ReadonlySet<number> = new Set([
   OPTION.router,
   OPTION.dns,
   OPTION.broadcastAddress,
+  OPTION.ntp,
   OPTION.requestedAddress,
   OPTION.serverIdentifier,
 ])

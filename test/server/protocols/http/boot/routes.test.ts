@@ -18,7 +18,7 @@ t.test('a declared machine boots by what it is', async t => {
   t.match(script.headers.get('content-length'), /^\d+$/, 'firmware wants a length, not chunks')
   t.match(
     await script.text(),
-    new RegExp(`^kernel ${server.url}/assets/live/vmlinuz initrd=initrd.img `, 'm'),
+    new RegExp(`^kernel ${server.url}/assets/live/vmlinuz initrd=microcode.img initrd=initrd.img `, 'm'),
   )
 
   const config = await server.get('/ignition?mac=52:54:00:20:00:01')

@@ -1,0 +1,226 @@
+// The keys of encrypted state partitions. The initrd that installs makes a key and puts it here before it writes, sealed like
+// bundles. From then on it is the recovery key, which an administrator may see; and it is handed out to a machine that starts
+// from its disk and shows what the disk has in clear: an age identity of its own, which no other disk has.
+
+import type { DiskKeyHolder, RecoveryKey, Unlock } from '#model/disk-key.ts'
+import type { Machine } from '#model/machine.ts'
+import { DiskKeyRefused } from '../errors.ts'
+import type { Clients } from '../machines/clients.ts'
+import type { Journal } from '../machines/journal.ts'
+import type { Occurrences } from '../machines/occurrences.ts'
+import type { Clocks } from '../process/clock.ts'
+import type { DiskKey, MachineRecords } from '../store/machine-records.ts'
+import type { BootTokens } from './boot-tokens.ts'
+import { isSameAnswer, newAnswer } from './challenge.ts'
+import { keptOf, presentOf, whyKept } from './disk-key-records.ts'
+import type { Enrolling } from './enrolment.ts'
+import { refusalOf } from './refusals.ts'
+import { requireRecipient, sealText } from './sealing.ts'
+
+/** Keys of one boot: one, and another where its initrd began again. A third is refused: it could only push out the machine's own. */
+const KEYS_A_BOOT = 2
+/** Challenges of a machine that are good at once: anyone at its address can ask for one, and ends none of the machine's. */
+const CHALLENGES = 16
+/** How long an operator's permission waits for the machine, and how long it is good once the key was handed out. */
+const PERMITTED_MS = 60 * 60_000
+const AGAIN_MS = 60_000
+
+/** What it needs from the service. */
+export type DiskKeyNeeds = {
+  readonly store: Pick<MachineRecords, 'change' | 'read'>
+  readonly tokens: Pick<BootTokens, 'goodIn'>
+  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly alarms: Pick<Occurrences, 'raise'>
+  readonly clients: Pick<Clients, 'dhcp'>
+  /** A machine as it is declared now. */
+  readonly machineOf: (name: string) => Machine | undefined
+  readonly clocks: Clocks
+}
+
+/** What the initrd that installs puts here. */
+export type SentDiskKey = {
+  /** The UUID that the LUKS2 header will have. */
+  readonly uuid: string
+  readonly secret: string
+  /** The age recipient whose identity the disk has in clear. */
+  readonly recipient: string
+  readonly holder: DiskKeyHolder
+}
+
+/** Keys of disks: kept, shown, and handed out. */
+export class DiskKeys {
+  readonly #needs: DiskKeyNeeds
+  readonly #challenges = new Map<string, readonly string[]>()
+  /** Until when the key of a machine whose TPM holds it is handed out, by the steady clock. A restart ends them. */
+  readonly #permitted = new Map<string, number>()
+  /** When it was last written down that a machine waits for that permission, by the steady clock. */
+  readonly #saidWaiting = new Map<string, number>()
+
+  constructor(needs: DiskKeyNeeds) {
+    this.#needs = needs
+  }
+
+  /**
+   * Keeps the key of a disk that this boot was granted; on disk when it resolves. Again with the same key it changes nothing.
+   *
+   * @throws {DiskKeyRefused} 403, without a grant, for a UUID that has another key, and for a third key of one boot;
+   * {BadRequest} 400, for no recipient
+   */
+  async keep({ machine, token, mac, address }: Enrolling, sent: SentDiskKey): Promise<void> {
+    const { uuid, secret, recipient, holder } = sent
+    await requireRecipient(recipient)
+    const { store, tokens, clocks, journal } = this.#needs
+    const key: DiskKey = { uuid, secret, recipient, holder, boot: token.boot, at: clocks.wall() }
+    const kept = await store.change(machine.name, record =>
+      refusalOf(() => {
+        tokens.goodIn(record, token.hash)
+        const { installs } = record.disk()
+        if (!installs.some(({ boot }) => boot === token.boot))
+          throw new DiskKeyRefused(machine.name, 'this boot was granted no disk. Ask for a grant first')
+        const before = record.diskKeys()
+        const same = before.find(it => it.uuid === uuid)
+        if (same !== undefined) {
+          if (isSameAnswer(same.secret, secret) && same.recipient === recipient) return false
+          throw new DiskKeyRefused(machine.name, `the server keeps another key for ${uuid}`)
+        }
+        if (before.filter(it => it.boot === token.boot).length >= KEYS_A_BOOT)
+          throw new DiskKeyRefused(
+            machine.name,
+            `the server keeps ${KEYS_A_BOOT} keys of this boot. Switch the machine off and on to begin again`,
+          )
+        record.putDiskKeys(keptOf([key, ...before], record))
+        return true
+      }),
+    )
+    if ('refusal' in kept) throw kept.refusal
+    if (!kept.value) return
+    const how = holder === 'tpm' ? "the machine's TPM opens it" : 'the server hands it out at each boot'
+    const text = `put the key of its encrypted state (LUKS ${uuid}) into the server's keeping; ${how}`
+    const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
+    journal.record({ ...where, kind: 'key', text, detail: { from: address } })
+  }
+
+  /**
+   * A challenge for a disk, sealed to the identity that the disk has in clear.
+   *
+   * @throws {DiskKeyRefused} 403
+   */
+  async offer(name: string, uuid: string, address: string): Promise<{ readonly challenge: string }> {
+    this.#require(name, address)
+    const key = await this.#keyOf(name, uuid)
+    this.#requirePermission(key, name, address)
+    const answer = newAnswer()
+    const id = `${name} ${uuid}`
+    this.#challenges.set(id, [answer, ...(this.#challenges.get(id) ?? [])].slice(0, CHALLENGES))
+    return { challenge: await sealText(key.recipient, answer) }
+  }
+
+  /**
+   * The key of a disk, sealed to the identity that the disk has in clear, for the answer to a challenge.
+   *
+   * @throws {DiskKeyRefused} 403
+   */
+  async redeem(
+    name: string,
+    uuid: string,
+    address: string,
+    answer: string,
+  ): Promise<{ readonly key: string }> {
+    const machine = this.#require(name, address)
+    const key = await this.#keyOf(name, uuid)
+    this.#requirePermission(key, name, address)
+    const id = `${name} ${uuid}`
+    const known = this.#challenges.get(id) ?? []
+    const mac = this.#needs.journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
+    const where = { mac, machine: name, layer: 'http', detail: { from: address } } as const
+    if (!known.some(one => isSameAnswer(one, answer))) {
+      const text = `${address} answered the challenge for the disk of ${name} wrongly (LUKS ${uuid})`
+      this.#needs.alarms.raise({ ...where, kind: 'refused', text })
+      throw new DiskKeyRefused(name, 'that is not what was sealed to this disk. Ask for another challenge')
+    }
+    this.#challenges.delete(id)
+    const now = this.#needs.clocks.steady()
+    const until = this.#permitted.get(name)
+    if (until !== undefined) this.#permitted.set(name, Math.min(until, now + AGAIN_MS))
+    const sealed = await sealText(key.recipient, key.secret)
+    const text = `was handed the key of its disk (LUKS ${uuid})`
+    this.#needs.journal.record({ ...where, kind: 'unlock', text })
+    return { key: sealed }
+  }
+
+  /**
+   * An operator has the server hand the key out, within an hour, to a machine whose TPM does not give it.
+   *
+   * @throws {DiskKeyRefused} 403, where there is no key
+   */
+  async permit({ name, macs }: Machine, who: string): Promise<Unlock> {
+    const { store, clocks } = this.#needs
+    if ((await store.read(name, record => record.diskKeys())).length === 0) throw noKey(name)
+    this.#permitted.set(name, clocks.steady() + PERMITTED_MS)
+    const [mac = ''] = macs
+    const text = `${who} allowed the server to hand out the key of its disk, for an hour`
+    this.#needs.journal.record({ mac, machine: name, layer: 'http', kind: 'unlock', text })
+    return { machine: name, until: clocks.wall() + PERMITTED_MS }
+  }
+
+  /**
+   * The recovery keys of a machine, the latest first. That they were seen is in the journal.
+   *
+   * @throws {DiskKeyRefused} 403, where there is none
+   */
+  async show({ name, macs }: Machine, who: string): Promise<RecoveryKey[]> {
+    const shown = await this.#needs.store.read(name, record => {
+      const present = presentOf(record)
+      return record.diskKeys().map(key => viewOf(key, key.uuid === present?.uuid))
+    })
+    if (shown.length === 0) throw noKey(name)
+    const [mac = ''] = macs
+    const uuids = shown.map(({ uuid }) => uuid).join(', ')
+    const text = `${who} was shown the recovery key of its disk (LUKS ${uuids})`
+    this.#needs.journal.record({ mac, machine: name, layer: 'http', kind: 'unlock', text })
+    return shown
+  }
+
+  /** The machine, when the sender is at its address; where DHCP shows no address the disk alone says whose it is. */
+  #require(name: string, address: string): Machine {
+    const machine = this.#needs.machineOf(name)
+    const isThere = this.#needs.clients.dhcp === 'off' || machine?.address === address
+    if (machine !== undefined && isThere) return machine
+    throw new DiskKeyRefused(name, `${address} is not the address of a machine that is declared by this name`)
+  }
+
+  async #keyOf(name: string, uuid: string): Promise<DiskKey> {
+    const { key, why } = await this.#needs.store.read(name, record => {
+      const found = record.diskKeys().find(it => it.uuid === uuid)
+      return { key: found, why: found && whyKept(found, record) }
+    })
+    if (key === undefined) throw new DiskKeyRefused(name, `the server keeps no key for LUKS ${uuid}`)
+    if (why !== undefined) throw new DiskKeyRefused(name, why)
+    return key
+  }
+
+  #requirePermission({ holder, uuid }: DiskKey, name: string, address: string): void {
+    if (holder === 'server') return
+    const now = this.#needs.clocks.steady()
+    if ((this.#permitted.get(name) ?? -Infinity) > now) return
+    if ((this.#saidWaiting.get(name) ?? -Infinity) + PERMITTED_MS <= now) {
+      this.#saidWaiting.set(name, now) // of declared machines alone
+      const mac = this.#needs.machineOf(name)?.macs[0] ?? ''
+      const text = `waits for the key of its disk (LUKS ${uuid}), which its TPM does not give. To let it have it:  pilotlight disk unlock ${name}`
+      const where = { mac, machine: name, layer: 'http', detail: { from: address } } as const
+      this.#needs.journal.record({ ...where, kind: 'unlock', text })
+    }
+    throw new DiskKeyRefused(
+      name,
+      `its TPM is to give the key, and no operator allowed the server to.  pilotlight disk unlock ${name}  allows it for an hour`,
+    )
+  }
+}
+
+function noKey(name: string): DiskKeyRefused {
+  return new DiskKeyRefused(name, 'the server keeps none: its disk is not encrypted, or was wiped')
+}
+
+function viewOf({ uuid, secret, holder, at, boot }: DiskKey, isPresent: boolean): RecoveryKey {
+  return { uuid, key: secret.replace(/(.{4})(?=.)/g, '$1-'), holder, at, boot, isPresent }
+}

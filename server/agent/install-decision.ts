@@ -1,0 +1,272 @@
+// What a machine's boot may do with its disks: write one, enter the system on it, erase it, or leave all alone. Pure.
+//
+// The rules: nothing is written without a grant of this boot; what a disk holds is lost only where the site or an operator's
+// order says so; a machine that is installed is never installed again by a boot that no one ordered.
+
+import {
+  diskText,
+  isSameDisk,
+  type DiskName,
+  type FoundState,
+  type InstallAsk,
+  type SeenDisk,
+} from '#model/install.ts'
+import type { Machine } from '#model/machine.ts'
+import type { Install, KeptOrder } from '../store/machine-records.ts'
+
+/** The facts that decide. */
+export type InstallQuestion = {
+  readonly machine: Pick<Machine, 'name' | 'disk'>
+  readonly boot: string
+  readonly asked: InstallAsk
+  /** What our authority is named in a machine.json. */
+  readonly authority: string
+  /** What the boots of this machine did with its disks, the latest first. */
+  readonly installs: readonly Install[]
+  /** An order whose time is not over. */
+  readonly order?: KeptOrder | undefined
+  /** The machine has a key on its disk, which this boot did not show. */
+  readonly isUnproven?: boolean | undefined
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/** How long what was ordered and granted lets later boots go on with it, where the disk does not show that it was begun: as long as an order waits. */
+const BEGUN_MS = 24 * 3_600_000
+
+/** Why a disk is refused, by the code of the answer. */
+export type InstallRefusal =
+  'DISK_IN_USE' | 'INSTALLED_ELSEWHERE' | 'ORDER_NOT_PROVEN' | 'STATE_MISSING' | 'STATE_OF_ANOTHER_MACHINE'
+
+/** The decision. A refusal has the reason as a sentence, and how to go on. */
+export type InstallDecision =
+  | {
+      readonly grant: 'install'
+      readonly disks: readonly SeenDisk[]
+      readonly overwrite: boolean
+      /** The operator whose order it is. */
+      readonly orderedBy?: string
+      /** The order is spent by it. */
+      readonly spends: boolean
+      /** The id of the partition table that the install was begun with, which this one goes on with. */
+      readonly table?: string
+    }
+  | {
+      readonly grant: 'enter'
+      readonly disks: readonly SeenDisk[]
+      readonly version: string
+      /** The UUID of the hardware that it was installed on, where it is in another one now. */
+      readonly movedFrom?: string
+    }
+  | { readonly grant: 'ram'; readonly why: string }
+  | { readonly grant: 'wipe'; readonly who: string }
+  | { readonly refused: InstallRefusal; readonly why: string }
+
+/** Decides what a boot may do with the disks that its initrd sees. */
+export function decideInstall(question: InstallQuestion): InstallDecision {
+  const { machine, boot, asked, installs, order, now } = question
+  const { name, disk: choice } = machine
+  if (order?.verb === 'wipe') {
+    // A power loss while it is erased takes the key first.
+    const isBegun = order.provenBoot !== undefined
+    return isBegun || maySpend(question, order) ? { grant: 'wipe', who: order.who } : refuseUnproven(question)
+  }
+  if (choice === undefined || choice === 'none')
+    return { grant: 'ram', why: 'the site says "disk: none" of it' }
+  const chosen = disksOf(asked)
+  const confirmed = installs.find(({ confirmedAt }) => confirmedAt !== undefined)
+  const own = installs.find(it => it.boot === boot && isUnfinished(it))
+  if (own !== undefined && (asked.found === null || own.orderedBy !== undefined))
+    return again(name, own, chosen)
+  if (order?.verb === 'reinstall') {
+    if (!maySpend(question, order)) return refuseUnproven(question)
+    return orderedInstall(question, order, chosen, confirmed)
+  }
+  const { found } = asked
+  // An install that was not finished goes on, also in a later boot: a power loss must not need a person.
+  const begun = installs.find(
+    it =>
+      isUnfinished(it) &&
+      isOfSameDisks(it.disks, chosen) &&
+      (isBegunOn(chosen, it) || (it.orderedBy !== undefined && isRecent(it, now))),
+  )
+  if (begun?.orderedBy !== undefined && (confirmed === undefined || begun.grantedAt >= confirmed.grantedAt))
+    return { ...goingOn(begun, chosen), orderedBy: begun.orderedBy }
+  if (found !== null) return enterOrRefuse(question, found, confirmed)
+  // Without an order anyone may have been granted it in the machine's name: the disk shows what was begun on it.
+  if (begun !== undefined && confirmed === undefined) return goingOn(begun, chosen)
+  if (confirmed !== undefined) return refuseLost(name, confirmed, asked.disks)
+  const unreadable = chosen.find(({ own: state }) => state === 'unreadable')
+  if (unreadable !== undefined) return refuseUnreadable(name, unreadable)
+  if (chosen.length === 0) return { grant: 'ram', why: 'none of its disks fits what the site asks for' }
+  const inUse = chosen.find(({ holds }) => holds !== null)
+  if (inUse !== undefined && !choice.overwrite) {
+    return {
+      refused: 'DISK_IN_USE',
+      why:
+        `${diskText(inUse)} of ${name} holds something (${inUse.holds}), and is not overwritten. Empty it, choose another one or write ` +
+        `"overwrite: true" at its disk in the site file, or:  ${reinstallCommand(name)}`,
+    }
+  }
+  return { grant: 'install', disks: chosen, overwrite: choice.overwrite, spends: false }
+}
+
+/** The command that installs a machine anew, whatever its disk holds; one that is installed and cannot show the key of its disk. */
+export function reinstallCommand(name: string, isInstalled = false): string {
+  return `pilotlight reinstall ${name} --count 1${isInstalled ? ' --without-proof' : ''}`
+}
+
+/** The disks that were chosen, as they were seen. */
+function disksOf({ disks, chosen }: InstallAsk): SeenDisk[] {
+  return chosen.flatMap(name => disks.find(disk => disk.name === name) ?? [])
+}
+
+function isOfSameDisks(ones: readonly DiskName[], others: readonly DiskName[]): boolean {
+  return ones.length === others.length && ones.every(one => others.some(other => isSameDisk(one, other)))
+}
+
+/** Says whether the machine has not reported that the disk is written. */
+function isUnfinished({ installedAt, confirmedAt }: Install): boolean {
+  return installedAt === undefined && confirmedAt === undefined
+}
+
+/** Says whether a grant is young enough that a later boot goes on with it, whatever the disk shows. */
+export function isRecent({ grantedAt }: Pick<Install, 'grantedAt'>, now: number): boolean {
+  return Math.abs(now - grantedAt) <= BEGUN_MS
+}
+
+/**
+ * Says whether disks show that this install was begun on them: by the partition table, whose id only the machine was given, or by a
+ * state partition of this machine that nothing was kept on yet. Of a mirror the second one may still be empty.
+ */
+function isBegunOn(disks: readonly SeenDisk[], { table }: Pick<Install, 'table'>): boolean {
+  const shows = ({ own, table: seen }: SeenDisk) =>
+    own === 'unfinished' || (own !== 'unreadable' && table !== undefined && seen === table)
+  return disks.some(shows) && disks.every(disk => shows(disk) || disk.holds === null)
+}
+
+/** A grant for what an earlier boot was granted and began. */
+function goingOn({ table }: Install, disks: readonly SeenDisk[]) {
+  const same = table === undefined ? {} : { table }
+  return { grant: 'install', disks, overwrite: true, spends: false, ...same } as const
+}
+
+/** Says whether this boot is one that an order is for: it showed the machine's key, or it need not. */
+function maySpend({ isUnproven }: InstallQuestion, { withoutProof }: KeptOrder): boolean {
+  return isUnproven !== true || withoutProof === true
+}
+
+/** A host with the machine's MAC and address would spend the order, and report what it likes. */
+function refuseUnproven({ machine: { name }, boot, order }: InstallQuestion): InstallDecision {
+  const { verb = 'reinstall', who = '' } = order ?? {}
+  return {
+    refused: 'ORDER_NOT_PROVEN',
+    why:
+      `${who} ordered ${verb} of ${name}, and boot ${boot} did not show the key that ${name} keeps on its disk. Nothing is written, and ` +
+      `the order waits. If this is ${name}, and its disk is dead or lost its state:  pilotlight ${verb} ${name} --count 1 --without-proof`,
+  }
+}
+
+/** The same grant for the same boot: its answer was lost, or the initrd began again. A grant is of the disks that it names. */
+function again(name: string, own: Install, chosen: readonly SeenDisk[]): InstallDecision {
+  if (isOfSameDisks(own.disks, chosen)) {
+    const orderedBy = own.orderedBy === undefined ? {} : { orderedBy: own.orderedBy }
+    const overwrite = own.overwrite || isBegunOn(chosen, own)
+    return { ...goingOn(own, chosen), overwrite, ...orderedBy }
+  }
+  return {
+    refused: 'INSTALLED_ELSEWHERE',
+    why:
+      `this boot of ${name} may write ${textOf(own.disks)}, and asks for ${textOf(chosen)}. Look at the disk, and switch the machine ` +
+      `off and on to choose again`,
+  }
+}
+
+function orderedInstall(
+  { machine: { name } }: InstallQuestion,
+  { who }: KeptOrder,
+  chosen: readonly SeenDisk[],
+  confirmed: Install | undefined,
+): InstallDecision {
+  if (chosen.length > 0)
+    return { grant: 'install', disks: chosen, overwrite: true, spends: true, orderedBy: who }
+  const why = `${who} ordered to install ${name} again, and none of its disks fits what the site asks for`
+  // In RAM an installed machine would begin its role anew: etcd empty, while others of its cluster still count on it.
+  if (confirmed !== undefined) {
+    const remedy = 'The order waits. Look at the disk and at "disk" in the site file; or take the order back'
+    return { refused: 'INSTALLED_ELSEWHERE', why: `${why}. ${remedy}:  pilotlight reinstall ${name} --undo` }
+  }
+  return { grant: 'ram', why }
+}
+
+/**
+ * A state partition was found: of this machine it is entered, any other is left alone. In other hardware than it was installed
+ * on (a replaced mainboard, disks moved to a spare chassis) it is this machine's only where the record of its install names
+ * that very disk: a disk of an earlier machine with the same name has the same text on it.
+ */
+function enterOrRefuse(
+  { machine: { name }, asked, authority }: InstallQuestion,
+  found: FoundState,
+  confirmed: Install | undefined,
+): InstallDecision {
+  const on = asked.disks.find(disk => disk.name === (found.disk ?? asked.chosen[0]))
+  const isKnown =
+    confirmed !== undefined && on !== undefined && confirmed.disks.some(disk => isSameDisk(disk, on))
+  const isMoved = on?.own === 'other'
+  const isOwn = found.machine === name && (found.authority === authority || isKnown)
+  const place = on === undefined ? `a disk of ${name}` : `${diskText(on)} of ${name}`
+  if (isOwn && on?.removable === true) {
+    const why = `${place} can be pulled out, and holds a state of ${name}. A system is never started from there. Take it out`
+    return { refused: 'STATE_OF_ANOTHER_MACHINE', why }
+  }
+  if (isOwn && (isKnown || !isMoved)) {
+    const movedFrom = isMoved ? { movedFrom: found.uuid } : {}
+    return { grant: 'enter', disks: on === undefined ? [] : [on], version: found.version, ...movedFrom }
+  }
+  const whose =
+    found.machine !== name
+      ? found.machine
+      : isOwn
+        ? `a ${name} in other hardware (UUID ${found.uuid}), and the server knows of no install of ${name} on this disk`
+        : `a machine ${name} that another authority installed (${found.authority.slice(0, 16)}…; ours is ${authority.slice(0, 16)}…)`
+  const kept = isOwn ? ' To keep it, see docs/how-to/replace-a-mainboard.md.' : ''
+  return {
+    refused: 'STATE_OF_ANOTHER_MACHINE',
+    why:
+      `${place} holds the state of ${whose}. Nothing is written.${kept} Put the disk back where it belongs; or, to lose what is on it:  ` +
+      reinstallCommand(name, confirmed !== undefined),
+  }
+}
+
+/** The server knows of no install, and the disk has a state partition of ours that could not be read: perhaps it can be later. */
+function refuseUnreadable(name: string, disk: SeenDisk): InstallDecision {
+  return {
+    refused: 'STATE_MISSING',
+    why:
+      `${diskText(disk)} of ${name} has a state partition that cannot be read. Nothing is written, since what it keeps may be saved yet. ` +
+      `To install it anew:  ${reinstallCommand(name)}`,
+  }
+}
+
+/** It is installed, and its state was not found: a boot alone never makes it anew. */
+function refuseLost(name: string, { disks, version }: Install, seen: readonly SeenDisk[]): InstallDecision {
+  const there = disks.filter(disk => seen.some(other => isSameDisk(other, disk)))
+  if (there.length === 0) {
+    return {
+      refused: 'INSTALLED_ELSEWHERE',
+      why:
+        `${name} is installed on ${textOf(disks)}, which it does not show now. Nothing is written. Look at the disk and its cable; if it ` +
+        `was replaced:  ${reinstallCommand(name, true)}`,
+    }
+  }
+  return {
+    refused: 'STATE_MISSING',
+    why:
+      `${name} is installed (${version}) on ${textOf(there)}, and no state of it was found there. Nothing is written, since what it ` +
+      `kept may be saved yet. To install it anew:  ${reinstallCommand(name, true)}`,
+  }
+}
+
+function textOf(disks: readonly DiskName[]): string {
+  return disks.length === 0 ? 'no disk' : disks.map(diskText).join(' and ')
+}

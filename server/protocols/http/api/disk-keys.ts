@@ -1,0 +1,83 @@
+// The keys of encrypted disks, for administrators alone. Both routes are POST, so that each call is in the audit log.
+
+import type { FastifyPluginCallback } from 'fastify'
+import { recoveryKeySchema, unlockSchema } from '#model/disk-key.ts'
+import type { Machine } from '#model/machine.ts'
+import { shown, shownSchema } from '#model/time.ts'
+import type { DiskKeys } from '../../../agent/disk-keys.ts'
+import { NotFound } from '../../../errors.ts'
+import type { Catalog } from '../../../inventory/catalog.ts'
+import type { Log } from '../../../log.ts'
+import { problemAnswer } from '../wire/problems.ts'
+import { pretty } from '../wire/replies.ts'
+import { noteChange } from './audit.ts'
+import { problem } from './openapi.ts'
+import { refuseInClear } from './secret-in-clear.ts'
+
+/** What these routes need of the service. */
+export type DiskKeyNeeds = {
+  readonly catalog: () => Catalog
+  readonly diskKeys: Pick<DiskKeys, 'show' | 'permit'>
+  readonly log: Log
+}
+
+type ByName = { Params: { name: string } }
+
+/** An answer is written as it is: its schema only describes it. */
+const asItIs = { serializerCompiler: () => (value: unknown) => JSON.stringify(value) }
+
+/** `POST /v1/machines/{name}/disk/recover` and `/v1/machines/{name}/disk/unlock`. */
+export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalog, diskKeys, log }, done) => {
+  app.setErrorHandler(problemAnswer(log))
+
+  app.post<ByName>(
+    '/v1/machines/:name/disk/recover',
+    {
+      ...asItIs,
+      config: { audit: 'disk.recover' },
+      onRequest: refuseInClear,
+      schema: {
+        tags: ['machines'],
+        summary: "Shows the recovery keys of a machine's encrypted disks, the latest first",
+        response: { 200: { type: 'array', items: shownSchema(recoveryKeySchema) }, '4xx': problem },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      const keys = await diskKeys.show(known(name), request.identity.name)
+      noteChange(request, { summary: `recovery key of LUKS ${keys.map(({ uuid }) => uuid).join(' ')}` })
+      log('warn', 'recovery key shown', { machine: name, who: request.identity.name })
+      void reply.header('cache-control', 'no-store')
+      return pretty(
+        reply,
+        keys.map(key => shown(recoveryKeySchema, key)),
+      )
+    },
+  )
+
+  app.post<ByName>(
+    '/v1/machines/:name/disk/unlock',
+    {
+      ...asItIs,
+      config: { audit: 'disk.unlock' },
+      schema: {
+        tags: ['machines'],
+        summary:
+          'Has the server hand the key of the disk to a machine whose TPM does not give it, within an hour',
+        response: { 200: shownSchema(unlockSchema), '4xx': problem },
+      },
+    },
+    async ({ params: { name }, identity }, reply) => {
+      const unlock = await diskKeys.permit(known(name), identity.name)
+      log('info', 'disk key may be handed out', { machine: name, who: identity.name })
+      return pretty(reply, shown(unlockSchema, unlock))
+    },
+  )
+  done()
+
+  function known(name: string): Machine {
+    const machine = catalog().machine({ name })
+    if (machine === undefined) throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
+    return machine
+  }
+}
