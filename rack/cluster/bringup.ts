@@ -41,9 +41,16 @@ export type BringUp = {
   readonly signal?: AbortSignal
   /** The API's URL when it is not at the site's address, as in a test. */
   readonly server?: string
+  readonly booting?: Booting
   /** Called after each step, for a caller that needs less than the whole. */
   readonly reached?: (step: ClusterStepId) => void
 }
+
+/**
+ * Machines that still boot, and the seconds that a boot may take. A compute machine that installs itself needs minutes more than the
+ * controller: the limit for its node begins once no machine boots any more.
+ */
+export type Booting = { readonly names: ReadonlySet<string>; readonly limitSeconds: number }
 
 /**
  * Makes a cluster of machines whose kubelets run: ends with labelled nodes that are Ready and a control plane that
@@ -61,7 +68,9 @@ export async function bringUp(options: BringUp): Promise<void> {
   client.catch(() => {}) // reported by the step that awaits it
   try {
     for (const step of planCluster(site)) {
-      await inStep(stage, step, options.signal, wait => actions[step.id]({ site, pki, server, wait, client }))
+      await inStep(stage, step, options.signal, wait =>
+        actions[step.id]({ site, pki, server, wait, client, booting: options.booting }),
+      )
       options.reached?.(step.id)
     }
   } finally {
@@ -76,6 +85,7 @@ type Context = {
   readonly server: string
   readonly wait: WaitOptions
   readonly client: Promise<KubernetesClient>
+  readonly booting: Booting | undefined
 }
 
 /** What each step does; gives a note on what it found in the end. */
@@ -171,10 +181,24 @@ async function applyWithRetry(
   if (invalid !== undefined) throw invalid
 }
 
-async function labelNodes({ site, wait, client }: Context): Promise<string> {
-  const admin = await client
+async function labelNodes({ site, wait, client, booting }: Context): Promise<string> {
+  return registerNodes(site, await client, wait, booting)
+}
+
+/**
+ * Waits for the node of each machine, and labels it by the machine's role; gives how many there are.
+ *
+ * @throws {WaitedTooLong} when the limit has passed since the last boot ended, with the nodes that are missing
+ * @throws {NodeMismatch} when a node is not the machine that the site declares
+ */
+export async function registerNodes(
+  site: Site,
+  admin: Pick<KubernetesClient, 'list' | 'apply'>,
+  wait: WaitOptions,
+  booting?: Booting,
+): Promise<string> {
   const labelled = new Set<string>()
-  const mismatch = await waitUntil('nodes', wait, async (): Promise<Seen<NodeMismatch | undefined>> => {
+  const look = async (): Promise<Seen<NodeMismatch | undefined>> => {
     const nodes = await listNodes(admin)
     for (const machine of site.machines) {
       const node = nodes.find(({ metadata }) => metadata.name === machine.name)
@@ -188,7 +212,16 @@ async function labelNodes({ site, wait, client }: Context): Promise<string> {
     const missing = site.machines.filter(machine => !labelled.has(machine.name)).map(machine => machine.name)
     const counted = `${labelled.size} of ${site.machines.length} registered`
     return missing.length === 0 ? { value: undefined } : { not: `${counted}; missing: ${missing.join(', ')}` }
-  })
+  }
+  if (booting !== undefined) {
+    // A boot that takes too long ends by itself, and `up` with it.
+    const limitSeconds = booting.limitSeconds + wait.limitSeconds
+    await waitUntil('nodes', { ...wait, limitSeconds }, async () => {
+      const seen = booting.names.size === 0 ? { value: undefined } : await look()
+      return 'value' in seen ? { value: undefined } : seen
+    })
+  }
+  const mismatch = await waitUntil('nodes', wait, look)
   if (mismatch !== undefined) throw mismatch
   return `${labelled.size} nodes`
 }
@@ -262,7 +295,7 @@ async function lookAtNodes(admin: KubernetesClient, site: Site): Promise<Readine
   return judgeNodes(names, await listNodes(admin))
 }
 
-async function listNodes(admin: KubernetesClient): Promise<readonly Node[]> {
+async function listNodes(admin: Pick<KubernetesClient, 'list'>): Promise<readonly Node[]> {
   return (await admin.list<Node>(kinds.node)).items
 }
 

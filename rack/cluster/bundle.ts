@@ -35,17 +35,29 @@ export function machineBundle(site: Site, pki: Pki, machine: Machine): BundleDes
         : []),
     ],
     requests: certificatesOf(site, machine),
-    secrets: isController ? controllerSecrets : [],
+    secrets: [...(isController ? controllerSecrets : []), ...consoleSecret(site)],
   }
 }
 
+/** The hash of root's password, for the machine's agent. */
+function consoleSecret({ access }: Site): SecretFile[] {
+  if (access.console.login !== 'password') return []
+  return [{ path: '/etc/pilotlight/console-password', secret: CONSOLE_PASSWORD }]
+}
+
+const CONSOLE_PASSWORD = 'console-password'
+
 /** The keys with which the server signs and completes the bundles of a site. A secret leaves the provisioner only in a bundle that names it. */
-export function siteAuthority({ authorities, serviceAccount, ...pki }: Pki): SiteAuthority {
+export function siteAuthority(
+  { authorities, serviceAccount, ...pki }: Pki,
+  atConsole: Site['access']['console'] = { login: 'off' },
+): SiteAuthority {
   return {
     signers: authorities,
     secrets: {
       'service-account.key': serviceAccount.privateKey,
       'encryption.yaml': encryption(pki),
+      ...(atConsole.login === 'password' ? { [CONSOLE_PASSWORD]: `${atConsole.passwordHash}\n` } : {}),
     },
   }
 }

@@ -24,6 +24,13 @@ export interface KubernetesClient {
   listMetadata(of: Selection): Promise<readonly KubernetesObject[]>
   /** Deletes the object; it is not an error when there is none. Finalizers and graceful ends may take longer than the call. */
   remove(key: ObjectKey, options?: RemoveOptions): Promise<void>
+  /** Changes fields of an object that is there (RFC 7386: null removes one); an error of status 404 when it is not. */
+  merge(key: ObjectKey, change: object): Promise<void>
+  /**
+   * Asks for the end of a pod, as a drain does: `held` when a PodDisruptionBudget does not allow it now, with the API's reason;
+   * `gone` when there is no such pod any more. The pod ends within its grace period after `asked`.
+   */
+  evict(pod: { readonly namespace: string; readonly name: string }): Promise<Eviction>
   /**
    * Gives what changes in a selection after `version`, once the API has accepted the watch. The changes end when the
    * API ends them, which it does within minutes; they throw {KubernetesRefused} of status 410 when `version` is too old.
@@ -42,6 +49,9 @@ export interface KubernetesClient {
  * (propagation policy `Orphan`).
  */
 export type RemoveOptions = { readonly graceSeconds?: number; readonly withDependents?: boolean }
+
+/** What became of the eviction of a pod. */
+export type Eviction = { readonly state: 'asked' | 'gone' } | { readonly state: 'held'; readonly why: string }
 
 /** `isCached` takes the answer from the API server's memory, which may lag behind, instead of asking etcd. */
 export type ListOptions = { readonly isCached?: boolean }

@@ -24,6 +24,7 @@ import { isRecord } from '#model/record.ts'
 import type {
   Change,
   ContainerLog,
+  Eviction,
   KubernetesClient,
   Limits,
   ListOptions,
@@ -33,7 +34,14 @@ import type {
 } from './client.ts'
 import { Deadline } from './deadline.ts'
 import { ClusterUnreachable, KubernetesRefused, UnfitKubeconfig } from './errors.ts'
-import type { KubernetesObject, Manifest, ObjectKey, ObjectKind, Selection } from './objects.ts'
+import {
+  kinds,
+  type KubernetesObject,
+  type Manifest,
+  type ObjectKey,
+  type ObjectKind,
+  type Selection,
+} from './objects.ts'
 
 /** Who owns the fields that we apply. */
 const fieldManager = 'pilotlight'
@@ -123,6 +131,33 @@ export class LibraryClient implements KubernetesClient {
     }
     const what = `Removing ${key.kind} ${key.name}`
     await this.#askForOne(what, HttpMethod.DELETE, await this.#pathOf(key), { query })
+  }
+
+  async merge(key: ObjectKey, change: object): Promise<void> {
+    const what = `Changing ${key.kind} ${key.name}`
+    await this.#ask(what, HttpMethod.PATCH, await this.#pathOf(key), {
+      query: { fieldManager },
+      contentType: PatchStrategy.MergePatch,
+      body: JSON.stringify(change),
+    })
+  }
+
+  async evict({ namespace, name }: { readonly namespace: string; readonly name: string }): Promise<Eviction> {
+    const path = await this.#pathOf({ ...kinds.pod, namespace, name })
+    const metadata = { namespace, name }
+    const { status, text } = await this.#exchange(
+      HttpMethod.POST,
+      `${path}/eviction`,
+      {
+        contentType: 'application/json',
+        body: JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata }),
+      },
+      this.#deadline(),
+    )
+    if (status === 404) return { state: 'gone' }
+    if (status === 429) return { state: 'held', why: messageIn(text) }
+    if (status >= 300) throw new KubernetesRefused(`Evicting ${namespace}/${name}`, status, messageIn(text))
+    return { state: 'asked' }
   }
 
   async watch<T>(of: Selection, version: string, signal: AbortSignal): Promise<AsyncIterable<Change<T>>> {

@@ -66,6 +66,13 @@ type Meta = {
   readonly creationTimestamp?: string
   readonly deletionTimestamp?: string
   readonly labels?: Labels
+  readonly annotations?: Labels
+  /** What made the object, and removes it when it is removed itself. */
+  readonly ownerReferences?: readonly {
+    readonly kind: string
+    readonly name: string
+    readonly controller?: boolean
+  }[]
 }
 
 /** A Deployment or a StatefulSet. */
@@ -109,6 +116,8 @@ export type Pod = KubernetesObject & {
 }
 
 export type Node = KubernetesObject & {
+  /** `unschedulable`: no new pods are put there. */
+  readonly spec?: { readonly unschedulable?: boolean }
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[]
     readonly conditions?: readonly Condition[]

@@ -21,8 +21,8 @@ export function compileSite(site: Site): SiteObjects {
 
 /** One machine's group: picked by its MAC, or by its UUID if that is all we know; profile and role have one name. */
 function groupOf(site: Site, machine: Machine): Group {
-  const { name, role, address, uuid, macs } = machine
-  const { network, cluster } = site
+  const { name, role, address, uuid, macs, hardware = 'server' } = machine
+  const { network, cluster, access } = site
   const { cidr, interface: outward } = site.openstack.external
   const [mac] = macs
   return {
@@ -34,15 +34,21 @@ function groupOf(site: Site, machine: Machine): Group {
       site: site.name,
       name,
       role,
+      // Which initrd its profile boots.
+      hardware,
       address,
       apiAddress: cluster.apiAddress,
       kubernetes: cluster.kubernetes,
       // What the node's firewall is about: ignition/firewall.nft.njk.
       subnet: network.subnet,
       dns: network.dns,
+      ...(network.ntp === undefined ? {} : { ntp: network.ntp }),
       podCidr: cluster.podCidr,
       serviceCidr: cluster.serviceCidr,
       openToPods: cluster.openToPods,
+      ...(access.sshKeys.length === 0 ? {} : { sshKeys: access.sshKeys }),
+      // The hash of a password is in the bundle alone.
+      ...(access.console.login === 'off' ? {} : { console: access.console.login }),
       ...(outward === undefined ? { floatingCidr: cidr } : {}),
     },
   }

@@ -180,6 +180,22 @@ export class YamlReader {
     return undefined
   }
 
+  /** The text at the path, of which no complaint repeats anything: it may be a secret that was written there by mistake. */
+  secretText(path: Path, remedy: string): string | undefined {
+    const node = this.#node(path)
+    if (node === undefined) return undefined
+    const text = isScalar(node) && typeof node.value === 'string' ? node.value : undefined
+    if (
+      text !== undefined &&
+      text.length <= LONGEST_TEXT &&
+      (node.tag === undefined || PLAIN_TAGS.has(node.tag))
+    ) {
+      if (!/(?![\n\r\t])[\p{Cc}\p{Cs}]/u.test(text)) return text
+    }
+    this.complain('PL-1004', path, `must be a plain text of at most ${LONGEST_TEXT} characters`, remedy)
+    return undefined
+  }
+
   /** The texts of the list at the path, those that are none as empty ones; none and a complaint when it is something else. */
   texts(path: Path, remedy: string): string[] {
     const length = this.length(path, remedy)

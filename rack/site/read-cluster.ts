@@ -63,7 +63,9 @@ export function readCluster(reader: YamlReader, around: AroundCluster): ClusterS
   expectApart(reader, networks)
   // With an interface the external network is outside the machines, and may have DNS servers of its own.
   const isInside = openstack.external.interface === undefined
-  expectDnsOutside(reader, network.dns, networks.slice(1, isInside ? 4 : 3))
+  const elsewhere = networks.slice(1, isInside ? 4 : 3)
+  expectServersOutside(reader, 'dns', network.dns, elsewhere)
+  expectServersOutside(reader, 'ntp', network.ntp ?? [], elsewhere)
   return {
     kubernetes,
     podCidr,
@@ -148,13 +150,19 @@ function expectApart(reader: YamlReader, networks: readonly Named[]): void {
 }
 
 /** Nodes send what is for pods and services to the cluster, so a DNS server among them is never reached. */
-function expectDnsOutside(reader: YamlReader, dns: readonly string[], networks: readonly Named[]): void {
-  for (const [index, address] of dns.entries())
+function expectServersOutside(
+  reader: YamlReader,
+  key: 'dns' | 'ntp',
+  servers: readonly string[],
+  networks: readonly Named[],
+): void {
+  const kind = key === 'dns' ? 'DNS server' : 'time server'
+  for (const [index, address] of servers.entries())
     for (const { path, text, network } of networks) {
       if (network === undefined || !contains(text, address)) continue
-      const what = `${address} is an address of ${path.join('.')} ${text}, so no node reaches a DNS server there`
-      const remedy = `give a DNS server outside the cluster's networks, or choose another ${path.join('.')}`
-      if (reader.has(['network', 'dns'])) reader.complain('PL-1006', ['network', 'dns', index], what, remedy)
+      const what = `${address} is an address of ${path.join('.')} ${text}, so no node reaches a ${kind} there`
+      const remedy = `give a ${kind} outside the cluster's networks, or choose another ${path.join('.')}`
+      if (reader.has(['network', key])) reader.complain('PL-1006', ['network', key, index], what, remedy)
     }
 }
 

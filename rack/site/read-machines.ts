@@ -1,6 +1,7 @@
 // The `machines` of a site file: who they are, that no two are the same, and the address of each.
 
 import { cleanLabel, LIMITS } from '#model/clean.ts'
+import { USUAL_DISK, type MachineDisk } from '#model/disk.ts'
 import { isHostLabel } from '#model/host-name.ts'
 import { formatIpv4, parseIpv4, parseSubnet, type Ipv4Network } from '#model/ipv4.ts'
 import { isGroupMac, normaliseMac } from '#model/mac.ts'
@@ -11,6 +12,7 @@ import type { ProvisioningNetwork } from '#model/network.ts'
 import type { Labels } from '#model/selector.ts'
 import { canonicalUuid, isUuid, plainUuid } from '#model/uuid.ts'
 import type { Path, YamlReader } from './document.ts'
+import { expectOwnDisks, readBuild, type MachineBuild } from './read-disk.ts'
 import { readScalars } from './read-fields.ts'
 import { readHost } from './read-network.ts'
 import { MACHINE_SCALARS, SITE_KEYS } from './site-keys.ts'
@@ -24,30 +26,45 @@ const NO_MAC = '00:00:00:00:00:00'
 const FIRST_MACHINE_HOST = 11
 
 /** A machine as the file declares it: it may have no address yet. */
-type Draft = Omit<Machine, 'macs' | 'address' | 'trust'> & {
+type Draft = Omit<Machine, 'macs' | 'address' | 'trust' | 'hardware' | 'disk'> & {
   readonly path: Path
+  readonly hardware: string & Machine['hardware']
+  readonly disk: MachineDisk
   readonly mac?: string
   readonly address?: string
 }
 
-/** Reads `machines` and gives an address to each that has none, but none of `avoid`. */
+/**
+ * Reads `machines` and gives an address to each that has none, but none of `avoid`; a disk to each that names none, by
+ * the file's `disk`, and what it is built of likewise.
+ */
 export function readMachines(
   reader: YamlReader,
   subnet: Ipv4Network | undefined,
   network: ProvisioningNetwork,
   avoid: readonly string[],
 ): Machine[] {
+  const usual = readBuild(reader, [])
   const count = reader.length(
     ['machines'],
     'list them:  machines: [ { name: ctl-1, mac: …, role: controller } ]',
   )
-  const drafts = Array.from({ length: count }, (_, index) => readMachine(reader, ['machines', index], subnet))
+  const drafts = Array.from({ length: count }, (_, index) =>
+    readMachine(reader, ['machines', index], subnet, usual),
+  )
   expectUnique(reader, drafts, 'name')
   expectUnique(reader, drafts, 'mac')
   expectUnique(reader, drafts, 'uuid')
   expectUnique(reader, drafts, 'address')
   expectUnique(reader, drafts, 'tpm')
   expectOutsidePool(reader, drafts, network)
+  expectOwnDisks(
+    reader,
+    drafts.map(({ name, path, hardware, disk }) => {
+      const isOwn = reader.has([...path, 'disk'])
+      return { name, hardware, disk, path: isOwn ? [...path, 'disk'] : ['disk'] }
+    }),
+  )
   const controllers = drafts.filter(({ role }) => role === 'controller')
   if (reader.isList(['machines']) && controllers.length !== 1) {
     const [code, remedy] =
@@ -64,7 +81,12 @@ export function readMachines(
   return withAddresses(reader, drafts, subnet, network, avoid)
 }
 
-function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): Draft {
+function readMachine(
+  reader: YamlReader,
+  path: Path,
+  subnet: Ipv4Network | undefined,
+  usual: MachineBuild,
+): Draft {
   reader.expectKeys(path, Object.keys(SITE_KEYS.machines.keys), AS_LABELS)
   const given = reader.requiredText([...path, 'name'], 'name the machine, for example  name: cmp-1')
   if (given !== undefined) expectHostName(reader, [...path, 'name'], given)
@@ -89,6 +111,10 @@ function readMachine(reader: YamlReader, path: Path, subnet: Ipv4Network | undef
     ...(address === undefined ? {} : { address }),
     ...(tpm === undefined ? {} : { tpm }),
     ...(firmware === undefined ? {} : { firmware }),
+    hardware: 'server',
+    disk: USUAL_DISK,
+    ...usual,
+    ...readBuild(reader, path),
   }
 }
 
@@ -261,7 +287,7 @@ function expectUnique(
 }
 
 function expectOutsidePool(reader: YamlReader, drafts: readonly Draft[], network: ProvisioningNetwork) {
-  const { dhcp, pool, gateway, dns } = network
+  const { dhcp, pool, gateway, dns, ntp = [] } = network
   const [first, last] = [parseIpv4(pool.first) ?? 0, parseIpv4(pool.last) ?? 0]
   for (const { path, address } of drafts) {
     const number = address === undefined ? undefined : parseIpv4(address)
@@ -271,12 +297,14 @@ function expectOutsidePool(reader: YamlReader, drafts: readonly Draft[], network
         ? 'the gateway'
         : dns.includes(address)
           ? 'a DNS server of the network'
-          : dhcp === 'full' && number >= first && number <= last
-            ? 'inside the pool'
-            : undefined
+          : ntp.includes(address)
+            ? 'a time server of the network'
+            : dhcp === 'full' && number >= first && number <= last
+              ? 'inside the pool'
+              : undefined
     if (clash === undefined) continue
     const remedy = isRoomIn(network)
-      ? `choose one outside ${pool.first}-${pool.last} that is neither ${gateway} nor a DNS server`
+      ? `choose one outside ${pool.first}-${pool.last} that is neither ${gateway} nor a DNS or time server`
       : ROOMIER
     reader.complain('PL-1007', [...path, 'address'], `${address} is ${clash}`, remedy)
   }
@@ -284,7 +312,7 @@ function expectOutsidePool(reader: YamlReader, drafts: readonly Draft[], network
 
 /** Says whether a machine can have an address beside the gateway, the DNS servers and the pool. */
 function isRoomIn(network: ProvisioningNetwork): boolean {
-  const taken = new Set([network.gateway, ...network.dns])
+  const taken = new Set([network.gateway, ...network.dns, ...(network.ntp ?? [])])
   const subnet = parseSubnet(network.subnet)
   if (subnet === undefined) return false
   for (const number of addressesFor(subnet, network)) if (!taken.has(formatIpv4(number))) return true
@@ -299,8 +327,14 @@ function withAddresses(
   network: ProvisioningNetwork,
   avoid: readonly string[],
 ): Machine[] {
-  const { gateway, dns } = network
-  const taken = new Set([gateway, ...dns, ...avoid, ...drafts.flatMap(({ address }) => address ?? [])])
+  const { gateway, dns, ntp = [] } = network
+  const taken = new Set([
+    gateway,
+    ...dns,
+    ...ntp,
+    ...avoid,
+    ...drafts.flatMap(({ address }) => address ?? []),
+  ])
   const candidates = addressesFor(subnet ?? { first: 0, last: 255, bits: 24 }, network)
   const without = drafts.filter(({ address }) => address === undefined).length
   let isFull = false

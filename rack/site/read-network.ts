@@ -11,7 +11,8 @@ import {
   parseSubnet,
   reservedRange,
 } from '#model/ipv4.ts'
-import type { ProvisioningNetwork } from '#model/network.ts'
+import { isHostName } from '#model/host-name.ts'
+import { MOST_NTP, type ProvisioningNetwork } from '#model/network.ts'
 import type { Path, YamlReader } from './document.ts'
 import { SITE_KEYS } from './site-keys.ts'
 
@@ -50,22 +51,63 @@ export function readNetwork(
     reader.complain('PL-1004', inNetwork('dhcp'), `"${dhcp}" is none of full, proxy, off`, remedy)
   }
   const dns = reader.has(inNetwork('dns')) ? readDns(reader, inNetwork('dns'), subnet) : [gateway]
-  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet, [gateway, ...dns, ...avoid])
-  if (dhcp === 'full' && reader.has(inNetwork('pool'))) expectOutsidePool(reader, pool, { gateway, dns })
-  const network = { subnet: subnetText, gateway, dhcp: dhcp as ProvisioningNetwork['dhcp'], pool, dns }
+  const ntp = reader.has(inNetwork('ntp')) ? readNtp(reader, inNetwork('ntp'), subnet) : undefined
+  const kept = [gateway, ...dns, ...(ntp ?? [])]
+  const pool = readPool(reader, inNetwork('pool'), subnet) ?? defaultPool(subnet, [...kept, ...avoid])
+  if (dhcp === 'full' && reader.has(inNetwork('pool')))
+    expectOutsidePool(reader, pool, { gateway, dns, ntp: ntp ?? [] })
+  const network = {
+    subnet: subnetText,
+    gateway,
+    dhcp: dhcp as ProvisioningNetwork['dhcp'],
+    pool,
+    dns,
+    ...(ntp === undefined ? {} : { ntp }),
+  }
   return { network, subnet }
 }
 
 function readDns(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): string[] {
+  const texts = readServers(reader, path, subnet, 'DNS server')
+  if (texts.length > MOST_DNS) {
+    const what = `${texts.length} DNS servers, and machines and pods use the first ${MOST_DNS} of them`
+    reader.complain('PL-1004', [...path, MOST_DNS], what, `keep ${MOST_DNS}`)
+  }
+  return texts
+}
+
+function readNtp(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined): string[] {
+  const texts = readServers(reader, path, subnet, 'time server')
+  if (reader.isList(path) && texts.length === 0) {
+    const remedy = 'name one, for example  ntp: [10.20.0.1] , or leave the key out'
+    reader.complain('PL-1004', path, 'is empty', remedy)
+  } else if (texts.length > MOST_NTP) {
+    const what = `${texts.length} time servers, and a machine needs few`
+    reader.complain('PL-1004', [...path, MOST_NTP], what, `keep ${MOST_NTP}`)
+  }
+  return texts
+}
+
+/** The addresses of a list of servers that machines ask; of more than a few only the first ones are looked at. */
+function readServers(
+  reader: YamlReader,
+  path: Path,
+  subnet: Ipv4Network | undefined,
+  kind: 'DNS server' | 'time server',
+): string[] {
   const count = reader.length(path, 'write it as  [10.20.0.1]')
-  const texts = Array.from({ length: count }, (_, index) => reader.text([...path, index]) ?? '')
-  for (const [index, text] of texts.entries()) {
+  const texts = Array.from({ length: count }, (_, index) => reader.text([...path, index]))
+  for (const [index, text] of texts.slice(0, MOST_LOOKED_AT).entries()) {
+    if (text === undefined) continue // which text() complained of
     const address = parseIpv4(text)
     const reserved = address === undefined ? undefined : reservedRange(address)
-    const remedy = 'give the address of a DNS server that the machines can reach, for example 10.20.0.1'
-    if (address === undefined) complainAddress(reader, [...path, index], text, undefined)
+    const remedy = `give the address of a ${kind} that the machines can reach, for example 10.20.0.1`
+    if (address === undefined && kind === 'time server' && isName(text)) {
+      const what = `"${text}" is a name, and DHCP names time servers by their addresses (RFC 2132, option 42)`
+      reader.complain('PL-1004', [...path, index], what, `give the address:  getent ahostsv4 ${text}`)
+    } else if (address === undefined) complainAddress(reader, [...path, index], text, undefined)
     else if (reserved !== undefined) {
-      const what = `${text} cannot be a DNS server: ${reserved}`
+      const what = `${text} cannot be a ${kind}: ${reserved}`
       reader.complain('PL-1004', [...path, index], what, remedy)
     } else if (subnet && address >= subnet.first && address <= subnet.last && !isHostOf(subnet, address)) {
       const what = `${text} is the ${address === subnet.first ? 'network' : 'broadcast'} address of the subnet`
@@ -74,21 +116,28 @@ function readDns(reader: YamlReader, path: Path, subnet: Ipv4Network | undefined
       reader.complain('PL-1007', [...path, index], `${text} is written twice`, 'keep one of them')
     }
   }
-  if (count > MOST_DNS) {
-    const what = `${count} DNS servers, and machines and pods use the first ${MOST_DNS} of them`
-    reader.complain('PL-1004', [...path, MOST_DNS], what, `keep ${MOST_DNS}`)
-  }
-  return texts
+  return texts.map(text => text ?? '')
+}
+
+const MOST_LOOKED_AT = 5
+
+/** Says whether a text could be the name of a host, and not an address that was written wrongly. */
+function isName(text: string): boolean {
+  return /[a-z]/i.test(text) && isHostName(text.toLowerCase())
 }
 
 /** A pool gives its addresses to machines: those of the gateway and of DNS servers must not be among them. */
 function expectOutsidePool(
   reader: YamlReader,
   { first, last }: ProvisioningNetwork['pool'],
-  { gateway, dns }: Pick<ProvisioningNetwork, 'gateway' | 'dns'>,
+  { gateway, dns, ntp }: Required<Pick<ProvisioningNetwork, 'gateway' | 'dns' | 'ntp'>>,
 ): void {
   const [low, high] = [parseIpv4(first) ?? 0, parseIpv4(last) ?? 0]
-  const owners = [[gateway, 'gateway'] as const, ...dns.map(it => [it, 'DNS server'] as const)]
+  const owners = [
+    [gateway, 'gateway'] as const,
+    ...dns.map(it => [it, 'DNS server'] as const),
+    ...ntp.map(it => [it, 'time server'] as const),
+  ]
   const owned = owners.find(([address]) => isBetween(parseIpv4(address), low, high))
   if (owned === undefined) return
   const [address, owner] = owned

@@ -6,6 +6,7 @@ import { YamlReader } from './document.ts'
 import { avoidedAddresses, refuseOtherSite } from './kept-of-site.ts'
 import { FileProblems } from './problems.ts'
 import { expectHostName, readMachines } from './read-machines.ts'
+import { readAccess } from './read-access.ts'
 import { readCluster } from './read-cluster.ts'
 import { readNetwork } from './read-network.ts'
 import { readOpenstack } from './read-openstack.ts'
@@ -45,6 +46,7 @@ export function parseSite(file: string, text: string, avoid: readonly string[] =
   const { network, subnet } = readNetwork(reader, avoid)
   const machines = readMachines(reader, subnet, network, avoid)
   const trust = readTrust(reader)
+  const access = readAccess(reader)
   const { openstack, external } = readOpenstack(reader)
   const cluster = readCluster(reader, { network, subnet, machines, openstack, external })
   reader.finish()
@@ -55,7 +57,7 @@ export function parseSite(file: string, text: string, avoid: readonly string[] =
     pool: !reader.has(['network', 'pool']),
     gateway: !reader.has(['network', 'gateway']),
   }
-  return { name, network, machines, trust, cluster, openstack, chosen }
+  return { name, network, machines, trust, access, cluster, openstack, chosen }
 }
 
 function readName(reader: YamlReader): string {

@@ -1,10 +1,13 @@
 // Every key of a site file, with what it is for: the readers allow these and no others, and docs/site.md is made of them.
 
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
-import { machineSchema } from '#model/machine.ts'
+import { DISK_ENCRYPTIONS, DISK_TYPES } from '#model/disk.ts'
+import { HARDWARE, machineSchema } from '#model/machine.ts'
+import { MOST_NTP } from '#model/network.ts'
 import { MACHINE_ROLES } from '#model/role.ts'
 import { LONGEST_TEXT } from './document.ts'
 import { scalarsOf } from './read-fields.ts'
+import { RSA_BITS } from './ssh-key.ts'
 import { CHART_PLANS, OPTIONAL_SERVICES } from './site.ts'
 
 /** A key of a site file, as docs/site.md shows it. Texts are Markdown. */
@@ -24,6 +27,9 @@ export type SiteKey = {
 
 /** Keys by their names, in the order of the page. */
 export type SiteKeys = Readonly<Record<string, SiteKey>>
+
+/** Keys that a site may have, and their characters in all: every machine gets them with its config. */
+export const SSH_KEYS = { most: 20, characters: 16_384 } as const
 
 /** Bits of the smallest external network: of its six addresses, one is the gateway's and one each router's. */
 export const SMALLEST_EXTERNAL = 29
@@ -58,8 +64,9 @@ const NETWORK = {
     type: 'range of addresses',
     description: 'The addresses that DHCP leases to machines without a reservation',
     default:
-      'hosts 100 to 199, of a subnet smaller than `/24` its upper half; less where the gateway, a DNS server or the server is among them',
-    limits: 'both ends in the subnet, lower first; with `dhcp: full` without the gateway and DNS servers',
+      'hosts 100 to 199, of a subnet smaller than `/24` its upper half; less where the gateway, a DNS or time server or the server is among them',
+    limits:
+      'both ends in the subnet, lower first; with `dhcp: full` without the gateway, DNS and time servers',
     example: '10.20.0.100-10.20.0.199',
   },
   dns: {
@@ -69,6 +76,98 @@ const NETWORK = {
     limits:
       'at most 3, none twice; not in `podCidr` or `serviceCidr`, nor in `external.cidr` where no `interface` leads to it',
     example: '[10.20.0.1]',
+  },
+  ntp: {
+    type: 'list of addresses',
+    description:
+      'The time servers that the machines ask, for networks without a way to those of Debian on the Internet. DHCP names them (option 42), and the live system asks them in any case',
+    default: "Debian's servers on the Internet, by name",
+    limits: `at least 1 and at most ${MOST_NTP}, none twice; addresses, since option 42 has no names; not of a machine, in \`podCidr\` or \`serviceCidr\`, nor in \`external.cidr\` where no \`interface\` leads to it`,
+    example: '[10.20.0.1]',
+  },
+} as const satisfies SiteKeys
+
+const HARDWARE_KEY = {
+  type: HARDWARE.map(it => `\`${it}\``).join(' or '),
+  description:
+    'With which drivers the machines boot. `server`: those of all hardware; `vm`: those of virtual machines alone, so a network boot transfers 34 MB less',
+  default: '`server`',
+  limits: '',
+  example: 'vm',
+} as const satisfies SiteKey
+
+const MATCH = {
+  'by-id': {
+    type: 'text',
+    description: 'The disk that has this name in `/dev/disk/by-id`',
+    default: 'not a condition',
+    limits:
+      'stands alone; at most 200 letters, digits and `#+.:=@_-`; a whole disk, not a partition of it; on one machine, unless that is `hardware: vm`',
+    example: 'nvme-SAMSUNG_MZQL21T9HCJR-00A07_S64GNE0R600123',
+  },
+  serial: {
+    type: 'text',
+    description: 'The disk that shows this serial number',
+    default: 'not a condition',
+    limits:
+      'stands alone; at most 128 letters, digits, spaces and `._:+/()#,&@-`; on one machine, unless that is `hardware: vm`',
+    example: 'S64GNE0R600123',
+  },
+  model: {
+    type: 'text',
+    description: 'Disks of this model: `*` is any text, `?` one character',
+    default: 'not a condition',
+    limits: 'at most 128 letters, digits, spaces and `._:+/()#,&@*?-`, with a letter or a digit',
+    example: "'SAMSUNG MZQL2*'",
+  },
+  type: {
+    type: DISK_TYPES.map(it => `\`${it}\``).join(', '),
+    description: 'Disks of this kind. `nvme`; `ssd`: others without rotating platters; `hdd`: with them',
+    default: 'not a condition',
+    limits: '',
+    example: 'nvme',
+  },
+  minSize: {
+    type: 'size',
+    description: 'Disks that have at least this size',
+    default: '`16GiB`',
+    limits: 'a number with `GB`, `TB`, `GiB` or `TiB`; `16GiB` to `1000TB`',
+    example: '100GB',
+  },
+} as const satisfies SiteKeys
+
+const DISK = {
+  match: {
+    type: 'mapping',
+    description:
+      'What the disk must be, all of it; of those that are, an empty one goes first, then the smallest. Removable disks are never taken',
+    default: 'any disk',
+    limits: 'at least one condition',
+    example: '{ type: nvme, minSize: 100GB }',
+    keys: MATCH,
+  },
+  mirror: {
+    type: '`true` or `false`',
+    description: 'On two disks, so that the machine survives the loss of one',
+    default: '`false`',
+    limits: 'not with `by-id` or `serial`, which name one disk',
+    example: 'true',
+  },
+  encrypt: {
+    type: DISK_ENCRYPTIONS.map(it => `\`${it}\``).join(', '),
+    description:
+      'Whether what the machine keeps is encrypted on the disk, and what opens it at each boot: `tpm`: its TPM 2.0, and a machine without one stops; `server`: the server hands the key out, so a machine waits while the server is away; `auto`: the TPM where there is one, else the server. [What each defends against](how-to/encrypt-a-disk.md)',
+    default: '`no`',
+    limits: '`tpm` only where the machine has a TPM 2.0; none in a container machine of the lab',
+    example: 'auto',
+  },
+  overwrite: {
+    type: '`true` or `false`',
+    description:
+      'Whether a disk may be taken that holds something, **all of which is lost**. Otherwise such a disk is left alone',
+    default: '`false`',
+    limits: '`true` only with `match`',
+    example: 'true',
   },
 } as const satisfies SiteKeys
 
@@ -109,7 +208,8 @@ const MACHINE = {
     description: "The machine's own address, which DHCP keeps for it",
     default:
       'the next free one from host 11 on, then those before it, in the order of the file; [never one of the server](#addresses-that-pilotlight-chooses)',
-    limits: 'in the subnet; not the gateway, a DNS server, or given twice; with `dhcp: full` not in the pool',
+    limits:
+      'in the subnet; not the gateway, a DNS or time server, or given twice; with `dhcp: full` not in the pool',
     example: '10.20.0.11',
   },
   tpm: {
@@ -135,6 +235,15 @@ const MACHINE = {
     limits:
       'names as Kubernetes has them, not those of `kubernetes.io` and `k8s.io`, and none that is a key of the machine; values of one line, at most 256 bytes',
     example: '{ rack: a, serial: X123 }',
+  },
+  hardware: { ...HARDWARE_KEY, default: '`hardware` of the file' },
+  disk: {
+    type: '`none` or a mapping',
+    description:
+      'The disk of this machine, in the form of [`disk`](#disk) of the file, of which then nothing holds for it',
+    default: '`disk` of the file',
+    limits: 'the same',
+    example: 'none',
   },
 } as const satisfies SiteKeys
 
@@ -386,6 +495,16 @@ export const SITE_KEYS = {
     example: '[{ name: ctl-1, mac: 52:54:00:20:00:01, role: controller }]',
     keys: { ...MACHINE, ...SCALAR_KEYS },
   },
+  hardware: HARDWARE_KEY,
+  disk: {
+    type: '`none` or a mapping',
+    description:
+      'The disk that each machine is installed to. `none`: it runs from RAM, and a power cut loses what it keeps. With a mapping a machine without such a disk stops, and says why',
+    default: 'the smallest disk that holds nothing; a machine without one runs from RAM',
+    limits: '`none`, or at least one key',
+    example: '{ match: { type: nvme, minSize: 100GB }, mirror: true }',
+    keys: DISK,
+  },
   trust: {
     type: 'mapping',
     description: 'What machines must show before they get secrets',
@@ -393,6 +512,40 @@ export const SITE_KEYS = {
     limits: '',
     example: '{ level: L2, approve: operator }',
     keys: TRUST,
+  },
+  ssh_keys: {
+    type: 'list of texts',
+    description:
+      'Public keys of people who may log in to every machine as root, by ssh from the network of the machines and from the server. Without the key no ssh server runs. A change counts from the next boot of a machine',
+    default: 'none',
+    limits: `1 to ${SSH_KEYS.most} lines of OpenSSH, \`TYPE KEY COMMENT\` without options, ${SSH_KEYS.characters} characters together; ed25519, ECDSA, keys in devices (\`sk-…\`), or RSA of ${RSA_BITS.least} to ${RSA_BITS.most} bits; no private key; none twice`,
+    example: '[ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPwGPDRDKdxVhXWQKOuPHPP3ubMUwjRrdVMsNHFfpm9m anna]',
+  },
+  console: {
+    type: 'mapping',
+    description: "Who gets a shell at a machine's screen and serial port",
+    default: 'as its keys',
+    limits: '',
+    example: '{ login: autologin }',
+    keys: {
+      login: {
+        type: '`off`, `autologin` or `password`',
+        description:
+          '`off`: no one; `autologin`: anyone who reaches the console, also by a BMC, is root without being asked, as soon as the system starts; `password`: root with a password, once the machine has its bundle',
+        default: '`off`',
+        limits: 'required in `console`',
+        example: 'autologin',
+      },
+      password_hash: {
+        type: 'text',
+        description:
+          "The hash of root's password, from `mkpasswd --method=yescrypt`. It is sent sealed to the machine, in its bundle, and is in no config",
+        default: 'none; required by `login: password`',
+        limits:
+          'of yescrypt (`$y$…`) or SHA-512 (`$6$…`), never the password itself; only with `login: password`',
+        example: "'$y$j9T$…'",
+      },
+    },
   },
   cluster: {
     type: 'mapping',

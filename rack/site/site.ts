@@ -11,10 +11,20 @@ export type Site = {
   readonly machines: readonly Machine[]
   /** What each of the machines must show before it gets its bundle. */
   readonly trust: MachineTrust
+  readonly access: AccessSettings
   readonly cluster: ClusterSettings
   readonly openstack: OpenstackSettings
   /** What the file leaves to Pilotlight. */
   readonly chosen: SiteChoices
+}
+
+/** How people reach the machines; no one does unless the file says so. */
+export type AccessSettings = {
+  /** Public keys of OpenSSH, as lines of an authorized_keys file without options; root logs in with any of them. */
+  readonly sshKeys: readonly string[]
+  /** Who gets a shell at a machine's screen and serial port. The hash is one of crypt(5). */
+  readonly console:
+    { readonly login: 'off' | 'autologin' } | { readonly login: 'password'; readonly passwordHash: string }
 }
 
 /** The Kubernetes that the controllers become. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServerClient } from '#client/server.ts'
 import { run } from '#host/command.ts'
+import type { Diagnosis } from '#model/diagnosis.ts'
 import { Failure } from '#model/error.ts'
 import type { Machine } from '#model/machine.ts'
 import { isReady, type Phase } from '#model/phase.ts'
@@ -16,6 +17,7 @@ import type { Verification } from '../openstack/verify/verify.ts'
 import type { Site } from '../site/site.ts'
 import { approveAtTerminal, newestBoot, requireSomeone, type AskedBoots } from './approvals.ts'
 import { BootWatch, MachineFailed } from './boots.ts'
+import { causesOf, requireFit } from './fitness.ts'
 import { publish, type Published } from './publish.ts'
 import type { Point, StepId } from './steps.ts'
 import type { UpOptions } from './options.ts'
@@ -36,6 +38,8 @@ export type Results = {
 export type PoweredOn = {
   /** The machines that were not ready: their boots are awaited. */
   readonly boots: readonly Machine[]
+  /** The names of those that are not ready yet: `boot` takes each out as it gets ready. */
+  readonly booting: Set<string>
   /** The phases in which they were before, by name. */
   readonly phases: ReadonlyMap<string, Phase>
   /** Which of their keys are asked about. */
@@ -64,6 +68,8 @@ export type Work = {
   readonly closeAtEnd: (open: { close(): Promise<void> }) => void
   /** Called when the server begins to have something of the site. */
   readonly beforePut: () => void
+  /** What the server found out about the boots that are to come. */
+  readonly fitness: Promise<readonly Diagnosis[]>
 }
 
 /** Each step's own. */
@@ -119,6 +125,7 @@ async function powerOn({
   stage,
   signal,
   closeAtEnd,
+  fitness,
 }: Work): Promise<Results['power on']> {
   const watch = await BootWatch.start(client, signal)
   closeAtEnd(watch)
@@ -126,6 +133,12 @@ async function powerOn({
   const at = performance.now()
   const phases = new Map((await client.machines()).map(({ name, phase }) => [name, phase] as const))
   const boots = site.machines.filter(({ name }) => !isReady(phases.get(name)))
+  if (boots.length > 0) {
+    const { bootAnyway = false, show = () => undefined } = options
+    stage.waiting('what the server sees of its network')
+    requireFit(await fitness, { bootAnyway, show })
+  }
+  // A person is sent to a terminal only where the machines would boot.
   requireSomeone(site, boots, options.approves)
   if (boots.length === 0) stage.skipped('all are ready')
   else if (options.powerOn === undefined) {
@@ -136,7 +149,15 @@ async function powerOn({
     await switchOnAll(boots, options.powerOn, signal)
     stage.done(`${boots.length} machines`)
   }
-  return { boots, phases, asked: { ...after, isPresentKnown: site.network.dhcp !== 'off' }, at, watch }
+  const booting = new Set(boots.map(({ name }) => name))
+  return {
+    boots,
+    booting,
+    phases,
+    asked: { ...after, isPresentKnown: site.network.dhcp !== 'off' },
+    at,
+    watch,
+  }
 }
 
 /** Switches all on; those that fail are named together, each with its reason. */
@@ -173,17 +194,19 @@ async function approve({ options, client, signal, of }: Work): Promise<void> {
 }
 
 /** Waits until all machines are ready, and says when the controllers are. */
-async function boot({ site, options, stage, of, reached, warnings }: Work): Promise<void> {
-  const { boots, phases, watch } = of('power on')
+async function boot({ site, options, stage, of, reached, fitness }: Work): Promise<void> {
+  const { boots, booting, phases, watch } = of('power on')
   const { dhcp } = site.network
+  const causes = boots.length === 0 ? [] : causesOf(await fitness)
   const ready = new Set<string>()
   const failed = new Map<string, unknown>()
   const all = boots.map(async ({ name }) => {
     const phase = phases.get(name)
-    const before = { dhcp, warnings, ...(phase !== undefined && { phase }) }
+    const before = { dhcp, causes, ...(phase !== undefined && { phase }) }
     try {
       await watch.ready(name, stage.child(name), options.bootLimitSeconds, before)
       ready.add(name)
+      booting.delete(name)
     } catch (error) {
       failed.set(name, error)
     }
@@ -225,14 +248,16 @@ function requireAll(
   throw new Failure(ready.size > 0 ? 'PARTLY_FAILED' : alone, what, remedy)
 }
 
-async function cluster({ site, kubeconfigPath, stage, signal, of, reached }: Work): Promise<void> {
+async function cluster({ site, options, kubeconfigPath, stage, signal, of, reached }: Work): Promise<void> {
   const { pki } = of('publish')
+  const { booting: names } = of('power on')
   await bringUp({
     site,
     pki,
     kubeconfigPath,
     stage,
     signal,
+    booting: { names, limitSeconds: options.bootLimitSeconds },
     reached: step => {
       if (step === 'nodes') reached('nodes labelled')
     },

@@ -132,14 +132,14 @@ export type BeforeBoot = {
   readonly dhcp: 'full' | 'proxy' | 'off'
   /** The phase that it was in; undefined for one that never booted. */
   readonly phase?: Phase
-  /** What the server said of the site: a cause that it knows is named before those that a person must look for. */
-  readonly warnings?: readonly string[]
+  /** Why it cannot boot, as the server sees it: a cause that is known is named before those that a person must look for. */
+  readonly causes?: readonly string[]
 }
 
-function lastWord(watched: Watched, { warnings = [], ...before }: BeforeBoot): string {
+function lastWord(watched: Watched, { causes = [], ...before }: BeforeBoot): string {
   const seen = lastSeen(watched, before)
-  if (warnings.length === 0) return seen
-  const warned = `The server warned: ${warnings.join(' ')}`
+  if (causes.length === 0) return seen
+  const warned = `The server warned: ${causes.join(' ')}`
   return watched.steps.length > 0
     ? `${seen}. ${warned}`
     : `nothing. ${warned} Where that is as you want it: ${seen}`

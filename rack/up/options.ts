@@ -23,6 +23,8 @@ export type UpOptions = {
   readonly approves?: AskAboutKeys
   /** Replaces the certificates of the site where the server has it with those of another state directory. */
   readonly replaceAuthority?: boolean
+  /** Switches machines on although a check of the server says that they would not boot. */
+  readonly bootAnyway?: boolean
   /** Shows a person a line. */
   readonly show?: (line: string) => void
   readonly until: Until

@@ -9,12 +9,14 @@ import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { siteCharts } from './site-charts.ts'
 import { signingSentences, type SigningPlaces } from './signing-day.ts'
+import { accessSentences } from './plan-access.ts'
+import { diskSentences } from './plan-disk.ts'
 import { trustSentences } from './plan-trust.ts'
 import { stepsOf, type StepId } from './steps.ts'
 
 /** One line of a plan, as `plan --json` gives it. */
 export type PlannedStep = {
-  /** The step of `up` that it is part of; `trust` and `signing` are said of `publish`. */
+  /** The step of `up` that it is part of; `disk`, `trust`, `log in` and `signing` are said of `publish`. */
   readonly stage: string
   readonly step: string
   /** What ends it, or what it is after. */
@@ -56,7 +58,9 @@ export const LINES: { readonly [Id in StepId]: (facts: Facts) => readonly Line[]
         .map(pair => pair.join('='))
         .join(' ')} boots profile ${profile}`,
     })),
+    ...diskSentences(site).map(step => ({ stage: 'disk', step })),
     ...trustSentences(site).map(step => ({ stage: 'trust', step })),
+    ...accessSentences(site).map(step => ({ stage: 'log in', step })),
     ...signing.map(step => ({ stage: 'signing', step })),
   ],
   'power on': ({ site: { machines } }) => [

@@ -66,7 +66,11 @@ export async function publish(
   const { changed, warnings } = await client.putSite(site.name, objects)
   for (const warning of warnings) if (!shown.includes(warning)) show(warning)
   // First: bundles are signed with it.
-  const authority = await client.putAuthority(site.name, siteAuthority(pki), replaceAuthority)
+  const authority = await client.putAuthority(
+    site.name,
+    siteAuthority(pki, site.access.console),
+    replaceAuthority,
+  )
   const { signsUntil } = authority
   keepSigningDay(state, site.name, signsUntil)
   let bundles = 0
@@ -88,9 +92,9 @@ export async function publish(
  * Looks whether the server has the site with the certificates of another state directory: with those of `state` every machine
  * would be a stranger to the cluster that runs. Nothing was made or put yet.
  */
-async function refuseOtherAuthority(
+export async function refuseOtherAuthority(
   site: string,
-  client: ServerClient,
+  client: Pick<ServerClient, 'authorityOf'>,
   state: string,
   directory: string,
 ): Promise<void> {
@@ -104,8 +108,12 @@ async function refuseOtherAuthority(
   throw new Failure('OTHER_AUTHORITY', what, remedy)
 }
 
-/** Looks whether machines of a profile would come up with the agent: nothing is switched on for a 404. */
-async function bootable(id: string, client: ServerClient): Promise<void> {
+/**
+ * Looks whether machines of a profile would come up with the agent: nothing is switched on for a 404.
+ *
+ * @throws {Failure} NOT_FOUND
+ */
+export async function bootable(id: string, client: ServerClient): Promise<void> {
   const profile = await client.get(`/profiles/${encodeURIComponent(id)}`).catch((error: unknown) => {
     if (error instanceof Refusal && error.httpStatus === 404) return undefined
     throw error
@@ -116,8 +124,18 @@ async function bootable(id: string, client: ServerClient): Promise<void> {
   const remedy =
     profile === undefined
       ? `it serves another data directory; put ours beside what is there:  pilotlight import ${ROOT}`
-      : `its own profile has that id: rename that one and the profile of its groups, or put ours in its place:  pilotlight import ${ROOT} --hide`
+      : `its own profile has that id: rename that one and the profile of its groups, or ${await instead(id, client)}`
   throw new Failure('NOT_FOUND', what, remedy)
+}
+
+/** How ours comes in the place of a profile of the server: by where that one is. */
+async function instead(id: string, client: ServerClient): Promise<string> {
+  const path = `/v1/profiles/${encodeURIComponent(id)}`
+  const answer = await client.request('GET', path).catch(() => undefined)
+  await answer?.body?.cancel()
+  if (answer?.headers.get('x-source') !== 'store')
+    return `put ours in its place:  pilotlight import ${ROOT} --hide`
+  return `remove it, where ours is in the server's data directory:  pilotlight delete profile ${id}   else put ours in its place:  pilotlight import ${ROOT} --replace`
 }
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -16,26 +16,29 @@ export type UpStep = {
   readonly reaches: readonly Point[]
 }
 
-/** The last thing that `up` is asked for: a cluster, or also the cloud on it. */
-export type Until = 'cluster' | 'openstack'
+/** What `up` can be asked for, in this order: machines that are ready, also a cluster of them, also the cloud on it. */
+export const UNTIL = ['boot', 'cluster', 'openstack'] as const
+
+/** The last thing that `up` is asked for. */
+export type Until = (typeof UNTIL)[number]
 
 const STEPS: readonly (UpStep & { readonly of: Until })[] = [
   // While the machines are still off: a mistake in a chart costs no boot, and rendering no second.
   { id: 'charts', of: 'openstack', needs: [], reaches: [] },
-  { id: 'publish', of: 'cluster', needs: ['charts'], reaches: [] },
-  { id: 'power on', of: 'cluster', needs: ['publish'], reaches: [] },
-  { id: 'boot', of: 'cluster', needs: ['power on'], reaches: ['controllers ready'] },
+  { id: 'publish', of: 'boot', needs: ['charts'], reaches: [] },
+  { id: 'power on', of: 'boot', needs: ['publish'], reaches: [] },
+  { id: 'boot', of: 'boot', needs: ['power on'], reaches: ['controllers ready'] },
   { id: 'cluster', of: 'cluster', needs: ['controllers ready'], reaches: ['nodes labelled'] },
   // Beside the pivot: pods wait by themselves for what is not there yet.
   { id: 'openstack', of: 'openstack', needs: ['nodes labelled'], reaches: [] },
   // The verification waits by itself for each service: its guest boots seconds after the last one is up.
   { id: 'verify', of: 'openstack', needs: ['nodes labelled'], reaches: [] },
-  { id: 'approve', of: 'cluster', needs: ['power on'], reaches: [] },
+  { id: 'approve', of: 'boot', needs: ['power on'], reaches: [] },
 ]
 
 /** The steps that make a site true, each behind those that it needs. */
 export function stepsOf(until: Until): UpStep[] {
-  const wanted = STEPS.filter(step => step.of === 'cluster' || until === 'openstack')
+  const wanted = STEPS.filter(step => UNTIL.indexOf(step.of) <= UNTIL.indexOf(until))
   const points = new Set(wanted.flatMap(({ id, reaches }) => [id, ...reaches]))
   return wanted.map(({ id, needs, reaches }) => ({
     id,

@@ -15,13 +15,17 @@ import { readSiteFile } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { ACTIONS, type Results, type Work } from './actions.ts'
 import { firstBootWarning, withApproval } from './approvals.ts'
+import { fitnessOf } from './fitness.ts'
 import type { UpOptions } from './options.ts'
 import { settledSite } from './settle.ts'
 import { runSteps, stepsOf, type StepId, type Until } from './steps.ts'
 
 /** What a finished `up` leaves behind for the operator. */
 export type UpResult = {
-  readonly kubeconfigPath: string
+  /** Machines of the site, by name; all are ready. */
+  readonly ready: readonly string[]
+  /** Absent where `up` ended before there was a cluster. */
+  readonly kubeconfigPath?: string
   /** Milliseconds since 1970 until which the kubelets can renew their certificates while the server is away. */
   readonly signsUntil: number
   readonly openstack?: {
@@ -48,6 +52,8 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
   const site = withApproval(own, options.approve)
   const warning = firstBootWarning(site, options.approve)
   if (warning !== undefined) options.show?.(warning)
+  const fitness = fitnessOf(client, site, signal)
+  fitness.catch(() => {}) // it is awaited before machines are switched on, if any is
   const opened: { close(): Promise<void> }[] = []
   let isPut = false
   const kubeconfigPath = join(state, 'kubeconfig')
@@ -59,14 +65,17 @@ export async function up(options: UpOptions, stage: Stage, signal: AbortSignal):
       state,
       kubeconfigPath,
       warnings,
+      fitness,
       closeAtEnd: open => opened.push(open),
       beforePut: () => {
         isPut = true
       },
     })
     const { signsUntil } = results.of('publish')
-    if (options.until === 'cluster') return { kubeconfigPath, signsUntil }
-    return { kubeconfigPath, signsUntil, openstack: await openstackOf(site, state, results) }
+    const ready = site.machines.map(({ name }) => name)
+    if (options.until === 'boot') return { ready, signsUntil }
+    if (options.until === 'cluster') return { ready, kubeconfigPath, signsUntil }
+    return { ready, kubeconfigPath, signsUntil, openstack: await openstackOf(site, state, results) }
   } finally {
     for (const open of opened) await open.close()
     if (isPut && site !== own) await publishOwnPolicy(own, client, options)

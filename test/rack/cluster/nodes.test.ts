@@ -1,8 +1,10 @@
 // Which node is which machine, and what it is labelled.
 
 import t from 'tap'
+import { registerNodes } from '#rack/cluster/bringup.ts'
 import { matchNode, labelledNode } from '#rack/cluster/nodes.ts'
-import type { Node } from '#rack/kubernetes/objects.ts'
+import type { Manifest, Node } from '#rack/kubernetes/objects.ts'
+import type { KubernetesClient } from '#rack/kubernetes/client.ts'
 import { machineNamed, smallSite } from '../../small-site.ts'
 
 const controller = machineNamed(smallSite, 'ctl-1')
@@ -39,4 +41,47 @@ t.test('what a machine does decides the labels of its node', async t => {
   t.strictSame(labelledNode(smallSite, compute).metadata.labels, onCompute)
   const alone = { ...smallSite, machines: [controller] }
   t.strictSame(labelledNode(alone, controller).metadata.labels, { ...onController, ...onCompute })
+})
+
+/** An API server with a node a machine, that of cmp-1 only once `isThere`. */
+function apiWith(isThere: () => boolean) {
+  const labelled: string[] = []
+  const nodes = smallSite.machines.map(({ name, address }): Node => ({
+    ...nodeAt(address),
+    metadata: { name },
+  }))
+  const list = async () => ({
+    items: nodes.filter(it => it.metadata.name !== 'cmp-1' || isThere()),
+    version: '1',
+  })
+  const admin: Pick<KubernetesClient, 'list' | 'apply'> = {
+    list: list as KubernetesClient['list'], // only nodes are listed
+    apply: async (manifest: Manifest) => {
+      labelled.push(manifest.metadata.name)
+      return manifest
+    },
+  }
+  return { admin, labelled }
+}
+
+t.test('the limit for a node begins when no machine boots any more', async t => {
+  const wait = { limitSeconds: 0.3, everyMs: 10 }
+  const names = new Set(['cmp-1'])
+  const begun = performance.now()
+  const since = () => performance.now() - begun
+  const { admin, labelled } = apiWith(() => since() > 700)
+  setTimeout(() => names.clear(), 600)
+  t.equal(await registerNodes(smallSite, admin, wait, { names, limitSeconds: 10 }), '2 nodes')
+  t.ok(since() > 700)
+  t.strictSame(labelled, ['ctl-1', 'cmp-1'], 'the controller is labelled while the other one still boots')
+})
+
+t.test('a node that stays away fails after the limit, and is named', async t => {
+  const wait = { limitSeconds: 0.3, everyMs: 10 }
+  const { admin } = apiWith(() => false)
+  const missing = { code: 'WAITED_TOO_LONG', message: /waited 0\.3 s.*1 of 2 registered; missing: cmp-1/ }
+  await t.rejects(registerNodes(smallSite, admin, wait), missing)
+  await t.rejects(registerNodes(smallSite, admin, wait, { names: new Set(), limitSeconds: 60 }), missing)
+  const late = { names: new Set(['cmp-1']), limitSeconds: 0.2 }
+  await t.rejects(registerNodes(smallSite, admin, wait, late), { message: /waited 0\.5 s/ })
 })

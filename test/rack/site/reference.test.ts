@@ -68,6 +68,8 @@ t.test('the defaults of the page are what the reader fills in', async t => {
   t.equal(openstack.external.cidr, usual(SITE_KEYS.openstack.keys.external.keys.cidr.default))
 })
 
+const SSH_KEY = SITE_KEYS.ssh_keys.example.slice(1, -1).replace(' anna', '')
+
 /** For each key with limits: a value at the limit that is taken, and values beyond it. Set by path in a site of one machine. */
 const BOUNDS: Readonly<
   Record<string, { readonly taken: readonly unknown[]; readonly refused: readonly unknown[] }>
@@ -94,6 +96,18 @@ const BOUNDS: Readonly<
     refused: [
       ['10.20.0.1', '9.9.9.9', '1.1.1.1', '8.8.8.8'],
       ['9.9.9.9', '9.9.9.9'],
+      ['10.2.0.9'],
+      ['10.3.0.9'],
+      ['172.24.4.9'],
+    ],
+  },
+  'network.ntp': {
+    taken: [['10.20.0.1'], ['10.20.0.1', '192.0.2.1', '192.0.2.2', '192.0.2.3']],
+    refused: [
+      [],
+      Array.from({ length: 5 }, (_, at) => `192.0.2.${at}`),
+      ['192.0.2.1', '192.0.2.1'],
+      ['pool.ntp.org'],
       ['10.2.0.9'],
       ['10.3.0.9'],
       ['172.24.4.9'],
@@ -133,6 +147,59 @@ const BOUNDS: Readonly<
     ],
   },
   'machines.notes': { taken: ['x'.repeat(4096)], refused: ['x'.repeat(4097)] },
+  disk: { taken: ['none', { mirror: true }, { encrypt: 'no' }], refused: [{}, 'ram', [], true, ''] },
+  'disk.match': {
+    taken: [{ type: 'nvme' }, { model: 'a*', type: 'ssd', minSize: '1TB' }],
+    refused: [{}, 'nvme', [], { size: '1TB' }, { type: 'nvme', serial: 'a' }],
+  },
+  'disk.match.by-id': {
+    taken: ['wwn-0x5000c500a1b2c3d4', `/dev/disk/by-id/${'a'.repeat(200)}`],
+    refused: ['', 'a'.repeat(201), '../sda', '/dev/sda', 'ata-X-part1', 'a b', 'a*', "a'b", 'a$(b)'],
+  },
+  'disk.match.serial': {
+    taken: ['S64GNE0R600123', '0012', 'a b', 'a'.repeat(128)],
+    refused: ['', ' a', 'a ', 'a'.repeat(129), 'a*', 'a"b', 'a\\b', 'a\nb', 'é', ['a']],
+  },
+  'disk.match.model': {
+    taken: ['SAMSUNG MZ?L2*', 'PERC H730P Mini', 'a'.repeat(128)],
+    refused: ['', '*', '?*', 'a'.repeat(129), 'a[bc]', 'a{b,c}', '`id`', 'a;b', 'a|b'],
+  },
+  'disk.match.minSize': {
+    taken: ['16GiB', '17.18GB', '1000TB', '1.92TB', '909TiB'],
+    refused: [
+      '15GiB',
+      '17.1GB',
+      '1000.1TB',
+      '910TiB',
+      '100',
+      '100G',
+      '100 GB',
+      '100gb',
+      '1e3GB',
+      '-1TB',
+      '',
+      'TB',
+    ],
+  },
+  'disk.encrypt': { taken: ['no', 'tpm', 'server', 'auto'], refused: ['yes', true] },
+  'disk.mirror': { taken: [true, false], refused: ['true', 'yes', 1, null, ['a'], {}] },
+  'disk.overwrite': { taken: [false], refused: [true, 'true', 'no', 0] },
+  'machines.disk': {
+    taken: ['none', { match: { serial: 'a' } }, { match: { type: 'hdd' }, overwrite: true, mirror: true }],
+    refused: [{}, 'None', { overwrite: true }, { match: { serial: 'a' }, mirror: true }],
+  },
+  ssh_keys: {
+    taken: [[SSH_KEY], [`${SSH_KEY} anna`]],
+    refused: [
+      [],
+      SSH_KEY,
+      ['ssh-ed25519 AAAA'],
+      [SSH_KEY, SSH_KEY],
+      Array.from({ length: 21 }, () => SSH_KEY),
+    ],
+  },
+  'console.login': { taken: ['off', 'autologin'], refused: ['password', 'on', true] },
+  'console.password_hash': { taken: [], refused: ['secret', `$y$j9T$a$${'b'.repeat(43)}`] },
   'trust.approve': { taken: [{ racks: ['a'] }], refused: [{}, 'nobody', { racks: [] }] },
   'trust.reboot': { taken: ['auto', 'same-key'], refused: ['never'] },
   'trust.deadline': { taken: ['1m', '168h'], refused: ['0m', '169h', '60'] },

@@ -98,7 +98,7 @@ t.test('a machine of which nothing was seen is described by what is known of it'
   t.match(await said('full', 'script'), /the machine was at "script": does it hang\?/)
   const warned = {
     dhcp: 'full',
-    warnings: ['DHCP is off in this server. Start it without --no-dhcp.'],
+    causes: ['DHCP is off in this server. Start it without --no-dhcp.'],
   } as const
   t.match(
     await watch.ready('ctl-1', silentStage, 0.01, warned).catch(String),

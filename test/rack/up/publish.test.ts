@@ -37,6 +37,15 @@ t.test('a site is published only to a server that has what its machines boot', a
   t.match(refused.err, / {2}fix: rename it in .*pilotlight import \S+ --hide\n/)
   await pilotlight(['import', ROOT, '--hide'], { env: { PILOTLIGHT_SERVER: server.url } })
   t.ok(await published(), 'once our own data directory is imported')
+  t.equal((await server.put('/v1/profiles/controller', { boot: {} }, server.admin)).status, 200)
+  await t.rejects(
+    published(),
+    {
+      message: /^the server has no profile/,
+      remedy: /pilotlight delete profile controller .*pilotlight import \S+ --replace$/,
+    },
+    'one of the store hides ours',
+  )
 })
 
 t.test('a site is refused from a second state directory, and says what is new from its own', async t => {

@@ -51,7 +51,7 @@ t.test('plan prints the steps that up runs, in the order in which they start', a
   await reach('cluster', 'nodes labelled')
   for (const id of ['approve', 'boot', 'cluster', 'openstack', 'verify'] as const) await end(id)
   await run
-  const facts = ['trust', 'signing'] // said of `publish`
+  const facts = ['trust', 'signing', 'disk'] // said of `publish`
   t.strictSame(
     log.filter(id => id !== 'approve'), // said by `trust`
     stages.filter(stage => !facts.includes(stage)),
@@ -88,6 +88,13 @@ t.test('up --until cluster has no step of the charts', async t => {
       'cluster after controllers ready',
       'approve after power on',
     ],
+  )
+})
+
+t.test('up --until boot ends when the machines are ready', async t => {
+  t.strictSame(
+    stepsOf('boot').map(({ id, needs }) => `${id} after ${needs.join()}`),
+    ['publish after ', 'power on after publish', 'boot after power on', 'approve after power on'],
   )
 })
 

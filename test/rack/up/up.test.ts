@@ -12,10 +12,20 @@ const SITE = join(ROOT, 'lab/racks/small/site.yaml')
 /** How first keys are approved of a machine that the server shows. */
 const policyOf = (text: string) => (JSON.parse(text) as { trust: { approve: string } }).trust.approve
 
+/** The flags of an `up` against this server that ends with the cluster, its state in `folder`. */
+const toCluster = (url: string, folder: string) => [
+  '--server',
+  url,
+  '--state',
+  join(folder, 'up'),
+  '--until',
+  'cluster',
+]
+
 t.test('a machine that cannot be switched on is named, with what its command said', async t => {
   const folder = t.testdir()
   const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
-  const options = ['--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
+  const options = [...toCluster(server.url, folder), '--boot-anyway']
   const powerOn = ['--power-on', 'echo no BMC >&2; test {name} = cmp-1']
   t.match(
     await pilotlight(['up', SITE, ...options, ...powerOn], {
@@ -31,7 +41,7 @@ t.test('a machine that cannot be switched on is named, with what its command sai
 t.test('machines that cannot be switched on are all named, and JSON says so too', async t => {
   const folder = t.testdir()
   const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
-  const options = ['--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster', '--json']
+  const options = [...toCluster(server.url, folder), '--json', '--boot-anyway']
   const { status, out, err } = await pilotlight(
     ['up', SITE, ...options, '--power-on', 'echo "{name}: chassis is locked" >&2; false'],
     { env: { PILOTLIGHT_STATE_PATH: server.statePath } },
@@ -49,16 +59,7 @@ t.test('machines that cannot be switched on are all named, and JSON says so too'
 t.test('up asks for power by hand in a line of its own, and says at its end what was missing', async t => {
   const folder = t.testdir()
   const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
-  const options = [
-    '--server',
-    server.url,
-    '--state',
-    join(folder, 'up'),
-    '--until',
-    'cluster',
-    '--boot-limit',
-    '1',
-  ]
+  const options = [...toCluster(server.url, folder), '--boot-anyway', '--boot-limit', '1']
   const site = join(folder, 'site.yaml')
   writeFileSync(site, readFileSync(SITE, 'utf8').replace(/dhcp: \w+/, 'dhcp: off'))
   const { status, err } = await pilotlight(['up', site, ...options], {
@@ -70,6 +71,17 @@ t.test('up asks for power by hand in a line of its own, and says at its end what
   t.notMatch(err, /boot > cmp-1: failed .*ctl-1/, 'no other machine is the reason')
 })
 
+t.test('up without a terminal says that machines cannot boot before it asks for one', async t => {
+  const folder = t.testdir()
+  const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
+  const site = join(folder, 'site.yaml')
+  writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
+  const run = await pilotlight(['up', site, ...toCluster(server.url, folder)], {
+    env: { PILOTLIGHT_STATE_PATH: server.statePath },
+  })
+  t.match(run, { status: EXIT.refused, err: /error CANNOT_BOOT: .*\n.*DHCP is off in this server/ })
+})
+
 t.test(
   'up --approve first-boot says once that first keys are trusted unseen',
   { skip: absent('curl') },
@@ -78,7 +90,17 @@ t.test(
     const server = await testServer(t, { dataPath: ROOT, statePath: join(folder, 'server') })
     const site = join(folder, 'site.yaml')
     writeFileSync(site, readFileSync(SITE, 'utf8').replace(/^trust:.*\n(?: .*\n)*/m, ''))
-    const args = ['up', site, '--server', server.url, '--state', join(folder, 'up'), '--until', 'cluster']
+    const args = [
+      'up',
+      site,
+      '--server',
+      server.url,
+      '--state',
+      join(folder, 'up'),
+      '--until',
+      'cluster',
+      '--boot-anyway',
+    ]
     const env = { PILOTLIGHT_STATE_PATH: server.statePath }
     const seen = join(folder, 'seen')
     const look = `test {name} = cmp-1 || { curl --silent ${server.url}/machines/ctl-1 > '${seen}'; false; }`

@@ -252,7 +252,7 @@ t.test('a guest that has started is moved beside the pods, in each tree of cgrou
   ] as const)
     writeFileSync(join(top, 'cpuset', file), text)
   const hook = join(chartFolder('libvirt'), 'files/guest-hook.sh')
-  const env = { CGROUP: top, RUN: directory }
+  const env = { CGROUP: top, RUN: directory, INSTANCES: directory }
   await run('bash', [hook, 'guest-1', 'prepare', 'begin', '-'], { limitSeconds: 10, env })
   t.notOk(existsSync(join(top, 'memory', 'pilotlight-guests')), 'before it runs there is no process to move')
   await run('bash', [hook, 'guest-1', 'started', 'begin', '-'], { limitSeconds: 10, env })

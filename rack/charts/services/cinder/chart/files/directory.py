@@ -2,6 +2,8 @@
 
 Nova attaches such a file as it attaches one of a cluster file system that every host has mounted (its type `gpfs`): by its
 path, and with nothing to connect. So the directory may as well be a mount that all compute hosts share.
+
+Whatever is acknowledged is on the disk: a volume, its size, and what it was made with.
 """
 
 import os
@@ -44,6 +46,7 @@ class DirectoryDriver(driver.VolumeDriver):
 
     def extend_volume(self, volume, size):
         os.truncate(self.local_path(volume), size * GIB)
+        self._sync(volume)
 
     def create_snapshot(self, snapshot):
         self._copy(snapshot.volume, snapshot)
@@ -109,6 +112,16 @@ class DirectoryDriver(driver.VolumeDriver):
         """Holes stay holes; a file system that can share blocks does."""
         command = ['cp', '--sparse=always', '--reflink=auto', self.local_path(source), self.local_path(target)]
         subprocess.run(command, check=True)
+        self._sync(target)
+
+    def _sync(self, thing):
+        """Returns once the file, with its name in the folder, is on the disk."""
+        for path in (self.local_path(thing), self.configuration.directory_path):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _remove(self, thing):
         try:

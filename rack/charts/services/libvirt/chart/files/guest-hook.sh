@@ -1,7 +1,16 @@
 #!/bin/bash
-# Called by libvirt at each step of a guest's life: GUEST STEP PART. Puts QEMU, once it runs, into a cgroup beside the
-# pods': ending this pod ends what is in its cgroups, and guests are to live on. There they also get a share of
-# the processors as pods together do, not the pod's.
+# Called by libvirt at each step of a guest's life: GUEST STEP PART.
+#
+# Before it starts, its disks are written from the page cache: Nova has copied them from an image without a sync, and calls the guest
+# active next. libvirt waits for this.
+if [ "$2/$3" = prepare/begin ]; then
+  sync --file-system "${INSTANCES:-/var/lib/nova/instances}" ||
+    echo "the disks of $1 were not written before its start: a power cut within half a minute may lose them" >&2
+  exit 0
+fi
+
+# Puts QEMU, once it runs, into a cgroup beside the pods': ending this pod ends what is in its cgroups, and guests are to live on.
+# There they also get a share of the processors as pods together do, not the pod's.
 [ "$2/$3" = started/begin ] || exit 0
 top=${CGROUP:-/host/cgroup}
 pid=$(cat "${RUN:-/run/libvirt}/qemu/$1.pid") || exit 0

@@ -10,6 +10,7 @@ if [ ! -d $volume/data ]; then
   rm -rf $volume/data.new
   mariadb-install-db --datadir=$volume/data.new --auth-root-authentication-method=normal \
     --skip-test-db --skip-name-resolve > $volume/install.log 2>&1 || { cat $volume/install.log; exit 1; }
+  sync -f $volume # a power cut must not leave the name without what it names
   mv $volume/data.new $volume/data
 fi
 # On a memory volume, a statement a line. The password is URL-safe text, so it needs no quoting. The fresh tables
