@@ -6,11 +6,16 @@ import { EXIT, exitAs } from './exit.ts'
 import { print, printJson } from './terminal/show.ts'
 
 /** What became of one object, as `--json` lists it. */
-export type Outcome = { readonly id: string; readonly state?: string; readonly error?: ErrorReport }
+export type Outcome = {
+  readonly id: string
+  readonly state?: string
+  readonly details?: object
+  readonly error?: ErrorReport
+}
 
 /**
- * Does `work` for each id in its order, and prints what it gives: a line, and the object's new state. One that fails does not
- * keep the others from being tried. The exit status is 7 when it was done for some and not for others; where it was done for
+ * Does `work` for each id in its order, or for all at the same time with `together`, and prints what it gives: a line, and the
+ * object's new state. One that fails does not keep the others from being tried. The exit status is 7 when it was done for some and not for others; where it was done for
  * none, that of the first error.
  *
  * @throws what failed, where one object was named
@@ -18,14 +23,17 @@ export type Outcome = { readonly id: string; readonly state?: string; readonly e
 export async function forEach(
   ids: readonly string[],
   json: boolean,
-  work: (id: string) => Promise<{ readonly state: string; readonly line: string }>,
+  work: (id: string) => Promise<{ readonly state: string; readonly line: string; readonly details?: object }>,
+  { together = false }: { readonly together?: boolean } = {},
 ): Promise<void> {
+  const begun = together ? new Map(ids.map(id => [id, work(id)])) : undefined
+  if (begun !== undefined) await Promise.allSettled(begun.values())
   const outcomes: Outcome[] = []
   const failures: unknown[] = []
   for (const id of ids) {
     try {
-      const { state, line } = await work(id)
-      outcomes.push({ id, state })
+      const { state, line, details } = await (begun?.get(id) ?? work(id))
+      outcomes.push({ id, state, ...(details && { details }) })
       if (!json) print(line)
     } catch (error) {
       if (ids.length === 1) throw error

@@ -120,7 +120,12 @@ function fixOf(code: string): string {
   const page = readFileSync(join(ROOT, 'docs', 'errors.md'), 'utf8')
   const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
   const toDo = row?.replace(/ \|$/, '').split(' | ').at(-1)?.replaceAll('`', '')
-  return toDo === undefined ? helpOf(code) : toDo.replace(/\.$/, '')
+  return toDo === undefined ? helpOf(code) : withoutLinks(toDo).replace(/\.$/, '')
+}
+
+/** Markdown as a terminal shows it: a link as the path of its page. */
+export function withoutLinks(text: string): string {
+  return text.replaceAll(/\[[^\]]+\]\(([^)#]+)[^)]*\)/g, 'docs/$1')
 }
 
 function helpOf(code: string): string {

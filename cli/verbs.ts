@@ -29,6 +29,11 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./site/plan.ts')).definePlan,
   },
   {
+    name: 'doctor',
+    summary: 'says what keeps machines from booting, before the first one is switched on',
+    load: async () => (await import('./site/doctor.ts')).defineDoctor,
+  },
+  {
     name: 'up',
     summary: 'makes a site true: boot, Kubernetes, OpenStack',
     load: async () => (await import('./site/up.ts')).defineUp,
@@ -87,6 +92,11 @@ export const VERBS: readonly Verb[] = [
     name: 'journal',
     summary: 'shows the last boot of a machine, packet by packet',
     load: async () => (await import('./inventory/journal.ts')).defineJournal,
+  },
+  {
+    name: 'console',
+    summary: 'shows what a machine said on its console, from its initrd on',
+    load: async () => (await import('./server/console.ts')).defineConsole,
   },
   {
     name: 'charts',
@@ -152,6 +162,26 @@ export const VERBS: readonly Verb[] = [
     name: 'machines',
     summary: 'keys of machines: pending, approve, reject; and boots: reopen',
     load: async () => (await import('./server/machines.ts')).defineMachines,
+  },
+  {
+    name: 'reinstall',
+    summary: 'has the next network boot of machines install them anew, whatever their disks hold',
+    load: async () => (await import('./server/orders.ts')).defineReinstall,
+  },
+  {
+    name: 'wipe',
+    summary: 'has the next network boot of machines erase their disks and switch them off',
+    load: async () => (await import('./server/orders.ts')).defineWipe,
+  },
+  {
+    name: 'upgrade',
+    summary: "os: brings machines to the image of the server's assets, one after another",
+    load: async () => (await import('./server/upgrade.ts')).defineUpgrade,
+  },
+  {
+    name: 'disk',
+    summary: 'keys of encrypted disks: unlock, recovery-key',
+    load: async () => (await import('./server/disk.ts')).defineDisk,
   },
   {
     name: 'alarms',

@@ -43,7 +43,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Source | undefined)[]>> = {
   'alarms ack': [typed => listed(typed, 'alarms')],
   'alarms clear': [typed => listed(typed, 'alarms')],
   'assets remove': [typed => listed(typed, 'assets')],
-  'lab power': [async () => ['on', 'off'], labMachines],
+  'lab power': [async () => ['on', 'off', 'cycle', 'reset'], labMachines],
   'lab console': [labMachines],
   'lab exec': [async typed => [...(await quietly(labMachines, typed)), 'rack'], none],
   'charts rotate': [undefined, secrets],

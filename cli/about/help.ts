@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nearest } from '#model/nearest.ts'
 import { Failure } from '#model/error.ts'
+import { withoutLinks } from '../error-report.ts'
 import { EXIT, EXIT_MEANINGS } from '../exit.ts'
 import { ROOT } from '../root.ts'
 import { printJson, show } from '../terminal/show.ts'
@@ -45,7 +46,7 @@ export async function helpTopic(topic: string, errorsPage: string): Promise<stri
 function rowOf(code: string, page: string): string | undefined {
   const row = page.split('\n').find(line => line.startsWith(`| \`${code}\` |`))
   if (row === undefined) return undefined
-  const [, status = '', means = '', remedy = ''] = row.replace(/ \|$/, '').split(' | ')
+  const [, status = '', means = '', remedy = ''] = row.replace(/ \|$/, '').split(' | ').map(withoutLinks)
   const kind = Number(status) >= 400 ? 'HTTP' : 'exit status'
   return `${code} (${kind} ${status})\n${means}\n${remedy}`
 }

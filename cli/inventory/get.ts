@@ -5,7 +5,10 @@ import { Failure } from '#model/error.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ReopeningView } from '#model/machine-key.ts'
 import type { InventoryClient } from '#client/inventory.ts'
+import { isRecord } from '#model/record.ts'
+import type { OrderView } from '#model/install.ts'
 import { openLine } from '../server/machines.ts'
+import { orderLine } from '../server/orders.ts'
 import { serverOption } from '../options.ts'
 import { jsonText, show, versioned, yamlText } from '../terminal/show.ts'
 import { cellOf, tableOf, withSelectorText, type Columns } from '../terminal/table.ts'
@@ -18,11 +21,12 @@ type Output = (typeof OUTPUTS)[number]
 
 /** The columns of each list; a cell is the value at that key. */
 const COLUMNS = {
-  machines: ['id', 'role', 'phase', 'address', 'macs', 'uuid'],
+  machines: ['id', 'role', 'phase', 'address', 'macs', 'uuid', 'installed'],
   groups: ['id', 'profile', 'selector', 'source', 'name'],
   profiles: ['id', 'ignition_id', 'source', 'name'],
   templates: ['id', 'bytes', 'source', 'modified', 'who'],
   problems: ['file', 'line', 'column', 'severity', 'code', 'reason'],
+  orders: ['machine', 'verb', 'until', 'who', 'boot', 'target', 'state', 'why'],
   alarms: ['id', 'severity', 'state', 'since', 'count', 'reason', 'repair'],
   leases: ['address', 'mac', 'state', 'expiresAt', 'uuid'],
   assets: ['name', 'size', 'modified', 'sha256'],
@@ -34,6 +38,7 @@ const COLUMNS = {
 const READ_ONLY = {
   machines: { path: '/machines', hasOne: true },
   problems: { path: '/v1/problems', hasOne: false },
+  orders: { path: '/v1/orders', hasOne: false },
   alarms: { path: '/v1/alarms', hasOne: true },
   leases: { path: '/v1/leases', hasOne: false },
   assets: { path: '/v1/assets', hasOne: false },
@@ -131,8 +136,22 @@ async function textOf(list: List, rows: readonly Row[], output: Output, isOne: b
   if (output === 'json') return `${jsonText(versioned(isOne ? (rows[0] ?? {}) : rows), 2)}\n`
   if (output === 'yaml') return (await Promise.all(rows.map(yamlText))).join('---\n')
   if (rows.length === 0) return emptyText(list)
-  const table = tableOf(COLUMNS[list], list === 'groups' ? rows.map(withSelectorText) : rows)
+  const table = tableOf(COLUMNS[list], rows.map(ROW_OF[list] ?? (row => row)))
   return `${[table, ...rows.flatMap(openLines)].join('\n')}\n`
+}
+
+/** What of a list is shown in a table otherwise than it is. */
+const ROW_OF: Readonly<Partial<Record<List, (row: Row) => Row>>> = {
+  groups: withSelectorText,
+  machines: ({ installed, ...row }) => ({ ...row, installed: installedText(installed) }),
+}
+
+/** Where a machine is installed, in few words: `8f3c0d2a91b4 on nvme0n1 (S4EVNX0R)`. */
+function installedText(installed: unknown): string | undefined {
+  if (!isRecord(installed)) return undefined
+  const { disk, serial, version } = installed
+  const which = typeof serial === 'string' && serial !== '' ? ` (${serial})` : ''
+  return `${String(version)} on ${String(disk)}${which}`
 }
 
 /** What an empty list says: that it is empty, and what fills it. */
@@ -146,6 +165,7 @@ const EMPTY: Readonly<Record<List, string>> = {
   profiles: ': the server has a data directory without any; pilotlight import DIR brings some',
   templates: ': the server has a data directory without any; pilotlight import DIR brings some',
   problems: ': every file of the data directory can be used, and lint finds nothing',
+  orders: ': pilotlight reinstall, wipe and upgrade os make them',
   alarms: '',
   leases: ' yet: no machine has asked DHCP',
   assets: ' yet: pilotlight assets add FILE puts one',
@@ -153,8 +173,12 @@ const EMPTY: Readonly<Record<List, string>> = {
   audit: ' entries yet: no one has changed anything',
 }
 
-/** A line below the table for a machine whose next boot an operator opened. */
-function openLines({ id, reopened }: Row): string[] {
+/** A line below the table for a machine whose next boot an operator opened, or ordered something for. */
+function openLines({ id, reopened, order }: Row): string[] {
   const open = reopened as Pick<ReopeningView, 'who' | 'until'> | undefined // as GET /machines has it
-  return open === undefined ? [] : [cellOf(openLine({ machine: String(id), ...open }))]
+  const ordered = order as OrderView | undefined // the same
+  return [
+    ...(open === undefined ? [] : [cellOf(openLine({ machine: String(id), ...open }))]),
+    ...(ordered === undefined ? [] : [orderLine(ordered)]),
+  ]
 }

@@ -20,6 +20,7 @@ export function defineImport(command: Command): void {
     .option('--dry-run', 'only say what would happen')
     .option('--skip-broken', 'leave out files that cannot be used, instead of importing nothing')
     .option('--hide', 'put also what hides another object of a file of the server, with the same id')
+    .option('--replace', 'put also what replaces another object of the store, with the same id')
     .option('--json', 'say how many of each kind as JSON')
     .addOption(serverOption())
     .addHelpText(
@@ -55,16 +56,23 @@ type ImportFlags = Flags & {
   readonly dryRun?: boolean
   readonly skipBroken?: boolean
   readonly hide?: boolean
+  readonly replace?: boolean
 }
 type ExportFlags = Flags & { readonly source?: string; readonly force?: boolean }
 
 async function importDirectory(folder: string, flags: ImportFlags): Promise<void> {
   const { batchesOf, InventoryClient: Client } = await import('#client/inventory.ts')
-  const { dryRun = false, skipBroken = false, json = false, hide = false } = flags
+  const { dryRun = false, skipBroken = false, json = false, hide = false, replace = false } = flags
   const objects = await objectsBelow(folder, skipBroken)
   const client = new Client(flags.server)
-  const hidden = await hiddenBy(objects, client)
+  const others = await othersThan(objects, client)
+  const hidden = others.filter(({ source }) => source === 'directory').map(nameOf)
   if (hidden.length > 0 && !hide) throw wouldHide(folder, hidden)
+  if (!replace) {
+    const kept = others.filter(({ source }) => source === 'store')
+    const replaced = kept.length === 0 ? [] : await changedBy(kept, client)
+    if (replaced.length > 0) throw wouldReplace(folder, replaced, hide)
+  }
   const counts = new Map<string, Count>()
   const changed: string[] = []
   for (const changes of batchesOf(objects)) {
@@ -83,20 +91,47 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
   if (changed.length > 0) print(`changed: ${namesOf(changed)}`)
 }
 
-/** Objects of the server's data directory that would be others from then on: those of the store go before files. */
-async function hiddenBy(objects: readonly KindedObject[], client: InventoryClient): Promise<string[]> {
-  const hidden: string[] = []
+/** An object that is imported where the server has another one of the same id, and where the server has it. */
+type Other = KindedObject & { readonly source: 'store' | 'directory' }
+
+/** What is other than what the server has under the same id. Of the server, objects of the store go before files. */
+async function othersThan(objects: readonly KindedObject[], client: InventoryClient): Promise<Other[]> {
+  const others: Other[] = []
   for (const kind of KINDS) {
     const own = new Map(objects.flatMap(one => (one.kind === kind ? [[idOf(one), one]] : [])))
     if (own.size === 0) continue
     for await (const listed of client.list(kind)) {
       const object = own.get(listed.id)
-      if (listed.source !== 'directory' || object === undefined) continue
+      if (object === undefined) continue
       const bytes = await bytesIn(client, kind, listed)
-      if (!bytes.equals(bytesOf(fileTextOf(object)))) hidden.push(`${kind} ${listed.id}`)
+      if (!bytes.equals(bytesOf(fileTextOf(object)))) others.push({ ...object, source: listed.source })
     }
   }
-  return hidden
+  return others
+}
+
+function nameOf(object: KindedObject): string {
+  return `${object.kind} ${idOf(object)}`
+}
+
+/** The names of those objects that the server would change: it knows more texts of one object than this program. */
+async function changedBy(objects: readonly Other[], client: InventoryClient): Promise<string[]> {
+  const { batchesOf } = await import('#client/inventory.ts')
+  const names: string[] = []
+  for (const changes of batchesOf(objects)) {
+    const { outcomes } = await client.transaction(changes, { dryRun: true })
+    for (const { kind, id, result } of outcomes) if (result === 'changed') names.push(`${kind} ${id}`)
+  }
+  return names
+}
+
+function wouldReplace(folder: string, names: readonly string[], hide: boolean): Failure {
+  const what =
+    `${namesOf(names)} of ${folder} would replace ${names.length === 1 ? 'another object' : 'other objects'} of the server's store with the same id: ` +
+    'machines whose groups name it would boot what is imported. Nothing was written'
+  const flags = `${hide ? ' --hide' : ''} --replace`
+  const remedy = `rename it in ${folder}, or, if that is meant:  pilotlight import ${pathWord(folder)}${flags}`
+  return new Failure('IN_THE_WAY', what, remedy)
 }
 
 function wouldHide(folder: string, hidden: readonly string[]): Failure {

@@ -9,9 +9,10 @@ import { Failure } from '#model/error.ts'
 import { nearest } from '#model/nearest.ts'
 import { EXIT } from '../exit.ts'
 import { addSubverbs, type Subverb } from '../subverbs.ts'
-import { print, printJson } from '../terminal/show.ts'
+import { printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
 import { ROOT } from '../root.ts'
+import { definePower } from './power.ts'
 
 export function defineLab(command: Command): void {
   command.enablePositionalOptions()
@@ -29,7 +30,11 @@ const VERBS: readonly Subverb[] = [
   },
   { name: 'down', summary: 'takes a lab down and leaves nothing of it; safe to repeat', define: defineDown },
   { name: 'status', summary: 'shows what is up', define: defineStatus },
-  { name: 'power', summary: 'switches a machine on or off', define: definePower },
+  {
+    name: 'power',
+    summary: 'switches machines on or off, or resets them',
+    define: command => definePower(command.addOption(whichLab()), findOrFail),
+  },
   { name: 'console', summary: 'prints what a machine showed on its console', define: defineConsole },
   {
     name: 'exec',
@@ -126,33 +131,11 @@ function defineStatus(command: Command): void {
       process.stdout.write(
         `${status.name}  since ${status.startedAt}  server ${status.serverUrl ?? 'none'}\n`,
       )
-      for (const { name, mac, driver, power, since } of status.machines) {
-        process.stdout.write(
-          `${[name.padEnd(12), mac, driver.padEnd(9), power.padEnd(3), since ?? ''].join('  ').trimEnd()}\n`,
-        )
+      for (const { name, mac, driver, power, since, ending } of status.machines) {
+        const shuts = ending === undefined ? '' : `shuts down, then ${ending.next}`
+        const cells = [name.padEnd(12), mac, driver.padEnd(9), power.padEnd(3), since ?? '', shuts]
+        process.stdout.write(`${cells.join('  ').trimEnd()}\n`)
       }
-    })
-}
-
-function definePower(command: Command): void {
-  command
-    .argument('<state>', 'on or off')
-    .argument('<machine>', 'its name')
-    .addOption(whichLab())
-    .option('--json', 'as JSON')
-    .addHelpText('after', '\nExamples:\n  pilotlight lab power off cmp-1\n  pilotlight lab power on cmp-1')
-    .action(async (state: string, machine: string, options: { lab?: string; json?: boolean }) => {
-      if (state !== 'on' && state !== 'off') {
-        throw new Failure(
-          'BAD_OPTION',
-          `"${state}" is neither on nor off`,
-          `pilotlight lab power on ${machine}`,
-        )
-      }
-      const found = (await findOrFail(options.lab)).machine(machine)
-      await (state === 'on' ? found.powerOn() : found.powerOff())
-      if (options.json) printJson({ machine, power: state })
-      else print(`${machine} is ${state}`)
     })
 }
 

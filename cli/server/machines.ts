@@ -42,7 +42,8 @@ const VERBS: readonly Subverb[] = [
   },
   {
     name: 'reject',
-    summary: 'rejects a key: a machine that shows it is refused',
+    summary:
+      'rejects the key that waits, or the one that the machine has: who shows it is refused, and its encrypted disk gets no key',
     define: decision('reject'),
   },
   {

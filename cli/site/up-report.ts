@@ -4,7 +4,8 @@ import type { UpResult } from '#rack/up/up.ts'
 import type { Verification } from '#rack/openstack/verify/verify.ts'
 
 /** What a finished run prints, line by line. */
-export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult): string[] {
+export function describeUp({ ready, kubeconfigPath, signsUntil, openstack }: UpResult): string[] {
+  if (kubeconfigPath === undefined) return [`ready       ${ready.join(' ')}`]
   const until = new Date(signsUntil).toISOString().slice(0, 10)
   const cluster = [
     `kubeconfig  ${kubeconfigPath}   for eight hours; then: pilotlight kubeconfig`,
@@ -25,7 +26,8 @@ export function describeUp({ kubeconfigPath, signsUntil, openstack }: UpResult):
 }
 
 /** The same for programs. */
-export function upJson({ kubeconfigPath, signsUntil, openstack }: UpResult): object {
+export function upJson({ ready, kubeconfigPath, signsUntil, openstack }: UpResult): object {
+  if (kubeconfigPath === undefined) return { ready }
   const cluster = { kubeconfig: kubeconfigPath, signsUntil: new Date(signsUntil).toISOString() }
   if (openstack === undefined) return cluster
   const { verification, secondsTo, cloudsPath } = openstack

@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { PendingKeys } from '#rack/up/approvals.ts'
+import type { Until } from '#rack/up/steps.ts'
 import { dataPathOption, serverOption, stateOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
@@ -30,9 +31,13 @@ export function defineUp(command: Command): void {
       '--replace-authority',
       'replace every certificate of the site, where the server has it with those of another --state',
     )
+    .option(
+      '--boot-anyway',
+      'switch machines on although the server finds that they would not boot (pilotlight doctor)',
+    )
     .addOption(
       new Option('--until <stage>', 'end after this stage')
-        .choices(['cluster', 'openstack'])
+        .choices(['boot', 'cluster', 'openstack'])
         .default('openstack'),
     )
     .option('--json', 'the result as JSON on standard output; progress stays on standard error')
@@ -76,9 +81,10 @@ type UpFlags = {
   tools?: string
   approve?: 'first-boot'
   replaceAuthority?: boolean
+  bootAnyway?: boolean
   bootLimit: number
   json?: boolean
-  until: 'cluster' | 'openstack'
+  until: Until
 }
 
 /** A flag's text as a number of seconds. */

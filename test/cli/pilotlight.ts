@@ -3,7 +3,8 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
-const MAIN = join(import.meta.dirname, '../../cli/main.js')
+/** The program. */
+export const MAIN = join(import.meta.dirname, '../../cli/main.js')
 
 /** The result of a run. */
 export type Run = { readonly status: number | null; readonly out: string; readonly err: string }

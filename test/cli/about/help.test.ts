@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { helpTopic } from '#cli/about/help.ts'
+import { describeError, withoutLinks } from '#cli/error-report.ts'
 import { EXIT, statusOf } from '#cli/exit.ts'
 import { ERROR_CODES, Failure } from '#model/error.ts'
 
@@ -94,3 +95,13 @@ function rowsOf(table: 'server' | 'commands'): string[] {
   const rows = text.matchAll(/^\| `(\w+)` \| (\d{1,3}|any) \| [^|]+\. \| [^|]+\. \|$/gm)
   return [...rows].map(([, code = '', status = '']) => `${code} ${status}`)
 }
+
+t.test('help and the fix of an error show a link as the path of its page', async t => {
+  const page = 'docs/how-to/secure-boot.md'
+  t.match(await helpTopic('UNFIT_SIGNING_KEY', PAGE), new RegExp(`how to make a pair: ${page}\\.$`))
+  t.match(
+    describeError(new Failure('UNFIT_SIGNING_KEY', 'a key', '')),
+    `fix: The message says which, and how to make a pair: ${page}\n`,
+  )
+  t.equal(withoutLinks('see [a](b.md#c), [d](e.md)'), 'see docs/b.md, docs/e.md')
+})

@@ -62,6 +62,21 @@ t.test('a directory that is imported is exported byte for byte', async t => {
   t.strictSame(filesBelow(target), filesBelow(source))
   t.match(await pilotlight(['export', target], { env }), { status: EXIT.refused, err: /holds files already/ })
 
+  const profile = join(source, 'profiles/p.json')
+  const first = readFileSync(profile)
+  writeFileSync(profile, '{"boot": {}, "id": "p", "generic_id": "g", "ignition_id": "a.ign"}')
+  t.match(await pilotlight(['import', source], { env }), { status: EXIT.done }, 'another text of the same')
+  writeFileSync(profile, '{"id": "p", "boot": {}, "ignition_id": "a.ign"}')
+  for (const more of [[], ['--dry-run'], ['--hide']])
+    t.match(await pilotlight(['import', source, ...more], { env }), {
+      status: EXIT.refused,
+      err: /profile p of \S+ would replace another object of the server's store.* Nothing was written\n[^]*fix: .*pilotlight import \S+(?: --hide)? --replace\n/,
+    })
+  t.match(await (await server.get('/v1/profiles/p', server.admin)).json(), { generic_id: 'g' }, 'as it was')
+  t.match(await pilotlight(['import', source, '--replace'], { env }), { out: /changed: profile p$/m })
+  writeFileSync(profile, first)
+  await pilotlight(['import', source, '--replace'], { env })
+
   writeFileSync(join(source, 'groups/b.json'), '{"id": "b",}')
   t.match(await pilotlight(['import', source], { env }), { status: EXIT.usage, err: /groups\/b.json:1:12: / })
   const again = await pilotlight(['import', source, '--skip-broken', '--json'], { env })

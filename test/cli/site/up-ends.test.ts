@@ -97,7 +97,7 @@ async function rack(t: Test) {
     const args = ['up', join(folder, 'site.yaml'), '--server', server.url, '--state', join(folder, 'up')]
     const child = spawn(
       process.execPath,
-      [MAIN, ...args, '--until', 'cluster', '--boot-limit', '60', ...more],
+      [MAIN, ...args, '--until', 'cluster', '--boot-anyway', '--boot-limit', '60', ...more],
       {
         env: { ...process.env, ...env },
         stdio: ['ignore', 'pipe', 'pipe'],

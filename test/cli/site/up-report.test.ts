@@ -22,6 +22,7 @@ const openstack: NonNullable<UpResult['openstack']> = {
   secondsTo: { token: 21.04, active: 61.5, guestUp: 64.31, answered: 64.4 },
 }
 
+const ready = ['ctl-1', 'cmp-1']
 const signsUntil = Date.UTC(2027, 1, 26)
 const cluster = [
   'kubeconfig  /s/kubeconfig   for eight hours; then: pilotlight kubeconfig',
@@ -29,7 +30,7 @@ const cluster = [
 ]
 
 t.test('a run that switched machines on prints how long each step took', async t => {
-  t.strictSame(describeUp({ kubeconfigPath: '/s/kubeconfig', signsUntil, openstack }), [
+  t.strictSame(describeUp({ ready, kubeconfigPath: '/s/kubeconfig', signsUntil, openstack }), [
     ...cluster,
     'keystone    http://10.20.0.11:30500/v3   services identity compute',
     'guest       192.168.213.5 on cmp-1, answered at 172.24.4.9; run by libvirt with QEMU, emulated (TCG)',
@@ -41,8 +42,9 @@ t.test('a run that switched machines on prints how long each step took', async t
 t.test('a run that found the machines on prints no times, and one that ended early no cloud', async t => {
   const { secondsTo: _, ...found } = openstack
   t.notMatch(
-    describeUp({ kubeconfigPath: '/s/kubeconfig', signsUntil, openstack: found }).join('\n'),
+    describeUp({ ready, kubeconfigPath: '/s/kubeconfig', signsUntil, openstack: found }).join('\n'),
     /power-on/,
   )
-  t.strictSame(describeUp({ kubeconfigPath: '/s/kubeconfig', signsUntil }), cluster)
+  t.strictSame(describeUp({ ready, kubeconfigPath: '/s/kubeconfig', signsUntil }), cluster)
+  t.strictSame(describeUp({ ready, signsUntil }), ['ready       ctl-1 cmp-1'])
 })
