@@ -6,7 +6,7 @@ import { PilotlightError } from '#model/error.ts'
 export class LabError extends PilotlightError {
   /**
    * For programs: `BAD_NAME` what no lab can be called, `LOCKED` another process brings the lab up, `NEEDS_ROOT` no right to make namespaces, `UP_ALREADY` the lab runs with another rack, `NO_MACHINE` no such machine, `MACHINE_OFF` the
-   * machine runs no system, `NO_TOOL` a program of the host is missing,
+   * machine runs no system, or has no power, `NO_TOOL` a program of the host is missing,
    * `NO_BOOT` a machine got nothing to boot, `MALFORMED_PACKET` bytes that are not such packet.
    */
   readonly code: LabErrorCode

@@ -1,23 +1,19 @@
 // One machine of a lab, as an operator at the rack has it: its power, its console, and a way into it.
 
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
 import { run } from '#host/command.ts'
 import type { CommandResult } from '#host/command.ts'
-import { endProcess, hasEnded, isAlive, signalProcess } from '#host/process.ts'
+import { isAlive } from '#host/process.ts'
 import { sleep } from '#progress/wait.ts'
-import { startDetached } from './detached.ts'
 import { LabError } from './errors.ts'
-import { COMMAND_PATH, removeContainer } from './machines/container.ts'
+import { COMMAND_PATH } from './machines/container.ts'
 import { readGuest } from './machines/hardware.ts'
+import { awaitPower, GRACE_SECONDS, hasPower, orderPower, powerState } from './power.ts'
+import type { PowerPlace, TakenOrder, WantedPower } from './power.ts'
 import type { Rack, RackMachine } from './rack.ts'
-import { machineFiles, readState, writeState } from './state.ts'
+import { machineFiles } from './state.ts'
 import type { PowerState } from './state.ts'
-
-const SUPERVISOR = join(import.meta.dirname, 'machines', 'supervisor.ts')
-/** Seconds that a machine has to shut itself down: an emulated one is slow. */
-const GRACE_SECONDS = { container: 3, qemu: 20 } as const
 
 /** One machine, for people and programs. */
 export type MachineStatus = {
@@ -27,6 +23,8 @@ export type MachineStatus = {
   readonly power: 'on' | 'off'
   /** ISO time of the last power-on, while it is on. */
   readonly since?: string
+  /** It shuts down: the ISO time at which its power is cut, and what it is afterwards. */
+  readonly ending?: PowerState['ending']
   /** The pid, as the host sees it, of the machine's process 1 or of its QEMU. */
   readonly pid?: number
   readonly console: string
@@ -34,69 +32,55 @@ export type MachineStatus = {
 
 /** A machine of a lab that is up. Made by `Lab.machine`; holds nothing open itself. */
 export class LabMachine {
-  readonly #labDirectory: string
-  readonly #rack: Rack
+  readonly #place: PowerPlace
   readonly #machine: RackMachine
   readonly #files: ReturnType<typeof machineFiles>
 
   constructor(labDirectory: string, rack: Rack, machine: RackMachine) {
-    this.#labDirectory = labDirectory
-    this.#rack = rack
+    this.#place = { labDirectory, rack, machine }
     this.#machine = machine
     this.#files = machineFiles(labDirectory, machine.name)
   }
 
-  /** Says whether it has power. */
+  /** Says whether it has power; also while it shuts down, and between a shutdown and the power-on that follows it. */
   isOn(): boolean {
-    const power = this.#power()
-    return power !== undefined && isAlive(power.supervisor)
-  }
-
-  /** Switches it on; gives false when it was on already. Returns as soon as it has power. */
-  async powerOn(): Promise<boolean> {
-    if (this.isOn()) return false
-    const files = this.#files
-    if (this.#power()) await this.powerOff({ graceSeconds: 0 }) // its supervisor was killed: clean up after it
-    mkdirSync(files.directory, { recursive: true })
-    const supervise = [SUPERVISOR, this.#labDirectory, this.#machine.name]
-    const argv = [process.execPath, '--disable-warning=ExperimentalWarning', ...supervise]
-    const supervisor = startDetached(argv, files.supervisorLog)
-    writeState(files.power, { supervisor, since: new Date().toISOString() })
-    return true
+    return hasPower(powerState(this.#place))
   }
 
   /**
-   * Switches it off: presses its power button, and pulls the plug after `graceSeconds` (3 by default, 20 for an
-   * emulated machine; 0 pulls it at once). Resolves when nothing of it is left; fine when it is off.
+   * Switches it on; gives false when it was on already. A machine that shuts down is on again afterwards. Returns as
+   * soon as it has power, or is sure to have it.
    */
-  async powerOff(options: { graceSeconds?: number } = {}): Promise<void> {
-    const { driver } = this.#machine
-    const supervisor = this.#power()?.supervisor
-    const grace = options.graceSeconds ?? GRACE_SECONDS[driver]
-    if (supervisor && grace > 0) {
-      signalProcess(supervisor, 'SIGTERM')
-      await hasEnded(supervisor, grace)
-    }
-    if (supervisor && isAlive(supervisor)) {
-      const guest = readGuest(this.#files.guest)
-      signalProcess(supervisor, 'SIGTERM') // so that the supervisor takes what follows for power-off, not for a reset
-      if (guest) signalProcess(guest, 'SIGKILL')
-      await hasEnded(supervisor, guest ? 5 : 1)
-    }
-    if (supervisor) await endProcess(supervisor, 0)
-    const guest = readGuest(this.#files.guest)
-    if (guest) await endProcess(guest, 0)
-    if (driver === 'container') await removeContainer({ rack: this.#rack, machine: this.#machine })
-    rmSync(this.#files.power, { force: true })
-    rmSync(this.#files.guest, { force: true })
+  async powerOn(): Promise<boolean> {
+    return (await this.order({ verb: 'on' })).changes
+  }
+
+  /**
+   * Switches it off: presses its power button, and pulls the plug after `graceSeconds` (90 by default; 0 pulls
+   * it at once). Resolves when nothing of it is left; fine when it is off. Gives whether it
+   * shut itself down.
+   */
+  async powerOff(options: { graceSeconds?: number } = {}): Promise<'shut down' | 'cut' | undefined> {
+    const grace = options.graceSeconds ?? GRACE_SECONDS
+    return this.powerIs(await this.order({ verb: 'off', graceSeconds: grace }), grace + 30)
+  }
+
+  /** Orders its power supply what to do; see `orderPower`. */
+  async order(wanted: WantedPower): Promise<TakenOrder> {
+    return orderPower(this.#place, wanted)
+  }
+
+  /** Waits until the machine is as it was ordered; see `awaitPower`. */
+  async powerIs(order: TakenOrder, limitSeconds: number): Promise<'shut down' | 'cut' | undefined> {
+    return awaitPower(this.#place, order, limitSeconds)
   }
 
   /** Its state. */
   status(): MachineStatus {
     const { name, mac, driver } = this.#machine
-    const power = this.#power()
+    const power = powerState(this.#place)
     const guest = readGuest(this.#files.guest)
-    const on = power !== undefined && isAlive(power.supervisor)
+    const on = hasPower(power)
     return {
       name,
       mac,
@@ -104,6 +88,7 @@ export class LabMachine {
       power: on ? 'on' : 'off',
       console: this.#files.console,
       ...(on && { since: power.since }),
+      ...(on && power.ending && { ending: power.ending }),
       ...(on && guest && { pid: guest.pid }),
     }
   }
@@ -126,9 +111,13 @@ export class LabMachine {
         'MACHINE_OFF',
         `${name} has no system running yet. Its console shows how far it got.`,
       )
-    const place = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd']
+    const place = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd', '--no-fork']
+    // A shell waits for the command, as nsenter stops itself when its child is stopped: systemd does that to all processes at the end
+    // of a shutdown, and the child that no one then waits for would keep the machine from ending. Only the shell's children are in the
+    // machine's PID namespace, so the command must not be one of its builtins: its `kill` would end a process of this host.
+    const wait = ['sh', '-c', 'env -- "$@"; exit $?', 'sh']
     const clean = ['env', '-i', `TERM=${process.env['TERM'] ?? 'dumb'}`, `PATH=${COMMAND_PATH}`, 'HOME=/root']
-    return ['nsenter', '--target', String(guest.pid), ...place, ...clean, ...argv]
+    return ['nsenter', '--target', String(guest.pid), ...place, ...clean, ...wait, ...argv]
   }
 
   /**
@@ -163,9 +152,5 @@ export class LabMachine {
     } finally {
       await file.close()
     }
-  }
-
-  #power(): PowerState | undefined {
-    return readState(this.#files.power) as PowerState | undefined
   }
 }

@@ -74,12 +74,19 @@ export async function plugContainer(rack: Rack, machine: RackMachine): Promise<v
   ])
 }
 
-/** Makes the tap interface of an emulated machine, plugged into the rack. One that is there already is kept. */
-export async function plugTap(rack: Rack, machine: RackMachine): Promise<void> {
+/** The bridge's port of a card of an emulated machine: the machine's own port for the first one. */
+export function cardPort(rack: Rack, machine: RackMachine, at: number): string {
+  return at === 0 ? portName(rack, machine) : `port${rack.machines.indexOf(machine)}-${at + 1}`
+}
+
+/** Makes the tap interfaces of an emulated machine, one a card, plugged into the rack. Those that are there already are kept. */
+export async function plugTaps(rack: Rack, machine: RackMachine): Promise<void> {
   const namespace = rackNamespace(rack.name)
-  const port = portName(rack, machine)
-  if (await hasLink(namespace, port)) return
-  await ipBatch(namespace, [`tuntap add dev ${port} mode tap`, `link set ${port} master ${BRIDGE} up`])
+  for (let at = 0; at < (machine.network?.length ?? 1); at += 1) {
+    const port = cardPort(rack, machine, at)
+    if (await hasLink(namespace, port)) continue
+    await ipBatch(namespace, [`tuntap add dev ${port} mode tap`, `link set ${port} master ${BRIDGE} up`])
+  }
 }
 
 /** Removes a network namespace with all that is in it; one that is not there is fine. */

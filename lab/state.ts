@@ -10,8 +10,34 @@ import type { Rack } from './rack.ts'
 /** The lab as a whole, written before anything is made. */
 export type LabState = { readonly rack: Rack; readonly startedAt: string }
 
-/** A machine's power supply while it is on. */
-export type PowerState = { readonly supervisor: ProcessMark; readonly since: string }
+/** What a machine's power supply is ordered to do. */
+export type PowerVerb = 'on' | 'off' | 'cycle' | 'reset'
+
+/** An order to a machine's power supply; the last one that was given is kept in a file. */
+export type PowerOrder = {
+  /** Counts up, one a machine. */
+  readonly number: number
+  readonly verb: PowerVerb
+  /** Nothing is shut down before the power is cut. */
+  readonly hard: boolean
+  /** Seconds that the system has to shut itself down before its power is cut all the same. */
+  readonly graceSeconds: number
+}
+
+/** A machine's power supply as it keeps it itself, from the first power-on; after the end it says how that was. */
+export type PowerState = {
+  readonly supervisor: ProcessMark
+  /** ISO time of the last power-on. */
+  readonly since: string
+  /** Number of the last order that was taken: done, or sure to be done. */
+  readonly order: number
+  /** How often the machine got power or was reset since this supply began. */
+  readonly starts: number
+  /** A shutdown that goes on: the ISO time at which the power is cut, and what the machine is afterwards. */
+  readonly ending?: { readonly until: string; readonly next: 'on' | 'off' }
+  /** The machine is off; `failed`: it could not get power. */
+  readonly ended?: { readonly at: string; readonly how: 'shut down' | 'cut' | 'failed' }
+}
 
 /** The server of the rack, and the URL that leads to it from the host: absent until it has answered there. */
 export type ServerState = { readonly process: ProcessMark; readonly url?: string }
@@ -41,6 +67,11 @@ export function machineFiles(labDirectory: string, name: string) {
     directory,
     console: join(directory, 'console.log'),
     power: join(directory, 'power.json'),
+    order: join(directory, 'power-order.json'),
+    /** Held by the command that gives an order, until the supply has taken it. */
+    orderLock: join(directory, 'power-order.lock'),
+    /** Held by the machine's power supply. */
+    supplyLock: join(directory, 'power.lock'),
     guest: join(directory, 'guest'),
     supervisorLog: join(directory, 'supervisor.log'),
   }
@@ -62,6 +93,9 @@ export function readState(path: string): unknown {
 }
 
 /** Writes a state file whole. */
-export function writeState(path: string, state: LabState | PowerState | ServerState | RelayState): void {
+export function writeState(
+  path: string,
+  state: LabState | PowerState | PowerOrder | ServerState | RelayState,
+): void {
   replaceFile(path, `${JSON.stringify(state, null, 2)}\n`, { mode: 'umask', flush: false })
 }

@@ -35,10 +35,18 @@ $(sed "s|^\([^ ]*\) |\1 $root/sys/fs/cgroup|" "$CGROUP_TABLE")
 TABLE
 mount --all --fstab init.table
 
+mkdir -m 700 "$root/run/pilotlight"
 if [ -e machine.key ]; then
-  mkdir -m 700 "$root/run/pilotlight"
   cp -p machine.key "$root/run/pilotlight/machine.key"
   rm machine.key
+fi
+if [ -e disk.env ]; then
+  cp disk.env "$root/run/pilotlight/disk.env"
+  mkdir "$root/run/pilotlight/state" "$root/run/pilotlight/slot"
+  mount --bind state "$root/run/pilotlight/state"
+  mount --bind "$SLOT" "$root/run/pilotlight/slot"
+  mkdir -p "$root/run/systemd"
+  if [ -d network ]; then cp -r network "$root/run/systemd/network"; fi
 fi
 
 cd "$root/dev"
@@ -55,10 +63,16 @@ ln -s fd/2 stderr
 touch console
 
 # The root image stays reachable in the machine where the live system has it. The kernel's log is the host's, and
-# journald would read all of it. The console is a log without a keyboard: no one can log in on it.
+# journald would read all of it. The console is a log without a keyboard: no one can log in on it. There is no power button,
+# which is what logind is for; masked, so that `systemctl reboot` does not wait 50 s for it.
 mkdir -p "$root/run/live/ro" "$root/run/systemd/journald.conf.d" "$root/run/systemd/system"
 ln -s /dev/null "$root/run/systemd/system/console-getty.service"
+ln -s /dev/null "$root/run/systemd/system/systemd-logind.service"
 printf '[Journal]\nReadKMsg=no\n' > "$root/run/systemd/journald.conf.d/50-container-machine.conf"
+# In a container the kernel's command line is that of process 1, which networkd's own unit hides from it: then no file of network
+# settings applies that asks for a word of it.
+mkdir -p "$root/run/systemd/system/systemd-networkd.service.d"
+printf '[Service]\nProtectProc=default\n' > "$root/run/systemd/system/systemd-networkd.service.d/50-container-machine.conf"
 cat > "$MEMORY/dev.table" <<TABLE
 devpts       $root/dev/pts     devpts newinstance,ptmxmode=0666,mode=620,gid=5 0 0
 tmpfs        $root/dev/shm     tmpfs  mode=1777,nosuid,nodev                   0 0
@@ -67,6 +81,11 @@ $MEMORY/ro   $root/run/live/ro none   bind,ro                                  0
 TABLE
 mount --all --fstab "$MEMORY/dev.table"
 echo '(none)' > "$MEMORY/proc/sys/kernel/hostname"
+
+# systemd refuses a host with cgroup v1 unless it is asked to stay with it.
+if grep -q '^[^ ]* /sys/fs/cgroup/[^ ]* cgroup ' /proc/self/mounts; then
+  cmdline="$cmdline SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarchy=0"
+fi
 
 cd "$root"
 pivot_root . .

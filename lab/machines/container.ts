@@ -11,11 +11,13 @@ import {
   inNamespace,
   MACHINE_INTERFACE,
   machineNamespace,
+  namespacePath,
   plugContainer,
   processesIn,
   removeNamespace,
 } from '../network.ts'
 import { planCgroups } from './cgroups.ts'
+import { cutDisk, diskOf, loopsOf, makeDisk, processesOf } from './container-disk.ts'
 import { readGuest } from './hardware.ts'
 import type { Hardware, RunningMachine } from './hardware.ts'
 
@@ -35,6 +37,8 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
   for (const folder of cgroups.folders) makeCgroup(folder, machine.memoryMiB)
   const table = join(directory, 'cgroups.table')
   writeFileSync(table, cgroups.table)
+  const disk = diskOf(directory)
+  if (machine.diskGiB !== undefined) makeDisk(disk, machine.diskGiB)
   const memory = join(directory, 'memory')
   mkdirSync(memory, { recursive: true })
   const namespace = machineNamespace(rack.name, machine.name)
@@ -53,6 +57,9 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
       GUEST: hardware.guestFile,
       CGROUPS: cgroups.folders.join(' '),
       CGROUP_TABLE: table,
+      DISK: machine.diskGiB === undefined ? '' : disk.file,
+      SLOT: disk.slot,
+      BOOT: machine.boot ?? 'disk',
     },
   })
   child.stdout.on('data', (bytes: Buffer) => hardware.console(bytes))
@@ -63,7 +70,9 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
   })
   const cutPower = (): void => {
     const guest = readGuest(hardware.guestFile)
+    if (machine.diskGiB !== undefined) cutDisk(disk, processesOf(namespacePath(namespace), guest?.pid))
     if (!guest || !signalProcess(guest, 'SIGKILL')) child.kill('SIGKILL')
+    thawContainer(hardware)
   }
   const pressPower = (): void => {
     const guest = readGuest(hardware.guestFile)
@@ -73,12 +82,40 @@ export async function startContainer(hardware: Hardware): Promise<RunningMachine
 }
 
 /**
+ * Lets processes go on that are frozen in the machine's control groups of version 1, so that they can end: runc freezes a container
+ * for a moment, and a power cut in it leaves processes that no SIGKILL reaches. To be called once the machine's process 1 has had one,
+ * after which nothing freezes any more. Safe to repeat.
+ */
+export function thawContainer(hardware: Pick<Hardware, 'rack' | 'machine'>): void {
+  const { folders } = planCgroups(readFileSync('/proc/self/mounts', 'utf8'), cgroupName(hardware))
+  for (const folder of folders) thawTree(folder)
+}
+
+function thawTree(folder: string): void {
+  let entries
+  try {
+    entries = readdirSync(folder, { withFileTypes: true })
+    // The machine's own folder has this file too; that of the tree's root has none.
+    if (entries.some(({ name }) => name === 'freezer.state'))
+      writeFileSync(join(folder, 'freezer.state'), 'THAWED')
+  } catch (error) {
+    if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return // it has just been removed
+    throw error
+  }
+  for (const entry of entries) if (entry.isDirectory()) thawTree(join(folder, entry.name))
+}
+
+/**
  * Removes what a machine leaves behind: processes of an unfinished boot, namespace, control groups. Safe to repeat.
  *
- * @throws {WaitedTooLong} when a control group still has processes after 5 s
+ * @throws {WaitedTooLong} when a control group still has processes after 5 s, or the disk is in use after 20 s
  */
-export async function removeContainer(hardware: Pick<Hardware, 'rack' | 'machine'>): Promise<void> {
+export async function removeContainer(
+  hardware: Pick<Hardware, 'rack' | 'machine' | 'directory'>,
+): Promise<void> {
   const namespace = machineNamespace(hardware.rack.name, hardware.machine.name)
+  const disk = diskOf(hardware.directory)
+  thawContainer(hardware)
   for (const pid of await processesIn(namespace)) {
     const mark = markProcess(pid)
     if (mark) await endProcess(mark, 0)
@@ -89,6 +126,11 @@ export async function removeContainer(hardware: Pick<Hardware, 'rack' | 'machine
     await waitUntil(`control group ${folder} is empty`, { limitSeconds: 5, everyMs: 20 }, () => {
       removeTree(folder)
       return Promise.resolve({ value: true })
+    })
+  if (hardware.machine.diskGiB !== undefined)
+    await waitUntil('the disk is free', { limitSeconds: 20, everyMs: 20 }, () => {
+      const loops = loopsOf(disk.file) // the kernel unmounts it once the last process has ended
+      return Promise.resolve(loops.length === 0 ? { value: true } : { not: `${loops.join()} has it` })
     })
 }
 

@@ -24,6 +24,8 @@ export type RunningMachine = {
   pressPower(): void
   /** Pulls the plug. */
   cutPower(): void
+  /** The reset button, where the machine goes on as the same process; false when it does not. */
+  reset?(): boolean
 }
 
 /** The mark of the guest's process, if it has come that far. */

@@ -1,10 +1,10 @@
 // The TPM 2.0 of an emulated machine: swtpm, one process a machine, with its state in the machine's folder.
 
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { waitUntil } from '#progress/wait.ts'
 import { LabError } from '../errors.ts'
+import { startBeside } from './beside.ts'
 import type { Hardware } from './hardware.ts'
 
 /** Names in the machine's folder: the socket that QEMU connects to, and the folder of the TPM's state. */
@@ -26,50 +26,29 @@ export type RunningTpm = {
  * @throws {LabError} NO_TOOL, when swtpm cannot be started; {WaitedTooLong} when it does not listen within 10 s
  */
 export async function startTpm(hardware: Pick<Hardware, 'directory' | 'console'>): Promise<RunningTpm> {
-  const cwd = hardware.directory
-  const socket = join(cwd, SOCKET)
-  mkdirSync(join(cwd, STATE), { recursive: true, mode: 0o700 })
-  rmSync(socket, { force: true })
+  mkdirSync(join(hardware.directory, STATE), { recursive: true, mode: 0o700 })
   // Relative paths: a socket's path has at most 107 bytes.
   const places = ['--tpmstate', `dir=${STATE},mode=0600`, '--ctrl', `type=unixio,path=${SOCKET}`]
-  const child = spawn('swtpm', ['socket', '--tpm2', ...places, '--terminate'], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const { child, ended } = await startBeside(hardware, {
+    program: 'swtpm',
+    args: ['socket', '--tpm2', ...places, '--terminate'],
+    socket: SOCKET,
+    what: "the machine's TPM listens",
+    stop: stopTpm,
+    failure: reason =>
+      new LabError(
+        'NO_TOOL',
+        `No TPM for this machine: ${reason}. Install swtpm, or leave tpm out of the rack file.`,
+      ),
   })
-  child.stdout.on('data', (bytes: Buffer) => hardware.console(bytes))
-  child.stderr.on('data', (bytes: Buffer) => hardware.console(bytes))
-  let over: string | undefined
-  const ended = new Promise<void>(resolve => {
-    child.on('error', error => {
-      over = error.message
-      resolve()
-    })
-    child.on('close', status => {
-      over ??= `swtpm ended with ${status ?? 'a signal'}`
-      resolve()
-    })
-  })
-  const end = async () => {
-    child.kill('SIGTERM')
-    const late = setTimeout(() => child.kill('SIGKILL'), 1000)
-    await ended
-    clearTimeout(late)
-  }
-  try {
-    await waitUntil("the machine's TPM listens", { limitSeconds: 10, everyMs: 20 }, async () =>
-      over !== undefined || existsSync(socket) ? { value: true } : { not: `${socket} is not there yet` },
-    )
-  } catch (cause) {
-    await end()
-    throw cause
-  }
-  if (over !== undefined) {
-    throw new LabError(
-      'NO_TOOL',
-      `No TPM for this machine: ${over}. Install swtpm, or leave tpm out of the rack file.`,
-    )
-  }
-  return { ended, end }
+  return { ended, end: () => stopTpm(child, ended) }
+}
+
+async function stopTpm(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  child.kill('SIGTERM')
+  const late = setTimeout(() => child.kill('SIGKILL'), 1000)
+  await ended
+  clearTimeout(late)
 }
 
 /** The words for QEMU, run in the machine's folder. */

@@ -18,7 +18,8 @@ export type NetbootMachine = {
   readonly uuid: string
   /** The machine's only network interface, for example `eth0`. */
   readonly interface: string
-  /** A folder for what is downloaded: `kernel`, `initrd`, `rootfs.squashfs`, `cmdline`, `resolv.conf`. */
+  /** A folder for what is downloaded: `kernel`, `initrd`, `rootfs.squashfs`, `cmdline`, `resolv.conf`, and
+   * `lease`, the address as networkd's leases have it. */
   readonly memory: string
 }
 
@@ -156,6 +157,22 @@ async function takeAddress(machine: NetbootMachine, lease: DhcpReply): Promise<v
   await run('ip', ['-batch', '-'], { limitSeconds: 5, input: `${lines.join('\n')}\n` })
   const servers = lease.dns.map(server => `nameserver ${server}\n`).join('')
   await writeFile(join(machine.memory, 'resolv.conf'), servers)
+  const kept = {
+    ADDRESS: lease.address,
+    NETMASK: netmaskOf(lease.prefix),
+    ROUTER: lease.router,
+    DNS: lease.dns.join(' '),
+    DOMAINNAME: lease.domain,
+    MAC: machine.mac,
+  }
+  const text = Object.entries(kept).flatMap(([key, value]) => (value ? [`${key}=${value}\n`] : []))
+  await writeFile(join(machine.memory, 'lease'), text.join(''))
+}
+
+/** 24 becomes 255.255.255.0. */
+function netmaskOf(prefix: number): string {
+  const bits = 2 ** 32 - 2 ** (32 - prefix)
+  return [24, 16, 8, 0].map(shift => Math.floor(bits / 2 ** shift) % 256).join('.')
 }
 
 function settingsOf(lease: DhcpReply): Record<string, string> {

@@ -5,18 +5,21 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '#progress/wait.ts'
 import { netboot } from './boot.ts'
 
-const LIMIT_SECONDS = 600
-
 const { values } = parseArgs({
   options: {
     mac: { type: 'string', default: '' },
     uuid: { type: 'string', default: '' },
     interface: { type: 'string', default: 'eth0' },
     memory: { type: 'string', default: '.' },
+    limit: { type: 'string', default: '600' },
   },
 })
 try {
-  await netboot(values, line => process.stdout.write(`${line}\n`), AbortSignal.timeout(LIMIT_SECONDS * 1000))
+  await netboot(
+    values,
+    line => process.stdout.write(`${line}\n`),
+    AbortSignal.timeout(Number(values.limit) * 1000),
+  )
 } catch (error) {
   process.stdout.write(`No boot: ${messageOf(error)}\n`)
   process.exitCode = 1

@@ -1,15 +1,10 @@
 // One machine of each driver boots the live system over the network, from the real server with its own profiles.
 
-import { join, resolve } from 'node:path'
 import t from 'tap'
-import { placeAssets } from '#images/assets.ts'
 import { findImages } from '#images/build.ts'
-import type { ImageSet } from '#images/build.ts'
-import { openLab } from '#lab/lab.ts'
-import type { Lab } from '#lab/lab.ts'
-import type { Rack } from '#lab/rack.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { absent } from '../absent.ts'
+import { labWithServer, rackOfOne, systemUp } from './booted.ts'
 import { remainsOf } from './remains.ts'
 
 const images = process.getuid?.() === 0 ? await findImages() : undefined
@@ -18,36 +13,11 @@ const noQemu = noImages || absent('qemu-system-x86_64', '/usr/lib/ipxe/snponly.e
 const name = `b${process.pid}`
 t.setTimeout(240_000) // a boot while others use the machine
 
-function rack(suffix: string, driver: 'container' | 'qemu'): Rack {
-  const firmware = resolve('lab/racks/firmware')
-  const machine = { name: 'm-1', mac: '52:54:00:20:00:11', uuid: '5a0e7f00-0022-4000-8000-0000000000aa' }
-  return {
-    name: name + suffix,
-    bridge: { address: '10.20.0.1', prefix: 24 },
-    data: join(firmware, 'data'),
-    objects: join(firmware, 'objects.json'),
-    machines: [{ ...machine, driver, firmware: 'bios', accelerator: 'tcg' }],
-  }
-}
-
-/** A lab with its server, which the test's end takes down. */
-async function labWithServer(t: Tap, rack: Rack, images: ImageSet): Promise<{ lab: Lab; url: string }> {
-  const root = t.testdir()
-  const lab = await openLab(rack, { root })
-  t.teardown(() => lab.down())
-  const assetsPath = join(lab.directory, 'assets')
-  await placeAssets(images, assetsPath)
-  const { hostUrl } = await lab.startServer({ assetsPath })
-  return { lab, url: hostUrl }
-}
-/** What helpers use of a test. */
-type Tap = { testdir(): string; teardown(undo: () => unknown): void }
-
 t.test(
   'a container machine boots over the network into systemd with what Ignition wrote',
   { skip: noImages },
   async t => {
-    const { lab } = await labWithServer(t, rack('c', 'container'), images!) // skipped without
+    const { lab } = await labWithServer(t, rackOfOne(`${name}c`, { driver: 'container' }), images!) // skipped without
     await lab.machine('m-1').powerOn()
     await systemUp(lab)
     const inside = async (...argv: string[]): Promise<string> =>
@@ -83,7 +53,7 @@ t.test(
   'SeaBIOS boots an emulated machine over the network as far as the live system',
   { skip: noQemu },
   async t => {
-    const { lab } = await labWithServer(t, rack('q', 'qemu'), images!) // skipped without
+    const { lab } = await labWithServer(t, rackOfOne(`${name}q`, { driver: 'qemu' }), images!) // skipped without
     await lab.machine('m-1').powerOn()
     await waitUntil('its kernel starts', { limitSeconds: 120 }, async () => {
       let seen = ''
@@ -98,10 +68,3 @@ t.test(
     t.strictSame(remainsOf(lab.name, lab.directory), [])
   },
 )
-
-async function systemUp(lab: Lab): Promise<void> {
-  await waitUntil('its system is up', { limitSeconds: 60 }, async () => {
-    const { stdout } = await lab.machine('m-1').exec(['systemctl', 'list-jobs', '--no-legend'])
-    return stdout.trim() === '' ? { value: true } : { not: `jobs: ${stdout}` }
-  })
-}

@@ -42,6 +42,44 @@ t.test('a machine has a TPM where its rack says so', async t => {
   }
 })
 
+t.test('the hardware of a machine is what its rack says', async t => {
+  const read = (hardware: string) =>
+    parseRack(GOOD.replace('driver: qemu', `driver: qemu, ${hardware}`), '/racks/small/rack.yaml').machines[0]
+  t.match(read('diskGiB: 20'), {
+    disks: [{ type: 'virtio', gib: 20, serial: 'PL000000000001-1', cache: 'kept' }],
+    diskGiB: undefined,
+  })
+  t.match(
+    read(
+      'disks: [{ type: nvme, gib: 16, serial: A-1 }, { type: ahci, gib: 17, cache: volatile }], boot: network',
+    ),
+    {
+      disks: [
+        { type: 'nvme', gib: 16, serial: 'A-1', cache: 'kept' },
+        { type: 'ahci', gib: 17, serial: 'PL000000000001-2', cache: 'volatile' },
+      ],
+      boot: 'network',
+    },
+  )
+  t.same(read('network: e1000e')?.network, [{ card: 'e1000e', mac: '52:54:00:20:00:01' }])
+  t.same(read('network: [virtio, { card: igb, mac: 52:54:00:20:01:0A }]')?.network, [
+    { card: 'virtio', mac: '52:54:00:20:00:01' },
+    { card: 'igb', mac: '52:54:00:20:01:0a' },
+  ])
+  t.match(read('firmware: uefi, secureBoot: true, variables: own.fd, medium: ../a.iso, serial: SN-1'), {
+    secureBoot: true,
+    variables: '/racks/small/own.fd',
+    medium: '/racks/a.iso',
+    serial: 'SN-1',
+  })
+  t.equal(read('medium: ipxe')?.medium, 'ipxe')
+  const container = parseRack(
+    GOOD.replace('driver: qemu', 'driver: container, diskGiB: 4'),
+    '/r.yaml',
+  ).machines
+  t.match(container, [{ diskGiB: 4, disks: undefined }])
+})
+
 /** What a thrown FileProblems must look like. */
 const problems = (...problems: readonly Partial<Record<keyof Problem, unknown>>[]) => ({
   code: 'FILE_PROBLEMS',
@@ -82,6 +120,60 @@ const MISTAKES: [title: string, text: string, place: string, message: RegExp][] 
     GOOD.replace('driver: qemu', 'driver: qemu, tpm: 2.0'),
     '5:98',
     /must be true or false/,
+  ],
+  [
+    'a disk that is none',
+    GOOD.replace('qemu', 'qemu, disks: [{ type: ide, gib: 9 }]'),
+    '5:108',
+    /must be virtio or/,
+  ],
+  ['a disk without a size', GOOD.replace('qemu', 'qemu, disks: [{ type: ahci }]'), '5:106', /gib: missing/],
+  ['no list of disks', GOOD.replace('qemu', 'qemu, disks: 3'), '5:98', /disks/],
+  [
+    'two spellings of disks',
+    GOOD.replace('qemu', 'qemu, diskGiB: 3, disks: []'),
+    '5:98',
+    /keep one of the two/,
+  ],
+  ['a card that is none', GOOD.replace('qemu', 'qemu, network: ne2k'), '5:98', /must be virtio or e1000e/],
+  [
+    'a second card without a MAC',
+    GOOD.replace('qemu', 'qemu, network: [virtio, igb]'),
+    '5:116',
+    /its MAC is missing/,
+  ],
+  [
+    'a MAC that two cards have',
+    GOOD.replace('qemu', 'qemu, network: [virtio, { card: igb, mac: 52:54:00:20:00:01 }]'),
+    '5:116',
+    /PL-1007 .*another card has the MAC/,
+  ],
+  [
+    'a serial that two disks have',
+    GOOD.replace(
+      'qemu',
+      'qemu, disks: [{ type: nvme, gib: 1, serial: a }, { type: nvme, gib: 1, serial: a }]',
+    ),
+    '5:141',
+    /PL-1007 .*another disk has the serial a/,
+  ],
+  [
+    'Secure Boot of a BIOS',
+    GOOD.replace('qemu', 'qemu, secureBoot: true'),
+    '5:98',
+    /only for .*firmware: uefi/,
+  ],
+  [
+    'a disk with a cache that is none',
+    GOOD.replace('qemu', 'qemu, disks: [{ type: nvme, gib: 1, cache: none }]'),
+    '5:128',
+    /must be kept or volatile/,
+  ],
+  [
+    'cards of a container machine',
+    GOOD.replace('qemu', 'container, network: igb'),
+    '5:103',
+    /has no network/,
   ],
   [
     'a fraction of memory',
@@ -141,7 +233,7 @@ t.test('a rack that contradicts its site is reported with the place', async t =>
 })
 
 t.test("the project's own racks are sound, and each machine of a site is in its rack", async t => {
-  for (const name of ['small', 'all-in-one', 'mixed', 'firmware']) {
+  for (const name of ['small', 'small-disk', 'all-in-one', 'mixed', 'firmware', 'disk']) {
     const file = `lab/racks/${name}/rack.yaml`
     const rack = await readRack(file)
     t.equal(rack.name, name)

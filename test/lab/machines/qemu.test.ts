@@ -30,10 +30,53 @@ t.test('a UEFI machine boots by its own PXE client: the card has no option ROM',
   t.match(line, /bootindex=1,romfile= .*OVMF_CODE_4M\.fd.*file=firmware-variables\.fd/)
 })
 
-t.test('a disk comes before the card, and KVM only when asked for', async t => {
-  const line = lineOf({ diskGiB: 8, accelerator: 'kvm' })
-  t.match(line, /bootindex=2.*drive=disk,bootindex=1/)
-  t.match(line, '-accel kvm -cpu host')
+const disk = { gib: 8, serial: 'S-1', cache: 'kept' } as const
+
+t.test(
+  'a disk comes before the card unless its rack says otherwise, and KVM only when asked for',
+  async t => {
+    const line = lineOf({ disks: [{ type: 'virtio', ...disk }], accelerator: 'kvm' })
+    t.match(line, /netdev=net,mac=\S+,bootindex=2 .*virtio-blk-pci,drive=disk1,serial=S-1,bootindex=1/)
+    t.match(line, '-accel kvm -cpu host')
+    const network = lineOf({ disks: [{ type: 'virtio', ...disk }], boot: 'network', medium: '/a,b.iso' })
+    t.match(network, /bootindex=1 .*drive=disk1,serial=S-1,bootindex=2 .*file=\/a,,b\.iso,.*bootindex=3/)
+    t.match(lineOf({ medium: 'ipxe', boot: 'medium' }), /netdev=net,\S+,bootindex=2 .*ide-cd,\S+,bootindex=1/)
+  },
+)
+
+t.test(
+  'each kind of disk is connected by its own controller, and a removable one says that it is',
+  async t => {
+    const types = ['virtio', 'nvme', 'ahci', 'ahci', 'megasas', 'megasas', 'usb'] as const
+    const disks = types.map((type, at) => ({ ...disk, type, serial: `S-${at}` }))
+    const line = lineOf({ disks })
+    t.match(line, / nvme,drive=disk2,serial=S-1,/)
+    t.match(line, /ide-hd,bus=ide\.0,drive=disk3.*ide-hd,bus=ide\.1,drive=disk4/)
+    t.match(line, /megasas-gen2,id=raid .*scsi-hd,bus=raid\.0,scsi-id=0,.*scsi-hd,bus=raid\.0,scsi-id=1,/)
+    t.match(line, /usb-storage,bus=usb\.0,removable=on,drive=disk7/)
+    t.match(line, /file=disk\.img,cache=unsafe.*file=disk-7\.img,cache=unsafe/)
+    t.equal(line.match(/megasas-gen2/g)?.length, 1)
+  },
+)
+
+t.test('each card has its own cable, and only OVMF with a virtio card boots without a ROM', async t => {
+  const network = [
+    { card: 'e1000e', mac: machine.mac },
+    { card: 'virtio', mac: '52:54:00:20:01:02' },
+  ] as const
+  const uefi = lineOf({ network, firmware: 'uefi' })
+  t.match(uefi, /ifname=cmp-1,\S+ -device e1000e,netdev=net,mac=52:54:00:20:00:02,bootindex=1 /)
+  t.match(
+    uefi,
+    /ifname=port0-2,\S+ -device virtio-net-pci,netdev=net2,mac=52:54:00:20:01:02,bootindex=2,romfile= /,
+  )
+  t.notMatch(lineOf({ network }), 'romfile')
+})
+
+t.test('a machine checks signatures, and shows a serial number, only when its rack says so', async t => {
+  const line = lineOf({ firmware: 'uefi', secureBoot: true, serial: 'SN-1' })
+  t.match(line, /q35,graphics=off,smm=on .*type=1,serial=SN-1,.*property=secure,value=on .*secboot\.fd/)
+  t.notMatch(lineOf({ firmware: 'uefi' }), /secboot|smbios|smm/)
 })
 
 t.test('a machine has a TPM only when its rack says so', async t => {
