@@ -7,10 +7,9 @@
 // Ends with 1 when the median is more than `--bar` (1.03) times the peer's, or when a run failed.
 
 import { spawn } from 'node:child_process'
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { loadNow, openRecord } from './record.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -41,20 +40,14 @@ const checkouts: Readonly<Record<Side, string>> = {
   ours: resolve(import.meta.dirname, '..'),
   peer: resolve(flags.peer),
 }
-const runs: Run[] = existsSync(flags.record)
-  ? readFileSync(flags.record, 'utf8')
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line) as Run) // as it was written below
-  : []
+const record = openRecord<Run>(flags.record)
 for (let turn = 1; turn <= Number(flags.turns); turn += 1) {
   // Who begins alternates, too.
   const order: readonly Side[] = turn % 2 === 0 ? ['ours', 'peer'] : ['peer', 'ours']
   for (const side of order) {
-    if (runs.some(run => run.side === side && run.turn === turn)) continue
+    if (record.lines().some(run => run.side === side && run.turn === turn)) continue
     const run = await bringUp(side, turn)
-    runs.push(run)
-    appendFileSync(flags.record, `${JSON.stringify(run)}\n`)
+    record.add(run)
     console.table([run])
   }
 }
@@ -64,12 +57,14 @@ const ratio = ours / peer
 console.log(
   `median of ${flags.turns}: ours ${ours} s, peer ${peer} s, ratio ${ratio.toFixed(3)} (bar ${flags.bar})`,
 )
-const failures = runs.filter(run => run.answered === undefined).length
+const failures = record.lines().filter(run => run.answered === undefined).length
 if (failures > 0) console.log(`${failures} runs failed`)
 process.exitCode = failures > 0 || !(ratio <= Number(flags.bar)) ? 1 : 0
 
 function median(side: Side): number {
-  const seconds = runs.flatMap(run => (run.side === side && run.answered !== undefined ? run.answered : []))
+  const seconds = record
+    .lines()
+    .flatMap(run => (run.side === side && run.answered !== undefined ? run.answered : []))
   seconds.sort((one, other) => one - other)
   const middle = Math.floor(seconds.length / 2)
   // Both ends of the middle of an even number; NaN, which no bar lets pass, when there is none.
@@ -80,7 +75,7 @@ function median(side: Side): number {
 
 /** Brings the rack up and down in one checkout, in a lab with its own name. */
 async function bringUp(side: Side, turn: number): Promise<Run> {
-  const started = { side, turn, at: new Date().toISOString(), load: loadavg()[0] ?? Number.NaN }
+  const started = { side, turn, at: new Date().toISOString(), load: loadNow() }
   const directory = checkouts[side]
   const child = spawn(
     join(directory, 'bin/pilotlight'),
