@@ -83,11 +83,16 @@ YAML
     boot ctl-1 1 && cp ctl-1.key machine.key && ctl=$TOKEN
     agent bundle '{"answer": "wrong", "csrs": {}}' # refused, which is an alarm
     boot cmp-1 2
-    from='--interface 10.20.0.11' TOKEN=$ctl`,
+    from='--interface 10.20.0.11' TOKEN=$ctl KERNEL=0b8fd5f2-5c5b-4f5e-9c1c-6d6f0c1d2e3f
+    echo '[    0.000000] kernel: Linux version 6.12' > part
+    machine --cacert ca.crt -H "Authorization: Bearer $TOKEN" -H 'Content-Type: text/plain' --data-binary @part "https://10.20.0.1:8443/agent/v1/console?boot=$KERNEL&part=1"`,
   'docs/matchbox.md': MATCHBOX,
   'docs/how-to/add-a-machine.md': site('52:54:00:20:00:02', '52:54:00:20:00:03') + SERVER,
   'docs/how-to/replace-a-network-card.md': site('52:54:00:20:00:02') + SERVER + GROUP,
   'docs/how-to/existing-dhcp-server.md': site('52:54:00:20:00:02'),
+  'docs/how-to/log-in.md': site('52:54:00:20:00:02'),
+  'docs/how-to/choose-a-disk.md': site('52:54:00:20:00:02'),
+  'docs/how-to/upgrade-machines.md': SERVER,
   'docs/how-to/uefi-only.md': SERVER,
   'docs/how-to/back-up-and-restore.md': `${SERVER}
     mkdir -p /srv/backup pilotlight-state/pki && echo key > pilotlight-state/pki/ca.key`,
@@ -104,7 +109,8 @@ YAML
 const MACHINES = 'needs machines that boot: npm run lab does it'
 const CLOUD = 'needs a cloud that runs: test/system/tour.test.ts does it'
 const CLOUD_ALONE = 'needs a cloud that runs, for some twenty minutes: by hand'
-const LIBVIRT = 'needs libvirt with KVM: by hand'
+const LIBVIRT = 'needs machines of libvirt: vagrant/run does the same'
+const BMC = 'needs a BMC'
 /** The command that lists the parts of the images: its page and how its line begins. */
 export const SBOM_OF_IMAGES = ['docs/dependencies.md', 'pilotlight sbom --output'] as const
 /** YAML on the pages that is of no site file: the page, and its first line. */
@@ -121,6 +127,18 @@ export const NOT_RUN: readonly (readonly [page: string, begin: string, why: stri
   ['README.md', 'pilotlight images build', IMAGES],
   ['README.md', 'pilotlight up', MACHINES],
   ['docs/access.md', 'pilotlight up', MACHINES],
+  ['docs/how-to/boot-from-a-medium.md', 'pilotlight images medium', IMAGES],
+  ['docs/how-to/boot-from-a-medium.md', 'curl -sk "$BMC/Systems"', BMC],
+  ['docs/how-to/boot-from-a-medium.md', 'json -X POST "$BMC/Systems/1/VirtualMedia', BMC],
+  ['docs/how-to/boot-from-a-medium.md', 'json -X PATCH', BMC],
+  ['docs/how-to/boot-from-a-medium.md', 'json "$BMC/Systems/1"', BMC],
+  ['docs/how-to/boot-from-a-medium.md', 'json -X POST "$BMC/Systems/1/Actions', BMC],
+  ['docs/how-to/boot-from-a-medium.md', 'pilotlight machines pending', MACHINES],
+  ['docs/how-to/boot-from-a-medium.md', 'pilotlight machines approve', MACHINES],
+  ['docs/how-to/upgrade-machines.md', 'pilotlight images build', IMAGES],
+  ['docs/how-to/upgrade-machines.md', 'pilotlight upgrade os cmp-1', MACHINES],
+  ['docs/how-to/upgrade-machines.md', 'pilotlight upgrade os --site', MACHINES],
+  ['docs/how-to/log-in.md', 'mkpasswd', "asks for a password, by Debian's package whois"],
   ['docs/how-to/move-the-server.md', 'systemctl', 'needs systemd'],
   ['docs/api.md', 'curl -X POST -H \'If-Match: "12"\'', 'its version and revision are examples'],
   ['docs/api.md', 'ask bundle', 'its signing requests are examples: test/security/host.ts makes real ones'],
@@ -130,13 +148,34 @@ export const NOT_RUN: readonly (readonly [page: string, begin: string, why: stri
   ['docs/openstack.md', 'openstack subnet create', CLOUD],
   [...SBOM_OF_IMAGES, 'needs built images: runs in a test of its own where they are'],
   ['docs/security.md', 'pilotlight images build', IMAGES],
+  ['docs/how-to/secure-boot.md', 'pilotlight images sign', 'needs built images: test/images/secure-boot.test.ts signs'],
+  ['bench/README.md', 'node_modules/.bin/node bench/machines/install-cuts.ts', 'needs the record of an install in QEMU'],
+  ['bench/README.md', 'node_modules/.bin/node bench/machines/install.ts', MACHINES],
+  ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/install-kills.ts', MACHINES],
+  ['bench/README.md', 'node_modules/.bin/node bench/machines/provisioner-off.ts', MACHINES],
+  ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/upgrade-os.ts', MACHINES],
+  ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/encrypted-disks.ts', MACHINES],
+  ['docs/how-to/encrypt-a-disk.md', 'pilotlight machines reject', MACHINES],
   ['bench/README.md', 'pilotlight lab exec', CLOUD_ALONE],
+  ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/power-cut.ts', MACHINES],
+  ['docs/firmware.md', 'node_modules/.bin/node bench/machines/firmware-matrix.ts', MACHINES],
   ['docs/tempest.md', 'npm run lab', MACHINES],
   ['docs/tempest.md', 'sudo node_modules/.bin/node test/tempest/run.ts waves --workers', CLOUD_ALONE],
   ['docs/tempest.md', 'sudo node_modules/.bin/node test/tempest/run.ts waves --regex', CLOUD_ALONE],
+  ['vagrant/README.md', 'bin/pilotlight images build', IMAGES],
+  ['vagrant/README.md', '(cd vagrant && vagrant up', LIBVIRT],
+  ['vagrant/README.md', '(cd vagrant && vagrant destroy', LIBVIRT],
   ['vagrant/README.md', 'sudo bin/pilotlight serve', LIBVIRT],
-  ['vagrant/README.md', 'cd vagrant', LIBVIRT],
+  ['vagrant/README.md', 'vagrant/run', LIBVIRT],
   ['vagrant/README.md', 'export PILOTLIGHT_TOKEN_FILE', LIBVIRT],
   ['vagrant/README.md', 'bin/pilotlight up', LIBVIRT],
+  [
+    'docs/how-to/before-the-first-power-on.md',
+    'pilotlight doctor',
+    'ends with 1 beside a server without DHCP: test/rack/up/doctor.test.ts runs it beside others',
+  ],
+  ['docs/hardware.md', 'zstdcat', 'needs built images: test/images/drivers.test.ts reads them'],
+  ['docs/hardware.md', 'npx tap --disable-coverage test/images/drivers', 'is a test itself'],
+  ['docs/hardware.md', 'npx tap --disable-coverage test/images/cards', 'is a test itself'],
   ['docs/service.md', 'systemctl enable', 'needs systemd: test/deploy/service.test.ts does it'],
 ]
