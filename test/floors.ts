@@ -38,7 +38,10 @@ export const FLOORS: readonly Floor[] = [
       'protocols/http',
     ],
   },
-  { name: 'main: opens the parts and ties them together', rooms: ['endpoints.ts', 'measure.ts', 'main.ts'] },
+  {
+    name: 'main: opens the parts and ties them together',
+    rooms: ['endpoints.ts', 'measure.ts', 'diagnosis', 'main.ts'],
+  },
 ]
 
 /** Rooms of all floors in their order. */

@@ -1,9 +1,11 @@
 // What a host must have beside that to run every test.
 
 import type { Prerequisite } from '#host/prerequisites.ts'
+import { mediumPrerequisites } from '#images/prerequisites.ts'
 
 /** For running every test: independent peers, and what looks at results as a user would. */
 export const testPrerequisites: readonly Prerequisite[] = [
+  ...mediumPrerequisites,
   { command: 'atftp', package: 'atftp', why: 'an independent TFTP client' },
   { command: 'dnsmasq', package: 'dnsmasq-base', why: 'an independent DHCP and TFTP server' },
   { command: 'udhcpc', package: 'udhcpc', why: 'an independent DHCP client' },
@@ -14,6 +16,10 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'chromium', package: 'chromium', why: 'shows the page' },
   { command: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'runs the verification guest' },
   { command: 'grub-script-check', package: 'grub-common', why: 'judges the configurations for GRUB' },
+  { command: 'grub-editenv', package: 'grub-common', why: "judges the counts of GRUB's attempts" },
+  { command: 'sgdisk', package: 'gdisk', why: 'partitions the disks that loaders start from' },
+  { command: 'mkfs.fat', package: 'dosfstools', why: 'makes their EFI system partitions' },
+  { command: 'mcopy', package: 'mtools', why: 'puts files into these, without a mount' },
   { command: 'gpg', package: 'gpg', why: 'judges the signatures' },
   { command: 'tpm2_quote', package: 'tpm2-tools', why: 'asks an emulated TPM as a machine does' },
   { command: 'ping', package: 'iputils-ping', why: "knocks at a guest's address" },

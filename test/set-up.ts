@@ -3,7 +3,7 @@
 import { obtainAll } from '#host/cache.ts'
 import { ensurePrerequisites } from '#host/prerequisites.ts'
 import { buildImages } from '#images/build.ts'
-import { labPrerequisites, openstackClientPrerequisites } from '#lab/prerequisites.ts'
+import { labPrerequisites, libvirtPrerequisites, openstackClientPrerequisites } from '#lab/prerequisites.ts'
 import { inStage } from '#progress/stage.ts'
 import { drawProgress } from '#progress/terminal.ts'
 import { testPrerequisites } from './prerequisites.ts'
@@ -14,7 +14,12 @@ import { rpcPeerRecipes } from './server/protocols/rpc/programs.ts'
 const drawing = drawProgress()
 try {
   await inStage(drawing.root, 'packages', stage =>
-    ensurePrerequisites(stage, [...labPrerequisites, ...openstackClientPrerequisites, ...testPrerequisites]),
+    ensurePrerequisites(stage, [
+      ...labPrerequisites,
+      ...libvirtPrerequisites,
+      ...openstackClientPrerequisites,
+      ...testPrerequisites,
+    ]),
   )
   await inStage(drawing.root, 'images', stage => buildImages({ stage }))
   await inStage(drawing.root, 'peers', stage =>

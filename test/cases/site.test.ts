@@ -4,9 +4,17 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { formatIpv4, networkAround } from '#model/ipv4.ts'
+import { compileSite } from '#rack/site/compile.ts'
 import { parseSite } from '#rack/site/read.ts'
+import { MachineIndex } from '#server/machines/identity.ts'
+import { LeaseTable } from '#server/protocols/dhcp/leases.ts'
+import { decide } from '#server/protocols/dhcp/offer.ts'
+import { OPTION } from '#server/protocols/dhcp/options.ts'
+import { MESSAGE } from '#server/protocols/dhcp/packet.ts'
+import { subnetOf } from '#server/protocols/dhcp/subnet.ts'
 import { ownAddresses } from '#server/process/own-addresses.ts'
 import { pilotlight } from '../cli/pilotlight.ts'
+import { discover as clients } from '../server/protocols/dhcp/clients.ts'
 import { testServer } from '../server/serving.ts'
 
 /** A rack of four machines, with networks of its cluster. */
@@ -78,8 +86,91 @@ const unwritten = async (t: Test) => t.fail('not written yet')
 const diskAndLife = "the issues on disks and on a machine's life (13 and 15)"
 t.test('site-machine-two-nics: a machine boots from either of two cards', { skip: diskAndLife }, unwritten)
 t.test('site-network-cards-of-a-node: eth1 is the same card at every boot', { skip: diskAndLife }, unwritten)
+
+/** A rack with time servers as `ntp` has them. */
+const withNtp = (ntp: string, more = '') =>
+  `name: east\nnetwork: { subnet: 10.60.0.0/24, ntp: ${ntp}${more} }\nmachines: [{ name: head, mac: "52:54:00:60:00:01", role: controller }]\n`
+
 t.test(
-  'site-time-servers: a machine without a clock has its time from the site',
-  { skip: diskAndLife },
-  unwritten,
+  'site-time-servers: offers and acks name the time servers of the site, as networkd heeds them',
+  async t => {
+    const site = parseSite('site.yaml', withNtp('[10.60.0.9, 192.0.2.123]'))
+    const { machines, network, groups } = compileSite(site)
+    const world = {
+      subnet: subnetOf(network),
+      server: { address: '10.60.0.2', url: 'http://10.60.0.2:8080' },
+      machines: new MachineIndex(machines),
+      leases: new LeaseTable(),
+      now: 0,
+    }
+    const from = { address: '0.0.0.0', port: 68 }
+    const discover = { ...clients.plain, mac: '52:54:00:60:00:01' }
+    const request = { ...discover, options: new Map(discover.options) }
+    request.options.set(OPTION.messageType, Uint8Array.of(MESSAGE.request))
+    request.options.set(OPTION.requestedAddress, Uint8Array.of(10, 60, 0, 11))
+    for (const packet of [discover, request]) {
+      const { reply } = decide(packet, { service: 'dhcp', from }, world)
+      t.strictSame(reply?.packet.options.get(42), Uint8Array.of(10, 60, 0, 9, 192, 0, 2, 123))
+    }
+    t.strictSame(
+      groups[0]?.metadata?.['ntp'],
+      ['10.60.0.9', '192.0.2.123'],
+      'and the live system is given them',
+    )
+  },
 )
+
+t.test('site-time-servers: what machines cannot ask is refused at its place', async t => {
+  const fifty = Array.from({ length: 50 }, (_, at) => `192.0.2.${at + 1}`)
+  const rows: [string, string, RegExp][] = [
+    ['[]', '2:34', /network\.ntp: is empty\n {2}name one/],
+    ['10.60.0.9', '2:34', /must be a list\n {2}write it as {2}\[10\.20\.0\.1\]/],
+    [
+      '[ntp.example.org]',
+      '2:40',
+      /"ntp\.example\.org" is a name, .*\n {2}give the address: {2}getent ahostsv4 ntp/,
+    ],
+    ['[10.60.0]', '2:40', /"10\.60\.0" is not an IPv4 address/],
+    ['[10.60.0.999]', '2:40', /is not an IPv4 address/],
+    ['["10.60.0.9 iburst"]', '2:40', /is not an IPv4 address/],
+    ['["fd00::1"]', '2:40', /PL-1009 .*IPv6/],
+    ['[127.0.0.1]', '2:40', /127\.0\.0\.1 cannot be a time server: 127\.0\.0\.0\/8 is loopback/],
+    ['[0.0.0.0]', '2:40', /cannot be a time server/],
+    ['[224.0.1.1]', '2:40', /cannot be a time server: .*multicast/],
+    ['[255.255.255.255]', '2:40', /cannot be a time server/],
+    ['[10.60.0.0]', '2:40', /is the network address of the subnet/],
+    ['[10.60.0.255]', '2:40', /is the broadcast address of the subnet/],
+    ['[10.2.0.1]', '2:40', /PL-1006 .*an address of cluster\.podCidr .*no node reaches a time server there/],
+    ['[10.60.0.9, 10.60.0.9]', '2:51', /PL-1007 .*written twice/],
+    [
+      `[${fifty.join(', ')}]`,
+      '2:84',
+      /network\.ntp\[4\]: 50 time servers, and a machine needs few\n {2}keep 4/,
+    ],
+    ['[{ address: 10.60.0.9 }]', '2:40', /must be a text/],
+    ['[null]', '2:40', /must be a text/],
+    ['{}', '2:34', /must be a list/],
+  ]
+  for (const [ntp, place, says] of rows) {
+    t.throws(() => parseSite('site.yaml', withNtp(ntp)), { message: says }, ntp)
+    t.throws(
+      () => parseSite('site.yaml', withNtp(ntp)),
+      { message: new RegExp(`^PL-\\d+ site\\.yaml:${place} `) },
+      ntp,
+    )
+  }
+})
+
+t.test("site-time-servers: no address is given away that is a time server's", async t => {
+  const own = withNtp('[10.60.0.12]').replace('role: controller }', 'role: controller, address: 10.60.0.12 }')
+  t.throws(() => parseSite('site.yaml', own), /10\.60\.0\.12 is a time server of the network/)
+  t.equal(parseSite('site.yaml', withNtp('[10.60.0.11]')).machines[0]?.address, '10.60.0.12')
+  t.throws(
+    () => parseSite('site.yaml', withNtp('[10.60.0.105]', ', pool: 10.60.0.100-10.60.0.110')),
+    /contains 10\.60\.0\.105, the time server/,
+  )
+  t.strictSame(parseSite('site.yaml', withNtp('[10.60.0.150]')).network.pool, {
+    first: '10.60.0.100',
+    last: '10.60.0.149',
+  })
+})

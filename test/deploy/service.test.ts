@@ -66,7 +66,7 @@ await t.test('the unit of deploy/ serves a whole boot without a privilege', { sk
   await t.test('a machine gets its address, its loader, its script and its files', async t => {
     await shell(`
       mkdir -p /var/lib/pilotlight/assets/live /run/memory
-      for file in vmlinuz initrd.img rootfs.squashfs; do echo $file > /var/lib/pilotlight/assets/live/$file; done
+      for file in vmlinuz microcode.img initrd.img rootfs.squashfs; do echo $file > /var/lib/pilotlight/assets/live/$file; done
       curl -sf -X PUT -H "Authorization: Bearer $(cat /var/lib/pilotlight/admin.token)" \\
         -H 'Content-Type: application/json' --data ${shellWord(JSON.stringify(site()))} \\
         http://${ADDRESS}:8080/v1/sites/unit`)

@@ -48,6 +48,7 @@ t.test('opens each low port that the server has, and names its address in one fi
     '10.20.0.1:67',
     '255.255.255.255:67',
     '10.20.0.1:4011',
+    '255.255.255.255:68',
     '10.20.0.1:69',
     '10.20.0.1:8080',
   ])

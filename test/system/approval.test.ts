@@ -86,7 +86,7 @@ t.test(
   { skip: notUp },
   async t => {
     const lab = ['--lab', LAB]
-    t.match(await pilotlight(['lab', 'power', 'off', 'ctl-1', ...lab], 60), { status: 0 })
+    t.match(await pilotlight(['lab', 'power', 'off', 'ctl-1', '--wait', ...lab], 90), { status: 0 })
     const before = consoleOf('ctl-1').length
     t.match(await pilotlight(['lab', 'power', 'on', 'ctl-1', ...lab], 60), { status: 0 })
     const why = /it is not the key that was approved on \d{4}-\d\d-\d\d \(SHA256:\S+\)/

@@ -1,5 +1,6 @@
 // A user's tour of the cloud with the unmodified `openstack` client, from outside of the cluster: everything that a guest
-// needs is made, looked at and removed again, and nothing is left of it, in the cloud and on its nodes.
+// needs is made, looked at and removed again, and nothing is left of it, in the cloud and on its nodes. In between the machines lose their
+// power, and at the end they are shut down (power.ts).
 //
 // PILOTLIGHT_TEST_LAB=NAME takes the tour in a lab that is up already, and leaves it up; UPDATE_IMAGES=1 renews the
 // dashboard's picture in docs/images.
@@ -11,16 +12,18 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { run } from '#host/command.ts'
+import { findLab } from '#lab/lab.ts'
 import { labFiles } from '#lab/state.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { openBrowser, whyNoBrowser } from '../web/browser.ts'
 import { clientOf, consoleWith, accessOf, whyNoClient } from './client.ts'
 import type { Client } from './client.ts'
+import { cutPower, expectInstalled, shutDown } from './power.ts'
 import { inRack, labOf, PILOTLIGHT, pilotlight, RUN, whyNotWhole } from './lab.ts'
 
 const BORROWED = process.env['PILOTLIGHT_TEST_LAB']
 const LAB = BORROWED ?? `tour-${RUN}`
-/** The small rack with the optional services that guests use. */
+/** The small rack with disks, and with the optional services that guests use. */
 const RACK = 'lab/racks/waves/rack.yaml'
 const NAME = 'tour'
 const skip = whyNoClient() ?? (await whyNotWhole()) ?? false
@@ -29,7 +32,8 @@ t.setTimeout(1_500_000)
 const folder = mkdtempSync(join(tmpdir(), 'tour-'))
 t.teardown(async () => {
   rmSync(folder, { recursive: true })
-  if (BORROWED === undefined) await pilotlight(['lab', 'down', '--lab', LAB], 60)
+  if (BORROWED === undefined && findLab(LAB) !== undefined)
+    await pilotlight(['lab', 'down', '--lab', LAB], 60)
 })
 
 let up = false
@@ -39,6 +43,7 @@ await t.test(
   async t => {
     const { status, stderr } = await pilotlight(['lab', RACK, '--keep', '--lab', LAB], 900)
     up = t.equal(status, 0, stderr)
+    await expectInstalled(t, LAB)
   },
 )
 
@@ -269,6 +274,11 @@ await t.test('a browser logs in at the dashboard and lists the server', { skip: 
     writeFileSync(new URL('../../docs/images/horizon.png', import.meta.url), picture)
 })
 
+const volumeBecomes = (wanted: string) =>
+  waitUntil(`the volume is ${wanted}`, { limitSeconds: 120, everyMs: 1000 }, async () => {
+    const { status } = await openstack.show('volume', 'show', NAME)
+    return status === wanted ? { value: true } : { not: text(status) }
+  })
 const noVolumes = notUp || (services.includes('volumev3') ? false : 'the cloud has no volumes')
 await t.test(
   'a volume made from an image is seen by the guest that it is attached to',
@@ -276,20 +286,15 @@ await t.test(
   async t => {
     await openstack.show('volume', 'create', '--size', '1', '--image', NAME, NAME)
     later('volume', 'delete', NAME)
-    const becomes = (wanted: string) =>
-      waitUntil(`the volume is ${wanted}`, { limitSeconds: 120, everyMs: 1000 }, async () => {
-        const { status } = await openstack.show('volume', 'show', NAME)
-        return status === wanted ? { value: true } : { not: text(status) }
-      })
-    await becomes('available')
+    await volumeBecomes('available')
     await openstack.say('server', 'add', 'volume', server, NAME)
-    await becomes('in-use')
+    await volumeBecomes('in-use')
     t.match(
       await consoleWith(openstack, server, /^GUEST-DISK vd/m, 60),
       /^GUEST-DISK vd[a-z] 1073741824\s*$/m,
     )
     await openstack.say('server', 'remove', 'volume', server, NAME)
-    await becomes('available')
+    await volumeBecomes('available')
   },
 )
 
@@ -345,11 +350,23 @@ type Verified = {
   guest: { host: string; driver: { name: string } }
 }
 
+// The power of a lab that is someone's stays on.
+const noCuts = BORROWED === undefined ? noVolumes : `borrowed: ${LAB}`
+await t.test('the guest gets its volume again', { skip: noCuts }, async () => {
+  await openstack.say('server', 'add', 'volume', server, NAME)
+  undo.push(async () => {
+    await openstack.say('server', 'remove', 'volume', server, NAME)
+    await volumeBecomes('available')
+  })
+  await volumeBecomes('in-use')
+})
+await cutPower(t, LAB, () => outside, noCuts)
+
 await t.test('everything is removed again with the same client', { skip: notUp }, async t => {
   for (const step of undo.toReversed()) await t.resolves(step())
 })
 
-t.test('nothing is left in the cloud and on its nodes', { skip: notUp }, async t => {
+await t.test('nothing is left in the cloud and on its nodes', { skip: notUp }, async t => {
   const after = await waitUntil('the traces are gone', { limitSeconds: 90, everyMs: 3000 }, async () => {
     const traces = await tracesOf(LAB)
     return JSON.stringify(traces) === JSON.stringify(before)
@@ -358,6 +375,8 @@ t.test('nothing is left in the cloud and on its nodes', { skip: notUp }, async t
   }).catch(() => tracesOf(LAB))
   t.strictSame(after, before)
 })
+
+await shutDown(t, LAB, noCuts)
 
 /** What a tour leaves traces in: the lists of the cloud, and on each node interfaces, namespaces and guests. */
 type Traces = {

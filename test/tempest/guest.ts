@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { findArtefact } from '#host/cache.ts'
 import { run } from '#host/command.ts'
 import { moduleOrder } from '#images/guest.ts'
-import { liveRootRecipe } from '#images/live-root.ts'
+import { guestKernelRecipe } from '#images/guest-kernel.ts'
 
 const SCRIPTS = join(import.meta.dirname, 'guest')
 /** Debian's dropbear-bin. */
@@ -48,11 +48,11 @@ export async function withLogin(guest: string, folder: string): Promise<string> 
   return path
 }
 
-/** Where the modules of the guest's kernel are; it is the live system's. */
+/** Where the modules of the guest's kernel are. */
 async function modulesFolder(): Promise<string> {
-  const live = await findArtefact(liveRootRecipe)
-  if (live === undefined) throw new Error('The live system is not built: bin/pilotlight images build')
-  const folder = join(live.path, 'root/lib/modules')
+  const kernel = await findArtefact(guestKernelRecipe)
+  if (kernel === undefined) throw new Error('The guest is not built: bin/pilotlight images build')
+  const folder = join(kernel.path, 'root/lib/modules')
   const [release = ''] = await readdir(folder)
   return join(folder, release)
 }
