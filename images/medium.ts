@@ -174,6 +174,7 @@ export function mediumArguments(medium: Medium): string[] {
     ...optional('interface', medium.interface),
     'ignition.firstboot',
     'ignition.platform.id=metal',
+    'panic=30',
     ...consoles.map(one => `console=${one}`),
     'systemd.show_status=no',
   ]

@@ -119,6 +119,7 @@ t.test('the kernel gets what the initrd configures the network by, each as one w
     'pilotlight.interface=52:54:00:ab:cd:ef',
     'ignition.firstboot',
     'ignition.platform.id=metal',
+    'panic=30',
     'console=tty0',
     'console=ttyS1,115200n8',
     'systemd.show_status=no',
