@@ -90,7 +90,7 @@ step again "$OPENED"
 cryptsetup close pilotlight-state
 
 erase_keys /dev/vda
-step erased "$erased $(is_encrypted $device && echo encrypted || echo blank) $(cryptsetup open --test-passphrase --key-file $run/kept.secret $device 2> /dev/null && echo opens || echo closed)"
+step erased "$(echo $erased) $(is_encrypted $device && echo encrypted || echo blank) $(cryptsetup open --test-passphrase --key-file $run/kept.secret $device 2> /dev/null && echo opens || echo closed)"
 prepare_key
 partition /dev/vda || { step partition "$problem"; exit 1; }
 step anew "$(own_of_encrypted $device /dev/vda)"
@@ -139,7 +139,7 @@ await t.test(
     t.same(step('typed'), ['recovery 1 1'], 'a wrong key is said, the right one opens and is sealed anew')
     t.same(step('forgotten'), ['0'], 'and no key stays in memory')
     t.same(step('again'), ['tpm'])
-    t.same(step('erased'), ['1 blank closed'])
+    t.same(step('erased'), ['/dev/vda blank closed'])
     t.same(step('anew'), ['unfinished'])
     t.same(step('ended'), ['0'])
   },

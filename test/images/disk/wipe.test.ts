@@ -94,7 +94,7 @@ t.test(
       writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
       writeFileSync(join(folder, 'found.json'), JSON.stringify({ machine: 'ctl-1', disk: 'vda' }))
       writeFileSync(join(folder, 'moved'), 'vda\n')
-      const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; lsblk() { echo pilotlight-state; }; sleep() { :; }
+      const stubs = `disarm() { :; }; erase_keys() { :; }; run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; lsblk() { echo pilotlight-state; }; sleep() { :; }
 wipe_disk() { problem='all of it is zeros'; }; report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }; systemctl() { :; }`
       return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout
     }
@@ -102,3 +102,26 @@ wipe_disk() { problem='all of it is zeros'; }; report() { echo "$1: $2"; }; fail
     t.match(run(true), /^failed: vda holds the state of ctl-1 and cannot be wiped: it is read-only/)
   },
 )
+
+t.test('a disk that takes no writes keeps none of the others from being wiped, keys first', async t => {
+  const folder = t.testdir({ 'found.json': 'null' })
+  const disks = ['vda', 'vdb', 'vdc'].map(name => ({ name, path: `/dev/${name}`, own: 'installed' }))
+  writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
+  const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; sleep() { :; }; systemctl() { echo "systemctl $1"; }
+lsblk() { case $* in *vdc) echo another ;; *) echo pilotlight-state ;; esac; }
+report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }
+writes() { echo "$1 $2"; [ $2 != /dev/vda ] || { problem="$2 cannot be written"; return 1; }; }
+disarm() { writes disarm $1; }; erase_keys() { writes erase_keys $1; }
+wipe_disk() { writes wipe_disk $1 || return 1; problem='all of it is zeros'; }`
+  const { status, stdout } = spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' })
+  t.equal(status, 1)
+  t.strictSame(stdout.trim().split('\n'), [
+    'disarm /dev/vda',
+    'erase_keys /dev/vda',
+    'disarm /dev/vdb',
+    'erase_keys /dev/vdb',
+    'wipe_disk /dev/vda',
+    'wipe_disk /dev/vdb',
+    'failed: not all disks were wiped: /dev/vda cannot be written. Wiped: vdb: all of it is zeros',
+  ])
+})
