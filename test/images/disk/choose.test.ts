@@ -147,6 +147,19 @@ t.test('prefers the disk that this machine is installed on, and one whose instal
   }
 })
 
+t.test('prefers a disk whose state cannot be read to every other, with a selector and without', async t => {
+  const damaged = disk('sdb', { bytes: 960e9, own: 'unreadable', holds: 'gpt on sdb, ext4 on sdb7' })
+  const data = disk('sda', { holds: 'LVM2_member on sda' })
+  t.strictSame(choose([data, damaged]).chosen, ['sdb'], 'so that an order can be spent on it')
+  t.strictSame(choose([disk('sdc'), damaged]).chosen, ['sdb'], 'and not on a spare one')
+  t.strictSame(choose([data, damaged], { match: { type: 'ssd' } }).chosen, ['sdb'], 'nor on data')
+  const ofOneSize = { ...damaged, bytes: data['bytes'] }
+  t.strictSame(choose([data, ofOneSize], { match: { type: 'ssd' } }).chosen, ['sdb'])
+  t.strictSame(choose([damaged, disk('sdc', { own: 'installed', holds: 'gpt' })]).chosen, ['sdc'])
+  const two = [ofOneSize, { ...ofOneSize, name: 'sdd', serial: 'S-sdd' }]
+  t.match(choose(two, { match: { type: 'ssd' } }), { chosen: [], error: true })
+})
+
 t.test('reads each part of a selector', async t => {
   const disks = [
     disk('sda', { type: 'hdd', bytes: 4e12, model: 'ST4000NM [old]' }),

@@ -2,8 +2,9 @@
 #   in:  { "disks": [...] as `inventory` lists them, "choice": /etc/pilotlight/disk.json, "least": bytes,
 #          "uefi": whether the firmware is UEFI }
 #   out: { "chosen": [names], "error": whether the boot must not go on without a disk, "why": sentence }
-# Order: a disk of this machine; then what is empty; then the smallest; then by what the disk is known by, so that two boots of
-# one machine choose alike whatever order the kernel found its disks in.
+# Order: a disk of this machine; then one that may be, whose state cannot be read (only an order has it overwritten); then what is
+# empty; then the smallest; then by what the disk is known by, so that two boots of one machine choose alike whatever order the
+# kernel found its disks in.
 
 def size: if . >= 1e12 then "\(. / 1e10 | round / 100) TB" else "\(. / 1e8 | round / 10) GB" end;
 def known: .byId // .serial // .name;
@@ -18,6 +19,7 @@ def shown: "\(.name) (\(.bytes | size) \(.type)"
 def glob: "^" + (gsub("(?<c>[.+^$(){}|\\[\\]\\\\])"; "\\\(.c)") | gsub("\\*"; ".*") | gsub("\\?"; ".")) + "$";
 # Whether a disk has this machine's state partition.
 def mine: .own == "installed" or .own == "unfinished";
+def rank: if mine then 0 elif .own == "unreadable" then 1 else 2 end;
 # A partition table and no more, as an install leaves it that ended in its first moments. The server knows whether one did.
 def begun: .holds != null and (.holds | split(", ") | all(test("^(gpt|PMBR) on ")));
 
@@ -41,8 +43,8 @@ def begun: .holds != null and (.holds | split(", ") | all(test("^(gpt|PMBR) on "
     | select($match.minSize == null or .bytes >= $match.minSize)
   ] as $fit
 # Without a selector a disk that holds something is never a candidate: no one named it.
-| ($fit | map(select($explicit or .holds == null or begun or mine or .own == "other"))) as $candidates
-| ($candidates | sort_by([(if mine then 0 else 1 end), (if .holds == null then 0 else 1 end), .bytes, known])) as $order
+| ($fit | map(select($explicit or .holds == null or begun or mine or .own == "other" or .own == "unreadable"))) as $candidates
+| ($candidates | sort_by([rank, (if .holds == null then 0 else 1 end), .bytes, known])) as $order
 | if ($order | length) < $wanted then
     { chosen: [], error: $explicit,
       why: ((if $in.choice.mirror and ($order | length) == 1 then "a mirror needs two disks, and one fits"
@@ -52,7 +54,7 @@ def begun: .holds != null and (.holds | split(", ") | all(test("^(gpt|PMBR) on "
         + (if $in.uefi != false then "" else ", with sectors of 512 bytes (the firmware is a BIOS, or is set to start as one)" end) + "; " + $there) }
   # A selector that two disks of one size fit does not say which: it is not for us to guess. Ours is known already.
   elif $explicit and ($order | length) > $wanted and ($order[$wanted - 1] | mine | not)
-    and $order[$wanted - 1].bytes == $order[$wanted].bytes and ($order[$wanted - 1].holds == null) == ($order[$wanted].holds == null) then
+    and ($order[$wanted - 1] | rank) == ($order[$wanted] | rank) and $order[$wanted - 1].bytes == $order[$wanted].bytes and ($order[$wanted - 1].holds == null) == ($order[$wanted].holds == null) then
     { chosen: [], error: true,
       why: "\($order | length) disks fit (\($asked)), and \($order[$wanted - 1].name) and \($order[$wanted].name) have the same size: name one with by-id or serial; \($there)" }
   else
