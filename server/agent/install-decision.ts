@@ -3,6 +3,7 @@
 // The rules: nothing is written without a grant of this boot; what a disk holds is lost only where the site or an operator's
 // order says so; a machine that is installed is never installed again by a boot that no one ordered.
 
+import type { DiskChoice } from '#model/disk.ts'
 import {
   diskText,
   isSameDisk,
@@ -80,7 +81,7 @@ export function decideInstall(question: InstallQuestion): InstallDecision {
     return again(name, own, chosen)
   if (order?.verb === 'reinstall') {
     if (!maySpend(question, order)) return refuseUnproven(question)
-    return orderedInstall(question, order, chosen, confirmed)
+    return orderedInstall(question, choice, order, chosen, confirmed)
   }
   const { found } = asked
   // An install that was not finished goes on, also in a later boot: a power loss must not need a person.
@@ -92,10 +93,10 @@ export function decideInstall(question: InstallQuestion): InstallDecision {
   )
   if (begun?.orderedBy !== undefined && (confirmed === undefined || begun.grantedAt >= confirmed.grantedAt))
     return { ...goingOn(begun, chosen), orderedBy: begun.orderedBy }
-  if (found !== null) return enterOrRefuse(question, found, confirmed)
+  if (found !== null) return enterOrRefuse(question, choice, found, confirmed)
   // Without an order anyone may have been granted it in the machine's name: the disk shows what was begun on it.
   if (begun !== undefined && confirmed === undefined) return goingOn(begun, chosen)
-  if (confirmed !== undefined) return refuseLost(name, confirmed, asked.disks)
+  if (confirmed !== undefined) return refuseLost(question, choice, confirmed)
   const unreadable = chosen.find(({ own: state }) => state === 'unreadable')
   if (unreadable !== undefined) return refuseUnreadable(name, unreadable)
   if (chosen.length === 0) return { grant: 'ram', why: 'none of its disks fits what the site asks for' }
@@ -183,20 +184,83 @@ function again(name: string, own: Install, chosen: readonly SeenDisk[]): Install
 }
 
 function orderedInstall(
-  { machine: { name } }: InstallQuestion,
+  { machine: { name }, asked }: InstallQuestion,
+  choice: DiskChoice,
   { who }: KeptOrder,
   chosen: readonly SeenDisk[],
   confirmed: Install | undefined,
 ): InstallDecision {
-  if (chosen.length > 0)
-    return { grant: 'install', disks: chosen, overwrite: true, spends: true, orderedBy: who }
-  const why = `${who} ordered to install ${name} again, and none of its disks fits what the site asks for`
-  // In RAM an installed machine would begin its role anew: etcd empty, while others of its cluster still count on it.
-  if (confirmed !== undefined) {
-    const remedy = 'The order waits. Look at the disk and at "disk" in the site file; or take the order back'
-    return { refused: 'INSTALLED_ELSEWHERE', why: `${why}. ${remedy}:  pilotlight reinstall ${name} --undo` }
+  const ordered = `${who} ordered to install ${name} again`
+  const undo = `The order waits; to take it back:  pilotlight reinstall ${name} --undo`
+  // In RAM an installed machine would begin its role anew: etcd empty, while others of its cluster still count on it. And of any other
+  // machine, too, an operator ordered an install.
+  if (chosen.length === 0) {
+    return {
+      refused: 'INSTALLED_ELSEWHERE',
+      why:
+        `${ordered}, and none of its disks fits what the site asks for. Nothing is written. Look at the disk, and at "disk" in the site ` +
+        `file: without it no disk is taken that holds something. ${undo}`,
+    }
   }
-  return { grant: 'ram', why }
+  // The initrd knows its disk by the state on it; where that cannot be read it may choose a disk that holds other data.
+  const recorded = shownOf(confirmed, asked.disks)
+  const another = recorded.length === 0 ? undefined : lostBeside(recorded, chosen)
+  if (another !== undefined && !isMeant(choice, another, recorded)) {
+    return {
+      refused: 'INSTALLED_ELSEWHERE',
+      why:
+        `${ordered}. It is installed on ${textOf(recorded)}, and its initrd chose ${diskText(another)}, which holds something ` +
+        `(${another.holds}). Nothing is written. ${howToMean(choice)}, and start it from the network again. ${undo}`,
+    }
+  }
+  return { grant: 'install', disks: chosen, overwrite: true, spends: true, orderedBy: who }
+}
+
+/** The disks that a machine is installed on, of those that it shows. */
+function shownOf(confirmed: Install | undefined, disks: readonly SeenDisk[]): readonly DiskName[] {
+  return (confirmed?.disks ?? []).filter(disk => disks.some(seen => isSameDisk(seen, disk)))
+}
+
+/** A chosen disk that holds something, and is none of these. */
+function lostBeside(these: readonly DiskName[], chosen: readonly SeenDisk[]): SeenDisk | undefined {
+  return chosen.find(disk => disk.holds !== null && !these.some(one => isSameDisk(one, disk)))
+}
+
+/** Says whether the site file names this very disk, which has several names by id and shows one; or lets a mirror lose what its disks hold. */
+function isMeant(
+  { match, mirror, overwrite }: DiskChoice,
+  { serial }: SeenDisk,
+  recorded: readonly DiskName[],
+): boolean {
+  if (mirror) return overwrite
+  if (match.serial !== undefined) return match.serial === serial
+  return match.byId !== undefined && recorded.every(({ byId }) => byId !== match.byId)
+}
+
+/** How an operator says which disk is meant, as the beginning of a sentence. */
+function howToMean({ mirror }: DiskChoice): string {
+  return mirror
+    ? 'Empty that disk, or write "overwrite: true" at the disk in the site file'
+    : 'Name the disk that may be lost in the site file, by "disk: { match: { serial: … } }"'
+}
+
+/** How to install a machine anew, as a sentence that ends with the command: with the disk that is lost by it, where that is none of `recorded`. */
+function installAnew(
+  { machine: { name }, asked, installs }: InstallQuestion,
+  choice: DiskChoice,
+  recorded: readonly DiskName[],
+): string {
+  const isInstalled = installs.some(({ confirmedAt }) => confirmedAt !== undefined)
+  const command = reinstallCommand(name, isInstalled)
+  const chosen = disksOf(asked)
+  if (chosen.length === 0)
+    return `None of its disks fits what the site asks for. ${howToMean(choice)}; then, to install it anew:  ${command}`
+  const another = lostBeside(recorded, chosen)
+  if (another === undefined) return `To install it anew:  ${command}`
+  const what = `${diskText(another)}, which holds something (${another.holds})`
+  if (recorded.length > 0 && !isMeant(choice, another, recorded))
+    return `Its initrd chose ${what}. ${howToMean(choice)}; then, to install it anew:  ${command}`
+  return `To install it anew on ${what} that is lost then:  ${command}`
 }
 
 /**
@@ -205,10 +269,13 @@ function orderedInstall(
  * that very disk: a disk of an earlier machine with the same name has the same text on it.
  */
 function enterOrRefuse(
-  { machine: { name }, asked, authority }: InstallQuestion,
+  question: InstallQuestion,
+  choice: DiskChoice,
   found: FoundState,
   confirmed: Install | undefined,
 ): InstallDecision {
+  const { machine, asked, authority } = question
+  const { name } = machine
   const on = asked.disks.find(disk => disk.name === (found.disk ?? asked.chosen[0]))
   const isKnown =
     confirmed !== undefined && on !== undefined && confirmed.disks.some(disk => isSameDisk(disk, on))
@@ -230,11 +297,12 @@ function enterOrRefuse(
         ? `a ${name} in other hardware (UUID ${found.uuid}), and the server knows of no install of ${name} on this disk`
         : `a machine ${name} that another authority installed (${found.authority.slice(0, 16)}…; ours is ${authority.slice(0, 16)}…)`
   const kept = isOwn ? ' To keep it, see docs/how-to/replace-a-mainboard.md.' : ''
+  const recorded = shownOf(confirmed, asked.disks)
   return {
     refused: 'STATE_OF_ANOTHER_MACHINE',
     why:
-      `${place} holds the state of ${whose}. Nothing is written.${kept} Put the disk back where it belongs; or, to lose what is on it:  ` +
-      reinstallCommand(name, confirmed !== undefined),
+      `${place} holds the state of ${whose}. Nothing is written.${kept} Put the disk back where it belongs. ` +
+      installAnew(question, choice, recorded),
   }
 }
 
@@ -249,21 +317,25 @@ function refuseUnreadable(name: string, disk: SeenDisk): InstallDecision {
 }
 
 /** It is installed, and its state was not found: a boot alone never makes it anew. */
-function refuseLost(name: string, { disks, version }: Install, seen: readonly SeenDisk[]): InstallDecision {
-  const there = disks.filter(disk => seen.some(other => isSameDisk(other, disk)))
+function refuseLost(question: InstallQuestion, choice: DiskChoice, lost: Install): InstallDecision {
+  const { disks, version } = lost
+  const { machine, asked } = question
+  const { name } = machine
+  const there = shownOf(lost, asked.disks)
+  const anew = installAnew(question, choice, there)
   if (there.length === 0) {
     return {
       refused: 'INSTALLED_ELSEWHERE',
       why:
-        `${name} is installed on ${textOf(disks)}, which it does not show now. Nothing is written. Look at the disk and its cable; if it ` +
-        `was replaced:  ${reinstallCommand(name, true)}`,
+        `${name} is installed on ${textOf(disks)}, which it does not show now. Nothing is written. Look at the disk and its cable first. ` +
+        anew,
     }
   }
   return {
     refused: 'STATE_MISSING',
     why:
       `${name} is installed (${version}) on ${textOf(there)}, and no state of it was found there. Nothing is written, since what it ` +
-      `kept may be saved yet. To install it anew:  ${reinstallCommand(name, true)}`,
+      `kept may be saved yet. ${anew}`,
   }
 }
 

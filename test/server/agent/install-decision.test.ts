@@ -86,9 +86,12 @@ const cases: [string, Given, object][] = [
     { grant: 'install', overwrite: true, spends: true, orderedBy: 'ada' },
   ],
   [
-    'an order without a disk is not spent',
-    { chosen: [], order: reinstall },
-    { grant: 'ram', why: /ada ordered/ },
+    'an order that no disk fits is refused, and not spent: the machine does not run from RAM instead',
+    { disks: [full], chosen: [], order: reinstall },
+    {
+      refused: 'INSTALLED_ELSEWHERE',
+      why: /ada ordered.*without it no disk is taken.*pilotlight reinstall ctl-1 --undo$/,
+    },
   ],
   ['a wipe goes before all else', { order: { ...reinstall, verb: 'wipe' } }, { grant: 'wipe', who: 'ada' }],
   ['its own state is entered', { found: own, installs: [confirmed] }, { grant: 'enter', version: 'v1' }],
@@ -269,6 +272,108 @@ const cases: [string, Given, object][] = [
     { refused: 'STATE_MISSING' },
   ],
 ]
+
+/** A disk with data, which the initrd chose while that of the machine is there as well, its state unreadable. */
+const data: SeenDisk = {
+  ...disk,
+  name: 'nvme1n1',
+  serial: 'DATA',
+  byId: 'nvme-DATA',
+  bytes: 400e9,
+  holds: 'LVM2_member on nvme1n1',
+}
+const beside = {
+  disks: [{ ...full, own: 'unreadable' }, data],
+  chosen: ['nvme1n1'],
+  installs: [confirmed],
+} as const
+const byMatch = (match: DiskChoice['match']): DiskChoice => ({ ...choice, match, explicit: true })
+cases.push(
+  [
+    'an order does not overwrite a disk with data beside the one that the machine is installed on',
+    { ...beside, choice: byMatch({ type: 'nvme' }), order: { ...reinstall, withoutProof: true } },
+    {
+      refused: 'INSTALLED_ELSEWHERE',
+      why: /installed on nvme0n1 \(S1, 960 GB\), and its initrd chose nvme1n1 \(DATA, 400 GB\), which holds something \(LVM2.*serial.*--undo$/,
+    },
+  ],
+  [
+    'nor where the disk of the machine is known as one of other hardware',
+    { ...beside, disks: [inOther, data], order: reinstall },
+    { refused: 'INSTALLED_ELSEWHERE' },
+  ],
+  [
+    'nor as the second disk of a mirror',
+    {
+      ...beside,
+      choice: { ...choice, mirror: true },
+      chosen: ['nvme0n1', 'nvme1n1'],
+      order: reinstall,
+    },
+    { refused: 'INSTALLED_ELSEWHERE', why: /Empty that disk, or write "overwrite: true"/ },
+  ],
+  [
+    'unless the site file says so of mirrors',
+    {
+      ...beside,
+      choice: { ...choice, mirror: true, overwrite: true },
+      chosen: ['nvme0n1', 'nvme1n1'],
+      order: reinstall,
+    },
+    { grant: 'install' },
+  ],
+  [
+    'or names that disk by its serial number',
+    { ...beside, choice: byMatch({ serial: 'DATA' }), order: reinstall },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
+  ],
+  [
+    'or by an id',
+    { ...beside, choice: byMatch({ byId: 'wwn-0x5' }), order: reinstall },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
+  ],
+  [
+    'but a boot that began before the site file named the right disk overwrites no other',
+    { ...beside, choice: byMatch({ serial: 'S1' }), order: reinstall },
+    { refused: 'INSTALLED_ELSEWHERE' },
+  ],
+  [
+    'by its id neither',
+    { ...beside, choice: byMatch({ byId: 'nvme-M1_S1' }), order: reinstall },
+    { refused: 'INSTALLED_ELSEWHERE' },
+  ],
+  [
+    'an empty disk beside it is installed',
+    { ...beside, disks: [full, { ...data, holds: null }], order: reinstall },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
+  ],
+  [
+    'and so is the disk of the machine itself, whatever it holds',
+    { ...beside, chosen: ['nvme0n1'], order: reinstall },
+    { grant: 'install', disks: [{ serial: 'S1' }] },
+  ],
+  [
+    'where the state is missing, the command that installs it anew comes with the disk that has to be named first',
+    beside,
+    {
+      refused: 'STATE_MISSING',
+      why: /installed \(v1\) on nvme0n1 .*Its initrd chose nvme1n1 \(DATA, 400 GB\).*serial.*; then, to install it anew: {2}pilotlight reinstall ctl-1 --count 1 --without-proof$/,
+    },
+  ],
+  [
+    'also where its initrd chose none',
+    { ...beside, chosen: [] },
+    { refused: 'STATE_MISSING', why: /None of its disks fits.*serial.*--without-proof$/ },
+  ],
+  [
+    'and where its disk is gone, with the disk that is lost',
+    { ...beside, disks: [data] },
+    {
+      refused: 'INSTALLED_ELSEWHERE',
+      why: /does not show now.*To install it anew on nvme1n1 \(DATA, 400 GB\), which holds something \(LVM2.*that is lost then: {2}pilotlight reinstall ctl-1 --count 1 --without-proof$/,
+    },
+  ],
+)
 
 const unproven = { installs: [confirmed], isUnproven: true } as const
 cases.push(
