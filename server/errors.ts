@@ -622,13 +622,13 @@ export class OrderNotProven extends ServerError {
   readonly statusCode = 409
 }
 
-/** The slot among the assets does not fit its files. 503, because the machine asks again: they may be replaced just now. */
+/** The slot among the assets does not match its files. 503, because the machine asks again: they may be replaced just now. */
 export class SlotUnfit extends ServerError {
   readonly code = 'SLOT_UNFIT'
   readonly statusCode = 503
   constructor(path: string, what: string) {
     super(
-      `${path} of the assets ${what}; no disk is written from it. To build both anew:  pilotlight images build`,
+      `${path} of the assets ${what}; no disk is written from it. To build and put both there:  pilotlight images build --assets-path DIR`,
     )
   }
 }

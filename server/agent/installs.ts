@@ -330,7 +330,7 @@ export class Installs {
     }
     if (image === undefined || install === undefined) {
       const why =
-        'the assets have no slot.json beside its root image, so there is nothing to install. To build one:  pilotlight images build'
+        'the assets have no slot.json beside its root image, so there is nothing to install. To build and put both there:  pilotlight images build --assets-path DIR'
       say(`runs from RAM: ${why}`)
       return { grant: 'ram', why }
     }

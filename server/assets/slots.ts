@@ -39,7 +39,7 @@ export class Slots {
     const read = await this.#read(folder)
     if (read === undefined) return undefined
     const wrong = await this.differences(folder, read.slot.files)
-    if (wrong.length > 0) throw new SlotUnfit(pathIn(folder), `does not fit its files: ${wrong.join('; ')}`)
+    if (wrong.length > 0) throw new SlotUnfit(pathIn(folder), `does not match its files: ${wrong.join('; ')}`)
     return read
   }
 

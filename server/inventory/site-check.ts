@@ -312,7 +312,8 @@ function missingAssets(
       {
         check: 'assets',
         what: `This server has no assets folder, and the machines of site ${name} fetch /assets/${first}${more} from it: they are answered 404, and do not boot.`,
-        remedy: 'Start it with  --assets-path DIRECTORY , where  pilotlight images build  put them.',
+        remedy:
+          'Start it with  --assets-path DIRECTORY , which  pilotlight images build --assets-path DIRECTORY  filled.',
         fix: serveCommand('--assets-path', 'DIRECTORY'),
         blocks: true,
       },
@@ -321,7 +322,7 @@ function missingAssets(
     {
       check: 'assets',
       what: `/assets/${first}${more}, which the machines of site ${name} fetch, ${missing.length === 1 ? 'is' : 'are'} not in ${assetsPath}: they are answered 404, and do not boot.`,
-      remedy: `Put it there:  pilotlight images build  makes it; pilotlight assets list  shows what is there.`,
+      remedy: `Put it there:  pilotlight images build --assets-path ${pathWord(assetsPath)}  does so; pilotlight assets list  shows what is there.`,
       fix: `pilotlight images build --assets-path ${pathWord(assetsPath)}`,
       blocks: true,
     },

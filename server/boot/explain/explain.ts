@@ -114,7 +114,8 @@ function withoutAssets(profile: Profile, name: string, catalog: Sources['catalog
   const file = catalog.file('profile', name)?.path ?? `profiles/${name}.json`
   const rest = more.length === 0 ? '' : ` and ${more.length} more`
   const what = `this server has no assets folder, so /assets/${first.asset}${rest} is answered 404`
-  const remedy = 'start it with  --assets-path DIRECTORY , where  pilotlight images build  put them'
+  const remedy =
+    'start it with  --assets-path DIRECTORY , which  pilotlight images build --assets-path DIRECTORY  filled'
   return [{ code: 'PL-2041', severity: 'warning', file, line: 1, column: 1, what, remedy }]
 }
 
