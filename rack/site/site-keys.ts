@@ -140,7 +140,7 @@ const DISK = {
   match: {
     type: 'mapping',
     description:
-      'What the disk must be, all of it; of those that are, an empty one goes first, then the smallest. Removable disks are never taken',
+      'What the disk must be, all of it; of those that are, an empty one goes first, then the smallest. One that is removable, on USB, an SD card or eMMC is never taken',
     default: 'any disk',
     limits: 'at least one condition',
     example: '{ type: nvme, minSize: 100GB }',

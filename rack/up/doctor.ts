@@ -36,10 +36,10 @@ export type DoctorOptions = {
 /** What was found, and whether the server answered. */
 export type DoctorReport = { readonly reached: boolean; readonly items: readonly Diagnosis[] }
 
-/** Seconds between the clocks of two hosts that are a warning: certificates and tokens allow minutes. */
+/** Seconds between the clocks of two hosts from which on the check fails: certificates and tokens allow minutes. */
 const CLOCKS_APART = 30
 
-/** Looks at all of it; rejects only for a URL that is none, or when it is interrupted. */
+/** Looks at all of it; rejects only for a URL that is not valid, or when it is interrupted. */
 export async function doctor(options: DoctorOptions, signal: AbortSignal): Promise<DoctorReport> {
   const client = new ServerClient(options.server)
   const { site, items: ofFile } = await siteFile(options)
