@@ -3,11 +3,20 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 
 const ROOT = join(import.meta.dirname, '../../../images/live/dracut/disk')
+
+/** A folder in the place of /usr/lib/pilotlight, with what ends a boot. */
+function libraryIn(folder: string): void {
+  writeFileSync(join(folder, 'lib/emergency'), `#!/bin/sh\necho restarted >> ${folder}/log\n`, {
+    mode: 0o755,
+  })
+  const common = readFileSync(join(ROOT, '../../root/usr/lib/pilotlight/disk-common'), 'utf8')
+  writeFileSync(join(folder, 'lib/disk-common'), common.replace('run=/run/pilotlight', `run=${folder}`))
+}
 
 /** Runs a program of the initrd after `functions`, which replace commands; gives how it restarted, and its console. */
 async function run(folder: string, name: string, functions: string) {
@@ -78,9 +87,7 @@ t.test('it goes on as soon as each has ended', async t => {
 
 t.test('an initrd that waits without end is restarted after twenty minutes', async t => {
   const folder = t.testdir({ lib: {} })
-  writeFileSync(join(folder, 'lib/emergency'), `#!/bin/sh\necho restarted >> ${folder}/log\n`, {
-    mode: 0o755,
-  })
+  libraryIn(folder)
   const count = `sleep() { echo "sleep $1" >> ${folder}/log; }`
   const { log } = await run(folder, 'deadline', count)
   t.equal(log.match(/^sleep 10$/gm)?.length, 120)
@@ -88,14 +95,14 @@ t.test('an initrd that waits without end is restarted after twenty minutes', asy
   t.match(readFileSync(join(folder, 'kmsg'), 'utf8'), 'within 20 minutes')
 })
 
-t.test('a check of the file system does not count', async t => {
+t.test('what has a limit of its own does not count, and no longer than that', async t => {
   const folder = t.testdir({ lib: {} })
-  writeFileSync(join(folder, 'lib/emergency'), `#!/bin/sh\necho restarted >> ${folder}/log\n`, {
-    mode: 0o755,
-  })
-  writeFileSync(join(folder, 'checking'), '')
-  const check = `slept=0; sleep() { slept=$((slept + 1)); echo sleep >> ${folder}/log; [ $slept != 1000 ] || rm ${folder}/checking; }`
-  const { log } = await run(folder, 'deadline', check)
-  t.equal(log.match(/^sleep$/gm)?.length, 999 + 120)
-  t.notOk(existsSync(join(folder, 'checking')))
+  libraryIn(folder)
+  const held = (until: string) =>
+    `slept=0; sleep() { slept=$((slept + 1)); echo sleep >> ${folder}/log; [ $slept != 500 ] || echo ${until} > ${folder}/checking; }`
+  const longer = `echo $(($(cut -d . -f 1 /proc/uptime) + 9999)) > ${folder}/checking`
+  const waited = await run(folder, 'deadline', `${longer}; ${held('0')}`)
+  t.equal(waited.log.match(/^sleep$/gm)?.length, 499 + 120, 'its time was over')
+  const empty = await run(folder, 'deadline', `${longer}; ${held("''")}`)
+  t.equal(empty.log.match(/^sleep$/gm)?.length, 499 + 120, 'one that was cut off says nothing')
 })

@@ -2,7 +2,15 @@
 // in the place of /run, with the answer in the place of HTTP.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 
@@ -168,6 +176,74 @@ main() {
   t.notMatch(none, /^opens/m)
   t.match(known(undefined), /^opens b/m, 'a server that knows none')
   t.notMatch(known(undefined, true), /^opens/m, 'is not enough for an initrd that was built for one image')
+})
+
+/** Shell: the config of a machine with a disk, and a server that takes reports. */
+const booting = (folder: string, look: string) => `
+in_config() { case $1 in */disk.json) echo '{ "match": {} }' ;; */agent.env) printf 'AGENT_URL=https://x\\nMACHINE=far-1\\n' ;; *) echo x ;; esac; }
+set_clock() { :; }; LIMIT_SECONDS=30
+look() { ${look}; }
+ask() { exit 1; }
+post() { cat "$2" >> ${folder}/reports; echo 204; }`
+
+t.test('a boot that takes too long is restarted, and the server has the reason', async t => {
+  const folder = t.testdir({ emergency: '#!/bin/sh\nexec kill -KILL $PPID\n', reports: '' })
+  chmodSync(join(folder, 'emergency'), 0o755)
+  // What it waits for is ended by no signal; a second is a hundredth of one.
+  const hang = `trap '' TERM; while :; do command sleep 0.1; done`
+  const fast = 'sleep() { exec sleep 0.1; }'
+  programs(folder, `${fast}; ${booting(folder, hang)}`)
+  const { stdout } = spawnSync('sh', [join(folder, 'network-boot')], { encoding: 'utf8', timeout: 30_000 })
+  t.match(
+    stdout,
+    /^pilotlight: failed: this boot took longer than 0 minutes, and was ended while it looked at/m,
+  )
+  t.match(JSON.parse(readFileSync(join(folder, 'reports'), 'utf8')), {
+    stage: 'failed',
+    text: 'this boot took longer than 0 minutes, and was ended while it looked at its disks',
+  })
+})
+
+t.test('a boot that ends in time leaves nothing behind that would end it', async t => {
+  const folder = t.testdir({ reports: '' })
+  programs(folder, booting(folder, ':'))
+  const began = performance.now()
+  // It has its output as long as anything of it runs.
+  t.equal(spawnSync('sh', [join(folder, 'network-boot')], { encoding: 'utf8' }).stderr, '')
+  t.ok(performance.now() - began < 8000)
+  t.equal(readFileSync(join(folder, 'reports'), 'utf8'), '')
+})
+
+t.test('a disk that does not answer keeps none of the others from being looked at', async t => {
+  const folder = t.testdir()
+  const names = Array.from({ length: 10 }, (_, at) => `vd${'abcdefghij'[at]}`)
+  copyFileSync(join(ROOT, 'dracut/disk/inventory'), join(folder, 'inventory'))
+  // Two of them hang.
+  const holds = 'case $1 in */vdb | */vdj) exec sleep 60 ;; esac\necho "ext4 on ${1#/dev/}"\n'
+  writeFileSync(join(folder, 'holds'), holds)
+  const listed = {
+    blockdevices: names.map(name => ({ name, path: `/dev/${name}`, size: 1e9, type: 'disk' })),
+  }
+  writeFileSync(join(folder, 'list.json'), JSON.stringify(listed))
+  const lsblk = `#!/bin/sh\ncase $1 in --json) cat ${folder}/list.json ;; *) for each in ${names.join(' ')}; do echo "$each disk"; done ;; esac\n`
+  for (const [name, text] of [
+    ['lsblk', lsblk],
+    ['blockdev', '#!/bin/sh\nexit 1\n'],
+  ] as const)
+    writeFileSync(join(folder, name), text, { mode: 0o755 })
+  const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}`, PILOTLIGHT_READ_SECONDS: '2' }
+  const output = execFileSync('sh', ['-c', `sh ${folder}/inventory > ${folder}/disks.json`], {
+    env,
+    stdio: ['ignore', 'ignore', 'ignore'],
+  })
+  t.equal(output, null)
+  const disks = JSON.parse(readFileSync(join(folder, 'disks.json'), 'utf8')) as {
+    name: string
+    holds: string
+  }[]
+  for (const { name, holds } of disks)
+    t.equal(holds, name === 'vdb' || name === 'vdj' ? `what cannot be read on ${name}` : `ext4 on ${name}`)
+  t.equal(disks.length, 10)
 })
 
 const skip = process.getuid?.() !== 0 && 'needs root, to mount a file'

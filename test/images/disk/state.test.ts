@@ -151,11 +151,27 @@ t.test('a check of the state is waited for, and what it says is kept', { skip },
   const folder = t.testdir({})
   const path = stateFile(folder, 'a', { 'machine.json': machine(UUID) })
   // Says that it is checked each minute; here each second is one.
-  const check = `count=0; sleep() { [ -e $run/checking ] && command sleep 0.05; }; check_state ${path}; cat $run/fsck.log; ls $run`
+  const check = `count=0; sleep() { is_held && command sleep 0.05; }; check_state ${path}; cat $run/fsck.log; ls $run`
   t.match(shell(folder, '/', check), /clean.*\na\na.seed\nfsck.log$/s)
   // One that takes long: more than 60 seconds, of which each lasts 20 ms.
-  const slow = `timeout() { command sleep 8; }; sleep() { command sleep 0.02; }; check_state ${path}`
-  t.match(shell(folder, '/', slow), /^pilotlight: the file system of the state on .*a is checked since 1 min/)
+  const slow = 'sleep() { command sleep 0.02; }'
+  t.match(
+    shell(folder, '/', `e2fsck() { command sleep 8; }; ${slow}; check_state ${path}`),
+    /^pilotlight: the file system of the state on .*a is checked since 1 min/,
+  )
+  // One that waits for a disk; and one that works meanwhile.
+  const minutes = (e2fsck: string) =>
+    shell(
+      folder,
+      '/',
+      `e2fsck() { ${e2fsck}; }; sleep() { [ $((checked % 60)) != 0 ] || command sleep 0.05; }; check_state ${path}; echo $((checked / 60)); kill -0 $checker 2> /dev/null || echo ended`,
+    )
+      .split('\n')
+      .slice(-2)
+  t.strictSame(minutes('exec > /dev/null; exec sleep 60'), ['31', 'ended'])
+  const [worked = '', ended] = minutes('i=0; while [ $i -lt 4000000 ]; do i=$((i + 1)); done')
+  t.ok(Number(worked) > 31, `${worked} min`)
+  t.equal(ended, 'ended')
 })
 
 t.test('a mirror that does not start is unreadable, not unfinished', { skip }, async t => {

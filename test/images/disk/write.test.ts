@@ -191,3 +191,30 @@ t.test('an image whose /var does not fit beside the state is not started', { ski
     'what is there is not copied',
   )
 })
+
+t.test('the image is fetched once for both disks of a mirror', { skip }, async t => {
+  for (const broken of [false, true]) {
+    const machine = await machineOf(t)
+    const disks = `${machine.at('disk')},${machine.at('second')}`
+    writeFileSync(
+      machine.at('run/pilotlight/disk.env'),
+      `DISKS=${disks}\nSLOT=a\nVERSION=${OLD}\nENTERED=disk\n`,
+    )
+    for (const number of [5, 6]) writeFileSync(machine.at(`second${number}`), Buffer.alloc(16 * MIB))
+    // The first disk gives something else than it took.
+    const other = `[ "\${1#if=*disk5}" = "$1" ] || set -- if=/dev/zero "$2" iflag=fullblock oflag=direct bs=4194304 count=3 conv=notrunc`
+    if (broken)
+      machine.program('dd', `#!/bin/sh\ncase "$2" in of=*second5) ${other} ;; esac\nexec /bin/dd "$@"\n`)
+    const { stdout } = await machine.write()
+    const first = readFileSync(machine.at('disk5')).subarray(0, 11 * MIB)
+    t.ok(first.equals(readFileSync(machine.at('second5')).subarray(0, 11 * MIB)))
+    t.ok(machine.written())
+    if (broken)
+      t.match(
+        stdout,
+        /rootfs\.squashfs was not copied from \S+disk to \S+second, and is fetched: .*does not have what/,
+      )
+    t.equal(machine.ranges.length, broken ? 2 : 1)
+    t.match(stdout, /slot b of \S+second holds 1111bbbb1111, verified/)
+  }
+})
