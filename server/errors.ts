@@ -662,7 +662,7 @@ export class NoDisk extends ServerError {
   readonly statusCode = 409
   constructor(machine: string) {
     super(
-      `${machine} runs from RAM, and its boots ask for no disk: its site file says "disk: none" of it, or no site file declares it. ` +
+      `${machine} runs from RAM, and its boots ask for no disk: its site file says "disk: none" for it, or no site file declares it. ` +
         'Nothing is ordered. Change its "disk", run  pilotlight up  and order again.',
     )
   }

@@ -43,7 +43,7 @@ export function whyKept(key: DiskKey, record: MachineRecord): string | undefined
 }
 
 /**
- * An operator rejects a key of the machine: the keys of the disks that it was on are handed out no more, also when the boots that
+ * An operator rejects a key of the machine: the keys of the disks that it was on are no longer handed out, also when the boots that
  * say so are forgotten. Gives how many.
  */
 export function rejectDiskKeys(record: ChangingRecord, fingerprint: string): number {

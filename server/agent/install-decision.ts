@@ -73,7 +73,7 @@ export function decideInstall(question: InstallQuestion): InstallDecision {
     return isBegun || maySpend(question, order) ? { grant: 'wipe', who: order.who } : refuseUnproven(question)
   }
   if (choice === undefined || choice === 'none')
-    return { grant: 'ram', why: 'the site says "disk: none" of it' }
+    return { grant: 'ram', why: 'the site says "disk: none" for it' }
   const chosen = disksOf(asked)
   const confirmed = installs.find(({ confirmedAt }) => confirmedAt !== undefined)
   const own = installs.find(it => it.boot === boot && isUnfinished(it))

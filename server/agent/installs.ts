@@ -156,7 +156,7 @@ export class Installs {
       const { installs, order } = record.disk()
       if (stage === 'wiped') {
         const isProven = order?.provenBoot === token.boot
-        if (order?.verb !== 'wipe' || (order.boot !== token.boot && !isProven)) return undefined // not one that was told to
+        if (order?.verb !== 'wipe' || (order.boot !== token.boot && !isProven)) return undefined // no wipe was granted to this boot
         record.endOrder()
         const confirmed = confirmedIn({ installs })
         record.forgetInstalls()
@@ -173,8 +173,8 @@ export class Installs {
       const install =
         installs.find(it => it.boot === token.boot) ?? (isOwn ? confirmedIn({ installs }) : undefined)
       if (install === undefined) return undefined
-      const told = { ...(version !== undefined && { version }), ...(slot !== undefined && { slot }) }
-      const next: Install = { ...install, ...told, installedAt: install.installedAt ?? now }
+      const reported = { ...(version !== undefined && { version }), ...(slot !== undefined && { slot }) }
+      const next: Install = { ...install, ...reported, installedAt: install.installedAt ?? now }
       const isSame = next.version === install.version && next.slot === install.slot
       if (!isSame || install.installedAt === undefined) record.putInstall(next)
       if (isOwn) record.confirmInstall(install.boot, now)

@@ -114,8 +114,8 @@ function stepReboot(
     const back = `it restarted, and runs ${version} again: ${target} was not good in three attempts, or its loader does not start it`
     return { order: moved(order, 'failed', now, back), answer: { do: 'nothing', againSeconds: AGAIN.idle } }
   }
-  const told = order.kernel === undefined ? { ...order, kernel } : order
-  return { order: told, answer: { do: 'reboot', version: target, againSeconds: AGAIN.soon } }
+  const asked = order.kernel === undefined ? { ...order, kernel } : order
+  return { order: asked, answer: { do: 'reboot', version: target, againSeconds: AGAIN.soon } }
 }
 
 /** The order in another state since `now`; the same where it is in that state. */

@@ -183,7 +183,7 @@ export class Upgrades {
     }
     const { answer, before, after, isForeign } = done.value
     if (after?.state !== 'writing') this.#seats.delete(name)
-    if (before !== undefined && after !== undefined) this.#tell(before, after)
+    if (before !== undefined && after !== undefined) this.#recordState(before, after)
     if (isForeign === true) this.#refuse(who)
     return answer
   }
@@ -252,7 +252,7 @@ export class Upgrades {
       if (next !== order) record.putOrder(next)
       return { before: order, next }
     })
-    if (changed !== undefined) this.#tell(changed.before, changed.next)
+    if (changed !== undefined) this.#recordState(changed.before, changed.next)
     return changed?.next
   }
 
@@ -288,7 +288,7 @@ export class Upgrades {
   }
 
   /** Writes a new state into the journal; one that failed is an alarm as well. */
-  #tell(before: KeptUpgrade, { machine, state, target, why }: KeptUpgrade): void {
+  #recordState(before: KeptUpgrade, { machine, state, target, why }: KeptUpgrade): void {
     if (state === before.state) return
     const text = {
       ordered: `is to run ${target}`,
@@ -325,7 +325,7 @@ export class Upgrades {
 }
 
 /**
- * Keeps the root hash of an image that the machine is told to write: it may run that one from then on. Where none is known it stays so
+ * Keeps the root hash of an image that the machine is ordered to write: it may run that one from then on. Where none is known it stays so
  * until the machine is installed again: a list of the new image alone would keep it from the one that it runs.
  */
 function addRoothash(record: ChangingRecord, roothash: string): void {

@@ -101,7 +101,7 @@ export type KeptOrder = Order & {
   readonly sinceHost?: HostTime
   /** Of an upgrade: the start of the kernel that was asked to restart. */
   readonly kernel?: string
-  /** Of a wipe: the boot that showed the key of the machine when it was told to. */
+  /** Of a wipe: the boot that showed the key of the machine when it was ordered to wipe. */
   readonly provenBoot?: string
 }
 

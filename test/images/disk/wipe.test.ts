@@ -68,7 +68,7 @@ part() { cat ${folder}/part; }`
 
 t.test('a disk that takes too long says how much of it can still be read', { skip }, async t => {
   const { said, holds, content } = wipe(t.testdir(), 'end=0; blkdiscard() { return 1; }')
-  t.equal(said, 'not discarded, 0 % of it is zeros, and the rest can be read by whoever has the disk\n')
+  t.equal(said, 'not discarded, 0 % of it is zeros, and the rest can be read by anyone who has the disk\n')
   t.equal(holds, '\n', 'and it may be installed to all the same')
   t.ok(content.subarray(1 << 20, BYTES - (1 << 20)).some(byte => byte !== 0))
   for (const [from, to] of [
