@@ -107,6 +107,7 @@ const PURE = [
   'server/protocols/dhcp/{packet,options,raw-options,offer,subnet,other-servers}.ts',
   'server/protocols/tftp/{packet,transfer,name}.ts',
   'server/agent/{bundle,proof,quote,trust,install-decision,install-views,upgrade-steps}.ts',
+  'server/store/disk-key-records.ts',
   'server/limits/{bucket,http}.ts',
   'server/process/write-failure.ts',
   'server/assets/{http-date,range,names}.ts',

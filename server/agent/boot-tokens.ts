@@ -20,8 +20,8 @@ import type {
 } from '../store/machine-records.ts'
 import type { BundleStore } from '../store/secrets.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
-import type { KnownRecords, RunningBoot } from './known-records.ts'
-import { refusalOf } from './refusals.ts'
+import type { KnownRecords, RunningBoot } from '../store/known-records.ts'
+import { refusalOf } from '../store/refusable.ts'
 import type { Reopenings } from './reopenings.ts'
 
 /** Minutes from the Ignition config to the first use of its token. */

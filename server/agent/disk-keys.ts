@@ -12,9 +12,9 @@ import type { Clocks } from '../process/clock.ts'
 import type { DiskKey, MachineRecords } from '../store/machine-records.ts'
 import type { BootTokens } from './boot-tokens.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
-import { keptOf, presentOf, whyKept } from './disk-key-records.ts'
-import type { Enrolling } from './enrolment.ts'
-import { refusalOf } from './refusals.ts'
+import { keptOf, presentOf, whyKept } from '../store/disk-key-records.ts'
+import type { TokenHolder } from './token-holder.ts'
+import { refusalOf } from '../store/refusable.ts'
 import { requireRecipient, sealText } from './sealing.ts'
 
 /** Keys of one boot: one, and another where its initrd began again. A third is refused: it could only push out the machine's own. */
@@ -66,7 +66,7 @@ export class DiskKeys {
    * @throws {DiskKeyRefused} 403, without a grant, for a UUID that has another key, and for a third key of one boot;
    * {BadRequest} 400, for no recipient
    */
-  async keep({ machine, token, mac, address }: Enrolling, sent: SentDiskKey): Promise<void> {
+  async keep({ machine, token, mac, address }: TokenHolder, sent: SentDiskKey): Promise<void> {
     const { uuid, secret, recipient, holder } = sent
     await requireRecipient(recipient)
     const { store, tokens, clocks, journal } = this.#needs

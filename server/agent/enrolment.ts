@@ -23,24 +23,19 @@ import {
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
-import type {
-  ChangingRecord,
-  MachineRecord,
-  MachineRecords,
-  Reopening,
-  TokenRecord,
-} from '../store/machine-records.ts'
+import type { ChangingRecord, MachineRecord, MachineRecords, Reopening } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { decideKey, trustOf } from './trust.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
 import type { Clocks } from '../process/clock.ts'
-import { allowDiskKeys, rejectDiskKeys } from './disk-key-records.ts'
+import { allowDiskKeys, rejectDiskKeys } from '../store/disk-key-records.ts'
 import { attestationKey, checkQuote, quoteData, type AttestationKey } from './quote.ts'
-import { refusalOf } from './refusals.ts'
+import { refusalOf } from '../store/refusable.ts'
 import type { Reopenings } from './reopenings.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
+import type { TokenHolder } from './token-holder.ts'
 import { signingOf } from './signers.ts'
 import type { BootTokens } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
@@ -65,15 +60,6 @@ export type EnrolmentNeeds = {
   /** A machine as it is declared now. */
   readonly machineOf: (name: string) => Machine | undefined
   readonly clocks: Clocks
-}
-
-/** A machine that enrolls with its token. */
-export type Enrolling = {
-  readonly token: TokenRecord
-  readonly machine: Machine
-  readonly mac: string
-  /** The sender's. */
-  readonly address: string
 }
 
 /** What a machine shows to enroll: its age recipient, and at L3 its TPM's attestation key (TPM2B_PUBLIC in base64). */
@@ -137,7 +123,7 @@ export class Enrolment {
    *   {ApprovalTooLate} 403, when it waited too long
    * @throws {TokenReplayed} 409, when the bundle of this boot was given; {NoBundle} 503, when there is none yet
    */
-  async enroll(who: Enrolling, { key, tpm }: Shown): Promise<Enrolled> {
+  async enroll(who: TokenHolder, { key, tpm }: Shown): Promise<Enrolled> {
     const { secrets, clocks } = this.#needs
     const { token, machine } = who
     await this.#step(machine.name, (record, reports) => this.#refuseSpent(record, who, key, reports))
@@ -187,7 +173,7 @@ export class Enrolment {
    * @throws {BadRequest} 400, when a signing request is missing or unfit; {NoBundle} 503; {NoAuthority} 503
    */
   async bundle(
-    who: Enrolling,
+    who: TokenHolder,
     { answer, csrs = {}, quote }: Asked,
   ): Promise<{ sealed: Uint8Array; files: number; measured?: string }> {
     const { secrets, tokens, clocks } = this.#needs
@@ -361,7 +347,7 @@ export class Enrolment {
    * is kept only when `isProven`: the sender has shown that it holds the key. `isLate`: the key waited until the deadline.
    */
   #decide(
-    who: Enrolling,
+    who: TokenHolder,
     recipient: string,
     fingerprint: string,
     how: { readonly isProven: boolean; readonly isLate: boolean },
@@ -374,7 +360,7 @@ export class Enrolment {
   #decideIn(
     record: ChangingRecord,
     reports: Report[],
-    who: Enrolling,
+    who: TokenHolder,
     shown: {
       readonly recipient: string
       readonly fingerprint: string
@@ -462,7 +448,7 @@ export class Enrolment {
    * @throws {KeyRefused} 403, when there is none; {QuoteRefused} 403
    */
   #requireQuote(
-    who: Enrolling,
+    who: TokenHolder,
     quote: Asked['quote'],
     { ak, data }: { readonly ak: AttestationKey | undefined; readonly data: Uint8Array },
   ): string {
@@ -482,7 +468,7 @@ export class Enrolment {
 
   /** Limits how many keys of one boot may be pending. @throws {KeyRefused} when there are too many */
   #requireRoom(
-    who: Enrolling,
+    who: TokenHolder,
     { fingerprint, known }: { readonly fingerprint: string; readonly known: readonly MachineKey[] },
     reports: Report[],
   ): void {
@@ -508,7 +494,7 @@ export class Enrolment {
   /** Checks token, machine and key again: they may have changed since the bundle was begun. */
   #requireStill(
     record: MachineRecord,
-    who: Enrolling,
+    who: TokenHolder,
     { key, fingerprint }: { readonly key: string; readonly fingerprint: string },
     reports: Report[],
   ): void {
@@ -538,7 +524,7 @@ export class Enrolment {
       who,
       machine,
       own,
-    }: { readonly who: Enrolling; readonly machine: Machine; readonly own: MachineKey | undefined },
+    }: { readonly who: TokenHolder; readonly machine: Machine; readonly own: MachineKey | undefined },
     reports: Report[],
   ): void {
     const { reopenings } = this.#needs
@@ -557,13 +543,13 @@ export class Enrolment {
   }
 
   /** Refuses a boot whose bundle was given: but to the same key of a machine that is installed. */
-  #refuseSpent(record: MachineRecord, who: Enrolling, key: string | undefined, reports: Report[]): void {
+  #refuseSpent(record: MachineRecord, who: TokenHolder, key: string | undefined, reports: Report[]): void {
     if (record.boot(who.token.boot)?.bundleAt === undefined || isRepeat(record, who, key)) return
     this.#replayed(who, reports)
     throw new TokenReplayed(who.machine.name)
   }
 
-  #replayed(who: Enrolling, reports: Report[]): void {
+  #replayed(who: TokenHolder, reports: Report[]): void {
     const { token, machine, address } = who
     const text = `${address} asked for the bundle of ${machine.name} a second time in boot ${token.boot}`
     reports.push(() => this.#alarm(who, 'replayed', text))
@@ -580,7 +566,7 @@ export class Enrolment {
     return done.value
   }
 
-  #alarm({ token, machine, mac, address }: Enrolling, kind: AlarmKind, text: string): void {
+  #alarm({ token, machine, mac, address }: TokenHolder, kind: AlarmKind, text: string): void {
     const detail = { from: address }
     this.#needs.alarms.raise({
       kind,
@@ -598,7 +584,7 @@ export class Enrolment {
  * Says whether an installed machine asks again for what its boot was given: with the same token, for the same key. A power
  * loss may have taken the bundle before it was on the disk. Sealed to that key, it discloses nothing new.
  */
-function isRepeat(record: MachineRecord, { token }: Enrolling, key: string | undefined): boolean {
+function isRepeat(record: MachineRecord, { token }: TokenHolder, key: string | undefined): boolean {
   const boot = record.boot(token.boot)
   if (boot?.bundleAt === undefined || boot.token !== token.hash || boot.key !== key) return false
   return record.disk().installs.some(({ confirmedAt }) => confirmedAt !== undefined)

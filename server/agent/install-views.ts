@@ -1,17 +1,7 @@
 // What is known of the disk of a machine, as it is kept (store/machine-records.ts), and as others are shown it.
 
 import { diskText, type Installed, type Order } from '#model/install.ts'
-import type { DiskRecord, Install, KeptOrder } from '../store/machine-records.ts'
-
-/** The system of a machine: the install that had its bundle, or was ready where there is none. */
-export function confirmedIn({ installs }: Pick<DiskRecord, 'installs'>): Install | undefined {
-  return installs.find(({ confirmedAt }) => confirmedAt !== undefined)
-}
-
-/** Says whether a boot is the one that was granted an install. */
-export function isGrantOf({ boot, grantedBoot = boot }: Install, id: string): boolean {
-  return grantedBoot === id
-}
+import { confirmedIn, type DiskRecord, type Install, type KeptOrder } from '../store/machine-records.ts'
 
 /** An ordered install that was granted, since a confirmed one where there is one, and is not on the disk yet. */
 export function unfinishedOrder(disk: Pick<DiskRecord, 'installs'>): Install | undefined {

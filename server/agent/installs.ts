@@ -21,20 +21,21 @@ import {
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
-import type {
-  ChangingRecord,
-  DiskRecord,
-  Install,
-  MachineRecord,
-  MachineRecords,
+import {
+  confirmedIn,
+  type ChangingRecord,
+  type DiskRecord,
+  type Install,
+  type MachineRecord,
+  type MachineRecords,
 } from '../store/machine-records.ts'
 import { isOwnToken, type BootTokens } from './boot-tokens.ts'
-import type { Enrolling } from './enrolment.ts'
+import type { TokenHolder } from './token-holder.ts'
 import { decideInstall, type InstallDecision } from './install-decision.ts'
-import { confirmedIn, installedView, nameOfDisk, onDisk } from './install-views.ts'
+import { installedView, nameOfDisk, onDisk } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
 import type { LocalBoots } from './local-boots.ts'
-import { refusalOf } from './refusals.ts'
+import { refusalOf } from '../store/refusable.ts'
 import { keepsKey, keyedBootOf, type TokenRecovery } from './token-recovery.ts'
 import { trustOf } from './trust.ts'
 
@@ -103,7 +104,11 @@ export class Installs {
    * @throws {DiskInUse} {InstalledElsewhere} {StateMissing} {StateOfAnotherMachine} 409; {BadRequest} 400, when the choice is not among the disks; {SlotUnfit} 503
    * @throws {TokenExpired} 403, {UnknownToken} 401, when the token ended meanwhile
    */
-  async ask(who: Enrolling, asked: InstallAsk, slot: () => Promise<ReadSlot | undefined>): Promise<Granted> {
+  async ask(
+    who: TokenHolder,
+    asked: InstallAsk,
+    slot: () => Promise<ReadSlot | undefined>,
+  ): Promise<Granted> {
     const { machine, token } = who
     requireChoice(asked)
     const { store, orders, tokens } = this.#needs
@@ -140,7 +145,7 @@ export class Installs {
    * it with each stage, since the report that it was installed may have been lost with the power.
    */
   async reported(
-    who: Enrolling,
+    who: TokenHolder,
     stage: 'installing' | 'installed' | 'wiped' | 'booted' | 'ready' | 'failed',
     { version, slot }: InstallReport,
   ): Promise<void> {
@@ -206,7 +211,7 @@ export class Installs {
   }
 
   /** What is known of the machine, and whether this boot showed the key on its disk. */
-  #factsIn(record: MachineRecord, { machine, address }: Enrolling, { proof }: InstallAsk): Facts {
+  #factsIn(record: MachineRecord, { machine, address }: TokenHolder, { proof }: InstallAsk): Facts {
     const isShown =
       proof !== undefined &&
       keyedBootOf(record) !== undefined &&
@@ -215,7 +220,7 @@ export class Installs {
   }
 
   #decide(
-    { machine, token }: Enrolling,
+    { machine, token }: TokenHolder,
     asked: InstallAsk,
     mayOrder: boolean,
     { disk: { installs, order }, hasKey, isShown }: Facts,
@@ -238,7 +243,7 @@ export class Installs {
   /** Writes down what was decided, in the step that decides it; gives the install that is granted or entered. */
   #keep(
     record: ChangingRecord,
-    { machine, token }: Enrolling,
+    { machine, token }: TokenHolder,
     decision: InstallDecision,
     { ready: slot, table, disk: { installs, order }, hasKey, isShown }: Facts & Ready,
   ): Install | undefined {
@@ -299,7 +304,7 @@ export class Installs {
   }
 
   #answer(
-    who: Enrolling,
+    who: TokenHolder,
     { action }: InstallAsk,
     decision: InstallDecision,
     { image, install }: { readonly image: ReadSlot | undefined; readonly install: Install | undefined },
@@ -343,7 +348,7 @@ export class Installs {
   }
 
   /** Writes a grant into the journal, once as long as it stays the same. */
-  #say({ token, mac, machine, address }: Enrolling, text: string): void {
+  #say({ token, mac, machine, address }: TokenHolder, text: string): void {
     const key = `${machine.name} ${token.boot}`
     if (this.#said.get(key) === text) return
     this.#said.delete(key)
@@ -353,13 +358,13 @@ export class Installs {
     this.#needs.journal.record({ ...where, kind: 'grant', text, detail: { from: address } })
   }
 
-  #sayElsewhere(who: Enrolling): void {
+  #sayElsewhere(who: TokenHolder): void {
     const { address, machine } = who
     const where = `${machine.address ?? 'no address'} is declared`
     this.#say(who, `does not spend the order that waits: it asks from ${address}, and ${where}`)
   }
 
-  #alarm({ token, mac, machine, address }: Enrolling, kind: AlarmKind, text: string): void {
+  #alarm({ token, mac, machine, address }: TokenHolder, kind: AlarmKind, text: string): void {
     const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
     this.#needs.alarms.raise({ kind, ...where, text, detail: { from: address } })
   }

@@ -3,9 +3,9 @@
 import type { Installed } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Clocks } from '../process/clock.ts'
-import type { DiskRecord } from '../store/machine-records.ts'
+import { confirmedIn, type DiskRecord } from '../store/machine-records.ts'
 import { isRecent } from './install-decision.ts'
-import { confirmedIn, installedView, unfinishedOrder } from './install-views.ts'
+import { installedView, unfinishedOrder } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
 
 /** Local boots in a row of which nothing was heard, after which the machine gets its profile and enters its disk from there. */

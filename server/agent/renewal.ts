@@ -11,8 +11,8 @@ import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
-import type { Enrolling } from './enrolment.ts'
-import { refusalOf } from './refusals.ts'
+import type { TokenHolder } from './token-holder.ts'
+import { refusalOf } from '../store/refusable.ts'
 import { sealText, sealTo } from './sealing.ts'
 import { signingOf } from './signers.ts'
 import type { Clocks } from '../process/clock.ts'
@@ -52,7 +52,7 @@ export class Renewal {
    * @throws {NotDelivered} 409, when this boot has no bundle yet; {TokenExpired} 403, when a later one has; {UnknownToken} 401, when
    *   the machine is gone; {KeyRefused} 403; {NoBundle} 503
    */
-  async offer(who: Enrolling): Promise<RenewalOffer> {
+  async offer(who: TokenHolder): Promise<RenewalOffer> {
     const { key, description } = await this.#allowed(who)
     const answer = newAnswer()
     this.#challenges.set(who.machine.name, { boot: who.token.boot, answer })
@@ -68,7 +68,7 @@ export class Renewal {
    * @throws {BadRequest} 400, when a signing request is missing or unfit; {NoAuthority} 503
    */
   async renew(
-    who: Enrolling,
+    who: TokenHolder,
     { answer, csrs }: { readonly answer: string; readonly csrs: SigningRequests },
   ): Promise<{ sealed: Uint8Array; files: number }> {
     const { secrets, clocks } = this.#needs
@@ -101,7 +101,7 @@ export class Renewal {
    * with the look at it.
    */
   async #allowed(
-    who: Enrolling,
+    who: TokenHolder,
     step: (record: ChangingRecord) => void = () => {},
   ): Promise<{ key: string; description: BundleDescription }> {
     const { store, secrets, machineOf } = this.#needs
@@ -127,7 +127,7 @@ export class Renewal {
     return { key: allowed.value, description }
   }
 
-  #alarm({ token, machine, mac, address }: Enrolling, text: string): void {
+  #alarm({ token, machine, mac, address }: TokenHolder, text: string): void {
     const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
     this.#needs.alarms.raise({ kind: 'refused', ...where, text, detail: { from: address } })
   }
@@ -140,7 +140,7 @@ export class Renewal {
  */
 function keyOf(
   record: MachineRecord,
-  { token, machine }: Enrolling,
+  { token, machine }: TokenHolder,
 ): { readonly key: string; readonly rejected?: string } {
   const last = record.lastUsedBoot()
   if (last !== undefined && isLater(last.boot, token.boot))

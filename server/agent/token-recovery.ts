@@ -8,10 +8,15 @@ import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
-import type { MachineBoot, MachineRecord, MachineRecords } from '../store/machine-records.ts'
+import {
+  confirmedIn,
+  isGrantOf,
+  type MachineBoot,
+  type MachineRecord,
+  type MachineRecords,
+} from '../store/machine-records.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
-import { confirmedIn, isGrantOf } from './install-views.ts'
-import { refusalOf } from './refusals.ts'
+import { refusalOf } from '../store/refusable.ts'
 import { sealText } from './sealing.ts'
 
 /** Challenges of a machine that are good at once for one address: who asks from another one ends none of the machine's. */

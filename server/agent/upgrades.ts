@@ -18,13 +18,19 @@ import {
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
-import type { ChangingRecord, DiskRecord, MachineRecord, MachineRecords } from '../store/machine-records.ts'
+import {
+  confirmedIn,
+  type ChangingRecord,
+  type DiskRecord,
+  type MachineRecord,
+  type MachineRecords,
+} from '../store/machine-records.ts'
 import { isOwnToken, type BootTokens } from './boot-tokens.ts'
-import type { Enrolling } from './enrolment.ts'
-import { confirmedIn, isAway, orderView } from './install-views.ts'
+import type { TokenHolder } from './token-holder.ts'
+import { isAway, orderView } from './install-views.ts'
 import type { Installs } from './installs.ts'
 import type { KeptOrders } from './kept-orders.ts'
-import { refusalOf } from './refusals.ts'
+import { refusalOf } from '../store/refusable.ts'
 import {
   AGAIN,
   afterReady,
@@ -152,7 +158,7 @@ export class Upgrades {
    *
    * @throws {TokenExpired} 403, {UnknownToken} 401, when the token ended meanwhile
    */
-  async ask(who: Enrolling, asked: OrderAsk, imageOf: ImageOf): Promise<OrderAnswer> {
+  async ask(who: TokenHolder, asked: OrderAsk, imageOf: ImageOf): Promise<OrderAnswer> {
     const { store, kept, tokens, disks } = this.#needs
     const { machine, token } = who
     const { name } = machine
@@ -189,7 +195,7 @@ export class Upgrades {
   }
 
   /** A machine is ready; with the version that it was to run, its upgrade is done. */
-  async ready({ machine: { name }, token }: Enrolling, version: string | undefined): Promise<void> {
+  async ready({ machine: { name }, token }: TokenHolder, version: string | undefined): Promise<void> {
     const { disks } = this.#needs
     if (!isUpgrade(disks.get(name)?.order)) return
     await this.#change(name, (order, record) =>
@@ -302,7 +308,7 @@ export class Upgrades {
   }
 
   /** Says once of each boot that its token gets no order. */
-  #refuse({ machine: { name }, token: { boot } }: Enrolling): void {
+  #refuse({ machine: { name }, token: { boot } }: TokenHolder): void {
     const key = `${name} ${boot}`
     if (this.#refused.has(key)) return
     this.#refused.add(key)

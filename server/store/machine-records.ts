@@ -218,3 +218,13 @@ export interface MachineRecords {
   /** Gives `follower` what there is, and then every change; there is one follower. Resolves once it has begun. */
   follow(follower: RecordFollower): Promise<void>
 }
+
+/** The system of a machine: the install that had its bundle, or was ready where there is none. */
+export function confirmedIn({ installs }: Pick<DiskRecord, 'installs'>): Install | undefined {
+  return installs.find(({ confirmedAt }) => confirmedAt !== undefined)
+}
+
+/** Says whether a boot is the one that was granted an install. */
+export function isGrantOf({ boot, grantedBoot = boot }: Install, id: string): boolean {
+  return grantedBoot === id
+}

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import { BootTokens } from '#server/agent/boot-tokens.ts'
-import { knownRecords } from '#server/agent/known-records.ts'
+import { knownRecords } from '#server/store/known-records.ts'
 import type { TokenRecord } from '#server/store/machine-records.ts'
 import { SqliteStore } from '#server/store/sqlite/store.ts'
 

@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap'
 import { Reopenings } from '#server/agent/reopenings.ts'
 import type { Machine } from '#model/machine.ts'
-import { knownRecords } from '#server/agent/known-records.ts'
+import { knownRecords } from '#server/store/known-records.ts'
 import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { defaultTrust } from '#server/agent/trust.ts'
 

@@ -9,14 +9,15 @@ import type {
 } from 'fastify'
 import { cleanLines } from '#model/clean.ts'
 import type { Machine } from '#model/machine.ts'
-import type { Copies } from '../../../agent/copies.ts'
+import type { Copies } from '../../../machines/copies.ts'
 import type { DiskKeys, SentDiskKey } from '../../../agent/disk-keys.ts'
-import type { Asked, Enrolling, Enrolment, Shown } from '../../../agent/enrolment.ts'
+import type { Asked, Enrolment, Shown } from '../../../agent/enrolment.ts'
+import type { TokenHolder } from '../../../agent/token-holder.ts'
 import type { Installs } from '../../../agent/installs.ts'
 import type { ImageOf, Upgrades } from '../../../agent/upgrades.ts'
 import type { Renewal } from '../../../agent/renewal.ts'
 import type { TokenRecovery } from '../../../agent/token-recovery.ts'
-import { Reports } from '../../../agent/reports.ts'
+import { Reports } from '../../../limits/reports.ts'
 import type { BootTokens } from '../../../agent/boot-tokens.ts'
 import { BadRequest, TokenElsewhere, TooManyReports, TooManyTokens, UnknownToken } from '../../../errors.ts'
 import type { Occurrences } from '../../../machines/occurrences.ts'
@@ -366,7 +367,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
    * system that starts from a disk goes on with the token of the boot that installed it. Where no DHCP shows whose a boot is: the one
    * whose script was fetched from its address.
    */
-  async function bootOfReport({ token, machine, address }: Enrolling): Promise<string> {
+  async function bootOfReport({ token, machine, address }: TokenHolder): Promise<string> {
     const isOff = clients.dhcp === 'off'
     const current = isOff ? await journal.bootAt(machine, address) : journal.currentOf({ machine })
     if (isOff && current?.scriptFrom !== address) return token.boot
@@ -391,7 +392,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
    * Who holds the token of a request. A token comes with the config, over plain HTTP: who reads the wire has it, too. So it
    * is valid from the machine's own address only, where DHCP shows whose that is. `isSign`: it is a sign of life of the machine.
    */
-  async function holderOf(request: FastifyRequest, { isSign = true } = {}): Promise<Enrolling> {
+  async function holderOf(request: FastifyRequest, { isSign = true } = {}): Promise<TokenHolder> {
     const [, secret] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
     if (secret === undefined) throw new UnknownToken()
     const token = await tokens.use(secret)

@@ -1,6 +1,6 @@
 // How many reports the agent of one boot may send, and how many bytes of logs with them.
 
-import { Bucket, type Rate } from '../limits/bucket.ts'
+import { Bucket, type Rate } from './bucket.ts'
 
 /** The limit of reports: far more than a rack that fails sends. */
 const REPORTS: Rate = { perSecond: 20 / 60, burst: 20 }

@@ -5,8 +5,8 @@
 // its address answers, or the token of that boot is used. Nothing here changes what a machine is given.
 
 import type { Machine } from '#model/machine.ts'
-import type { Occurrence } from '../machines/occurrences.ts'
-import { isOfFirmware } from '../machines/firmware.ts'
+import type { Occurrence } from './occurrences.ts'
+import { isOfFirmware } from './firmware.ts'
 
 /** One sign that a copy of a machine runs elsewhere. */
 export type Sighting = {

@@ -1,7 +1,7 @@
 // What of the machines' records must be known at once, since packets and requests that ask for it wait for nothing: held in
 // memory, and followed.
 
-import type { DiskRecord, MachineBoot, MachineRecords, Reopening } from '../store/machine-records.ts'
+import type { DiskRecord, MachineBoot, MachineRecords, Reopening } from './machine-records.ts'
 
 /** The boot that a machine runs in, or was in last: the latest that its bundle was given to, or that was ready. */
 export type RunningBoot = Pick<MachineBoot, 'boot' | 'readyAt'>

@@ -1,7 +1,13 @@
 // Of the keys of a machine's encrypted disks: which are kept, which is that of the system that runs, and which are handed out.
 
-import type { ChangingRecord, DiskKey, Install, MachineRecord } from '../store/machine-records.ts'
-import { confirmedIn, isGrantOf } from './install-views.ts'
+import {
+  confirmedIn,
+  isGrantOf,
+  type ChangingRecord,
+  type DiskKey,
+  type Install,
+  type MachineRecord,
+} from './machine-records.ts'
 
 /** Keys kept of a machine: a boot that is cut off leaves one. More are kept while the installs that they are of are known. */
 const KEYS_KEPT = 24

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Copies, type Sighting } from '#server/agent/copies.ts'
+import { Copies, type Sighting } from '#server/machines/copies.ts'
 import type { Occurrence } from '#server/machines/occurrences.ts'
 import { controller } from '../../controller.ts'
 
