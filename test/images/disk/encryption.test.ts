@@ -1,6 +1,6 @@
 // The programs of the initrd that encrypt a state partition and have the server open it, against a real server: with the live root's
 // own cryptsetup, age, jq and curl, and a LUKS2 header in a file. Only device-mapper is absent: opening is `--test-passphrase`, and
-// a file with ext4 is what it would show. The TPM and the kernel's part are in test/images/encryption.test.ts.
+// a file with ext4 is what it would show. The TPM and the kernel's part are in test/images/disk/encryption-booted.test.ts.
 
 import { execFile, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'

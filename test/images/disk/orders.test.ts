@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '#host/command.ts'
 import { sleep, waitUntil } from '#progress/wait.ts'
-import { endChild } from '../end-child.ts'
-import { AFTER, NEW, OLD, rackOf, type Rack } from '../server/upgrade-rack.ts'
-import { installedMachine, ROOT_IMAGE, TREE } from './disk/installed-machine.ts'
+import { endChild } from '../../end-child.ts'
+import { AFTER, NEW, OLD, rackOf, type Rack } from '../../server/upgrade-rack.ts'
+import { installedMachine, ROOT_IMAGE, TREE } from './installed-machine.ts'
 
 t.setTimeout(300_000)
 const missing: string[] = []

@@ -15,10 +15,10 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { endChild } from '../end-child.ts'
-import { site, testServer } from '../server/serving.ts'
+import { endChild } from '../../end-child.ts'
+import { site, testServer } from '../../server/serving.ts'
 
-const script = join(import.meta.dirname, '../../images/live/root/usr/lib/pilotlight/console')
+const script = join(import.meta.dirname, '../../../images/live/root/usr/lib/pilotlight/console')
 const missing: string[] = []
 for (const name of ['jq', 'curl', 'setpriv', 'unshare'])
   await run('sh', ['-c', `command -v ${name}`], { limitSeconds: 5 }).catch(() => missing.push(name))
