@@ -21,6 +21,7 @@ import {
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
+import { discardEarlierKeys } from '../store/disk-key-records.ts'
 import {
   confirmedIn,
   type ChangingRecord,
@@ -164,6 +165,7 @@ export class Installs {
         if (order?.verb !== 'wipe' || (order.boot !== token.boot && !isProven)) return undefined // no wipe was granted to this boot
         record.endOrder()
         const confirmed = confirmedIn({ installs })
+        if (!isProven) discardEarlierKeys(record)
         record.forgetInstalls()
         if (isProven) {
           retire(record, machine, { who: order.who, now })

@@ -40,12 +40,27 @@ export function presentOf(record: MachineRecord): DiskKey | undefined {
 export function whyKept(key: DiskKey, record: MachineRecord): string | undefined {
   if (key.rejected !== undefined || isRejectedIn(record, key.boot))
     return "an operator rejected the machine's key, and its disk with it"
+  if (!isDiscarded(key, record)) return undefined
+  return `LUKS ${key.uuid} is of an earlier installation: the machine was installed again since. An administrator still sees the key`
+}
+
+/**
+ * Marks the keys of disks that the machine had before it was installed again, before what is known of that later install is given up: they
+ * are handed out no more, whatever follows.
+ */
+export function discardEarlierKeys(record: ChangingRecord): void {
+  const keys = record.diskKeys()
+  const isNew = (key: DiskKey) => key.discarded !== true && isDiscarded(key, record)
+  if (keys.some(isNew)) record.putDiskKeys(keys.map(key => (isNew(key) ? { ...key, discarded: true } : key)))
+}
+
+/** Says whether a key is of a disk that the machine had before it was installed again. */
+function isDiscarded(key: DiskKey, record: MachineRecord): boolean {
+  if (key.discarded === true) return true
   const { installs } = record.disk()
   const confirmed = confirmedIn({ installs })
   // While nothing is confirmed anyone may have had installs granted in the machine's name: they take no key from it.
-  if (confirmed === undefined || isNeeded(key, record.diskKeys(), installs, wasGranted(confirmed)))
-    return undefined
-  return `LUKS ${key.uuid} is of an earlier installation: the machine was installed again since. An administrator still sees the key`
+  return confirmed !== undefined && !isNeeded(key, record.diskKeys(), installs, wasGranted(confirmed))
 }
 
 /**

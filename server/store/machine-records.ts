@@ -120,6 +120,8 @@ export type DiskKey = {
   readonly at: number
   /** The fingerprint of the machine's key that an operator rejected, and this one with it. */
   readonly rejected?: string
+  /** It is of a disk that the machine had before it was installed again. Kept here since what is known of the later install can go. */
+  readonly discarded?: true
 }
 
 /** What is known of the disk of one machine. */

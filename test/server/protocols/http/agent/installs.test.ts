@@ -484,6 +484,38 @@ t.test('a wipe that no key proves is repeated until it is reported, and what is 
   t.match(await (await server.get('/v1/machines/ctl-1/disk')).json(), { installed: { disk: 'nvme0n1' } })
 })
 
+t.test('after a wipe that nothing proves the keys of disks from before stay with people', async t => {
+  const server = await serverAtHome(t, machine => ({ ...machine, role: 'compute' }))
+  const call = agentCall(server)
+  const disks = [await machineKey(), await machineKey()]
+  const uuids = [randomUUID(), randomUUID()]
+  const kept = (at: number) => {
+    const { recipient = '' } = disks[at] ?? {}
+    return { uuid: uuids[at], secret: 'AB'.charAt(at).repeat(32), recipient, holder: 'server' }
+  }
+  const unlock = (at: number) => call('unlock', '', { machine: 'ctl-1', uuid: uuids[at] })
+  const { key, token } = await installed(server)
+  t.equal((await call('disk-key', token, kept(0))).status, 204)
+  await server.post('/v1/orders', { verb: 'reinstall', machines: ['ctl-1'], count: 1 }, server.admin)
+  const again = await bootTo(server)
+  await call('install', again, { ...ask, ...(await proofOf(server, key)) })
+  t.equal((await call('disk-key', again, kept(1))).status, 204)
+  await call('report', again, { stage: 'installed', install: { version: SLOT_VERSION } })
+  t.equal(await bundle(server, again, await machineKey()), 200)
+  t.match(await unlock(0), { status: 403, text: /of an earlier installation/ })
+  t.equal((await unlock(1)).status, 200)
+  const wipe = { verb: 'wipe', machines: ['ctl-1'], count: 1, withoutProof: true }
+  await server.post('/v1/orders', wipe, server.admin)
+  const wiping = await bootTo(server)
+  t.same(JSON.parse((await call('install', wiping, ask)).text), { grant: 'wipe' })
+  t.equal((await call('report', wiping, { stage: 'wiped', text: 'nvme0n1' })).status, 204)
+  t.same(await (await server.get('/v1/machines/ctl-1/disk')).json(), {}, 'nothing is confirmed')
+  t.match(await unlock(0), { status: 403, text: /of an earlier installation/ })
+  t.equal((await unlock(1)).status, 200, 'that of the disk which may not be erased is kept')
+  const shown = await server.post('/v1/machines/ctl-1/disk/recover', {}, server.admin)
+  t.match(await shown.json(), [{ uuid: uuids[1] }, { uuid: uuids[0] }])
+})
+
 t.test('after a wipe by the machine itself a copy of its disk is good for nothing', async t => {
   const server = await serverAtHome(t, machine => ({ ...machine, role: 'compute' }))
   const { token, key } = await installed(server)
