@@ -6,7 +6,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { AlarmKind } from '#model/alarm.ts'
-import type { InstallAsk, Installed, InstallReport, SeenDisk } from '#model/install.ts'
+import type { InstallAsk, Installed, InstallReport, OrderVerb, SeenDisk } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
 import {
@@ -113,14 +113,9 @@ export class Installs {
     const { machine, token } = who
     requireChoice(asked)
     const { store, orders, tokens } = this.#needs
-    const { isElsewhere, ...facts } = await store.read(machine.name, record => ({
-      ...this.#factsIn(record, who, asked),
-      isElsewhere: record.boot(token.boot)?.isElsewhere === true,
-    }))
-    // Where DHCP shows nothing, a boot from another address than the declared one may be anyone's: it spends no order.
-    const mayOrder = !isElsewhere
-    if (!mayOrder && orders.current(facts.disk.order)?.verb !== undefined) this.#sayElsewhere(who)
-    const would = grantOf(this.#decide(who, asked, mayOrder, facts))
+    const facts = await store.read(machine.name, record => this.#factsIn(record, who, asked))
+    if (!mayOrder(facts)) this.#sayNoOrder(who, orders.current(facts.disk.order)?.verb, facts)
+    const would = grantOf(this.#decide(who, asked, facts))
     const ready = would === 'install' ? await slot() : undefined
     // In RAM an installed machine would begin its role anew; it asks again until the assets are complete.
     if (would === 'install' && ready === undefined && this.isInstalled(machine.name))
@@ -130,7 +125,7 @@ export class Installs {
       refusalOf(() => {
         tokens.goodIn(record, token.hash)
         const now = this.#factsIn(record, who, asked)
-        const decision = this.#decide(who, asked, mayOrder, now)
+        const decision = this.#decide(who, asked, now)
         return { decision, install: this.#keep(record, who, decision, { ready, table, ...now }) }
       }),
     )
@@ -138,7 +133,7 @@ export class Installs {
     const { decision, install } = decided.value
     // What cannot be read of the assets now keeps no machine from its own system.
     const image = would === 'enter' ? await slot().catch(() => undefined) : ready
-    return this.#answer(who, asked, decision, { image, install })
+    return this.#answer(who, asked, decision, { image, install, isElsewhere: facts.isElsewhere })
   }
 
   /**
@@ -213,30 +208,38 @@ export class Installs {
   }
 
   /** What is known of the machine, and whether this boot showed the key on its disk. */
-  #factsIn(record: MachineRecord, { machine, address }: TokenHolder, { proof }: InstallAsk): Facts {
+  #factsIn(record: MachineRecord, { machine, token, address }: TokenHolder, { proof }: InstallAsk): Facts {
     const isShown =
       proof !== undefined &&
       keyedBootOf(record) !== undefined &&
       this.#needs.recovery.isProof(machine.name, address, proof)
-    return { disk: record.disk(), hasKey: keepsKey(record), isShown }
+    const isElsewhere = record.boot(token.boot)?.isElsewhere === true
+    return {
+      disk: record.disk(),
+      hasKey: keepsKey(record),
+      isShown,
+      isElsewhere,
+      isRunning: isOwnToken(record, token),
+    }
   }
 
-  #decide(
-    { machine, token }: TokenHolder,
-    asked: InstallAsk,
-    mayOrder: boolean,
-    { disk: { installs, order }, hasKey, isShown }: Facts,
-  ): InstallDecision {
+  #decide({ machine, token }: TokenHolder, asked: InstallAsk, facts: Facts): InstallDecision {
     const { authority, clocks } = this.#needs
+    const {
+      disk: { installs, order },
+      hasKey,
+      isShown,
+    } = facts
+    const isOrdered = mayOrder(facts)
     return decideInstall({
       machine,
       boot: token.boot,
       asked,
       authority: authority(),
-      installs: mayOrder
+      installs: isOrdered
         ? installs
         : installs.filter(it => it.confirmedAt !== undefined || it.orderedBy === undefined),
-      order: mayOrder ? this.#needs.orders.current(order) : undefined,
+      order: isOrdered ? this.#needs.orders.current(order) : undefined,
       isUnproven: hasKey && !isShown,
       now: clocks.wall(),
     })
@@ -309,7 +312,7 @@ export class Installs {
     who: TokenHolder,
     { action }: InstallAsk,
     decision: InstallDecision,
-    { image, install }: { readonly image: ReadSlot | undefined; readonly install: Install | undefined },
+    { image, install, isElsewhere }: Answerable,
   ): Granted {
     const { name } = who.machine
     if ('refused' in decision) {
@@ -322,7 +325,7 @@ export class Installs {
       const moved =
         movedFrom === undefined ? '' : `, which was installed in other hardware (UUID ${movedFrom})`
       // It started from there: where its loader does not start it, the disk is tried first again, and not the network for ever.
-      this.#needs.localBoots.forget(name)
+      if (!isElsewhere) this.#needs.localBoots.forget(name) // else anyone may have said so
       say(`may enter the system that it has on ${onDisk(decision.disks)}${moved}`)
       const roothashes = knownRoothashes(install, decision.version, image)
       return { grant: 'enter', ...(roothashes.length > 0 && { roothashes }) }
@@ -360,10 +363,20 @@ export class Installs {
     this.#needs.journal.record({ ...where, kind: 'grant', text, detail: { from: address } })
   }
 
-  #sayElsewhere(who: TokenHolder): void {
+  /** Says why a boot does not spend what is ordered for the next boot from the network, if anything is. */
+  #sayNoOrder(who: TokenHolder, verb: OrderVerb | undefined, { isRunning }: Facts): void {
+    if (verb === undefined || verb === 'upgrade') return
     const { address, machine } = who
-    const where = `${machine.address ?? 'no address'} is declared`
-    this.#say(who, `does not spend the order that waits: it asks from ${address}, and ${where}`)
+    const { name } = machine
+    if (!isRunning) {
+      const where = `${machine.address ?? 'no address'} is declared`
+      this.#say(who, `does not spend the order that waits: it asks from ${address}, and ${where}`)
+      return
+    }
+    const text =
+      `${address} asked to spend the ${verb} of ${name} with the token of the system that runs: no image of ours does. The order waits for a ` +
+      `boot from the network. If someone has taken ${name} over:  pilotlight machines reject ${name}`
+    this.#alarm(who, 'refused', text)
   }
 
   #alarm({ token, mac, machine, address }: TokenHolder, kind: AlarmKind, text: string): void {
@@ -379,6 +392,22 @@ type Facts = {
   readonly hasKey: boolean
   /** This boot showed it. */
   readonly isShown: boolean
+  /** Where DHCP shows nothing: the boot is from another address than the declared one, so it may be anyone's. */
+  readonly isElsewhere: boolean
+  /** The token is that of the system that runs: its boot had its bundle, and is past its initrd. */
+  readonly isRunning: boolean
+}
+
+/** Says whether a boot may spend an order, or go on with what was granted by one. */
+function mayOrder({ isElsewhere, isRunning }: Facts): boolean {
+  return !isElsewhere && !isRunning
+}
+
+/** What an answer needs beside the decision. */
+type Answerable = {
+  readonly image: ReadSlot | undefined
+  readonly install: Install | undefined
+  readonly isElsewhere: boolean
 }
 
 /** What a grant may need: the slot to write, and an id for its partition table. */

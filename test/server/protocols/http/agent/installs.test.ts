@@ -212,6 +212,35 @@ t.test(
   },
 )
 
+t.test('the system that runs spends no order, with the key of the machine either', async t => {
+  const server = await serverAtHome(t, machine => ({ ...machine, role: 'compute' }))
+  const { token, key } = await installed(server)
+  const call = agentCall(server)
+  const before = await (await server.get('/v1/machines/ctl-1/disk')).json()
+  for (const verb of ['reinstall', 'wipe']) {
+    await server.post('/v1/orders', { verb, machines: ['ctl-1'], count: 1 }, server.admin)
+    const proven = { ...ask, ...(await proofOf(server, key)) }
+    t.match(await call('install', token, proven), { status: 409, text: /STATE_MISSING/ })
+    await call('report', token, { stage: verb === 'wipe' ? 'wiped' : 'installed', text: 'it says' })
+    t.match(await (await server.get('/v1/orders')).json(), [{ machine: 'ctl-1', verb }], 'it waits')
+    const text = new RegExp(
+      `spend the ${verb} of ctl-1 with the token of the system that runs.*machines reject ctl-1$`,
+    )
+    t.ok((await eventsOf(server)).some(event => event.kind === 'refused' && text.test(event.text ?? '')))
+  }
+  const { order: _, ...after } = (await (await server.get('/v1/machines/ctl-1/disk')).json()) as {
+    order: object
+  }
+  t.same(after, before, 'and what is known of its disk is as before')
+  const booted = await bootTo(server)
+  const proven = { ...ask, ...(await proofOf(server, key)) }
+  t.same(
+    JSON.parse((await call('install', booted, proven)).text),
+    { grant: 'wipe' },
+    'a network boot spends it',
+  )
+})
+
 t.test("what a stranger asks and reports is not counted, and is not in the machine's journal", async t => {
   const server = await serverAtHome(t)
   const { token } = await installed(server)
@@ -230,6 +259,14 @@ t.test("what a stranger asks and reports is not counted, and is not in the machi
   t.ok(isLocal(await scriptOf(server)), 'the second time')
   later(3)
   await stranger('report', stolen, { stage: 'booted' })
+  const { authority } = authorityOf(server)
+  const found = { machine: 'ctl-1', authority, uuid: 'u', version: SLOT_VERSION, disk: 'nvme0n1' }
+  const enter = { ...ask, action: 'enter', disks: [{ ...disk, holds: 'gpt', own: 'installed' }], found }
+  t.match(
+    JSON.parse((await stranger('install', stolen, enter)).text),
+    { grant: 'enter' },
+    'all that it names is public',
+  )
   t.notOk(isLocal(await scriptOf(server)), 'its disk did not start it, whoever says that it did')
   const machine = agentCall(server)
   await machine('report', token, { stage: 'booted', text: 'my own' })
