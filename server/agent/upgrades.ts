@@ -61,7 +61,7 @@ export type UpgradeNeeds = {
   readonly kept: Pick<KeptOrders, 'placeAll' | 'current' | 'order' | 'leaving'>
   /** What is known of the disks of machines, as it is on disk. */
   readonly disks: ReadonlyMap<string, DiskRecord>
-  readonly tokens: Pick<BootTokens, 'goodIn'>
+  readonly tokens: Pick<BootTokens, 'goodIn' | 'isOwn'>
   readonly journal: Pick<Journal, 'record' | 'currentOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly machineOf: (name: string) => Machine | undefined
@@ -166,7 +166,9 @@ export class Upgrades {
     const known = disks.get(name)?.order
     if (!isUpgrade(known) || kept.current(known) === undefined) return nothing
     const mayWrite = known.state === 'ordered' || known.state === 'writing'
-    const maySeat = mayWrite && this.#takeSeat(name)
+    // By any other token anyone may ask: it takes no place, and frees none.
+    const isOwn = await tokens.isOwn(token)
+    const maySeat = isOwn && mayWrite && this.#takeSeat(name)
     const isAsking = maySeat && asked.version !== known.target && asked.doing !== 'writing'
     // What the assets cannot give now, they may later: the machine asks again.
     const image = isAsking ? await imageOf(machine).catch(() => undefined) : undefined
@@ -184,11 +186,11 @@ export class Upgrades {
       }),
     )
     if ('refusal' in done) {
-      this.#seats.delete(name)
+      if (isOwn) this.#seats.delete(name)
       throw done.refusal
     }
     const { answer, before, after, isForeign } = done.value
-    if (after?.state !== 'writing') this.#seats.delete(name)
+    if (isOwn && after?.state !== 'writing') this.#seats.delete(name)
     if (before !== undefined && after !== undefined) this.#recordState(before, after)
     if (isForeign === true) this.#refuse(who)
     return answer

@@ -116,6 +116,12 @@ t.test(`no more than ${MOST_WRITING} machines write at once`, async t => {
   const [first = ''] = NAMES.cmp.filter((_, at) => told[at]?.do === 'write')
   await rack.reopen()
   t.match(await rack.ask(waiting[0] ?? ''), { do: 'nothing' }, 'also after the server was started again')
+  const mac = macOf(NAMES.cmp.indexOf(first))
+  for (const _ of [1, 2, 3]) await rack.server.get(`/ipxe?mac=${mac}`)
+  const config = (await (await rack.server.get(`/ignition?mac=${mac}`)).json()) as { token: string }
+  const body = { version: OLD, slot: 'a', kernel: AFTER, good: true, ...written }
+  t.match(await agentCall(rack.server)('order', config.token, body), { status: 200, text: /"do":"nothing"/ })
+  t.match(await rack.ask(waiting[0] ?? ''), { do: 'nothing' }, 'nor does a stranger free a place')
   await rack.ask(first, written)
   const next = await Promise.all(waiting.map(name => rack.ask(name)))
   t.equal(next.filter(answer => answer.do === 'write').length, 1)
