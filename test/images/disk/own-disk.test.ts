@@ -14,6 +14,8 @@ type Disk = {
   readonly image?: boolean
   readonly mirror?: string
   readonly esp?: string
+  /** How many changes its half of the mirror has seen. */
+  readonly changes?: number
 }
 
 /** The disk that is taken of those; the link names the first one. `late`: it appears after some looks. */
@@ -38,6 +40,8 @@ raid_member() { [ "$(array_of "$1")" != '' ]; }
 array_of() { ${by(({ mirror = '' }) => mirror)}; }
 look_at_state() { ! raid_member "$1" || echo "starts the mirror of $1"; own=$(${by(({ own }) => own)}); }
 mdadm() { echo "mdadm $*" >&3; }
+changes_of() { ${by(({ changes = 0 }) => String(changes))}; }
+run=${folder}
 disk=/dev/${names[0]}
 own_disk
 echo "$disk"`
@@ -83,5 +87,20 @@ t.test('a mirror is not started to be looked at, and one that is, is stopped aga
   t.match(
     taken(t, { sda: { ...foreign, mirror: 'aa:bb' }, sdb: { ...own, own: 'unfinished' } }),
     /^starts the mirror of \/dev\/sda7\nmdadm --stop --quiet \S+\n\/dev\/sdb$/,
+  )
+})
+
+const half = (changes: number) => ({ ...own, mirror: 'aa:bb', changes })
+t.test('of the halves of a mirror it takes the one that was written to last', async t => {
+  t.equal(taken(t, { sda: half(9), sdb: half(9) }), '/dev/sda')
+  t.equal(taken(t, { sda: half(11), sdb: half(9) }), '/dev/sda')
+  t.match(
+    taken(t, { sda: half(9), sdb: half(11) }),
+    /^pilotlight: the mirror's half on \/dev\/sda is behind the one on \/dev\/sdb: .*\n\/dev\/sdb$/,
+  )
+  t.equal(
+    taken(t, { sda: half(9), sdb: { ...half(11), image: false } }),
+    '/dev/sda',
+    'of those with the image',
   )
 })
