@@ -174,6 +174,56 @@ t.test('a check of the state is waited for, and what it says is kept', { skip },
   t.equal(ended, 'ended')
 })
 
+t.test('a state in which errors were found is repaired before it is written to', { skip }, async t => {
+  const folder = t.testdir({ state: {} })
+  const path = stateFile(folder, 'a', { 'machine.json': machine(UUID) })
+  const debugfs = (request: string) =>
+    execFileSync('debugfs', ['-w', '-R', request, path], { stdio: 'ignore' })
+  const mount = (more = '') =>
+    mounting(folder, `${more}; mount_checked ${path} && own_by $kept/machine.json; echo "problem:$problem"`)
+  const checks = 'check_state() { echo checked; : > $run/fsck.log; }'
+  t.equal(mount(`${hardware(UUID)}; ${checks}`), 'installed\nproblem:', 'one in order is not checked')
+  debugfs('set_super_value state 3')
+  t.match(
+    mount(`${hardware(UUID)}; ${checks}`),
+    /^pilotlight: .* has errors, and is checked\nchecked\npilotlight: the errors .* are not repaired, and it is used as it is.*\ninstalled\nproblem:$/s,
+  )
+  t.match(mount(hardware(UUID)), /^pilotlight: .* has errors, and is checked\ninstalled\nproblem:$/)
+  t.equal(mount(`${hardware(UUID)}; ${checks}`), 'installed\nproblem:')
+  const gone = mounting(
+    folder,
+    `e2fsck() { echo no such disk; }; mount_checked ${path}.gone || echo "$problem"`,
+  )
+  t.match(gone, /^cannot be mounted \(.*\), nor repaired \(no such disk\)$/)
+})
+
+t.test('of what may be the machine.json of another machine no more than 64 KiB are taken', async t => {
+  const long = `${machine(UUID)}${' '.repeat(100_000)}`
+  const folder = t.testdir({ pilotlight: { 'machine.json': long } })
+  t.equal(
+    shell(folder, folder, `${hardware(UUID)}; own_of; stat --format=%s $run/seen.json`),
+    'installed\n65536',
+  )
+})
+
+t.test('the config of a boot is readable by root alone, and is not left behind', async t => {
+  const folder = t.testdir({ state: {}, 'machine.key': 'k' })
+  const config = '{ "ignition": { "version": "3.4.0" } }'
+  writeFileSync(join(folder, 'ignition.json'), config)
+  const seen = `jq() { for last; do :; done; [ "$last" = /run/ignition.json ] || { command jq "$@"; return; }; command jq . ${folder}/ignition.json; }
+in_config() { echo token; }; sync() { :; }; argument() { :; }`
+  const keep = `${seen}; replace() { stat --format=%a $run/config.ign >> $run/modes 2> /dev/null || true; [ "$1" != "\${full-}" ] && cat > "$1"; }`
+  shell(folder, `${folder}/state`, `umask 022; ${keep}; keep_config`)
+  t.match(readFileSync(join(folder, 'modes'), 'utf8'), /^600\n$/)
+  t.same(JSON.parse(readFileSync(join(folder, 'state/pilotlight/config.ign'), 'utf8')), JSON.parse(config))
+  t.notOk(readdirSync(folder).includes('config.ign'))
+  t.equal(
+    shell(folder, `${folder}/state`, `${keep}; full=$kept/config.ign; keep_config || echo full`),
+    'full',
+  )
+  t.notOk(readdirSync(folder).includes('config.ign'), 'also where the state is full')
+})
+
 t.test('a mirror that does not start is unreadable, not unfinished', { skip }, async t => {
   const folder = t.testdir({ state: {}, half: '' })
   truncateSync(join(folder, 'half'), 4 << 20)
