@@ -29,7 +29,7 @@ const AGAIN_MS = 60_000
 export type DiskKeyNeeds = {
   readonly store: Pick<MachineRecords, 'change' | 'read'>
   readonly tokens: Pick<BootTokens, 'goodIn'>
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly journal: Pick<Journal, 'record' | 'macOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
   /** A machine as it is declared now. */
@@ -131,7 +131,7 @@ export class DiskKeys {
     this.#requirePermission(key, name, address)
     const id = `${name} ${uuid}`
     const known = this.#challenges.get(id) ?? []
-    const mac = this.#needs.journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
+    const mac = this.#needs.journal.macOf(machine)
     const where = { mac, machine: name, layer: 'http', detail: { from: address } } as const
     if (!known.some(one => isSameAnswer(one, answer))) {
       const text = `${address} answered the challenge for the disk of ${name} wrongly (LUKS ${uuid})`

@@ -5,7 +5,6 @@ import { isLater } from '#model/boot.ts'
 import type { BundleFile } from '#model/bundle.ts'
 import { cleanText, LIMITS } from '#model/clean.ts'
 import type { MachineKey } from '#model/machine-key.ts'
-import type { AlarmKind } from '#model/alarm.ts'
 import type { Machine } from '#model/machine.ts'
 import { messageOf } from '#progress/wait.ts'
 import {
@@ -35,7 +34,7 @@ import { attestationKey, checkQuote, quoteData, type AttestationKey } from './qu
 import { refusalOf } from '../store/refusable.ts'
 import type { Reopenings } from './reopenings.ts'
 import { fingerprintOf, requireRecipient, sealText, sealTo } from './sealing.ts'
-import type { TokenHolder } from './token-holder.ts'
+import { alarmOf, type TokenHolder } from './token-holder.ts'
 import { signingOf } from './signers.ts'
 import type { BootTokens } from './boot-tokens.ts'
 import { Waits } from './waits.ts'
@@ -54,7 +53,7 @@ export type EnrolmentNeeds = {
   readonly secrets: Pick<BundleStore & AuthorityStore, 'bundle' | 'authority'>
   readonly tokens: Pick<BootTokens, 'goodIn' | 'spendIn'>
   readonly reopenings: Reopenings
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly journal: Pick<Journal, 'record' | 'currentOf' | 'macOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
   /** A machine as it is declared now. */
@@ -131,7 +130,9 @@ export class Enrolment {
     const trust = trustOf(machine)
     if (trust.level === 'L3' && tpm === undefined) {
       const why = 'the site asks for a TPM (trust: L3), and it showed no attestation key'
-      this.#alarm(who, 'refused', `${machine.name} at ${who.address} is refused: ${why}`)
+      this.#needs.alarms.raise(
+        alarmOf(who, 'refused', `${machine.name} at ${who.address} is refused: ${why}`),
+      )
       throw new KeyRefused(machine.name, why)
     }
     const ak = tpm === undefined ? undefined : attestationKey(Buffer.from(tpm.ak, 'base64'))
@@ -143,7 +144,9 @@ export class Enrolment {
     const isLate = this.#waits.hasBeenOver(machine.name, wait, deadlineMinutes)
     const decided = await this.#decide(who, key, fingerprint, { isProven: false, isLate })
     if (decided.state === 'rejected') {
-      this.#alarm(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`)
+      this.#needs.alarms.raise(
+        alarmOf(who, 'refused', `the key ${fingerprint} of ${machine.name} was rejected: ${decided.why}`),
+      )
       throw new KeyRefused(machine.name, `its key ${fingerprint} was rejected`)
     }
     if (decided.state !== 'approved') {
@@ -185,7 +188,9 @@ export class Enrolment {
       this.#refuseSpent(record, who, challenge?.key, reports),
     )
     if (challenge === undefined) {
-      this.#alarm(who, 'refused', `${who.address} answered the challenge of ${machine.name} wrongly`)
+      this.#needs.alarms.raise(
+        alarmOf(who, 'refused', `${who.address} answered the challenge of ${machine.name} wrongly`),
+      )
       throw new WrongAnswer(machine.name)
     }
     const { key, ak } = challenge
@@ -292,8 +297,8 @@ export class Enrolment {
 
   #record(machine: Machine, kind: string, text: string): void {
     const { journal } = this.#needs
-    const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0]
-    if (mac !== undefined) journal.record({ mac, machine: machine.name, layer: 'http', kind, text })
+    const mac = journal.macOf(machine)
+    if (mac !== '') journal.record({ mac, machine: machine.name, layer: 'http', kind, text })
   }
 
   #settle(
@@ -422,17 +427,19 @@ export class Enrolment {
     if (state === 'pending') this.#requireRoom(who, { fingerprint, known }, reports)
     if (isPortMoved && own?.boot !== token.boot) {
       const text = `DHCP of ${machine.name} came from more than one switch port in boot ${token.boot}`
-      reports.push(() => this.#alarm(who, 'moved', text))
+      reports.push(() => this.#needs.alarms.raise(alarmOf(who, 'moved', text)))
     }
     if (own?.port !== undefined && port !== undefined && own.port !== port && own.boot !== token.boot) {
       const text = `${machine.name} shows its key at switch port ${port}; it was at ${own.port}`
-      reports.push(() => this.#alarm(who, 'moved', text))
+      reports.push(() => this.#needs.alarms.raise(alarmOf(who, 'moved', text)))
     }
     record.putKey(key)
     if (state === 'approved') record.closeReopened(token.boot)
     if (state === 'pending') {
       const late = new ApprovalTooLate(machine.name, trustOf(machine).deadlineMinutes)
-      reports.push(() => this.#alarm(who, 'held', isLate ? late.message : heldText(key)))
+      reports.push(() =>
+        this.#needs.alarms.raise(alarmOf(who, 'held', isLate ? late.message : heldText(key))),
+      )
     }
     if (state === 'approved') {
       const text = `${address} shows the key ${fingerprint}: approved, since ${key.why}`
@@ -461,7 +468,9 @@ export class Enrolment {
       ]
       return checkQuote(ak, attest, signature, data, who.machine.firmware).measured
     } catch (error) {
-      this.#alarm(who, 'refused', `${who.machine.name} at ${who.address}: ${messageOf(error)}`)
+      this.#needs.alarms.raise(
+        alarmOf(who, 'refused', `${who.machine.name} at ${who.address}: ${messageOf(error)}`),
+      )
       throw error
     }
   }
@@ -487,7 +496,7 @@ export class Enrolment {
       ? `${elsewhere.length} other keys wait that were shown from other addresses than ${machine.address}`
       : `${waiting.length} other keys that this boot showed wait already; reject those that are not its own, or boot it again`
     const text = `the key ${fingerprint} of ${machine.name} at ${who.address} is refused: ${why}`
-    reports.push(() => this.#alarm(who, 'refused', text))
+    reports.push(() => this.#needs.alarms.raise(alarmOf(who, 'refused', text)))
     throw new KeyRefused(machine.name, why)
   }
 
@@ -510,7 +519,7 @@ export class Enrolment {
     if (isGood) return
     const why = `its key ${fingerprint} is ${own?.state ?? 'forgotten'}`
     const text = `${machine.name} at ${who.address} gets no bundle: ${why} since it asked`
-    reports.push(() => this.#alarm(who, 'refused', text))
+    reports.push(() => this.#needs.alarms.raise(alarmOf(who, 'refused', text)))
     throw new KeyRefused(machine.name, why)
   }
 
@@ -538,7 +547,7 @@ export class Enrolment {
       `it was ready in boot ${last.boot}, and boot ${boot} is not open any more. ` +
       `If that is the machine:  pilotlight machines reopen ${machine.name}  and switch it off and on`
     const text = `${machine.name} at ${who.address} gets no bundle: ${why}`
-    reports.push(() => this.#alarm(who, 'refused', text))
+    reports.push(() => this.#needs.alarms.raise(alarmOf(who, 'refused', text)))
     throw new KeyRefused(machine.name, why)
   }
 
@@ -552,7 +561,7 @@ export class Enrolment {
   #replayed(who: TokenHolder, reports: Report[]): void {
     const { token, machine, address } = who
     const text = `${address} asked for the bundle of ${machine.name} a second time in boot ${token.boot}`
-    reports.push(() => this.#alarm(who, 'replayed', text))
+    reports.push(() => this.#needs.alarms.raise(alarmOf(who, 'replayed', text)))
   }
 
   /** Runs a step on a machine's record. Its reports are sent, and its refusal is thrown, once the record is on disk. */
@@ -564,19 +573,6 @@ export class Enrolment {
     for (const report of reports) report()
     if ('refusal' in done) throw done.refusal
     return done.value
-  }
-
-  #alarm({ token, machine, mac, address }: TokenHolder, kind: AlarmKind, text: string): void {
-    const detail = { from: address }
-    this.#needs.alarms.raise({
-      kind,
-      mac,
-      machine: machine.name,
-      layer: 'http',
-      text,
-      detail,
-      boot: token.boot,
-    })
   }
 }
 

@@ -5,7 +5,6 @@
 // was known before goes on.
 
 import { randomUUID } from 'node:crypto'
-import type { AlarmKind } from '#model/alarm.ts'
 import type { InstallAsk, Installed, InstallReport, OrderVerb, SeenDisk } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
@@ -31,7 +30,7 @@ import {
   type MachineRecords,
 } from '../store/machine-records.ts'
 import { isOwnToken, type BootTokens } from './boot-tokens.ts'
-import type { TokenHolder } from './token-holder.ts'
+import { alarmOf, type TokenHolder } from './token-holder.ts'
 import { decideInstall, type InstallDecision } from './install-decision.ts'
 import { installedView, nameOfDisk, onDisk } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
@@ -58,7 +57,7 @@ export type InstallNeeds = {
   /** What is known of the disks of machines, as it is on disk. */
   readonly disks: ReadonlyMap<string, DiskRecord>
   readonly tokens: Pick<BootTokens, 'goodIn' | 'isOwn'>
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly journal: Pick<Journal, 'record'>
   readonly alarms: Pick<Occurrences, 'raise'>
   /** What our authority is named in a machine.json. */
   readonly authority: () => string
@@ -316,7 +315,9 @@ export class Installs {
   ): Granted {
     const { name } = who.machine
     if ('refused' in decision) {
-      this.#alarm(who, 'refused', `${name} at ${who.address} may not ${action}: ${decision.why}`)
+      this.#needs.alarms.raise(
+        alarmOf(who, 'refused', `${name} at ${who.address} may not ${action}: ${decision.why}`),
+      )
       throw new REFUSALS[decision.refused](decision.why)
     }
     const say = (text: string) => this.#say(who, text)
@@ -376,12 +377,7 @@ export class Installs {
     const text =
       `${address} asked to spend the ${verb} of ${name} with the token of the system that runs: no image of ours does. The order waits for a ` +
       `boot from the network. If someone has taken ${name} over:  pilotlight machines reject ${name}`
-    this.#alarm(who, 'refused', text)
-  }
-
-  #alarm({ token, mac, machine, address }: TokenHolder, kind: AlarmKind, text: string): void {
-    const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
-    this.#needs.alarms.raise({ kind, ...where, text, detail: { from: address } })
+    this.#needs.alarms.raise(alarmOf(who, 'refused', text))
   }
 }
 

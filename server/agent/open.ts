@@ -15,6 +15,7 @@ import { alarmEndings } from './alarm-endings.ts'
 import { Authorities, authorityFingerprint } from './authorities.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
 import { ConfigTokens, type ConfigTokenNeeds } from './config-tokens.ts'
+import type { Journal } from '../machines/journal.ts'
 import { Copies, sightingIn } from '../machines/copies.ts'
 import { DiskKeys } from './disk-keys.ts'
 import { Enrolment } from './enrolment.ts'
@@ -39,7 +40,9 @@ export type AgentsNeeds = {
   /** Who is declared, always as of now. */
   readonly catalog: DeclaredMachines
   /** What is known of them. */
-  readonly machines: Pick<ConfigTokenNeeds, 'journal' | 'alarms' | 'clients' | 'isOwn'>
+  readonly machines: Pick<ConfigTokenNeeds, 'alarms' | 'clients' | 'isOwn'> & {
+    readonly journal: Pick<Journal, 'record' | 'currentOf' | 'macOf' | 'bootAt'>
+  }
   /** Says whether a host answers at an address; undefined when it cannot be probed now. */
   readonly isUp: (address: string) => Promise<boolean> | undefined
   readonly clocks: Clocks
@@ -99,7 +102,7 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     runningBoot: machine => running.get(machine)?.boot,
     isUp,
     isElsewhere: () => clients.dhcp === 'off',
-    macOf: machine => journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? '',
+    macOf: machine => journal.macOf(machine),
     raise: alarm => alarms.raise(alarm),
     clock: clocks.steady,
   })

@@ -11,7 +11,7 @@ import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import { assembleBundle, type SigningRequests } from './assemble.ts'
 import { bundleArchive } from './bundle.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
-import type { TokenHolder } from './token-holder.ts'
+import { alarmOf, type TokenHolder } from './token-holder.ts'
 import { refusalOf } from '../store/refusable.ts'
 import { sealText, sealTo } from './sealing.ts'
 import { signingOf } from './signers.ts'
@@ -76,7 +76,9 @@ export class Renewal {
     const { key, description } = await this.#allowed(who)
     const challenge = this.#challenges.get(name)
     if (challenge?.boot !== who.token.boot || !isSameAnswer(challenge.answer, answer)) {
-      this.#alarm(who, `${who.address} answered the challenge of ${name} wrongly, for a renewal`)
+      this.#needs.alarms.raise(
+        alarmOf(who, 'refused', `${who.address} answered the challenge of ${name} wrongly, for a renewal`),
+      )
       throw new WrongAnswer(name)
     }
     this.#challenges.delete(name)
@@ -121,15 +123,10 @@ export class Renewal {
         return key
       })
     })
-    if (alarm !== undefined) this.#alarm(who, alarm)
+    if (alarm !== undefined) this.#needs.alarms.raise(alarmOf(who, 'refused', alarm))
     if ('refusal' in allowed) throw allowed.refusal
     if (description === undefined) throw new NoBundle(name)
     return { key: allowed.value, description }
-  }
-
-  #alarm({ token, machine, mac, address }: TokenHolder, text: string): void {
-    const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
-    this.#needs.alarms.raise({ kind: 'refused', ...where, text, detail: { from: address } })
   }
 }
 

@@ -27,7 +27,7 @@ const ADDRESSES = 64
 /** What it needs from the service. */
 export type RecoveryNeeds = {
   readonly store: Pick<MachineRecords, 'change' | 'read'>
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly journal: Pick<Journal, 'record' | 'macOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly clients: Pick<Clients, 'dhcp'>
   /** A machine as it is declared now. */
@@ -146,7 +146,7 @@ export class TokenRecovery {
 
   #report(machine: Machine, from: string, kind: 'refused' | 'token', text: string): void {
     const { journal, alarms } = this.#needs
-    const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
+    const mac = journal.macOf(machine)
     const event = { mac, machine: machine.name, layer: 'http', text, detail: { from } } as const
     if (kind === 'refused') alarms.raise({ ...event, kind })
     else journal.record({ ...event, kind })

@@ -62,7 +62,7 @@ export type UpgradeNeeds = {
   /** What is known of the disks of machines, as it is on disk. */
   readonly disks: ReadonlyMap<string, DiskRecord>
   readonly tokens: Pick<BootTokens, 'goodIn' | 'isOwn'>
-  readonly journal: Pick<Journal, 'record' | 'currentOf'>
+  readonly journal: Pick<Journal, 'record' | 'macOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly machineOf: (name: string) => Machine | undefined
   /** The controllers of the site of a machine, and whether each runs. */
@@ -325,7 +325,7 @@ export class Upgrades {
   #record(name: string, kind: 'ordered' | 'order' | 'upgrade', text: string): void {
     const { journal, alarms, machineOf } = this.#needs
     const machine = machineOf(name)
-    const mac = (machine && journal.currentOf({ machine })?.mac) ?? machine?.macs[0] ?? ''
+    const mac = machine === undefined ? '' : journal.macOf(machine)
     const where = { mac, machine: name, layer: 'http' } as const
     if (kind === 'upgrade') alarms.raise({ kind, ...where, text })
     else if (mac !== '') journal.record({ ...where, kind, text })

@@ -257,6 +257,11 @@ export class Journal {
     return latest(this.#current, machine, mac)
   }
 
+  /** The MAC that a machine's entries are written under: of its current boot, else the first that is declared; `''` when there is none. */
+  macOf(machine: Machine): string {
+    return this.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
+  }
+
   /** The boot of a machine whose script an address fetched, where DHCP shows nothing; else the current one. */
   bootAt(machine: Machine, address: string): CurrentBoot | undefined | Promise<CurrentBoot | undefined> {
     const current = this.currentOf({ machine })

@@ -39,7 +39,7 @@ async function granted(t: Test) {
     },
     journal: {
       record: ({ kind, text }) => void events.push({ kind, text: text ?? '' }),
-      currentOf: () => undefined,
+      macOf: ({ macs }: Machine) => macs[0] ?? '',
     },
     alarms: { raise: alarm => void alarms.push(alarm) },
     clients: { dhcp: 'full' },

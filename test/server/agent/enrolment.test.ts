@@ -66,7 +66,11 @@ async function asking(t: Test, given: Partial<MachineTrust>) {
     reopenings,
     clocks,
     machineOf: () => declared,
-    journal: { record: () => undefined, currentOf: () => undefined },
+    journal: {
+      record: () => undefined,
+      currentOf: () => undefined,
+      macOf: ({ macs }: Machine) => macs[0] ?? '',
+    },
     alarms: { raise: alarm => void alarms.push(alarm) },
     clients: { dhcp: 'full' },
   })

@@ -12,7 +12,7 @@ import type { Machine } from '#model/machine.ts'
 import type { Copies } from '../../../machines/copies.ts'
 import type { DiskKeys, SentDiskKey } from '../../../agent/disk-keys.ts'
 import type { Asked, Enrolment, Shown } from '../../../agent/enrolment.ts'
-import type { TokenHolder } from '../../../agent/token-holder.ts'
+import { alarmOf, type TokenHolder } from '../../../agent/token-holder.ts'
 import type { Installs } from '../../../agent/installs.ts'
 import type { ImageOf, Upgrades } from '../../../agent/upgrades.ts'
 import type { Renewal } from '../../../agent/renewal.ts'
@@ -67,7 +67,7 @@ export type AgentNeeds = {
   readonly upgrades: Pick<Upgrades, 'ask' | 'ready'>
   /** The same slot, and where it is fetched by who came to the address `at`. */
   readonly imageOf: (machine: Machine, at?: string) => ReturnType<ImageOf>
-  readonly journal: Pick<Journal, 'record' | 'currentOf' | 'bootAt'>
+  readonly journal: Pick<Journal, 'record' | 'currentOf' | 'macOf' | 'bootAt'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly copies: Pick<Copies, 'alive' | 'rebooted'>
   readonly consoles: Pick<ConsoleLogs, 'append'>
@@ -398,25 +398,16 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const token = await tokens.use(secret)
     const machine = catalog().machine({ name: token.machine })
     if (machine === undefined) throw new UnknownToken() // it was taken out of its site
-    const mac = journal.currentOf({ machine })?.mac ?? machine.macs[0] ?? ''
+    const mac = journal.macOf(machine)
     const address = request.ip
+    const who = { token, machine, mac, address }
     if (clients.dhcp !== 'off' && address !== machine.address) {
       const error = new TokenElsewhere(machine, address)
-      const { name } = machine
-      const { message: text } = error
-      alarms.raise({
-        kind: 'refused',
-        mac,
-        machine: name,
-        layer: 'http',
-        text,
-        detail: { from: address },
-        boot: token.boot,
-      })
+      alarms.raise(alarmOf(who, 'refused', error.message))
       throw error
     }
     if (isSign) copies.alive(machine, { boot: token.boot, address })
-    return { token, machine, mac, address }
+    return who
   }
 
   function record(
