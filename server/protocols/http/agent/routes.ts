@@ -19,7 +19,14 @@ import type { Renewal } from '../../../agent/renewal.ts'
 import type { TokenRecovery } from '../../../agent/token-recovery.ts'
 import { Reports } from '../../../limits/reports.ts'
 import type { BootTokens } from '../../../agent/boot-tokens.ts'
-import { BadRequest, TokenElsewhere, TooManyReports, TooManyTokens, UnknownToken } from '../../../errors.ts'
+import {
+  BadRequest,
+  TokenElsewhere,
+  TooManyReports,
+  TooManyTokens,
+  UnknownToken,
+  type ServerError,
+} from '../../../errors.ts'
 import type { Occurrences } from '../../../machines/occurrences.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Clients } from '../../../machines/clients.ts'
@@ -260,10 +267,8 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const now = performance.now()
     const own = orders.of(who.machine.name, now)
     if (!own.take(now)) {
-      const seconds = Math.ceil(own.waitMs(now) / 1000)
-      refuse('report_rate', who.token.boot)
-      void reply.header('retry-after', seconds)
-      throw new TooManyReports(who.token.boot, seconds)
+      const { boot } = who.token
+      refuseLate(reply, own.waitMs(now), 'report_rate', boot, seconds => new TooManyReports(boot, seconds))
     }
     void reply.header('cache-control', 'no-store')
     const { localAddress } = request.socket
@@ -287,10 +292,9 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
       // A part costs files and folders, too, however short it is.
       const charged = Math.max(request.body.length, LEAST_PART)
       if (!own.take(now, charged)) {
-        const seconds = Math.ceil(own.waitMs(now, charged) / 1000)
-        refuse('report_size', token.boot)
-        void reply.header('retry-after', seconds)
-        throw new TooManyReports(token.boot, seconds)
+        const { boot } = token
+        const waitMs = own.waitMs(now, charged)
+        refuseLate(reply, waitMs, 'report_size', boot, seconds => new TooManyReports(boot, seconds))
       }
       const text = cleanLines(request.body, Infinity)
       const isOwn = await tokens.isOwn(token)
@@ -335,10 +339,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const now = performance.now()
     const own = buckets.of(ip, now)
     if (own.left(now) < 1 && !needs.isDeclared(ip)) {
-      const seconds = Math.ceil(own.waitMs(now) / 1000)
-      refuse('agent_tokens', ip)
-      void reply.header('retry-after', seconds)
-      throw new TooManyTokens(ip, seconds)
+      refuseLate(reply, own.waitMs(now), 'agent_tokens', ip, seconds => new TooManyTokens(ip, seconds))
     }
     charge(ip, 1) // before anything is awaited: those that it sends meanwhile find less
     if (request.routeOptions.config.isWithoutToken === true) return // what it answers with is worth nothing without the key
@@ -351,10 +352,21 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
     const now = performance.now()
     const own = challenges.of(ip, now)
     if (own.take(now)) return
-    const seconds = Math.ceil(own.waitMs(now) / 1000)
-    refuse('agent_tokens', ip)
+    refuseLate(reply, own.waitMs(now), 'agent_tokens', ip, seconds => new TooManyTokens(ip, seconds))
+  }
+
+  /** Refuses a request with 429 and the whole seconds after which it may come again. */
+  function refuseLate(
+    reply: FastifyReply,
+    waitMs: number,
+    reason: 'agent_tokens' | 'report_rate' | 'report_size',
+    who: string,
+    toError: (seconds: number) => ServerError,
+  ): never {
+    const seconds = Math.ceil(waitMs / 1000)
+    refuse(reason, who)
     void reply.header('retry-after', seconds)
-    throw new TooManyTokens(ip, seconds)
+    throw toError(seconds)
   }
 
   function charge(address: string, cost: number): void {
@@ -378,10 +390,7 @@ export const agentRoutes: FastifyPluginCallback<AgentNeeds> = (app, needs, done)
   function admit(boot: string, { text = '', log: tail }: Report, reply: FastifyReply): string | undefined {
     const taken = reports.take(boot, text.length + (tail?.length ?? 0))
     if ('waitMs' in taken) {
-      const seconds = Math.ceil(taken.waitMs / 1000)
-      refuse('report_rate', boot)
-      void reply.header('retry-after', seconds)
-      throw new TooManyReports(boot, seconds)
+      refuseLate(reply, taken.waitMs, 'report_rate', boot, seconds => new TooManyReports(boot, seconds))
     }
     if (taken.fits || tail === undefined) return tail
     refuse('report_size', boot)

@@ -2,14 +2,13 @@
 
 import type { FastifyPluginCallback } from 'fastify'
 import { recoveryKeySchema, unlockSchema } from '#model/disk-key.ts'
-import type { Machine } from '#model/machine.ts'
 import { shown, shownSchema } from '#model/time.ts'
 import type { DiskKeys } from '../../../agent/disk-keys.ts'
-import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Log } from '../../../log.ts'
+import { machineNamed } from './machines.ts'
 import { problemAnswer } from '../wire/problems.ts'
-import { pretty } from '../wire/replies.ts'
+import { pretty, sentAsItIs } from '../wire/replies.ts'
 import { noteChange } from './audit.ts'
 import { problem } from './openapi.ts'
 import { refuseInClear } from './secret-in-clear.ts'
@@ -23,9 +22,6 @@ export type DiskKeyNeeds = {
 
 type ByName = { Params: { name: string } }
 
-/** An answer is written as it is: its schema only describes it. */
-const asItIs = { serializerCompiler: () => (value: unknown) => JSON.stringify(value) }
-
 /** `POST /v1/machines/{name}/disk/recover` and `/v1/machines/{name}/disk/unlock`. */
 export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalog, diskKeys, log }, done) => {
   app.setErrorHandler(problemAnswer(log))
@@ -33,7 +29,7 @@ export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalo
   app.post<ByName>(
     '/v1/machines/:name/disk/recover',
     {
-      ...asItIs,
+      ...sentAsItIs,
       config: { audit: 'disk.recover' },
       onRequest: refuseInClear,
       schema: {
@@ -44,7 +40,7 @@ export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalo
     },
     async (request, reply) => {
       const { name } = request.params
-      const keys = await diskKeys.show(known(name), request.identity.name)
+      const keys = await diskKeys.show(machineNamed(catalog(), name), request.identity.name)
       noteChange(request, { summary: `recovery key of LUKS ${keys.map(({ uuid }) => uuid).join(' ')}` })
       log('warn', 'recovery key shown', { machine: name, who: request.identity.name })
       void reply.header('cache-control', 'no-store')
@@ -58,7 +54,7 @@ export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalo
   app.post<ByName>(
     '/v1/machines/:name/disk/unlock',
     {
-      ...asItIs,
+      ...sentAsItIs,
       config: { audit: 'disk.unlock' },
       schema: {
         tags: ['machines'],
@@ -68,16 +64,10 @@ export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalo
       },
     },
     async ({ params: { name }, identity }, reply) => {
-      const unlock = await diskKeys.permit(known(name), identity.name)
+      const unlock = await diskKeys.permit(machineNamed(catalog(), name), identity.name)
       log('info', 'disk key may be handed out', { machine: name, who: identity.name })
       return pretty(reply, shown(unlockSchema, unlock))
     },
   )
   done()
-
-  function known(name: string): Machine {
-    const machine = catalog().machine({ name })
-    if (machine === undefined) throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
-    return machine
-  }
 }

@@ -10,7 +10,7 @@ import { journalText, type Journal } from '../../../machines/journal.ts'
 import type { EventStore } from '../../../store/events.ts'
 import type { Log } from '../../../log.ts'
 import { problem } from './openapi.ts'
-import { plain, pretty } from '../wire/replies.ts'
+import { plain, pretty, sentAsItIs } from '../wire/replies.ts'
 import { problemAnswer } from '../wire/problems.ts'
 
 /** What these routes need of the service. */
@@ -36,9 +36,6 @@ const eventsQuery = {
 const text = { type: 'string' } as const
 const events = { type: 'array', items: eventSchema } as const
 
-/** The answers' schemas describe them and no more: an answer is written as it is. */
-const asItIs = { serializerCompiler: () => (value: unknown) => JSON.stringify(value) }
-
 /** `GET /v1/events?after=&machine=&wait=`, `GET /v1/machines/{name}/journal?boot=` and `/boots`. */
 export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done) => {
   const { catalog, journal, store, signal, log } = needs
@@ -47,7 +44,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   app.get<{ Querystring: { after?: number; machine?: string; wait?: number } }>(
     '/v1/events',
     {
-      ...asItIs,
+      ...sentAsItIs,
       schema: {
         tags: ['events'],
         summary: 'What happened after an event, or waits for it',
@@ -81,7 +78,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   app.get<ByName & { Querystring: { boot?: string } }>(
     '/v1/machines/:name/journal',
     {
-      ...asItIs,
+      ...sentAsItIs,
       schema: {
         tags: ['machines'],
         summary: 'One boot of a machine, by default the latest, as text or JSON',
@@ -114,7 +111,7 @@ export const eventRoutes: FastifyPluginCallback<EventNeeds> = (app, needs, done)
   app.get<ByName>(
     '/v1/machines/:name/boots',
     {
-      ...asItIs,
+      ...sentAsItIs,
       schema: {
         tags: ['machines'],
         summary: 'All boots of a machine, newest first',

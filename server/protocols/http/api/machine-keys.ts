@@ -2,14 +2,13 @@
 
 import type { FastifyPluginCallback } from 'fastify'
 import type { MachineKeyView, ReopeningView, KeyState, MachineKey } from '#model/machine-key.ts'
-import type { Machine } from '#model/machine.ts'
 import type { Enrolment } from '../../../agent/enrolment.ts'
-import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Reopening } from '../../../store/machine-records.ts'
 import type { Log } from '../../../log.ts'
 import { noteChange } from './audit.ts'
 import { limitOf, linkNext, nothingAfter, type PageQuery } from './paging.ts'
+import { machineNamed } from './machines.ts'
 import { problemAnswer } from '../wire/problems.ts'
 import { pretty } from '../wire/replies.ts'
 
@@ -78,7 +77,7 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
     '/v1/machines/:name/keys',
     { schema: about('The keys that a machine showed, the last one first') },
     async ({ params: { name }, query }, reply) => {
-      const { items, next } = keyPage(await enrolment.keys(known(name).name), query)
+      const { items, next } = keyPage(await enrolment.keys(machineNamed(catalog(), name).name), query)
       linkNext(reply, `/v1/machines/${encodeURIComponent(name)}/keys`, query, next)
       return pretty(reply, items.map(viewOf))
     },
@@ -94,7 +93,7 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       async (request, reply) => {
         const { body, identity } = request
         const { name } = request.params
-        const machine = known(name)
+        const machine = machineNamed(catalog(), name)
         const key = await enrolment[verb](machine, body ?? {}, identity.name)
         noteChange(request, { summary: `key ${key.fingerprint}` })
         log('info', `key ${key.state}`, { machine: name, fingerprint: key.fingerprint, who: identity.name })
@@ -110,7 +109,7 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       schema: about('opens the next boot of a machine that was ready, or whose key was pinned'),
     },
     async ({ params: { name }, identity }, reply) => {
-      const opened = await enrolment.reopen(known(name), identity.name)
+      const opened = await enrolment.reopen(machineNamed(catalog(), name), identity.name)
       log('info', 'machine opened', { machine: name, who: identity.name })
       return pretty(reply, reopeningView(opened))
     },
@@ -122,7 +121,7 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
       schema: about('closes a machine that was opened, before its time'),
     },
     async ({ params: { name }, identity }, reply) => {
-      const closed = await enrolment.close(known(name), identity.name)
+      const closed = await enrolment.close(machineNamed(catalog(), name), identity.name)
       log('info', 'machine closed', { machine: name, who: identity.name })
       return pretty(reply, reopeningView(closed))
     },
@@ -133,12 +132,6 @@ export const machineKeyRoutes: FastifyPluginCallback<MachineKeyNeeds> = (app, ne
     (_, reply) => pretty(reply, enrolment.reopened().map(reopeningView)),
   )
   done()
-
-  function known(name: string): Machine {
-    const machine = catalog().machine({ name })
-    if (machine === undefined) throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
-    return machine
-  }
 }
 
 function idOf({ machine, fingerprint }: MachineKey): string {

@@ -2,17 +2,16 @@
 
 import type { FastifyPluginCallback } from 'fastify'
 import { HEALTHY_SECONDS, installedSchema, ORDER_VERBS, orderSchema, type OrderVerb } from '#model/install.ts'
-import type { Machine } from '#model/machine.ts'
 import { shown, shownSchema } from '#model/time.ts'
 import type { Installs } from '../../../agent/installs.ts'
 import type { KeptOrders } from '../../../agent/kept-orders.ts'
 import type { Orders } from '../../../agent/orders.ts'
 import type { ImageOf, Upgrades } from '../../../agent/upgrades.ts'
-import { NotFound } from '../../../errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Log } from '../../../log.ts'
+import { machineNamed } from './machines.ts'
 import { problemAnswer } from '../wire/problems.ts'
-import { pretty } from '../wire/replies.ts'
+import { pretty, sentAsItIs } from '../wire/replies.ts'
 import { noteChange } from './audit.ts'
 import { problem } from './openapi.ts'
 
@@ -86,9 +85,6 @@ type OrderBody = {
 type ByName = { Params: { name: string } }
 
 const order = shownSchema(orderSchema)
-/** An answer is written as it is: its schema only describes it. */
-const asItIs = { serializerCompiler: () => (value: unknown) => JSON.stringify(value) }
-
 /** `GET` and `POST /v1/orders`, `GET /v1/machines/{name}/disk`, `DELETE /v1/machines/{name}/order`, `POST /v1/machines/{name}/order/restart`. */
 export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
   app,
@@ -100,7 +96,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
   app.get(
     '/v1/orders',
     {
-      ...asItIs,
+      ...sentAsItIs,
       schema: {
         tags: ['machines'],
         summary: 'What the next network boots of machines do with their disks, and upgrades',
@@ -117,7 +113,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
   app.post<{ Body: OrderBody }>(
     '/v1/orders',
     {
-      ...asItIs,
+      ...sentAsItIs,
       bodyLimit: 4 << 20,
       config: { audit: 'disk.order' },
       schema: {
@@ -131,7 +127,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
     async (request, reply) => {
       const { verb, machines: names, count, breakQuorum, withoutProof, healthySeconds } = request.body
       const { name: who } = request.identity
-      const machines = names.map(known)
+      const machines = names.map(name => machineNamed(catalog(), name))
       noteChange(request, {
         name: names.length === 1 ? (names[0] ?? '') : '',
         summary: summaryOf(verb, names),
@@ -151,7 +147,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
   app.delete<ByName>(
     '/v1/machines/:name/order',
     {
-      ...asItIs,
+      ...sentAsItIs,
       config: { audit: 'disk.undo' },
       schema: {
         tags: ['machines'],
@@ -160,7 +156,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
       },
     },
     async ({ params: { name }, identity }, reply) => {
-      const undone = await orders.undo(known(name), identity.name)
+      const undone = await orders.undo(machineNamed(catalog(), name), identity.name)
       log('info', `${undone.verb} taken back`, { machine: name, who: identity.name })
       return pretty(reply, shown(orderSchema, undone))
     },
@@ -169,7 +165,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
   app.post<ByName & { Body: { readonly breakQuorum?: boolean } | null | undefined }>(
     '/v1/machines/:name/order/restart',
     {
-      ...asItIs,
+      ...sentAsItIs,
       config: { audit: 'disk.restart' },
       schema: {
         tags: ['machines'],
@@ -180,7 +176,10 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
     },
     async ({ params: { name }, identity, body }, reply) => {
       const breakQuorum = body?.breakQuorum ?? false
-      const restarted = await upgrades.restart(known(name), { breakQuorum, who: identity.name })
+      const restarted = await upgrades.restart(machineNamed(catalog(), name), {
+        breakQuorum,
+        who: identity.name,
+      })
       log('info', 'restart for an upgrade ordered', { machine: name, who: identity.name })
       return pretty(reply, shown(orderSchema, restarted))
     },
@@ -189,7 +188,7 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
   app.get<ByName>(
     '/v1/machines/:name/disk',
     {
-      ...asItIs,
+      ...sentAsItIs,
       schema: {
         tags: ['machines'],
         summary: 'What is installed on the disk of a machine, and what is ordered for it',
@@ -200,17 +199,11 @@ export const orderRoutes: FastifyPluginCallback<OrderNeeds> = (
       },
     },
     ({ params: { name } }, reply) => {
-      known(name)
+      machineNamed(catalog(), name)
       return pretty(reply, diskViewOf({ installs, keptOrders }, name))
     },
   )
   done()
-
-  function known(name: string): Machine {
-    const machine = catalog().machine({ name })
-    if (machine === undefined) throw new NotFound('machine', name, `'pilotlight get machines' lists all.`)
-    return machine
-  }
 }
 
 /** What is on a machine's disk and ordered for it, as the API shows both; empty where there is nothing. */

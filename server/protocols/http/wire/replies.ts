@@ -6,6 +6,9 @@ import { bytesOf } from '#model/text.ts'
 /** The content type of texts. */
 export const PLAIN = 'text/plain; charset=utf-8'
 
+/** Of a route whose answer is written as it is: its schema only describes it. */
+export const sentAsItIs = { serializerCompiler: () => (value: unknown) => JSON.stringify(value) }
+
 /** Sends a text as firmware wants it: with its length, never in chunks. */
 export function plain(reply: FastifyReply, text: string): FastifyReply {
   return reply.type(PLAIN).send(text)
