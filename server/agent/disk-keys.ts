@@ -4,7 +4,7 @@
 
 import type { DiskKeyHolder, RecoveryKey, Unlock } from '#model/disk-key.ts'
 import type { Machine } from '#model/machine.ts'
-import { DiskKeyRefused } from '../errors.ts'
+import { DiskKeyRefused } from './disk-errors.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'

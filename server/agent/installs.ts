@@ -8,15 +8,14 @@ import { randomUUID } from 'node:crypto'
 import type { InstallAsk, Installed, InstallReport, OrderVerb, SeenDisk } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
+import { BadRequest, SlotUnfit } from '../errors.ts'
 import {
-  BadRequest,
   DiskInUse,
   InstalledElsewhere,
   OrderNotProven,
-  SlotUnfit,
   StateMissing,
   StateOfAnotherMachine,
-} from '../errors.ts'
+} from './disk-errors.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'

@@ -4,6 +4,7 @@
 import type { Order, OrderAnswer, OrderAsk } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
+import { SlotUnfit } from '../errors.ts'
 import {
   NoDisk,
   NoOrder,
@@ -12,9 +13,8 @@ import {
   NotWritten,
   OtherOrder,
   RestartBreaksQuorum,
-  SlotUnfit,
   WrongCount,
-} from '../errors.ts'
+} from './disk-errors.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'

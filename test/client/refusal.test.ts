@@ -1,7 +1,7 @@
 // Every code that the server can answer with arrives at a person and at a program under its own name, with the exit status of
 // docs/errors.md and something to do.
 
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastify from 'fastify'
 import t, { type Test } from 'tap'
@@ -15,12 +15,15 @@ import { site, testServer } from '../server/serving.ts'
 
 t.setTimeout(120_000) // it starts the program
 
+/** Where the server's classes of errors are. */
+const SOURCES = globSync('server/**/*errors.ts', { cwd: join(import.meta.dirname, '../..') }).map(path =>
+  join(join(import.meta.dirname, '../..'), path),
+)
+
 /** Code and HTTP status of each class of errors, as the server's source has them. */
-const CODES = [
-  ...readFileSync(join(import.meta.dirname, '../../server/errors.ts'), 'utf8').matchAll(
-    / code = '(\w+)'\n +readonly statusCode = (\d+)/g,
-  ),
-].map(([, code = '', status = '']) => ({ code: code as ErrorCode, status: Number(status) })) // each is one: its class says so
+const CODES = SOURCES.flatMap(path => [
+  ...readFileSync(path, 'utf8').matchAll(/ code = '(\w+)'\n +readonly statusCode = (\d+)/g),
+]).map(([, code = '', status = '']) => ({ code: code as ErrorCode, status: Number(status) })) // each is one: its class says so
 
 type Reported = {
   code: string

@@ -1,6 +1,6 @@
 // What `pilotlight help` knows of errors, and that the page lists every code of the server.
 
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { helpTopic } from '#cli/about/help.ts'
@@ -11,12 +11,13 @@ import { ERROR_CODES, Failure } from '#model/error.ts'
 const ROOT = join(import.meta.dirname, '../../..')
 const PAGE = join(ROOT, 'docs/errors.md')
 
+/** Where the server's classes of errors are. */
+const SOURCES = globSync('server/**/*errors.ts', { cwd: ROOT }).map(path => join(ROOT, path))
+
 /** Code and status of each error class of the server, as its source has them. */
-const codes = [
-  ...readFileSync(join(ROOT, 'server/errors.ts'), 'utf8').matchAll(
-    / code = '(\w+)'\n +readonly statusCode = (\d+)/g,
-  ),
-].map(([, code = '', status = '']) => `${code} ${status}`)
+const codes = SOURCES.flatMap(path => [
+  ...readFileSync(path, 'utf8').matchAll(/ code = '(\w+)'\n +readonly statusCode = (\d+)/g),
+]).map(([, code = '', status = '']) => `${code} ${status}`)
 
 t.test(
   'the page lists every code of the server, with its status, and none that it does not have',
