@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { takeLock, type Unlock } from '#host/lock.ts'
 import { makeDirectory } from '#host/make-directory.ts'
 import { sleep } from '#progress/wait.ts'
-import { BrokenState, StateInUse } from '../errors.ts'
+import { BrokenState } from '../errors.ts'
+import { StateInUse } from './errors.ts'
 import { diskErrorOf } from '../process/write-failure.ts'
 
 /** How long a server that is just ending may take. */
