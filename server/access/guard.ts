@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { ForeignHost, NotAllowed, NotAuthenticated } from '../errors.ts'
+import { ForeignHost, NotAllowed, NotAuthenticated } from './errors.ts'
 import { foreignHost, isForwarded, isFromHere } from './hosts.ts'
 import {
   identityOfCertificate,

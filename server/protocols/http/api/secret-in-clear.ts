@@ -3,7 +3,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { onRequestHookHandler } from 'fastify'
 import { isFromHere } from '../../../access/hosts.ts'
-import { SecretInClear } from '../../../errors.ts'
+import { SecretInClear } from '../../../access/errors.ts'
 
 /** Refuses what other hosts could read on its way: an operator who sent it so must learn that it is no longer secret. */
 export const refuseInClear: onRequestHookHandler = ({ raw, ip }, _, next) => {
