@@ -4,7 +4,8 @@
 import { keyOfRequest, signLeaf, UnfitRequest } from '#host/x509.ts'
 import type { BundleDescription, BundleFile, CertificateRequest, SiteAuthority } from '#model/bundle.ts'
 import { DAY_MS } from '#model/time.ts'
-import { BadRequest, NoAuthority } from '../errors.ts'
+import { BadRequest } from '../errors.ts'
+import { NoAuthority } from './errors.ts'
 
 /** Signing requests of a machine (PKCS #10, PEM), by the name of the certificate request. */
 export type SigningRequests = Readonly<Record<string, string>>

@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import type { SiteAuthority } from '#model/bundle.ts'
-import { OtherAuthority } from '../errors.ts'
+import { OtherAuthority } from './errors.ts'
 import type { AuthorityStore } from '../store/secrets.ts'
 import { signsUntil, withSigners } from './signers.ts'
 

@@ -9,7 +9,7 @@
 
 import { hash, randomBytes } from 'node:crypto'
 import { isLater } from '#model/boot.ts'
-import { TokenExpired, TokenReplayed, UnknownToken } from '../errors.ts'
+import { TokenExpired, TokenReplayed, UnknownToken } from './errors.ts'
 import { Buckets } from '../limits/bucket.ts'
 import type {
   ChangingRecord,

@@ -1,7 +1,7 @@
 // Who gets the one-time token that goes into a machine's Ignition config: the machine itself, once its boot may go on.
 
 import type { Machine } from '#model/machine.ts'
-import { RebootHeld, RebootTooLate, StillStarting } from '../errors.ts'
+import { RebootHeld, RebootTooLate, StillStarting } from './errors.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { CurrentBoot, Journal } from '../machines/journal.ts'

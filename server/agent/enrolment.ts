@@ -7,18 +7,18 @@ import { cleanText, LIMITS } from '#model/clean.ts'
 import type { MachineKey } from '#model/machine-key.ts'
 import type { Machine } from '#model/machine.ts'
 import { messageOf } from '#progress/wait.ts'
+import { NotFound } from '../errors.ts'
 import {
   AmbiguousKey,
   ApprovalTooLate,
   KeyRefused,
   NoBundle,
   NoKeyWaits,
-  NotFound,
   OtherKeyApproved,
   TokenReplayed,
   UnknownToken,
   WrongAnswer,
-} from '../errors.ts'
+} from './errors.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'

@@ -9,7 +9,7 @@
 
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { QuoteRefused, UnfitTpmKey } from '../errors.ts'
+import { QuoteRefused, UnfitTpmKey } from './errors.ts'
 
 /** An attestation key as a TPM describes it. */
 export type AttestationKey = {

@@ -4,7 +4,7 @@
 import { isLater } from '#model/boot.ts'
 import type { BundleDescription } from '#model/bundle.ts'
 import type { Machine } from '#model/machine.ts'
-import { KeyRefused, NoBundle, NotDelivered, TokenExpired, UnknownToken, WrongAnswer } from '../errors.ts'
+import { KeyRefused, NoBundle, NotDelivered, TokenExpired, UnknownToken, WrongAnswer } from './errors.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { ChangingRecord, MachineRecord, MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'

@@ -1,7 +1,7 @@
 // Machines whose next boot an operator opened, and until when: each ends by itself at the site's deadline.
 
 import type { Machine } from '#model/machine.ts'
-import { NotReopened } from '../errors.ts'
+import { NotReopened } from './errors.ts'
 import type { MachineRecord, MachineRecords, Reopening } from '../store/machine-records.ts'
 import { trustOf } from './trust.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'

@@ -3,7 +3,7 @@
 
 import { hash, randomBytes } from 'node:crypto'
 import type { Machine } from '#model/machine.ts'
-import { UnknownToken, WrongAnswer } from '../errors.ts'
+import { UnknownToken, WrongAnswer } from './errors.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'

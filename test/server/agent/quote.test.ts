@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { attestationKey, checkQuote, quoteData } from '#server/agent/quote.ts'
-import { QuoteRefused, UnfitTpmKey } from '#server/errors.ts'
+import { QuoteRefused, UnfitTpmKey } from '#server/agent/errors.ts'
 import { startTpm, whyNoTpm } from '../../tpm.ts'
 
 type Kind = 'ak' | 'owner' | 'plain' | 'rsa' | 'p384'

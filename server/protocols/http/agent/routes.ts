@@ -19,14 +19,8 @@ import type { Renewal } from '../../../agent/renewal.ts'
 import type { TokenRecovery } from '../../../agent/token-recovery.ts'
 import { Reports } from '../../../limits/reports.ts'
 import type { BootTokens } from '../../../agent/boot-tokens.ts'
-import {
-  BadRequest,
-  TokenElsewhere,
-  TooManyReports,
-  TooManyTokens,
-  UnknownToken,
-  type ServerError,
-} from '../../../errors.ts'
+import { BadRequest, type ServerError } from '../../../errors.ts'
+import { TokenElsewhere, TooManyReports, TooManyTokens, UnknownToken } from '../../../agent/errors.ts'
 import type { Occurrences } from '../../../machines/occurrences.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Clients } from '../../../machines/clients.ts'

@@ -3,7 +3,7 @@
 import type { Machine } from '#model/machine.ts'
 import type { Labels } from '#model/selector.ts'
 import type { Copies } from '../../../machines/copies.ts'
-import { RebootHeld, RebootTooLate } from '../../../errors.ts'
+import { RebootHeld, RebootTooLate } from '../../../agent/errors.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Clients } from '../../../machines/clients.ts'
 import { isKnownByUuidAlone, isLeaseOf } from '../../../machines/identity.ts'
