@@ -108,7 +108,7 @@ const PURE = [
   'server/protocols/tftp/{packet,transfer,name}.ts',
   'server/agent/{bundle,proof,quote,trust,install-decision,install-views,upgrade-steps}.ts',
   'server/store/disk-key-records.ts',
-  'server/limits/{bucket,http}.ts',
+  'server/limits/{bounded,bucket,http}.ts',
   'server/process/write-failure.ts',
   'server/assets/{http-date,range,names}.ts',
   'server/inventory/{object-check,site-check,matchbox-files,matchbox-text,diff}.ts',

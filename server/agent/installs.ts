@@ -37,6 +37,7 @@ import type { LocalBoots } from './local-boots.ts'
 import { refusalOf } from '../store/refusable.ts'
 import { keepsKey, keyedBootOf, type TokenRecovery } from './token-recovery.ts'
 import { trustOf } from './trust.ts'
+import { keepLast } from '../limits/bounded.ts'
 
 /** The answer to each refusal. */
 const REFUSALS = {
@@ -358,7 +359,7 @@ export class Installs {
     if (this.#said.get(key) === text) return
     this.#said.delete(key)
     this.#said.set(key, text)
-    if (this.#said.size > REMEMBERED) this.#said.delete(this.#said.keys().next().value!) // it has one
+    keepLast(this.#said, REMEMBERED)
     const where = { mac, machine: machine.name, layer: 'http', boot: token.boot } as const
     this.#needs.journal.record({ ...where, kind: 'grant', text, detail: { from: address } })
   }

@@ -41,6 +41,7 @@ import {
   type KeptUpgrade,
   type Now,
 } from './upgrade-steps.ts'
+import { keepLast } from '../limits/bounded.ts'
 
 /** How long an upgrade waits for its machine: one that is off for a repair is upgraded when it is back. */
 const UPGRADE_HOURS = 7 * 24
@@ -314,7 +315,7 @@ export class Upgrades {
     const key = `${name} ${boot}`
     if (this.#refused.has(key)) return
     this.#refused.add(key)
-    if (this.#refused.size > REMEMBERED) this.#refused.delete(this.#refused.values().next().value!) // it has one
+    keepLast(this.#refused, REMEMBERED)
     const text =
       `${name} asked what is ordered with a token of boot ${boot}, which no bundle was given for, and gets no order. ` +
       `If it entered its disk over the network: have it start from the disk`

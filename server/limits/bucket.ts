@@ -1,5 +1,7 @@
 // Token buckets: how much a sender may ask of us. Pure: the time is passed in.
 
+import { keepLast } from './bounded.ts'
+
 /** What a bucket gives. */
 export type Rate = {
   /** Tokens that come back each second. */
@@ -78,7 +80,7 @@ export class Buckets {
     }
     const fresh = new Bucket(this.#rate, now)
     this.#bySender.set(sender, fresh)
-    if (this.#bySender.size > this.#most) this.#bySender.delete(this.#bySender.keys().next().value!) // it has one
+    keepLast(this.#bySender, this.#most)
     return fresh
   }
 }

@@ -1,6 +1,7 @@
 // How many reports the agent of one boot may send, and how many bytes of logs with them.
 
 import { Bucket, type Rate } from './bucket.ts'
+import { keepLast } from './bounded.ts'
 
 /** The limit of reports: far more than a rack that fails sends. */
 const REPORTS: Rate = { perSecond: 20 / 60, burst: 20 }
@@ -27,7 +28,7 @@ export class Reports {
     const now = this.#clock()
     const known = this.#boots.get(boot) ?? { bucket: new Bucket(REPORTS, now), bytesLeft: BYTES }
     this.#boots.set(boot, known)
-    if (this.#boots.size > REMEMBERED) this.#boots.delete(this.#boots.keys().next().value!) // it has one
+    keepLast(this.#boots, REMEMBERED)
     if (!known.bucket.take(now)) return { waitMs: known.bucket.waitMs(now) }
     const fits = bytes <= known.bytesLeft
     if (fits) known.bytesLeft -= bytes

@@ -7,6 +7,7 @@
 import type { Machine } from '#model/machine.ts'
 import type { Occurrence } from './occurrences.ts'
 import { isOfFirmware } from './firmware.ts'
+import { keepLast } from '../limits/bounded.ts'
 
 /** One sign that a copy of a machine runs elsewhere. */
 export type Sighting = {
@@ -185,5 +186,5 @@ function keyOf(machine: string, as: Sighting['as']): string {
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key)
   map.set(key, value)
-  if (map.size > REMEMBERED) map.delete(map.keys().next().value!) // it has one
+  keepLast(map, REMEMBERED)
 }

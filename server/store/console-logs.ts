@@ -7,6 +7,7 @@
 
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { keepLast } from '../limits/bounded.ts'
 
 /** Bytes of a piece; of each start the first pieces are kept, and the last. */
 const PIECE_BYTES = 64 << 10
@@ -245,7 +246,7 @@ export class ConsoleLogs {
   #remember(key: string, start: Followed): void {
     this.#followed.delete(key)
     this.#followed.set(key, start)
-    if (this.#followed.size > REMEMBERED) this.#followed.delete(this.#followed.keys().next().value!) // it has one
+    keepLast(this.#followed, REMEMBERED)
   }
 }
 

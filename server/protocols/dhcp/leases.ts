@@ -6,6 +6,7 @@ import type { Lease } from '#model/lease.ts'
 import { DAY_MS } from '#model/time.ts'
 import type { LeaseChange } from '../../store/leases.ts'
 import { FreeAddresses, type Choice } from './free-addresses.ts'
+import { keepLast } from '../../limits/bounded.ts'
 
 /** The longest time that a lease runs, in milliseconds. */
 const LONGEST_MS = 43_200_000
@@ -118,7 +119,7 @@ export class LeaseTable implements LeaseView {
   /** Takes note that a hardware address is alive. */
   sawAlive(mac: string): void {
     this.#alive.add(mac)
-    if (this.#alive.size > ALIVE_REMEMBERED) this.#alive.delete(this.#alive.values().next().value!) // it has one
+    keepLast(this.#alive, ALIVE_REMEMBERED)
   }
 
   /** Takes note that the addresses that can be given have changed: reservations were added or removed. */

@@ -7,6 +7,7 @@ import type { Socket } from 'node:dgram'
 import { Bucket, type Rate } from '../../limits/bucket.ts'
 import { FairQueue } from './fair-queue.ts'
 import type { Arrival } from './offer.ts'
+import { keepLast } from '../../limits/bounded.ts'
 
 /** Why a packet was dropped. */
 export type DhcpRefusal = 'dhcp_declared' | 'dhcp_new' | 'dhcp_queue' | 'dhcp_rate' | 'dhcp_unreadable'
@@ -117,7 +118,7 @@ export class PacketQueue {
     if (known !== undefined) return known
     const fresh = { may: new Bucket(rate, now), lately: new Bucket(LATELY, now) }
     this.#senders.set(name, fresh)
-    if (this.#senders.size > SENDERS) this.#senders.delete(this.#senders.keys().next().value!) // it has one
+    keepLast(this.#senders, SENDERS)
     return fresh
   }
 

@@ -5,6 +5,7 @@
 
 import { createSocket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
+import { keepLast } from '../../limits/bounded.ts'
 
 /** What was found. */
 export type ProbeResult = 'free' | 'used'
@@ -43,7 +44,7 @@ export class Prober {
       this.#running.delete(address)
       this.#results.delete(address)
       this.#results.set(address, { result, until: performance.now() + HOLDS_MS })
-      if (this.#results.size > REMEMBERED) this.#results.delete(this.#results.keys().next().value!) // it has one
+      keepLast(this.#results, REMEMBERED)
     })
     this.#running.set(address, looking)
     return looking

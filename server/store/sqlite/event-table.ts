@@ -4,6 +4,7 @@ import { type Boot, type BootEvent, bootNumber } from '#model/boot.ts'
 import { cleanText } from '#model/clean.ts'
 import type { Database } from './database.ts'
 import type { UnstoredEvent } from '../events.ts'
+import { keepLast } from '../../limits/bounded.ts'
 
 /** The tables `boots` and `events`. */
 export class EventTable {
@@ -44,7 +45,7 @@ export class EventTable {
       began,
     )
     this.#written.set(id, machine)
-    if (this.#written.size > BOOTS_REMEMBERED) this.#written.delete(this.#written.keys().next().value!) // it has one
+    keepLast(this.#written, BOOTS_REMEMBERED)
   }
 
   /** Events after an id, oldest first. */
