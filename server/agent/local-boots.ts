@@ -15,6 +15,9 @@ const LOCAL_BOOT_MS = 15 * 60_000
 /** Within this time it is still the same boot: firmware tries each of its ways into the network (IPv4, IPv6, HTTP) before the disk. */
 const ONE_BOOT_MS = 2 * 60_000
 
+/** Within this time after a machine was sent to its disk, its firmware may still be on its way there. */
+const WAY_MS = 5 * 60_000
+
 /** Addresses that are counted of one machine; the one that asked first is forgotten first, never the declared one. */
 const ADDRESSES = 64
 /** In the place of an address: the machine's own, or one that DHCP shows to be. */
@@ -74,6 +77,16 @@ export class LocalBoots {
     if (isAsking && !isSameBoot)
       this.#keep(name, elsewhere, { times: isNetwork ? times : times + 1, at: now, last: from })
     return isNetwork ? { from: 'network' } : { from: 'disk', installed: installedView(confirmed) }
+  }
+
+  /**
+   * Whether a machine was just sent to its disk, and nothing was heard since: what its firmware asks for now is on its way there.
+   *
+   * @param elsewhere as of `bootFrom`
+   */
+  isOnItsWay(name: string, elsewhere = DECLARED): boolean {
+    const sent = this.#sent.get(name)?.get(elsewhere)
+    return sent?.last === 'disk' && this.#needs.clocks.steady() - sent.at < WAY_MS
   }
 
   #keep(name: string, address: string, sent: Sent): void {

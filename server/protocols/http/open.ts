@@ -200,6 +200,7 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
       loaders,
       journal,
       clients,
+      localBoots,
       downloads: new DownloadBuffers(isDeclared, address => refuse('download_slow', address)),
       log,
     },

@@ -38,8 +38,25 @@ function bootsOf() {
     now += 3 * MINUTE
     return boots.bootFrom(machine, true, elsewhere).from
   }
-  return { boots, asked }
+  return { boots, asked, pass: (minutes: number) => (now += minutes * MINUTE) }
 }
+
+t.test('a machine is on its way to its disk for five minutes, or until something is heard of it', async t => {
+  const { boots, asked, pass } = bootsOf()
+  t.notOk(boots.isOnItsWay('ctl-1'))
+  t.equal(asked('10.1.0.1'), 'disk')
+  t.notOk(boots.isOnItsWay('ctl-1'), 'another one asked in its name')
+  t.equal(asked(), 'disk')
+  pass(4)
+  t.ok(boots.isOnItsWay('ctl-1'))
+  pass(1)
+  t.notOk(boots.isOnItsWay('ctl-1'))
+  asked()
+  boots.forget('ctl-1')
+  t.notOk(boots.isOnItsWay('ctl-1'))
+  t.same([asked(), asked(), asked()], ['disk', 'disk', 'network'])
+  t.notOk(boots.isOnItsWay('ctl-1'))
+})
 
 t.test('a disk that did not start its machine twice in a row is entered from the network', async t => {
   const { boots, asked } = bootsOf()

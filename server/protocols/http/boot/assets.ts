@@ -3,6 +3,7 @@
 import { posix } from 'node:path'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { textOf } from '#model/text.ts'
+import type { LocalBoots } from '../../../agent/local-boots.ts'
 import type { DownloadBuffers } from '../../../assets/buffers.ts'
 import { openBelow, sendFile, type OpenFile } from '../../../assets/files.ts'
 import { folderBelow, listingPage, type Folder } from '../../../assets/listing.ts'
@@ -21,7 +22,8 @@ export type AssetNeeds = {
   readonly assetsPath: string | undefined
   readonly loaders: Loaders
   readonly journal: Pick<Journal, 'record'>
-  readonly clients: Pick<Clients, 'assetOf' | 'macOf'>
+  readonly clients: Pick<Clients, 'assetOf' | 'dhcp' | 'whoIsAt'>
+  readonly localBoots: Pick<LocalBoots, 'isOnItsWay'>
   readonly downloads: Pick<DownloadBuffers, 'shareOf'>
   readonly log: Log
 }
@@ -53,8 +55,15 @@ export const assetRoutes: FastifyPluginCallback<AssetNeeds> = (app, needs, done)
 
   app.get<{ Params: { name: string } }>('/loaders/:name', (request, reply) => {
     const path = `/loaders/${request.params.name}`
-    const mac = clients.macOf(request.ip)
+    const { mac, machine } = clients.whoIsAt(request.ip)
     const download = mac === undefined ? undefined : { mac, kind: 'loader', path }
+    // UEFI's HTTP Boot, after iPXE by TFTP was told to leave the boot to the firmware. The ipxe.efi of Debian 12 does not come back to
+    // OVMF from there; firmware goes on to its next option, in the end the disk, where there is no loader.
+    const elsewhere = clients.dhcp === 'off' && request.ip !== machine?.address ? request.ip : undefined
+    if (machine !== undefined && needs.localBoots.isOnItsWay(machine.name, elsewhere)) {
+      if (download && request.method === 'GET') events.withheld(download)
+      return plain(reply.code(404), '404 page not found\n')
+    }
     const loader = needs.loaders.get(request.params.name)
     if (loader === undefined) return missing(reply, download, path)
     if (download && request.method === 'GET') events.loader(download, loader.bytes.length)
@@ -188,6 +197,12 @@ class DownloadEvents {
   /** A boot loader of so many bytes was sent. */
   loader(download: Download, bytes: number): void {
     this.#record(download, 'loader', `fetched ${download.path}`, { path: download.path, bytes })
+  }
+
+  /** A boot loader was not sent, so that the firmware goes on to its next option. */
+  withheld(download: Download): void {
+    const text = `asked for ${download.path} on its way to its disk, and got none`
+    this.#record(download, 'loader', text, { path: download.path, local: 1 })
   }
 
   /** There is no such file. */

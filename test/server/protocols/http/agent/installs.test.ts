@@ -161,6 +161,11 @@ t.test('a machine is granted its disk, and boots from it once its boot had the b
     { text: `may install ${SLOT_VERSION} on nvme0n1 (S1, 960 GB)`, boot: 'b-0001' },
   )
   t.match(events.at(-1), { kind: 'script', text: `local boot: it is installed (${SLOT_VERSION} on nvme0n1)` })
+  t.equal((await server.get('/loaders/ipxe.efi')).status, 404)
+  t.match((await eventsOf(server)).at(-1), {
+    kind: 'loader',
+    text: 'asked for /loaders/ipxe.efi on its way to its disk, and got none',
+  })
 })
 
 t.test('what the system on the disk reports is of the boot whose script sent it there', async t => {
