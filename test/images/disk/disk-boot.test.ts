@@ -57,6 +57,7 @@ mount -t tmpfs none /dev
 cp -a dev/. /dev/
 mknod -m 666 /dev/null c 1 3
 for name in $(cat blocks); do mknod "/dev/$name" b 7 "$1"; done
+for name in $(cat members); do mknod "/dev/$name" b 7 1000; done # no such loop device: what is in a mirror is not mounted itself
 PATH=$PWD/bin:$PATH
 exec /usr/lib/pilotlight/disk-boot`
 
@@ -86,6 +87,7 @@ function start(t: Test, disks: Readonly<Record<string, SeenDisk>>, uuid = UUID) 
     chmodSync(at('bin', name), 0o755)
   }
   const blocks = ['md127']
+  const members: string[] = []
   for (const [disk, { root, state }] of Object.entries(disks)) {
     const numbers = [7, ...(root === undefined ? [] : [root, root + 1])]
     for (const number of numbers) {
@@ -96,7 +98,7 @@ function start(t: Test, disks: Readonly<Record<string, SeenDisk>>, uuid = UUID) 
       writeFileSync(at(device, 'uevent'), number === 7 ? 'PARTNAME=pilotlight-state\n' : '')
       writeFileSync(at('sys/devices', disk, 'removable'), '0\n')
       symlinkSync(`../../devices/${disk}/${name}`, at('sys/class/block', name))
-      blocks.push(name)
+      ;(number === 7 && state !== 'ext4' ? members : blocks).push(name)
     }
     if (root !== undefined)
       for (const [index, uuid] of SLOT_UUIDS.entries())
@@ -105,6 +107,7 @@ function start(t: Test, disks: Readonly<Record<string, SeenDisk>>, uuid = UUID) 
     if (state !== 'ext4') writeFileSync(at('run/mirrors', `${disk}7`), state.mirror)
   }
   writeFileSync(at('blocks'), blocks.join(' '))
+  writeFileSync(at('members'), members.join(' '))
   writeFileSync(at('state'), '')
   truncateSync(at('state'), 8 << 20)
   execFileSync('mkfs.ext4', ['-q', '-F', '-d', at('seed'), at('state')])
