@@ -74,13 +74,12 @@ const RECORDED = [
 const LEFT_OUT = ['usr/lib/pilotlight/containerd', 'usr/lib/firmware', 'usr/local/bin', 'opt/cni']
 
 /**
- * When the installing program is killed, by chain: a condition of the initrd's shell. First while a file is written to the slot, then while the EFI system
- * partition is mounted.
+ * When the installing program is killed, by chain: a condition of the initrd's shell. First while a file is written to the slot, then while one is
+ * written to the EFI system partition.
  */
 const PROGRAM_KILLS = [
   '[ -p /run/pilotlight/slot/pipe ]',
-  // It is mounted in a namespace of its own, for seconds: `cat | grep` of all of them came too late on an emulated machine.
-  "grep -qs ' /run/pilotlight/esp ' /proc/[0-9]*/mounts",
+  "grep -qs 'pilotlight[.]efi' /proc/[0-9]*/cmdline", // curl's
 ]
 const PROGRAM_KILLED = 'KILLED the installing program'
 
@@ -214,8 +213,10 @@ async function cutChain(chain: number, firmware: Firmware, slot: Slot): Promise<
       // It says why on its console, waits for a minute, and starts again.
       const next = await rack.reported(['installing', 'ready']).catch(String)
       const text = typeof next === 'string' ? next : next.text
-      const went = typeof next !== 'string' && next.kind === 'installing'
-      const passed = went && machine.console().includes(PROGRAM_KILLED)
+      // Either the install begins anew, or what it had started was whole: then the machine starts from its disk.
+      const console = machine.console()
+      const restarted = console.indexOf('restarts in 60 s', Math.max(0, console.indexOf(PROGRAM_KILLED)))
+      const passed = typeof next !== 'string' && console.includes(PROGRAM_KILLED) && restarted >= 0
       write({ kind: 'program', chain, firmware, done, next: text, passed })
       if (!passed) {
         await machine.cut()
