@@ -28,6 +28,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { parseArgs } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { stringify } from 'yaml'
 import { tokenIn } from '#client/credentials.ts'
 import { ServerClient } from '#client/server.ts'
@@ -524,12 +525,15 @@ done
   const dropIn = '[Unit]\nWants=kill-install.service\n'
   const units = 'etc/systemd/system/'
   const folders = ['etc/', 'etc/systemd/', units, `${units}pilotlight-disk.service.d/`]
-  const archive = cpioArchive([
-    ...folders.map(path => ({ path, mode: 0o755 })),
-    { path: `${units}pilotlight-disk.service.d/kill.conf`, mode: 0o644, content: dropIn },
-    { path: `${units}kill-install.service`, mode: 0o644, content: unit },
-    { path: 'kill-install', mode: 0o755, content: script },
-  ])
+  // Compressed, since the kernel takes an archive that is not only at a multiple of four, and UEFI puts it right behind the initrd.
+  const archive = gzipSync(
+    cpioArchive([
+      ...folders.map(path => ({ path, mode: 0o755 })),
+      { path: `${units}pilotlight-disk.service.d/kill.conf`, mode: 0o644, content: dropIn },
+      { path: `${units}kill-install.service`, mode: 0o644, content: unit },
+      { path: 'kill-install', mode: 0o755, content: script },
+    ]),
+  )
   writeFileSync(join(assets, 'live', name), archive)
   const read = JSON.parse(profile) as { boot: { initrd: string[] } }
   read.boot.initrd.push(`--name ${name} /assets/live/${name}`)
