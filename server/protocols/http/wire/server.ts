@@ -74,11 +74,21 @@ export function newApp(
   admission.connections.watch(app.server, { isTls: tls !== undefined })
   admission.turns.arrange(app.server)
   app.server.on('request', noteBody) // at once, whenever its turn is
+  app.addHook('onRequest', dropGone)
   app.addHook('onRequest', refuseCoding)
   identify(app)
   limitBodies(app, limits.requestMs)
   logRequests(app, requests)
   return app
+}
+
+/**
+ * Drops a request whose client is gone: a connection that was reset has no address any more, and routes, limits and the log go by it.
+ * Once it was read, a socket keeps it.
+ */
+function dropGone({ raw }: FastifyRequest, _: FastifyReply, next: () => void): void {
+  if (raw.socket.remoteAddress === undefined) raw.destroy()
+  else next()
 }
 
 /**

@@ -1,5 +1,6 @@
 // What the server reports about itself: logs, metrics, and whether it is ready.
 
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
@@ -70,6 +71,20 @@ t.test('a request is logged with its client, machine, status and duration', asyn
     fields: { client: '127.0.0.1', machine: 'ctl-1', ms: Number },
   })
   t.match(health, { level: 'debug' }, 'who watches is not worth a line')
+})
+
+t.test('a request whose connection was reset meanwhile ends nothing but itself', async t => {
+  const server = await testServer(t)
+  // What getpeername(2) says of such a connection: nothing.
+  const sockets = Socket.prototype as unknown as { _getpeername: () => object }
+  const { _getpeername } = sockets
+  sockets._getpeername = () => ({})
+  try {
+    await t.rejects(server.get('/ipxe'), 'no answer')
+  } finally {
+    sockets._getpeername = _getpeername
+  }
+  t.equal((await server.get('/healthz')).status, 200)
 })
 
 t.test('metrics count requests by route, and boots by what happened', async t => {
