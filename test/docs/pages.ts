@@ -155,6 +155,7 @@ export const NOT_RUN: readonly (readonly [page: string, begin: string, why: stri
   ['bench/README.md', 'node_modules/.bin/node bench/machines/provisioner-off.ts', MACHINES],
   ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/upgrade-os.ts', MACHINES],
   ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/encrypted-disks.ts', MACHINES],
+  ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/disk-life.ts', MACHINES],
   ['docs/how-to/encrypt-a-disk.md', 'pilotlight machines reject', MACHINES],
   ['bench/README.md', 'pilotlight lab exec', CLOUD_ALONE],
   ['bench/README.md', 'sudo node_modules/.bin/node bench/machines/power-cut.ts', MACHINES],
