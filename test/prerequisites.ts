@@ -20,6 +20,7 @@ export const testPrerequisites: readonly Prerequisite[] = [
   { command: 'sgdisk', package: 'gdisk', why: 'partitions the disks that loaders start from' },
   { command: 'mkfs.fat', package: 'dosfstools', why: 'makes their EFI system partitions' },
   { command: 'mcopy', package: 'mtools', why: 'puts files into these, without a mount' },
+  { command: 'cryptsetup', package: 'cryptsetup-bin', why: 'encrypts the disk whose keys a wipe erases' },
   { command: 'gpg', package: 'gpg', why: 'judges the signatures' },
   { command: 'tpm2_quote', package: 'tpm2-tools', why: 'asks an emulated TPM as a machine does' },
   { command: 'ping', package: 'iputils-ping', why: "knocks at a guest's address" },
