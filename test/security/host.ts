@@ -143,12 +143,7 @@ async function follow(order: Order): Promise<Done> {
       const answer = await fetch(url, { ...init, ...(body === undefined ? {} : { body }) })
       const bytes = Buffer.from(await answer.arrayBuffer())
       const fields = Object.fromEntries(answer.headers)
-      return {
-        status: answer.status,
-        text: bytes.toString('utf8'),
-        base64: bytes.toString('base64'),
-        headers: fields,
-      }
+      return { status: answer.status, base64: bytes.toString('base64'), headers: fields }
     }
   }
 }

@@ -244,7 +244,11 @@ function startHost(t: Test, { within: [nsenter, netns] }: TestNetwork): Host {
   const pending = new Map<number, (done: Done) => void>()
   createInterface(child.stdout).on('line', line => {
     const { id, done } = JSON.parse(line) as { id: number; done: Done }
-    pending.get(id)?.(done)
+    // The text of a body is made here: readline ends lines at U+2028 too, which JSON does not escape and sealed bytes may have.
+    const { base64 } = done
+    pending.get(id)?.(
+      base64 === undefined ? done : { ...done, text: Buffer.from(base64, 'base64').toString() },
+    )
     pending.delete(id)
   })
   let count = 0
