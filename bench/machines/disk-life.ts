@@ -2,8 +2,10 @@
 // years off, an operator has it installed again, a disk of its mirror dies and comes back, it is wiped. One machine in QEMU with a real server goes
 // through one after the other; its mirror is another machine.
 //
-//   sudo node_modules/.bin/node bench/machines/disk-life.ts docs/runs/DATE-disk-life.jsonl [--only bios|uefi] [--steps STEP,STEP] [--again]
+//   sudo node_modules/.bin/node bench/machines/disk-life.ts docs/runs/DATE-disk-life.jsonl [--only bios|uefi] [--steps STEP,STEP] [--encrypt]
+//     [--again]
 //
+// With --encrypt the state partition is encrypted: with UEFI by the key in a TPM, with BIOS by the server's.
 // A record has a line a step. A step that passed there is not checked again; the machine is made anew in each run, so what a step needs (an
 // install) is done again. Ends with 1 where a step failed; the ones behind it are tried all the same, each with a machine that is
 // installed.
@@ -20,13 +22,22 @@ const BOOT_SECONDS = 1200
 const WIPE_SECONDS = 2400
 const FROM_DISK = /is up( again)?, from slot [ab] of \S+ \([0-9a-f]{12}\)(?!, installed)/
 const INSTALLED = /from slot a of .*, installed in this boot/
-const OTHER_UUID = '5a0e7f00-0099-4000-8000-000000000099'
+/** An initrd's `uname` that names another kernel once a slot is mounted, unless the disk brought the kernel. */
+const OTHER_KERNEL = `#!/bin/sh
+case "$1 $(cat /proc/cmdline) " in
+    *" pilotlight.disk "*) ;;
+    "-r "*) [ ! -d /run/live/ro/usr ] || { echo 0.0.0-other; exit; } ;;
+esac
+[ "$1" = -m ] && echo x86_64 || cat /proc/sys/kernel/osrelease
+`
+const NO_KEXEC = '#!/bin/sh\necho kexec: refused by the bench >&2\nexit 1\n'
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
     steps: { type: 'string' },
+    encrypt: { type: 'boolean', default: false },
     again: { type: 'boolean', default: false },
   },
 })
@@ -38,6 +49,8 @@ type Firmware = Hardware['firmware']
 type Outcome = Circumstances & {
   readonly qemu: string
   readonly firmware: Firmware
+  /** The state partition is encrypted. */
+  readonly encrypt?: boolean
   readonly step: string
   readonly passed: boolean
   readonly seconds: number
@@ -57,7 +70,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
   'another mainboard': async machine => {
     await machine.powerOff('button')
-    machine.change({ boot: 'network', uuid: OTHER_UUID })
+    machine.change({ boot: 'network', uuid: uuidOf(99) })
     const said = await fromDisk(machine)
     const grant = (await machine.events()).find(({ text }) => text.includes('installed in other hardware'))
     if (grant === undefined) throw new Error('the journal has no grant for the disk of the old mainboard')
@@ -66,6 +79,9 @@ const STEPS: Readonly<Record<string, Step>> = {
     await fromDisk(machine)
     return `${grant.text}; ${said}`
   },
+  // Each with another UUID, since the server sends a machine that it knows to its disk.
+  'another kernel, by kexec': async machine => ownKernel(machine, { uuid: uuidOf(98), by: 'kexec' }),
+  'another kernel, by a restart': async machine => ownKernel(machine, { uuid: uuidOf(97), by: 'restart' }),
   'clock of 2016': async machine => {
     await machine.powerOff('button')
     machine.change({ boot: 'disk', clock: '2016-01-01T00:00:00' })
@@ -95,27 +111,41 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
 }
 
+const CHOICE = flags.encrypt ? ({ encrypt: 'auto' } as const) : {}
 const record = openRecord<Outcome>(path)
 const only = flags.steps?.split(',')
 for (const firmware of ['bios', 'uefi'] as const) {
   if (flags.only !== undefined && flags.only !== firmware) continue
   const isPending = (step: string) =>
     (only?.includes(step) ?? true) &&
-    (flags.again || !record.lines().some(it => it.passed && it.firmware === firmware && it.step === step))
+    (flags.again ||
+      !record
+        .lines()
+        .some(it => it.passed && isOfThisRun(it) && it.firmware === firmware && it.step === step))
   const steps = Object.entries(STEPS).filter(([step]) => isPending(step))
   if (steps.length > 0) await inLife(firmware, steps)
   if (isPending('mirror')) await tried(firmware, 'mirror', () => mirrored(firmware))
 }
-for (const { firmware, step, passed, why } of record.lines())
+for (const { firmware, step, passed, why } of record.lines().filter(isOfThisRun))
   console.log(`${firmware}, ${step}: ${passed ? 'passed' : why}`)
+
+function isOfThisRun({ encrypt = false }: Outcome): boolean {
+  return encrypt === flags.encrypt
+}
+
+/** A machine of that many disks, off; with `--encrypt` and UEFI it has a TPM. */
+async function machineOf(name: string, firmware: Firmware, disks: number): Promise<OneMachine> {
+  return OneMachine.make(`${name}-${firmware}`, {
+    firmware,
+    disks: Array.from({ length: disks }, () => ({ type: 'virtio', gib: 17 })),
+    ...(flags.encrypt && firmware === 'uefi' && { tpm: true }),
+  })
+}
 
 async function inLife(firmware: Firmware, steps: readonly (readonly [string, Step])[]): Promise<void> {
   const make = async () => {
-    const machine = await OneMachine.make(`life-${firmware}`, {
-      firmware,
-      disks: [{ type: 'virtio', gib: 17 }],
-    })
-    await machine.declare('install')
+    const machine = await machineOf('life', firmware, 1)
+    await machine.declare('install', CHOICE)
     await machine.powerOn()
     expectBoot(await machine.ready(INSTALL_SECONDS), INSTALLED)
     return machine
@@ -131,14 +161,10 @@ async function inLife(firmware: Firmware, steps: readonly (readonly [string, Ste
 
 /** Installed to two disks; starts from the second one alone, and then from both. */
 async function mirrored(firmware: Firmware): Promise<string> {
-  const disks = [
-    { type: 'virtio', gib: 17 },
-    { type: 'virtio', gib: 17 },
-  ]
-  const machine = await OneMachine.make(`mirror-${firmware}`, { firmware, disks })
+  const machine = await machineOf('mirror', firmware, 2)
   let whole = false
   try {
-    await machine.declare('install', { mirror: true })
+    await machine.declare('install', { mirror: true, ...CHOICE })
     await machine.powerOn()
     expectBoot(await machine.ready(INSTALL_SECONDS), INSTALLED)
     await machine.powerOff('button')
@@ -165,7 +191,8 @@ async function mirrored(firmware: Firmware): Promise<string> {
 }
 
 async function tried(firmware: Firmware, step: string, work: () => Promise<string>): Promise<boolean> {
-  const about = { ...circumstances(), qemu: await qemuVersion(), firmware, step }
+  const encrypted = flags.encrypt ? ({ encrypt: true } as const) : {}
+  const about = { ...circumstances(), qemu: await qemuVersion(), firmware, ...encrypted, step }
   const outcome = await attempted(work)
   const line = { ...about, ...outcome }
   record.add(line)
@@ -183,6 +210,31 @@ function beginOf(disk: string): string {
     return sector.toString('latin1')
   } finally {
     closeSync(file)
+  }
+}
+
+function uuidOf(number: number): string {
+  return `5a0e7f00-0099-4000-8000-0000000000${number}`
+}
+
+/** Enters the disk by a network boot whose kernel is not the slot's. */
+async function ownKernel(
+  machine: OneMachine,
+  { uuid, by }: { uuid: string; by: 'kexec' | 'restart' },
+): Promise<string> {
+  await machine.powerOff('button')
+  const uname = { path: 'usr/bin/uname', mode: 0o755, content: OTHER_KERNEL }
+  machine.overInitrd([
+    uname,
+    ...(by === 'restart' ? [{ path: 'usr/sbin/kexec', mode: 0o755, content: NO_KEXEC }] : []),
+  ])
+  machine.change({ boot: 'network', uuid })
+  try {
+    const said = await fromDisk(machine)
+    if (!said.includes(`entered by a ${by} in `)) throw new Error(`it was not entered by a ${by}: ${said}`)
+    return said
+  } finally {
+    machine.overInitrd([])
   }
 }
 

@@ -1,9 +1,11 @@
 // One emulated machine and its server, for what is asked about installs: a lab that is made for it, its power, and what the server's
 // journal says of its boots, with times that count from the power-on.
 
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { stringify } from 'yaml'
 import { tokenIn } from '#client/credentials.ts'
 import { ServerClient } from '#client/server.ts'
@@ -11,6 +13,7 @@ import { run } from '#host/command.ts'
 import { ensurePrerequisites } from '#host/prerequisites.ts'
 import { placeAssets } from '#images/assets.ts'
 import { buildImages, type ImageSet } from '#images/build.ts'
+import { cpioArchive, type CpioEntry } from '#images/cpio.ts'
 import { makeMedium } from '#images/medium-image.ts'
 import { readMedium } from '#images/medium.ts'
 import { mediumPrerequisites } from '#images/prerequisites.ts'
@@ -30,6 +33,7 @@ const TICKS_A_SECOND = 100
 const SERVER = '10.20.0.1'
 const ROOT = join(import.meta.dirname, '../..')
 const RACKS = join(ROOT, 'lab/racks')
+const OVER_INITRD = 'over-initrd.img'
 
 /** Hardware of the machine as a rack file has it (lab/README.md). */
 export type Hardware = {
@@ -115,9 +119,11 @@ export class OneMachine {
       ...rest,
       ...(medium === undefined ? {} : { medium: join(folder, 'medium.iso') }),
     }
-    const data = join(RACKS, 'firmware/data')
+    const data = join(folder, 'data')
     const rack = { name: labName, bridge: { address: `${SERVER}/24` }, data, machines: [machine] }
     try {
+      // With what its links lead to, as the profile is written to (Node's cpSync keeps links below the folder).
+      execFileSync('cp', ['--recursive', '--dereference', join(RACKS, 'firmware/data'), data])
       writeFileSync(join(folder, 'rack.yaml'), stringify(rack))
       const images = await buildImages()
       if (machine.medium !== undefined) await writeMedium(images, machine)
@@ -161,6 +167,19 @@ export class OneMachine {
     })
     const network = this.#bootsByMedium ? { ...objects.network, dhcp: 'off' as const } : objects.network
     await this.#client.putSite(this.#lab.name, { ...objects, network, machines })
+  }
+
+  /** From the next network boot on, these files are put over those of the initrd; with none, the initrd is what was built. */
+  overInitrd(entries: readonly CpioEntry[]): void {
+    const profile = join(this.#folder, 'data/profiles/live.json')
+    const read = JSON.parse(readFileSync(profile, 'utf8')) as { boot: { initrd: string[] } }
+    const initrd = read.boot.initrd.filter(line => !line.includes(OVER_INITRD))
+    if (entries.length > 0) {
+      // Compressed, since the kernel takes an archive that is not only at a multiple of four, and UEFI puts it right behind the initrd.
+      writeFileSync(join(this.#lab.directory, 'assets/live', OVER_INITRD), gzipSync(cpioArchive(entries)))
+      initrd.push(`--name ${OVER_INITRD} /assets/live/${OVER_INITRD}`)
+    }
+    writeFileSync(profile, JSON.stringify({ ...read, boot: { ...read.boot, initrd } }))
   }
 
   async powerOn(): Promise<void> {
