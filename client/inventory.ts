@@ -142,12 +142,15 @@ function pathOf(kind: Kind, id: string): string {
 /** What one transaction holds at most, well within what the server takes: characters of JSON, and values in it. */
 const MOST = { characters: 16 << 20, values: 250_000 } as const
 
+/** An object to be put; `expect`: the version that has to be there, or `absent`. */
+export type PutObject = KindedObject & { readonly expect?: string }
+
 /** The objects as changes, in their order, in as few transactions as the server takes them. */
-export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly SentChange[]> {
+export function* batchesOf(objects: readonly PutObject[]): Iterable<readonly SentChange[]> {
   let batch: SentChange[] = []
   let characters = 0
   let values = 0
-  for (const { kind, object } of objects) {
+  for (const { kind, object, expect } of objects) {
     const text = JSON.stringify(object)
     const own = text.match(/[,[{]/g)?.length ?? 0 // at least as many as there are values
     const isFull = characters + text.length > MOST.characters || values + own > MOST.values
@@ -155,7 +158,7 @@ export function* batchesOf(objects: readonly KindedObject[]): Iterable<readonly 
       yield batch
       ;[batch, characters, values] = [[], 0, 0]
     }
-    batch.push({ action: 'put', kind, object })
+    batch.push({ action: 'put', kind, object, ...(expect !== undefined && { expect }) })
     characters += text.length
     values += own
   }

@@ -10,7 +10,7 @@ import { pathWord } from '#host/shell.ts'
 import { idOf, KINDS, type Kind, type KindedObject } from '#model/kinds.ts'
 import { bytesOf } from '#model/text.ts'
 import { fileTextOf, LAYOUT_FOLDERS, pathOf } from '#server/inventory/matchbox-text.ts'
-import { Failure } from '#model/error.ts'
+import { Failure, PilotlightError } from '#model/error.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 
@@ -27,6 +27,7 @@ export function defineImport(command: Command): void {
       'after',
       `
 Objects are written in transactions of at most ${CHANGES_AT_ONCE}, what is named before what names it; run it again after a failure.
+What someone else changes on the server meanwhile is not replaced: the import ends (PRECONDITION_FAILED), and names it.
 
 Examples:
   pilotlight import /var/lib/matchbox
@@ -65,7 +66,7 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
   const { dryRun = false, skipBroken = false, json = false, hide = false, replace = false } = flags
   const objects = await objectsBelow(folder, skipBroken)
   const client = new Client(flags.server)
-  const others = await othersThan(objects, client)
+  const { others, versions } = await compare(objects, client)
   const hidden = others.filter(({ source }) => source === 'directory').map(nameOf)
   if (hidden.length > 0 && !hide) throw wouldHide(folder, hidden)
   if (!replace) {
@@ -75,8 +76,11 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
   }
   const counts = new Map<string, Count>()
   const changed: string[] = []
-  for (const changes of batchesOf(objects)) {
-    const { outcomes } = await client.transaction(changes, { dryRun })
+  const conditional = objects.map(one => ({ ...one, expect: versions.get(nameOf(one)) ?? 'absent' }))
+  for (const changes of batchesOf(conditional)) {
+    const { outcomes } = await client.transaction(changes, { dryRun }).catch((error: unknown) => {
+      throw changedMeanwhile(error, counts.size > 0 && !dryRun)
+    })
     for (const { kind, id, result } of outcomes) {
       if (result === 'changed') changed.push(`${kind} ${id}`)
       const { count = 0 } = counts.get(`${kind} ${result}`) ?? {}
@@ -94,20 +98,29 @@ async function importDirectory(folder: string, flags: ImportFlags): Promise<void
 /** An object that is imported where the server has another one of the same id, and where the server has it. */
 type Other = KindedObject & { readonly source: 'store' | 'directory' }
 
-/** What is other than what the server has under the same id. Of the server, objects of the store go before files. */
-async function othersThan(objects: readonly KindedObject[], client: InventoryClient): Promise<Other[]> {
+/** What the server has under the ids of these objects. Of the server, objects of the store go before files. */
+type Comparison = {
+  /** Those of which the server has another text. */
+  readonly others: readonly Other[]
+  /** The version of each that the server has, by kind and id. */
+  readonly versions: ReadonlyMap<string, string>
+}
+
+async function compare(objects: readonly KindedObject[], client: InventoryClient): Promise<Comparison> {
   const others: Other[] = []
+  const versions = new Map<string, string>()
   for (const kind of KINDS) {
     const own = new Map(objects.flatMap(one => (one.kind === kind ? [[idOf(one), one]] : [])))
     if (own.size === 0) continue
     for await (const listed of client.list(kind)) {
       const object = own.get(listed.id)
       if (object === undefined) continue
+      versions.set(nameOf(object), listed.version)
       const bytes = await bytesIn(client, kind, listed)
       if (!bytes.equals(bytesOf(fileTextOf(object)))) others.push({ ...object, source: listed.source })
     }
   }
-  return others
+  return { others, versions }
 }
 
 function nameOf(object: KindedObject): string {
@@ -140,6 +153,22 @@ function wouldHide(folder: string, hidden: readonly string[]): Failure {
     'machines whose groups name it would boot what is imported. Nothing was written'
   const remedy = `rename it in ${folder}, or, if that is meant:  pilotlight import ${pathWord(folder)} --hide`
   return new Failure('IN_THE_WAY', what, remedy)
+}
+
+/** Says of a write that was refused since someone else wrote the same object meanwhile which one that is; any other error stays as it is. */
+function changedMeanwhile(error: unknown, isBegun: boolean): unknown {
+  if (!(error instanceof PilotlightError) || error.code !== 'PRECONDITION_FAILED') return error
+  const [, kind, id] = /^(\w+) "([^"]*)"/.exec(error.message) ?? [] // as the server names it
+  const named = kind === undefined || id === undefined ? 'an object of the server' : `${kind} ${id}`
+  const rest = isBegun
+    ? 'What was imported before it is written; it and the rest are not'
+    : 'Nothing was written'
+  const look =
+    kind === undefined || id === undefined
+      ? ''
+      : `look at it:  pilotlight history ${kind} ${pathWord(id)}   and `
+  const what = `someone else changed ${named} while this import looked at the server. ${rest}`
+  return new Failure('PRECONDITION_FAILED', what, `${look}run the same again`, { cause: error })
 }
 
 /** Some names, and how many more. */

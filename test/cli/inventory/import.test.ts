@@ -1,4 +1,7 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT } from '#cli/exit.ts'
@@ -85,6 +88,64 @@ t.test('a directory that is imported is exported byte for byte', async t => {
     counts: [{ kind: 'group', result: 'unchanged', count: 1 }],
   })
 })
+
+const profile = (id: string, name: string) => ({ id, name, boot: {} })
+const fileOf = (id: string) => JSON.stringify(profile(id, 'imported'))
+
+t.test('what someone else puts after the import looked at the server is not replaced', async t => {
+  const folder = t.testdir({
+    source: { profiles: { 'p.json': fileOf('p'), 'q.json': fileOf('q') } },
+    empty: {},
+  })
+  const source = join(folder, 'source')
+  const server = await testServer(t, { dataPath: join(folder, 'empty'), statePath: join(folder, 'state') })
+  const nameOf = async (id: string) =>
+    ((await (await server.get(`/v1/profiles/${id}`)).json()) as { name?: string }).name
+  const putName = (id: string, name: string) => server.put(`/v1/profiles/${id}`, profile(id, name))
+  await putName('p', 'first')
+
+  let between = () => putName('p', 'of another administrator')
+  const url = await beforeTransactions(t, server.url, () => between())
+  const run = () => pilotlight(['import', source, '--replace'], { env: { PILOTLIGHT_SERVER: url } })
+  t.match(await run(), {
+    status: EXIT.refused,
+    err: /PRECONDITION_FAILED[^]*someone else changed profile p while[^]*Nothing was written[^]*pilotlight history profile p .*run the same again/,
+  })
+  t.equal(await nameOf('p'), 'of another administrator')
+  t.equal((await server.get('/v1/profiles/q')).status, 404, 'all of it or nothing')
+  between = () => putName('q', 'a new one')
+  t.match(await run(), { status: EXIT.refused, err: /someone else changed profile q/ })
+  t.strictSame([await nameOf('p'), await nameOf('q')], ['of another administrator', 'a new one'])
+  between = async () => new Response()
+  t.match(await run(), { status: EXIT.done, out: /changed: profile p, profile q$/m })
+  t.strictSame([await nameOf('p'), await nameOf('q')], ['imported', 'imported'])
+})
+
+/** Hands all requests on to a server, and does something before each transaction that writes. Gives its URL. */
+async function beforeTransactions(t: Test, to: string, act: () => Promise<unknown>): Promise<string> {
+  const handOn = async (request: IncomingMessage, response: ServerResponse) => {
+    const { method = 'GET', url = '/', headers } = request
+    const body = Buffer.concat(await request.toArray())
+    if (method === 'POST' && url === '/v1/transactions') await act()
+    const type = headers['content-type']
+    const answer = await fetch(`${to}${url}`, {
+      method,
+      headers: { accept: headers.accept ?? '*/*', ...(type !== undefined && { 'content-type': type }) },
+      ...(body.length > 0 && { body }),
+    })
+    const sent = ['content-type', 'etag', 'x-source'].flatMap(name => {
+      const value = answer.headers.get(name)
+      return value === null ? [] : [[name, value]]
+    })
+    response.writeHead(answer.status, Object.fromEntries(sent)).end(Buffer.from(await answer.arrayBuffer()))
+  }
+  const proxy = createServer((request, response) => {
+    handOn(request, response).catch(() => response.destroy())
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => proxy.close())
+  await once(proxy, 'listening')
+  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` // of a TCP listener
+}
 
 t.test('a folder that is not a data directory is a mistake, an empty data directory is not', async t => {
   const folder = t.testdir({ other: { 'a.txt': '' }, empty: { groups: {} } })
