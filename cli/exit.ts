@@ -65,6 +65,7 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, keyof typeof EXIT>>> = 
   NOTHING_TO_SERVE: 'notFound',
   NOT_FOUND: 'notFound',
   NOT_REOPENED: 'notFound',
+  NOT_UNLOCKED: 'notFound',
   NO_KEY_WAITS: 'notFound',
   NO_MACHINE: 'notFound',
   NO_MATCHING_GROUP: 'notFound',

@@ -296,6 +296,12 @@ export class ServerClient {
     return (await this.#json('POST', path)) as UnlockView
   }
 
+  /** Takes that back. */
+  async lockDisk(machine: string): Promise<UnlockView> {
+    const path = `/v1/machines/${encodeURIComponent(machine)}/disk/unlock`
+    return (await this.#json('DELETE', path)) as UnlockView
+  }
+
   /** Acknowledges an alarm, or clears it. */
   async decideAlarm(id: string, verb: 'acknowledge' | 'clear'): Promise<AlarmView> {
     return (await this.#json('POST', `/v1/alarms/${encodeURIComponent(id)}/${verb}`)) as AlarmView

@@ -18,6 +18,7 @@ against is in docs/how-to/encrypt-a-disk.md.
 
 Examples:
   pilotlight disk unlock cmp-1
+  pilotlight disk unlock cmp-1 --undo
   pilotlight disk recovery-key cmp-1`,
   )
   addSubverbs(command, VERBS)
@@ -40,12 +41,21 @@ function defineUnlock(command: Command): void {
   command
     .argument('<machine...>', 'names of machines')
     .addOption(serverOption())
+    .option('--undo', 'takes it back, before the hour is over')
     .option('--json', 'as JSON')
-    .action(async (names: readonly string[], { server: base, json = false }: Flags) => {
+    .action(async (names: readonly string[], flags: Flags & { undo?: boolean }) => {
+      const { server: base, json = false, undo = false } = flags
       const { ServerClient } = await import('#client/server.ts')
       const client = new ServerClient(base)
       const { forEach } = await import('../each.ts')
       await forEach([...new Set(names)], json, async name => {
+        if (undo) {
+          await client.lockDisk(name)
+          return {
+            state: 'locked',
+            line: `${name}: the server does not hand out the key of its disk any more`,
+          }
+        }
         const { until } = await client.unlockDisk(name)
         const line = `${name}: the server hands out the key of its disk until ${until.slice(0, 16)}Z`
         return { state: 'allowed', line: cleanText(line, Infinity) }

@@ -154,6 +154,18 @@ export class DiskKeyRefused extends ServerError {
   }
 }
 
+/** An operator takes back a permission that there is not. */
+export class NotUnlocked extends ServerError {
+  readonly code = 'NOT_UNLOCKED'
+  readonly statusCode = 404
+  constructor(machine: string) {
+    super(
+      `The server may hand out no key of the disk of ${machine}: no one allowed it, its hour is over, or the server was restarted since. ` +
+        `'pilotlight journal ${machine}' shows which.`,
+    )
+  }
+}
+
 /** An operator takes back what is not ordered. */
 export class NoOrder extends ServerError {
   readonly code = 'NO_ORDER'

@@ -4,7 +4,7 @@
 
 import type { DiskKeyHolder, RecoveryKey, Unlock } from '#model/disk-key.ts'
 import type { Machine } from '#model/machine.ts'
-import { DiskKeyRefused } from './disk-errors.ts'
+import { DiskKeyRefused, NotUnlocked } from './disk-errors.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
@@ -12,7 +12,7 @@ import type { Clocks } from '../process/clock.ts'
 import type { DiskKey, MachineRecords } from '../store/machine-records.ts'
 import type { BootTokens } from './boot-tokens.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
-import { keptOf, presentOf, whyKept } from '../store/disk-key-records.ts'
+import { handedOutOf, keptOf, presentOf, whyKept } from '../store/disk-key-records.ts'
 import type { TokenHolder } from './token-holder.ts'
 import { refusalOf } from '../store/refusable.ts'
 import { requireRecipient, sealText } from './sealing.ts'
@@ -47,12 +47,21 @@ export type SentDiskKey = {
   readonly holder: DiskKeyHolder
 }
 
+/** An operator's permission to hand out keys. */
+type Permission = {
+  /** The LUKS UUIDs that it is for. */
+  readonly uuids: readonly string[]
+  /** By the steady clock, and in milliseconds since 1970 as it was given. */
+  readonly ends: number
+  readonly until: number
+}
+
 /** Keys of disks: kept, shown, and handed out. */
 export class DiskKeys {
   readonly #needs: DiskKeyNeeds
   readonly #challenges = new Map<string, readonly string[]>()
-  /** Until when the key of a machine whose TPM holds it is handed out, by the steady clock. A restart ends them. */
-  readonly #permitted = new Map<string, number>()
+  /** Permissions for machines whose TPM holds the key. A restart ends them. */
+  readonly #permitted = new Map<string, Permission>()
   /** When it was last written down that a machine waits for that permission, by the steady clock. */
   readonly #saidWaiting = new Map<string, number>()
 
@@ -140,8 +149,9 @@ export class DiskKeys {
     }
     this.#challenges.delete(id)
     const now = this.#needs.clocks.steady()
-    const until = this.#permitted.get(name)
-    if (until !== undefined) this.#permitted.set(name, Math.min(until, now + AGAIN_MS))
+    const permission = this.#permitted.get(name)
+    if (permission !== undefined)
+      this.#permitted.set(name, { ...permission, ends: Math.min(permission.ends, now + AGAIN_MS) })
     const sealed = await sealText(key.recipient, key.secret)
     const text = `was handed the key of its disk (LUKS ${uuid})`
     this.#needs.journal.record({ ...where, kind: 'unlock', text })
@@ -149,18 +159,40 @@ export class DiskKeys {
   }
 
   /**
-   * An operator has the server hand the key out, within an hour, to a machine whose TPM does not give it.
+   * An operator has the server hand the key out, within an hour, to a machine whose TPM does not give it: those of the disks that
+   * it has now, and none that is made later.
    *
-   * @throws {DiskKeyRefused} 403, where there is no key
+   * @throws {DiskKeyRefused} 403, where there is no key, or none that is handed out
    */
   async permit({ name, macs }: Machine, who: string): Promise<Unlock> {
     const { store, clocks } = this.#needs
-    if ((await store.read(name, record => record.diskKeys())).length === 0) throw noKey(name)
-    this.#permitted.set(name, clocks.steady() + PERMITTED_MS)
+    const { uuids, why } = await store.read(name, record => {
+      const [latest] = record.diskKeys()
+      return { uuids: handedOutOf(record).map(({ uuid }) => uuid), why: latest && whyKept(latest, record) }
+    })
+    if (uuids.length === 0) throw why === undefined ? noKey(name) : new DiskKeyRefused(name, why)
+    const until = clocks.wall() + PERMITTED_MS
+    this.#permitted.set(name, { uuids, ends: clocks.steady() + PERMITTED_MS, until })
     const [mac = ''] = macs
-    const text = `${who} allowed the server to hand out the key of its disk, for an hour`
+    const text = `${who} allowed the server to hand out the key of its disk, for an hour (LUKS ${uuids.join(', ')})`
     this.#needs.journal.record({ mac, machine: name, layer: 'http', kind: 'unlock', text })
-    return { machine: name, until: clocks.wall() + PERMITTED_MS }
+    return { machine: name, until }
+  }
+
+  /**
+   * An operator takes the permission back; gives what it was. What was handed out already is known to the machine.
+   *
+   * @throws {NotUnlocked} 404, where there is none, or its time is over
+   */
+  revoke({ name, macs }: Machine, who: string): Unlock {
+    const permission = this.#permitted.get(name)
+    this.#permitted.delete(name)
+    if (permission === undefined || permission.ends <= this.#needs.clocks.steady())
+      throw new NotUnlocked(name)
+    const [mac = ''] = macs
+    const text = `${who} took back that the server may hand out the key of its disk`
+    this.#needs.journal.record({ mac, machine: name, layer: 'http', kind: 'unlock', text })
+    return { machine: name, until: permission.until }
   }
 
   /**
@@ -202,7 +234,8 @@ export class DiskKeys {
   #requirePermission({ holder, uuid }: DiskKey, name: string, address: string): void {
     if (holder === 'server') return
     const now = this.#needs.clocks.steady()
-    if ((this.#permitted.get(name) ?? -Infinity) > now) return
+    const permission = this.#permitted.get(name)
+    if (permission !== undefined && permission.ends > now && permission.uuids.includes(uuid)) return
     if ((this.#saidWaiting.get(name) ?? -Infinity) + PERMITTED_MS <= now) {
       this.#saidWaiting.set(name, now) // of declared machines alone
       const mac = this.#needs.machineOf(name)?.macs[0] ?? ''

@@ -36,6 +36,14 @@ export function presentOf(record: MachineRecord): DiskKey | undefined {
   return confirmed === undefined ? keys[0] : keys.find(key => isGrantOf(confirmed, key.boot))
 }
 
+/**
+ * The keys of the disks that a machine has, as far as that is known: of the system that it runs and of what was installed since and is
+ * not confirmed yet; where nothing is confirmed, each that was not given up.
+ */
+export function handedOutOf(record: MachineRecord): readonly DiskKey[] {
+  return record.diskKeys().filter(key => whyKept(key, record) === undefined)
+}
+
 /** The reason, as a clause, for which a key is kept for people alone and handed to no machine; undefined where it is handed out. */
 export function whyKept(key: DiskKey, record: MachineRecord): string | undefined {
   if (key.rejected !== undefined || isRejectedIn(record, key.boot))

@@ -52,6 +52,13 @@ t.test('a machine puts its key, an administrator sees it and allows it, others d
     status: 0,
     out: /hands out the key of its disk until \S+Z/,
   })
+  t.match(await run('disk', 'unlock', 'ctl-1', '--undo'), {
+    status: 0,
+    out: 'ctl-1: the server does not hand out the key of its disk any more\n',
+  })
+  t.match(await call('unlock', '', unlock), { status: 403 })
+  t.match(await run('disk', 'unlock', 'ctl-1', '--undo'), { status: 3, err: /NOT_UNLOCKED[^]*journal ctl-1/ })
+  t.match(await run('disk', 'unlock', 'ctl-1'), { status: 0 })
   const { text } = await call('unlock', '', unlock)
   const answer = await own.open((JSON.parse(text) as { challenge: string }).challenge)
   t.match(await call('unlock', '', { ...unlock, answer: 'wrong' }), { status: 403 })
@@ -69,6 +76,7 @@ t.test('a machine puts its key, an administrator sees it and allows it, others d
   const audit = await run('get', 'audit', '-o', 'jsonl')
   t.match(audit.out, /"action":"disk\.recover"[^\n]*"entity":"disk:ctl-1"[^\n]*LUKS 11111111/)
   t.match(audit.out, /"action":"disk\.unlock"/)
+  t.match(audit.out, /"action":"disk\.lock"/)
   t.notMatch(audit.out, /ABCD-?EFGH/)
   const events = await (await server.get('/v1/events?machine=ctl-1')).text()
   t.match(events, /was shown the recovery key/)

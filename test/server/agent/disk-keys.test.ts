@@ -163,6 +163,40 @@ t.test('where the TPM holds the key an operator allows the server to hand it out
   await t.rejects(handed(), REFUSED, 'once used it is good for a minute')
 })
 
+t.test('the permission is for the disks that the machine has then, and can be taken back', async t => {
+  const { keys, machines, clock, events, sent, handed } = await granted(t)
+  t.throws(() => keys.revoke(controller, 'ada'), { code: 'NOT_UNLOCKED', statusCode: 404 })
+  await keys.keep(who(), sent('tpm'))
+  await keys.permit(controller, 'ada')
+  t.match(events.at(-1), { kind: 'unlock', text: /^ada allowed .*\(LUKS 11111111-[^,]*\)$/ })
+  await machines.change(controller.name, record => record.putInstall(installOf('b-0002')))
+  await keys.keep(who('b-0002'), sent('tpm', OTHER))
+  await t.rejects(handed(address, OTHER), REFUSED, 'it was made after that')
+  t.equal(await handed(), SECRET)
+
+  await keys.permit(controller, 'ada')
+  t.equal(await handed(address, OTHER), SECRET, 'while nothing is confirmed it may be either')
+  t.same(keys.revoke(controller, 'bob'), { machine: controller.name, until: 1000 + 3_600_000 })
+  t.match(events.at(-1), { kind: 'unlock', text: /^bob took back/ })
+  await t.rejects(handed(), REFUSED)
+  await t.rejects(handed(address, OTHER), REFUSED)
+  t.throws(() => keys.revoke(controller, 'bob'), { code: 'NOT_UNLOCKED' }, 'only once')
+  await keys.permit(controller, 'ada')
+  clock.steady += 3_600_000
+  t.throws(() => keys.revoke(controller, 'bob'), { code: 'NOT_UNLOCKED' }, 'nor after its hour')
+
+  const confirmed = installOf('b-0002', {
+    table: 't2',
+    grantedAt: 3000,
+    installedAt: 3000,
+    confirmedAt: 3001,
+  })
+  await machines.change(controller.name, record => record.putInstall(confirmed))
+  await keys.permit(controller, 'ada')
+  t.match(events.at(-1), { text: /\(LUKS 99999999-[^,]*\)$/ }, 'not for the disk that it had before')
+  await t.rejects(handed(), { ...REFUSED, message: /earlier installation/ })
+})
+
 t.test('a machine whose key was rejected, or that is not declared, is handed nothing', async t => {
   const { keys, machines, state, sent, handed } = await granted(t)
   await keys.keep(who(), sent('server'))

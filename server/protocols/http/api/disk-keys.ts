@@ -1,4 +1,4 @@
-// The keys of encrypted disks, for administrators alone. Both routes are POST, so that each call is in the audit log.
+// The keys of encrypted disks, for administrators alone. None of the routes is a GET, so each call is in the audit log.
 
 import type { FastifyPluginCallback } from 'fastify'
 import { recoveryKeySchema, unlockSchema } from '#model/disk-key.ts'
@@ -16,13 +16,13 @@ import { refuseInClear } from './secret-in-clear.ts'
 /** What these routes need of the service. */
 export type DiskKeyNeeds = {
   readonly catalog: () => Catalog
-  readonly diskKeys: Pick<DiskKeys, 'show' | 'permit'>
+  readonly diskKeys: Pick<DiskKeys, 'show' | 'permit' | 'revoke'>
   readonly log: Log
 }
 
 type ByName = { Params: { name: string } }
 
-/** `POST /v1/machines/{name}/disk/recover` and `/v1/machines/{name}/disk/unlock`. */
+/** `POST /v1/machines/{name}/disk/recover` and `/v1/machines/{name}/disk/unlock`, and `DELETE` of the latter. */
 export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalog, diskKeys, log }, done) => {
   app.setErrorHandler(problemAnswer(log))
 
@@ -66,6 +66,24 @@ export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalo
     async ({ params: { name }, identity }, reply) => {
       const unlock = await diskKeys.permit(machineNamed(catalog(), name), identity.name)
       log('info', 'disk key may be handed out', { machine: name, who: identity.name })
+      return pretty(reply, shown(unlockSchema, unlock))
+    },
+  )
+
+  app.delete<ByName>(
+    '/v1/machines/:name/disk/unlock',
+    {
+      ...sentAsItIs,
+      config: { audit: 'disk.lock' },
+      schema: {
+        tags: ['machines'],
+        summary: 'Takes back, before its time, that the server hands the key of the disk to a machine',
+        response: { 200: shownSchema(unlockSchema), '4xx': problem },
+      },
+    },
+    ({ params: { name }, identity }, reply) => {
+      const unlock = diskKeys.revoke(machineNamed(catalog(), name), identity.name)
+      log('info', 'disk key is not handed out any more', { machine: name, who: identity.name })
       return pretty(reply, shown(unlockSchema, unlock))
     },
   )
