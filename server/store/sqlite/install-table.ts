@@ -5,8 +5,12 @@ import type { DiskName, OrderVerb, UpgradeState } from '#model/install.ts'
 import type { Database } from './database.ts'
 import type { Install, KeptOrder } from '../machine-records.ts'
 
-/** Installs kept of each machine: the confirmed one, and of those that are not the last, by boots that DHCP showed before others. */
+/**
+ * Installs kept of each machine: the confirmed one, and of those that are not the last, by boots that DHCP showed before others; also
+ * the first that were reported as written, so that who boots in the name of a machine which waits for its approval does not push it out.
+ */
 const INSTALLS_KEPT = 8
+const FIRST_KEPT = 4
 
 /** The tables `installs` and `orders`. */
 export class InstallTable {
@@ -54,7 +58,12 @@ export class InstallTable {
       `DELETE FROM installs WHERE machine = ? AND confirmed_at IS NULL AND boot NOT IN (
          SELECT boot FROM installs LEFT JOIN machine_boots USING (machine, boot)
          WHERE machine = ? AND confirmed_at IS NULL
-         ORDER BY COALESCE(elsewhere, 1), COALESCE(proven, 0) DESC, boot DESC LIMIT ${INSTALLS_KEPT})`,
+         ORDER BY COALESCE(elsewhere, 1), COALESCE(proven, 0) DESC, boot DESC LIMIT ${INSTALLS_KEPT})
+       AND boot NOT IN (
+         SELECT boot FROM installs LEFT JOIN machine_boots USING (machine, boot)
+         WHERE machine = ? AND confirmed_at IS NULL AND installed_at IS NOT NULL AND COALESCE(elsewhere, 0) = 0
+         ORDER BY boot LIMIT ${FIRST_KEPT})`,
+      machine,
       machine,
       machine,
     )

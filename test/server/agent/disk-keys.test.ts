@@ -308,6 +308,20 @@ t.test('nor that of a system which waits for its approval, where they are not at
   t.ok(installs.some(({ boot }) => boot === 'b-0001'))
 })
 
+t.test('nor where they are shown as its own, once its disk is written', async t => {
+  const all = await granted(t)
+  const own: MachineBoot = { machine: controller.name, boot: 'b-0001', tokens: 1, proven: true }
+  await all.machines.change(controller.name, record => {
+    record.putBoot(own)
+    record.putInstall(installOf('b-0001', { installedAt: 8 }))
+  })
+  await all.keys.keep(who(), all.sent('server'))
+  await putByOthers(all, 40)
+  t.equal(await all.handed(), SECRET)
+  const { installs } = await all.machines.read(controller.name, it => it.disk())
+  t.equal(installs.length, 9)
+})
+
 t.test('nor one of a system that was entered without a record of its install', async t => {
   const all = await granted(t)
   await all.keys.keep(who(), all.sent('server'))

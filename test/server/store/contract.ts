@@ -635,6 +635,21 @@ export function recordContract(t: Test, open: Open<MachineRecords>): void {
     t.equal(installs[0]?.boot, bootId(39))
   })
 
+  t.test('of those keeps the first that were written, which later ones do not push out', async t => {
+    const { store } = await open(t)
+    await store.change('ctl-1', record => {
+      record.putInstall(installOf('b-0001'))
+      for (let number = 2; number < 40; number += 1)
+        record.putInstall({ ...installOf(bootId(number)), installedAt: 8 })
+    })
+    const { installs } = await store.read('ctl-1', record => record.disk())
+    const [first, last] = [[5, 4, 3, 2], Array.from({ length: 8 }, (_, at) => 39 - at)]
+    t.same(
+      installs.map(({ boot }) => boot),
+      [...last, ...first].map(bootId),
+    )
+  })
+
   t.test('a boot that an order was spent on is open, those before it are not', async t => {
     const { store } = await open(t)
     await keep(store, 'b-0004')
