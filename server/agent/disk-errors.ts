@@ -2,6 +2,7 @@
 
 import { cleanLabel } from '#model/clean.ts'
 import { ServerError } from '../errors.ts'
+import { silentText, type Controller } from './liveness.ts'
 
 /** The disk that a machine was to be installed to holds something; the message says what to do. */
 export class DiskInUse extends ServerError {
@@ -72,11 +73,17 @@ export class NoDisk extends ServerError {
 export class BreaksQuorum extends ServerError {
   readonly code = 'BREAKS_QUORUM'
   readonly statusCode = 409
-  constructor(verb: string, machine: string, controllers: readonly string[], left: number, needed: number) {
+  constructor(
+    verb: string,
+    machine: string,
+    { controllers, left, needed }: { controllers: readonly Controller[]; left: number; needed: number },
+  ) {
+    const names = controllers.map(({ name }) => name)
     const whose =
-      controllers.length === 1 ? 'the only controller' : `one of the controllers ${controllers.join(', ')}`
+      controllers.length === 1 ? 'the only controller' : `one of the controllers ${names.join(', ')}`
     super(
       `${machine} is ${whose}: after '${verb}' ${left} of ${controllers.length} would run with their disks, and etcd needs ${needed}. ` +
+        silentText(controllers) +
         `Nothing is ordered. Take one controller at a time, and wait until it is ready again; or, to lose the cluster:  ` +
         `pilotlight ${verb} … --break-quorum`,
     )
@@ -87,12 +94,14 @@ export class BreaksQuorum extends ServerError {
 export class RestartBreaksQuorum extends ServerError {
   readonly code = 'BREAKS_QUORUM'
   readonly statusCode = 409
-  constructor(machine: string, isOnly: boolean, away: readonly string[]) {
+  constructor(machine: string, isOnly: boolean, away: readonly Controller[]) {
+    const names = away.map(({ name }) => name).join(', ')
     super(
       isOnly
         ? `${machine} is the only controller of its site: the API of its cluster is away while it restarts. No restart was ordered. ` +
             `If that may be:  pilotlight upgrade os ${machine} --break-quorum`
-        : `${machine} is a controller, and ${away.join(', ')} of its site ${away.length === 1 ? 'does' : 'do'} not run, or ${away.length === 1 ? 'is' : 'are'} about to stop. ` +
+        : `${machine} is a controller, and ${names} of its site ${away.length === 1 ? 'does' : 'do'} not run, or ${away.length === 1 ? 'is' : 'are'} about to stop. ` +
+            silentText(away) +
             `No restart was ordered. Wait until all other controllers are ready ('pilotlight get machines')`,
     )
   }

@@ -21,6 +21,7 @@ import { DiskKeys } from './disk-keys.ts'
 import { Enrolment } from './enrolment.ts'
 import { Installs } from './installs.ts'
 import { KeptOrders } from './kept-orders.ts'
+import { Liveness, type Controller, type ControllersOf } from './liveness.ts'
 import { LocalBoots } from './local-boots.ts'
 import { Orders } from './orders.ts'
 import { knownRecords } from '../store/known-records.ts'
@@ -129,10 +130,19 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
   })
   const diskKeys = new DiskKeys({ store, tokens, journal, alarms, clients, machineOf, clocks })
   const siteOf = (name: string) => catalog.entry('machine', name)?.site
-  const controllersOf = (name: string) =>
+  const liveness = new Liveness(clocks.steady)
+  const controllerOf = (machine: Machine): Controller => {
+    const { name, disk } = machine
+    const wasReady = isReady(journal.currentOf({ machine })?.phase)
+    // One that runs from RAM asks nothing.
+    const asks = disk !== undefined && disk !== 'none' && installs.isInstalled(name)
+    const isSilent = wasReady && asks && !liveness.isHeard(name)
+    return { name, runs: wasReady && !isSilent, isSilent }
+  }
+  const controllersOf: ControllersOf = name =>
     catalog.machines
       .filter(one => one.role === 'controller' && siteOf(one.name) === siteOf(name))
-      .map(one => ({ name: one.name, runs: isReady(journal.currentOf({ machine: one })?.phase) }))
+      .map(controllerOf)
   const keptOrders = new KeptOrders({ store, disks, clocks, host: hostClock })
   const localBoots = new LocalBoots({ disks, orders: keptOrders, clocks })
   const orders = new Orders({ store, kept: keptOrders, localBoots, journal, controllersOf })
@@ -159,6 +169,7 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     alarms,
     machineOf,
     controllersOf,
+    liveness,
     clocks,
     host: hostClock,
   })

@@ -7,6 +7,7 @@ import type { Journal } from '../machines/journal.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import { isAway, orderView, unfinishedOrder } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
+import type { ControllersOf } from './liveness.ts'
 import type { LocalBoots } from './local-boots.ts'
 
 /** How long an order waits for the network boot that spends it: one that is forgotten must not erase a disk weeks later. */
@@ -19,8 +20,7 @@ export type OrderNeeds = {
   readonly kept: Pick<KeptOrders, 'placeAll' | 'current' | 'order' | 'all' | 'leaving'>
   readonly localBoots: Pick<LocalBoots, 'forget'>
   readonly journal: Pick<Journal, 'record'>
-  /** The controllers of the site of a machine, and whether each runs. */
-  readonly controllersOf: (machine: string) => readonly { readonly name: string; readonly runs: boolean }[]
+  readonly controllersOf: ControllersOf
 }
 
 /** What an operator orders. */
@@ -122,10 +122,7 @@ export class Orders {
       if (!controllers.some(one => one.name === name)) continue
       const needed = Math.floor(controllers.length / 2) + 1
       const left = controllers.filter(one => one.runs && !names.has(one.name) && !this.#isAway(one.name))
-      if (left.length < needed) {
-        const whose = controllers.map(one => one.name)
-        throw new BreaksQuorum(verb, name, whose, left.length, needed)
-      }
+      if (left.length < needed) throw new BreaksQuorum(verb, name, { controllers, left: left.length, needed })
     }
   }
 

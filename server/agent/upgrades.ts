@@ -30,6 +30,7 @@ import type { TokenHolder } from './token-holder.ts'
 import { isAway, orderView } from './install-views.ts'
 import type { Installs } from './installs.ts'
 import type { KeptOrders } from './kept-orders.ts'
+import type { ControllersOf, Liveness } from './liveness.ts'
 import { refusalOf } from '../store/refusable.ts'
 import {
   AGAIN,
@@ -66,8 +67,8 @@ export type UpgradeNeeds = {
   readonly journal: Pick<Journal, 'record' | 'macOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly machineOf: (name: string) => Machine | undefined
-  /** The controllers of the site of a machine, and whether each runs. */
-  readonly controllersOf: (machine: string) => readonly { readonly name: string; readonly runs: boolean }[]
+  readonly controllersOf: ControllersOf
+  readonly liveness: Pick<Liveness, 'heard'>
   readonly clocks: Clocks
   readonly host: HostClock
 }
@@ -160,9 +161,10 @@ export class Upgrades {
    * @throws {TokenExpired} 403, {UnknownToken} 401, when the token ended meanwhile
    */
   async ask(who: TokenHolder, asked: OrderAsk, imageOf: ImageOf): Promise<OrderAnswer> {
-    const { store, kept, tokens, disks } = this.#needs
+    const { store, kept, tokens, disks, liveness } = this.#needs
     const { machine, token } = who
     const { name } = machine
+    liveness.heard(name) // by any token that is good: one that entered its disk over the network has no other
     const nothing = { do: 'nothing', againSeconds: AGAIN.idle } as const
     const known = disks.get(name)?.order
     if (!isUpgrade(known) || kept.current(known) === undefined) return nothing
@@ -199,7 +201,8 @@ export class Upgrades {
 
   /** A machine is ready; with the version that it was to run, its upgrade is done. */
   async ready({ machine: { name }, token }: TokenHolder, version: string | undefined): Promise<void> {
-    const { disks } = this.#needs
+    const { disks, liveness } = this.#needs
+    liveness.heard(name)
     if (!isUpgrade(disks.get(name)?.order)) return
     await this.#change(name, (order, record) =>
       isOwnToken(record, token) ? afterReady(order, version, this.#now()) : order,
@@ -289,11 +292,7 @@ export class Upgrades {
       one => !one.runs || this.#needs.kept.leaving.has(one.name) || isAway(this.#needs.kept.order(one.name)),
     )
     if (others.length > 0 && away.length === 0) return
-    throw new RestartBreaksQuorum(
-      name,
-      others.length === 0,
-      away.map(one => one.name),
-    )
+    throw new RestartBreaksQuorum(name, others.length === 0, away)
   }
 
   /** Writes a new state into the journal; one that failed is an alarm as well. */

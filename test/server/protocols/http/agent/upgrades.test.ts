@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BootEvent } from '#model/boot.ts'
 import { MOST_WRITING } from '#server/agent/upgrades.ts'
+import { passMinutes } from '../../../../pass-minutes.ts'
 import { slotText } from '../../../../slot-files.ts'
 import { agentCall } from '../../../agent-call.ts'
 import { AFTER, BEFORE, enterOf, macOf, NEW, OLD, rackOf, written, type Rack } from '../../../upgrade-rack.ts'
@@ -153,6 +154,30 @@ t.test('a controller restarts only while all others are ready and none restarts'
   t.equal((await rack.restart(other)).status, 200)
   const last = NAMES.ctl.find(name => name !== one && name !== other) ?? ''
   t.equal((await rack.restart(last, { breakQuorum: true })).status, 200, 'an operator may say so')
+})
+
+t.test('a controller that asks no more counts as off, whatever it reported last', async t => {
+  const rack = await rackOf(t, NAMES.ctl)
+  const { server } = rack
+  const wipe = async (machine: string) => {
+    const order = { verb: 'wipe', machines: [machine], count: 1 }
+    return (await (await server.post('/v1/orders', order, server.admin)).json()) as object
+  }
+  await rack.order(['ctl-2'])
+  for (const name of NAMES.ctl) await rack.ask(name)
+  await rack.ask('ctl-2', written)
+  passMinutes(t, 4)
+  await rack.ask('ctl-1')
+  await rack.ask('ctl-2', written)
+  passMinutes(t, 2)
+  const text = /ctl-3 has not asked for orders for 5 minutes, and may be off\./
+  t.match(await wipe('ctl-1'), { title: 'BREAKS_QUORUM', detail: /1 of 3 would run with their disks/ })
+  t.match(await wipe('ctl-1'), { detail: text })
+  t.match(await (await rack.restart('ctl-2')).json(), { title: 'BREAKS_QUORUM', detail: text })
+  await rack.ask('ctl-3')
+  t.equal((await rack.restart('ctl-2')).status, 200)
+  await server.delete('/v1/machines/ctl-2/order', server.admin)
+  t.match(await wipe('ctl-1'), [{ verb: 'wipe' }])
 })
 
 const statuses = async (answers: readonly Promise<Response>[]) =>
