@@ -184,12 +184,16 @@ function again(name: string, own: Install, chosen: readonly SeenDisk[]): Install
 }
 
 function orderedInstall(
-  { machine: { name }, asked }: InstallQuestion,
+  question: InstallQuestion,
   choice: DiskChoice,
   { who }: KeptOrder,
   chosen: readonly SeenDisk[],
   confirmed: Install | undefined,
 ): InstallDecision {
+  const {
+    machine: { name },
+    asked,
+  } = question
   const ordered = `${who} ordered to install ${name} again`
   const undo = `The order waits; to take it back:  pilotlight reinstall ${name} --undo`
   // In RAM an installed machine would begin its role anew: etcd empty, while others of its cluster still count on it. And of any other
@@ -202,14 +206,17 @@ function orderedInstall(
         `file: without it no disk is taken that holds something. ${undo}`,
     }
   }
-  // The initrd knows its disk by the state on it; where that cannot be read it may choose a disk that holds other data.
-  const recorded = shownOf(confirmed, asked.disks)
-  const another = recorded.length === 0 ? undefined : lostBeside(recorded, chosen)
-  if (another !== undefined && !isMeant(choice, another, recorded)) {
+  // The initrd knows its disk by the state on it; where that cannot be read, or its controller shows the disk late, it may choose a disk
+  // that holds other data.
+  const another = lostByOrder(question, choice, confirmed)
+  if (another !== undefined) {
+    const recorded = shownOf(confirmed, asked.disks)
+    const installedOn =
+      recorded.length > 0 ? textOf(recorded) : `${textOf(confirmed?.disks ?? [])}, which it does not show now`
     return {
       refused: 'INSTALLED_ELSEWHERE',
       why:
-        `${ordered}. It is installed on ${textOf(recorded)}, and its initrd chose ${diskText(another)}, which holds something ` +
+        `${ordered}. It is installed on ${installedOn}, and its initrd chose ${diskText(another)}, which holds something ` +
         `(${another.holds}). Nothing is written. ${howToMean(choice)}, and start it from the network again. ${undo}`,
     }
   }
@@ -226,15 +233,35 @@ function lostBeside(these: readonly DiskName[], chosen: readonly SeenDisk[]): Se
   return chosen.find(disk => disk.holds !== null && !these.some(one => isSameDisk(one, disk)))
 }
 
+/**
+ * The chosen disk whose data an order would overwrite, although the machine is installed on another one and the site file does not name
+ * this one. Where the other one is not shown, a disk that has a state of this machine, or an install of it that was begun, is its own, too.
+ */
+function lostByOrder(
+  { asked, installs }: InstallQuestion,
+  choice: DiskChoice,
+  confirmed: Install | undefined,
+): SeenDisk | undefined {
+  if (confirmed === undefined) return undefined
+  const recorded = shownOf(confirmed, asked.disks)
+  const isOwn = ({ own, table }: SeenDisk) =>
+    own === 'installed' ||
+    own === 'unfinished' ||
+    installs.some(it => it.table !== undefined && it.table === table)
+  const chosen = disksOf(asked)
+  const another = lostBeside(recorded, recorded.length > 0 ? chosen : chosen.filter(disk => !isOwn(disk)))
+  return another !== undefined && !isMeant(choice, another, confirmed.disks) ? another : undefined
+}
+
 /** Says whether the site file names this very disk, which has several names by id and shows one; or lets a mirror lose what its disks hold. */
 function isMeant(
   { match, mirror, overwrite }: DiskChoice,
   { serial }: SeenDisk,
-  recorded: readonly DiskName[],
+  installedOn: readonly DiskName[],
 ): boolean {
   if (mirror) return overwrite
   if (match.serial !== undefined) return match.serial === serial
-  return match.byId !== undefined && recorded.every(({ byId }) => byId !== match.byId)
+  return match.byId !== undefined && installedOn.every(({ byId }) => byId !== match.byId)
 }
 
 /** How an operator says which disk is meant, as the beginning of a sentence. */
@@ -245,20 +272,21 @@ function howToMean({ mirror }: DiskChoice): string {
 }
 
 /** How to install a machine anew, as a sentence that ends with the command: with the disk that is lost by it, where that is none of `recorded`. */
-function installAnew(
-  { machine: { name }, asked, installs }: InstallQuestion,
-  choice: DiskChoice,
-  recorded: readonly DiskName[],
-): string {
-  const isInstalled = installs.some(({ confirmedAt }) => confirmedAt !== undefined)
-  const command = reinstallCommand(name, isInstalled)
+function installAnew(question: InstallQuestion, choice: DiskChoice, recorded: readonly DiskName[]): string {
+  const {
+    machine: { name },
+    asked,
+    installs,
+  } = question
+  const confirmed = installs.find(({ confirmedAt }) => confirmedAt !== undefined)
+  const command = reinstallCommand(name, confirmed !== undefined)
   const chosen = disksOf(asked)
   if (chosen.length === 0)
     return `None of its disks fits what the site asks for. ${howToMean(choice)}; then, to install it anew:  ${command}`
   const another = lostBeside(recorded, chosen)
   if (another === undefined) return `To install it anew:  ${command}`
   const what = `${diskText(another)}, which holds something (${another.holds})`
-  if (recorded.length > 0 && !isMeant(choice, another, recorded))
+  if (lostByOrder(question, choice, confirmed) !== undefined)
     return `Its initrd chose ${what}. ${howToMean(choice)}; then, to install it anew:  ${command}`
   return `To install it anew on ${what} that is lost then:  ${command}`
 }

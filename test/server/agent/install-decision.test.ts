@@ -366,12 +366,69 @@ cases.push(
     { refused: 'STATE_MISSING', why: /None of its disks fits.*serial.*--without-proof$/ },
   ],
   [
-    'and where its disk is gone, with the disk that is lost',
+    'and where its disk is gone',
     { ...beside, disks: [data] },
+    {
+      refused: 'INSTALLED_ELSEWHERE',
+      why: /does not show now.*Its initrd chose nvme1n1 \(DATA, 400 GB\), which holds something \(LVM2.*serial.*; then, to install it anew: {2}pilotlight reinstall ctl-1 --count 1 --without-proof$/,
+    },
+  ],
+  [
+    'once it is named, with the disk that is lost',
+    { ...beside, disks: [data], choice: byMatch({ serial: 'DATA' }) },
     {
       refused: 'INSTALLED_ELSEWHERE',
       why: /does not show now.*To install it anew on nvme1n1 \(DATA, 400 GB\), which holds something \(LVM2.*that is lost then: {2}pilotlight reinstall ctl-1 --count 1 --without-proof$/,
     },
+  ],
+  [
+    'an order does not overwrite a disk with data where the disk of the machine is not shown',
+    {
+      ...beside,
+      disks: [data],
+      choice: byMatch({ type: 'nvme' }),
+      order: { ...reinstall, withoutProof: true },
+    },
+    {
+      refused: 'INSTALLED_ELSEWHERE',
+      why: /installed on nvme0n1 \(S1, 960 GB\), which it does not show now, and its initrd chose nvme1n1 \(DATA, 400 GB\), which holds something.*serial.*--undo$/,
+    },
+  ],
+  [
+    'nor two of them as a mirror',
+    {
+      ...beside,
+      disks: [data, { ...other, holds: 'ext4 on sda' }],
+      chosen: ['nvme1n1', 'sda'],
+      choice: { ...choice, mirror: true },
+      order: reinstall,
+    },
+    { refused: 'INSTALLED_ELSEWHERE', why: /does not show now.*Empty that disk/ },
+  ],
+  [
+    'unless the site file names the disk that took its place',
+    { ...beside, disks: [data], choice: byMatch({ serial: 'DATA' }), order: reinstall },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
+  ],
+  [
+    'or that one is empty',
+    { ...beside, disks: [{ ...data, holds: null }], order: reinstall },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
+  ],
+  [
+    'or has a state of the machine itself',
+    { ...beside, disks: [{ ...data, own: 'installed' }], order: reinstall },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
+  ],
+  [
+    'or shows that an install of it was begun there',
+    {
+      ...beside,
+      disks: [{ ...data, table: TABLE }],
+      installs: [{ ...begun, boot: 'b-0003', disks: [data] }, confirmed],
+      order: reinstall,
+    },
+    { grant: 'install', disks: [{ serial: 'DATA' }] },
   ],
 )
 
