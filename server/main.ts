@@ -18,6 +18,7 @@ import { openBoot } from './boot/open.ts'
 import { PROJECT_ROOT, type ServerConfig } from './config.ts'
 import { diagnose, sitesPut } from './diagnosis/diagnose.ts'
 import type { DiagnosisNeeds } from './diagnosis/facts.ts'
+import { openDisks } from './disks/open.ts'
 import { endpointsOf, hostOf, reachable } from './endpoints.ts'
 import type { Catalog } from './inventory/catalog.ts'
 import { siteWarnings } from './inventory/site-check.ts'
@@ -46,6 +47,7 @@ import { serveTftp } from './protocols/tftp/open.ts'
 import { openState } from './state/open.ts'
 import { openPruning } from './state/pruning.ts'
 import { diskErrorOf } from './process/write-failure.ts'
+import { knownRecords } from './store/known-records.ts'
 import { openStore } from './store/open.ts'
 
 /** A server that runs. */
@@ -162,8 +164,10 @@ async function openAll(
   const host = { clocks, hostClock: hostClock(), onJump }
   let ca = ''
   const authority = () => ca
-  const of = { store: records, secrets, catalog, machines, isUp, authority, ...host, log }
-  const agents = await openAgents(of, parts)
+  const known = await knownRecords(records)
+  const of = { store: records, known, catalog, machines, ...host, log }
+  const agents = openAgents({ ...of, secrets, isUp }, parts)
+  const disks = openDisks({ ...of, agents, authority }, parts)
   const certificates = await issued
   onJump(() => reloadAll(certificates))
   ca = (await serverIdentity(statePath, config.agent.host, clocks.wall())).ca
@@ -216,6 +220,7 @@ async function openAll(
       store,
       machines,
       agents,
+      disks,
       boot,
       readiness,
       alarmList,
@@ -301,7 +306,11 @@ async function openAll(
         loadersPath: config.loadersPath,
         missingLoaders: boot.missingLoaders,
       }),
-      endings: [...agents.alarmEndings, { code: 'PL-7007', judge: () => alarm => !fullPool(alarm) }],
+      endings: [
+        ...agents.alarmEndings,
+        ...disks.alarmEndings,
+        { code: 'PL-7007', judge: () => alarm => !fullPool(alarm) },
+      ],
       isDeclared: name => catalog.machine({ name }) !== undefined,
     },
     log,

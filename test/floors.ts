@@ -17,7 +17,7 @@ export const FLOORS: readonly Floor[] = [
   { name: 'kept: what is on disk', rooms: ['store', 'assets', 'state'] },
   {
     name: 'known: what is known of machines, wanted of them, and allowed',
-    rooms: ['alarms', 'machines', 'inventory', 'agent', 'access'],
+    rooms: ['alarms', 'machines', 'inventory', 'agent', 'disks', 'access'],
   },
   {
     name: 'boot: from labels to what a machine is given',

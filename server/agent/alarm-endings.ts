@@ -1,7 +1,6 @@
-// When the alarms about keys, signers and upgrades of machines are over.
+// When the alarms about keys and signers of machines are over.
 
 import type { Alarm } from '#model/alarm.ts'
-import type { Order } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Ending } from '../alarms/conditions.ts'
 import { nameOf } from '../alarms/transitions.ts'
@@ -12,14 +11,12 @@ import { signingAlarms } from './signing-ends.ts'
 export type EndingNeeds = {
   readonly store: Pick<MachineRecords, 'read' | 'signings'>
   readonly machineOf: (name: string) => Machine | undefined
-  /** What is ordered for a machine, as long as it holds. */
-  readonly orderOf: (name: string) => Order | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-/** The ends of `held`, of `signing` and of `upgrade`. */
-export function alarmEndings({ store, machineOf, orderOf, now }: EndingNeeds): readonly Ending[] {
+/** The ends of `held` and of `signing`. */
+export function alarmEndings({ store, machineOf, now }: EndingNeeds): readonly Ending[] {
   return [
     {
       code: 'PL-7003',
@@ -34,11 +31,6 @@ export function alarmEndings({ store, machineOf, orderOf, now }: EndingNeeds): r
           return machine === undefined || signingAlarms(signings, [machine], now()).length === 0
         }
       },
-    },
-    {
-      // Ordered again, done after all, taken back, or a week old.
-      code: 'PL-7010',
-      judge: async () => alarm => orderOf(nameOf(alarm.entity))?.state !== 'failed',
     },
   ]
 }

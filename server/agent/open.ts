@@ -1,14 +1,12 @@
 // Everything that gives machines their secrets, and what it does by itself while the server runs: it renews the signers of
 // kubelet certificates, and closes machines that an operator opened when their time is over.
 
-import { hash } from 'node:crypto'
 import type { Machine } from '#model/machine.ts'
-import { isReady } from '#model/phase.ts'
 import { DAY_MS } from '#model/time.ts'
 import { CannotWrite } from '../errors.ts'
 import { causesOf, type Log } from '../log.ts'
 import type { Parts } from '../process/parts.ts'
-import type { MachineRecords } from '../store/machine-records.ts'
+import { isInstalledIn, type MachineRecords } from '../store/machine-records.ts'
 import type { AuthorityStore, BundleStore } from '../store/secrets.ts'
 import type { Ending } from '../alarms/conditions.ts'
 import { alarmEndings } from './alarm-endings.ts'
@@ -17,26 +15,21 @@ import type { Clocks, HostClock } from '../process/clock.ts'
 import { ConfigTokens, type ConfigTokenNeeds } from './config-tokens.ts'
 import type { Journal } from '../machines/journal.ts'
 import { Copies, sightingIn } from '../machines/copies.ts'
-import { DiskKeys } from './disk-keys.ts'
 import { Enrolment } from './enrolment.ts'
-import { Installs } from './installs.ts'
-import { KeptOrders } from './kept-orders.ts'
-import { Liveness, type Controller, type ControllersOf } from './liveness.ts'
-import { LocalBoots } from './local-boots.ts'
-import { Orders } from './orders.ts'
-import { knownRecords } from '../store/known-records.ts'
+import type { KnownRecords } from '../store/known-records.ts'
 import { Renewal } from './renewal.ts'
 import { Reopenings } from './reopenings.ts'
 import { signsUntil } from './signers.ts'
 import { signingAlarms, signingEnds } from './signing-ends.ts'
 import { BootTokens } from './boot-tokens.ts'
 import { TokenRecovery } from './token-recovery.ts'
-import { Upgrades } from './upgrades.ts'
 import { Waits } from './waits.ts'
 
 /** What the agents' side needs from the service. */
 export type AgentsNeeds = {
   readonly store: MachineRecords
+  /** The same records, as far as they must be known at once. */
+  readonly known: KnownRecords
   readonly secrets: BundleStore & AuthorityStore
   /** Who is declared, always as of now. */
   readonly catalog: DeclaredMachines
@@ -48,8 +41,6 @@ export type AgentsNeeds = {
   readonly isUp: (address: string) => Promise<boolean> | undefined
   readonly clocks: Clocks
   readonly hostClock: HostClock
-  /** Our authority as the configs of machines have it (PEM); asked for once machines ask. */
-  readonly authority: () => string
   /** Calls `listener` with the milliseconds by which the host's clock was set. */
   readonly onJump: (listener: (jumpMs: number) => void) => void
   readonly log: Log
@@ -57,8 +48,6 @@ export type AgentsNeeds = {
 
 type DeclaredMachines = {
   readonly machines: readonly Machine[]
-  /** The site that declares a machine. */
-  entry(kind: 'machine', id: string): { readonly site?: string } | undefined
   machine(known: { name: string }): Machine | undefined
 }
 
@@ -66,11 +55,6 @@ type DeclaredMachines = {
 export type Agents = {
   readonly authorities: Authorities
   readonly reopenings: Reopenings
-  readonly installs: Installs
-  readonly keptOrders: KeptOrders
-  readonly orders: Orders
-  readonly localBoots: LocalBoots
-  readonly upgrades: Upgrades
   readonly tokens: BootTokens
   readonly copies: Copies
   /** Looks whether an event of DHCP shows a copy of a machine that runs. */
@@ -80,7 +64,6 @@ export type Agents = {
   readonly enrolment: Enrolment
   readonly renewal: Renewal
   readonly recovery: TokenRecovery
-  readonly diskKeys: DiskKeys
   readonly configTokens: ConfigTokens
   /** Milliseconds since 1970 at which each site's cluster can no longer renew certificates by itself. */
   readonly signingEnds: () => Promise<Record<string, number>>
@@ -91,11 +74,11 @@ export type Agents = {
 }
 
 /** Opens the rooms that give machines their secrets. */
-export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agents> {
+export function openAgents(needs: AgentsNeeds, parts: Parts): Agents {
   const { store, secrets, catalog, clocks, hostClock, isUp } = needs
   const { journal, alarms, clients, isOwn } = needs.machines
   const machineOf = (name: string) => catalog.machine({ name })
-  const { running, reopened, disks } = await knownRecords(store)
+  const { running, reopened, disks } = needs.known
   const authorities = new Authorities(secrets, clocks.wall)
   const reopenings = new Reopenings(store, reopened, clocks, hostClock)
   const tokens = new BootTokens({ store, bundles: secrets, running, reopenings, clocks, host: hostClock })
@@ -128,52 +111,7 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     clocks,
     host: hostClock,
   })
-  const diskKeys = new DiskKeys({ store, tokens, journal, alarms, clients, machineOf, clocks })
-  const siteOf = (name: string) => catalog.entry('machine', name)?.site
-  const liveness = new Liveness(clocks.steady)
-  const controllerOf = (machine: Machine): Controller => {
-    const { name, disk } = machine
-    const wasReady = isReady(journal.currentOf({ machine })?.phase)
-    // One that runs from RAM asks nothing.
-    const asks = disk !== undefined && disk !== 'none' && installs.isInstalled(name)
-    const isSilent = wasReady && asks && !liveness.isHeard(name)
-    return { name, runs: wasReady && !isSilent, isSilent }
-  }
-  const controllersOf: ControllersOf = name =>
-    catalog.machines
-      .filter(one => one.role === 'controller' && siteOf(one.name) === siteOf(name))
-      .map(controllerOf)
-  const keptOrders = new KeptOrders({ store, disks, clocks, host: hostClock })
-  const localBoots = new LocalBoots({ disks, orders: keptOrders, clocks })
-  const orders = new Orders({ store, kept: keptOrders, localBoots, journal, controllersOf })
-  const installs = new Installs({
-    store,
-    disks,
-    tokens,
-    journal,
-    alarms,
-    authority: () => hash('sha256', needs.authority()),
-    orders: keptOrders,
-    localBoots,
-    recovery,
-    clocks,
-    host: hostClock,
-  })
-  const upgrades = new Upgrades({
-    store,
-    installs,
-    kept: keptOrders,
-    disks,
-    tokens,
-    journal,
-    alarms,
-    machineOf,
-    controllersOf,
-    liveness,
-    clocks,
-    host: hostClock,
-  })
-  const isInstalled = (name: string) => installs.isInstalled(name)
+  const isInstalled = (name: string) => isInstalledIn(disks.get(name))
   const waits = new Waits(clocks.steady)
   const hasBundle = secrets.hasBundle.bind(secrets)
   const configTokens = new ConfigTokens({
@@ -188,11 +126,9 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
   })
   renewSigners(authorities, needs, parts)
   closeInTime(enrolment, needs, parts)
-  lookForUpgrades(upgrades, needs, parts)
   const endings = alarmEndings({
     store,
     machineOf,
-    orderOf: name => keptOrders.order(name),
     now: clocks.wall,
   })
   const endsOfSites = async () => signingEnds(await store.signings(), catalog.machines)
@@ -200,11 +136,6 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     authorities,
     alarmEndings: endings,
     reopenings,
-    installs,
-    keptOrders,
-    orders,
-    localBoots,
-    upgrades,
     tokens,
     copies,
     sawDhcp: event => {
@@ -214,7 +145,6 @@ export async function openAgents(needs: AgentsNeeds, parts: Parts): Promise<Agen
     enrolment,
     renewal,
     recovery,
-    diskKeys,
     configTokens,
     signingEnds: endsOfSites,
     signingOf: async site => {
@@ -277,15 +207,4 @@ function closeInTime(enrolment: Enrolment, { catalog, log }: AgentsNeeds, parts:
   }
   const timer = setInterval(look, 10_000)
   parts.add('the closing of opened machines', { close: () => clearInterval(timer) })
-}
-
-/** Calls upgrades failed whose machines did not come back in time. */
-function lookForUpgrades(upgrades: Upgrades, { log }: AgentsNeeds, parts: Parts): void {
-  const look = () => {
-    upgrades.look().catch((error: unknown) => {
-      if (!(error instanceof CannotWrite)) log('error', `Upgrades were not looked at: ${causesOf(error)}`)
-    })
-  }
-  const timer = setInterval(look, 60_000)
-  parts.add('the look at upgrades', { close: () => clearInterval(timer) })
 }

@@ -226,6 +226,11 @@ export function confirmedIn({ installs }: Pick<DiskRecord, 'installs'>): Install
   return installs.find(({ confirmedAt }) => confirmedAt !== undefined)
 }
 
+/** Says whether a machine has a system on its disk that is its own. */
+export function isInstalledIn(disk: DiskRecord | undefined): boolean {
+  return disk !== undefined && confirmedIn(disk) !== undefined
+}
+
 /** Says whether a boot is the one that was granted an install. */
 export function isGrantOf({ boot, grantedBoot = boot }: Install, id: string): boolean {
   return grantedBoot === id

@@ -8,6 +8,7 @@ import type { ListenerCertificates } from '../../access/listener-certificates.ts
 import type { AlarmList } from '../../alarms/alarm-list.ts'
 import type { AuditStore } from '../../store/audit.ts'
 import type { Agents } from '../../agent/open.ts'
+import type { Disks } from '../../disks/open.ts'
 import { DownloadBuffers } from '../../assets/buffers.ts'
 import { Slots } from '../../assets/slots.ts'
 import { assetsIn } from '../../boot/lint/assets.ts'
@@ -50,6 +51,7 @@ export type HttpService = {
   }
   readonly machines: Machines
   readonly agents: Agents
+  readonly disks: Disks
   readonly boot: Pick<BootFiles, 'sources' | 'loaders' | 'signer'>
   readonly readiness: () => Readiness
   /** The alarms of this server. */
@@ -119,23 +121,9 @@ function needsOf(service: HttpService, admitted: Admission, stopping: AbortSigna
   const { sources, loaders, signer } = service.boot
   const { assetsPath, limits, strangers } = config
   const { journal, alarms, clients, isDeclared, isOwn } = service.machines
-  const {
-    tokens,
-    configTokens,
-    copies,
-    enrolment,
-    renewal,
-    recovery,
-    diskKeys,
-    reopenings,
-    installs,
-    keptOrders,
-    orders,
-    localBoots,
-    upgrades,
-    authorities,
-    signingOf,
-  } = service.agents
+  const { tokens, configTokens, copies, enrolment, renewal, recovery, reopenings, authorities, signingOf } =
+    service.agents
+  const { diskKeys, installs, keptOrders, orders, localBoots, upgrades } = service.disks
   const catalog = () => inventory.catalog
   const linter = new LintBeside(config.dataPath, assetsPath, () => inventory.directoryVersion)
   const slots = new Slots(assetsPath)

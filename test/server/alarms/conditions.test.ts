@@ -12,6 +12,7 @@ import { alarmEndings } from '#server/agent/alarm-endings.ts'
 import { AlarmList } from '#server/alarms/alarm-list.ts'
 import { look, type Watched } from '#server/alarms/conditions.ts'
 import { serverConditions, type ServerStates } from '#server/alarms/server-conditions.ts'
+import { alarmEndings as diskEndings } from '#server/disks/alarm-endings.ts'
 import { SqliteStore } from '#server/store/sqlite/store.ts'
 import { testServer } from '../serving.ts'
 
@@ -103,7 +104,6 @@ t.test('a machine that is held waits until an operator decides, or until it has 
     const endings = alarmEndings({
       store: store.machines,
       machineOf: () => machine,
-      orderOf: () => undefined,
       now: () => clock.at,
     })
     await look(list, { ...NONE, endings })
@@ -124,7 +124,6 @@ t.test('signers that end soon are an alarm until the controller has later ones',
   const endings = alarmEndings({
     store: store.machines,
     machineOf: () => machine,
-    orderOf: () => undefined,
     now: () => 0,
   })
   const until = (days: number) =>
@@ -140,11 +139,10 @@ t.test('signers that end soon are an alarm until the controller has later ones',
 t.test(
   'an upgrade that failed is an alarm until it is ordered again, taken back or done after all',
   async t => {
-    const { list, store, alarm } = await raisedIn(t, 'PL-7010')
+    const { list, alarm } = await raisedIn(t, 'PL-7010')
     const order = { machine: 'ctl-1', verb: 'upgrade', at: 1, until: 2, who: 'ada', target: 'v' } as const
     let now: Order | undefined = { ...order, state: 'failed' }
-    const needs = { store: store.machines, machineOf: () => machine, now: () => 0 }
-    const endings = alarmEndings({ ...needs, orderOf: name => (name === 'ctl-1' ? now : undefined) })
+    const endings = diskEndings({ orderOf: name => (name === 'ctl-1' ? now : undefined) })
     await look(list, { ...NONE, endings })
     t.equal(alarm().state, 'active')
     for (const state of ['ordered', 'done', undefined] as const) {

@@ -195,7 +195,7 @@ const SIGNS: readonly [string, RegExp, Readonly<Record<string, string>>][] = [
     /\b(canonicalUuid|sameUuid|otherByteOrder)\(|\buuid === (?!undefined|''|null)/,
     {
       'machines/identity.ts': 'the index',
-      'agent/disk-keys.ts': 'the UUID of an encrypted disk, not of a machine',
+      'disks/disk-keys.ts': 'the UUID of an encrypted disk, not of a machine',
       'agent/proof.ts': 'what a machine says of itself must not contradict what is declared',
       'boot/lint/rules-machines.ts': 'finds what two files of a directory both claim',
       'boot/match/requirement.ts': 'the label `uuid` in a selector',

@@ -3,7 +3,7 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { recoveryKeySchema, unlockSchema } from '#model/disk-key.ts'
 import { shown, shownSchema } from '#model/time.ts'
-import type { DiskKeys } from '../../../agent/disk-keys.ts'
+import type { DiskKeys } from '../../../disks/disk-keys.ts'
 import type { Catalog } from '../../../inventory/catalog.ts'
 import type { Log } from '../../../log.ts'
 import { machineNamed } from './machines.ts'

@@ -3,7 +3,7 @@
 import { posix } from 'node:path'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { textOf } from '#model/text.ts'
-import type { LocalBoots } from '../../../agent/local-boots.ts'
+import type { LocalBoots } from '../../../disks/local-boots.ts'
 import type { DownloadBuffers } from '../../../assets/buffers.ts'
 import { openBelow, sendFile, type OpenFile } from '../../../assets/files.ts'
 import { folderBelow, listingPage, type Folder } from '../../../assets/listing.ts'

@@ -3,7 +3,7 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { Installed } from '#model/install.ts'
 import type { ConfigTokens } from '../../../agent/config-tokens.ts'
-import type { LocalBoots } from '../../../agent/local-boots.ts'
+import type { LocalBoots } from '../../../disks/local-boots.ts'
 import { parseLabels, rawQueryOf } from '../../../boot/match/labels.ts'
 import {
   grubOf,

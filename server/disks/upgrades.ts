@@ -14,7 +14,7 @@ import {
   OtherOrder,
   RestartBreaksQuorum,
   WrongCount,
-} from './disk-errors.ts'
+} from './errors.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
@@ -25,8 +25,8 @@ import {
   type MachineRecord,
   type MachineRecords,
 } from '../store/machine-records.ts'
-import { isOwnToken, type BootTokens } from './boot-tokens.ts'
-import type { TokenHolder } from './token-holder.ts'
+import { isOwnToken, type BootTokens } from '../agent/boot-tokens.ts'
+import type { TokenHolder } from '../agent/token-holder.ts'
 import { isAway, orderView } from './install-views.ts'
 import type { Installs } from './installs.ts'
 import type { KeptOrders } from './kept-orders.ts'

@@ -5,7 +5,7 @@ import t from 'tap'
 import fc from 'fast-check'
 import type { DiskChoice } from '#model/disk.ts'
 import type { FoundState, SeenDisk } from '#model/install.ts'
-import { decideInstall, type InstallDecision, type InstallQuestion } from '#server/agent/install-decision.ts'
+import { decideInstall, type InstallDecision, type InstallQuestion } from '#server/disks/install-decision.ts'
 import type { Install, KeptOrder } from '#server/store/machine-records.ts'
 
 const DAY = 24 * 3_600_000

@@ -9,7 +9,7 @@ import {
   type KeptUpgrade,
   type Now,
   type UpgradeFacts,
-} from '#server/agent/upgrade-steps.ts'
+} from '#server/disks/upgrade-steps.ts'
 
 const [OLD, NEW, OTHER] = ['0000aaaa0000', '1111bbbb1111', '2222cccc2222']
 const [BEFORE, AFTER] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002']

@@ -4,18 +4,18 @@
 
 import type { DiskKeyHolder, RecoveryKey, Unlock } from '#model/disk-key.ts'
 import type { Machine } from '#model/machine.ts'
-import { DiskKeyRefused, NotUnlocked } from './disk-errors.ts'
+import { DiskKeyRefused, NotUnlocked } from './errors.ts'
 import type { Clients } from '../machines/clients.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks } from '../process/clock.ts'
 import type { DiskKey, MachineRecords } from '../store/machine-records.ts'
-import type { BootTokens } from './boot-tokens.ts'
-import { isSameAnswer, newAnswer } from './challenge.ts'
+import type { BootTokens } from '../agent/boot-tokens.ts'
+import { isSameAnswer, newAnswer } from '../agent/challenge.ts'
 import { handedOutOf, keptOf, presentOf, whyKept } from '../store/disk-key-records.ts'
-import type { TokenHolder } from './token-holder.ts'
+import type { TokenHolder } from '../agent/token-holder.ts'
 import { refusalOf } from '../store/refusable.ts'
-import { requireRecipient, sealText } from './sealing.ts'
+import { requireRecipient, sealText } from '../agent/sealing.ts'
 
 /** Keys of one boot: one, and another where its initrd began again. A third is refused: it could only push out the machine's own. */
 const KEYS_A_BOOT = 2

@@ -2,7 +2,7 @@
 
 import type { BootOrderVerb, Order } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
-import { BreaksQuorum, NoDisk, NoOrder, TooManyDisks, WrongCount } from './disk-errors.ts'
+import { BreaksQuorum, NoDisk, NoOrder, TooManyDisks, WrongCount } from './errors.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import { isAway, orderView, unfinishedOrder } from './install-views.ts'

@@ -15,28 +15,29 @@ import {
   OrderNotProven,
   StateMissing,
   StateOfAnotherMachine,
-} from './disk-errors.ts'
+} from './errors.ts'
 import type { Journal } from '../machines/journal.ts'
 import type { Occurrences } from '../machines/occurrences.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
 import { discardEarlierKeys } from '../store/disk-key-records.ts'
 import {
   confirmedIn,
+  isInstalledIn,
   type ChangingRecord,
   type DiskRecord,
   type Install,
   type MachineRecord,
   type MachineRecords,
 } from '../store/machine-records.ts'
-import { isOwnToken, type BootTokens } from './boot-tokens.ts'
-import { alarmOf, type TokenHolder } from './token-holder.ts'
+import { isOwnToken, type BootTokens } from '../agent/boot-tokens.ts'
+import { alarmOf, type TokenHolder } from '../agent/token-holder.ts'
 import { decideInstall, type InstallDecision } from './install-decision.ts'
 import { installedView, nameOfDisk, onDisk } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
 import type { LocalBoots } from './local-boots.ts'
 import { refusalOf } from '../store/refusable.ts'
-import { keepsKey, keyedBootOf, type TokenRecovery } from './token-recovery.ts'
-import { trustOf } from './trust.ts'
+import { keepsKey, keyedBootOf, type TokenRecovery } from '../agent/token-recovery.ts'
+import { trustOf } from '../agent/trust.ts'
 import { keepLast } from '../limits/bounded.ts'
 
 /** The answer to each refusal. */
@@ -196,7 +197,7 @@ export class Installs {
 
   /** Says whether a machine has a system on its disk that is its own. */
   isInstalled(machine: string): boolean {
-    return this.installed(machine) !== undefined
+    return isInstalledIn(this.#needs.disks.get(machine))
   }
 
   /** What is installed on a machine's disk. */

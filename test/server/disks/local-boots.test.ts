@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import type { Machine } from '#model/machine.ts'
-import { LocalBoots } from '#server/agent/local-boots.ts'
+import { LocalBoots } from '#server/disks/local-boots.ts'
 import type { Install } from '#server/store/machine-records.ts'
 
 const MINUTE = 60_000

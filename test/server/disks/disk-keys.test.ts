@@ -2,7 +2,7 @@
 
 import t, { type Test } from 'tap'
 import type { Machine } from '#model/machine.ts'
-import { DiskKeys } from '#server/agent/disk-keys.ts'
+import { DiskKeys } from '#server/disks/disk-keys.ts'
 import { fingerprintOf } from '#server/agent/sealing.ts'
 import { TokenExpired } from '#server/agent/errors.ts'
 import type { Occurrence } from '#server/machines/occurrences.ts'
