@@ -316,6 +316,25 @@ t.test('of two halves that were used separately, the one that was used last', as
   t.equal(latest({ sda7: ['u1', 40, 'AA'], sdb7: ['u1', 40, 'AA'] }), '')
 })
 
+t.test('a half that failed to write is not taken back into the mirror until a person says so', async t => {
+  const folder = t.testdir({ pilotlight: { kicked: 'id-of-sdb7\n' } })
+  const text = `${partitions('/dev/sda7', '/dev/sdb7', '/dev/sdc7')}; raid_member() { :; };
+mdadm() { case "$*" in
+*--detail*) echo MD_UUID=u1 ;;
+*--examine*--export*) echo MD_UUID=u1; echo "MD_DEV_UUID=id-of-\${3##*/}" ;;
+*--examine*) echo '   Array State : AA (x)' ;;
+*) echo "mdadm $2 $3" ;;
+esac; }; rejoin_state`
+  const said = shell(folder, folder, text)
+  t.match(said, /^pilotlight: \/dev\/sda7 was away, and catches up with the mirror$/m)
+  t.match(
+    said,
+    /^pilotlight: \/dev\/sdb7 is left out of the mirror, since its disk failed to write: .* rm \S+\/pilotlight\/kicked, and restart/m,
+  )
+  t.notMatch(said, /sdb7 was away/)
+  t.match(readFileSync(join(folder, 'rejoin'), 'utf8'), 'mdadm --re-add /dev/sdc7', 'and those after it are')
+})
+
 t.test('the network of a medium is there after a power cut between any two steps of keeping it', async t => {
   const folder = t.testdir({
     netd: { network: { '05-pilotlight-interface.network': 'new\n', '80-other.network': 'image\n' } },

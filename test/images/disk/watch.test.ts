@@ -3,9 +3,9 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { run } from '#host/command.ts'
 import { waitUntil } from '#progress/wait.ts'
 
@@ -17,8 +17,15 @@ type Case = {
   readonly disk?: false
   /** What the file that it writes leads to. */
   readonly writes?: string
-  /** What the mirror says of the half on this disk. */
+  /** It hangs: the write does not return. */
+  readonly hangs?: true
+  /** What the mirror says of the half on this disk, and of the other one. */
   readonly half?: string
+  readonly otherHalf?: string
+  /** Starts before this one that did not last. */
+  readonly starts?: number
+  /** What is kept of halves that failed. */
+  readonly kicked?: string
   /** The message; absent: the machine goes on. */
   readonly expected?: RegExp
 }
@@ -37,39 +44,23 @@ const CASES: readonly Case[] = [
     writes: '/proc/self/mem',
     expected: /beside vda3 cannot be written: Input\/output/,
   },
-  { title: 'a half that failed', half: 'faulty', expected: /vda3.*its half of the mirror is faulty/ },
+  {
+    title: 'a disk that hangs without an error',
+    hangs: true,
+    expected: /beside vda3 has not taken a write for 2 s: its disk hangs/,
+  },
+  {
+    title: 'a half that failed',
+    half: 'faulty',
+    kicked: 'id-of-vda7\n',
+    expected: /vda3.*its half of the mirror is faulty/,
+  },
 ]
 
-for (const { title, disk, writes, half, expected } of CASES) {
+for (const row of CASES) {
+  const { title, kicked = '', expected } = row
   t.test(`${title}: ${expected ? 'it says so, and restarts' : 'nothing happens'}`, async t => {
-    const folder = t.testdir({ state: { pilotlight: {} }, watch: {}, console: '', trigger: '' })
-    const at = (...path: string[]) => join(folder, ...path)
-    if (disk !== false) mkdirSync(at('sys/class/block/vda3'), { recursive: true })
-    if (writes !== undefined) symlinkSync(writes, at('state/pilotlight/.watch'))
-    if (half !== undefined) {
-      mkdirSync(at('sys/class/block/md127/md/dev-vda7'), { recursive: true })
-      writeFileSync(at('sys/class/block/md127/md/dev-vda7/state'), `${half}\n`)
-    }
-    await run('mkfifo', [at('watch/never')], { limitSeconds: 10 })
-    const child = spawn('bash', [PROGRAM, 'vda3', 'md127'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: {
-        ...process.env,
-        PILOTLIGHT_WATCH: at('watch'),
-        PILOTLIGHT_SYS: at('sys'),
-        PILOTLIGHT_STATE: at('state'),
-        PILOTLIGHT_CONSOLE: at('console'),
-        PILOTLIGHT_TRIGGER: at('trigger'),
-        PILOTLIGHT_WATCH_SECONDS: '1',
-      },
-    })
-    const errors: Buffer[] = []
-    child.stderr.on('data', (bytes: Buffer) => errors.push(bytes))
-    const ended = once(child, 'exit')
-    t.teardown(async () => {
-      child.kill('SIGKILL')
-      await ended
-    })
+    const { at, child, errors } = await watch(t, row)
     if (expected === undefined) {
       await new Promise(resolve => setTimeout(resolve, 4500)) // it has looked three times
       t.equal(child.exitCode, null, 'it still watches')
@@ -82,6 +73,94 @@ for (const { title, disk, writes, half, expected } of CASES) {
       })
       t.match(readFileSync(at('console'), 'utf8'), expected)
     }
-    t.equal(Buffer.concat(errors).toString(), '')
+    const file = at('state/pilotlight/kicked')
+    t.equal(existsSync(file) ? readFileSync(file, 'utf8') : '', kicked)
+    t.equal(errors(), '')
   })
+}
+
+t.test('the other half that failed is kept and said once, and nothing restarts', async t => {
+  const { at, child, errors } = await watch(t, { half: 'in_sync', otherHalf: 'faulty' })
+  await new Promise(resolve => setTimeout(resolve, 5500))
+  t.equal(child.exitCode, null)
+  t.equal(readFileSync(at('state/pilotlight/kicked'), 'utf8'), 'id-of-vdb7\n')
+  t.match(readFileSync(at('console'), 'utf8'), /^pilotlight: the disk with vdb7 failed to write, .*\n$/)
+  t.equal(readFileSync(at('trigger'), 'utf8'), '')
+  t.equal(errors(), '')
+})
+
+t.test('the third restart in a row is as the first one', async t => {
+  const third = await watch(t, { half: 'faulty', starts: 2 })
+  await waitUntil('the restart', { limitSeconds: 60, everyMs: 200 }, async () => {
+    const text = readFileSync(third.at('trigger'), 'utf8')
+    return text === 'b\n' ? { value: text } : { not: text }
+  })
+  t.equal(readFileSync(third.at('state/pilotlight/.starts'), 'utf8'), '3\n')
+  t.notMatch(readFileSync(third.at('console'), 'utf8'), 'in a row')
+})
+
+t.test('after three restarts that did not help it restarts once an hour, and says so', async t => {
+  const { at, child, errors } = await watch(t, { half: 'faulty', starts: 3 })
+  await new Promise(resolve => setTimeout(resolve, 9000)) // the third one had restarted by then
+  t.equal(child.exitCode, null)
+  t.equal(readFileSync(at('trigger'), 'utf8'), '')
+  const said = readFileSync(at('console'), 'utf8').split('\n')
+  t.equal(said.filter(line => line.includes('3 starts in a row did not last for 60 minutes')).length, 1)
+  t.equal(errors(), '')
+})
+
+t.test('a start that lasts long enough is counted no more', async t => {
+  const { at } = await watch(t, { starts: 2 }, { PILOTLIGHT_CALM_SECONDS: '2' })
+  await waitUntil('the count', { limitSeconds: 30, everyMs: 200 }, async () => {
+    const text = readFileSync(at('state/pilotlight/.starts'), 'utf8')
+    return text === '0\n' ? { value: text } : { not: text }
+  })
+  t.equal(readFileSync(at('trigger'), 'utf8'), '')
+})
+
+/** Watches a disk that is as the row says. */
+async function watch(
+  t: Test,
+  { disk, writes, hangs, half, otherHalf, starts }: Omit<Case, 'title'>,
+  settings: NodeJS.ProcessEnv = {},
+) {
+  const folder = t.testdir({
+    state: { pilotlight: starts === undefined ? {} : { '.starts': `${starts}\n` } },
+    watch: { halves: 'vda7 id-of-vda7\nvdb7 id-of-vdb7\n' },
+    console: '',
+    trigger: '',
+  })
+  const at = (...path: string[]) => join(folder, ...path)
+  if (disk !== false) mkdirSync(at('sys/class/block/vda3'), { recursive: true })
+  if (writes !== undefined) symlinkSync(writes, at('state/pilotlight/.watch'))
+  if (hangs) await run('mkfifo', [at('state/pilotlight/.watch')], { limitSeconds: 10 }) // nothing reads it
+  for (const [name, said] of Object.entries({ vda7: half, vdb7: otherHalf })) {
+    if (said === undefined) continue
+    mkdirSync(at('sys/class/block', name), { recursive: true })
+    mkdirSync(at('sys/class/block/md127/md', `dev-${name}`), { recursive: true })
+    writeFileSync(at('sys/class/block/md127/md', `dev-${name}`, 'state'), `${said}\n`)
+  }
+  await run('mkfifo', [at('watch/never')], { limitSeconds: 10 })
+  const child = spawn('bash', [PROGRAM, 'vda3', 'md127'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      PILOTLIGHT_WATCH: at('watch'),
+      PILOTLIGHT_SYS: at('sys'),
+      PILOTLIGHT_STATE: at('state'),
+      PILOTLIGHT_CONSOLE: at('console'),
+      PILOTLIGHT_TRIGGER: at('trigger'),
+      PILOTLIGHT_WATCH_SECONDS: '1',
+      PILOTLIGHT_HANG_SECONDS: '2',
+      ...settings,
+    },
+  })
+  const errors: Buffer[] = []
+  child.stderr.on('data', (bytes: Buffer) => errors.push(bytes))
+  const ended = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return { at, child, errors: () => Buffer.concat(errors).toString() }
 }
