@@ -6,12 +6,23 @@ reports there that it works (see health.py).
 """
 
 import importlib
+import os
 import signal
 import sys
 
 import quick
 
-# The first process of a container ignores this signal unless it says otherwise; the service does so later on.
+# A signal whose action is the default one does not end the first process of a container. oslo.service counts on that it does: told to
+# end, it gives all signals their default action, and SIGALRM is to end a service that is not done within graceful_shutdown_timeout.
+act = signal.signal
+
+
+def act_or_end(number, action):
+    ends = number in (signal.SIGTERM, signal.SIGALRM) and action == signal.SIG_DFL
+    return act(number, (lambda *_: os._exit(128 + number)) if ends else action)
+
+
+signal.signal = act_or_end
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 sys.argv.pop(0)
 options = {}

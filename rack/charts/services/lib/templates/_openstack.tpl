@@ -122,6 +122,8 @@ the end is cut off; so is one whose body was not read (post-buffering). */}}
 {{- end }}
 {{- $mq := $values.endpoints.oslo_messaging }}
 {{- $plain = append $plain (list "OS_DEFAULT__TRANSPORT_URL" (printf "rabbit://$(RABBITMQ_USERNAME):$(RABBITMQ_PASSWORD)@%s:%d//" $mq.hosts.default (int $mq.port.amqp.default))) }}
+{{- /* When a machine shuts down, the message queue ends at the same moment, and oslo.service would wait a minute for it. */}}
+{{- $plain = append $plain (list "OS_DEFAULT__GRACEFUL_SHUTDOWN_TIMEOUT" (.it.grace | default 10 | int | toString)) }}
 {{- end }}
 {{- if has "identity" $uses }}
 {{- $_ := set $secret "SERVICE_PASSWORD" $account }}
