@@ -60,7 +60,12 @@ export type InstallDecision =
       readonly movedFrom?: string
     }
   | { readonly grant: 'ram'; readonly why: string }
-  | { readonly grant: 'wipe'; readonly who: string }
+  | {
+      readonly grant: 'wipe'
+      readonly who: string
+      /** Of the disks whose state cannot be read, the names of those that the machine was installed on; only where there is such a disk. */
+      readonly unreadable?: readonly string[]
+    }
   | { readonly refused: InstallRefusal; readonly why: string }
 
 /** Decides what a boot may do with the disks that its initrd sees. */
@@ -70,7 +75,8 @@ export function decideInstall(question: InstallQuestion): InstallDecision {
   if (order?.verb === 'wipe') {
     // A power loss while it is erased takes the key first.
     const isBegun = order.provenBoot !== undefined
-    return isBegun || maySpend(question, order) ? { grant: 'wipe', who: order.who } : refuseUnproven(question)
+    if (!isBegun && !maySpend(question, order)) return refuseUnproven(question)
+    return { grant: 'wipe', who: order.who, ...unreadableOf(question) }
   }
   if (choice === undefined || choice === 'none')
     return { grant: 'ram', why: 'the site says "disk: none" for it' }
@@ -115,6 +121,17 @@ export function decideInstall(question: InstallQuestion): InstallDecision {
 /** The command that installs a machine anew, whatever its disk holds; one that is installed and cannot show the key of its disk. */
 export function reinstallCommand(name: string, isInstalled = false): string {
   return `pilotlight reinstall ${name} --count 1${isInstalled ? ' --without-proof' : ''}`
+}
+
+/** Which of the disks that say nothing by themselves are this machine's: another one may have been put into it. */
+function unreadableOf({ asked, installs }: InstallQuestion): { readonly unreadable?: readonly string[] } {
+  const unreadable = asked.disks.filter(({ own }) => own === 'unreadable')
+  if (unreadable.length === 0) return {}
+  const confirmed = installs.filter(({ confirmedAt }) => confirmedAt !== undefined)
+  const known = (confirmed.length > 0 ? confirmed : installs).flatMap(({ disks }) => disks)
+  return {
+    unreadable: unreadable.filter(disk => known.some(one => isSameDisk(one, disk))).map(({ name }) => name),
+  }
 }
 
 /** The disks that were chosen, as they were seen. */

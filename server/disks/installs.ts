@@ -85,7 +85,11 @@ export type Granted =
       readonly roothashes?: readonly string[]
     }
   | { readonly grant: 'ram'; readonly why: string }
-  | { readonly grant: 'wipe' }
+  | {
+      readonly grant: 'wipe'
+      /** Of the disks whose state cannot be read, the names of those that are to be wiped. Left out where no disk is such a one. */
+      readonly unreadable?: readonly string[]
+    }
 
 /** Grants and records of all machines. */
 export class Installs {
@@ -338,7 +342,8 @@ export class Installs {
     }
     if (decision.grant === 'wipe') {
       say(`is to erase its disks: ${decision.who} ordered it`)
-      return { grant: 'wipe' }
+      const { grant, unreadable } = decision
+      return { grant, ...(unreadable !== undefined && { unreadable }) }
     }
     if (image === undefined || install === undefined) {
       const why =

@@ -80,7 +80,7 @@ t.test(
   'a wipe takes the disk of this machine from its old mainboard, and none of another machine',
   async t => {
     const run = (isReadOnly: boolean) => {
-      const folder = t.testdir()
+      const folder = t.testdir({ answer: '{ "grant": "wipe" }' })
       const disks = [
         { name: 'vda', path: '/dev/vda', own: 'other', readOnly: isReadOnly },
         { name: 'vdb', path: '/dev/vdb', own: 'other', readOnly: false },
@@ -99,7 +99,7 @@ wipe_disk() { problem='all of it is zeros'; }; report() { echo "$1: $2"; }; fail
 )
 
 t.test('a disk that takes no writes keeps none of the others from being wiped, keys first', async t => {
-  const folder = t.testdir({ 'found.json': 'null' })
+  const folder = t.testdir({ 'found.json': 'null', answer: '{ "grant": "wipe" }' })
   const disks = ['vda', 'vdb', 'vdc'].map(name => ({ name, path: `/dev/${name}`, own: 'installed' }))
   writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
   const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; sleep() { :; }; systemctl() { echo "systemctl $1"; }
@@ -119,4 +119,27 @@ wipe_disk() { writes wipe_disk $1 || return 1; problem='all of it is zeros'; }`
     'wipe_disk /dev/vdb',
     'failed: not all disks were wiped: /dev/vda cannot be written. Wiped: vdb: all of it is zeros',
   ])
+})
+
+t.test('of disks whose state cannot be read only those that the server knows are wiped', async t => {
+  const disks = ['vda', 'vdb', 'vdc'].map(name => ({
+    name,
+    path: `/dev/${name}`,
+    own: name === 'vda' ? 'installed' : 'unreadable',
+  }))
+  const wiped = (answer: object) => {
+    const folder = t.testdir({ 'found.json': 'null' })
+    writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
+    writeFileSync(join(folder, 'answer'), JSON.stringify(answer))
+    const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; sleep() { :; }; systemctl() { :; }
+lsblk() { echo pilotlight-state; }; report() { echo "$1: $2"; }; say() { :; }
+disarm() { :; }; erase_keys() { :; }; wipe_disk() { problem=zeros; }`
+    return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout.trim()
+  }
+  t.equal(wiped({ grant: 'wipe' }), 'wiped: vda: zeros; vdb: zeros; vdc: zeros', 'an earlier server')
+  t.equal(wiped({ grant: 'wipe', unreadable: ['vdb', 'vdc'] }), 'wiped: vda: zeros; vdb: zeros; vdc: zeros')
+  t.equal(
+    wiped({ grant: 'wipe', unreadable: ['vdc'] }),
+    'wiped: vda: zeros; vdc: zeros; left alone: vdb, whose state cannot be read, and which the server does not know as a disk of ctl-1',
+  )
 })

@@ -94,6 +94,23 @@ const cases: [string, Given, object][] = [
     },
   ],
   ['a wipe goes before all else', { order: { ...reinstall, verb: 'wipe' } }, { grant: 'wipe', who: 'ada' }],
+  [
+    'a wipe takes a disk whose state cannot be read where the machine was installed on it, and no other one',
+    {
+      order: { ...reinstall, verb: 'wipe' },
+      installs: [confirmed],
+      disks: [
+        { ...disk, own: 'unreadable' },
+        { ...other, own: 'unreadable' },
+      ],
+    },
+    { grant: 'wipe', unreadable: ['nvme0n1'] },
+  ],
+  [
+    'none, where it was never installed',
+    { order: { ...reinstall, verb: 'wipe' }, disks: [{ ...disk, own: 'unreadable' }] },
+    { grant: 'wipe', unreadable: [] },
+  ],
   ['its own state is entered', { found: own, installs: [confirmed] }, { grant: 'enter', version: 'v1' }],
   ['also without a record of it', { found: own }, { grant: 'enter' }],
   [
