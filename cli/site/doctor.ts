@@ -25,7 +25,7 @@ export function defineDoctor(command: Command): void {
     .addHelpText(
       'after',
       `
-It switches nothing on and changes nothing. It sends one DHCPDISCOVER in the name of no machine, to see which DHCP servers answer, and
+It switches nothing on and changes nothing. It sends one DHCPDISCOVER with a made-up MAC address, to see which DHCP servers answer, and
 reads files of the server as a machine does.
 
 Exit status 0 when no check failed (there may be warnings), 1 when one failed, 6 when the server did not answer.

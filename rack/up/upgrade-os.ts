@@ -1,5 +1,5 @@
 // Brings machines, one after another, to the version of the server's assets: the server keeps how far each is, the machines write
-// by themselves, and this drains a node, has it restart and waits for it. What it knows it reads anew, so it may be stopped and begun again.
+// by themselves, and this drains a node, has it restart and waits for it. It keeps no state of its own, so it may be stopped and run again.
 
 import { Failure } from '#model/error.ts'
 import type { OrderView, UpgradeState } from '#model/install.ts'

@@ -141,7 +141,7 @@ export class Installs {
   }
 
   /**
-   * A machine reports; what it says of its disk is on ours before the report is answered. A system that runs from a disk names
+   * A machine reports; what it says of its disk is stored before the report is answered. A system that runs from a disk names
    * it with each stage, since the report that it was installed may have been lost with the power.
    */
   async reported(

@@ -54,7 +54,7 @@ export function whyKept(key: DiskKey, record: MachineRecord): string | undefined
 
 /**
  * Marks the keys of disks that the machine had before it was installed again, before what is known of that later install is given up: they
- * are handed out no more, whatever follows.
+ * are no longer handed out, whatever follows.
  */
 export function discardEarlierKeys(record: ChangingRecord): void {
   const keys = record.diskKeys()

@@ -1,4 +1,4 @@
-// Looks for other DHCP servers on the wire: sends a DISCOVER in the name of no machine and listens for some seconds who answers;
+// Looks for other DHCP servers on the wire: sends a DISCOVER with a made-up MAC address and listens for some seconds who answers;
 // and hears, between looks, what other servers broadcast to clients.
 //
 // Node's sockets do not say on which interface a packet arrived. Our DISCOVER leaves by the interface of our address alone, so an

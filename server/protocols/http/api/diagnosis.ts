@@ -50,7 +50,7 @@ const schema = {
   },
 } as const
 
-/** Adds the route. */
+/** `POST /v1/diagnosis`: makes the checks of a diagnosis. */
 export const diagnosisRoutes: FastifyPluginCallback<DiagnosisNeeds> = (app, { diagnose, log }, done) => {
   app.setErrorHandler(problemAnswer(log))
   app.post<{ Body: Body }>(

@@ -34,7 +34,7 @@ const schema = {
   },
 } as const
 
-/** Adds the route. */
+/** `GET /v1/explain`: why the machine with these labels gets what it gets. */
 export const explainRoutes: FastifyPluginCallback<ExplainNeeds> = (app, { sources, assetsPath }, done) => {
   app.get('/v1/explain', { schema, validatorCompiler: () => () => true }, (request, reply) => {
     const query = rawQueryOf(targetOf(request.raw))
