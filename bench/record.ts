@@ -1,4 +1,4 @@
-// The record of a command that goes on after an interruption: a file with a line of JSON a try. The command reads what it has done, and adds
+// The record of a command that goes on after an interruption: a file with a line of JSON an attempt. The command reads what it has done, and adds
 // each line as soon as it has it.
 
 import { execFileSync } from 'node:child_process'

@@ -272,7 +272,7 @@ export class ServerClient {
     readonly breakQuorum: boolean
     /** Also for a boot that does not show the key of the machine's disk. */
     readonly withoutProof?: boolean
-    /** Of an upgrade: how long after each of its starts the new image must be called good. */
+    /** Of an upgrade: how long after each of its starts the new image must be marked good. */
     readonly healthySeconds?: number
   }): Promise<readonly OrderView[]> {
     return (await this.#json('POST', '/v1/orders', order)) as OrderView[]

@@ -125,7 +125,7 @@ export const orderSchema = {
     healthySeconds: {
       type: 'integer',
       description:
-        'Of an upgrade: how long after each of its starts the new image is called good, or the machine restarts; 900 where it is left out',
+        'Of an upgrade: how long after each of its starts the new image is marked good, or the machine restarts; 900 where it is left out',
     },
   },
 } as const
@@ -139,7 +139,7 @@ export type OrderView = Omit<Order, 'at' | 'until' | 'since'> & {
   readonly since?: string
 }
 
-/** How long after its start a new image has to be called good; what an order may say instead. All in seconds. */
+/** How long after its start a new image has to be marked good; what an order may say instead. All in seconds. */
 export const HEALTHY_SECONDS = { default: 900, least: 60, most: 86_400 } as const
 
 /** What a system that runs from a disk asks once a minute: what it runs, and how far it is with what it was ordered to do. */
@@ -168,7 +168,7 @@ export type OrderAnswer =
       readonly url: string
       /** Of the bytes of slot.json, in hex. */
       readonly sha256: string
-      /** How long after each of its starts the new image is called good, or the machine restarts. */
+      /** How long after each of its starts the new image is marked good, or the machine restarts. */
       readonly healthySeconds: number
       readonly againSeconds: number
     }

@@ -89,7 +89,7 @@ async function remove(name: string): Promise<void> {
 
 /**
  * The lab with its cluster and no server. What an interrupted run left is used: after its server was ended as it is, before that by
- * another `lab up`, which goes on. A busy host may take longer than a boot's limit, so `lab up` has three tries.
+ * another `lab up`, which goes on. A busy host may take longer than a boot's limit, so `lab up` has three attempts.
  */
 async function labOf(name: string, firmware: Firmware): Promise<Lab> {
   const there = findLab(name)

@@ -1,11 +1,11 @@
 // Does a machine return to its old system when a new image is bad? One machine in QEMU is installed over the network, upgraded to a
 // good image, and then to bad ones, each by `pilotlight upgrade os` against a real server:
-//   good       another root hash of the same root image: ready with it, and the entry of the loader is called good
-//   unhealthy  it starts, and its agent never runs: nothing calls it good
+//   good       another root hash of the same root image: ready with it, and the entry of the loader is marked good
+//   unhealthy  it starts, and its agent never runs: nothing marks it good
 //   no-root    its command line names a root hash that no slot has: it stays in the initrd
 //   no-initrd  its initrd is empty: the kernel panics
 // After a bad one the machine must have started it three times and then the old system, which is ready; the order has failed, the alarm
-// PL-7010 is there, the command ends with UPGRADE_FAILED. A record has a line a try; tries that passed there are not made again, so the same
+// PL-7010 is there, the command ends with UPGRADE_FAILED. A record has a line an attempt; those that passed there are not made again, so the same
 // command goes on after an interruption. After one that failed the lab stays, to be looked at.
 //
 //   sudo node_modules/.bin/node bench/machines/upgrade-os.ts docs/runs/DATE-upgrade-os.jsonl --firmware uefi [--rounds 3] [--only KIND,KIND] [--keep]
@@ -136,7 +136,7 @@ async function upgraded(kind: Kind, images: ReadonlyMap<string, Slot>): Promise<
   place(name)
   const startsBefore = starts()
   const begun = performance.now()
-  // A bad one is never called good, so its time may be short; a good one has the default.
+  // A bad one is never marked good, so its time may be short; a good one has the default.
   const limit = kind === 'good' ? [] : ['--healthy-limit', '60']
   const words = ['upgrade', 'os', MACHINE, '--no-drain', '--yes', '--json', ...limit, '--server', url()]
   const ended = await pilotlight(words, UPGRADE_SECONDS)
@@ -180,8 +180,8 @@ async function upgraded(kind: Kind, images: ReadonlyMap<string, Slot>): Promise<
     )
     must('the order has failed', order?.state === 'failed' && /runs .* again/.test(order.why ?? ''))
     must('there is the alarm PL-7010', isAlarmed)
-    must('it started four times: three tries, and the old one', found.starts === 4)
-    must('the new entry has no tries left', isSpent(loader, target))
+    must('it started four times: three attempts, and the old one', found.starts === 4)
+    must('the new entry has no attempts left', isSpent(loader, target))
     must('the old entry is good', isGood(loader, from))
   }
   if (wrong.length === 0) return found
@@ -210,7 +210,7 @@ async function installed(): Promise<void> {
     rmSync(folder, { recursive: true })
     if (ended.status !== 0) throw new Error(`lab up ended with ${ended.status}: ${ended.stderr}`)
   }
-  // What was entered without its loader is called good after its first start.
+  // What was entered without its loader is marked good after its first start.
   if (isGood(entries(), await versionThatRuns())) return
   const before = starts()
   await pilotlight(['lab', 'power', 'cycle', MACHINE, '--wait', '--lab', LAB], 300)

@@ -64,7 +64,7 @@ function defineUpgradeOs(command: Command): void {
     .option('--drain-limit <seconds>', 'for the pods of a node to leave', seconds, 600)
     .option(
       '--healthy-limit <seconds>',
-      'how long after each of its starts the new image must be called good, or the machine restarts; after three the loader takes the old one (default: 900)',
+      'how long after each of its starts the new image must be marked good, or the machine restarts; after three the loader takes the old one (default: 900)',
       healthySeconds,
     )
     .option(

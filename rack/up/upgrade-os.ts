@@ -32,7 +32,7 @@ export type UpgradeOptions = {
   readonly drainLimitSeconds: number
   /** From the order to restart to `ready`. */
   readonly restartLimitSeconds: number
-  /** How long after each of its starts the new image is called good; the server's default where it is left out. */
+  /** How long after each of its starts the new image is marked good; the server's default where it is left out. */
   readonly healthySeconds?: number | undefined
   /** Milliseconds between two looks, 5000 by default. */
   readonly everyMs?: number

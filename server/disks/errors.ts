@@ -129,13 +129,13 @@ export class OtherOrder extends ServerError {
   }
 }
 
-/** An upgrade was ordered to another image while a machine tries one that is not called good: it would take the only good one's place. */
+/** An upgrade was ordered to another image while a machine starts one that is not marked good: it would take the only good one's place. */
 export class NotGoodYet extends ServerError {
   readonly code = 'NOT_GOOD_YET'
   readonly statusCode = 409
   constructor(machine: string, tried: string, wanted: string) {
     super(
-      `${machine} restarts into ${tried}, which is not called good yet: ${wanted} would be written over the image that it returns to. ` +
+      `${machine} restarts into ${tried}, which is not marked good yet: ${wanted} would be written over the image that it returns to. ` +
         `Nothing is ordered. Wait until it is done or failed:  pilotlight get orders`,
     )
   }

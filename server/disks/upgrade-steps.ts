@@ -30,7 +30,7 @@ export type UpgradeStep = { readonly order: KeptUpgrade; readonly answer: OrderA
 
 /** Seconds until a machine asks again: of which nothing is wanted, that waits or writes, and that is about to be restarted. */
 export const AGAIN = { idle: 60, waits: 30, soon: 10 } as const
-/** How many times a loader starts a new image that is not called good. */
+/** How many times a loader starts a new image that is not marked good. */
 const ATTEMPTS = 3
 /** What a machine may take beside these attempts, from the order to restart to `ready` with the old image. */
 const BESIDE_SECONDS = 30 * 60

@@ -76,7 +76,7 @@ export type UpgradeNeeds = {
 /** The image that a machine's profile boots, as a slot, and the address of its slot.json; undefined where it has none. */
 export type ImageOf = (machine: Machine) => Promise<(ReadSlot & { readonly url: string }) | undefined>
 
-/** What an operator orders. `healthySeconds`: how long after each of its starts the new image is called good. */
+/** What an operator orders. `healthySeconds`: how long after each of its starts the new image is marked good. */
 export type UpgradeOrder = {
   readonly machines: readonly Machine[]
   readonly count: number

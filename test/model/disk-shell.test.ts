@@ -30,7 +30,7 @@ t.test('the smallest disk', async t => {
   t.match(top('docs/disk.md'), `${LEAST_DISK_BYTES / 2 ** 30} GiB at least`)
 })
 
-t.test('how long an image has to be called good', async t => {
+t.test('how long an image has to be marked good', async t => {
   t.equal(
     Number(once(t, 'images/live/root/usr/lib/pilotlight/slot', /^GOOD_SECONDS=(\d+)/gm)),
     HEALTHY_SECONDS.default,

@@ -12,7 +12,7 @@ const LIVE = join(import.meta.dirname, '../../../images/live')
 const skip = process.getuid?.() !== 0 ? 'needs root' : absent('jq', 'unshare')
 const entry = (left: string) => `pilotlight_1-${OLD}${left}.efi`
 
-t.test('is called good: not what was entered by kexec, but what its loader started', { skip }, async t => {
+t.test('is marked good: not what was entered by kexec, but what its loader started', { skip }, async t => {
   const folder = t.testdir({ assets: {}, machine: {} })
   const machine = installedMachine(join(folder, 'machine'), join(folder, 'assets'))
   const files = () => readdirSync(machine.at('run/pilotlight/esp/EFI/Linux'))

@@ -170,7 +170,7 @@ t.test('does not restart into a slot that does not hold what was ordered', { ski
   await end()
 })
 
-t.test('restarts an image that is not called good in the time of its order', { skip }, async t => {
+t.test('restarts an image that is not marked good in the time of its order', { skip }, async t => {
   const rack = await rackOf(t, ['cmp-1'])
   const machine = await machineOf(t, rack, assetsOf(rack))
   machine.disk(NEW, 'b')

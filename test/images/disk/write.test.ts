@@ -111,14 +111,14 @@ t.test('an image that is on trial leaves alone the good one that it would return
   machine.entries(`pilotlight_1-${OLD}.efi`, `pilotlight_2-${TRIAL}+2-1.efi`)
   writeFileSync(machine.at('run/pilotlight/state/pilotlight/trial'), `${TRIAL} 240\n`)
   await t.rejects(machine.write(), {
-    message: new RegExp(`${TRIAL} runs and is not called good yet, so slot b keeps ${OLD}`),
+    message: new RegExp(`${TRIAL} runs and is not marked good yet, so slot b keeps ${OLD}`),
   })
   t.strictSame(machine.files(), [`pilotlight_1-${OLD}.efi`, `pilotlight_2-${TRIAL}+2-1.efi`])
   t.equal(readFileSync(machine.at('run/labels/5'), 'utf8'), `pilotlight_${OLD}\n`)
   t.equal(
     readFileSync(machine.at('run/pilotlight/state/pilotlight/trial'), 'utf8'),
     `${TRIAL} 240\n`,
-    'what runs keeps its time to be called good',
+    'what runs keeps its time to be marked good',
   )
   // What the other slot holds is not known to work either.
   machine.entries(`pilotlight_1-${OLD}+1-2.efi`, `pilotlight_2-${TRIAL}+2-1.efi`)
@@ -156,7 +156,7 @@ t.test('an image is good once the loader of one disk counts its starts no more',
   t.ok(existsSync(machine.at('run/pilotlight/slot.good')))
   rmSync(machine.at('run/pilotlight/slot.good'))
   machine.program('mount', '#!/bin/sh\nexit 32\n')
-  await t.rejects(machine.slot(['good']), { message: /is not called good: no loader was changed/ })
+  await t.rejects(machine.slot(['good']), { message: /is not marked good: no loader was changed/ })
   t.notOk(existsSync(machine.at('run/pilotlight/slot.good')))
 })
 

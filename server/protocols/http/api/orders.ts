@@ -61,7 +61,7 @@ const orderBody = {
       type: 'integer',
       minimum: HEALTHY_SECONDS.least,
       maximum: HEALTHY_SECONDS.most,
-      description: `upgrade: how long after each of its starts the new image must be called good, or the machine restarts; ${HEALTHY_SECONDS.default} by default`,
+      description: `upgrade: how long after each of its starts the new image must be marked good, or the machine restarts; ${HEALTHY_SECONDS.default} by default`,
     },
   },
 } as const

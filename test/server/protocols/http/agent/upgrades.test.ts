@@ -200,7 +200,7 @@ t.test('two orders at the same time do not stop two controllers of three', async
   t.same(await statuses([wipe('ctl-3'), wipe('ctl-3')]), [200, 200], 'of one machine both are the same')
 })
 
-t.test('refuses another image while the one that a machine restarts into is not called good', async t => {
+t.test('refuses another image while the one that a machine restarts into is not marked good', async t => {
   const rack = await rackOf(t, ['cmp-1', 'cmp-2'])
   await rack.order(['cmp-1'])
   await rack.ask('cmp-1')
