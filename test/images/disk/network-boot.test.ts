@@ -285,3 +285,29 @@ main() {
     /^\S+vda was written by hardware with the UUID 5b, and is from now on that of this one, 5a$/m,
   )
 })
+
+t.test('nothing is written to a disk that is not the one that was looked at', t => {
+  const seen = [
+    { name: 'vda', path: '/dev/vda', bytes: 64, serial: 'S?1', model: null },
+    { name: 'vdb', path: '/dev/vdb', bytes: 32, serial: null, model: 'M1' },
+  ]
+  const problem = (now: readonly Record<string, unknown>[], disks = '/dev/vda,/dev/vdb') => {
+    const folder = t.testdir({ work: {}, now: JSON.stringify({ blockdevices: now }) })
+    writeFileSync(join(folder, 'work/disks.json'), JSON.stringify(seen))
+    const text = `. ${ROOT}/dracut/disk/install; work=${folder}/work; lsblk() { cat ${folder}/now; }
+still_same ${disks} && echo the same || echo "$problem"`
+    return execFileSync('sh', ['-euc', text], { encoding: 'utf8' }).trim()
+  }
+  const vda = { name: 'vda', size: 64, serial: ' S\u00e41 ', model: '' }
+  const vdb = { name: 'vdb', size: '32', serial: null, model: 'M1' }
+  t.equal(problem([vda, vdb]), 'the same')
+  t.match(
+    problem([{ ...vda, serial: 'S2' }, vdb]),
+    /^\/dev\/vda is another disk than the one that was chosen \(S\?1, 64 bytes, and now S2, 64 bytes\): nothing was written$/,
+  )
+  t.match(problem([vda, { ...vdb, size: 33 }]), /^\/dev\/vdb is another disk .*now no serial, 33 bytes/)
+  t.match(problem([vda, { ...vdb, model: 'M2' }]), /^\/dev\/vdb is another disk/)
+  t.match(problem([vda]), /^\/dev\/vdb is gone/)
+  t.equal(problem([vda], '/dev/vda'), 'the same', 'of others nothing is asked')
+  t.end()
+})

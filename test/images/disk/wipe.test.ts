@@ -89,7 +89,7 @@ t.test(
       writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
       writeFileSync(join(folder, 'found.json'), JSON.stringify({ machine: 'ctl-1', disk: 'vda' }))
       writeFileSync(join(folder, 'moved'), 'vda\n')
-      const stubs = `disarm() { :; }; erase_keys() { :; }; run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; lsblk() { echo pilotlight-state; }; sleep() { :; }
+      const stubs = `disarm() { :; }; erase_keys() { :; }; run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; still_same() { :; }; lsblk() { echo pilotlight-state; }; sleep() { :; }
 wipe_disk() { problem='all of it is zeros'; }; report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }; systemctl() { :; }`
       return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout
     }
@@ -102,7 +102,7 @@ t.test('a disk that takes no writes keeps none of the others from being wiped, k
   const folder = t.testdir({ 'found.json': 'null', answer: '{ "grant": "wipe" }' })
   const disks = ['vda', 'vdb', 'vdc'].map(name => ({ name, path: `/dev/${name}`, own: 'installed' }))
   writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
-  const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; sleep() { :; }; systemctl() { echo "systemctl $1"; }
+  const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; still_same() { :; }; sleep() { :; }; systemctl() { echo "systemctl $1"; }
 lsblk() { case $* in *vdc) echo another ;; *) echo pilotlight-state ;; esac; }
 report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }
 writes() { echo "$1 $2"; [ $2 != /dev/vda ] || { problem="$2 cannot be written"; return 1; }; }
@@ -131,7 +131,7 @@ t.test('of disks whose state cannot be read only those that the server knows are
     const folder = t.testdir({ 'found.json': 'null' })
     writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
     writeFileSync(join(folder, 'answer'), JSON.stringify(answer))
-    const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; sleep() { :; }; systemctl() { :; }
+    const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; still_same() { :; }; sleep() { :; }; systemctl() { :; }
 lsblk() { echo pilotlight-state; }; report() { echo "$1: $2"; }; say() { :; }
 disarm() { :; }; erase_keys() { :; }; wipe_disk() { problem=zeros; }`
     return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout.trim()
