@@ -35,8 +35,8 @@ import { isEveryAddress } from './process/own-addresses.ts'
 import { Parts } from './process/parts.ts'
 import { startText } from './process/start-text.ts'
 import type { DhcpEvent } from './protocols/dhcp/offer.ts'
-import { ForeignWatch } from './protocols/dhcp/foreign.ts'
-import { DhcpLooker } from './protocols/dhcp/look.ts'
+import { OtherServersProbe } from './protocols/dhcp/other-servers-probe.ts'
+import { OtherServersWatch } from './protocols/dhcp/other-servers-watch.ts'
 import { Prober } from './protocols/dhcp/probe.ts'
 import { alignLeases, serveDhcp } from './protocols/dhcp/open.ts'
 import type { DhcpServer } from './protocols/dhcp/socket.ts'
@@ -181,22 +181,22 @@ async function openAll(
   // The protocols. HTTP and gRPC end together: who stops the server waits once.
   const inherited = new InheritedSockets(sockets)
   const listeners = parts.add('the TCP listeners', new Parts('at once'), stopSeconds + 10)
-  const looker =
+  const otherServersProbe =
     isEveryAddress(address) || isLoopback(address)
       ? undefined
       : parts.add(
-          'the look for other DHCP servers',
-          await DhcpLooker.open({
+          'the probe for other DHCP servers',
+          await OtherServersProbe.open({
             address,
             inherited: inherited.udp,
-            overheard: answer => foreign.overheard(answer),
+            observed: answer => otherServers.observed(answer),
           }),
         )
-  const foreign = new ForeignWatch({
+  const otherServers = new OtherServersWatch({
     address,
     network: () => (config.dhcp ? network() : undefined),
     look: async () =>
-      (await looker?.look()) ?? {
+      (await otherServersProbe?.look()) ?? {
         looked: false,
         why: `${address} is not of one wire`,
         remedy: 'ip -brief address',
@@ -237,7 +237,7 @@ async function openAll(
             place,
             slots,
             ...inEffect,
-            look: () => foreign.look(),
+            look: () => otherServers.look(),
             prober,
             loaders: [...boot.loaders.keys()],
             missingLoaders: boot.missingLoaders,
@@ -286,8 +286,8 @@ async function openAll(
     const { url } = endpoints.server
     const reservations = catalog.identities
     const of = { address, url, network, leases: store.leases, reservations, inherited: inherited.udp, clock }
-    const asking = () => looker?.asking
-    const sawOther = (server: string, mac: string) => foreign.chose(server, mac)
+    const asking = () => otherServersProbe?.asking
+    const sawOther = (server: string, mac: string) => otherServers.chose(server, mac)
     const others = { asking, sawOther }
     dhcp = await serveDhcp({ ...of, ...others, events: { record }, alarms, refuse, report }, parts)
   }
@@ -298,7 +298,7 @@ async function openAll(
     alarmList,
     {
       conditions: serverConditions({
-        otherDhcp: () => foreign.find(),
+        otherDhcp: () => otherServers.find(),
         statePath,
         trouble: () => health.trouble(),
         dataPath,

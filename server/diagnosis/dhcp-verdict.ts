@@ -2,8 +2,8 @@
 
 import type { Diagnosis } from '#model/diagnosis.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
-import { answerText, othersIn } from '../protocols/dhcp/foreign.ts'
-import type { DhcpLook } from '../protocols/dhcp/look.ts'
+import type { DhcpLook } from '../protocols/dhcp/other-servers-probe.ts'
+import { answerText, othersIn } from '../protocols/dhcp/other-servers-watch.ts'
 import type { DhcpAnswer } from '../protocols/dhcp/other-servers.ts'
 
 /** What the verdict needs beside the look. */
@@ -65,7 +65,7 @@ function verdictOnOthers(
       fix: identify(first),
       blocks: true,
     }
-  const rival = others.find(({ bootFile, nextServer }) => bootFile !== undefined && nextServer !== address)
+  const withFile = others.find(({ bootFile, nextServer }) => bootFile !== undefined && nextServer !== address)
   if (mode === 'proxy') {
     if (giving === undefined)
       return {
@@ -74,12 +74,12 @@ function verdictOnOthers(
         text: `${said}; none of them gives an address`,
         fix: identify(first),
       }
-    if (rival !== undefined)
+    if (withFile !== undefined)
       return {
         check: CHECK,
         verdict: 'warning',
-        text: `${answerText(rival)}: it names a boot file as well, and firmware may take that one`,
-        fix: identify(rival),
+        text: `${answerText(withFile)}: it names a boot file as well, and firmware may take that one`,
+        fix: identify(withFile),
       }
     return { check: CHECK, verdict: 'ok', text: said }
   }
@@ -89,7 +89,7 @@ function verdictOnOthers(
     check: CHECK,
     verdict: 'failed',
     text: `${said}: with  dhcp: off  it must name ${address} as the boot server, and it does not (docs/how-to/existing-dhcp-server.md)`,
-    fix: identify(rival ?? first),
+    fix: identify(withFile ?? first),
     blocks: true,
   }
 }

@@ -10,7 +10,7 @@ import type { SiteObjects } from '#model/site.ts'
 import type { Slots } from '../assets/slots.ts'
 import type { LintResult } from '../boot/lint/beside.ts'
 import type { ServerPlace, SiteObstacle } from '../inventory/site-check.ts'
-import type { DhcpLook } from '../protocols/dhcp/look.ts'
+import type { DhcpLook } from '../protocols/dhcp/other-servers-probe.ts'
 import type { Prober } from '../protocols/dhcp/probe.ts'
 
 /** What a diagnosis needs from the service. */

@@ -2,8 +2,13 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { answerText, ForeignWatch, othersIn, type ForeignNeeds } from '#server/protocols/dhcp/foreign.ts'
-import type { DhcpLook } from '#server/protocols/dhcp/look.ts'
+import {
+  answerText,
+  OtherServersWatch,
+  othersIn,
+  type OtherServersNeeds,
+} from '#server/protocols/dhcp/other-servers-watch.ts'
+import type { DhcpLook } from '#server/protocols/dhcp/other-servers-probe.ts'
 import { answerIn, probePacket, type DhcpAnswer } from '#server/protocols/dhcp/other-servers.ts'
 import { addresses, OPTION, text } from '#server/protocols/dhcp/options.ts'
 import { decodePacket, encodePacket, MESSAGE, messageTypeOf } from '#server/protocols/dhcp/packet.ts'
@@ -72,7 +77,7 @@ t.test('our own answers are not those of others, and others are named as they ca
 /** A watch in a network of `dhcp: full`; what it sees next is `sees`. */
 function watching(mode: 'full' | 'proxy' = 'full') {
   const state = { now: 0, looks: 0, warned: [] as string[], answers: [] as DhcpAnswer[] }
-  const needs: ForeignNeeds = {
+  const needs: OtherServersNeeds = {
     address: SERVER.address,
     network: () => network(mode),
     look: async (): Promise<DhcpLook> => {
@@ -83,7 +88,7 @@ function watching(mode: 'full' | 'proxy' = 'full') {
     clock: () => state.now,
     warn: text => state.warned.push(text),
   }
-  return { state, watch: new ForeignWatch(needs) }
+  return { state, watch: new OtherServersWatch(needs) }
 }
 const SUBNET = 'network:10.20.0.0/24'
 
@@ -104,7 +109,7 @@ t.test('what clients that no one declared do is a reason to look, once a minute'
   const { state, watch } = watching()
   state.now = 100_000
   for (let times = 0; times < 100; times += 1) watch.chose(OTHER, '02:00:00:00:00:01')
-  watch.overheard({ ...ANSWER, mac: '02:00:00:00:00:01' })
+  watch.observed({ ...ANSWER, mac: '02:00:00:00:00:01' })
   t.equal(state.looks, 1)
   t.strictSame(watch.find(), {}, 'anyone can send that: alone it raises no alarm')
 })
@@ -126,7 +131,7 @@ t.test('another server raises no alarm where it is to give the addresses', async
   const { state, watch } = watching('proxy')
   state.answers = [ANSWER]
   await watch.look()
-  watch.overheard({ ...ANSWER, mac: MAC })
+  watch.observed({ ...ANSWER, mac: MAC })
   t.strictSame(watch.find(), {})
   t.strictSame(state.warned, [])
 })

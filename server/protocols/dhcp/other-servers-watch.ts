@@ -2,11 +2,11 @@
 // what machines that are declared were seen to do.
 
 import type { ProvisioningNetwork } from '#model/network.ts'
-import type { DhcpLook } from './look.ts'
+import type { DhcpLook } from './other-servers-probe.ts'
 import type { DhcpAnswer } from './other-servers.ts'
 
 /** What the watch needs. */
-export type ForeignNeeds = {
+export type OtherServersNeeds = {
   /** Our address. */
   readonly address: string
   /** The network that we serve now. */
@@ -22,16 +22,16 @@ export type ForeignNeeds = {
 /** After so long without a sign of it another server counts as gone; while it is there it is looked for again so often. */
 const GONE_MS = 15 * 60_000
 const AGAIN_MS = 5 * 60_000
-/** What was overheard of clients that no one declared is a reason to look, so often at most. */
+/** What was observed of clients that no one declared is a reason to look, so often at most. */
 const LOOK_EVERY_MS = 60_000
 
 /** Watches for another DHCP server. */
-export class ForeignWatch {
-  readonly #needs: ForeignNeeds
+export class OtherServersWatch {
+  readonly #needs: OtherServersNeeds
   #seen: { readonly text: string; readonly at: number; readonly byLook: boolean } | undefined
   #lookedAt = -Infinity
 
-  constructor(needs: ForeignNeeds) {
+  constructor(needs: OtherServersNeeds) {
     this.#needs = needs
   }
 
@@ -43,7 +43,7 @@ export class ForeignWatch {
   }
 
   /** An answer of another server to a client was heard. It may be of the wire of another card of this host. */
-  overheard({ server, mac, kind, address }: DhcpAnswer): void {
+  observed({ server, mac, kind, address }: DhcpAnswer): void {
     if (!this.#isOurs()) return
     const machine = this.#needs.machineOf(mac)
     if (machine === undefined) return this.#lookSoon()

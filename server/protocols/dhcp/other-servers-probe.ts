@@ -1,8 +1,8 @@
 // Looks for other DHCP servers on the wire: sends a DISCOVER with a made-up MAC address and listens for some seconds who answers;
-// and hears, between looks, what other servers broadcast to clients.
+// and observes, between looks, what other servers broadcast to clients.
 //
 // Node's sockets do not say on which interface a packet arrived. Our DISCOVER leaves by the interface of our address alone, so an
-// answer to it is of that wire. What is overheard may be of another card of this host: it is a reason to look, unless it is for a
+// answer to it is of that wire. What is observed may be of another card of this host: it is a reason to look, unless it is for a
 // machine that is declared here.
 
 import { createSocket, type Socket } from 'node:dgram'
@@ -23,8 +23,8 @@ export type LookOptions = {
   readonly address: string
   /** The file descriptor of a UDP socket that is bound there already; asked once. */
   readonly inherited?: (address: string, port: number) => number | undefined
-  /** Hears of an answer of another server to a client, overheard between looks; at most `OVERHEARD` a second. */
-  readonly overheard?: (answer: DhcpAnswer) => void
+  /** Gets an answer of another server to a client, observed between looks; at most `OBSERVED` a second. */
+  readonly observed?: (answer: DhcpAnswer) => void
 }
 
 /**
@@ -39,7 +39,7 @@ const FRESH_MS = 5000
 
 /** Answers that are kept of one look; and how many packets of other servers are read in a second. */
 const MOST_ANSWERS = 64
-const OVERHEARD = 50
+const OBSERVED = 50
 
 const EVERYBODY = '255.255.255.255'
 const CLIENT_PORT = 68
@@ -57,11 +57,11 @@ type Probe = {
 const HARDWARE_AT = 28
 
 /** Looks for DHCP servers, one look at a time. */
-export class DhcpLooker {
+export class OtherServersProbe {
   readonly #options: LookOptions
   readonly #ours: Buffer
-  #hearing: Socket | undefined
-  #deaf: { readonly why: string; readonly remedy: string } | undefined
+  #listening: Socket | undefined
+  #closed: { readonly why: string; readonly remedy: string } | undefined
   #probe: Probe | undefined
   #running: Promise<DhcpLook> | undefined
   #last: { readonly look: DhcpLook; readonly at: number } | undefined
@@ -74,10 +74,10 @@ export class DhcpLooker {
   }
 
   /** Opens the port of clients, on which servers answer those that have no address. Where it cannot be had, each look says why. */
-  static async open(options: LookOptions): Promise<DhcpLooker> {
-    const looker = new DhcpLooker(options)
-    await looker.#listen()
-    return looker
+  static async open(options: LookOptions): Promise<OtherServersProbe> {
+    const probe = new OtherServersProbe(options)
+    await probe.#listen()
+    return probe
   }
 
   /** The hardware address in whose name a look asks now; undefined between looks. */
@@ -97,8 +97,8 @@ export class DhcpLooker {
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#running
-    const hearing = this.#hearing
-    if (hearing !== undefined) await new Promise<void>(done => hearing.close(done))
+    const socket = this.#listening
+    if (socket !== undefined) await new Promise<void>(done => socket.close(done))
   }
 
   async #listen(): Promise<void> {
@@ -112,19 +112,19 @@ export class DhcpLooker {
     } catch (error) {
       socket.close()
       // dgram throws no other
-      this.#deaf = whyDeaf(error as NodeJS.ErrnoException)
+      this.#closed = whyClosed(error as NodeJS.ErrnoException)
       return
     }
-    this.#deaf = undefined
+    this.#closed = undefined
     socket.on('error', () => {}) // of a packet: the next one may arrive
     socket.on('message', (bytes, { address }) => this.#hear(bytes, address))
     socket.unref()
-    this.#hearing = socket
+    this.#listening = socket
   }
 
   async #look(): Promise<DhcpLook> {
-    if (this.#hearing === undefined) await this.#listen() // the program that had the port may have ended
-    if (this.#deaf !== undefined) return { looked: false, ...this.#deaf }
+    if (this.#listening === undefined) await this.#listen() // the program that had the port may have ended
+    if (this.#closed !== undefined) return { looked: false, ...this.#closed }
     const began = performance.now()
     const hardware = randomBytes(6)
     // Locally administered, of one host (IEEE 802 §8.2): no card that was made has such an address.
@@ -186,7 +186,7 @@ export class DhcpLooker {
     const probe = this.#probe
     const isProbes =
       probe?.hardware.equals(bytes.subarray(HARDWARE_AT, HARDWARE_AT + probe.hardware.length)) === true
-    if (!isProbes) return this.#overhear(bytes, from)
+    if (!isProbes) return this.#observe(bytes, from)
     const answer = answerIn(bytes, from)
     if (answer?.transaction !== probe.transaction || probe.answers.length >= MOST_ANSWERS) return
     const isSame = ({ server, address, bootFile }: DhcpAnswer) =>
@@ -194,20 +194,20 @@ export class DhcpLooker {
     if (!probe.answers.some(isSame)) probe.answers.push(answer)
   }
 
-  #overhear(bytes: Buffer, from: string): void {
-    const { address, overheard } = this.#options
+  #observe(bytes: Buffer, from: string): void {
+    const { address, observed } = this.#options
     // Our own server's answers arrive here as well: most packets of a boot are these.
-    if (overheard === undefined || bytes.includes(this.#ours)) return
+    if (observed === undefined || bytes.includes(this.#ours)) return
     const now = performance.now()
     if (now - this.#second.began >= 1000) this.#second = { began: now, heard: 0 }
     this.#second.heard += 1
-    if (this.#second.heard > OVERHEARD) return
+    if (this.#second.heard > OBSERVED) return
     const answer = answerIn(bytes, from)
-    if (answer !== undefined && answer.server !== address) overheard(answer)
+    if (answer !== undefined && answer.server !== address) observed(answer)
   }
 }
 
-function whyDeaf(error: NodeJS.ErrnoException): { readonly why: string; readonly remedy: string } {
+function whyClosed(error: NodeJS.ErrnoException): { readonly why: string; readonly remedy: string } {
   const { why } = whyNotOpened('udp', EVERYBODY, CLIENT_PORT, error, '')
   const remedy =
     error.code === 'EACCES'
