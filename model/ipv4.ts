@@ -1,5 +1,8 @@
 // IPv4 addresses and networks as numbers. address.ts reads both families, for selectors.
 
+/** The limited broadcast: every host of one wire, also one that has no address yet (RFC 919 §7). */
+export const BROADCAST = '255.255.255.255'
+
 /** A network: its first and last address as unsigned numbers, and the length of its prefix in bits. */
 export type Ipv4Network = { readonly first: number; readonly last: number; readonly bits: number }
 

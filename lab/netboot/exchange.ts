@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { CommandFailed, run } from '#host/command.ts'
+import { BROADCAST } from '#model/ipv4.ts'
 import { messageOf } from '#progress/wait.ts'
 import { LabError } from '../errors.ts'
 import { decodeReply, encodeDiscover, encodeRequest } from './dhcp.ts'
@@ -42,10 +43,10 @@ export async function askForAddress(client: DhcpClient, signal: AbortSignal): Pr
     const elapsed = (): number => Math.floor((performance.now() - begun) / 1000)
     const transaction = Math.floor(Math.random() * 0xffffffff)
     for (const pauseMs of DISCOVER_PAUSES_MS) {
-      socket.send(encodeDiscover(client, transaction, elapsed()), 67, '255.255.255.255')
+      socket.send(encodeDiscover(client, transaction, elapsed()), 67, BROADCAST)
       const offer = await reply(socket, client, transaction, 'offer', pauseMs)
       if (!offer) continue
-      socket.send(encodeRequest(client, offer, elapsed()), 67, '255.255.255.255')
+      socket.send(encodeRequest(client, offer, elapsed()), 67, BROADCAST)
       const ack = await reply(socket, client, transaction, 'ack', REPLY_LIMIT_MS)
       if (ack) return { ...ack, ...(ack.file === '' && { file: offer.file, nextServer: offer.nextServer }) }
     }

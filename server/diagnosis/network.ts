@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { run } from '#host/command.ts'
 import { isLoopback } from '#model/address.ts'
-import { contains } from '#model/ipv4.ts'
+import { BROADCAST, contains } from '#model/ipv4.ts'
 import type { Machine } from '#model/machine.ts'
 import { messageOf } from '#progress/wait.ts'
 import { isEveryAddress } from '../process/own-addresses.ts'
@@ -70,7 +70,7 @@ export async function firewall(facts: Facts): Promise<Found> {
   const asked = [
     ...(dhcp === 'off' || !facts.place.dhcp
       ? []
-      : [{ protocol: 'udp', port: 67, from: '0.0.0.0', to: '255.255.255.255' } as const]),
+      : [{ protocol: 'udp', port: 67, from: '0.0.0.0', to: BROADCAST } as const]),
     ...(tftp ? [{ protocol: 'udp', port: 69, from, to: address } as const] : []),
     ...[server, agent].map(url => ({ protocol: 'tcp', port: portOf(url), from, to: address }) as const),
   ]

@@ -3,6 +3,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { PilotlightError } from '#model/error.ts'
+import { BROADCAST } from '#model/ipv4.ts'
 import type { Log } from '../log.ts'
 
 /** A socket that was bound before we started. */
@@ -143,9 +144,8 @@ export class InheritedSockets {
   }
 }
 
-/** DHCP's port, and the address on which it receives from clients that have no address (RFC 2131 §4.1). */
+/** DHCP's port. Clients that have no address send to BROADCAST (RFC 2131 §4.1). */
 const DHCP_PORT = 67
-const BROADCAST = '255.255.255.255'
 
 /**
  * The settings that passed sockets give where no flag names them: the address of DHCP's socket, else of the first TCP

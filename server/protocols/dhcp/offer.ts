@@ -1,6 +1,7 @@
 // What the server answers to one DHCP packet: a pure decision over the packet, the network, the machines, the leases
 // and the time. RFC 2131 §4.3, with the PXE specification 2.1 and the firmware that bends both.
 
+import { BROADCAST } from '#model/ipv4.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Machine } from '#model/machine.ts'
 import { isKnownByUuidAlone, type MachineIndex } from '../../machines/identity.ts'
@@ -88,7 +89,6 @@ const DECLINED_SHARE = 0.1
 
 const CLIENT_PORT = 68
 const SERVER_PORT = 67
-const EVERYBODY = '255.255.255.255'
 
 // PXE 2.1, option 43: discovery control (6) with bit 3 set: boot the file named here, look for no other boot server.
 // Without it UEFI asks port 4011 for the same thing again (tianocore/edk2#8149).
@@ -246,7 +246,7 @@ function refuse(exchange: Exchange, asked: DhcpEvent, why: string): Decision {
   const relayed = message.relayAddress !== NOWHERE
   const to = relayed
     ? { address: message.relayAddress, port: SERVER_PORT }
-    : { address: EVERYBODY, port: CLIENT_PORT }
+    : { address: BROADCAST, port: CLIENT_PORT }
   return { reply: { packet, to }, changes: [], events: [asked, event(exchange, 'nak', `refused: ${why}`)] }
 }
 
@@ -586,7 +586,7 @@ function echoed(message: Packet): [number, Uint8Array][] {
 function destinationOf(message: Packet): Endpoint {
   if (message.relayAddress !== NOWHERE) return { address: message.relayAddress, port: SERVER_PORT }
   if (message.clientAddress !== NOWHERE) return { address: message.clientAddress, port: CLIENT_PORT }
-  return { address: EVERYBODY, port: CLIENT_PORT }
+  return { address: BROADCAST, port: CLIENT_PORT }
 }
 
 // --- words

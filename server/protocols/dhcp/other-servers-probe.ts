@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { whyNotOpened } from '#host/listeners.ts'
+import { BROADCAST } from '#model/ipv4.ts'
 import { answerIn, identifierBytes, probePacket, type DhcpAnswer } from './other-servers.ts'
 
 /** What a look saw, ours included; or why it could not be done, and what to do about that. */
@@ -41,7 +42,6 @@ const FRESH_MS = 5000
 const MOST_ANSWERS = 64
 const OBSERVED = 50
 
-const EVERYBODY = '255.255.255.255'
 const CLIENT_PORT = 68
 const SERVER_PORT = 67
 
@@ -104,9 +104,9 @@ export class OtherServersProbe {
   async #listen(): Promise<void> {
     const socket = createSocket({ type: 'udp4', reuseAddr: true })
     try {
-      const fd = this.#options.inherited?.(EVERYBODY, CLIENT_PORT)
+      const fd = this.#options.inherited?.(BROADCAST, CLIENT_PORT)
       const listening = once(socket, 'listening') // a socket that is bound already emits it at once
-      if (fd === undefined) socket.bind(CLIENT_PORT, EVERYBODY)
+      if (fd === undefined) socket.bind(CLIENT_PORT, BROADCAST)
       else socket.bind({ fd })
       await listening
     } catch (error) {
@@ -208,7 +208,7 @@ export class OtherServersProbe {
 }
 
 function whyClosed(error: NodeJS.ErrnoException): { readonly why: string; readonly remedy: string } {
-  const { why } = whyNotOpened('udp', EVERYBODY, CLIENT_PORT, error, '')
+  const { why } = whyNotOpened('udp', BROADCAST, CLIENT_PORT, error, '')
   const remedy =
     error.code === 'EACCES'
       ? 'systemctl edit pilotlight.socket   with  [Socket]  and  ListenDatagram=255.255.255.255:68 ; then restart both units'
@@ -218,6 +218,6 @@ function whyClosed(error: NodeJS.ErrnoException): { readonly why: string; readon
 
 function send(socket: Socket, packet: Uint8Array): Promise<void> {
   return new Promise((done, fail) => {
-    socket.send(packet, SERVER_PORT, EVERYBODY, error => (error ? fail(error) : done()))
+    socket.send(packet, SERVER_PORT, BROADCAST, error => (error ? fail(error) : done()))
   })
 }

@@ -5,6 +5,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { whyNotOpened } from '#host/listeners.ts'
 import { PilotlightError } from '#model/error.ts'
+import { BROADCAST } from '#model/ipv4.ts'
 import type { Lease } from '#model/lease.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
 import type { LeaseChange, LeaseStore } from '../../store/leases.ts'
@@ -159,7 +160,7 @@ export class DhcpServer {
     // bound to the broadcast address to receive, and one to our own address to send: the kernel then sends by its interface.
     const speaking = await this.#open(address, 67)
     speaking.setBroadcast(true)
-    const hearing = await this.#open('255.255.255.255', 67)
+    const hearing = await this.#open(BROADCAST, 67)
     const bootServer = await this.#open(address, 4011)
     speaking.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
     hearing.on('message', (bytes, from) => this.#receive(bytes, { service: 'dhcp', from }, speaking))
