@@ -252,3 +252,13 @@ t.test('the image is fetched once for both disks of a mirror', { skip }, async t
     t.match(stdout, /slot b of \S+second holds 1111bbbb1111, verified/)
   }
 })
+
+t.test('a disk that does not answer ends what looks at its loader', { skip }, async t => {
+  const machine = await machineOf(t)
+  machine.program('mount', '#!/bin/sh\nexec sleep 300\n')
+  const common = readFileSync(machine.at('lib/disk-common'), 'utf8')
+  writeFileSync(machine.at('lib/disk-common'), common.replace('limited 60 mount', 'limited 2 mount'))
+  await t.rejects(machine.slot(['status']), {
+    message: /the EFI system partition of \S+disk was not mounted within a minute/,
+  })
+})
