@@ -44,7 +44,7 @@ install() {
 
 # What a machine with a disk is installed and started by (docs/disk.md).
 inst_disk() {
-    inst_multiple jq flock unshare lsblk blkid wipefs blkdiscard blockdev sgdisk sfdisk systemd-repart mkfs.ext4 mkfs.fat mkfs.vfat e2fsck veritysetup mdadm \
+    inst_multiple jq flock unshare lsblk blkid wipefs blkdiscard blockdev sgdisk sfdisk systemd-repart mkfs.ext4 mkfs.fat mkfs.vfat fsck.fat e2fsck veritysetup mdadm \
         dd tee sync mkfifo cut grep sed sort tail head tr paste cmp base64 basename readlink date stat wc od printf seq cp rm ls touch \
         modprobe udevadm journalctl reboot sleep uname mktemp
     inst_multiple kexec cryptsetup systemd-cryptenroll age base32 stty

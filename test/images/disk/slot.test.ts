@@ -2,6 +2,7 @@
 // how a root hash names a slot. With a partition table in a file, by the tool that the initrd uses.
 
 import { execFileSync } from 'node:child_process'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { absent } from '../../absent.ts'
@@ -94,4 +95,39 @@ t.test('a file that cannot be replaced stays as it was', async t => {
   const folder = t.testdir({ file: 'old\n' })
   const full = `ln -s /dev/full ${folder}/file.new; echo new | replace ${folder}/file 2> /dev/null || echo failed`
   t.equal(shell(`${full}; cat ${folder}/file; ls ${folder}`), 'failed\nold\nfile')
+})
+
+t.test(
+  'an EFI system partition is checked where it was not unmounted, and only then',
+  { skip: absent('fsck.fat', 'mkfs.fat') },
+  async t => {
+    const folder = t.testdir({ esp: '' })
+    const esp = join(folder, 'esp')
+    truncateSync(esp, 64 << 20)
+    execFileSync('mkfs.fat', ['-F', '32', esp])
+    const check = () => shell(`run=${folder}; check_esp ${esp} 2>&1`)
+    const state = () => readFileSync(esp)[65]
+    t.equal(state(), 0)
+    t.equal(check(), '')
+    const mounted = readFileSync(esp)
+    mounted[65] = 1 // as while it is mounted
+    writeFileSync(esp, mounted)
+    t.match(check(), /^pilotlight: the EFI system partition \S+esp was not unmounted, and is checked$/)
+    t.equal(state(), 0)
+    writeFileSync(esp, Buffer.alloc(1 << 20, 1))
+    t.match(check(), /esp is not repaired: \S/, 'what is no FAT file system')
+    writeFileSync(esp, '')
+    t.equal(check(), '', 'what cannot be read')
+  },
+)
+
+t.test('none is checked while another program has it mounted', async t => {
+  const folder = t.testdir()
+  const mount = `run=${folder} esp=${folder}/esp; check_esp() { echo checked; }; mount() { echo mounted; }; sync() { :; }; umount() { :; }`
+  t.equal(
+    shell(`${mount}; mount_esp /dev/sda; umount_esp; mount_esp /dev/sda`),
+    'checked\nmounted\nchecked\nmounted',
+  )
+  const another = `exec 5> ${folder}/esp.lock; flock --shared 5`
+  t.equal(shell(`${mount}; ${another}; mount_esp /dev/sda`), 'mounted')
 })
