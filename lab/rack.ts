@@ -6,6 +6,7 @@ import { parseIpv4 } from '#model/ipv4.ts'
 import { reasonOf } from '#model/reason.ts'
 import { YamlReader, type Path } from '#rack/site/document.ts'
 import { FileProblems } from '#rack/site/problems.ts'
+import { countAt, oneOf, patternText } from '#rack/site/read-fields.ts'
 import type { Site } from '#rack/site/site.ts'
 
 /** What labs and their machines are called: their namespaces, folders and control groups carry the name. */
@@ -389,30 +390,4 @@ function expectUnique(reader: YamlReader, machines: readonly RackMachine[]): voi
           'give it its own',
         )
   }
-}
-
-/** The text at the path when it has the form, and '' with a complaint otherwise. */
-function patternText(reader: YamlReader, path: Path, pattern: RegExp, wanted: string): string {
-  const text = reader.requiredText(path, `write ${wanted}`)
-  if (text === undefined || pattern.test(text)) return text ?? ''
-  reader.complain('PL-1004', path, `"${text}" must be ${wanted}`, `write ${wanted}`)
-  return ''
-}
-
-/** The whole number at the path; undefined when none is there, or with a complaint when it is none. */
-function countAt(reader: YamlReader, path: Path, least: number): number | undefined {
-  const text = reader.text(path)
-  if (text === undefined || (/^\d{1,9}$/.test(text) && Number(text) >= least))
-    return text === undefined ? undefined : Number(text)
-  reader.complain('PL-1004', path, `"${text}" must be a whole number, at least ${least}`, 'write one')
-  return undefined
-}
-
-/** The word at the path; undefined when none is there, or with a complaint when it is another. */
-function oneOf<T extends string>(reader: YamlReader, path: Path, allowed: readonly T[]): T | undefined {
-  const text = reader.text(path)
-  const found = allowed.find(word => word === text)
-  if (text !== undefined && found === undefined)
-    reader.complain('PL-1004', path, `"${text}" must be ${allowed.join(' or ')}`, 'write one of them')
-  return found
 }

@@ -1,8 +1,8 @@
 // The `ssh_keys` and `console` of a site file: how people reach its machines.
 
 import { cleanLabel } from '#model/clean.ts'
-import { nearest } from '#model/nearest.ts'
 import type { Path, YamlReader } from './document.ts'
+import { choiceOf } from './read-fields.ts'
 import type { AccessSettings } from './site.ts'
 import { SITE_KEYS, SSH_KEYS } from './site-keys.ts'
 import { parseSshKey } from './ssh-key.ts'
@@ -68,18 +68,8 @@ function readConsole(reader: YamlReader): AccessSettings['console'] {
   if (!reader.has(path)) return off
   if (!reader.expectKeys(path, Object.keys(SITE_KEYS.console.keys))) return off
   const hashAt = [...path, 'password_hash']
-  const given = reader.text([...path, 'login'])
-  const login = LOGINS.find(known => known === given)
-  if (given !== undefined && login === undefined) {
-    const guess = nearest(given, LOGINS)
-    const meant = guess === undefined ? '' : `did you mean "${guess}"? `
-    reader.complain(
-      'PL-1004',
-      [...path, 'login'],
-      `"${given}" is none of ${LOGINS.join(', ')}`,
-      meant + remedy,
-    )
-  } else if (!reader.has([...path, 'login'])) {
+  const login = choiceOf(reader, [...path, 'login'], LOGINS, remedy)
+  if (!reader.has([...path, 'login'])) {
     const hint = reader.has(hashAt) ? 'write  login: password  beside the hash' : remedy
     reader.complain('PL-1003', [...path, 'login'], 'missing', hint)
   }

@@ -11,8 +11,8 @@ import {
   type MachineDisk,
 } from '#model/disk.ts'
 import { HARDWARE, type Machine } from '#model/machine.ts'
-import { nearest } from '#model/nearest.ts'
 import type { Path, YamlReader } from './document.ts'
+import { choiceOf, readBoolean } from './read-fields.ts'
 import { SITE_KEYS } from './site-keys.ts'
 
 /** What a site file says of a machine beside who it is: its own, or that of the file. */
@@ -189,30 +189,4 @@ export function expectOwnDisks(reader: YamlReader, machines: readonly PlacedDisk
     reader.complain('PL-1007', [...path, 'match', key], what, remedy)
     if (path.length === 1) return // the file's own: one complaint, not one for each machine
   }
-}
-
-function readBoolean(reader: YamlReader, path: Path): boolean {
-  if (!reader.has(path)) return false
-  const value = reader.plain(path)
-  if (typeof value === 'boolean') return value
-  const text = reader.isMap(path) || reader.isList(path) ? undefined : reader.text(path)
-  const what = text === undefined ? 'must be true or false' : `"${text}" is neither true nor false`
-  if (text !== undefined || reader.isMap(path) || reader.isList(path))
-    reader.complain('PL-1004', path, what, 'write true or false, without quotes')
-  return false
-}
-
-function choiceOf<T extends string>(
-  reader: YamlReader,
-  path: Path,
-  choices: readonly T[],
-  remedy: string,
-): T | undefined {
-  const text = reader.text(path)
-  const found = choices.find(known => known === text)
-  if (found !== undefined || text === undefined) return found
-  const guess = nearest(text, choices)
-  const meant = guess === undefined ? '' : `did you mean "${guess}"? `
-  reader.complain('PL-1004', path, `"${text}" is none of ${choices.join(', ')}`, meant + remedy)
-  return undefined
 }

@@ -1,8 +1,8 @@
 // The `trust` of a site file: what machines must show before they get their bundles.
 
 import type { ApprovalPolicy, MachineTrust } from '#model/machine.ts'
-import { nearest } from '#model/nearest.ts'
 import type { Path, YamlReader } from './document.ts'
+import { choiceOf } from './read-fields.ts'
 import { SITE_KEYS } from './site-keys.ts'
 
 const LEVELS = ['L1', 'L2', 'L3'] as const
@@ -23,11 +23,12 @@ const at = (key: string): Path => ['trust', key]
 /** Reads `trust`; what the file leaves out is L2, approved by an operator. */
 export function readTrust(reader: YamlReader): MachineTrust {
   if (reader.has(['trust'])) reader.expectKeys(['trust'], Object.keys(SITE_KEYS.trust.keys))
-  const level = choice(reader, at('level'), LEVELS, 'L2', LEVEL_REMEDY)
+  const level = choiceOf(reader, at('level'), LEVELS, LEVEL_REMEDY) ?? 'L2'
   const approve = reader.isMap(at('approve'))
     ? readConditions(reader, at('approve'))
-    : choice(reader, at('approve'), APPROVALS, 'operator', APPROVE_REMEDY)
-  const reboot = choice(reader, at('reboot'), REBOOTS, level === 'L3' ? 'same-key' : 'approve', REBOOT_REMEDY)
+    : (choiceOf(reader, at('approve'), APPROVALS, APPROVE_REMEDY) ?? 'operator')
+  const reboot =
+    choiceOf(reader, at('reboot'), REBOOTS, REBOOT_REMEDY) ?? (level === 'L3' ? 'same-key' : 'approve')
   if (level === 'L1' && reboot === 'same-key') {
     const remedy = 'write  level: L2  to have keys approved, or choose  reboot: approve'
     reader.complain('PL-1004', at('reboot'), 'no key is pinned at L1', remedy)
@@ -37,23 +38,6 @@ export function readTrust(reader: YamlReader): MachineTrust {
     reader.complain('PL-1004', at('approve'), 'no key is approved at L1', remedy)
   }
   return { level, approve, reboot, deadlineMinutes: readDeadline(reader, at('deadline')) }
-}
-
-function choice<T extends string>(
-  reader: YamlReader,
-  path: Path,
-  choices: readonly T[],
-  usual: T,
-  remedy: string,
-): T {
-  const text = reader.text(path)
-  if (text === undefined) return usual
-  const found = choices.find(known => known === text)
-  if (found !== undefined) return found
-  const guess = nearest(text, choices)
-  const meant = guess === undefined ? '' : `did you mean "${guess}"? `
-  reader.complain('PL-1004', path, `"${text}" is none of ${choices.join(', ')}`, meant + remedy)
-  return usual
 }
 
 function readConditions(reader: YamlReader, path: Path): ApprovalPolicy {
