@@ -71,6 +71,12 @@ export function labelsText(labels: Labels): string {
   return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(' ')
 }
 
+/** The first `most` of these names, and how many more there are: `ctl-1 cmp-1 and 3 more`. */
+export function someOf(names: readonly string[], most: number): string {
+  const more = names.length - most
+  return `${names.slice(0, most).join(' ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
 /** A line of JSON or of quoted words whose unsafe characters are JSON escapes: the value is the same, and no terminal obeys it. */
 export function escapeJson(line: string): string {
   return UNSAFE.test(line) ? line.replaceAll(ALL_UNSAFE, jsonEscape) : line

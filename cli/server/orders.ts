@@ -1,7 +1,8 @@
 // `pilotlight reinstall` and `pilotlight wipe`: what the next network boot of machines does with their disks.
 
 import { InvalidArgumentError, type Command } from 'commander'
-import { cleanText } from '#model/clean.ts'
+import type { ServerClient } from '#client/server.ts'
+import { cleanText, someOf } from '#model/clean.ts'
 import { Failure } from '#model/error.ts'
 import type { BootOrderVerb, OrderView } from '#model/install.ts'
 import { serverOption } from '../options.ts'
@@ -68,16 +69,10 @@ Examples:
   pilotlight ${verb} cmp-3 --undo`,
     )
     .action(async (names: readonly string[], flags: Flags) => {
-      const { ServerClient } = await import('#client/server.ts')
-      const client = new ServerClient(flags.server)
+      const { ServerClient: Client } = await import('#client/server.ts')
+      const client = new Client(flags.server)
       const machines = [...new Set(names)]
-      if (flags.undo === true) {
-        const { forEach } = await import('../each.ts')
-        return forEach(machines, flags.json ?? false, async name => {
-          const { verb: undone } = await client.undoOrder(name)
-          return { state: 'undone', line: `${name}: ${undone} is taken back` }
-        })
-      }
+      if (flags.undo === true) return undoOrders(client, machines, flags.json)
       const count = await countOf(verb, machines, flags)
       const { breakQuorum = false, withoutProof } = flags
       const proof = withoutProof === undefined ? {} : { withoutProof }
@@ -85,6 +80,19 @@ Examples:
       if (flags.json === true) printJson(orders)
       else print(orders.map(orderLine).join('\n'))
     })
+}
+
+/** Takes back what was ordered for each of these machines, and prints a line for each. */
+export async function undoOrders(
+  client: ServerClient,
+  names: readonly string[],
+  json = false,
+): Promise<void> {
+  const { forEach } = await import('../each.ts')
+  return forEach(names, json, async name => {
+    const { verb } = await client.undoOrder(name)
+    return { state: 'undone', line: `${name}: ${verb} is taken back` }
+  })
 }
 
 /** An order, until when, and how it is taken back; of an upgrade how far it is. */
@@ -151,9 +159,7 @@ async function countOf(verb: BootOrderVerb, machines: readonly string[], flags: 
     const what = `${length} machines are named, more than ${MOST_TYPED}`
     throw new Failure('BAD_OPTION', what, `${command}   if that is the number that you mean`)
   }
-  const shown = machines.slice(0, MOST_TYPED).join(' ')
-  const more = length > MOST_TYPED ? ` and ${length - MOST_TYPED} more` : ''
-  const said = `The next network boot of ${shown}${more} ${WHAT[verb]}.`
+  const said = `The next network boot of ${someOf(machines, MOST_TYPED)} ${WHAT[verb]}.`
   const drawing = { line: (text: string) => void process.stderr.write(`${text}\n`) }
   if (count !== undefined) {
     if (await askYes(said, drawing)) return count

@@ -3,7 +3,8 @@
 import { access, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
-import type { MachineState, ServerClient } from '#client/server.ts'
+import type { MachineState } from '#client/server.ts'
+import { someOf } from '#model/clean.ts'
 import { Failure } from '#model/error.ts'
 import { HEALTHY_SECONDS } from '#model/install.ts'
 import type { UpgradeOutcome } from '#rack/up/upgrade-os.ts'
@@ -14,7 +15,7 @@ import { addSubverbs } from '../subverbs.ts'
 import { askYes } from '../terminal/ask.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
-import { upgradeLine } from './orders.ts'
+import { undoOrders, upgradeLine } from './orders.ts'
 
 type Flags = {
   readonly server: string
@@ -94,7 +95,7 @@ Examples:
     .action(async (names: readonly string[], flags: Flags) => {
       const { ServerClient: Client } = await import('#client/server.ts')
       const client = new Client(flags.server)
-      if (flags.undo === true) return undo(client, [...new Set(names)], flags)
+      if (flags.undo === true) return undoOrders(client, [...new Set(names)], flags.json)
       const site = flags.site === undefined ? undefined : await siteOf(flags.site, flags)
       const known = await client.machines()
       const machines = machinesOf(names, site, known)
@@ -189,7 +190,7 @@ async function confirm(
   if (yes) return
   const { length } = machines
   const names = machines.map(({ name }) => name)
-  const shown = `${names.slice(0, 10).join(' ')}${length > 10 ? ` and ${length - 10} more` : ''}`
+  const shown = someOf(names, 10)
   if (!process.stdin.isTTY) {
     const what = `${length} machines would restart one after another (${shown}), and no one can be asked here`
     throw new Failure('NEEDS_TERMINAL', what, 'the same with --yes   does not ask')
@@ -197,14 +198,6 @@ async function confirm(
   const question = `${shown}: ${length === 1 ? 'it writes' : 'these write'} the image of the assets, and ${length === 1 ? 'restarts' : 'restart one after another'}.`
   if (!(await ask(question)))
     throw new Failure('INTERRUPTED', 'nothing was ordered', 'the same with --yes   does not ask')
-}
-
-async function undo(client: ServerClient, names: readonly string[], { json = false }: Flags): Promise<void> {
-  const { forEach } = await import('../each.ts')
-  return forEach(names, json, async name => {
-    const { verb } = await client.undoOrder(name)
-    return { state: 'undone', line: `${name}: ${verb} is taken back` }
-  })
 }
 
 function report(outcomes: readonly UpgradeOutcome[], { json = false }: Flags): void {

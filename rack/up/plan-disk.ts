@@ -1,5 +1,6 @@
 // What `plan` says of disks: where each machine keeps what it holds, and what a power cut would take.
 
+import { someOf } from '#model/clean.ts'
 import { USUAL_DISK, type DiskChoice, type DiskMatch, type MachineDisk } from '#model/disk.ts'
 import type { Machine } from '#model/machine.ts'
 import { machinesWith } from '../site/duties.ts'
@@ -29,9 +30,10 @@ const GUESTS = 'every guest disk'
 const MOST_NAMES = 8
 
 function namesOf(machines: readonly Machine[]): string {
-  const names = machines.slice(0, MOST_NAMES).map(({ name }) => name)
-  const more = machines.length - names.length
-  return `${names.join(' ')}${more > 0 ? ` and ${more} more` : ''}`
+  return someOf(
+    machines.map(({ name }) => name),
+    MOST_NAMES,
+  )
 }
 
 function sentenceOf(disk: MachineDisk, cut: string): string {

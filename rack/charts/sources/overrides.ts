@@ -2,6 +2,7 @@
 
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { someOf } from '#model/clean.ts'
 import { nearest } from '#model/nearest.ts'
 import type { ChartPlan } from '../plan/plan.ts'
 import type { ValueLayer } from '../values/values.ts'
@@ -99,14 +100,9 @@ function refuseUnknown(features: readonly string[], folder: string | undefined, 
 function suggestionFor(word: string, known: readonly string[]): string {
   const parts = [...new Set(known.flatMap(name => [name, ...name.split('-')]))]
   const joined = known.filter(name => name.split('-').includes(word))
-  if (joined.length > 0) return `It does so only together with others: ${listed(joined)}.`
+  if (joined.length > 0) return `It does so only together with others: ${someOf(joined, 12)}.`
   const near = nearest(word, parts)
-  return near === undefined ? `There are: ${listed(known)}.` : `Write ${near}, if that is meant.`
-}
-
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 12)
-  return `${shown.join(' ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`
+  return near === undefined ? `There are: ${someOf(known, 12)}.` : `Write ${near}, if that is meant.`
 }
 
 async function readLayer(folder: string, file: string): Promise<ValueLayer[]> {

@@ -1,6 +1,7 @@
 // What operators order for the disks of machines, and what is installed on them.
 
 import type { FastifyPluginCallback } from 'fastify'
+import { someOf } from '#model/clean.ts'
 import { HEALTHY_SECONDS, installedSchema, ORDER_VERBS, orderSchema, type OrderVerb } from '#model/install.ts'
 import { shown, shownSchema } from '#model/time.ts'
 import type { Installs } from '../../../disks/installs.ts'
@@ -223,6 +224,5 @@ export function diskViewOf(
 }
 
 function summaryOf(verb: OrderVerb, names: readonly string[]): string {
-  const some = names.slice(0, 10).join(' ')
-  return `${verb} ${some}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
+  return `${verb} ${someOf(names, 10)}`
 }
