@@ -48,57 +48,57 @@ Examples:
   pilotlight images medium --server http://10.20.0.1:8080 --ca /var/lib/pilotlight/ca.crt
   pilotlight images medium --server http://10.20.0.1:8080 --address 10.20.0.11/24 --vlan 100 --output ctl-1.iso`,
     )
-    .action(async (flags: MediumFlags) => {
-      const { readMedium } = await import('#images/medium.ts')
-      const { readAuthority } = await import('#images/authority.ts')
-      const { server, address, gateway, dns, vlan } = flags
-      if (server === undefined || server === '') {
-        const remedy = 'give  --server http://10.20.0.1:8080, with the address of the provisioner'
-        throw new Failure('BAD_OPTION', 'a medium needs the URL of its server', remedy)
-      }
-      // All is checked before anything is built.
-      const medium = readMedium({
-        server,
-        ...(address === undefined ? {} : { address }),
-        ...(gateway === undefined ? {} : { gateway }),
-        dns,
-        ...(vlan === undefined ? {} : { vlan }),
-        ...(flags.interface === undefined ? {} : { interface: flags.interface }),
-        ...(flags.console.length === 0 ? {} : { consoles: flags.console }),
-      })
-      const { makeMedium, requireOutput } = await import('#images/medium-image.ts')
-      await requireOutput(flags.output)
-      const ca = flags.ca === undefined ? undefined : await readAuthority(flags.ca)
-      await withProgress(async ({ stage, signal, summary, drawing }) => {
-        const { buildImages } = await import('#images/build.ts')
-        const { mediumPrerequisites } = await import('#images/prerequisites.ts')
-        const { ensurePrerequisites } = await import('#host/prerequisites.ts')
-        const { inStage } = await import('#progress/stage.ts')
-        await ensurePrerequisites(stage, mediumPrerequisites, signal)
-        const { kubernetes } = flags
-        const images = await buildImages({
-          stage,
-          signal,
-          ...(kubernetes === undefined ? {} : { kubernetes }),
-        })
-        const { kernel, initrd, rootfsSha256 } = images
-        const microcode = join(dirname(initrd), 'microcode.img')
-        const files = { kernel, initrd, microcode, rootfsSha256, ...(ca === undefined ? {} : { ca }) }
-        const made = await inStage(stage, 'medium', work =>
-          makeMedium(medium, files, flags.output, work, signal),
-        )
-        if (ca === undefined) {
-          const why = 'without --ca the machine takes the authority that the server names on the way'
-          drawing.line(`${why} (docs/security.md)`)
-        }
-        summary()
-        if (flags.json) return printJson({ ...made, rootfsSha256 })
-        print(`medium   ${made.path}`)
-        print(`bytes    ${made.bytes}`)
-        print(`sha256   ${made.sha256}`)
-        print(`rootfs   ${rootfsSha256}   the server must serve this root image (images build --assets-path)`)
-      })
+    .action(make)
+}
+
+async function make(flags: MediumFlags): Promise<void> {
+  const { readMedium } = await import('#images/medium.ts')
+  const { readAuthority } = await import('#images/authority.ts')
+  const { server, address, gateway, dns, vlan } = flags
+  if (server === undefined || server === '') {
+    const remedy = 'give  --server http://10.20.0.1:8080, with the address of the provisioner'
+    throw new Failure('BAD_OPTION', 'a medium needs the URL of its server', remedy)
+  }
+  // All is checked before anything is built.
+  const medium = readMedium({
+    server,
+    ...(address === undefined ? {} : { address }),
+    ...(gateway === undefined ? {} : { gateway }),
+    dns,
+    ...(vlan === undefined ? {} : { vlan }),
+    ...(flags.interface === undefined ? {} : { interface: flags.interface }),
+    ...(flags.console.length === 0 ? {} : { consoles: flags.console }),
+  })
+  const { makeMedium, requireOutput } = await import('#images/medium-image.ts')
+  await requireOutput(flags.output)
+  const ca = flags.ca === undefined ? undefined : await readAuthority(flags.ca)
+  await withProgress(async ({ stage, signal, summary, drawing }) => {
+    const { buildImages } = await import('#images/build.ts')
+    const { mediumPrerequisites } = await import('#images/prerequisites.ts')
+    const { ensurePrerequisites } = await import('#host/prerequisites.ts')
+    const { inStage } = await import('#progress/stage.ts')
+    await ensurePrerequisites(stage, mediumPrerequisites, signal)
+    const { kubernetes } = flags
+    const images = await buildImages({
+      stage,
+      signal,
+      ...(kubernetes === undefined ? {} : { kubernetes }),
     })
+    const { kernel, initrd, rootfsSha256 } = images
+    const microcode = join(dirname(initrd), 'microcode.img')
+    const files = { kernel, initrd, microcode, rootfsSha256, ...(ca === undefined ? {} : { ca }) }
+    const made = await inStage(stage, 'medium', work => makeMedium(medium, files, flags.output, work, signal))
+    if (ca === undefined) {
+      const why = 'without --ca the machine takes the authority that the server names on the way'
+      drawing.line(`${why} (docs/security.md)`)
+    }
+    summary()
+    if (flags.json) return printJson({ ...made, rootfsSha256 })
+    print(`medium   ${made.path}`)
+    print(`bytes    ${made.bytes}`)
+    print(`sha256   ${made.sha256}`)
+    print(`rootfs   ${rootfsSha256}   the server must serve this root image (images build --assets-path)`)
+  })
 }
 
 /** A flag that may be given again. */

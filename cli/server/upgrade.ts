@@ -92,42 +92,44 @@ Examples:
   pilotlight upgrade os ctl-1 --no-drain --break-quorum
   pilotlight upgrade os cmp-1 --undo`,
     )
-    .action(async (names: readonly string[], flags: Flags) => {
-      const { ServerClient: Client } = await import('#client/server.ts')
-      const client = new Client(flags.server)
-      if (flags.undo === true) return undoOrders(client, [...new Set(names)], flags.json)
-      const site = flags.site === undefined ? undefined : await siteOf(flags.site, flags)
-      const known = await client.machines()
-      const machines = machinesOf(names, site, known)
-      const kubeconfig = flags.drain ? await kubeconfigOf(site, flags) : undefined
-      await withProgress(async ({ stage, signal, summary, drawing, wouldLeave }) => {
-        await confirm(machines, flags, text => askYes(text, drawing, signal))
-        const { healthyLimit = HEALTHY_SECONDS.default } = flags
-        const { upgradeOs } = await import('#rack/up/upgrade-os.ts')
-        const { connect } = await import('#rack/kubernetes/connect.ts')
-        const cluster = kubeconfig === undefined ? undefined : await connect(kubeconfig)
-        try {
-          const outcomes = await upgradeOs(
-            machines,
-            { server: client, cluster },
-            {
-              breakQuorum: flags.breakQuorum ?? false,
-              writeLimitSeconds: flags.writeLimit,
-              drainLimitSeconds: flags.drainLimit,
-              restartLimitSeconds: flags.restartLimit ?? 3 * healthyLimit + 2100,
-              healthySeconds: flags.healthyLimit,
-              signal,
-              wouldLeave,
-            },
-            stage,
-          )
-          summary()
-          report(outcomes, flags)
-        } finally {
-          await cluster?.close()
-        }
-      }, 'Machines that write go on writing; one that restarts goes on; a node that was drained stays cordoned until the same command has run.')
-    })
+    .action(upgrade)
+}
+
+async function upgrade(names: readonly string[], flags: Flags): Promise<void> {
+  const { ServerClient: Client } = await import('#client/server.ts')
+  const client = new Client(flags.server)
+  if (flags.undo === true) return undoOrders(client, [...new Set(names)], flags.json)
+  const site = flags.site === undefined ? undefined : await siteOf(flags.site, flags)
+  const known = await client.machines()
+  const machines = machinesOf(names, site, known)
+  const kubeconfig = flags.drain ? await kubeconfigOf(site, flags) : undefined
+  await withProgress(async ({ stage, signal, summary, drawing, wouldLeave }) => {
+    await confirm(machines, flags, text => askYes(text, drawing, signal))
+    const { healthyLimit = HEALTHY_SECONDS.default } = flags
+    const { upgradeOs } = await import('#rack/up/upgrade-os.ts')
+    const { connect } = await import('#rack/kubernetes/connect.ts')
+    const cluster = kubeconfig === undefined ? undefined : await connect(kubeconfig)
+    try {
+      const outcomes = await upgradeOs(
+        machines,
+        { server: client, cluster },
+        {
+          breakQuorum: flags.breakQuorum ?? false,
+          writeLimitSeconds: flags.writeLimit,
+          drainLimitSeconds: flags.drainLimit,
+          restartLimitSeconds: flags.restartLimit ?? 3 * healthyLimit + 2100,
+          healthySeconds: flags.healthyLimit,
+          signal,
+          wouldLeave,
+        },
+        stage,
+      )
+      summary()
+      report(outcomes, flags)
+    } finally {
+      await cluster?.close()
+    }
+  }, 'Machines that write go on writing; one that restarts goes on; a node that was drained stays cordoned until the same command has run.')
 }
 
 /**
