@@ -145,30 +145,53 @@ async function restartOne(
   stage: Stage,
 ): Promise<OrderView> {
   const { name } = machine
-  const { server, cluster } = needs
-  const { signal, everyMs = 5000, breakQuorum, drainLimitSeconds, restartLimitSeconds, wouldLeave } = options
+  const { cluster } = needs
+  const { wouldLeave } = options
   if (known.state === 'written') {
     if (cluster !== undefined) {
-      if (!breakQuorum) await requireOthers(machine, needs, options, stage)
+      if (!options.breakQuorum) await requireOthers(machine, needs, options, stage)
       wouldLeave?.(`${name} may be cordoned: run the same again, or  kubectl uncordon ${name}`)
-      await cordon(cluster, name, `upgrade to ${known.target ?? 'another image'}`)
-      await inStage(stage, 'drain', async draining => {
-        const limits = { limitSeconds: drainLimitSeconds, everyMs, stage: draining, signal }
-        await evictAll(cluster, name, limits).catch(async (error: unknown) => {
-          // Nothing of the machine was changed: it goes on as it was.
-          if (!(signal?.aborted ?? false)) await uncordon(cluster, name).catch(() => false)
-          throw error
-        })
-      })
+      await drain(cluster, known, options, stage)
     }
-    await server.restart(name, breakQuorum).catch(async (error: unknown) => {
+    await needs.server.restart(name, options.breakQuorum).catch(async (error: unknown) => {
       if (cluster !== undefined) await uncordon(cluster, name).catch(() => false)
       throw error
     })
   }
-  const order = await inStage(stage, 'restart', restarting =>
+  const order = await waitRestarted(known, needs, options, stage)
+  if (order.state !== 'failed' && cluster !== undefined) await waitJoined(cluster, name, options, stage)
+  wouldLeave?.(undefined)
+  return order
+}
+
+/** Cordons the node of an order and evicts its pods. Where that fails, pods are let in again: nothing of the machine was changed. */
+async function drain(
+  cluster: DrainClient,
+  { machine: name, target }: OrderView,
+  { drainLimitSeconds, everyMs = 5000, signal }: UpgradeOptions,
+  stage: Stage,
+): Promise<void> {
+  await cordon(cluster, name, `upgrade to ${target ?? 'another image'}`)
+  await inStage(stage, 'drain', async draining => {
+    const limits = { limitSeconds: drainLimitSeconds, everyMs, stage: draining, signal }
+    await evictAll(cluster, name, limits).catch(async (error: unknown) => {
+      if (!(signal?.aborted ?? false)) await uncordon(cluster, name).catch(() => false)
+      throw error
+    })
+  })
+}
+
+/** Waits until an order is done or has failed; one that was taken back has failed, too. */
+async function waitRestarted(
+  known: OrderView,
+  needs: UpgradeNeeds,
+  { restartLimitSeconds, everyMs = 5000, signal }: UpgradeOptions,
+  stage: Stage,
+): Promise<OrderView> {
+  const { machine: name, target } = known
+  return inStage(stage, 'restart', restarting =>
     waitUntil(
-      `${name} is ready with ${known.target ?? 'the new image'}`,
+      `${name} is ready with ${target ?? 'the new image'}`,
       { limitSeconds: restartLimitSeconds, everyMs, stage: restarting, ...(signal && { signal }) },
       async () => {
         const one = (await ordersOf(needs)).get(name)
@@ -180,10 +203,15 @@ async function restartOne(
       },
     ),
   )
-  if (order.state === 'failed' || cluster === undefined) {
-    wouldLeave?.(undefined)
-    return order
-  }
+}
+
+/** Waits until a node is Ready, and lets pods in again. */
+async function waitJoined(
+  cluster: DrainClient,
+  name: string,
+  { everyMs = 5000, signal }: UpgradeOptions,
+  stage: Stage,
+): Promise<void> {
   await inStage(stage, 'node', joining =>
     waitUntil(
       `the node ${name}`,
@@ -196,8 +224,6 @@ async function restartOne(
       },
     ),
   )
-  wouldLeave?.(undefined)
-  return order
 }
 
 /** A controller restarts only while the cluster sees all others: the server knows what they reported, not whether they still run. */
