@@ -33,6 +33,12 @@ export function openRecord<Line extends object>(path: string | undefined): LineR
   }
 }
 
+/** The path of the record among the words that a command was given. */
+export function recordPath([path]: readonly string[], name: string): string {
+  if (path === undefined) throw new Error(`give the record: docs/runs/DATE-${name}.jsonl`)
+  return path
+}
+
 /** What a line of a record says of where it was made: the time (UTC, to the minute), the commit of this checkout, the load of the last minute. */
 export type Circumstances = { readonly date: string; readonly commit: string; readonly load: number }
 

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { waitUntil } from '#progress/wait.ts'
 import { attempted, OneMachine, qemuVersion, type Hardware, type MachineBoot } from './one-machine.ts'
-import { circumstances, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const INSTALL_SECONDS = 1800
 const BOOT_SECONDS = 1200
@@ -41,8 +41,7 @@ const { values: flags, positionals } = parseArgs({
     again: { type: 'boolean', default: false },
   },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-disk-life.jsonl')
+const path = recordPath(positionals, 'disk-life')
 
 type Firmware = Hardware['firmware']
 /** One line of the record. */

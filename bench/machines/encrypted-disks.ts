@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { words } from '#images/commands.ts'
 import { waitUntil } from '#progress/wait.ts'
-import { circumstances, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 import { attempted, OneMachine, qemuVersion } from './one-machine.ts'
 
 const BOOT_SECONDS = 1500
@@ -28,8 +28,7 @@ const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' } },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-encrypted-disks.jsonl')
+const path = recordPath(positionals, 'encrypted-disks')
 
 type Holder = keyof typeof OPENED
 type Step = Circumstances & {

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { messageOf } from '#progress/wait.ts'
 import { OneMachine, qemuVersion } from './one-machine.ts'
-import { circumstances, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const PAGE = join(import.meta.dirname, '../../docs/firmware.md')
 const INSTALL_SECONDS = 2400
@@ -61,8 +61,7 @@ const { values: flags, positionals } = parseArgs({
     table: { type: 'boolean', default: false },
   },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-firmware-matrix.jsonl')
+const path = recordPath(positionals, 'firmware-matrix')
 
 const nameOf = ({ firmware, card, disk }: Row) => `${firmware}-${card}-${disk}`
 const record = openRecord<Outcome>(path)

@@ -53,7 +53,7 @@ import type { BootEvent } from '#model/boot.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Slot } from '#model/slot.ts'
 import { look, type DiskState } from './disk-state.ts'
-import { circumstances, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const RACKS = join(ROOT, 'lab/racks')
@@ -116,8 +116,7 @@ const { values: flags, positionals } = parseArgs({
     records: { type: 'string' },
   },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-install-kills.jsonl')
+const path = recordPath(positionals, 'install-kills')
 
 const record = openRecord<Line>(path)
 const { commit } = circumstances()

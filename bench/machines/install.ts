@@ -9,7 +9,7 @@
 
 import { parseArgs } from 'node:util'
 import { OneMachine, qemuVersion, type MachineBoot, type Spent } from './one-machine.ts'
-import { circumstances, loadNow, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, loadNow, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const BAR = 2.5
 const LIMIT_SECONDS = 2400
@@ -18,8 +18,7 @@ const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: { only: { type: 'string' }, again: { type: 'boolean', default: false } },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-install.jsonl')
+const path = recordPath(positionals, 'install')
 
 /** One line of the record. */
 type Times = Circumstances & {

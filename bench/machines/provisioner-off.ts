@@ -23,7 +23,7 @@ import { stopServer } from '#lab/server.ts'
 import { labFiles } from '#lab/state.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
 import { qemuVersion } from './one-machine.ts'
-import { circumstances, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const MIXED = join(ROOT, 'lab/racks/mixed')
@@ -41,8 +41,7 @@ const { values: flags, positionals } = parseArgs({
     boot: { type: 'string', default: 'disk' },
   },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-provisioner-off.jsonl')
+const path = recordPath(positionals, 'provisioner-off')
 
 type Firmware = 'bios' | 'uefi'
 /** One line of the record. */

@@ -41,7 +41,7 @@ import type { Installed } from '#model/install.ts'
 import { slotIn, slotVersion, type Slot } from '#model/slot.ts'
 import { silentStage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
-import { circumstances, openRecord, type Circumstances } from '../record.ts'
+import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const RACKS = join(ROOT, 'lab/racks')
@@ -80,8 +80,7 @@ const { values: flags, positionals } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 })
-const [path] = positionals
-if (path === undefined) throw new Error('give the record: docs/runs/DATE-upgrade-os.jsonl')
+const path = recordPath(positionals, 'upgrade-os')
 const { firmware } = flags
 if (firmware !== 'uefi' && firmware !== 'bios') throw new Error('--firmware is uefi or bios')
 const LAB = `upgrade-${firmware}`
