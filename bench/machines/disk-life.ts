@@ -79,8 +79,8 @@ const STEPS: Readonly<Record<string, Step>> = {
     return `${grant.text}; ${said}`
   },
   // Each with another UUID, since the server sends a machine that it knows to its disk.
-  'another kernel, by kexec': async machine => ownKernel(machine, { uuid: uuidOf(98), by: 'kexec' }),
-  'another kernel, by a restart': async machine => ownKernel(machine, { uuid: uuidOf(97), by: 'restart' }),
+  'another kernel by kexec': async machine => ownKernel(machine, { uuid: uuidOf(98), by: 'kexec' }),
+  'another kernel by a restart': async machine => ownKernel(machine, { uuid: uuidOf(97), by: 'restart' }),
   'clock of 2016': async machine => {
     await machine.powerOff('button')
     machine.change({ boot: 'disk', clock: '2016-01-01T00:00:00' })
