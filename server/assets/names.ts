@@ -1,7 +1,7 @@
 // Names of assets: relative paths below the assets directory, as pure functions.
 
 import { sep } from 'node:path'
-import { InvalidAssetName } from '../errors.ts'
+import { InvalidAssetName } from './errors.ts'
 
 /** The folder in the assets directory that the store keeps for itself: never served, never listed. */
 export const STORE_FOLDER = '.pilotlight'

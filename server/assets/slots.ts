@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { join, posix } from 'node:path'
 import { MOST_SLOT_BYTES, slotIn, type Slot, type SlotFile } from '#model/slot.ts'
-import { SlotUnfit } from '../errors.ts'
+import { SlotUnfit } from './errors.ts'
 import { openBelow } from './files.ts'
 import { KnownDigests } from './known-digests.ts'
 

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Machine } from '#model/machine.ts'
-import { SlotUnfit } from '../errors.ts'
+import { SlotUnfit } from '../assets/errors.ts'
 import {
   blocking,
   buildImages,

@@ -8,7 +8,8 @@ import { randomUUID } from 'node:crypto'
 import type { InstallAsk, Installed, InstallReport, OrderVerb, SeenDisk } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
-import { BadRequest, SlotUnfit } from '../errors.ts'
+import { BadRequest } from '../errors.ts'
+import { SlotUnfit } from '../assets/errors.ts'
 import {
   DiskInUse,
   InstalledElsewhere,

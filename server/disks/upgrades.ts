@@ -4,7 +4,7 @@
 import type { Order, OrderAnswer, OrderAsk } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
-import { SlotUnfit } from '../errors.ts'
+import { SlotUnfit } from '../assets/errors.ts'
 import {
   NoDisk,
   NoOrder,
