@@ -1,6 +1,6 @@
 // What a machine gets for a Butane file of a Matchbox data directory, once it is rendered as a template.
 
-import { InvalidButane } from '../../errors.ts'
+import { InvalidButane } from './errors.ts'
 import type { LocalFiles } from '../../formats/butane/local-files.ts'
 import { transpile, type Transpiled } from '../../formats/butane/transpile.ts'
 import { errorsText } from '../../formats/ignition/findings.ts'

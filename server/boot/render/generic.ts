@@ -9,7 +9,7 @@ import {
   refuseDirectives,
   yaml,
 } from '../../formats/butane/yaml.ts'
-import { InvalidCloudConfig, NothingToServe } from '../../errors.ts'
+import { InvalidCloudConfig, NothingToServe } from './errors.ts'
 import { findingText } from '../../formats/ignition/findings.ts'
 import { placeAt } from '../../formats/ignition/tree.ts'
 import { fileNamed } from '../../inventory/file-names.ts'

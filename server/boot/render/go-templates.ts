@@ -2,7 +2,7 @@
 
 import type { Group } from '#model/group.ts'
 import type { Labels } from '#model/selector.ts'
-import { GoTemplateFailed, UnknownTemplate } from '../../errors.ts'
+import { GoTemplateFailed, UnknownTemplate } from './errors.ts'
 import { GoTemplateError } from '../../formats/gotemplate/failure.ts'
 import { goTemplate, type GoTemplate } from '../../formats/gotemplate/template.ts'
 import { TextMap, type Value, type ValueMap } from '../../formats/gotemplate/values.ts'

@@ -2,7 +2,7 @@
 
 import type { Profile } from '#model/profile.ts'
 import type { Labels } from '#model/selector.ts'
-import { NothingToServe } from '../../errors.ts'
+import { NothingToServe } from './errors.ts'
 import type { BootUrls } from './ipxe.ts'
 
 /**

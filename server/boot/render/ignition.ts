@@ -1,6 +1,6 @@
 // What a machine gets for the Ignition file of its profile: checked, and never an empty config in place of a bad one.
 
-import { InvalidIgnition } from '../../errors.ts'
+import { InvalidIgnition } from './errors.ts'
 import { checkIgnition } from '../../formats/ignition/config.ts'
 import { errorsText, type PlacedFinding } from '../../formats/ignition/findings.ts'
 import { MATCHBOX_SPEC, matchboxJson } from '../../formats/ignition/write.ts'

@@ -1,7 +1,7 @@
 // From a profile to what iPXE loads: the files with absolute URLs, the script, and which asset is which in the journal.
 
 import type { Profile } from '#model/profile.ts'
-import { NothingToServe } from '../../errors.ts'
+import { NothingToServe } from './errors.ts'
 import type { AssetKind } from '../../machines/clients.ts'
 
 /** What a machine loads to boot. */

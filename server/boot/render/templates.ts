@@ -4,7 +4,7 @@
 
 import { posix } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { TemplateFailed, UnknownTemplate } from '../../errors.ts'
+import { TemplateFailed, UnknownTemplate } from './errors.ts'
 import type { TemplateFiles } from '../../inventory/template-files.ts'
 import { Budget, OverBudget } from '../../formats/nunjucks/budget.ts'
 import {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { GoTemplateFailed } from '#server/errors.ts'
+import { GoTemplateFailed } from '#server/boot/render/errors.ts'
 import { GoTemplates } from '#server/boot/render/go-templates.ts'
 
 /** The templates of a folder, whose texts a test changes. */
