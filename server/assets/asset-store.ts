@@ -24,7 +24,7 @@ import { dirname, join, relative } from 'node:path'
 import { sha256OfFile } from '#host/digest.ts'
 import { isAlive, markProcess } from '#host/process.ts'
 import { DAY_MS } from '#model/time.ts'
-import { NotStored } from '../errors.ts'
+import { NotStored } from '../store/errors.ts'
 import { AssetInTheWay, DigestMismatch, InvalidAssetName, NoSpace } from './errors.ts'
 import { checkAssetName, isPublic, STORE_FOLDER } from './names.ts'
 

@@ -3,7 +3,13 @@
 import type { Fault } from '#model/fault.ts'
 import { idOf, type Kind } from '#model/kinds.ts'
 import type { SiteObjects } from '#model/site.ts'
-import { InvalidObject, NotStored, PreconditionFailed, ReadOnlyObject, UnknownRevision } from '../errors.ts'
+import {
+  InvalidObject,
+  NotStored,
+  PreconditionFailed,
+  ReadOnlyObject,
+  UnknownRevision,
+} from '../store/errors.ts'
 import type { Auditing } from '../store/audit.ts'
 import type { Log } from '../log.ts'
 import { Catalog } from './catalog.ts'

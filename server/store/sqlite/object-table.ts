@@ -4,7 +4,7 @@
 import { canonical } from '#host/canonical.ts'
 import type { Kind, Objects } from '#model/kinds.ts'
 import type { Machine } from '#model/machine.ts'
-import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../../errors.ts'
+import { OwnedBySite, PreconditionFailed, SiteConflict, NotStored } from '../errors.ts'
 import type { Database } from './database.ts'
 import type { Author, Revision, RowChange, RowOutcome, StoredObject } from '../objects.ts'
 

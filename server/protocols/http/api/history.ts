@@ -2,7 +2,8 @@
 
 import type { FastifyPluginCallback } from 'fastify'
 import type { Kind } from '#model/kinds.ts'
-import { BadRequest, NotStored, PreconditionRequired } from '../../../errors.ts'
+import { BadRequest } from '../../../errors.ts'
+import { NotStored, PreconditionRequired } from '../../../store/errors.ts'
 import { auditingOf, noteAudited } from './audit.ts'
 import { linkNext, pageOf, type PageQuery } from './paging.ts'
 import { pretty } from '../wire/replies.ts'

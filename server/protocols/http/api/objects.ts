@@ -6,7 +6,8 @@ import { isRecord } from '#model/record.ts'
 import { idOf, type Kind, type KindedObject } from '#model/kinds.ts'
 import type { Template } from '#model/template.ts'
 import { bytesOf } from '#model/text.ts'
-import { BadRequest, NotStored } from '../../../errors.ts'
+import { BadRequest } from '../../../errors.ts'
+import { NotStored } from '../../../store/errors.ts'
 import type { Change, Entry } from '../../../inventory/changes.ts'
 import {
   answerOutcome,

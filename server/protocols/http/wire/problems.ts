@@ -2,7 +2,8 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
-import { InvalidObject, ServerAddressTaken, ServerError } from '../../../errors.ts'
+import { ServerAddressTaken, ServerError } from '../../../errors.ts'
+import { InvalidObject } from '../../../store/errors.ts'
 import { causesOf, type Log } from '../../../log.ts'
 import { plain } from './replies.ts'
 
