@@ -18,7 +18,7 @@ import type { Profile } from '#model/profile.ts'
 import { assetsNamed } from '#model/profile-assets.ts'
 import type { SiteObjects } from '#model/site.ts'
 import { canonicalUuid } from '#model/uuid.ts'
-import { ServerAddressTaken, SitesOverlap } from '../errors.ts'
+import { ServerAddressTaken, SitesOverlap } from './errors.ts'
 import { isEveryAddress } from '../process/own-addresses.ts'
 
 /** Where the server is, and what it has. */

@@ -8,7 +8,7 @@ import type { SiteObjects } from '#model/site.ts'
 import { settledSite } from '#rack/up/settle.ts'
 import { claimState } from '#rack/site/kept-of-site.ts'
 import { readSiteFile } from '#rack/site/read.ts'
-import { ServerAddressTaken } from '#server/errors.ts'
+import { ServerAddressTaken } from '#server/inventory/errors.ts'
 import { refuseServerAddresses } from '#server/inventory/site-check.ts'
 
 const SITE = `name: west

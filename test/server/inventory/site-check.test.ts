@@ -11,7 +11,7 @@ import {
   siteWarnings,
   type ServerPlace,
 } from '#server/inventory/site-check.ts'
-import { ServerAddressTaken } from '#server/errors.ts'
+import { ServerAddressTaken } from '#server/inventory/errors.ts'
 
 const siteOf = (network: string, head = '') =>
   compileSite(

@@ -21,7 +21,7 @@ import {
 } from '../../../boot/render/answers.ts'
 import { cloudText, genericText } from '../../../boot/render/generic.ts'
 import { metadataText } from '../../../boot/render/metadata.ts'
-import { NoMatchingGroup, UnknownProfile } from '../../../errors.ts'
+import { NoMatchingGroup, UnknownProfile } from '../../../inventory/errors.ts'
 import { NothingToServe, UnknownTemplate } from '../../../boot/render/errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Clients } from '../../../machines/clients.ts'

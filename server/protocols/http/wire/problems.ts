@@ -2,7 +2,8 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cleanText, LIMITS } from '#model/clean.ts'
-import { ServerAddressTaken, ServerError } from '../../../errors.ts'
+import { ServerError } from '../../../errors.ts'
+import { ServerAddressTaken } from '../../../inventory/errors.ts'
 import { InvalidObject } from '../../../store/errors.ts'
 import { causesOf, type Log } from '../../../log.ts'
 import { plain } from './replies.ts'
