@@ -2,7 +2,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 
@@ -142,4 +142,54 @@ disarm() { :; }; erase_keys() { :; }; wipe_disk() { problem=zeros; }`
     wiped({ grant: 'wipe', unreadable: ['vdc'] }),
     'wiped: vda: zeros; vdc: zeros; left alone: vdb, whose state cannot be read, and which the server does not know as a disk of ctl-1',
   )
+})
+
+/** Two disks of one WWN with a state on each, as lsblk prints them. */
+const SAME_WWN = ['A1', 'A2'].map((serial, at) => ({
+  name: `vd${'ab'[at]}`,
+  path: `/dev/vd${'ab'[at]}`,
+  size: 480e9,
+  serial,
+  type: 'disk',
+  wwn: '0x5000000000000000',
+}))
+
+t.test('two disks of one WWN are two, and two paths to one disk are one', async t => {
+  const listed = (blockdevices: object[]) => {
+    const folder = t.testdir({ 'list.json': JSON.stringify({ blockdevices }), holds: '' })
+    copyFileSync(resolve('images/live/dracut/disk/inventory'), join(folder, 'inventory'))
+    const lsblk = `#!/bin/sh\ncase $1 in --json) cat ${folder}/list.json ;; esac\n`
+    writeFileSync(join(folder, 'lsblk'), lsblk, { mode: 0o755 })
+    const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}` }
+    const text = execFileSync('sh', [join(folder, 'inventory')], { encoding: 'utf8', env })
+    return (JSON.parse(text) as { name: string }[]).map(({ name }) => name)
+  }
+  const without = SAME_WWN.map(disk => ({ ...disk, serial: null }))
+  t.strictSame(listed(SAME_WWN), ['vda', 'vdb'])
+  t.strictSame(listed(without), ['vda', 'vdb'], 'without a serial number')
+  t.strictSame(listed(SAME_WWN.map(disk => ({ ...disk, serial: 'A1' }))), ['vda'])
+})
+
+const disk = (name: string, own = 'installed') => ({ name, path: `/dev/${name}`, own })
+t.test('a wipe fails if the kernel shows a state on a disk that was not looked at', async t => {
+  const wiped = (shown: string, disks: object[]) => {
+    const folder = t.testdir({ 'found.json': 'null', answer: '{ "grant": "wipe" }' })
+    writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
+    const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; still_same() { :; }; sleep() { :; }; systemctl() { :; }
+state_partitions() { for each in ${shown}; do echo /dev/$each"7"; done; }; disk_of() { echo "\${1%7}"; }
+lsblk() { case $* in
+*WWN*vd[ab]) echo 'WWN="0x5000" SERIAL="A1" SIZE="480"' ;; *WWN*vdc) echo 'WWN="0x5000" SERIAL="A2" SIZE="480"' ;;
+*WWN*) echo 'WWN="" SERIAL="" SIZE="480"' ;; *) echo pilotlight-state ;; esac; }
+report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }
+disarm() { :; }; erase_keys() { :; }; wipe_disk() { problem=zeros; }`
+    return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout.trim()
+  }
+  t.equal(wiped('vda vdb', [disk('vda')]), 'wiped: vda: zeros', 'a second path')
+  t.equal(wiped('vda vdd', [disk('vda'), disk('vdd', 'other')]), 'wiped: vda: zeros', "another machine's")
+  const failed =
+    /^failed: not all disks were wiped: a state partition is on (.*) as well, .* Wiped: vda: zeros$/
+  t.equal(failed.exec(wiped('vda vdc', [disk('vda')]))?.[1], 'vdc', 'the same WWN alone')
+  t.equal(failed.exec(wiped('vda vdd vde', [disk('vda')]))?.[1], 'vdd,vde')
+  const readOnly = { ...disk('vdd'), readOnly: true }
+  t.equal(failed.exec(wiped('vda vdd', [disk('vda'), readOnly]))?.[1], 'vdd')
 })
