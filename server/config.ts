@@ -16,6 +16,7 @@ import type { TlsPaths } from './access/certificates.ts'
 import { BadSettings } from './errors.ts'
 import { STRANGER_LIMITS, type StrangerLimits } from './limits/http.ts'
 import { LOG_LEVELS, logLevelOf, type LogFormat, type LogLevel } from './log.ts'
+import { sharedAddress } from './process/own-addresses.ts'
 
 /**
  * Who reads lists, journals and metrics without a token or certificate: anyone, programs on this host, or no one. Where it is
@@ -225,6 +226,12 @@ function endpoint(name: string, text: string, usualPort?: number): Endpoint {
     )
   }
   const host = bracketed ?? plain ?? text
+  const shared = sharedAddress(host)
+  if (shared !== undefined)
+    throw new BadSettings(
+      `${name} is "${text}", a ${shared} address, to which no client can connect; it takes the address of an interface.`,
+      { remedy: `give --${name} one that this lists:  ip -brief address` },
+    )
   const known: Readonly<Record<string, string>> = { '': '0.0.0.0', localhost: '127.0.0.1' }
   return { host: known[host] ?? host, port }
 }

@@ -228,6 +228,21 @@ const MISTAKES: readonly Mistake[] = [
     says: ['address is "name.example"', 'ip -brief address'],
   },
   {
+    typed: 'serve --address 224.0.0.1',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: [
+      'address is "224.0.0.1", a multicast address',
+      'fix: give --address one that this lists:  ip -brief address',
+    ],
+  },
+  {
+    typed: 'serve --agent-address 127.255.255.255:8443',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: ['agent-address is "127.255.255.255:8443", a broadcast address', 'fix: give --agent-address one'],
+  },
+  {
     typed: 'serve --address 203.0.113.5 --no-dhcp --no-tftp --state-path state-1',
     status: 'failed',
     code: 'CANNOT_LISTEN',

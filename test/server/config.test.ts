@@ -17,6 +17,18 @@ t.test('an address may bring its port, as Go writes them', async t => {
   })
 })
 
+t.test('an address that no client can connect to is refused', async t => {
+  for (const address of ['224.0.0.1', '255.255.255.255', '127.255.255.255'])
+    t.throws(() => serverConfig({ address }), {
+      code: 'BAD_SETTINGS',
+      message: `address is "${address}", a ${address === '224.0.0.1' ? 'multicast' : 'broadcast'} address`,
+      remedy: 'give --address one that this lists:  ip -brief address',
+    })
+  t.throws(() => serverConfig({ agentAddress: '239.0.0.1:8443' }), {
+    message: /agent-address is "239\.0\.0\.1:8443"/,
+  })
+})
+
 t.test("Matchbox's own defaults, where nothing else is set", async t => {
   const dataPath = join(t.testdir(), 'matchbox')
   mkdirSync(join(dataPath, 'assets'), { recursive: true })

@@ -2,7 +2,7 @@
 
 import { networkInterfaces } from 'node:os'
 import t from 'tap'
-import { listensForTime, ownAddresses, servesTime } from '#server/process/own-addresses.ts'
+import { listensForTime, ownAddresses, servesTime, sharedAddress } from '#server/process/own-addresses.ts'
 
 t.test('gives each address that a listener was given once, and no name', async t => {
   t.strictSame(ownAddresses(['10.20.0.1', '10.20.0.1', 'provisioner.example', '2001:db8::1']), ['10.20.0.1'])
@@ -14,6 +14,31 @@ t.test('gives all addresses of this host but loopback for a listener on every ad
   const wanted = all.filter(({ family, internal }) => family === 'IPv4' && !internal).map(it => it.address)
   t.strictSame(ownAddresses(['0.0.0.0']).toSorted(), [...new Set(wanted)].toSorted())
   t.notOk(ownAddresses(['0.0.0.0', '10.20.0.1']).includes('127.0.0.1'))
+})
+
+t.test('an address that several hosts share is recognized', async t => {
+  const networks = ['10.20.0.2/24', '192.0.2.4/31', '192.0.2.9/32', '10.40.0.0/24']
+  const rows: [string, ReturnType<typeof sharedAddress>][] = [
+    ['10.20.0.255', 'broadcast'],
+    ['10.20.0.0', 'broadcast'],
+    ['255.255.255.255', 'broadcast'],
+    ['224.0.0.1', 'multicast'],
+    ['239.255.255.255', 'multicast'],
+    ['ff02::1', 'multicast'],
+    ['10.20.0.2', undefined],
+    ['10.30.0.255', undefined],
+    ['10.40.0.0', undefined],
+    ['192.0.2.4', undefined],
+    ['192.0.2.5', undefined],
+    ['192.0.2.9', undefined],
+    ['240.0.0.1', undefined],
+    ['0.0.0.0', undefined],
+    ['127.0.0.1', undefined],
+    ['::', undefined],
+    ['provisioner.example', undefined],
+  ]
+  for (const [host, wanted] of rows) t.equal(sharedAddress(host, networks), wanted, host)
+  t.equal(sharedAddress('127.255.255.255'), 'broadcast', 'of the interfaces of this host')
 })
 
 t.test('a time server of this host is seen at port 123, beyond loopback', async t => {
