@@ -164,6 +164,11 @@ export class BootTokens {
     return this.#needs.store.read(token.machine, record => isOwnToken(record, token))
   }
 
+  /** Says whether a token speaks for the machine: see `speaksFor`. */
+  speaks(token: TokenRecord): Promise<boolean> {
+    return this.#needs.store.read(token.machine, record => speaksFor(record, token))
+  }
+
   /**
    * Inside a step: spends the boot of a token in use on the machine's bundle: it is the token of the boot from now on.
    *
@@ -181,16 +186,21 @@ export class BootTokens {
     record.confirmInstall(boot, this.#needs.clocks.wall())
   }
 
-  /** Records that the machine reported `ready`, if this boot got its bundle or there is no bundle to get. */
-  async ready({ hash, machine, boot }: TokenRecord): Promise<void> {
+  /**
+   * Records that the machine reported `ready`, if this boot got its bundle or there is no bundle to get. Says whether the report is the
+   * machine's: any other may be a stranger's.
+   */
+  async ready({ hash, machine, boot }: TokenRecord): Promise<boolean> {
     const { store, bundles, clocks } = this.#needs
     const getsBundle = await bundles.hasBundle(machine)
-    await store.change(machine, record => {
+    return store.change(machine, record => {
       const known = record.boot(boot)
-      if (known === undefined || known.readyAt !== undefined) return
-      if (known.token === undefined && getsBundle) return
+      if (known === undefined) return false
+      if (known.token === undefined && getsBundle) return known.shownBy === hash
+      if (known.readyAt !== undefined) return true
       record.putBoot({ ...known, token: known.token ?? hash, readyAt: clocks.wall() })
       record.confirmInstall(boot, clocks.wall())
+      return true
     })
   }
 
@@ -237,6 +247,17 @@ export function isOwnToken(
   { boot, hash }: Pick<TokenRecord, 'boot' | 'hash'>,
 ): boolean {
   return record.boot(boot)?.token === hash
+}
+
+/**
+ * Says whether a token speaks for its machine: it is the machine's own, or its initrd showed the key of the machine's disk with it, which
+ * a machine does that enters its disk over the network and has no bundle of that boot.
+ */
+export function speaksFor(
+  record: Pick<MachineRecord, 'boot'>,
+  token: Pick<TokenRecord, 'boot' | 'hash'>,
+): boolean {
+  return isOwnToken(record, token) || record.boot(token.boot)?.shownBy === token.hash
 }
 
 /** Drops a token when a boot has too many: the oldest that was never shown, else the oldest. */

@@ -121,6 +121,8 @@ export class Installs {
     const facts = await store.read(machine.name, record => this.#factsIn(record, who, asked))
     if (!mayOrder(facts)) this.#sayNoOrder(who, orders.current(facts.disk.order)?.verb, facts)
     const would = grantOf(this.#decide(who, asked, facts))
+    // What it says from now on by this token is the machine's.
+    if (facts.isShown) await this.#keepShown(who)
     const ready = would === 'install' ? await slot() : undefined
     // In RAM an installed machine would begin its role anew; it asks again until the assets are complete.
     if (would === 'install' && ready === undefined && this.isInstalled(machine.name))
@@ -210,6 +212,13 @@ export class Installs {
     const known = this.#needs.disks.get(machine)
     const confirmed = known && confirmedIn(known)
     return confirmed && installedView(confirmed)
+  }
+
+  async #keepShown({ machine, token: { boot, hash } }: TokenHolder): Promise<void> {
+    await this.#needs.store.change(machine.name, record => {
+      const known = record.boot(boot)
+      if (known !== undefined && known.shownBy !== hash) record.putBoot({ ...known, shownBy: hash })
+    })
   }
 
   /** What is known of the machine, and whether this boot showed the key on its disk. */

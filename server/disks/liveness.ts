@@ -24,6 +24,8 @@ export class Liveness {
   readonly #clock: () => number
   readonly #began: number
   readonly #asked = new Map<string, number>()
+  /** The start of its kernel that each was ready in, and when that asked last. */
+  readonly #ready = new Map<string, { readonly kernel: string; readonly at: number }>()
 
   /** @param clock steady, in milliseconds */
   constructor(clock: () => number) {
@@ -31,9 +33,31 @@ export class Liveness {
     this.#began = clock()
   }
 
-  /** A declared machine asked, or was ready, with a good token. */
-  heard(machine: string): void {
-    this.#asked.set(machine, this.#clock())
+  /**
+   * A declared machine asked, or was ready, by a token that speaks for it.
+   *
+   * @param by the start of its kernel, and whether the journal shows the machine as ready now
+   */
+  heard(machine: string, by?: { readonly kernel: string; readonly isReady: boolean }): void {
+    const at = this.#clock()
+    this.#asked.set(machine, at)
+    if (by === undefined) return
+    const { kernel, isReady } = by
+    if (isReady || this.#ready.get(machine)?.kernel === kernel) this.#ready.set(machine, { kernel, at })
+  }
+
+  /** A machine reports that it starts, or that it failed. */
+  began(machine: string): void {
+    this.#ready.delete(machine)
+  }
+
+  /**
+   * Says whether the kernel that the machine was ready in asked within the last `ms`. So a boot that began before that is not the
+   * machine's: anyone can fetch its script and its config.
+   */
+  isReadySince(machine: string, ms: number): boolean {
+    const ready = this.#ready.get(machine)
+    return ready !== undefined && this.#clock() - ready.at < Math.min(ms, SILENT_MS)
   }
 
   /** Says whether a machine asked lately. At the start of the server each counts as one that just did. */

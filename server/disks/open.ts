@@ -76,9 +76,11 @@ export function openDisks(needs: DisksNeeds, parts: Parts): Disks {
   const liveness = new Liveness(clocks.steady)
   const controllerOf = (machine: Machine): Controller => {
     const { name, disk } = machine
-    const wasReady = isReady(journal.currentOf({ machine })?.phase)
+    const current = journal.currentOf({ machine })
     // One that runs from RAM asks nothing.
     const asks = disk !== undefined && disk !== 'none' && installs.isInstalled(name)
+    const goesOn = asks && current !== undefined && liveness.isReadySince(name, clocks.wall() - current.began)
+    const wasReady = isReady(current?.phase) || goesOn
     const isSilent = wasReady && asks && !liveness.isHeard(name)
     return { name, runs: wasReady && !isSilent, isSilent }
   }
@@ -112,6 +114,10 @@ export function openDisks(needs: DisksNeeds, parts: Parts): Disks {
     alarms,
     machineOf,
     controllersOf,
+    isReady: name => {
+      const machine = machineOf(name)
+      return machine !== undefined && isReady(journal.currentOf({ machine })?.phase)
+    },
     liveness,
     clocks,
     host: hostClock,

@@ -63,12 +63,14 @@ export type UpgradeNeeds = {
   readonly kept: Pick<KeptOrders, 'placeAll' | 'current' | 'order' | 'leaving'>
   /** What is known of the disks of machines, as it is on disk. */
   readonly disks: ReadonlyMap<string, DiskRecord>
-  readonly tokens: Pick<BootTokens, 'goodIn' | 'isOwn'>
+  readonly tokens: Pick<BootTokens, 'goodIn' | 'isOwn' | 'speaks'>
   readonly journal: Pick<Journal, 'record' | 'macOf'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly machineOf: (name: string) => Machine | undefined
   readonly controllersOf: ControllersOf
-  readonly liveness: Pick<Liveness, 'heard'>
+  /** Says whether the journal shows a machine as ready. */
+  readonly isReady: (name: string) => boolean
+  readonly liveness: Pick<Liveness, 'heard' | 'began'>
   readonly clocks: Clocks
   readonly host: HostClock
 }
@@ -164,7 +166,9 @@ export class Upgrades {
     const { store, kept, tokens, disks, liveness } = this.#needs
     const { machine, token } = who
     const { name } = machine
-    liveness.heard(name) // by any token that is good: one that entered its disk over the network has no other
+    // By any other token anyone may ask.
+    if (await tokens.speaks(token))
+      liveness.heard(name, { kernel: asked.kernel, isReady: this.#needs.isReady(name) })
     const nothing = { do: 'nothing', againSeconds: AGAIN.idle } as const
     const known = disks.get(name)?.order
     if (!isUpgrade(known) || kept.current(known) === undefined) return nothing
@@ -199,7 +203,13 @@ export class Upgrades {
     return answer
   }
 
-  /** A machine is ready; with the version that it was to run, its upgrade is done. */
+  /** A machine starts, or failed, by its own report: its next `ready` counts, and not the last one. */
+  async began({ machine: { name }, token }: TokenHolder): Promise<void> {
+    const { tokens, liveness } = this.#needs
+    if (await tokens.speaks(token)) liveness.began(name)
+  }
+
+  /** A machine is ready, by its own report; with the version that it was to run, its upgrade is done. */
   async ready({ machine: { name }, token }: TokenHolder, version: string | undefined): Promise<void> {
     const { disks, liveness } = this.#needs
     liveness.heard(name)

@@ -39,6 +39,8 @@ export type MachineBoot = {
   readonly isPortMoved?: boolean
   /** The hash of the token that the bundle was given for. */
   readonly token?: string
+  /** The hash of the token by which its initrd showed the key of the machine's disk. */
+  readonly shownBy?: string
   /** The age recipient that the bundle was sealed to, and the fingerprint that was approved for it. */
   readonly key?: string
   readonly fingerprint?: string

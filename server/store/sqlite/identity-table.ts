@@ -42,12 +42,12 @@ export class IdentityTable {
   /** Keeps a boot, and forgets those of the machine that began long before, with their tokens; in the transaction of its caller. */
   putBoot(known: MachineBoot): void {
     const { machine, boot, tokens, proven, isElsewhere, port, isPortMoved } = known
-    const { token, key, fingerprint, bundleAt, readyAt } = known
+    const { token, shownBy, key, fingerprint, bundleAt, readyAt } = known
     const number = bootNumber(boot)
     this.#db.run(
       `INSERT OR REPLACE INTO machine_boots 
-         (machine, boot, tokens, proven, elsewhere, port, port_moved, token, key, fingerprint, bundle_at, ready_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         (machine, boot, tokens, proven, elsewhere, port, port_moved, token, shown_by, key, fingerprint, bundle_at, ready_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       machine,
       number,
       tokens,
@@ -56,6 +56,7 @@ export class IdentityTable {
       port ?? null,
       Number(isPortMoved === true),
       token ?? null,
+      shownBy ?? null,
       key ?? null,
       fingerprint ?? null,
       bundleAt ?? null,
@@ -282,6 +283,7 @@ type BootRow = {
   port: string | null
   port_moved: number
   token: string | null
+  shown_by: string | null
   key: string | null
   fingerprint: string | null
   bundle_at: number | null
@@ -297,6 +299,7 @@ function machineBootOf({
   port,
   port_moved,
   token,
+  shown_by,
   key,
   fingerprint,
   bundle_at,
@@ -311,6 +314,7 @@ function machineBootOf({
     ...(port === null ? {} : { port }),
     ...(port_moved === 1 && { isPortMoved: true }),
     ...(token === null ? {} : { token }),
+    ...(shown_by === null ? {} : { shownBy: shown_by }),
     ...(key === null ? {} : { key }),
     ...(fingerprint === null ? {} : { fingerprint }),
     ...(bundle_at === null ? {} : { bundleAt: bundle_at }),

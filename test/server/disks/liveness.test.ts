@@ -17,6 +17,24 @@ t.test('a machine is heard for five minutes after each question, and after the s
   t.end()
 })
 
+t.test('the kernel that was ready goes on while it asks, whatever boots in the name of its machine', t => {
+  let now = 1_000_000
+  const liveness = new Liveness(() => now)
+  liveness.heard('ctl-1', { kernel: 'k1', isReady: false })
+  t.notOk(liveness.isReadySince('ctl-1', 1000), 'it was not ready yet')
+  liveness.heard('ctl-1', { kernel: 'k1', isReady: true })
+  now += 500
+  t.ok(liveness.isReadySince('ctl-1', 1000))
+  t.notOk(liveness.isReadySince('ctl-1', 500), 'the boot may be its own')
+  liveness.heard('ctl-1', { kernel: 'k2', isReady: false })
+  t.notOk(liveness.isReadySince('ctl-1', 500), 'another start of the kernel')
+  liveness.heard('ctl-1', { kernel: 'k1', isReady: false })
+  t.ok(liveness.isReadySince('ctl-1', 500))
+  liveness.began('ctl-1')
+  t.notOk(liveness.isReadySince('ctl-1', 500), 'it reports that it starts')
+  t.end()
+})
+
 const off = (name: string) => ({ name, runs: false, isSilent: true })
 
 t.test('a refusal names those that are silent', t => {

@@ -3,7 +3,7 @@
 import type { FastifyPluginCallback, FastifyReply } from 'fastify'
 import { cleanLines } from '#model/clean.ts'
 import type { Copies } from '../../../machines/copies.ts'
-import type { TokenHolder } from '../../../agent/token-holder.ts'
+import { alarmOf, type TokenHolder } from '../../../agent/token-holder.ts'
 import type { Installs } from '../../../disks/installs.ts'
 import type { Upgrades } from '../../../disks/upgrades.ts'
 import { Reports } from '../../../limits/reports.ts'
@@ -11,6 +11,7 @@ import type { BootTokens } from '../../../agent/boot-tokens.ts'
 import { BadRequest } from '../../../errors.ts'
 import { TooManyReports } from '../../../agent/errors.ts'
 import type { Clients } from '../../../machines/clients.ts'
+import type { Occurrences } from '../../../machines/occurrences.ts'
 import type { Journal } from '../../../machines/journal.ts'
 import type { ConsoleLogs } from '../../../store/console-logs.ts'
 import { diskErrorOf } from '../../../process/write-failure.ts'
@@ -22,8 +23,9 @@ import { BODY_BYTES, taking, type Senders } from './sender.ts'
 /** What these routes need of the service. */
 export type ReportNeeds = {
   readonly tokens: Pick<BootTokens, 'ready' | 'isOwn'>
+  readonly alarms: Pick<Occurrences, 'raise'>
   readonly installs: Pick<Installs, 'reported' | 'isInstalled'>
-  readonly upgrades: Pick<Upgrades, 'ready'>
+  readonly upgrades: Pick<Upgrades, 'ready' | 'began'>
   readonly journal: Pick<Journal, 'currentOf' | 'bootAt'>
   readonly copies: Pick<Copies, 'alive' | 'rebooted'>
   readonly consoles: Pick<ConsoleLogs, 'append'>
@@ -98,9 +100,14 @@ export const reportRoutes: FastifyPluginCallback<ReportNeeds & { readonly sender
       copies.rebooted(machine)
     copies.alive(machine, { boot: token.boot, address })
     const tail = admit(token.boot, request.body, reply)
-    if (stage === 'ready') await tokens.ready(token)
+    const isReady = stage === 'ready' && (await tokens.ready(token))
     await installs.reported(who, stage, install)
+    if (stage === 'ready' && !isReady) {
+      needs.alarms.raise(alarmOf(who, 'refused', strangerReady(who)))
+      return reply.code(204).send()
+    }
     if (stage === 'ready') await upgrades.ready(who, install.version)
+    else await upgrades.began(who)
     const { disk, seconds: { write, enter } = {} } = install
     record({ ...token, boot: await bootOfReport(who) }, mac, 'os', stage, text ?? `reports ${stage}`, {
       ...(tail !== undefined && { log: tail }),
@@ -134,4 +141,11 @@ export const reportRoutes: FastifyPluginCallback<ReportNeeds & { readonly sender
     refuse('report_size', boot)
     return 'left out: the logs of this boot have too many bytes'
   }
+}
+
+function strangerReady({ machine: { name }, token: { boot }, address }: TokenHolder): string {
+  return (
+    `${address} reported ${name} ready with a token of boot ${boot}, which no bundle was given for, and did not show the key of its disk: ` +
+    `${name} does not count as ready by it`
+  )
 }
