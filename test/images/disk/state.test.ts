@@ -197,6 +197,19 @@ t.test('a state in which errors were found is repaired before it is written to',
   t.match(gone, /^cannot be mounted \(.*\), nor repaired \(no such disk\)$/)
 })
 
+t.test('a state that cannot be mounted says why, in the words of mount and e2fsck', { skip }, async t => {
+  const folder = t.testdir({ state: {}, zeros: Buffer.alloc(16 << 20) })
+  const broken = stateFile(folder, 'broken', { 'machine.json': machine(UUID) })
+  const mount = (path: string) => mounting(folder, `mount_checked ${path} || echo "$problem"`)
+  t.match(
+    mount(join(folder, 'zeros')),
+    /^cannot be mounted \(wrong fs type, bad option, bad superblock .*\), nor repaired \(.*Bad magic number .*\)$/m,
+  )
+  // The inode of the root folder is a file: e2fsck asks what to do, and the kernel mounts no such thing.
+  execFileSync('debugfs', ['-w', '-R', 'set_inode_field <2> mode 0100644', broken], { stdio: 'ignore' })
+  t.match(mount(broken), /^cannot be mounted \(.+\), nor repaired \(.*UNEXPECTED INCONSISTENCY.*\)$/m)
+})
+
 t.test('of what may be the machine.json of another machine no more than 64 KiB are taken', async t => {
   const long = `${machine(UUID)}${' '.repeat(100_000)}`
   const folder = t.testdir({ pilotlight: { 'machine.json': long } })
