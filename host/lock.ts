@@ -74,7 +74,8 @@ function isLinked(from: string, to: string): boolean {
   }
 }
 
-function readHolder(path: string): ProcessMark | undefined {
+/** The process that took the lock file at `path` last, alive or not; undefined where there is none, or it cannot be read. */
+export function readHolder(path: string): ProcessMark | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as ProcessMark // made whole by link(2)
   } catch (error) {

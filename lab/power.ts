@@ -3,7 +3,7 @@
 
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { tryLock, type Unlock } from '#host/lock.ts'
+import { readHolder, tryLock, type Unlock } from '#host/lock.ts'
 import { endProcess, isAlive, signalProcess } from '#host/process.ts'
 import { textIfThereSync } from '#host/read-if-there.ts'
 import { waitUntil, WaitedTooLong } from '#progress/wait.ts'
@@ -48,7 +48,7 @@ export type TakenOrder = {
   readonly ending?: PowerState['ending']
 }
 
-/** The supply's own state; undefined before the first power-on. */
+/** The supply's own state; undefined before the first power-on, or where its file is damaged. */
 export function powerState({ labDirectory, machine }: PowerPlace): PowerState | undefined {
   return readState(machineFiles(labDirectory, machine.name).power) as PowerState | undefined
 }
@@ -80,7 +80,9 @@ export async function orderPower(place: PowerPlace, wanted: WantedPower): Promis
       await removeRemains(place)
       return { verb, changes: false, starts: 0 }
     }
-    const number = ((readState(files.order) as PowerOrder | undefined)?.number ?? 0) + 1
+    // Either file may be damaged: the number is above all that the supply has taken.
+    const last = (readState(files.order) as PowerOrder | undefined)?.number ?? 0
+    const number = Math.max(last, Math.ceil(before?.order ?? 0)) + 1
     const graceSeconds = wanted.graceSeconds ?? GRACE_SECONDS
     const hard = wanted.hard === true || graceSeconds === 0
     const order: PowerOrder = { number, verb, hard, graceSeconds }
@@ -209,8 +211,8 @@ async function giveOrder(place: PowerPlace, order: PowerOrder): Promise<PowerSta
 async function removeRemains(place: PowerPlace): Promise<void> {
   const { labDirectory, rack, machine } = place
   const files = machineFiles(labDirectory, machine.name)
-  const supply = powerState(place)
-  if (supply) await endProcess(supply.supervisor, 0)
+  const supervisor = powerState(place)?.supervisor ?? readHolder(files.supplyLock)
+  if (supervisor) await endProcess(supervisor, 0)
   const guest = readGuest(files.guest)
   if (guest && machine.driver === 'container') {
     signalProcess(guest, 'SIGKILL')

@@ -86,16 +86,24 @@ export function readLabState(directory: string): LabState {
   return JSON.parse(readFileSync(labFiles(directory).state, 'utf8')) as LabState
 }
 
-/** Reads a state file as it was written; undefined when it is not there. */
+/**
+ * Reads a state file as it was written; undefined when it is not there, or is not whole: it is not flushed, so the host's own
+ * power cut may leave it empty. The processes that it named are gone then.
+ */
 export function readState(path: string): unknown {
   const text = textIfThereSync(path)
-  return text === undefined ? undefined : JSON.parse(text)
+  try {
+    const state: unknown = JSON.parse(text ?? 'null')
+    return typeof state === 'object' && state !== null && !Array.isArray(state) ? state : undefined
+  } catch {
+    return undefined
+  }
 }
 
-/** Writes a state file whole. */
+/** Writes a state file whole. That of the lab is on disk when this returns: without it, no command finds the rest. */
 export function writeState(
   path: string,
   state: LabState | PowerState | PowerOrder | ServerState | RelayState,
 ): void {
-  replaceFile(path, `${JSON.stringify(state, null, 2)}\n`, { mode: 'umask', flush: false })
+  replaceFile(path, `${JSON.stringify(state, null, 2)}\n`, { mode: 'umask', flush: 'rack' in state })
 }

@@ -8,6 +8,7 @@ import { findLab, openLab } from '#lab/lab.ts'
 import type { Lab } from '#lab/lab.ts'
 import { plugContainer, removeNamespace } from '#lab/network.ts'
 import type { Rack } from '#lab/rack.ts'
+import { labFiles, machineFiles } from '#lab/state.ts'
 import { waitUntil } from '#progress/wait.ts'
 import { remainsOf } from './remains.ts'
 import { absent } from '../absent.ts'
@@ -108,6 +109,38 @@ t.test(
 )
 
 t.test(
+  'state files that are empty or damaged keep nothing from being switched or taken down',
+  { skip },
+  async t => {
+    const root = t.testdir()
+    const name = `${base}d`
+    const lab = await openLab(rack(name), { root })
+    t.teardown(() => lab.down())
+    const machine = lab.machine('m-1')
+    const file = (of: 'power' | 'order') => machineFiles(lab.directory, 'm-1')[of]
+    for (const damage of ['', '{ "superv', 'null', '[]']) {
+      await machine.powerOn()
+      writeFileSync(file('power'), damage)
+      t.match(lab.status(), { machines: [{ power: 'off' }] })
+      t.equal(await machine.powerOn(), true, 'it gets power anew')
+      writeFileSync(file('order'), damage)
+      await machine.powerOff({ graceSeconds: 0 })
+      t.match(lab.status(), { machines: [{ power: 'off' }] })
+    }
+    await machine.powerOn()
+    for (const path of [
+      file('power'),
+      file('order'),
+      labFiles(lab.directory).server,
+      labFiles(lab.directory).relays,
+    ])
+      writeFileSync(path, '')
+    await lab.down()
+    t.strictSame(remainsOf(name, root), [], 'its power supply has ended, too')
+  },
+)
+
+t.test(
   'a machine looks for a server as soon as it has power, and can be switched off meanwhile',
   { skip },
   async t => {
@@ -160,11 +193,10 @@ t.test(
     t.teardown(() => lab.down())
     await lab.relay([{ port: 0, host: '10.20.0.1', targetPort: 8080 }])
     const machine = join(lab.directory, 'machines', 'm-1')
-    mkdirSync(machine, { recursive: true })
-    writeFileSync(join(machine, 'power.json'), '{ cut short')
-    await t.rejects(lab.down(), { message: /left something: .*JSON.*pilotlight lab down/ })
+    mkdirSync(join(machine, 'power.json'), { recursive: true })
+    await t.rejects(lab.down(), { message: /left something: .*director.*pilotlight lab down/ })
     t.strictSame(remainsOf(name, root), [], 'relay and network are gone')
-    rmSync(join(machine, 'power.json'))
+    rmSync(join(machine, 'power.json'), { recursive: true })
     await findLab(name, { root })?.down()
     t.equal(findLab(name, { root }), undefined)
   },
