@@ -122,17 +122,17 @@ wipe_disk() { writes wipe_disk $1 || return 1; problem='all of it is zeros'; }`
 })
 
 t.test('of disks whose state cannot be read only those that the server knows are wiped', async t => {
-  const disks = ['vda', 'vdb', 'vdc'].map(name => ({
+  const all = ['vda', 'vdb', 'vdc'].map(name => ({
     name,
     path: `/dev/${name}`,
     own: name === 'vda' ? 'installed' : 'unreadable',
   }))
-  const wiped = (answer: object) => {
+  const wiped = (answer: object, disks: object[] = all) => {
     const folder = t.testdir({ 'found.json': 'null' })
     writeFileSync(join(folder, 'disks.json'), JSON.stringify(disks))
     writeFileSync(join(folder, 'answer'), JSON.stringify(answer))
     const stubs = `run=${folder}; work=${folder}; MACHINE=ctl-1; mdadm() { :; }; still_same() { :; }; sleep() { :; }; systemctl() { :; }
-lsblk() { echo pilotlight-state; }; report() { echo "$1: $2"; }; say() { :; }
+lsblk() { echo pilotlight-state; }; report() { echo "$1: $2"; }; fail() { echo "failed: $1"; exit 1; }; say() { :; }
 disarm() { :; }; erase_keys() { :; }; wipe_disk() { problem=zeros; }`
     return spawnSync('sh', ['-euc', `${HEAD}; ${stubs}; wipe`], { encoding: 'utf8' }).stdout.trim()
   }
@@ -142,6 +142,12 @@ disarm() { :; }; erase_keys() { :; }; wipe_disk() { problem=zeros; }`
     wiped({ grant: 'wipe', unreadable: ['vdc'] }),
     'wiped: vda: zeros; vdc: zeros; left alone: vdb, whose state cannot be read, and which the server does not know as a disk of ctl-1',
   )
+  t.match(
+    wiped({ grant: 'wipe', unreadable: [] }, all.slice(1)),
+    /^failed: nothing was wiped; left alone: vdb, .*; left alone: vdc, /,
+    'the order is not done',
+  )
+  t.equal(wiped({ grant: 'wipe', unreadable: [] }, []), 'wiped: no disk had our partitions')
 })
 
 /** Two disks of one WWN with a state on each, as lsblk prints them. */
