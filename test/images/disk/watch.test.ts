@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { run } from '#host/command.ts'
@@ -118,11 +118,50 @@ t.test('a start that lasts long enough is counted no more', async t => {
   t.equal(readFileSync(at('trigger'), 'utf8'), '')
 })
 
+for (const mirror of [undefined, 'one half', 'both halves'] as const)
+  t.test(
+    `one that is slow does not hang: ${mirror === 'one half' ? 'but a mirror does if one half does' : (mirror ?? 'a disk')}`,
+    async t => {
+      const halves = ['vda7', 'vdb7']
+      const { at, child, errors } = await watch(t, { hangs: true }, {}, mirror ? 'md127' : '')
+      const folder = (name: string) => at('sys/class/block', mirror ? 'md127/slaves' : '', name)
+      for (const name of mirror ? halves : ['vda7']) mkdirSync(folder(name), { recursive: true })
+      let writes = 0
+      const write = (name: string) => {
+        const file = join(folder(name), 'stat')
+        writeFileSync(`${file}.new`, `  7 0 0 0  ${writes}  0 0 0  0 0 0\n`)
+        renameSync(`${file}.new`, file)
+      }
+      const finish = () => {
+        writes += 5
+        write('vda7')
+        if (mirror === 'both halves') write('vdb7')
+      }
+      if (mirror) write('vdb7')
+      finish()
+      const timer = setInterval(finish, 200)
+      t.teardown(() => clearInterval(timer))
+      if (mirror !== 'one half') {
+        await new Promise(resolve => setTimeout(resolve, 9000)) // one that hangs has restarted by then
+        t.equal(child.exitCode, null, 'it still watches')
+        t.equal(readFileSync(at('console'), 'utf8') + readFileSync(at('trigger'), 'utf8'), '')
+        clearInterval(timer)
+      }
+      await waitUntil('the restart', { limitSeconds: 60, everyMs: 200 }, async () => {
+        const text = readFileSync(at('trigger'), 'utf8')
+        return text === 'b\n' ? { value: text } : { not: text }
+      })
+      t.match(readFileSync(at('console'), 'utf8'), /has not taken a write for 2 s: its disk hangs/)
+      t.equal(errors(), '')
+    },
+  )
+
 /** Watches a disk that is as the row says. */
 async function watch(
   t: Test,
   { disk, writes, hangs, half, otherHalf, starts }: Omit<Case, 'title'>,
   settings: NodeJS.ProcessEnv = {},
+  array = 'md127',
 ) {
   const folder = t.testdir({
     state: { pilotlight: starts === undefined ? {} : { '.starts': `${starts}\n` } },
@@ -141,7 +180,7 @@ async function watch(
     writeFileSync(at('sys/class/block/md127/md', `dev-${name}`, 'state'), `${said}\n`)
   }
   await run('mkfifo', [at('watch/never')], { limitSeconds: 10 })
-  const child = spawn('bash', [PROGRAM, 'vda3', 'md127'], {
+  const child = spawn('bash', [PROGRAM, 'vda3', array], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       ...process.env,
