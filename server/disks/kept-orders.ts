@@ -3,6 +3,7 @@
 import type { Order } from '#model/install.ts'
 import type { Clocks, HostClock } from '../process/clock.ts'
 import type { DiskRecord, KeptOrder, MachineRecords } from '../store/machine-records.ts'
+import { refusalOf } from '../store/refusable.ts'
 import { orderView } from './install-views.ts'
 
 /** What the kept orders need from the service. */
@@ -16,6 +17,14 @@ export type KeptOrderNeeds = {
 
 /** What is ordered for one machine. */
 type Placed = Omit<Order, 'machine' | 'at' | 'until'>
+
+/** An order that was placed, and what it took the place of. */
+export type Placement = { readonly order: Order; readonly replaced?: Order }
+
+/** Throws where an order must not take the place of what is ordered for a machine as it is placed. */
+type Check = (machine: string, present: Order | undefined) => void
+
+type Kept = Placement & { readonly kept: KeptOrder; readonly before: KeptOrder | undefined }
 
 /** The orders of all machines, one of each at most. */
 export class KeptOrders {
@@ -33,38 +42,53 @@ export class KeptOrders {
    */
   readonly leaving = new Set<string>()
 
-  async #place(machine: string, what: Placed, hours: number): Promise<Order> {
+  async #place(machine: string, what: Placed, hours: number, check?: Check): Promise<Kept> {
     const { store, clocks, host } = this.#needs
     const at = clocks.wall()
     const until = at + hours * 3_600_000
     const made = { run: host.run, at: host.now() }
     const steady = clocks.steady()
     const order: KeptOrder = { machine, at, until, made, ...what }
-    await store.change(machine, record => record.putOrder(order))
+    // In the step: another order may have been placed since the operator's was looked at.
+    const done = await store.change(machine, record =>
+      refusalOf(() => {
+        const before = record.disk().order
+        const current = this.current(before)
+        const present = current && orderView(current)
+        check?.(machine, present)
+        record.putOrder(order)
+        return { before, present }
+      }),
+    )
+    if ('refusal' in done) throw done.refusal
     this.#taken.set(machine, { until, steady })
-    return orderView(order)
+    const { before, present } = done.value
+    return { kept: order, before, order: orderView(order), ...(present && { replaced: present }) }
   }
 
   /**
    * Keeps an order of each machine for some hours from now, in place of what was ordered before, or of none of them; on disk when
-   * it resolves.
+   * it resolves. `check` looks at what is ordered for each in the very step that replaces it.
    */
-  async placeAll(orders: ReadonlyMap<string, Placed>, hours: number): Promise<Order[]> {
-    const machines = [...orders.keys()]
-    const before = new Map(machines.map(name => [name, this.#needs.disks.get(name)?.order]))
+  async placeAll(orders: ReadonlyMap<string, Placed>, hours: number, check?: Check): Promise<Placement[]> {
     // All begin before one ends: the store keeps them in one commit.
-    const placed = await Promise.allSettled([...orders].map(([name, what]) => this.#place(name, what, hours)))
+    const placed = await Promise.allSettled(
+      [...orders].map(([name, what]) => this.#place(name, what, hours, check)),
+    )
     const failed = placed.find(one => one.status === 'rejected')
-    if (failed === undefined) return placed.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
-    const written = machines.filter((_, at) => placed[at]?.status === 'fulfilled')
-    await Promise.allSettled(written.map(name => this.#putBack(name, before.get(name))))
+    const written = placed.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
+    if (failed === undefined) return written
+    await Promise.allSettled(written.map(one => this.#putBack(one)))
     throw failed.reason
   }
 
-  #putBack(name: string, order: KeptOrder | undefined): Promise<void> {
-    return this.#needs.store.change(name, record => {
-      if (order === undefined) record.endOrder()
-      else record.putOrder(order)
+  #putBack({ kept, before }: Kept): Promise<void> {
+    return this.#needs.store.change(kept.machine, record => {
+      const { order } = record.disk()
+      const isSame = order?.verb === kept.verb && order.at === kept.at && order.who === kept.who
+      if (!isSame || order.boot !== undefined) return // a boot spent it meanwhile, or another one took its place
+      if (before === undefined) record.endOrder()
+      else record.putOrder(before)
     })
   }
 

@@ -6,7 +6,7 @@ import { BreaksQuorum, NoDisk, NoOrder, TooManyDisks, WrongCount } from './error
 import type { Journal } from '../machines/journal.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import { isAway, orderView, unfinishedOrder } from './install-views.ts'
-import type { KeptOrders } from './kept-orders.ts'
+import type { KeptOrders, Placement } from './kept-orders.ts'
 import type { ControllersOf } from './liveness.ts'
 import type { LocalBoots } from './local-boots.ts'
 
@@ -61,15 +61,18 @@ export class Orders {
     if (!breakQuorum) this.#requireQuorum(verb, names)
     const added = [...names].filter(name => !kept.leaving.has(name))
     for (const name of added) kept.leaving.add(name)
-    const waited = [...names].map(name => ({ name, was: kept.order(name)?.verb }))
-    const replaced = new Map(waited.flatMap(({ name, was }) => (was && was !== verb ? [[name, was]] : [])))
-    let orders: Order[]
+    let placed: Placement[]
     try {
       const what = { verb, who, ...(withoutProof === true && { withoutProof }) }
-      orders = await kept.placeAll(new Map([...names].map(name => [name, what])), ORDER_HOURS)
+      placed = await kept.placeAll(new Map([...names].map(name => [name, what])), ORDER_HOURS)
     } finally {
       for (const name of added) kept.leaving.delete(name)
     }
+    const replaced = new Map(
+      placed.flatMap(({ order, replaced: was }) =>
+        was !== undefined && was.verb !== verb ? [[order.machine, was.verb]] : [],
+      ),
+    )
     for (const name of names) localBoots.forget(name)
     for (const { name, macs } of machines) {
       const text =
@@ -77,7 +80,7 @@ export class Orders {
         `To take it back:  pilotlight ${verb} ${name} --undo`
       this.#record(name, macs, 'ordered', text)
     }
-    return orders.map(order => {
+    return placed.map(({ order }) => {
       const was = replaced.get(order.machine)
       return was === undefined ? order : { ...order, replaced: was }
     })

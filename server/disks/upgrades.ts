@@ -126,11 +126,10 @@ export class Upgrades {
       if (installs.installed(name) === undefined) throw new NotInstalled(name)
       const before = kept.order(name)
       if (before !== undefined && before.verb !== 'upgrade') throw new OtherOrder(name, before.verb)
+      // It may take long, and others order meanwhile: what is ordered is looked at again as this is placed.
       const image = await imageOf(machine)
       if (image === undefined) throw new SlotUnfit(`the slot.json of ${name}'s image`, 'is not there')
-      // The image that it starts may be bad, and what would be written now takes the place of the one to return to.
-      if (before?.state === 'rebooting' && before.target !== image.version)
-        throw new NotGoodYet(name, before.target ?? '', image.version)
+      requireReplaceable(name, before, image.version)
       targets.set(name, image.version)
     }
     const healthy = healthySeconds === undefined ? {} : { healthySeconds }
@@ -143,7 +142,10 @@ export class Upgrades {
       .filter(isToPlace)
       .map(([name, target]) => [name, { ...what, target }] as const)
     const known = [...targets].flatMap(one => (isToPlace(one) ? [] : (kept.order(one[0]) ?? [])))
-    const placed = await kept.placeAll(new Map(toPlace), UPGRADE_HOURS)
+    const placements = await kept.placeAll(new Map(toPlace), UPGRADE_HOURS, (name, present) =>
+      requireReplaceable(name, present, targets.get(name) ?? ''),
+    )
+    const placed = placements.map(({ order }) => order)
     for (const { machine, target } of placed) {
       const undo = `pilotlight upgrade os ${machine} --undo`
       this.#record(
@@ -340,6 +342,14 @@ export class Upgrades {
     if (kind === 'upgrade') alarms.raise({ kind, ...where, text })
     else if (mac !== '') journal.record({ ...where, kind, text })
   }
+}
+
+/** Refuses an upgrade that would take the place of another order, or of the image that a machine returns to. */
+function requireReplaceable(name: string, present: Order | undefined, target: string): void {
+  if (present !== undefined && present.verb !== 'upgrade') throw new OtherOrder(name, present.verb)
+  // The image that it starts may be bad, and what would be written now takes the place of the one to return to.
+  if (present?.state === 'rebooting' && present.target !== target)
+    throw new NotGoodYet(name, present.target ?? '', target)
 }
 
 /**

@@ -183,6 +183,20 @@ t.test('a controller that asks no more counts as off, whatever it reported last'
 const statuses = async (answers: readonly Promise<Response>[]) =>
   (await Promise.all(answers)).map(({ status }) => status).toSorted((a, b) => a - b)
 
+t.test('an upgrade does not take the place of a wipe of the same moment', async t => {
+  const rack = await rackOf(t, ['cmp-1'])
+  const body = { verb: 'wipe', machines: ['cmp-1'], count: 1 }
+  const [upgrade, wipe] = await Promise.all([
+    rack.order(['cmp-1']),
+    rack.server.post('/v1/orders', body, rack.server.admin),
+  ])
+  t.equal(wipe.status, 200)
+  if (upgrade.status === 200)
+    t.match(await wipe.json(), [{ replaced: 'upgrade' }], 'it says what it replaced')
+  else t.match(await upgrade.json(), { title: 'OTHER_ORDER' })
+  t.equal((await rack.orders())['cmp-1']?.verb, 'wipe')
+})
+
 t.test('two orders at the same time do not stop two controllers of three', async t => {
   const rack = await rackOf(t, NAMES.ctl)
   const { server } = rack
