@@ -24,6 +24,8 @@ export type InstallQuestion = {
   readonly authority: string
   /** What the boots of this machine did with its disks, the latest first. */
   readonly installs: readonly Install[]
+  /** Where none is confirmed: the install of which only is known that it was, as after a wipe that nothing proves. */
+  readonly earlier?: Install | undefined
   /** An order whose time is not over. */
   readonly order?: KeptOrder | undefined
   /** The machine has a key on its disk, which this boot did not show. */
@@ -87,7 +89,7 @@ export function decideInstall(question: InstallQuestion): InstallDecision {
     return again(name, own, chosen)
   if (order?.verb === 'reinstall') {
     if (!maySpend(question, order)) return refuseUnproven(question)
-    return orderedInstall(question, choice, order, chosen, confirmed)
+    return orderedInstall(question, choice, order, chosen, confirmed ?? question.earlier)
   }
   const { found } = asked
   // An install that was not finished goes on, also in a later boot: a power loss must not need a person.
@@ -331,6 +333,22 @@ function enterOrRefuse(
     const why = `${place} can be pulled out, and holds a state of ${name}. A system is never started from there. Take it out`
     return { refused: 'STATE_OF_ANOTHER_MACHINE', why }
   }
+  const recordedHere = shownOf(confirmed, asked.disks)
+  if (
+    isOwn &&
+    !isKnown &&
+    on !== undefined &&
+    recordedHere.length > 0 &&
+    !choice.mirror &&
+    !isGranted(question, on)
+  ) {
+    return {
+      refused: 'INSTALLED_ELSEWHERE',
+      why:
+        `${name} is installed on ${textOf(recordedHere)}, and its initrd found a state of it on ${diskText(on)} as well, which is of an ` +
+        `earlier install. Nothing is started from there. Take out ${diskText(on)}`,
+    }
+  }
   if (isOwn && (isKnown || !isMoved)) {
     const movedFrom = isMoved ? { movedFrom: found.uuid } : {}
     return { grant: 'enter', disks: on === undefined ? [] : [on], version: found.version, ...movedFrom }
@@ -349,6 +367,11 @@ function enterOrRefuse(
       `${place} holds the state of ${whose}. Nothing is written.${kept} Put the disk back where it belongs. ` +
       installAnew(question, choice, recorded),
   }
+}
+
+/** Says whether a disk shows the partition table of an install that is not confirmed yet: it is what the machine wrote last. */
+function isGranted({ installs }: InstallQuestion, { table }: SeenDisk): boolean {
+  return installs.some(it => it.confirmedAt === undefined && it.table !== undefined && it.table === table)
 }
 
 /** The server knows of no install, and the disk has a state partition of ours that could not be read: perhaps it can be later. */

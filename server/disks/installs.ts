@@ -230,6 +230,7 @@ export class Installs {
     const isElsewhere = record.boot(token.boot)?.isElsewhere === true
     return {
       disk: record.disk(),
+      earlier: record.disk().installs.find(it => isFinishedIn(record, it)),
       hasKey: keepsKey(record),
       isShown,
       isElsewhere,
@@ -241,6 +242,7 @@ export class Installs {
     const { authority, clocks } = this.#needs
     const {
       disk: { installs, order },
+      earlier,
       hasKey,
       isShown,
     } = facts
@@ -253,6 +255,7 @@ export class Installs {
       installs: isOrdered
         ? installs
         : installs.filter(it => it.confirmedAt !== undefined || it.orderedBy === undefined),
+      earlier,
       order: isOrdered ? this.#needs.orders.current(order) : undefined,
       isUnproven: hasKey && !isShown,
       now: clocks.wall(),
@@ -400,6 +403,8 @@ export class Installs {
 /** What is known when a boot asks. */
 type Facts = {
   readonly disk: DiskRecord
+  /** The latest install that was finished, confirmed or not. */
+  readonly earlier: Install | undefined
   /** The machine keeps a key on its disk. */
   readonly hasKey: boolean
   /** This boot showed it. */
@@ -408,6 +413,12 @@ type Facts = {
   readonly isElsewhere: boolean
   /** The token is that of the system that runs: its boot had its bundle, and is past its initrd. */
   readonly isRunning: boolean
+}
+
+/** Says whether a machine reported an install as finished: by a boot from another address, that had no bundle, anyone may have said so. */
+function isFinishedIn(record: MachineRecord, { boot, installedAt }: Install): boolean {
+  const known = record.boot(boot)
+  return installedAt !== undefined && (known?.isElsewhere !== true || known.token !== undefined)
 }
 
 /** Says whether a boot may spend an order, or go on with what was granted by one. */

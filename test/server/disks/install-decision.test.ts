@@ -299,6 +299,8 @@ const data: SeenDisk = {
   bytes: 400e9,
   holds: 'LVM2_member on nvme1n1',
 }
+const { confirmedAt: ___, ...wiped } = confirmed
+const onOther: FoundState = { ...own, disk: 'sda' }
 const beside = {
   disks: [{ ...full, own: 'unreadable' }, data],
   chosen: ['nvme1n1'],
@@ -313,6 +315,39 @@ cases.push(
       refused: 'INSTALLED_ELSEWHERE',
       why: /installed on nvme0n1 \(S1, 960 GB\), and its initrd chose nvme1n1 \(DATA, 400 GB\), which holds something \(LVM2.*serial.*--undo$/,
     },
+  ],
+  [
+    'nor after a wipe that nothing proves: what was known still protects',
+    { ...beside, installs: [wiped], earlier: wiped, order: { ...reinstall, withoutProof: true } },
+    { refused: 'INSTALLED_ELSEWHERE', why: /installed on nvme0n1/ },
+  ],
+  [
+    'an earlier disk of the machine is not entered while the one that it is installed on is there',
+    {
+      disks: [{ ...other, own: 'installed', table: TABLE }, full],
+      chosen: ['sda'],
+      found: onOther,
+      installs: [confirmed],
+    },
+    {
+      refused: 'INSTALLED_ELSEWHERE',
+      why: /is installed on nvme0n1 .* a state of it on sda .* Take out sda/,
+    },
+  ],
+  [
+    'but where it shows what the machine wrote last',
+    {
+      disks: [{ ...other, own: 'installed', table: TABLE }, full],
+      chosen: ['sda'],
+      found: onOther,
+      installs: [{ ...begun, disks: [other] }, confirmed],
+    },
+    { grant: 'enter' },
+  ],
+  [
+    'and where the other one is not there',
+    { disks: [{ ...other, own: 'installed' }], chosen: ['sda'], found: onOther, installs: [confirmed] },
+    { grant: 'enter' },
   ],
   [
     'nor where the disk of the machine is known as one of other hardware',
