@@ -1,7 +1,7 @@
 // `pilotlight console`: the console log of a machine, as its initrd and its system sent it.
 
 import { Option, type Command } from 'commander'
-import { cleanLines } from '#model/clean.ts'
+import { cleanLines, cleanText } from '#model/clean.ts'
 import { serverOption } from '../options.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { tableOf } from '../terminal/table.ts'
@@ -62,11 +62,16 @@ Examples:
         if (more.text !== '' || boot !== undefined) continue
         const [latest] = await client.consoleBoots(machine)
         if (latest === undefined || latest.kernel === shown.kernel) continue
-        process.stderr.write(`--- ${machine} started again at ${latest.began.slice(0, 19)}Z\n`)
+        process.stderr.write(`${startedAgain(machine, latest.began)}\n`)
         shown = await client.console(machine, { boot: latest.kernel })
         write(shown.text)
       }
     })
+}
+
+/** The line between two starts of a machine: when it began is what the server says. */
+export function startedAgain(machine: string, began: string): string {
+  return cleanText(`--- ${machine} started again at ${began.slice(0, 19)}Z`, Infinity)
 }
 
 /** What a machine said, without what a terminal obeys: another server may not have cleaned it. */

@@ -4,7 +4,7 @@ import { access, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { MachineState } from '#client/server.ts'
-import { someOf } from '#model/clean.ts'
+import { cleanText, someOf } from '#model/clean.ts'
 import { Failure } from '#model/error.ts'
 import { HEALTHY_SECONDS } from '#model/install.ts'
 import type { UpgradeOutcome } from '#rack/up/upgrade-os.ts'
@@ -218,7 +218,7 @@ function report(outcomes: readonly UpgradeOutcome[], { json = false }: Flags): v
     writing && `${writing} still write, and go on: look at them with  pilotlight console MACHINE .`,
   ]
   process.stderr.write(
-    `error: ${lines.filter(line => line !== '').join(' ')} pilotlight get machines; then the same again\n`,
+    `${cleanText(`error: ${lines.filter(line => line !== '').join(' ')} pilotlight get machines; then the same again`, Infinity)}\n`,
   )
   exitAs(left.length === outcomes.length ? EXIT.waitedTooLong : EXIT.partly)
 }
