@@ -7,6 +7,7 @@ import type { Installs } from '../../../disks/installs.ts'
 import type { ImageOf, Upgrades } from '../../../disks/upgrades.ts'
 import { TooManyReports } from '../../../agent/errors.ts'
 import type { ReadSlot } from '../../../assets/slots.ts'
+import type { BootTokens } from '../../../agent/boot-tokens.ts'
 import { Buckets } from '../../../limits/bucket.ts'
 import {
   diskKeyBody,
@@ -18,10 +19,11 @@ import {
   type SentAsk,
   type SentOrderAsk,
 } from './bodies.ts'
-import { taking, type Senders } from './sender.ts'
+import { senderOf, taking, type Senders } from './sender.ts'
 
 /** What these routes need of the service. */
 export type DiskNeeds = {
+  readonly tokens: Pick<BootTokens, 'speaks'>
   readonly diskKeys: Pick<DiskKeys, 'keep' | 'offer' | 'redeem'>
   readonly installs: Pick<Installs, 'ask'>
   /** The slot of the image that a machine's profile boots; undefined where that has none. */
@@ -81,7 +83,7 @@ export const diskRoutes: FastifyPluginCallback<DiskNeeds & { readonly senders: S
     // No sign of life: a kernel that just started asks here before it is known that the machine started again.
     const who = await holderOf(request, { isSign: false })
     const now = performance.now()
-    const own = orders.of(who.machine.name, now)
+    const own = orders.of(await senderOf(needs.tokens, who), now)
     if (!own.take(now)) {
       const { boot } = who.token
       throw lateError(

@@ -18,11 +18,11 @@ import { diskErrorOf } from '../../../process/write-failure.ts'
 import { Buckets } from '../../../limits/bucket.ts'
 import type { Refuse } from '../../../limits/refusals.ts'
 import { consoleQuery, installReportOf, reportBody, type SentReport } from './bodies.ts'
-import { BODY_BYTES, taking, type Senders } from './sender.ts'
+import { BODY_BYTES, senderOf, taking, type Senders } from './sender.ts'
 
 /** What these routes need of the service. */
 export type ReportNeeds = {
-  readonly tokens: Pick<BootTokens, 'ready' | 'isOwn'>
+  readonly tokens: Pick<BootTokens, 'ready' | 'isOwn' | 'speaks'>
   readonly alarms: Pick<Occurrences, 'raise'>
   readonly installs: Pick<Installs, 'reported' | 'isInstalled'>
   readonly upgrades: Pick<Upgrades, 'ready' | 'began'>
@@ -69,7 +69,7 @@ export const reportRoutes: FastifyPluginCallback<ReportNeeds & { readonly sender
       if (typeof request.body !== 'string')
         throw new BadRequest('A part of a console log is text. Send it as text/plain.')
       const now = performance.now()
-      const own = consoleBytes.of(machine.name, now)
+      const own = consoleBytes.of(await senderOf(tokens, who), now)
       // A part costs files and folders, too, however short it is.
       const charged = Math.max(request.body.length, LEAST_PART)
       if (!own.take(now, charged)) {

@@ -161,6 +161,14 @@ export function admitSenders(app: FastifyInstance, needs: SenderNeeds) {
   }
 }
 
+/** Whose limit a request counts against: its machine's where the token speaks for it. By any other token anyone may ask, and has one of its own. */
+export async function senderOf(
+  tokens: Pick<BootTokens, 'speaks'>,
+  { token, machine, address }: TokenHolder,
+): Promise<string> {
+  return (await tokens.speaks(token)) ? machine.name : `${machine.name} ${address}`
+}
+
 /** What a route takes as its body. */
 export function taking(route: keyof typeof BODY_BYTES, body: object) {
   return { schema: { body }, bodyLimit: BODY_BYTES[route] }

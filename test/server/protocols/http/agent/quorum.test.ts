@@ -86,6 +86,7 @@ async function controllersOf(t: Test) {
   return {
     server,
     boot,
+    token: (name: Name) => tokens.get(name) ?? '',
     own: (name: Name) => agentCall(server, HOMES[name])('order', tokens.get(name) ?? '', question),
     /** Orders a wipe, and takes it back: gives the code of a refusal, or the verb that was ordered. */
     wipe: async (name: Name) => {
@@ -148,3 +149,23 @@ t.test(
     t.match(await wipe('ctl-1'), /BREAKS_QUORUM/)
   },
 )
+
+t.test('a stranger that asks too often keeps no machine from its orders and its console log', async t => {
+  const { server, boot, own, token } = await controllersOf(t)
+  const stolen = await boot('ctl-3', STRANGER)
+  const call = agentCall(server, STRANGER)
+  const statuses: number[] = []
+  for (let at = 0; at < 14; at++) statuses.push((await call('order', stolen, question)).status)
+  t.ok(statuses.includes(429))
+  t.equal((await own('ctl-3')).status, 200)
+  const part = 'x'.repeat(120_000)
+  const sent: number[] = []
+  for (let at = 1; at <= 40; at++)
+    sent.push(
+      (await call(`console?boot=00000000-0000-4000-8000-0000000000aa&part=${at}`, stolen, part)).status,
+    )
+  t.ok(sent.includes(429))
+  const home = agentCall(server, HOMES['ctl-3'])
+  const kept = await home(`console?boot=${BEFORE}&part=1`, token('ctl-3'), 'a line\n'.repeat(10_000))
+  t.equal(kept.status, 204, kept.text)
+})
