@@ -16,13 +16,9 @@ import {
   type MachineRecords,
 } from '../store/machine-records.ts'
 import { isSameAnswer, newAnswer } from './challenge.ts'
+import { Challenges } from './challenges.ts'
 import { refusalOf } from '../store/refusable.ts'
 import { sealText } from './sealing.ts'
-
-/** Challenges of a machine that are good at once for one address: who asks from another one ends none of the machine's. */
-const CHALLENGES = 16
-/** Addresses that have challenges of one machine; the one that asked first is forgotten first, never the declared one. */
-const ADDRESSES = 64
 
 /** What it needs from the service. */
 export type RecoveryNeeds = {
@@ -45,8 +41,7 @@ type KeyedBoot = MachineBoot & { readonly key: string }
 /** Tokens for the keys of installed machines. */
 export class TokenRecovery {
   readonly #needs: RecoveryNeeds
-  /** By machine, then by the address that asked. */
-  readonly #challenges = new Map<string, Map<string, readonly Challenge[]>>()
+  readonly #challenges = new Challenges<Challenge>()
 
   constructor(needs: RecoveryNeeds) {
     this.#needs = needs
@@ -70,7 +65,7 @@ export class TokenRecovery {
     })
     if (known === undefined) throw new UnknownToken()
     const [answer, proof] = [newAnswer(), newAnswer()]
-    this.#keep(machine, address, { answer, proof })
+    this.#challenges.keep(name, { address, home: machine.address }, { answer, proof })
     return {
       challenge: await sealText(known.key, answer),
       proof: await sealText([known.key, ...known.ofDisk], proof),
@@ -85,7 +80,7 @@ export class TokenRecovery {
   async redeem(name: string, address: string, answer: string): Promise<{ readonly token: string }> {
     const { store, clocks, host } = this.#needs
     const machine = this.#require(name, address)
-    if (!this.#of(name, address).some(one => isSameAnswer(one.answer, answer))) {
+    if (!this.#challenges.of(name, address).some(one => isSameAnswer(one.answer, answer))) {
       this.#report(
         machine,
         address,
@@ -110,7 +105,7 @@ export class TokenRecovery {
       }),
     )
     if ('refusal' in done) throw done.refusal
-    this.#challenges.delete(name)
+    this.#challenges.forget(name)
     const { boot } = done.value
     this.#report(machine, address, 'token', `showed the key of boot ${boot}, and has another token of it`)
     return { token }
@@ -118,22 +113,7 @@ export class TokenRecovery {
 
   /** Says whether an address gave what was sealed for it to the disk of a machine. That stays good: the same question may be asked again. */
   isProof(name: string, address: string, proof: string): boolean {
-    return this.#of(name, address).some(one => isSameAnswer(one.proof, proof))
-  }
-
-  #of(name: string, address: string): readonly Challenge[] {
-    return this.#challenges.get(name)?.get(address) ?? []
-  }
-
-  #keep(machine: Machine, address: string, challenge: Challenge): void {
-    const all = this.#challenges.get(machine.name) ?? new Map<string, readonly Challenge[]>()
-    this.#challenges.set(machine.name, all)
-    const before = all.get(address) ?? []
-    all.delete(address)
-    all.set(address, [challenge, ...before].slice(0, CHALLENGES))
-    if (all.size <= ADDRESSES) return
-    const first = [...all.keys()].find(one => one !== machine.address && one !== address)
-    if (first !== undefined) all.delete(first)
+    return this.#challenges.of(name, address).some(one => isSameAnswer(one.proof, proof))
   }
 
   /** The machine, when the sender is at its address; where DHCP shows no address the key alone says whose it is. */

@@ -12,6 +12,7 @@ import type { Clocks } from '../process/clock.ts'
 import type { DiskKey, MachineRecords } from '../store/machine-records.ts'
 import type { BootTokens } from '../agent/boot-tokens.ts'
 import { isSameAnswer, newAnswer } from '../agent/challenge.ts'
+import { Challenges } from '../agent/challenges.ts'
 import { handedOutOf, keptOf, presentOf, whyKept } from '../store/disk-key-records.ts'
 import type { TokenHolder } from '../agent/token-holder.ts'
 import { refusalOf } from '../store/refusable.ts'
@@ -19,8 +20,6 @@ import { requireRecipient, sealText } from '../agent/sealing.ts'
 
 /** Keys of one boot: one, and another where its initrd began again. A third is refused: it could only push out the machine's own. */
 const KEYS_A_BOOT = 2
-/** Challenges of a machine that are good at once: anyone at its address can ask for one, and ends none of the machine's. */
-const CHALLENGES = 16
 /** How long an operator's permission waits for the machine, and how long it is good once the key was handed out. */
 const PERMITTED_MS = 60 * 60_000
 const AGAIN_MS = 60_000
@@ -59,7 +58,7 @@ type Permission = {
 /** Keys of disks: kept, shown, and handed out. */
 export class DiskKeys {
   readonly #needs: DiskKeyNeeds
-  readonly #challenges = new Map<string, readonly string[]>()
+  readonly #challenges = new Challenges<string>()
   /** Permissions for machines whose TPM holds the key. A restart ends them. */
   readonly #permitted = new Map<string, Permission>()
   /** When it was last written down that a machine waits for that permission, by the steady clock. */
@@ -115,12 +114,11 @@ export class DiskKeys {
    * @throws {DiskKeyRefused} 403
    */
   async offer(name: string, uuid: string, address: string): Promise<{ readonly challenge: string }> {
-    this.#require(name, address)
+    const { address: home } = this.#require(name, address)
     const key = await this.#keyOf(name, uuid)
     this.#requirePermission(key, name, address)
     const answer = newAnswer()
-    const id = `${name} ${uuid}`
-    this.#challenges.set(id, [answer, ...(this.#challenges.get(id) ?? [])].slice(0, CHALLENGES))
+    this.#challenges.keep(`${name} ${uuid}`, { address, home }, answer)
     return { challenge: await sealText(key.recipient, answer) }
   }
 
@@ -139,7 +137,7 @@ export class DiskKeys {
     const key = await this.#keyOf(name, uuid)
     this.#requirePermission(key, name, address)
     const id = `${name} ${uuid}`
-    const known = this.#challenges.get(id) ?? []
+    const known = this.#challenges.of(id, address)
     const mac = this.#needs.journal.macOf(machine)
     const where = { mac, machine: name, layer: 'http', detail: { from: address } } as const
     if (!known.some(one => isSameAnswer(one, answer))) {
@@ -147,7 +145,7 @@ export class DiskKeys {
       this.#needs.alarms.raise({ ...where, kind: 'refused', text })
       throw new DiskKeyRefused(name, 'that is not what was sealed to this disk. Ask for another challenge')
     }
-    this.#challenges.delete(id)
+    this.#challenges.forget(id)
     const now = this.#needs.clocks.steady()
     const permission = this.#permitted.get(name)
     if (permission !== undefined)

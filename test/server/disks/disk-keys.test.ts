@@ -18,7 +18,7 @@ const REFUSED = { code: 'DISK_KEY_REFUSED', statusCode: 403 }
 const address = controller.address ?? ''
 
 /** A machine whose boot b-0001 was granted a disk, and its store. */
-async function granted(t: Test) {
+async function granted(t: Test, dhcp: 'full' | 'off' = 'full') {
   const store = new SqliteStore(':memory:')
   t.teardown(() => store.close())
   const { machines } = store
@@ -42,7 +42,7 @@ async function granted(t: Test) {
       macOf: ({ macs }: Machine) => macs[0] ?? '',
     },
     alarms: { raise: alarm => void alarms.push(alarm) },
-    clients: { dhcp: 'full' },
+    clients: { dhcp },
     machineOf: () => state.declared,
     clocks: { wall: () => clock.wall, steady: () => clock.steady },
   })
@@ -346,4 +346,12 @@ t.test('the key of a disk that another one took the place of is for people alone
   const inClear = installOf('b-0003', { table: 't3', grantedAt: 4000, installedAt: 4000, confirmedAt: 4001 })
   await machines.change(controller.name, record => record.putInstall(inClear))
   await t.rejects(handed(address, OTHER), REFUSED, 'nor where the new system is in clear')
+})
+
+t.test('a host that asks from another address ends none of the challenges of the machine', async t => {
+  const { keys, sent, disk } = await granted(t, 'off')
+  await keys.keep(who(), sent('server'))
+  const { challenge } = await keys.offer(controller.name, UUID, address)
+  for (let asked = 0; asked < 16; asked += 1) await keys.offer(controller.name, UUID, '10.20.0.66')
+  t.ok(await keys.redeem(controller.name, UUID, address, await disk.open(challenge)))
 })
