@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DEFAULT_KUBERNETES } from './references.ts'
 
 /** For example `1.36.3`; undefined where the file is not there or names none. */
 export function lockedKubernetes(): string | undefined {
@@ -11,4 +12,9 @@ export function lockedKubernetes(): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The versions that images can have: ours, and the one that is locked, if that is another. */
+export function kubernetesOfImages(): string[] {
+  return [...new Set([DEFAULT_KUBERNETES, lockedKubernetes() ?? DEFAULT_KUBERNETES])]
 }

@@ -2,6 +2,7 @@
 
 import { dirname, join } from 'node:path'
 import { Option, type Command } from 'commander'
+import { cleanLabel } from '#model/clean.ts'
 import { Failure } from '#model/error.ts'
 import { print, printJson } from '../terminal/show.ts'
 import { withProgress } from '../terminal/with-progress.ts'
@@ -69,6 +70,13 @@ async function make(flags: MediumFlags): Promise<void> {
     ...(flags.interface === undefined ? {} : { interface: flags.interface }),
     ...(flags.console.length === 0 ? {} : { consoles: flags.console }),
   })
+  const { kubernetes } = flags
+  const { kubernetesOfImages } = await import('#images/locked-kubernetes.ts')
+  const versions = kubernetesOfImages()
+  if (kubernetes !== undefined && !versions.includes(kubernetes)) {
+    const what = `--kubernetes is "${cleanLabel(kubernetes)}", which no image has: there is ${versions.join(', ')}`
+    throw new Failure('BAD_OPTION', what, `leave it out, or give  --kubernetes ${versions[0]}`)
+  }
   const { makeMedium, requireOutput } = await import('#images/medium-image.ts')
   await requireOutput(flags.output)
   const ca = flags.ca === undefined ? undefined : await readAuthority(flags.ca)
@@ -78,7 +86,6 @@ async function make(flags: MediumFlags): Promise<void> {
     const { ensurePrerequisites } = await import('#host/prerequisites.ts')
     const { inStage } = await import('#progress/stage.ts')
     await ensurePrerequisites(stage, mediumPrerequisites, signal)
-    const { kubernetes } = flags
     const images = await buildImages({
       stage,
       signal,

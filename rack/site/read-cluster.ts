@@ -1,7 +1,7 @@
 // The `cluster` of a site file: which Kubernetes, and its networks as far as Kubernetes can use them.
 
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
-import { lockedKubernetes } from '#images/locked-kubernetes.ts'
+import { kubernetesOfImages } from '#images/locked-kubernetes.ts'
 import { contains, overlap, type Ipv4Network } from '#model/ipv4.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ProvisioningNetwork } from '#model/network.ts'
@@ -80,7 +80,7 @@ type Named = { readonly path: Path; readonly text: string; readonly network: Ipv
 
 function readVersion(reader: YamlReader): string {
   const version = reader.text(at('kubernetes')) ?? DEFAULT_KUBERNETES
-  const built = [...new Set([DEFAULT_KUBERNETES, lockedKubernetes() ?? DEFAULT_KUBERNETES])]
+  const built = kubernetesOfImages()
   if (!/^1\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)$/.test(version)) {
     const remedy = `write it whole, for example ${DEFAULT_KUBERNETES}`
     reader.complain('PL-1004', at('kubernetes'), `"${version}" is not a version`, remedy)

@@ -228,6 +228,15 @@ const MISTAKES: readonly Mistake[] = [
     says: ['address is "name.example"', 'ip -brief address'],
   },
   {
+    typed: 'images medium --server http://10.20.0.1:8080 --kubernetes 1.2.3',
+    status: 'usage',
+    code: 'BAD_OPTION',
+    says: [
+      '--kubernetes is "1.2.3", which no image has: there is 1.',
+      'fix: leave it out, or give  --kubernetes 1.',
+    ],
+  },
+  {
     typed: 'serve --address 224.0.0.1',
     status: 'usage',
     code: 'BAD_OPTION',
