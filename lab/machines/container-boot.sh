@@ -17,9 +17,15 @@ netboot() {
     --mac "$MAC" --uuid "$UUID" --interface "$INTERFACE" --memory "$MEMORY" "$@"
 }
 
+# Its firmware starts from a disk that has what we put there, any machine's; not from a blank, damaged or foreign one.
+can_start() {
+  [ -n "$DISK" ] && [ -e "$SLOT/current" ] &&
+    [ "$(blkid -p -s LABEL -o value "$DISK" 2> /dev/null)" = pilotlight-state ]
+}
+
 # What its firmware does: an installed machine starts from its disk, as the last or the first thing that it tries.
 from=network
-if [ -z "$DISK" ] || [ ! -e "$SLOT/current" ]; then
+if ! can_start; then
   netboot
 elif [ "$BOOT" = disk ]; then
   from=disk

@@ -89,6 +89,14 @@ t.test(
     t.notMatch(refused, /Process 1/)
     t.equal(statSync(disk.file).mtimeMs, before)
 
+    rmSync(disk.file)
+    makeDisk(disk, 16)
+    const blank = await boot(folder, UUID, 'none')
+    t.notMatch(blank, 'Disk: ', 'a blank disk in its place is not started from')
+    t.notMatch(blank, 'restarts in 60 s', 'nor waited for: the network is next')
+    await boot(folder, UUID, 'network')
+    t.match(readFileSync(at('asked'), 'utf8'), /"action":"install"/, 'where the server is asked')
+
     const diskless = await boot(folder, UUID, 'network', '')
     t.match(diskless, /Process 1: \/sbin\/init ignition\.firstboot/)
     t.notMatch(diskless, /pilotlight: /)
