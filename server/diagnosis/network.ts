@@ -83,7 +83,8 @@ export async function firewall(facts: Facts): Promise<Found> {
   const dropped = fates.find(({ fate }) => typeof fate === 'object')?.fate
   if (typeof dropped === 'object') {
     const what = `a firewall of this host (nftables chain "${dropped.chain}") drops what machines send`
-    const open = openingOf(ruleset.stdout, dropped.chain, card)
+    const packets = fates.flatMap(({ packet, fate }) => (typeof fate === 'object' ? [packet] : []))
+    const open = openingOf(ruleset.stdout, dropped.chain, card, packets)
     return blocking(`${what} to ${names(fate => typeof fate === 'object')} by ${card}`, open)
   }
   const unknown = names(fate => fate === 'unknown')
@@ -97,12 +98,26 @@ function portOf(url: string): number {
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
 }
 
-/** The command that opens a card to machines, by what made the rules. */
-function openingOf(ruleset: string, chain: string, card: string): string {
-  if (/^\tchain ufw-/m.test(ruleset)) return `ufw allow in on ${card}`
-  if (/^table inet firewalld /m.test(ruleset))
-    return `firewall-cmd --permanent --zone=trusted --change-interface=${card}`
-  return `nft insert rule ${chain} iifname ${card} accept   until the next restart; write it where the rules are kept`
+/** The commands that let packets in by a card, and nothing else, by what made the rules. */
+export function openingOf(
+  ruleset: string,
+  chain: string,
+  card: string,
+  packets: readonly { readonly protocol: 'udp' | 'tcp'; readonly port: number }[],
+): string {
+  const each = (command: (packet: (typeof packets)[number]) => string) =>
+    [...new Set(packets.map(command))].join(' && ')
+  if (/^\tchain ufw-/m.test(ruleset))
+    return each(({ protocol, port }) => `ufw allow in on ${card} to any port ${port} proto ${protocol}`)
+  if (/^table inet firewalld /m.test(ruleset)) {
+    const ports = packets.map(({ protocol, port }) => ` --add-port=${port}/${protocol}`)
+    const zone = `--zone="$(firewall-cmd --get-zone-of-interface=${card} || firewall-cmd --get-default-zone)"`
+    return `firewall-cmd --permanent ${zone}${[...new Set(ports)].join('')} && firewall-cmd --reload`
+  }
+  const rules = each(
+    ({ protocol, port }) => `nft insert rule ${chain} iifname ${card} ${protocol} dport ${port} accept`,
+  )
+  return `${rules}   until the next restart; write it where the rules are kept`
 }
 
 /** Whether machines reach other networks. */

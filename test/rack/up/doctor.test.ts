@@ -177,7 +177,7 @@ t.test(
       verdict: 'failed',
       blocks: true,
       text: /chain "inet f in"\) drops what machines send to TCP port 8443 by br0$/,
-      fix: /^nft insert rule inet f in iifname br0 accept /,
+      fix: /^nft insert rule inet f in iifname br0 tcp dport 8443 accept /,
     })
     await here.run('nft', ['delete table inet f'])
     t.match(found['other dhcp'], {

@@ -3,6 +3,7 @@
 
 import t from 'tap'
 import { fateOf, type Arriving } from '#server/diagnosis/firewall.ts'
+import { openingOf } from '#server/diagnosis/network.ts'
 
 const DHCP: Arriving = { protocol: 'udp', port: 67, from: '0.0.0.0', to: '255.255.255.255', card: 'br0' }
 const HTTP: Arriving = { protocol: 'tcp', port: 8080, from: '10.20.0.11', to: '10.20.0.2', card: 'br0' }
@@ -116,4 +117,27 @@ t.test('rules of iptables with the chains of ufw are read', async t => {
   t.equal(fateOf(ufw(''), HTTP), 'accepted')
   const open = '\t\tmeta l4proto udp udp dport { 67, 69 } counter packets 0 bytes 0 accept\n'
   t.equal(fateOf(ufw(open), DHCP), 'accepted')
+})
+
+t.test('the remedy opens the ports that are dropped, and no others', async t => {
+  const packets = [
+    { protocol: 'udp', port: 69 },
+    { protocol: 'tcp', port: 8080 },
+    { protocol: 'tcp', port: 8080 },
+  ] as const
+  const opening = (ruleset: string) => openingOf(ruleset, 'inet f in', 'br0', packets)
+  t.equal(
+    opening('table inet f {\n'),
+    'nft insert rule inet f in iifname br0 udp dport 69 accept && nft insert rule inet f in iifname br0 tcp dport 8080 accept' +
+      '   until the next restart; write it where the rules are kept',
+  )
+  t.equal(
+    opening('table ip filter {\n\tchain ufw-before-input {\n'),
+    'ufw allow in on br0 to any port 69 proto udp && ufw allow in on br0 to any port 8080 proto tcp',
+  )
+  t.equal(
+    opening('table inet firewalld {\n'),
+    'firewall-cmd --permanent --zone="$(firewall-cmd --get-zone-of-interface=br0 || firewall-cmd --get-default-zone)"' +
+      ' --add-port=69/udp --add-port=8080/tcp && firewall-cmd --reload',
+  )
 })
