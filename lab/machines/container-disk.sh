@@ -83,12 +83,8 @@ enter_disk() {
         [ "$own" != other ] ||
             fail "the disk is that of $of, and this machine's is $(machine_uuid). Nothing was written to it. Put the disk back, or run: pilotlight reinstall"
     fi
-    if ! mount_state $disk_file; then
-        said=$(tail -n 1 $run/mount.errors)
-        e2fsck -p $disk_file > $run/fsck.log 2>&1 || true
-        mount_state $disk_file ||
-            fail "the disk cannot be mounted ($said), nor repaired ($(tail -n 1 $run/fsck.log)). Nothing was written to it"
-    fi
+    mount_checked $disk_file || fail "the disk $problem"
+    look_for_room
     jq -e .ignition.version $kept/config.ign > /dev/null 2>&1 ||
         fail 'the config on the disk is missing or damaged. Boot this machine over the network once: its server has it'
     mkdir -p /usr/lib/ignition

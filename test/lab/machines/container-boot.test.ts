@@ -80,6 +80,17 @@ t.test(
     t.match(started, /Process 1: \/sbin\/init pilotlight\.disk/)
     t.notOk(existsSync(at('asked')), 'no one was asked')
 
+    const fill =
+      'mount -o loop "$0" "$1"; fallocate -l $(($(stat -f -c "%f * %S" "$1") - 50000000)) "$1/filler"; umount "$1"'
+    const inMount = async (script: string) =>
+      run('unshare', ['--mount', 'sh', '-euc', script, disk.file, at('memory')], { limitSeconds: 60 })
+    await inMount(fill)
+    t.match(
+      await boot(folder, UUID, 'none'),
+      /pilotlight: the state partition is full: \d\d of \d+ MiB are free/,
+    )
+    await inMount('mount -o loop "$0" "$1"; rm "$1/filler"; umount "$1"')
+
     const before = statSync(disk.file).mtimeMs
     const refused = await boot(folder, OTHER, 'none')
     t.match(
