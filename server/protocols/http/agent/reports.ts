@@ -1,4 +1,4 @@
-// What a machine tells of itself: how far it is, and the log of its console.
+// What a machine reports: how far it is, and the log of its console.
 
 import type { FastifyPluginCallback, FastifyReply } from 'fastify'
 import { cleanLines } from '#model/clean.ts'
@@ -102,12 +102,13 @@ export const reportRoutes: FastifyPluginCallback<ReportNeeds & { readonly sender
     const tail = admit(token.boot, request.body, reply)
     const isReady = stage === 'ready' && (await tokens.ready(token))
     await installs.reported(who, stage, install)
-    if (stage === 'ready' && !isReady) {
+    // One that runs from RAM has no other way to say so, and no order waits for it.
+    if (stage === 'ready' && !isReady && installs.isInstalled(machine.name)) {
       needs.alarms.raise(alarmOf(who, 'refused', strangerReady(who)))
       return reply.code(204).send()
     }
-    if (stage === 'ready') await upgrades.ready(who, install.version)
-    else await upgrades.began(who)
+    if (isReady) await upgrades.ready(who, install.version)
+    else if (stage !== 'ready') await upgrades.began(who)
     const { disk, seconds: { write, enter } = {} } = install
     record({ ...token, boot: await bootOfReport(who) }, mac, 'os', stage, text ?? `reports ${stage}`, {
       ...(tail !== undefined && { log: tail }),
