@@ -74,7 +74,7 @@ async function make(flags: MediumFlags): Promise<void> {
   const { kubernetesOfImages } = await import('#images/locked-kubernetes.ts')
   const versions = kubernetesOfImages()
   if (kubernetes !== undefined && !versions.includes(kubernetes)) {
-    const what = `--kubernetes is "${cleanLabel(kubernetes)}", which no image has: there is ${versions.join(', ')}`
+    const what = `--kubernetes is "${cleanLabel(kubernetes)}", which no image has: images have ${versions.join(', ')}`
     throw new Failure('BAD_OPTION', what, `leave it out, or give  --kubernetes ${versions[0]}`)
   }
   const { makeMedium, requireOutput } = await import('#images/medium-image.ts')

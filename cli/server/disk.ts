@@ -52,8 +52,8 @@ function defineUnlock(command: Command): void {
         if (undo) {
           await client.lockDisk(name)
           return {
-            state: 'locked',
-            line: `${name}: the server does not hand out the key of its disk any more`,
+            state: 'undone',
+            line: `${name}: the permission to hand out the key of its disk is taken back`,
           }
         }
         const { until } = await client.unlockDisk(name)

@@ -58,8 +58,8 @@ function defineOrder(command: Command, verb: BootOrderVerb): void {
 The order waits for a day, for one boot from the network: a machine whose firmware starts from its disk first is not reached.
 An installed machine proves by the key on its disk that the boot is its own. Where the disk is dead or lost its state, it cannot, and the order
 waits: its journal says so, and with --without-proof any boot at the machine's address spends it.
-Of controllers so many are left that etcd has its quorum: those that were ready and asked for orders within five minutes. One that runs from
-RAM asks nothing, and after a start of the server none is missed for five minutes: there look at  kubectl get nodes  first.
+An order that would leave etcd without a quorum is refused. A controller counts as running if it was ready and asked for orders within five
+minutes. One that runs from RAM never asks, and for five minutes after a start of the server none counts as off: check  kubectl get nodes  first.
 'pilotlight get orders' lists what waits. A machine that was wiped is installed anew when it is switched on again ('machines
 reopen' where the site's reboots wait for it), unless it was taken out of its site file.
 

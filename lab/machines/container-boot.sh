@@ -17,7 +17,7 @@ netboot() {
     --mac "$MAC" --uuid "$UUID" --interface "$INTERFACE" --memory "$MEMORY" "$@"
 }
 
-# Its firmware starts from a disk that has what we put there, any machine's; not from a blank, damaged or foreign one.
+# Its firmware starts from any disk with a Pilotlight state, also another machine's; not from a blank or damaged one, nor one of another system.
 can_start() {
   [ -n "$DISK" ] && [ -e "$SLOT/current" ] &&
     [ "$(blkid -p -s LABEL -o value "$DISK" 2> /dev/null)" = pilotlight-state ]

@@ -1,4 +1,4 @@
-// Challenges that wait for their answers, by the address that asked: who asks from another one ends none of the machine's.
+// Challenges that wait for their answers, kept by the address that asked, so that a host at another address cannot displace the machine's.
 
 /** Challenges that are good at once for one address. */
 const CHALLENGES = 16

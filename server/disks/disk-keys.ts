@@ -188,7 +188,7 @@ export class DiskKeys {
     if (permission === undefined || permission.ends <= this.#needs.clocks.steady())
       throw new NotUnlocked(name)
     const [mac = ''] = macs
-    const text = `${who} took back that the server may hand out the key of its disk`
+    const text = `${who} took back the permission to hand out the key of its disk`
     this.#needs.journal.record({ mac, machine: name, layer: 'http', kind: 'unlock', text })
     return { machine: name, until: permission.until }
   }

@@ -163,13 +163,13 @@ export class DiskKeyRefused extends ServerError {
   }
 }
 
-/** An operator takes back a permission that there is not. */
+/** An operator takes back a permission that was not given, or has ended. */
 export class NotUnlocked extends ServerError {
   readonly code = 'NOT_UNLOCKED'
   readonly statusCode = 404
   constructor(machine: string) {
     super(
-      `The server may hand out no key of the disk of ${machine}: no one allowed it, its hour is over, or the server was restarted since. ` +
+      `There is no permission to take back for the disk of ${machine}: none was given, its hour is over, or the server was restarted since. ` +
         `'pilotlight journal ${machine}' shows which.`,
     )
   }

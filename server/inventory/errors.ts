@@ -1,4 +1,4 @@
-// The errors of what is known and wanted.
+// Errors of the inventory: a machine without a group or profile, and addresses that a site may not have.
 
 import type { Labels } from '#model/selector.ts'
 import { cleanLabel, labelsText } from '#model/clean.ts'

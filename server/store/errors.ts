@@ -1,4 +1,4 @@
-// The errors of what is kept, and of what may change it.
+// Errors of the store: objects that are not there, not valid, or not the writer's to change.
 
 import type { Fault } from '#model/fault.ts'
 import { cleanLabel } from '#model/clean.ts'

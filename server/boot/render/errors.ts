@@ -1,4 +1,4 @@
-// The errors of what a machine is given.
+// Errors of rendering: what a machine asks for is missing or cannot be rendered.
 
 import { ServerError } from '../../errors.ts'
 

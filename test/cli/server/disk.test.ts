@@ -54,7 +54,7 @@ t.test('a machine puts its key, an administrator sees it and allows it, others d
   })
   t.match(await run('disk', 'unlock', 'ctl-1', '--undo'), {
     status: 0,
-    out: 'ctl-1: the server does not hand out the key of its disk any more\n',
+    out: 'ctl-1: the permission to hand out the key of its disk is taken back\n',
   })
   t.match(await call('unlock', '', unlock), { status: 403 })
   t.match(await run('disk', 'unlock', 'ctl-1', '--undo'), { status: 3, err: /NOT_UNLOCKED[^]*journal ctl-1/ })

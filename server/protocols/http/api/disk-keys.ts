@@ -77,13 +77,13 @@ export const diskKeyRoutes: FastifyPluginCallback<DiskKeyNeeds> = (app, { catalo
       config: { audit: 'disk.lock' },
       schema: {
         tags: ['machines'],
-        summary: 'Takes back, before its time, that the server hands the key of the disk to a machine',
+        summary: 'Takes back the permission to hand out the key of the disk, before its hour is over',
         response: { 200: shownSchema(unlockSchema), '4xx': problem },
       },
     },
     ({ params: { name }, identity }, reply) => {
       const unlock = diskKeys.revoke(machineNamed(catalog(), name), identity.name)
-      log('info', 'disk key is not handed out any more', { machine: name, who: identity.name })
+      log('info', 'permission for the disk key taken back', { machine: name, who: identity.name })
       return pretty(reply, shown(unlockSchema, unlock))
     },
   )

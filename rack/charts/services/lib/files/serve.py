@@ -12,8 +12,8 @@ import sys
 
 import quick
 
-# A signal whose action is the default one does not end the first process of a container. oslo.service counts on that it does: told to
-# end, it gives all signals their default action, and SIGALRM is to end a service that is not done within graceful_shutdown_timeout.
+# The kernel does not deliver a signal with its default action to the first process of a container. oslo.service relies on that action: when it
+# stops, it resets all signals, and SIGALRM should end a service that exceeds graceful_shutdown_timeout.
 act = signal.signal
 
 
