@@ -232,7 +232,7 @@ const MISTAKES: readonly Mistake[] = [
     status: 'usage',
     code: 'BAD_OPTION',
     says: [
-      '--kubernetes is "1.2.3", which no image has: there is 1.',
+      '--kubernetes is "1.2.3", which no image has: images have 1.',
       'fix: leave it out, or give  --kubernetes 1.',
     ],
   },
