@@ -9,6 +9,7 @@ import { adminTokenFile, authorityFile, DEFAULT_STATE_PATH } from '#model/endpoi
 import { isLoopback } from '#model/address.ts'
 import { Failure } from '#model/error.ts'
 import { isListenerOf } from '#host/listeners.ts'
+import { textIfThereSync } from '#host/read-if-there.ts'
 
 /** A token, and where it comes from, for a message. */
 export type FoundToken = { readonly token: string; readonly from: string }
@@ -148,7 +149,17 @@ export function isOnThisHost(hostname: string): boolean {
   if (name === 'localhost') return true
   if (isIP(name) === 0) return false // a name leads wherever a DNS server says
   if (isLoopback(name)) return true
-  return Object.values(networkInterfaces()).some(addresses =>
-    addresses?.some(({ address }) => address === name),
+  return (
+    Object.values(networkInterfaces()).some(addresses =>
+      addresses?.some(({ address }) => address === name),
+    ) || hasLocalRoute(textIfThereSync('/proc/net/fib_trie') ?? '', name)
   )
+}
+
+/**
+ * Says whether Linux's table of IPv4 routes (`/proc/net/fib_trie`) has an address as one of this host. Node leaves out the addresses of a
+ * card or bridge without a carrier, as one is whose machines are all off.
+ */
+export function hasLocalRoute(table: string, address: string): boolean {
+  return new RegExp(`-- ${address.replaceAll('.', '\\.')}\\n\\s+/32 host LOCAL`).test(table)
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { givenToken, trustServer } from '#client/credentials.ts'
+import { givenToken, hasLocalRoute, trustServer } from '#client/credentials.ts'
 
 t.afterEach(() => {
   delete process.env.PILOTLIGHT_TOKEN_FILE
@@ -38,4 +38,20 @@ t.test('an authority that cannot be read is named, where a server is to be trust
     })
     t.doesNotThrow(() => trustServer('http://127.0.0.1:1'))
   }
+})
+
+t.test('an address of a bridge without a carrier is one of this host', async t => {
+  const table = `Local:
+  +-- 0.0.0.0/0 3 0 5
+     +-- 10.20.0.0/24 2 0 2
+        |-- 10.20.0.0
+           /24 link UNICAST
+        |-- 10.20.0.1
+           /32 host LOCAL
+        |-- 10.20.0.255
+           /32 link BROADCAST
+`
+  t.ok(hasLocalRoute(table, '10.20.0.1'))
+  for (const other of ['10.20.0.0', '10.20.0.255', '10.20.0.10', '0.20.0.1', '10.20.0.11', '10a20b0c1'])
+    t.notOk(hasLocalRoute(table, other), other)
 })
