@@ -109,7 +109,7 @@ const PURE = [
   'server/agent/{bundle,proof,quote,trust}.ts',
   'server/disks/{install-decision,install-views,upgrade-steps}.ts',
   'server/store/disk-key-records.ts',
-  'server/limits/{bounded,bucket,http}.ts',
+  'server/limits/{bounded,bucket,by-address,http}.ts',
   'server/process/write-failure.ts',
   'server/assets/{http-date,range,names}.ts',
   'server/inventory/{object-check,site-check,matchbox-files,matchbox-text,diff}.ts',

@@ -15,8 +15,7 @@ import {
   type MachineRecord,
   type MachineRecords,
 } from '../store/machine-records.ts'
-import { isSameAnswer, newAnswer } from './challenge.ts'
-import { Challenges } from './challenges.ts'
+import { Challenges, isSameAnswer, newAnswer } from './challenge.ts'
 import { refusalOf } from '../store/refusable.ts'
 import { sealText } from './sealing.ts'
 

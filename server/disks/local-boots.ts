@@ -4,6 +4,7 @@ import type { Installed } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { Clocks } from '../process/clock.ts'
 import { confirmedIn, type DiskRecord } from '../store/machine-records.ts'
+import { ByAddress } from '../limits/by-address.ts'
 import { isRecent } from './install-decision.ts'
 import { installedView, unfinishedOrder } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
@@ -18,8 +19,6 @@ const ONE_BOOT_MS = 2 * 60_000
 /** Within this time after a machine was sent to its disk, its firmware may still be on its way there. */
 const WAY_MS = 5 * 60_000
 
-/** Addresses that are counted of one machine; the one that asked first is forgotten first, never the declared one. */
-const ADDRESSES = 64
 /** In the place of an address: the machine's own, or one that DHCP shows to be. */
 const DECLARED = ''
 
@@ -41,7 +40,7 @@ type Sent = { readonly times: number; readonly at: number; readonly last: BootFr
 export class LocalBoots {
   readonly #needs: LocalBootNeeds
   /** Machines that were sent to their disks, and nothing was heard since; of each by the address that asked (`elsewhere`). */
-  readonly #sent = new Map<string, Map<string, Sent>>()
+  readonly #sent = new ByAddress<Sent>()
 
   constructor(needs: LocalBootNeeds) {
     this.#needs = needs
@@ -66,7 +65,7 @@ export class LocalBoots {
     const isBegun = unfinished !== undefined && isRecent(unfinished, this.#needs.clocks.wall())
     if ((order !== undefined && order.verb !== 'upgrade') || isBegun) return { from: 'network' }
     const now = this.#needs.clocks.steady()
-    const sent = this.#sent.get(name)?.get(elsewhere)
+    const sent = this.#sent.get(name, elsewhere)
     const since = sent === undefined ? Infinity : now - sent.at
     const times = sent !== undefined && since < LOCAL_BOOT_MS ? sent.times : 0
     const isSameBoot = sent?.last === 'disk' && since < ONE_BOOT_MS
@@ -74,8 +73,10 @@ export class LocalBoots {
     const isNetwork =
       isAsking || sent === undefined ? times >= LOCAL_BOOTS && !isSameBoot : sent.last === 'network'
     const from = isNetwork ? 'network' : 'disk'
-    if (isAsking && !isSameBoot)
-      this.#keep(name, elsewhere, { times: isNetwork ? times : times + 1, at: now, last: from })
+    if (isAsking && !isSameBoot) {
+      const next = { times: isNetwork ? times : times + 1, at: now, last: from } as const
+      this.#sent.set(name, elsewhere, next, DECLARED)
+    }
     return isNetwork ? { from: 'network' } : { from: 'disk', installed: installedView(confirmed) }
   }
 
@@ -85,18 +86,8 @@ export class LocalBoots {
    * @param elsewhere as of `bootFrom`
    */
   isOnItsWay(name: string, elsewhere = DECLARED): boolean {
-    const sent = this.#sent.get(name)?.get(elsewhere)
+    const sent = this.#sent.get(name, elsewhere)
     return sent?.last === 'disk' && this.#needs.clocks.steady() - sent.at < WAY_MS
-  }
-
-  #keep(name: string, address: string, sent: Sent): void {
-    const all = this.#sent.get(name) ?? new Map<string, Sent>()
-    this.#sent.set(name, all)
-    all.delete(address)
-    all.set(address, sent)
-    if (all.size <= ADDRESSES) return
-    const first = [...all.keys()].find(one => one !== DECLARED)
-    if (first !== undefined) all.delete(first)
   }
 
   /** Counts anew: the machine started from wherever it was sent to, or it was ordered to boot from the network. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Challenges } from '#server/agent/challenges.ts'
+import { Challenges } from '#server/agent/challenge.ts'
 
 t.test('who asks from another address ends no challenge of the machine', t => {
   const challenges = new Challenges<string>()
