@@ -159,9 +159,9 @@ export function isRecent({ grantedAt }: Pick<Install, 'grantedAt'>, now: number)
  * Says whether disks show that this install was begun on them: by the partition table, whose id only the machine was given, or by a
  * state partition of this machine that nothing was kept on yet. Of a mirror the second one may still be empty.
  */
-function isBegunOn(disks: readonly SeenDisk[], { table }: Pick<Install, 'table'>): boolean {
-  const shows = ({ own, table: seen }: SeenDisk) =>
-    own === 'unfinished' || (own !== 'unreadable' && table !== undefined && seen === table)
+function isBegunOn(disks: readonly SeenDisk[], install: Pick<Install, 'table'>): boolean {
+  const shows = (disk: SeenDisk) =>
+    disk.own === 'unfinished' || (disk.own !== 'unreadable' && showsTableOf(disk, install))
   return disks.some(shows) && disks.every(disk => shows(disk) || disk.holds === null)
 }
 
@@ -263,10 +263,8 @@ function lostByOrder(
 ): SeenDisk | undefined {
   if (confirmed === undefined) return undefined
   const recorded = shownOf(confirmed, asked.disks)
-  const isOwn = ({ own, table }: SeenDisk) =>
-    own === 'installed' ||
-    own === 'unfinished' ||
-    installs.some(it => it.table !== undefined && it.table === table)
+  const isOwn = (disk: SeenDisk) =>
+    disk.own === 'installed' || disk.own === 'unfinished' || installs.some(it => showsTableOf(disk, it))
   const chosen = disksOf(asked)
   const another = lostBeside(recorded, recorded.length > 0 ? chosen : chosen.filter(disk => !isOwn(disk)))
   return another !== undefined && !isMeant(choice, another, confirmed.disks) ? another : undefined
@@ -340,7 +338,7 @@ function enterOrRefuse(
     on !== undefined &&
     recordedHere.length > 0 &&
     !choice.mirror &&
-    !isGranted(question, on)
+    writtenOn([on], question.installs) === undefined
   ) {
     return {
       refused: 'INSTALLED_ELSEWHERE',
@@ -369,9 +367,17 @@ function enterOrRefuse(
   }
 }
 
-/** Says whether a disk shows the partition table of an install that is not confirmed yet: it is what the machine wrote last. */
-function isGranted({ installs }: InstallQuestion, { table }: SeenDisk): boolean {
-  return installs.some(it => it.confirmedAt === undefined && it.table !== undefined && it.table === table)
+/**
+ * The install of disks that is not confirmed yet: they show the id of the partition table that it was granted, so it is what they have
+ * on them, whatever is known of an earlier one.
+ */
+export function writtenOn(disks: readonly SeenDisk[], installs: readonly Install[]): Install | undefined {
+  return installs.find(it => it.confirmedAt === undefined && disks.some(disk => showsTableOf(disk, it)))
+}
+
+/** Says whether a disk shows the partition table of an install, whose id only the machine was given. */
+function showsTableOf({ table: seen }: SeenDisk, { table }: Pick<Install, 'table'>): boolean {
+  return table !== undefined && seen === table
 }
 
 /** The server knows of no install, and the disk has a state partition of ours that could not be read: perhaps it can be later. */

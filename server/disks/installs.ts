@@ -5,7 +5,7 @@
 // was known before goes on.
 
 import { randomUUID } from 'node:crypto'
-import type { InstallAsk, Installed, InstallReport, OrderVerb, SeenDisk } from '#model/install.ts'
+import type { InstallAsk, Installed, InstallReport, OrderVerb } from '#model/install.ts'
 import type { Machine } from '#model/machine.ts'
 import type { ReadSlot } from '../assets/slots.ts'
 import { BadRequest } from '../errors.ts'
@@ -32,7 +32,7 @@ import {
 } from '../store/machine-records.ts'
 import { isOwnToken, type BootTokens } from '../agent/boot-tokens.ts'
 import { alarmOf, type TokenHolder } from '../agent/token-holder.ts'
-import { decideInstall, type InstallDecision } from './install-decision.ts'
+import { decideInstall, writtenOn, type InstallDecision } from './install-decision.ts'
 import { installedView, nameOfDisk, onDisk } from './install-views.ts'
 import type { KeptOrders } from './kept-orders.ts'
 import type { LocalBoots } from './local-boots.ts'
@@ -435,17 +435,6 @@ type Answerable = {
 
 /** What a grant may need: the slot to write, and an id for its partition table. */
 type Ready = { readonly ready: ReadSlot | undefined; readonly table: string }
-
-/**
- * The install of disks that is not confirmed yet: they show the id of the partition table that it was granted, so it is what they have
- * on them, whatever is known of an earlier one.
- */
-function writtenOn(disks: readonly SeenDisk[], installs: readonly Install[]): Install | undefined {
-  return installs.find(
-    ({ table, confirmedAt }) =>
-      confirmedAt === undefined && table !== undefined && disks.some(disk => disk.table === table),
-  )
-}
 
 /** The same install under the boot that enters it: the bundle of that boot confirms it, with all that is known of it. */
 function enteredBy(
