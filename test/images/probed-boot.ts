@@ -76,15 +76,7 @@ export type Seen = {
  * Boots `vmlinuz` of the folder `images` with its files `initrds`, one behind the other, and `devices`, QEMU's options; `bootMac` is
  * the card that booted. Disks are `a.img` to `e.img`, empty, of 64 MiB. `also` is a shell program that runs after the probe.
  */
-export async function bootInitrd(
-  ...settings: [
-    images: string,
-    initrds: readonly string[],
-    bootMac: string,
-    devices: readonly string[],
-    also?: string,
-  ]
-): Promise<Seen> {
+export async function bootInitrd(...settings: Parameters<typeof bootOnce>): Promise<Seen> {
   // QEMU 7.2 without KVM now and then breaks a kernel with two processors in its first seconds: a kernel that panics is started once more.
   const seen = await bootOnce(...settings)
   return seen.console.includes('Kernel panic') ? bootOnce(...settings) : seen

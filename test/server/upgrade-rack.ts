@@ -11,7 +11,8 @@ import { site, testServer, type TestServer } from './serving.ts'
 
 const choice = { match: {}, explicit: false, mirror: false, encrypt: 'no', overwrite: false } as const
 const disk = { name: 'sda', bytes: 960e9, serial: 'S1', holds: null }
-const ask = { action: 'install', disks: [disk], chosen: ['sda'], found: null }
+/** What an initrd asks that found one empty disk. */
+export const ask = { action: 'install', disks: [disk], chosen: ['sda'], found: null }
 export const OLD = SLOT_VERSION
 const ROOTHASH = '1111bbbb1111'.padEnd(64, '0')
 export const NEW = ROOTHASH.slice(0, 12)
@@ -34,15 +35,8 @@ export type Rack = {
   readonly reopen: () => Promise<void>
 }
 
-/** A rack whose machines run `OLD` from their disks, while the assets hold `NEW`; `isEntered`: no install of them is known. */
-export async function rackOf(
-  t: Test,
-  names: readonly string[],
-  { isNew = true, isEntered = false } = {},
-): Promise<Rack> {
-  const dataPath = t.testdir(slotServerFiles('controller', 'compute'))
-  const paths = { dataPath, assetsPath: join(dataPath, 'assets'), statePath: join(dataPath, 'state') }
-  let server = await testServer(t, paths)
+/** Puts a site of these machines, `ctl-N` or `cmp-N`, which may install themselves to any empty disk. */
+export async function declare(server: TestServer, names: readonly string[]): Promise<void> {
   const machines = names.map((name, at) => ({
     name,
     role: name.startsWith('ctl') ? 'controller' : 'compute',
@@ -59,6 +53,18 @@ export async function rackOf(
   }))
   const put = await server.put('/v1/sites/rack-1', { ...site, machines, groups })
   if (put.status !== 200) throw new Error(await put.text())
+}
+
+/** A rack whose machines run `OLD` from their disks, while the assets hold `NEW`; `isEntered`: no install of them is known. */
+export async function rackOf(
+  t: Test,
+  names: readonly string[],
+  { isNew = true, isEntered = false } = {},
+): Promise<Rack> {
+  const dataPath = t.testdir(slotServerFiles('controller', 'compute'))
+  const paths = { dataPath, assetsPath: join(dataPath, 'assets'), statePath: join(dataPath, 'state') }
+  let server = await testServer(t, paths)
+  await declare(server, names)
   const tokens = new Map<string, string>()
   const report = async (machine: string, stage: string, version?: string) => {
     const install = { disk: 'sda', slot: 'a', ...(version !== undefined && { version }) }

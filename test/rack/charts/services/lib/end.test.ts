@@ -1,5 +1,5 @@
-// A service of OpenStack that is told to end and cannot: when a machine shuts down, the message queue that it waits for ends at the same
-// moment. It runs as the first process of its container does, whose signals have no default action.
+// A service of OpenStack that cannot stop when it gets its end signal: when a machine shuts down, the message queue that it waits for stops
+// at the same moment. It runs as the first process of its container does, whose signals have no default action.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

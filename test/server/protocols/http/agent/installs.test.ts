@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
 import { join } from 'node:path'
 import type { BootEvent } from '#model/boot.ts'
 import { machineKey, type TestKey } from '../../../../machine-key.ts'
@@ -11,6 +10,7 @@ import { fingerprintOf } from '#server/agent/sealing.ts'
 import { SLOT_ROOTHASH, SLOT_VERSION, slotServerFiles } from '../../../../slot-files.ts'
 import { moveToThisHost, site, testServer, type TestServer } from '../../../serving.ts'
 import { agentCall, authorityOf } from '../../../agent-call.ts'
+import { textFrom } from '../../../text-from.ts'
 
 const MAC = '52:54:00:20:00:01'
 const choice = { match: {}, explicit: false, mirror: false, encrypt: 'no', overwrite: false } as const
@@ -63,18 +63,6 @@ function laterIn(t: Test): (minutes: number) => void {
   performance.now = () => now() + ahead
   t.teardown(() => (performance.now = now))
   return minutes => (ahead += minutes * 60_000)
-}
-
-/** Fetches from another address of this host. */
-function textFrom(localAddress: string, url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { localAddress, agent: false }, answer => {
-      answer.setEncoding('utf8')
-      let text = ''
-      answer.on('data', (part: string) => (text += part)).on('end', () => resolve(text))
-    })
-    sent.on('error', reject).end()
-  })
 }
 
 /** Boots as far as the config, and gives the token in it. */

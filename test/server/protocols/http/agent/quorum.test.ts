@@ -2,14 +2,14 @@
 // a boot is, it needs only the machine's MAC.
 
 import t, { type Test } from 'tap'
-import { request } from 'node:http'
 import { join } from 'node:path'
 import { machineKey } from '../../../../machine-key.ts'
 import { passMinutes } from '../../../../pass-minutes.ts'
 import { SLOT_VERSION, slotServerFiles } from '../../../../slot-files.ts'
 import { agentCall, authorityOf } from '../../../agent-call.ts'
-import { moveToThisHost, site, testServer } from '../../../serving.ts'
-import { BEFORE, macOf } from '../../../upgrade-rack.ts'
+import { moveToThisHost, testServer } from '../../../serving.ts'
+import { textFrom } from '../../../text-from.ts'
+import { ask, BEFORE, declare, macOf } from '../../../upgrade-rack.ts'
 
 t.setTimeout(120_000)
 const HOMES = { 'ctl-1': '127.0.0.1', 'ctl-2': '127.0.0.2', 'ctl-3': '127.0.0.3' } as const
@@ -17,42 +17,13 @@ const NAMES = ['ctl-1', 'ctl-2', 'ctl-3'] as const
 const STRANGER = '127.0.0.66'
 type Name = (typeof NAMES)[number]
 const question = { version: SLOT_VERSION, slot: 'a', kernel: BEFORE, good: true }
-const disk = { name: 'sda', bytes: 960e9, serial: 'S1', holds: null }
-const ask = { action: 'install', disks: [disk], chosen: ['sda'], found: null }
-const choice = { match: {}, explicit: false, mirror: false, encrypt: 'no', overwrite: false }
-
-function textFrom(localAddress: string, url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { localAddress, agent: false }, answer => {
-      answer.setEncoding('utf8')
-      let text = ''
-      answer.on('data', (part: string) => (text += part)).on('end', () => resolve(text))
-    })
-    sent.on('error', reject).end()
-  })
-}
 
 /** Three installed controllers that had their bundles, each at an address of this host. */
 async function controllersOf(t: Test) {
   const dataPath = t.testdir(slotServerFiles('controller'))
   const paths = { dataPath, assetsPath: join(dataPath, 'assets'), statePath: join(dataPath, 'state') }
   const first = await testServer(t, paths)
-  const machines = NAMES.map((name, at) => ({
-    name,
-    role: 'controller',
-    macs: [macOf(at)],
-    address: `10.20.0.${11 + at}`,
-    labels: {},
-    disk: choice,
-  }))
-  const groups = machines.map(({ name, role, address, macs: [mac = ''] }) => ({
-    id: `rack-1-${name}`,
-    profile: role,
-    selector: { mac },
-    metadata: { site: 'rack-1', name, role, address, apiAddress: '10.20.0.11' },
-  }))
-  const put = await first.put('/v1/sites/rack-1', { ...site, machines, groups })
-  if (put.status !== 200) throw new Error(await put.text())
+  await declare(first, NAMES)
   for (const name of NAMES)
     await first.put(`/v1/machines/${name}/bundle`, [{ path: '/etc/x', mode: 0o600, content: 'x' }])
   await first.close()
