@@ -13,14 +13,13 @@
 // `small` (default) is the live system without containers' images, firmware and Kubernetes' programs, about a fifth of it: the steps of an install are
 // the same, and on this emulated machine it takes minutes less. Needs what `lab up` needs, nbdkit, sgdisk, mtools, squashfs-tools.
 
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -28,7 +27,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { gzipSync } from 'node:zlib'
 import { stringify } from 'yaml'
 import { tokenIn } from '#client/credentials.ts'
 import { ServerClient } from '#client/server.ts'
@@ -37,7 +35,6 @@ import { run } from '#host/command.ts'
 import { signalProcess } from '#host/process.ts'
 import { placeAssets } from '#images/assets.ts'
 import { findImages } from '#images/build.ts'
-import { cpioArchive } from '#images/cpio.ts'
 import { initrdRecipe } from '#images/initrd.ts'
 import { DEFAULT_KUBERNETES } from '#images/references.ts'
 import { rootfsRecipe } from '#images/rootfs.ts'
@@ -53,6 +50,7 @@ import type { BootEvent } from '#model/boot.ts'
 import { waitUntil } from '#progress/wait.ts'
 import type { Slot } from '#model/slot.ts'
 import { look, type DiskState } from './disk-state.ts'
+import { copyLiveData, withOverInitrd } from './over-initrd.ts'
 import { circumstances, openRecord, recordPath, type Circumstances } from '../record.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -328,10 +326,7 @@ async function inLab(firmware: Firmware, work: (rack: Rack) => Promise<void>): P
   }
   const data = join(files, 'data')
   rmSync(data, { recursive: true, force: true })
-  // With what its links lead to, as the profile is written to (Node's cpSync keeps links below the folder).
-  execFileSync('cp', ['--recursive', '--dereference', join(RACKS, 'firmware/data'), data])
-  const profile = join(data, 'profiles/live.json')
-  const plain = readFileSync(profile, 'utf8')
+  const profile = copyLiveData(data)
   const text = { name: LAB, bridge: { address: '10.20.0.1/24' }, data: 'data' }
   writeFileSync(
     join(files, 'rack.yaml'),
@@ -350,7 +345,8 @@ async function inLab(firmware: Firmware, work: (rack: Rack) => Promise<void>): P
       writes: join(directory, WRITES),
       powerOn: async (isRecorded = false, program) => {
         after = (await client().events(after, 0)).last // what was before is not asked for
-        writeFileSync(profile, program === undefined ? plain : withProgramKill(plain, program))
+        const { file, text } = profile
+        writeFileSync(file, program === undefined ? text : withProgramKill(text, program))
         return powerOn(lab, name, isRecorded)
       },
       reported: kinds =>
@@ -524,17 +520,11 @@ done
   const dropIn = '[Unit]\nWants=kill-install.service\n'
   const units = 'etc/systemd/system/'
   const folders = ['etc/', 'etc/systemd/', units, `${units}pilotlight-disk.service.d/`]
-  // Compressed, since the kernel takes an archive that is not only at a multiple of four, and UEFI puts it right behind the initrd.
-  const archive = gzipSync(
-    cpioArchive([
-      ...folders.map(path => ({ path, mode: 0o755 })),
-      { path: `${units}pilotlight-disk.service.d/kill.conf`, mode: 0o644, content: dropIn },
-      { path: `${units}kill-install.service`, mode: 0o644, content: unit },
-      { path: 'kill-install', mode: 0o755, content: script },
-    ]),
-  )
-  writeFileSync(join(assets, 'live', name), archive)
-  const read = JSON.parse(profile) as { boot: { initrd: string[] } }
-  read.boot.initrd.push(`--name ${name} /assets/live/${name}`)
-  return JSON.stringify(read)
+  const entries = [
+    ...folders.map(path => ({ path, mode: 0o755 })),
+    { path: `${units}pilotlight-disk.service.d/kill.conf`, mode: 0o644, content: dropIn },
+    { path: `${units}kill-install.service`, mode: 0o644, content: unit },
+    { path: 'kill-install', mode: 0o755, content: script },
+  ]
+  return withOverInitrd(profile, { assets, name, entries })
 }

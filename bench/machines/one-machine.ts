@@ -1,11 +1,9 @@
 // One emulated machine and its server, for what is asked about installs: a lab that is made for it, its power, and what the server's
 // journal says of its boots, with times that count from the power-on.
 
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { stringify } from 'yaml'
 import { tokenIn } from '#client/credentials.ts'
 import { ServerClient } from '#client/server.ts'
@@ -13,7 +11,7 @@ import { run } from '#host/command.ts'
 import { ensurePrerequisites } from '#host/prerequisites.ts'
 import { placeAssets } from '#images/assets.ts'
 import { buildImages, type ImageSet } from '#images/build.ts'
-import { cpioArchive, type CpioEntry } from '#images/cpio.ts'
+import type { CpioEntry } from '#images/cpio.ts'
 import { makeMedium } from '#images/medium-image.ts'
 import { readMedium } from '#images/medium.ts'
 import { mediumPrerequisites } from '#images/prerequisites.ts'
@@ -26,6 +24,7 @@ import type { DiskChoice } from '#model/disk.ts'
 import type { SiteObjects } from '#model/site.ts'
 import { silentStage } from '#progress/stage.ts'
 import { messageOf, waitUntil } from '#progress/wait.ts'
+import { copyLiveData, withOverInitrd, type LiveProfile } from './over-initrd.ts'
 
 /** Linux counts processor time for programs in these (USER_HZ). */
 const TICKS_A_SECOND = 100
@@ -33,7 +32,6 @@ const TICKS_A_SECOND = 100
 const SERVER = '10.20.0.1'
 const ROOT = join(import.meta.dirname, '../..')
 const RACKS = join(ROOT, 'lab/racks')
-const OVER_INITRD = 'over-initrd.img'
 
 /** Hardware of the machine as a rack file has it (lab/README.md). */
 export type Hardware = {
@@ -88,19 +86,26 @@ export class OneMachine {
   readonly #bootsByMedium: boolean
   /** Has the rack file, and the medium where there is one; it is there as long as the machine is. */
   readonly #folder: string
+  readonly #profile: LiveProfile
   /** The newest event, the time, and how long the console was, at the last power-on. */
   #from = { event: 0, at: 0, console: 0 }
 
   private constructor(
     lab: Lab,
     client: ServerClient,
-    { name, folder, bootsByMedium }: { name: string; folder: string; bootsByMedium: boolean },
+    {
+      name,
+      folder,
+      profile,
+      bootsByMedium,
+    }: { name: string; folder: string; profile: LiveProfile; bootsByMedium: boolean },
   ) {
     this.name = name
     this.#lab = lab
     this.#client = client
     this.#bootsByMedium = bootsByMedium
     this.#folder = folder
+    this.#profile = profile
   }
 
   /** Makes the lab and starts its server; the machine is off. What an interrupted run left of this lab is removed. */
@@ -122,8 +127,7 @@ export class OneMachine {
     const data = join(folder, 'data')
     const rack = { name: labName, bridge: { address: `${SERVER}/24` }, data, machines: [machine] }
     try {
-      // With what its links lead to, as the profile is written to (Node's cpSync keeps links below the folder).
-      execFileSync('cp', ['--recursive', '--dereference', join(RACKS, 'firmware/data'), data])
+      const profile = copyLiveData(data)
       writeFileSync(join(folder, 'rack.yaml'), stringify(rack))
       const images = await buildImages()
       if (machine.medium !== undefined) await writeMedium(images, machine)
@@ -134,7 +138,7 @@ export class OneMachine {
         const { hostUrl } = await lab.startServer({ assetsPath })
         const client = new ServerClient(hostUrl, tokenIn(labFiles(lab.directory).serverState))
         const bootsByMedium = machine.medium !== undefined
-        return new OneMachine(lab, client, { name: machine.name, folder, bootsByMedium })
+        return new OneMachine(lab, client, { name: machine.name, folder, profile, bootsByMedium })
       } catch (error) {
         await lab.down()
         throw error
@@ -171,15 +175,9 @@ export class OneMachine {
 
   /** From the next network boot on, these files are put over those of the initrd; with none, the initrd is what was built. */
   overInitrd(entries: readonly CpioEntry[]): void {
-    const profile = join(this.#folder, 'data/profiles/live.json')
-    const read = JSON.parse(readFileSync(profile, 'utf8')) as { boot: { initrd: string[] } }
-    const initrd = read.boot.initrd.filter(line => !line.includes(OVER_INITRD))
-    if (entries.length > 0) {
-      // Compressed, since the kernel takes an archive that is not only at a multiple of four, and UEFI puts it right behind the initrd.
-      writeFileSync(join(this.#lab.directory, 'assets/live', OVER_INITRD), gzipSync(cpioArchive(entries)))
-      initrd.push(`--name ${OVER_INITRD} /assets/live/${OVER_INITRD}`)
-    }
-    writeFileSync(profile, JSON.stringify({ ...read, boot: { ...read.boot, initrd } }))
+    const { file, text } = this.#profile
+    const place = { assets: join(this.#lab.directory, 'assets'), name: 'over-initrd.img' }
+    writeFileSync(file, entries.length === 0 ? text : withOverInitrd(text, { ...place, entries }))
   }
 
   async powerOn(): Promise<void> {
