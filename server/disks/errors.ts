@@ -2,7 +2,7 @@
 
 import { cleanLabel } from '#model/clean.ts'
 import { ServerError } from '../errors.ts'
-import { silentText, type Controller } from './liveness.ts'
+import { silentText, type Controller } from './controllers.ts'
 
 /** The disk that a machine was to be installed to holds something; the message says what to do. */
 export class DiskInUse extends ServerError {

@@ -5,19 +5,7 @@
  * After so long without a question a machine counts as off. It asks once a minute (images/live/root/usr/lib/pilotlight/orders), and every
  * two while the server does not answer.
  */
-const SILENT_MS = 5 * 60_000
-
-/** A controller of a site, as it counts for the quorum of etcd. */
-export type Controller = {
-  readonly name: string
-  /** It was ready in its last boot, and is not silent. */
-  readonly runs: boolean
-  /** It was ready, and does not ask any more. */
-  readonly isSilent: boolean
-}
-
-/** The controllers of the site of a machine. */
-export type ControllersOf = (machine: string) => readonly Controller[]
+export const SILENT_MS = 5 * 60_000
 
 /** When machines asked last. */
 export class Liveness {
@@ -64,12 +52,4 @@ export class Liveness {
   isHeard(machine: string): boolean {
     return this.#clock() - (this.#asked.get(machine) ?? this.#began) <= SILENT_MS
   }
-}
-
-/** What a refusal says of controllers that are silent, as a sentence; empty where none is. */
-export function silentText(controllers: readonly Controller[]): string {
-  const names = controllers.flatMap(({ name, isSilent }) => (isSilent ? [name] : []))
-  if (names.length === 0) return ''
-  const have = names.length === 1 ? 'has' : 'have'
-  return `${names.join(', ')} ${have} not asked for orders for ${SILENT_MS / 60_000} minutes, and may be off. `
 }

@@ -16,10 +16,11 @@ import type { Parts } from '../process/parts.ts'
 import type { KnownRecords } from '../store/known-records.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import { alarmEndings } from './alarm-endings.ts'
+import { controllersIn, type ControllersOf } from './controllers.ts'
 import { DiskKeys } from './disk-keys.ts'
 import { Installs } from './installs.ts'
 import { KeptOrders } from './kept-orders.ts'
-import { Liveness, type Controller, type ControllersOf } from './liveness.ts'
+import { Liveness } from './liveness.ts'
 import { LocalBoots } from './local-boots.ts'
 import { Orders } from './orders.ts'
 import { Upgrades } from './upgrades.ts'
@@ -72,22 +73,10 @@ export function openDisks(needs: DisksNeeds, parts: Parts): Disks {
   const { journal, alarms, clients } = needs.machines
   const machineOf = (name: string) => catalog.machine({ name })
   const diskKeys = new DiskKeys({ store, tokens, journal, alarms, clients, machineOf, clocks })
-  const siteOf = (name: string) => catalog.entry('machine', name)?.site
   const liveness = new Liveness(clocks.steady)
-  const controllerOf = (machine: Machine): Controller => {
-    const { name, disk } = machine
-    const current = journal.currentOf({ machine })
-    // One that runs from RAM asks nothing.
-    const asks = disk !== undefined && disk !== 'none' && installs.isInstalled(name)
-    const goesOn = asks && current !== undefined && liveness.isReadySince(name, clocks.wall() - current.began)
-    const wasReady = isReady(current?.phase) || goesOn
-    const isSilent = wasReady && asks && !liveness.isHeard(name)
-    return { name, runs: wasReady && !isSilent, isSilent }
-  }
+  const isInstalled = (name: string) => installs.isInstalled(name)
   const controllersOf: ControllersOf = name =>
-    catalog.machines
-      .filter(one => one.role === 'controller' && siteOf(one.name) === siteOf(name))
-      .map(controllerOf)
+    controllersIn({ catalog, journal, isInstalled, liveness, clocks }, name)
   const keptOrders = new KeptOrders({ store, disks, clocks, host: hostClock })
   const localBoots = new LocalBoots({ disks, orders: keptOrders, clocks })
   const orders = new Orders({ store, kept: keptOrders, localBoots, journal, controllersOf })

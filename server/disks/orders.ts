@@ -7,7 +7,7 @@ import type { Journal } from '../machines/journal.ts'
 import type { MachineRecords } from '../store/machine-records.ts'
 import { isAway, orderView, unfinishedOrder } from './install-views.ts'
 import type { KeptOrders, Placement } from './kept-orders.ts'
-import type { ControllersOf } from './liveness.ts'
+import type { ControllersOf } from './controllers.ts'
 import type { LocalBoots } from './local-boots.ts'
 
 /** How long an order waits for the network boot that spends it: one that is forgotten must not erase a disk weeks later. */

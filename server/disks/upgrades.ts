@@ -30,7 +30,8 @@ import type { TokenHolder } from '../agent/token-holder.ts'
 import { isAway, orderView } from './install-views.ts'
 import type { Installs } from './installs.ts'
 import type { KeptOrders } from './kept-orders.ts'
-import type { ControllersOf, Liveness } from './liveness.ts'
+import type { ControllersOf } from './controllers.ts'
+import type { Liveness } from './liveness.ts'
 import { refusalOf } from '../store/refusable.ts'
 import {
   AGAIN,

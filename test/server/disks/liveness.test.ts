@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Liveness, silentText } from '#server/disks/liveness.ts'
+import { silentText } from '#server/disks/controllers.ts'
+import { Liveness } from '#server/disks/liveness.ts'
 
 t.test('a machine is heard for five minutes after each question, and after the start of the server', t => {
   let now = 1_000_000
